@@ -1,0 +1,9 @@
+"""The built-in features."""
+
+from __future__ import annotations
+
+from xaiexp.contract import Component
+
+__all__ = ["COMPONENTS"]
+
+COMPONENTS: tuple[type[Component], ...] = ()

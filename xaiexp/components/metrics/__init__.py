@@ -1,0 +1,9 @@
+"""The built-in metrics."""
+
+from __future__ import annotations
+
+from xaiexp.contract import Component
+
+__all__ = ["COMPONENTS"]
+
+COMPONENTS: tuple[type[Component], ...] = ()

@@ -1,0 +1,188 @@
+"""The parameters of a component: its dataclass fields, checked for type, choice and range in one place."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin
+
+from xaiexp.errors import ParameterError, nearest
+
+__all__ = ["MISSING", "Range", "check", "default_values", "describe", "hints"]
+
+MISSING = dataclasses.MISSING
+
+
+@dataclass(frozen=True)
+class Range:
+    """The legal values of a number, for use in a field's type: ``n_steps: Annotated[int, Range(1)]``.
+
+    Args:
+        low, high: the ends; None is open-ended.
+        exclusive: whether the ends themselves are excluded.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    exclusive: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        if self.exclusive:
+            return (self.low is None or value > self.low) and (self.high is None or value < self.high)
+        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+
+    def __str__(self) -> str:
+        if self.low is not None and self.high is not None:
+            return f"between {self.low:g} and {self.high:g}" + (", both excluded" if self.exclusive else "")
+        if self.low is not None:
+            return f"{'more than' if self.exclusive else 'at least'} {self.low:g}"
+        if self.high is not None:
+            return f"{'less than' if self.exclusive else 'at most'} {self.high:g}"
+        return "any number"
+
+
+@functools.cache
+def hints(cls: type) -> dict[str, Any]:
+    """The types of the fields of a dataclass, in order, with their ``Annotated`` ranges."""
+    resolved = typing.get_type_hints(cls, include_extras=True)
+    return {f.name: resolved[f.name] for f in dataclasses.fields(cls) if f.init}
+
+
+def default_values(cls: type) -> dict[str, Any]:
+    """Field name to default; :data:`MISSING` where a field must be given."""
+    out: dict[str, Any] = {}
+    for f in dataclasses.fields(cls):
+        if f.init:
+            factory = f.default_factory
+            out[f.name] = f.default if factory is MISSING else factory()
+    return out
+
+
+def check(where: str, cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of ``cls``'s fields, each of its declared type and within its range.
+
+    Args:
+        where: prefix of the messages, as the user wrote it (``method.ig``).
+        cls: a dataclass.
+        values: what was given; lists become tuples and ints become floats where the field says so.
+
+    Raises:
+        ParameterError: unknown field, missing field, wrong type, illegal choice or out of range.
+    """
+    declared = hints(cls)
+    for key in values:
+        if key not in declared:
+            raise ParameterError(
+                f"{where}.{key}",
+                "no such parameter",
+                nearest=nearest(key, declared),
+                hint=f"parameters: {', '.join(declared) or 'none'}",
+            )
+    out = {}
+    for key, default in default_values(cls).items():
+        if key in values:
+            out[key] = _checked(f"{where}.{key}", declared[key], values[key])
+        elif default is MISSING:
+            raise ParameterError(
+                f"{where}.{key}", "must be given", hint=f"as {where}.{key}=... ({describe(declared[key])})"
+            )
+        else:
+            out[key] = default
+    return out
+
+
+def describe(hint: Any) -> str:
+    """A type in a person's words.
+
+    >>> describe(int | None), describe(Literal["a", "b"]), describe(tuple[int, ...])
+    ('int or null', 'one of a, b', 'list of int')
+    """
+    base, ranges = _unwrap(hint)
+    origin = get_origin(base)
+    if origin is Literal:
+        return "one of " + ", ".join(str(a) for a in get_args(base))
+    if origin in (typing.Union, types.UnionType):
+        words = [("null" if a is type(None) else describe(a)) for a in get_args(base)]
+        text = " or ".join(words)
+    elif origin in (tuple, list):
+        inner = [a for a in get_args(base) if a is not Ellipsis]
+        text = f"list of {' and '.join(dict.fromkeys(describe(a) for a in inner))}" if inner else "list"
+    elif origin is dict or base is dict:
+        text = "mapping"
+    elif base is Any:
+        text = "anything"
+    else:
+        text = getattr(base, "__name__", str(base))
+    return text + "".join(f" {r}" for r in ranges)
+
+
+def _unwrap(hint: Any) -> tuple[Any, list[Range]]:
+    if get_origin(hint) is typing.Annotated:
+        base, *extras = get_args(hint)
+        return base, [e for e in extras if isinstance(e, Range)]
+    return hint, []
+
+
+def _checked(where: str, hint: Any, value: Any) -> Any:
+    base, ranges = _unwrap(hint)
+    fits, out = _fit(where, base, value)
+    if not fits:
+        choices = [str(a) for a in get_args(base)] if get_origin(base) is Literal else []
+        raise ParameterError(
+            where, f"must be {describe(hint)}", got=value, nearest=nearest(str(value), choices) if choices else ()
+        )
+    for allowed in ranges:
+        numbers = out if isinstance(out, tuple) else (out,)
+        for number in numbers:
+            if number is not None and number not in allowed:
+                raise ParameterError(where, f"must be {allowed}", got=value)
+    return out
+
+
+def _fit(where: str, base: Any, value: Any) -> tuple[bool, Any]:
+    origin = get_origin(base)
+    if base is Any:
+        return True, value
+    if origin is Literal:
+        return value in get_args(base), value
+    if origin in (typing.Union, types.UnionType):
+        for option in get_args(base):
+            inner, _ = _unwrap(option)
+            fits, out = _fit(where, inner, value)
+            if fits:
+                return True, _checked(where, option, out)
+        return False, value
+    if base is type(None):
+        return value is None, None
+    if base is bool:
+        return isinstance(value, bool), value
+    if base is int:
+        return isinstance(value, int) and not isinstance(value, bool), value
+    if base is float:
+        fits = isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+        return fits, float(value) if fits else value
+    if base is str:
+        return isinstance(value, str), value
+    if origin in (tuple, list):
+        return _fit_sequence(where, base, value)
+    if origin is dict or base is dict:
+        return isinstance(value, Mapping), dict(value) if isinstance(value, Mapping) else value
+    return isinstance(value, base), value
+
+
+def _fit_sequence(where: str, base: Any, value: Any) -> tuple[bool, Any]:
+    if not isinstance(value, list | tuple):
+        return False, value
+    inner = get_args(base)
+    if not inner:
+        return True, tuple(value)
+    if get_origin(base) is tuple and inner[-1] is not Ellipsis:
+        if len(inner) != len(value):
+            return False, value
+        return True, tuple(_checked(f"{where}[{i}]", h, v) for i, (h, v) in enumerate(zip(inner, value, strict=True)))
+    return True, tuple(_checked(f"{where}[{i}]", inner[0], v) for i, v in enumerate(value))

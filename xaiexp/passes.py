@@ -1,0 +1,375 @@
+"""The model's forward and backward passes: packed to fill the device, retried when memory runs out, counted.
+
+A method sees a :class:`Handle`, bound to one batch: it knows the batch's targets and context, so a method only
+says at which inputs it wants scores or gradients. Pieces of any size are packed into full batches of rows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, overload
+
+import torch
+from torch import Tensor, nn
+
+from xaiexp.errors import CellError, MismatchError, Unsupported
+from xaiexp.types import Batch, Output
+
+__all__ = ["PRECISIONS", "Block", "Counter", "Handle", "Passes"]
+
+PRECISIONS: dict[str, torch.dtype | None] = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+# Elements of input that one batch of rows may hold when the budget is "auto"; activations are some tens of
+# times that. On a CPU larger batches leave the caches and gain nothing.
+_AUTO_ELEMENTS = {"cpu": 2_500_000, "cuda": 40_000_000}
+_AUTO_ROWS = {"cpu": 1024, "cuda": 8192}
+
+
+@dataclass
+class Counter:
+    """Passes made so far, in rows."""
+
+    forward: int = 0
+    backward: int = 0
+    listener: Callable[[int], None] | None = None
+
+    def add(self, forward: int = 0, backward: int = 0) -> None:
+        """Count, and tell the listener."""
+        self.forward += forward
+        self.backward += backward
+        if self.listener is not None:
+            self.listener(forward + backward)
+
+
+class _Rows:
+    """A queue of tensors whose rows are taken in other lengths than they were put in."""
+
+    def __init__(self) -> None:
+        self._parts: deque[Tensor] = deque()
+        self.size = 0
+
+    def put(self, rows: Tensor) -> None:
+        self._parts.append(rows)
+        self.size += len(rows)
+
+    def take(self, count: int) -> Tensor:
+        taken, left = [], count
+        while left:
+            part = self._parts.popleft()
+            if len(part) > left:
+                self._parts.appendleft(part[left:])
+                part = part[:left]
+            taken.append(part)
+            left -= len(part)
+        self.size -= count
+        return taken[0] if len(taken) == 1 else torch.cat(taken)
+
+
+@dataclass
+class Passes:
+    """The engine for one module on one device.
+
+    Args:
+        module: ``(inputs, **context) -> logits [B, classes]`` or ``[B]``.
+        device: where the passes run; the module lies there.
+        precision: ``fp32`` (the module's own), ``bf16`` or ``fp16`` by autocast.
+        batch_budget: rows per pass; None derives it from the size of an input.
+        counter: what counts the rows; swap it to count for another cell.
+    """
+
+    module: Any
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    precision: str = "fp32"
+    batch_budget: int | None = None
+    counter: Counter = field(default_factory=Counter)
+    shrunk: int | None = None
+
+    def budget(self, shape: tuple[int, ...]) -> int:
+        """Rows of inputs of this shape that go through the model at once."""
+        rows = self.batch_budget
+        if rows is None:
+            kind = self.device.type if self.device.type in _AUTO_ROWS else "cpu"
+            rows = max(1, min(_AUTO_ROWS[kind], _AUTO_ELEMENTS[kind] // max(1, math.prod(shape))))
+        return rows if self.shrunk is None else min(rows, self.shrunk)
+
+    def bind(self, batch: Batch, output: Output = "logit") -> Handle:
+        """The handle for one batch."""
+        return Handle(self, batch, output)
+
+    def logits(self, inputs: Tensor, context: Mapping[str, Tensor]) -> Tensor:
+        """One forward pass of rows as they are, counted: ``[B, classes]``, in the inputs' dtype."""
+        autocast = PRECISIONS[self.precision]
+        scope: contextlib.AbstractContextManager[object] = (
+            contextlib.nullcontext() if autocast is None else torch.autocast(self.device.type, dtype=autocast)
+        )
+        with scope:
+            out = self.module(inputs, **context)
+        if not isinstance(out, Tensor):
+            raise MismatchError(
+                "model", "must return one tensor of scores [N, classes]", got=type(out).__name__, hint="wrap it"
+            )
+        if out.ndim == 1:
+            out = out.unsqueeze(1)
+        if out.ndim != 2 or out.shape[0] != inputs.shape[0]:
+            raise MismatchError(
+                "model",
+                f"must return scores [N, classes] or [N] for {inputs.shape[0]} inputs",
+                got=tuple(out.shape),
+            )
+        self.counter.add(forward=len(inputs))
+        return out.to(inputs.dtype)
+
+    def packed(
+        self,
+        batch: Batch,
+        pieces: Iterable[Tensor],
+        run: Callable[[Block], Tensor],
+        weight: int = 1,
+    ) -> Iterator[Tensor]:
+        """Run ``pieces`` through ``run`` in full batches, and give the results back piece by piece.
+
+        Args:
+            pieces: each ``[N, *shape]`` or ``[N, s, *shape]`` with the N of the batch; consumed as needed.
+            run: a block of rows to a tensor with as many rows.
+            weight: how many rows go through the model at once for every row of a block.
+        """
+        n, shape = len(batch), batch.shape
+        examples = torch.arange(n, device=batch.device)
+        waiting, owners, done = _Rows(), _Rows(), _Rows()
+        leads: deque[tuple[int, ...]] = deque()
+
+        def flush(everything: bool) -> None:
+            while waiting.size and (everything or waiting.size * weight >= self.budget(shape)):
+                count = max(1, min(waiting.size, self.budget(shape) // weight))
+                done.put(self._retried(batch, waiting.take(count), owners.take(count), run))
+
+        def ready() -> Iterator[Tensor]:
+            while leads and done.size >= math.prod(leads[0]):
+                lead = leads.popleft()
+                out = done.take(math.prod(lead)) if math.prod(lead) else None
+                if out is not None:
+                    yield out.view(*lead, *out.shape[1:])
+
+        for piece in pieces:
+            if (
+                piece.shape[0] != n
+                or tuple(piece.shape[-len(shape) :]) != shape
+                or piece.ndim - len(shape) not in (1, 2)
+            ):
+                raise CellError(
+                    f"asked for passes at inputs of shape {list(piece.shape)}; "
+                    f"must be [{n}, {', '.join(map(str, shape))}] or with one axis of samples after the first"
+                )
+            lead = tuple(piece.shape[: piece.ndim - len(shape)])
+            leads.append(lead)
+            waiting.put(piece.reshape(-1, *shape))
+            owners.put(examples if len(lead) == 1 else examples.repeat_interleave(lead[1]))
+            flush(everything=False)
+            yield from ready()
+        flush(everything=True)
+        yield from ready()
+
+    def _retried(self, batch: Batch, rows: Tensor, owners: Tensor, run: Callable[[Block], Tensor]) -> Tensor:
+        try:
+            return run(Block(self, batch, rows, owners))
+        except (torch.OutOfMemoryError, RuntimeError) as error:
+            if not _out_of_memory(error):
+                raise
+            if len(rows) == 1:
+                raise Unsupported("one example alone does not fit into memory") from None
+        half = len(rows) // 2
+        self.shrunk = half
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        return torch.cat(
+            [
+                self._retried(batch, rows[:half], owners[:half], run),
+                self._retried(batch, rows[half:], owners[half:], run),
+            ]
+        )
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
+
+
+@dataclass
+class Block:
+    """Rows on their way through the model in one batch, inside :meth:`Handle.apply`.
+
+    Args:
+        rows: ``[B, *shape]``; a copy, safe for a module that works in place.
+        owners: int64 ``[B]``, the example of the batch that each row belongs to.
+    """
+
+    passes: Passes
+    batch: Batch
+    rows: Tensor
+    owners: Tensor
+
+    def __post_init__(self) -> None:
+        self.rows = self.rows.detach().clone()
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        """Logits ``[k * B, classes]`` of ``k`` stacked versions of the rows, ``inputs [k * B, *shape]``."""
+        owners = self._stacked(inputs)
+        context = {key: value[owners] for key, value in self.batch.context.items()}
+        return self.passes.logits(inputs, context)
+
+    def scores(self, inputs: Tensor, output: Output) -> Tensor:
+        """Scores ``[k * B]`` of the owners' targets, in the graph if there is one."""
+        logits = self.logits(inputs)
+        targets = self.batch.targets[self._stacked(inputs)]
+        return target_scores(logits, targets, output)
+
+    def gradients(self, scores: Tensor, wrt: Tensor) -> Tensor:
+        """Gradients of ``scores.sum()``; counts one backward pass for each score."""
+        if not scores.requires_grad:
+            raise Unsupported("the model's scores do not depend on its inputs through differentiable operations")
+        (gradient,) = torch.autograd.grad(scores.sum(), wrt, allow_unused=True)
+        self.passes.counter.add(backward=len(scores))
+        return torch.zeros_like(wrt) if gradient is None else gradient
+
+    def _stacked(self, inputs: Tensor) -> Tensor:
+        times = len(inputs) // len(self.owners)
+        return self.owners if times == 1 else self.owners.repeat(times)
+
+
+def target_scores(logits: Tensor, targets: Tensor, output: Output) -> Tensor:
+    """The explained number of each row: ``logits [B, K]``, ``targets [B]`` to ``[B]``.
+
+    ``probability`` is the softmax, or the logistic function of a single logit.
+    """
+    if output == "probability":
+        logits = logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(dim=1)
+    return logits.gather(1, targets.unsqueeze(1)).squeeze(1)
+
+
+class Handle:
+    """The model as methods and metrics see it, bound to one batch.
+
+    Results at the batch's own inputs are kept: asking again costs no pass.
+
+    Attributes:
+        module: the network itself, in eval mode, for methods that hook its submodules.
+        batch: the batch it is bound to.
+        output: what is explained, ``logit`` or ``probability``.
+    """
+
+    def __init__(self, passes: Passes, batch: Batch, output: Output = "logit") -> None:
+        self.passes, self.batch, self.output = passes, batch, output
+        self._kept: dict[tuple[str, Output], Tensor] = {}
+        self._logits: Tensor | None = None
+
+    @property
+    def module(self) -> nn.Module:
+        """The network itself.
+
+        Raises:
+            Unsupported: the model is not a ``torch.nn.Module``.
+        """
+        if not isinstance(self.passes.module, nn.Module):
+            raise Unsupported("the model is not a torch.nn.Module, so its layers cannot be hooked")
+        return self.passes.module
+
+    def blocks(self, count: int, weight: int = 1) -> Iterator[range]:
+        """``range(count)`` in stretches of samples that, times the examples of the batch, fill a pass.
+
+        ``weight``: rows that each sample becomes. For generators of perturbed inputs: yield one piece
+        ``[N, len(stretch), *shape]`` a stretch, and memory does not grow with ``count``.
+        """
+        step = max(1, self.passes.budget(self.batch.shape) // max(1, len(self.batch) * weight))
+        for start in range(0, count, step):
+            yield range(start, min(count, start + step))
+
+    def logits(self) -> Tensor:
+        """All logits at the batch's inputs, ``[N, classes]``; computed once."""
+        if self._logits is None:
+            with torch.no_grad():
+                pieces = self.passes.packed(self.batch, [self.batch.inputs], lambda block: block.logits(block.rows))
+                self._logits = next(iter(pieces))
+        return self._logits
+
+    def remember(self, logits: Tensor) -> None:
+        """Take over logits ``[N, classes]`` at the batch's inputs that are known already."""
+        self._logits = logits
+
+    def scores(self, inputs: Tensor | Iterable[Tensor] | None = None, output: Output | None = None) -> Tensor:
+        """Scores of the targets.
+
+        Args:
+            inputs: ``[N, *shape]``, ``[N, S, *shape]``, or an iterable of such pieces that is consumed as
+                needed; the batch's own inputs by default.
+            output: ``logit`` or ``probability`` instead of the study's.
+
+        Returns:
+            ``[N]`` or ``[N, S]``; the pieces of an iterable are put together along S.
+        """
+        output = output or self.output
+        if inputs is None or inputs is self.batch.inputs:
+            return target_scores(self.logits(), self.batch.targets, output)
+
+        def run(block: Block) -> Tensor:
+            return block.scores(block.rows, output)
+
+        with torch.no_grad():
+            if isinstance(inputs, Tensor):
+                return next(iter(self.passes.packed(self.batch, [inputs], run)))
+            pieces = [p if p.ndim == 2 else p.unsqueeze(1) for p in self.passes.packed(self.batch, inputs, run)]
+        if not pieces:
+            return self.batch.inputs.new_zeros(len(self.batch), 0)
+        return torch.cat(pieces, dim=1)
+
+    @overload
+    def gradients(self, inputs: Tensor | None = None, output: Output | None = None) -> Tensor: ...
+
+    @overload
+    def gradients(self, inputs: Iterable[Tensor], output: Output | None = None) -> Iterator[Tensor]: ...
+
+    def gradients(
+        self, inputs: Tensor | Iterable[Tensor] | None = None, output: Output | None = None
+    ) -> Tensor | Iterator[Tensor]:
+        """Gradients of the targets' scores with respect to the inputs.
+
+        Args:
+            inputs, output: as in :meth:`scores`.
+
+        Returns:
+            Like ``inputs``; for an iterable an iterator of gradients, one for each piece and in their order, of
+            which only as many exist at once as fill a pass.
+        """
+        output = output or self.output
+
+        def run(block: Block) -> Tensor:
+            with torch.enable_grad():
+                leaf = block.rows.requires_grad_()
+                return block.gradients(block.scores(leaf * 1, output), leaf).detach()
+
+        if inputs is not None and not isinstance(inputs, Tensor):
+            return self.passes.packed(self.batch, inputs, run)
+        if inputs is not None and inputs is not self.batch.inputs:
+            return next(iter(self.passes.packed(self.batch, [inputs], run)))
+        if ("gradients", output) not in self._kept:
+            pieces = self.passes.packed(self.batch, [self.batch.inputs], run)
+            self._kept["gradients", output] = next(iter(pieces))
+        return self._kept["gradients", output]
+
+    def apply(self, run: Callable[[Block], Tensor], inputs: Tensor | None = None, weight: int = 1) -> Tensor:
+        """Run a function of one's own over full blocks of rows, with gradients enabled.
+
+        For methods that need more than scores and gradients at the inputs: hooks on layers, paired inputs.
+
+        Args:
+            run: ``block -> [B, ...]``; calls ``block.scores`` and ``block.gradients``, which count.
+            inputs: ``[N, *shape]`` or ``[N, S, *shape]``; the batch's own by default.
+            weight: rows that go through the model at once for each row of a block.
+        """
+        with torch.enable_grad():
+            pieces = self.passes.packed(self.batch, [self.batch.inputs if inputs is None else inputs], run, weight)
+            return next(iter(pieces)).detach()
