@@ -1,3 +1,41 @@
-"""xaiexp: declarative experiments that compare explanations of neural networks."""
+"""xaiexp: declarative experiments that compare explanations of neural networks.
+
+>>> import xaiexp
+>>> [component.name for component in xaiexp.components("method")][:2]
+['deep_lift', 'feature_ablation']
+"""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from xaiexp.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from xaiexp.door import run
+    from xaiexp.functions import agree, attribute, components, score
+    from xaiexp.result import Result
+
+__all__ = ["Result", "agree", "attribute", "components", "hookimpl", "run", "score"]
+
+# Importing the package imports no torch: each function brings what it needs.
+_HOMES = {
+    "Result": "xaiexp.result",
+    "agree": "xaiexp.functions",
+    "attribute": "xaiexp.functions",
+    "components": "xaiexp.functions",
+    "run": "xaiexp.door",
+    "score": "xaiexp.functions",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'xaiexp' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

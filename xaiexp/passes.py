@@ -127,14 +127,15 @@ class Passes:
     def packed(
         self,
         batch: Batch,
-        pieces: Iterable[Tensor],
+        pieces: Iterable[Tensor | tuple[Tensor, Tensor]],
         run: Callable[[Block], Tensor],
         weight: int = 1,
     ) -> Iterator[Tensor]:
         """Run ``pieces`` through ``run`` in full batches, and give the results back piece by piece.
 
         Args:
-            pieces: each ``[N, *shape]`` or ``[N, s, *shape]`` with the N of the batch; consumed as needed.
+            pieces: each ``[N, *shape]`` or ``[N, s, *shape]`` with the N of the batch, or ``(rows [M, *shape],
+                owners [M])`` where examples differ in how many rows they need; consumed as needed.
             run: a block of rows to a tensor with as many rows.
             weight: how many rows go through the model at once for every row of a block.
         """
@@ -156,6 +157,13 @@ class Passes:
                     yield out.view(*lead, *out.shape[1:])
 
         for piece in pieces:
+            if isinstance(piece, tuple):
+                leads.append((len(piece[0]),))
+                waiting.put(piece[0])
+                owners.put(piece[1])
+                flush(everything=False)
+                yield from ready()
+                continue
             if (
                 piece.shape[0] != n
                 or tuple(piece.shape[-len(shape) :]) != shape
@@ -325,6 +333,19 @@ class Handle:
         if not pieces:
             return self.batch.inputs.new_zeros(len(self.batch), 0)
         return torch.cat(pieces, dim=1)
+
+    def scores_of_rows(self, pieces: Iterable[tuple[Tensor, Tensor]]) -> Iterator[Tensor]:
+        """Scores where examples differ in how many rows they need (ragged features), piece by piece.
+
+        Args:
+            pieces: ``(rows [M, *shape], owners [M])``, the example of the batch that each row belongs to; any M
+                of at least 1, consumed as needed.
+
+        Returns:
+            An iterator of ``[M]``, one for each piece and in their order.
+        """
+        run = torch.no_grad()(lambda block: block.scores(block.rows, self.output))
+        return self.passes.packed(self.batch, pieces, run)
 
     @overload
     def gradients(self, inputs: Tensor | None = None, output: Output | None = None) -> Tensor: ...

@@ -2,8 +2,27 @@
 
 from __future__ import annotations
 
+from xaiexp.components.agreements.components import (
+    FeatureAgreement,
+    KendallTau,
+    PairwiseRankAgreement,
+    RankAgreement,
+    RankCorrelation,
+    SignAgreement,
+    SignedRankAgreement,
+    TopKIou,
+)
 from xaiexp.contract import Component
 
 __all__ = ["COMPONENTS"]
 
-COMPONENTS: tuple[type[Component], ...] = ()
+COMPONENTS: tuple[type[Component], ...] = (
+    FeatureAgreement,
+    RankAgreement,
+    SignAgreement,
+    SignedRankAgreement,
+    RankCorrelation,
+    PairwiseRankAgreement,
+    KendallTau,
+    TopKIou,
+)

@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
+from xaiexp.components.metrics.components import (
+    Completeness,
+    Deletion,
+    Infidelity,
+    Insertion,
+    SensitivityMax,
+    Sparseness,
+)
 from xaiexp.contract import Component
 
 __all__ = ["COMPONENTS"]
 
-COMPONENTS: tuple[type[Component], ...] = ()
+COMPONENTS: tuple[type[Component], ...] = (
+    Infidelity,
+    SensitivityMax,
+    Completeness,
+    Deletion,
+    Insertion,
+    Sparseness,
+)

@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import itertools
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference import agreements_loops as loops
+from scipy import stats
+
+from xaiexp.components.agreements import COMPONENTS, pairs, ranking
+from xaiexp.components.agreements.components import (
+    FeatureAgreement,
+    KendallTau,
+    PairwiseRankAgreement,
+    RankAgreement,
+    RankCorrelation,
+    SignAgreement,
+    SignedRankAgreement,
+    TopKIou,
+)
+
+TOP_K = (FeatureAgreement, RankAgreement, SignAgreement, SignedRankAgreement, TopKIou)
+EVERY = [*(cls() for cls in COMPONENTS), KendallTau(of="magnitudes")]
+NAN = float("nan")
+
+
+def by_loops(agreement, a, b):
+    a, b = list(map(float, a)), list(map(float, b))
+    k = getattr(agreement, "k", None) or max(1, len(a) // 10)
+    match agreement:
+        case FeatureAgreement():
+            return loops.feature_agreement(a, b, k)
+        case SignAgreement():
+            return loops.feature_agreement(a, b, k, signed=True)
+        case RankAgreement():
+            return loops.rank_agreement(a, b, k)
+        case SignedRankAgreement():
+            return loops.rank_agreement(a, b, k, signed=True)
+        case TopKIou():
+            return loops.top_k_iou(a, b, k)
+        case RankCorrelation():
+            return loops.rank_correlation(a, b)
+        case PairwiseRankAgreement():
+            return loops.pairwise_rank_agreement(a, b)
+        case KendallTau(of="values"):
+            return loops.kendall_tau(a, b)
+        case _:
+            return loops.kendall_tau(list(map(abs, a)), list(map(abs, b)))
+
+
+def tied_maps(m, n, d, seed=0, high=3):
+    """Small integers, so that ties, zeros and both signs are common."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(-high, high + 1, (m, n, d), generator=generator).double()
+
+
+@pytest.mark.parametrize("k", [None, 1, 2, 3, 5, 9])
+@pytest.mark.parametrize("d", [2, 3, 5])
+@pytest.mark.parametrize("cls", TOP_K)
+def test_the_top_k_measures_are_their_definitions_over_all_ways_of_breaking_ties(cls, d, k):
+    a, b = tied_maps(2, 12, d, seed=d)
+    want = [by_loops(cls(k=k), *rows) for rows in zip(a, b, strict=True)]
+    np.testing.assert_allclose(cls(k=k).compare(a, b), want, atol=1e-12)
+
+
+@pytest.mark.parametrize("high", [1, 3, 1000])
+@pytest.mark.parametrize("d", [2, 3, 5, 16, 17, 40])
+@pytest.mark.parametrize("agreement", [a for a in EVERY if not isinstance(a, TOP_K)], ids=repr)
+def test_the_rank_measures_are_their_definitions(agreement, d, high):
+    a, b = tied_maps(2, 6, d, seed=d, high=high)
+    want = [by_loops(agreement, *rows) for rows in zip(a, b, strict=True)]
+    np.testing.assert_allclose(agreement.compare(a, b), want, atol=1e-12)
+
+
+@pytest.mark.parametrize("high", [2, 10**6])
+def test_correlations_equal_scipy(high):
+    a, b = tied_maps(2, 8, 300, high=high)
+    a[0], b[1] = 1.0, 0.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", stats.ConstantInputWarning)
+        tau = [stats.kendalltau(x, y).statistic for x, y in zip(a.numpy(), b.numpy(), strict=True)]
+        rho = [stats.spearmanr(abs(x), abs(y)).statistic for x, y in zip(a.numpy(), b.numpy(), strict=True)]
+    np.testing.assert_allclose(KendallTau().compare(a, b), tau, atol=1e-12)
+    np.testing.assert_allclose(RankCorrelation().compare(a, b), rho, atol=1e-12)
+
+
+def test_wide_maps_in_float32_are_counted_exactly():
+    generator = torch.Generator().manual_seed(0)
+    a, b = torch.randn(2, 2, 50176, generator=generator)
+    b = (a + b).relu()  # half zeros, and the few ties that chance makes among so many
+    tau = [stats.kendalltau(x, y).statistic for x, y in zip(a.numpy(), b.numpy(), strict=True)]
+    np.testing.assert_allclose(KendallTau().compare(a, b), tau, atol=1e-6)
+
+
+def test_worked_example_without_ties():
+    a = torch.tensor([[9.0, -8.0, 7.0, 1.0, 0.5]])
+    b = torch.tensor([[9.0, 7.0, 8.0, 0.1, -0.2]])
+    assert FeatureAgreement(k=3).compare(a, b).item() == 1
+    assert SignAgreement(k=3).compare(a, b).item() == pytest.approx(2 / 3)
+    assert RankAgreement(k=3).compare(a, b).item() == pytest.approx(1 / 3)
+    assert SignedRankAgreement(k=3).compare(a, b).item() == pytest.approx(1 / 3)
+    assert FeatureAgreement(k=4).compare(a, b).item() == pytest.approx(3 / 4)
+    assert TopKIou(k=4).compare(a, b).item() == pytest.approx(3 / 5)
+    assert PairwiseRankAgreement().compare(a, b).item() == pytest.approx(8 / 10)  # (1, 2) and (3, 4) are swapped
+
+
+@pytest.mark.parametrize("agreement", EVERY, ids=repr)
+def test_a_map_agrees_with_itself_to_the_upper_bound_and_measures_are_symmetric(agreement):
+    a, b = tied_maps(2, 40, 12)
+    same = agreement.compare(a, a)
+    torch.testing.assert_close(same, torch.full_like(same, agreement.bounds[1]), rtol=0, atol=1e-14)
+    assert agreement.symmetric
+    torch.testing.assert_close(agreement.compare(a, b), agreement.compare(b, a), rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("agreement", EVERY, ids=repr)
+def test_the_position_of_a_feature_changes_nothing(agreement):
+    a, b = tied_maps(2, 20, 12)
+    shuffle = torch.randperm(12, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(agreement.compare(a[:, shuffle], b[:, shuffle]), agreement.compare(a, b))
+
+
+@pytest.mark.parametrize("agreement", EVERY, ids=repr)
+def test_positive_factors_change_nothing(agreement):
+    a, b = tied_maps(2, 20, 12)
+    assert torch.equal(agreement.compare(8 * a, b / 4), agreement.compare(a, b))
+
+
+@pytest.mark.parametrize("value", [0.0, 2.0, -2.0])
+@pytest.mark.parametrize("agreement", EVERY, ids=repr)
+def test_a_constant_map_agrees_with_nothing(agreement, value):
+    constant, other = torch.full((3, 6), value), tied_maps(1, 3, 6)[0].float()
+    for a, b in ((constant, other), (other, constant), (constant, constant)):
+        assert agreement.compare(a, b).isnan().all()
+
+
+@pytest.mark.parametrize("agreement", EVERY, ids=repr)
+def test_one_feature_ranks_nothing(agreement):
+    assert agreement.compare(torch.tensor([[2.0], [0.0]]), torch.tensor([[2.0], [1.0]])).isnan().all()
+
+
+def test_magnitudes_that_are_all_equal_rank_nothing_though_signed_values_may():
+    a, b = torch.tensor([[1.0, -1.0, 1.0]]), torch.tensor([[3.0, 1.0, 2.0]])
+    assert RankCorrelation().compare(a, b).isnan()
+    assert FeatureAgreement().compare(a, b).isnan()
+    assert KendallTau().compare(a, b).item() == pytest.approx(2 / 6**0.5)
+
+
+@pytest.mark.parametrize("cls", TOP_K)
+def test_k_is_a_tenth_by_default_and_at_most_all(cls):
+    a, b = tied_maps(2, 10, 31, high=10**6)
+    assert torch.equal(cls().compare(a, b), cls(k=3).compare(a, b))
+    assert torch.equal(cls(k=1000).compare(a, b), cls(k=31).compare(a, b))
+    assert torch.equal(cls().compare(a[:, :9], b[:, :9]), cls(k=1).compare(a[:, :9], b[:, :9]))
+
+
+def test_maps_that_name_different_features_and_nothing_else_do_not_agree():
+    a, b = torch.zeros(2, 1, 100)
+    a[0, 3], b[0, 70] = 1.0, 1.0
+    for cls in TOP_K:
+        assert cls(k=10).compare(a, b).item() == 0
+    assert PairwiseRankAgreement().compare(a, b).item() == pytest.approx(0.5, abs=0.01)
+    assert KendallTau().compare(a, b).item() == pytest.approx(0, abs=0.02)
+
+
+def test_ties_in_one_map_count_as_the_expectation_over_breaking_them():
+    a = torch.tensor([[5.0, 1.0, 1.0, 1.0, 1.0]])  # one certain place, four features for the second
+    b = torch.tensor([[4.0, 5.0, 3.0, 2.0, 1.0]])
+    assert FeatureAgreement(k=2).compare(a, b).item() == pytest.approx((1 + 1 / 4) / 2)
+    assert RankAgreement(k=2).compare(a, b).item() == pytest.approx(0)
+    assert RankAgreement(k=3).compare(a, b).item() == pytest.approx((1 / 4) / 3)
+
+
+def test_a_sign_of_zero_agrees_with_nothing():
+    a, b = torch.tensor([[2.0, 0.0, 1.0]]), torch.tensor([[2.0, 0.0, -1.0]])
+    assert SignAgreement(k=3).compare(a, b).item() == pytest.approx(1 / 2)
+    assert SignedRankAgreement(k=3).compare(a, b).item() == pytest.approx(1 / 2)
+
+
+def test_reversed_rankings_disagree_completely():
+    a = torch.arange(1.0, 65)[None]
+    assert KendallTau().compare(a, -a).item() == -1
+    assert PairwiseRankAgreement().compare(a, 65 - a).item() == 0
+    assert RankCorrelation().compare(a, 65 - a).item() == pytest.approx(-1)
+
+
+def test_only_measures_of_signs_need_them():
+    assert {a.name for a in EVERY if a.needs_sign} == {"sign_agreement", "signed_rank_agreement", "kendall_tau"}
+    assert not KendallTau(of="magnitudes").needs_sign
+    a, b = tied_maps(2, 10, 12)
+    for agreement in EVERY:
+        same = torch.equal(agreement.compare(a.abs(), b.abs()), agreement.compare(a, b))
+        assert same is not agreement.needs_sign
+
+
+@pytest.mark.parametrize("numbers", [1, 40, 1 << 20])
+@pytest.mark.parametrize("agreement", EVERY, ids=repr)
+def test_pairs_compared_together_are_what_they_are_alone(agreement, numbers, monkeypatch):
+    monkeypatch.setitem(pairs._NUMBERS, "cpu", numbers)
+    maps = tied_maps(4, 5, 11)
+    chosen = [*itertools.combinations(range(4), 2), (3, 1), (2, 2)]
+    together = agreement.compare_all(maps, chosen)
+    monkeypatch.undo()
+    for got, (i, j) in zip(together, chosen, strict=True):
+        for n in range(5):
+            alone = agreement.compare(maps[i, n : n + 1], maps[j, n : n + 1])
+            torch.testing.assert_close(got[n : n + 1], alone, rtol=0, atol=1e-14, equal_nan=True)
+
+
+@pytest.mark.parametrize("agreement", EVERY, ids=repr)
+def test_no_pairs_and_no_features_are_answered(agreement):
+    assert agreement.compare_all(torch.ones(2, 3, 4), []).shape == (0, 3)
+    assert agreement.compare(torch.ones(3, 0), torch.ones(3, 0)).isnan().all()
+
+
+@pytest.mark.parametrize("agreement", EVERY, ids=repr)
+def test_the_maps_keep_their_dtype_and_numbers(agreement):
+    maps = tied_maps(2, 4, 30).float()
+    before = maps.clone()
+    out = agreement.compare_all(maps, [(0, 1)])
+    assert out.dtype == torch.float32
+    assert torch.equal(maps, before)
+
+
+@given(st.integers(1, 70).flatmap(lambda d: st.permutations(range(d))))
+@settings(max_examples=60, deadline=None)
+def test_inversions_are_the_pairs_out_of_order(sequence):
+    want = sum(x > y for x, y in itertools.combinations(sequence, 2))
+    assert ranking.inversions(torch.tensor([sequence], dtype=torch.int32)).tolist() == [want]

@@ -1,0 +1,10 @@
+"""``python -m xaiexp`` is the program ``xaiexp``."""
+
+from __future__ import annotations
+
+import sys
+
+from xaiexp.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,346 @@
+"""The program: Hydra's application, and a few tools named by a first word."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from xaiexp import config
+from xaiexp.errors import ResourceError, UnknownName, UserError, nearest
+from xaiexp.registry import Registry, installed
+from xaiexp.store import writable
+
+__all__ = ["TOOLS", "job", "main"]
+
+DONE, FAILED, WRONG = 0, 1, 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program.
+
+    Returns:
+        0 all cells done or skipped by plan; 1 some cell failed, the rest is there; 2 the request is wrong.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if words and "=" not in words[0] and not words[0].startswith(("-", "+", "~")):
+            return int(_tool(words[0])(words[1:]))
+        return _application(words)
+    except UserError as error:
+        print(error, file=sys.stderr)  # noqa: T201  # this is the program's voice
+        return WRONG
+    except KeyboardInterrupt:
+        print("interrupted: what is in the store will be found again", file=sys.stderr)  # noqa: T201
+        return FAILED
+    except BrokenPipeError:  # whoever read our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+def _tool(word: str) -> Any:
+    if word not in TOOLS:
+        raise UnknownName(
+            word,
+            "is neither KEY=VALUE nor a tool",
+            nearest=nearest(word, TOOLS),
+            hint=f"tools: {', '.join(TOOLS)}",
+        )
+    return TOOLS[word]
+
+
+# --- the application ------------------------------------------------------------------------------------------
+
+
+_codes: list[int] = []
+
+
+def job(cfg: DictConfig) -> int:
+    """One job of Hydra's: one study. It never raises, so that the other jobs of a sweep go on."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    from xaiexp.terminal import Meter, console
+
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    several = HydraConfig.get().mode == RunMode.MULTIRUN
+    try:
+        config.prepare()
+        from xaiexp.execute import execute
+
+        registry = installed()
+        study = config.to_study(cfg, registry)
+        with Meter(study.describe()) as meter:
+            outcome = execute(study, config.plain(cfg), folder, registry, meter)
+        _show(outcome, brief=several)
+        code = outcome.code
+    except UserError as error:
+        console(stderr=True).print(str(error), markup=False)
+        code = WRONG
+    except MemoryError:
+        console(stderr=True).print(f"out of memory: {folder}", markup=False)
+        code = FAILED
+    _codes.append(code)
+    return code
+
+
+def _show(outcome: Any, brief: bool) -> None:
+    from xaiexp import terminal
+
+    out = terminal.console()
+    if not brief and len(outcome.summary):
+        out.print("mean [95 % interval] (rank; equal ranks are a tie within the noise)", markup=False)
+        out.print(terminal.summary_table(outcome.summary, outcome.record["metrics"]))
+    if not brief and len(outcome.agreement):
+        measure = outcome.agreement["measure"].iloc[0]
+        out.print(f"agreement: {measure}, mean over examples", markup=False)
+        out.print(terminal.agreement_table(outcome.agreement, measure))
+    for note in terminal.notes(outcome.cells, outcome.errors):
+        out.print(note, markup=False)
+    for line in terminal.where_it_lies(outcome.folder, outcome.report, outcome.tracked):
+        out.print(line, markup=False)
+
+
+def _application(words: list[str]) -> int:
+    from hydra._internal.utils import get_args_parser
+
+    args = get_args_parser().parse_args(words)
+    shows = args.help or args.hydra_help or args.cfg or args.info or args.shell_completion
+    if shows or args.experimental_rerun:
+        return _hydra(words)
+    overrides = list(args.overrides)
+    sweeping = args.multirun or any(o.startswith("hydra.mode=") and "MULTIRUN" in o for o in overrides)
+    folder, jobs = _checked(overrides, sweeping)
+    key = "hydra.sweep.dir" if sweeping else "hydra.run.dir"
+    quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
+    try:
+        code = _hydra([*words, f"{key}='{quoted}'"])
+    finally:
+        if sweeping:
+            swept = _after_sweep(folder, jobs)
+    return max(code, swept) if sweeping else code
+
+
+def _checked(overrides: list[str], sweeping: bool) -> tuple[Path, int]:
+    """Compose and plan every job before the first starts; where the results go, and how many jobs there are."""
+    from xaiexp.study import plan
+
+    jobs = config.expand(overrides) if sweeping else [overrides]
+    tracked = set()
+    folder: Path | None = None
+    for each in jobs:
+        cfg = config.composed(each)
+        study = config.to_study(cfg, installed())
+        plan(study)
+        tracked.add(study.settings.tracking)
+        if folder is None:
+            folder = Path(str(cfg.hydra.sweep.dir if sweeping else cfg.hydra.run.dir))
+    if folder is None:
+        raise UserError("-m", "makes no job", got=" ".join(overrides))
+    folder = Path(os.path.abspath(folder))  # noqa: PTH100  # not resolved: a link stays a link
+    writable(folder, "hydra.sweep.dir" if sweeping else "hydra.run.dir")
+    if sweeping:  # the workers of a launcher must find the store made: they would all make it at once
+        from xaiexp.tracking import prepare_store
+
+        for wanted in tracked:
+            prepare_store(wanted)
+    return folder, len(jobs)
+
+
+def _hydra(words: list[str]) -> int:
+    import hydra
+
+    config.prepare()
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing: the words are ours
+    _codes.clear()
+    before = sys.argv
+    sys.argv = ["xaiexp", *words]
+    try:
+        with config.translated(installed()):
+            hydra.main(config_path=str(config.CONF), config_name="config", version_base="1.3")(job)()
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else DONE
+    finally:
+        sys.argv = before
+    return _worst(_codes)
+
+
+def _worst(codes: Sequence[int]) -> int:
+    """One job alone speaks for itself; of several, some that were refused are failures among the others."""
+    if not codes or all(code == codes[0] for code in codes):
+        return codes[0] if codes else DONE
+    return FAILED if any(codes) else DONE
+
+
+def _after_sweep(folder: Path, jobs: int) -> int:
+    """One report over all jobs, also after a crash or an interruption."""
+    from xaiexp import report, terminal
+
+    out = terminal.console()
+    studies = report.find_studies(folder)
+    if not studies:
+        return FAILED
+    states = [json.loads((study / "record.json").read_text()).get("status") for study in studies]
+    done = states.count("done")
+    page = report.build(studies, folder / "report.html")
+    out.print(f"{done} of {max(jobs, len(studies))} studies done", markup=False)
+    out.print(f"report:  {page}", markup=False)
+    return DONE if done == max(jobs, len(studies)) else FAILED
+
+
+# --- tools ----------------------------------------------------------------------------------------------------
+
+
+def _plan(words: list[str]) -> int:
+    from xaiexp import terminal
+    from xaiexp.store import Store
+    from xaiexp.study import plan, plan_key
+
+    multirun = [w for w in words if w in ("-m", "--multirun")]
+    overrides = [w for w in words if w not in ("-m", "--multirun")]
+    out = terminal.console()
+    for each in config.expand(overrides) if multirun else [overrides]:
+        registry = installed()
+        study = config.to_study(config.composed(each), registry)
+        made = plan(study)
+        store = Store(Path(study.settings.store), study.settings.force)
+        hits = {c for c in made.running if store.expected(plan_key(made, c, registry))}
+        rows = [
+            {
+                "method": cell.method,
+                "baseline": cell.baseline,
+                "runs": "skipped" if cell.skip else ("from the store" if cell in hits else "yes"),
+                "passes": _passes(cell, made.count, cell in hits, made.exact),
+                "reason": cell.skip,
+            }
+            for cell in made.cells
+        ]
+        count = "all" if made.count is None else str(made.count)
+        out.print(f"{study.describe()}: {count} examples, features {study.features.name}", markup=False)
+        out.print(terminal.plan_table(rows))
+        again = [label for label, metric in study.metrics.items() if metric.re_explains]
+        total = made.passes()
+        about = "an unknown number of" if total is None else f"{'' if made.exact else 'about '}{total:,}"
+        out.print(f"{len(made.running)} cells, {about} passes with metrics, {len(hits)} expected in the store")
+        if again:
+            out.print(f"not counted: {', '.join(again)} (explains perturbed inputs again)")
+    return DONE
+
+
+def _passes(cell: Any, count: int | None, found: bool, exact: bool) -> str:
+    if cell.skip or found:
+        return "0"
+    if cell.cost is None or count is None:
+        return "?"
+    return f"{'' if exact else '~'}{cell.cost.total * count:,}"
+
+
+def _plugins(words: list[str]) -> int:
+    registry = installed()
+    if words == ["--json"]:
+        print(json.dumps(_plugins_json(registry), indent=1))  # noqa: T201
+        return DONE
+    if words:
+        raise UnknownName(f"plugins {words[0]}", "no such tool", hint="xaiexp plugins [--json]")
+    from xaiexp import terminal
+
+    out = terminal.console()
+    rows = [
+        (
+            p.name,
+            str(p),
+            "broken" if p.reason else f"{len(p.components)} components",
+            f"{p.seconds:.2f} s" + (f", slow: imports {', '.join(p.heavy)}" if p.heavy else ""),
+            p.reason,
+        )
+        for p in registry.plugins
+    ]
+    out.print(terminal.plugins_table(rows, ("plugin", "distribution", "state", "import", "reason")))
+    parts = [(c.kind, c.name, c.summary, str(registry.plugin_of(c))) for c in registry.classes()]
+    out.print(terminal.plugins_table(parts, ("kind", "name", "what it does", "from")))
+    return DONE
+
+
+def _plugins_json(registry: Registry) -> dict[str, Any]:
+    from xaiexp.parameters import describe, hints
+
+    return {
+        "plugins": [
+            {
+                "name": p.name,
+                "distribution": p.distribution,
+                "version": p.version,
+                "reason": p.reason or None,
+                "seconds": round(p.seconds, 4),
+                "heavy": list(p.heavy),
+            }
+            for p in registry.plugins
+        ],
+        "components": [
+            {
+                "kind": c.kind,
+                "name": c.name,
+                "summary": c.summary,
+                "source": c.source,
+                "distribution": registry.plugin_of(c).distribution,
+                "version": registry.plugin_of(c).version,
+                "parameters": {name: describe(hint) for name, hint in hints(c).items()},
+            }
+            for c in registry.classes()
+        ],
+    }
+
+
+def _report(words: list[str]) -> int:
+    out, folders = None, []
+    rest = iter(words)
+    for word in rest:
+        if word == "--out" or word.startswith("--out="):
+            out = word.partition("=")[2] or next(rest, None)
+            if not out:
+                raise UserError("report --out", "needs a file", hint="as --out report.html")
+        elif word.startswith("-"):
+            raise UnknownName(f"report {word}", "no such option", hint="xaiexp report DIR... [--out FILE]")
+        else:
+            folders.append(Path(word))
+    if not folders:
+        raise UserError("report", "needs a folder", hint="xaiexp report DIR... [--out FILE]")
+    for folder in folders:
+        if not folder.is_dir():
+            raise ResourceError("report", "no such folder", got=str(folder))
+    from xaiexp import report
+
+    studies = [study for folder in folders for study in report.find_studies(folder)]
+    if not studies:
+        raise ResourceError("report", "holds no study (a folder with record.json)", got=", ".join(map(str, folders)))
+    target = Path(out) if out else folders[0] / "report.html"
+    writable(target.parent, "report --out")
+    print(report.build(studies, target))  # noqa: T201
+    return DONE
+
+
+def _ui(words: list[str]) -> int:
+    from xaiexp.tracking import STORE, embedded_uri
+
+    port = "5000"
+    if words[:1] == ["--port"] and len(words) == 2 and words[1].isdigit():
+        port = words[1]
+    elif words:
+        raise UnknownName(f"ui {words[0]}", "no such option", hint="xaiexp ui [--port N]")
+    if not (STORE / "mlflow.db").is_file():
+        raise ResourceError(
+            "ui", "there are no runs here yet", got=str(STORE / "mlflow.db"), hint="run a study: xaiexp"
+        )
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", embedded_uri()]
+    command += ["--host", "127.0.0.1", "--port", port]
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    return subprocess.call(command)  # noqa: S603  # fixed words, no shell
+
+
+TOOLS = {"plan": _plan, "plugins": _plugins, "report": _report, "ui": _ui}

@@ -1,0 +1,46 @@
+"""Agreement over all pairs of maps, with examples grouped so that a measure never meets padding."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from xaiexp.contract import Agreement
+from xaiexp.errors import CellError
+from xaiexp.feature_map import FeatureMap
+
+__all__ = ["agree_all"]
+
+
+def agree_all(
+    measure: Agreement, maps: Tensor, features: FeatureMap, signed: Sequence[bool]
+) -> dict[tuple[int, int], Tensor]:
+    """Agreement ``[N]`` (float64, on the CPU) of every pair of maps.
+
+    Args:
+        maps: ``[M, N, d]``, pooled.
+        features: whose counts say how many of the d columns each example has.
+        signed: for every map whether its signs mean anything: where a measure needs them, pairs without are NaN.
+
+    Returns:
+        Pairs ``(i, j)`` with ``i < j`` to values; both orders where the measure is not symmetric.
+    """
+    count, n, _ = maps.shape
+    pairs = [(i, j) for i in range(count) for j in range(count) if i < j or (i != j and not measure.symmetric)]
+    usable = [(i, j) for i, j in pairs if not measure.needs_sign or (signed[i] and signed[j])]
+    out = {pair: torch.full((n,), math.nan, dtype=torch.float64) for pair in pairs}
+    if not usable:
+        return out
+    counts = features.counts.expand(n).to(maps.device)
+    for d in torch.unique(counts).tolist():
+        rows = counts == d
+        values = measure.compare_all(maps[:, rows, :d], usable)
+        if tuple(values.shape) != (len(usable), int(rows.sum())):
+            raise CellError(f"gave agreement of shape {list(values.shape)}; must be {[len(usable), int(rows.sum())]}")
+        where = rows.cpu()
+        for pair, value in zip(usable, values.detach().double().cpu(), strict=True):
+            out[pair][where] = value
+    return out

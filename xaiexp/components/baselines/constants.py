@@ -1,0 +1,84 @@
+"""Baselines that are one value everywhere, or one value a channel: zero, a constant, the mean of the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from xaiexp.contract import Baseline
+from xaiexp.errors import Unsupported
+from xaiexp.types import MODALITIES, Batch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from xaiexp.draws import Draws
+
+__all__ = ["Constant", "Mean", "Zero", "fill"]
+
+
+def fill(inputs: Tensor, value: Tensor | float) -> Tensor:
+    """A new tensor like ``inputs [N, *shape]`` that holds ``value``, which broadcasts over one input."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        value = value.to(device=inputs.device, dtype=inputs.dtype)
+    return torch.zeros_like(inputs).add_(value)
+
+
+@dataclass(frozen=True)
+class Zero(Baseline):
+    """Zero in data space, ``[N, *shape]``: black pictures, columns at 0 in their own units.
+
+    In model space that is ``(0 - mean) / std``, which is not zero after a normalisation. Texts have no data
+    space of numbers: there it is the zero embedding.
+    """
+
+    summary = "zero in data space (black); the zero embedding for texts"
+    source = "Sundararajan et al. 2017, section 3 (black image, zero embedding)"
+    modalities = MODALITIES
+
+    def references(self, batch: Batch, rng: Draws) -> Tensor:
+        """One reference for each example, ``[N, *shape]``, in model space."""
+        return fill(batch.inputs, batch.background.encode(0.0))
+
+
+@dataclass(frozen=True)
+class Constant(Baseline):
+    """One value everywhere in data space, ``[N, *shape]``.
+
+    Args:
+        value: in data space: 0 is black and 1 is white for pictures; a column's own units for tables.
+    """
+
+    summary = "one value everywhere, in data space (0.5: mid grey)"
+    source = "Sturmfels, Lundberg, Lee 2020 (Distill), section on constant baselines"
+    modalities = ("image", "table", "series")
+
+    value: float = 0.5
+
+    def references(self, batch: Batch, rng: Draws) -> Tensor:
+        """One reference for each example, ``[N, *shape]``, in model space."""
+        return fill(batch.inputs, batch.background.encode(self.value))
+
+
+@dataclass(frozen=True)
+class Mean(Baseline):
+    """The average of the data, ``[N, *shape]``: per channel, per column, per dimension of the embedding."""
+
+    summary = "the average of the data: per channel, column or embedding dimension"
+    source = "Ancona et al. 2018; the usual removal of deletion curves (Samek et al. 2017, section III)"
+    modalities = MODALITIES
+
+    def references(self, batch: Batch, rng: Draws) -> Tensor:
+        """One reference for each example, ``[N, *shape]``, in model space.
+
+        Raises:
+            Unsupported: there are no data to average.
+        """
+        if batch.background.mean is None:
+            raise Unsupported(
+                "baseline 'mean' needs examples of the data to average, and there are none: "
+                "give background=, or use baseline 'zero' or 'constant'"
+            )
+        return fill(batch.inputs, batch.background.mean)

@@ -1,0 +1,83 @@
+"""Baselines of random numbers: uniform over the data's range, or the input under Gaussian noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from xaiexp.contract import Baseline
+from xaiexp.errors import Unsupported
+from xaiexp.parameters import Range
+from xaiexp.types import Batch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from xaiexp.draws import Draws
+
+__all__ = ["Gaussian", "Uniform"]
+
+
+def _ends(batch: Batch, baseline: str) -> tuple[Tensor, Tensor]:
+    """Lowest and highest values of the data, in model space, in the dtype and on the device of the inputs."""
+    low, high = batch.background.low, batch.background.high
+    if low is None or high is None:
+        raise Unsupported(
+            f"baseline {baseline!r} needs the range of the data, which is unknown: "
+            "give background=, or use baseline 'zero' or 'constant'"
+        )
+    return low.to(batch.inputs), high.to(batch.inputs)
+
+
+@dataclass(frozen=True)
+class Uniform(Baseline):
+    """Uniform random numbers between the lowest and highest values of the data, ``[N, R, *shape]``.
+
+    Args:
+        n_references: how many (R); attributions are averaged over them.
+    """
+
+    summary = "uniform noise over the range of the data"
+    source = "Sturmfels, Lundberg, Lee 2020 (Distill), uniform baseline"
+    modalities = ("image", "table", "series")
+
+    n_references: Annotated[int, Range(1)] = 1
+
+    def references(self, batch: Batch, rng: Draws) -> Tensor:
+        """R references for each example, ``[N, R, *shape]``, in model space.
+
+        Raises:
+            Unsupported: the range of the data is unknown.
+        """
+        low, high = _ends(batch, self.name)
+        u = rng.uniform("uniform", batch.shape, range(self.n_references)).to(batch.inputs)
+        return low + u * (high - low)
+
+
+@dataclass(frozen=True)
+class Gaussian(Baseline):
+    """The input plus Gaussian noise, ``x + noise_level * (high - low) * N(0, 1)``, ``[N, R, *shape]``.
+
+    The range is that of the data; as in the source, values may leave it.
+
+    Args:
+        noise_level: standard deviation of the noise, as a fraction of the data's range.
+        n_references: how many (R); attributions are averaged over them.
+    """
+
+    summary = "the input under Gaussian noise, in fractions of the data's range"
+    source = "Sturmfels, Lundberg, Lee 2020 (Distill), Gaussian baseline; noise level as in Smilkov et al. 2017"
+    modalities = ("image", "table", "series")
+
+    noise_level: Annotated[float, Range(0, exclusive=True)] = 0.5
+    n_references: Annotated[int, Range(1)] = 1
+
+    def references(self, batch: Batch, rng: Draws) -> Tensor:
+        """R references for each example, ``[N, R, *shape]``, in model space.
+
+        Raises:
+            Unsupported: the range of the data is unknown.
+        """
+        low, high = _ends(batch, self.name)
+        z = rng.normal("gaussian", batch.shape, range(self.n_references)).to(batch.inputs)
+        return batch.inputs.detach().unsqueeze(1) + self.noise_level * (high - low) * z

@@ -1,0 +1,135 @@
+"""Generated pictures of which it is known which pixels decide the class."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from xaiexp.contract import Dataset
+from xaiexp.parameters import Range
+from xaiexp.types import Outline, Sample, Source
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["CLASSES", "Shapes", "draw"]
+
+CLASSES = ("disk", "square", "triangle", "cross")
+
+
+def _figure(label: int, u: NDArray[np.float64], v: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Where a figure of radius 1 around the origin lies, at coordinates ``u, v``; all have about the same area."""
+    import numpy as np
+
+    if label == 0:
+        return u**2 + v**2 <= 0.8**2
+    if label == 1:
+        return (np.abs(u) <= 0.707) & (np.abs(v) <= 0.707)
+    if label == 2:
+        corners = [math.pi / 2 + k * 2 * math.pi / 3 for k in range(3)]
+        inside = np.ones_like(u, dtype=bool)
+        for angle in corners:  # the side opposite to each corner
+            inside &= -(u * math.cos(angle) + v * math.sin(angle)) <= 0.6
+        return inside
+    return (np.maximum(np.abs(u), np.abs(v)) <= 1.0) & (np.minimum(np.abs(u), np.abs(v)) <= 0.3)
+
+
+def draw(
+    seed: int, index: int, size: int, noise: float, distractors: int, part: int = 0
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], int]:
+    """One picture, a pure function of the arguments.
+
+    A figure of random place, size, angle and light colour on a dark ground; its class is its form alone.
+    Distractors are thin strokes in such colours that tell nothing about the class and do not touch the figure.
+
+    Args:
+        seed, part, index: which picture; the parts 0 (explained) and 1 (trained on) share none.
+        size: side in pixels.
+        noise: standard deviation of the noise on every pixel and channel.
+        distractors: how many strokes.
+
+    Returns:
+        picture ``[3, size, size]`` in 0..1, the pixels of the figure (bool ``[size, size]``), class index.
+    """
+    import numpy as np
+
+    random = np.random.Generator(np.random.PCG64([seed, part, index]))
+    label = index % len(CLASSES)
+    y, x = np.mgrid[0:size, 0:size] + 0.5
+    ground = random.uniform(0, 0.4, 3)
+    picture = np.broadcast_to(ground, (size, size, 3)).copy()
+
+    radius = size * random.uniform(0.19, 0.30)
+    centre_x, centre_y = random.uniform(1.2 * radius, size - 1.2 * radius, 2)  # a triangle reaches that far
+    angle = random.uniform(0, 2 * math.pi)
+    u = ((x - centre_x) * math.cos(angle) + (y - centre_y) * math.sin(angle)) / radius
+    v = ((y - centre_y) * math.cos(angle) - (x - centre_x) * math.sin(angle)) / radius
+    mask = _figure(label, u, v)
+
+    for _ in range(distractors):
+        start, end = random.uniform(0, size, (2, 2))
+        along = end - start
+        length = max(float(along @ along), 1e-9)
+        t = np.clip(((x - start[0]) * along[0] + (y - start[1]) * along[1]) / length, 0, 1)
+        distance = np.hypot(x - start[0] - t * along[0], y - start[1] - t * along[1])
+        stroke = (distance <= size / 40) & (u**2 + v**2 > 1.3**2)
+        picture[stroke] = _light(random)
+    picture[mask] = _light(random)
+    picture += random.normal(0, 1, picture.shape) * noise
+    return picture.clip(0, 1).astype(np.float32).transpose(2, 0, 1), mask, label
+
+
+def _light(random: np.random.Generator) -> NDArray[np.float64]:
+    """A random colour that stands out from a dark ground in at least one channel."""
+    colour = random.uniform(0.2, 1, 3)
+    colour[random.integers(3)] = random.uniform(0.8, 1)
+    return colour
+
+
+@dataclass(frozen=True)
+class Shapes(Dataset):
+    """Generated pictures ``[3, size, size]``: a disk, square, triangle or cross among strokes and noise.
+
+    The form alone decides the class, so the ground truth of what matters is the pixels of the figure
+    (``Sample.mask``). A picture depends on its index and the parameters only: the first 10 of 1,000 are the
+    same as all of 10. The classes take turns.
+
+    Args:
+        count: how many pictures.
+        size: side in pixels.
+        noise: standard deviation of the noise on every pixel, in units of the full range 0..1.
+        distractors: strokes a picture that tell nothing about the class.
+        seed: another seed makes other pictures.
+    """
+
+    summary = "generated pictures with the mask of the figure that decides the class"
+    source = "in the manner of Kim et al. 2018 (TCAV) and Yang and Kim 2019 (BAM): ground truth by construction"
+    modality = "image"
+
+    count: Annotated[int, Range(1)] = 256
+    size: Annotated[int, Range(16, 512)] = 32
+    noise: Annotated[float, Range(0, 1)] = 0.05
+    distractors: Annotated[int, Range(0, 50)] = 2
+    seed: Annotated[int, Range(0)] = 0
+
+    def open(self) -> Source:
+        """The samples, drawn when they are read."""
+        import torch
+
+        def read(start: int, stop: int) -> Sequence[Sample]:
+            samples = []
+            for index in range(self.count)[start:stop]:
+                picture, mask, label = draw(self.seed, index, self.size, self.noise, self.distractors)
+                data = torch.from_numpy(picture).contiguous()
+                name = f"{CLASSES[label]} {index}"
+                samples.append(Sample(f"shapes/{self.seed}/{index}", data, label, torch.from_numpy(mask), name))
+            return samples
+
+        return Source(self.count, read, CLASSES)
+
+    def outline(self) -> Outline:
+        """``count`` pictures ``[3, size, size]``."""
+        return Outline(self.count, (3, self.size, self.size))

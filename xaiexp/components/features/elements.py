@@ -1,0 +1,93 @@
+"""Features that follow the axes of an input: elements, pixels, columns, time steps."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from xaiexp.contract import Features
+from xaiexp.feature_map import FeatureMap
+from xaiexp.types import Encoded
+
+__all__ = ["Column", "Element", "Pixel", "Step"]
+
+
+@dataclass(frozen=True)
+class Element(Features):
+    """Every element of an input ``[*shape]`` is a feature, in row-major order; features ``(*shape,)``."""
+
+    summary = "every element of the input by itself"
+    source = "the convention of gradient methods; Simonyan et al. 2014"
+    modalities = ("image", "table", "series")
+
+    def build(self, encoded: Encoded) -> FeatureMap:
+        """The map ``index [1, *shape]`` for ``inputs [N, *shape]``."""
+        import torch
+
+        shape = self.shape(tuple(encoded.inputs.shape[1:]))
+        return FeatureMap.from_index(torch.arange(math.prod(shape)).view(1, *shape), shape)
+
+    def shape(self, inputs: tuple[int, ...]) -> tuple[int, ...]:
+        """``(*shape,)``."""
+        return inputs
+
+
+@dataclass(frozen=True)
+class Pixel(Features):
+    """Every pixel of a picture ``[C, H, W]`` is a feature, its channels added up; features ``(H, W)``."""
+
+    summary = "every pixel, its channels added up"
+    source = "Samek et al. 2017, section II (pixel-wise heatmaps)"
+    modalities = ("image",)
+
+    def build(self, encoded: Encoded) -> FeatureMap:
+        """The map ``index [1, C, H, W]`` for ``inputs [N, C, H, W]``."""
+        import torch
+
+        channels, height, width = encoded.inputs.shape[1:]
+        index = torch.arange(height * width).view(1, 1, height, width)
+        return FeatureMap.from_index(index.expand(1, channels, height, width), (height, width))
+
+    def shape(self, inputs: tuple[int, ...]) -> tuple[int, ...]:
+        """``(H, W)`` of ``(C, H, W)``."""
+        return inputs[1:]
+
+
+@dataclass(frozen=True)
+class Column(Features):
+    """Every column of a table ``[F]`` is a feature; features ``(F,)``."""
+
+    summary = "every column of a table"
+    source = "Lundberg and Lee 2017 (tabular features)"
+    modalities = ("table",)
+
+    def build(self, encoded: Encoded) -> FeatureMap:
+        """The map ``index [1, F]`` for ``inputs [N, F]``."""
+        import torch
+
+        columns = encoded.inputs.shape[1]
+        return FeatureMap.from_index(torch.arange(columns).view(1, columns), (columns,))
+
+    def shape(self, inputs: tuple[int, ...]) -> tuple[int, ...]:
+        """``(F,)``."""
+        return inputs
+
+
+@dataclass(frozen=True)
+class Step(Features):
+    """Every time step of a series ``[C, T]`` is a feature, its channels added up; features ``(T,)``."""
+
+    summary = "every time step of a series, its channels added up"
+    source = "Ismail et al. 2020, section 3 (time-step relevance)"
+    modalities = ("series",)
+
+    def build(self, encoded: Encoded) -> FeatureMap:
+        """The map ``index [1, C, T]`` for ``inputs [N, C, T]``."""
+        import torch
+
+        channels, steps = encoded.inputs.shape[1:]
+        return FeatureMap.from_index(torch.arange(steps).view(1, 1, steps).expand(1, channels, steps), (steps,))
+
+    def shape(self, inputs: tuple[int, ...]) -> tuple[int, ...]:
+        """``(T,)`` of ``(C, T)``."""
+        return inputs[1:]

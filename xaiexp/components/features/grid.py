@@ -1,0 +1,47 @@
+"""Tiles of a picture as features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from xaiexp.contract import Features
+from xaiexp.feature_map import FeatureMap
+from xaiexp.parameters import Range
+from xaiexp.types import Encoded
+
+__all__ = ["Grid"]
+
+
+@dataclass(frozen=True)
+class Grid(Features):
+    """A picture ``[C, H, W]`` in tiles of equal size, give or take a pixel; features ``(rows, columns)``.
+
+    Pixel row y belongs to tile row ``y * rows // H``: sizes that do not divide are spread evenly.
+
+    Args:
+        rows, columns: how many tiles; where a picture has fewer pixels than that, every pixel row (column) is one.
+    """
+
+    summary = "the tiles of a grid over the picture"
+    source = "Ribeiro et al. 2016 and Petsiuk et al. 2018, with a regular grid in place of superpixels"
+    modalities = ("image",)
+
+    rows: Annotated[int, Range(1)] = 7
+    columns: Annotated[int, Range(1)] = 7
+
+    def build(self, encoded: Encoded) -> FeatureMap:
+        """The map ``index [1, C, H, W]`` for ``inputs [N, C, H, W]``."""
+        import torch
+
+        shape = tuple(encoded.inputs.shape[1:])
+        rows, columns = self.shape(shape)
+        channels, height, width = shape
+        row = torch.arange(height) * rows // height
+        column = torch.arange(width) * columns // width
+        index = (row.unsqueeze(1) * columns + column).view(1, 1, height, width)
+        return FeatureMap.from_index(index.expand(1, channels, height, width), (rows, columns))
+
+    def shape(self, inputs: tuple[int, ...]) -> tuple[int, ...]:
+        """``(rows, columns)``, at most ``(H, W)``."""
+        return min(self.rows, inputs[-2]), min(self.columns, inputs[-1])

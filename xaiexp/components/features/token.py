@@ -1,0 +1,46 @@
+"""Tokens of a text as features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xaiexp.contract import Features
+from xaiexp.errors import MismatchError
+from xaiexp.feature_map import FeatureMap
+from xaiexp.types import Encoded
+
+__all__ = ["Token"]
+
+
+@dataclass(frozen=True)
+class Token(Features):
+    """Every token of the text itself is a feature, its embedding's dimensions added up; features ``(d,)``.
+
+    Special tokens and padding belong to no feature: they are never removed and their attribution is not counted.
+    An example with fewer tokens than others has its features first and nothing after them.
+    """
+
+    summary = "every token of the text, special tokens and padding left out"
+    source = "Arras et al. 2017, section 3 (word relevance: the sum over the embedding)"
+    modalities = ("text",)
+
+    def build(self, encoded: Encoded) -> FeatureMap:
+        """The map ``index [N, T, D]`` for ``inputs [N, T, D]``; d is the largest number of tokens of the N.
+
+        Raises:
+            MismatchError: the model does not say which positions are tokens of the text.
+        """
+        removable = encoded.removable
+        if removable is None:
+            raise MismatchError(
+                "features.token",
+                "the model does not say which positions are tokens (Encoded.removable)",
+                hint="a model for texts must; for other inputs choose features=element, pixel, column or step",
+            )
+        index = (removable.long().cumsum(dim=1) - 1).masked_fill(~removable, -1)
+        counts = removable.sum(dim=1)
+        return FeatureMap(index.unsqueeze(-1).expand(encoded.inputs.shape), counts, (int(counts.max()),))
+
+    def shape(self, inputs: tuple[int, ...]) -> tuple[int, ...]:
+        """``(T,)`` of ``(T, D)``: an upper bound, for how many of the T are special only the tokenizer knows."""
+        return inputs[:1]

@@ -1,0 +1,156 @@
+"""Methods that add up gradients along the way from a reference to the input."""
+
+from __future__ import annotations
+
+import functools
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from xaiexp.contract import Method
+from xaiexp.errors import ParameterError
+from xaiexp.parameters import Range
+from xaiexp.types import Batch, Cost
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from xaiexp.draws import Draws
+    from xaiexp.passes import Handle
+
+__all__ = ["GradientShap", "IntegratedGradients", "quadrature"]
+
+Quadrature = Literal["gausslegendre", "riemann_left", "riemann_right", "riemann_middle", "riemann_trapezoid"]
+
+
+@functools.lru_cache(maxsize=32)
+def quadrature(method: Quadrature, n: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Positions in [0, 1] and weights of ``n`` steps, those of Captum.
+
+    The weights of ``riemann_trapezoid`` add up to ``1 - 1/n`` there, and so they do here.
+
+    >>> quadrature("riemann_middle", 2)
+    ((0.25, 0.75), (0.5, 0.5))
+    """
+    import numpy as np
+
+    if method == "gausslegendre":
+        nodes, weights = np.polynomial.legendre.leggauss(n)
+        nodes, weights = (1 + nodes) / 2, weights / 2
+    else:
+        start, stop = {
+            "riemann_left": (0.0, 1 - 1 / n),
+            "riemann_right": (1 / n, 1.0),
+            "riemann_middle": (1 / (2 * n), 1 - 1 / (2 * n)),
+            "riemann_trapezoid": (0.0, 1.0),
+        }[method]
+        nodes, weights = np.linspace(start, stop, n), np.full(n, 1 / n)
+        if method == "riemann_trapezoid":
+            weights[[0, -1]] /= 2
+    return tuple(nodes.tolist()), tuple(weights.tolist())
+
+
+@dataclass(frozen=True)
+class IntegratedGradients(Method):
+    """``(x - x0)`` times the gradient averaged along the straight line from the reference x0 to the input x.
+
+    Args:
+        n_steps: points of the quadrature.
+        method: the quadrature. Every one but ``riemann_trapezoid`` has weights that add up to 1; Captum's
+            trapezoid, kept here number for number, falls short by ``1 / n_steps``.
+    """
+
+    summary = "gradients averaged along the straight line from the reference to the input"
+    source = "Sundararajan et al. 2017, Axiomatic Attribution for Deep Networks, equation 1"
+    needs = frozenset({"gradients"})
+    reads_baseline = True
+    signed = True
+    complete = True
+    multiplied_by_inputs = True
+
+    n_steps: Annotated[int, Range(1)] = 50
+    method: Quadrature = "gausslegendre"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.method == "riemann_trapezoid" and self.n_steps < 2:
+            raise ParameterError(
+                "method.integrated_gradients.n_steps", "must be at least 2 for riemann_trapezoid", got=self.n_steps
+            )
+
+    def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
+        """See :meth:`xaiexp.contract.Method.attribute`."""
+        import torch
+
+        assert reference is not None  # noqa: S101 -- the contract: it reads a baseline
+        nodes, weights = quadrature(self.method, self.n_steps)
+        stretches = list(model.blocks(self.n_steps))
+        difference = batch.inputs - reference
+
+        def points() -> Iterator[Tensor]:
+            for stretch in stretches:
+                alpha = difference.new_tensor([nodes[k] for k in stretch])
+                alpha = alpha.view(1, -1, *[1] * len(batch.shape))
+                yield torch.addcmul(reference.unsqueeze(1), alpha, difference.unsqueeze(1))
+
+        total = torch.zeros_like(difference)
+        for stretch, gradients in zip(stretches, model.gradients(points()), strict=True):
+            total += torch.einsum("ns...,s->n...", gradients, gradients.new_tensor([weights[k] for k in stretch]))
+        return difference * total
+
+    def passes(self, shape: tuple[int, ...], d: int) -> Cost:
+        """One forward and one backward for each step."""
+        return Cost(1, 1) * self.n_steps
+
+
+@dataclass(frozen=True)
+class GradientShap(Method):
+    """Expected gradients: ``(x - x0) * df/dx`` at random points between the input and random references.
+
+    Args:
+        n_samples: random points of an example; each draws one of the references and a place on the line to it.
+        stdevs: standard deviation of the noise that is added to the input, in the units of the model's input;
+            elements of no feature get none.
+    """
+
+    summary = "gradients at random points between the input and random references"
+    source = "Erion et al. 2021, Improving performance of deep learning models with axiomatic attribution priors, eq. 3"
+    needs = frozenset({"gradients"})
+    reads_baseline = True
+    reads_distribution = True
+    signed = True
+    complete = False
+    multiplied_by_inputs = True
+
+    n_samples: Annotated[int, Range(1)] = 50
+    stdevs: Annotated[float, Range(0.0)] = 0.0
+
+    def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
+        """See :meth:`xaiexp.contract.Method.attribute`; ``reference`` is a distribution ``[N, R, *shape]``."""
+        import torch
+
+        assert reference is not None  # noqa: S101 -- the contract: it reads a baseline
+        x, ones = batch.inputs, [1] * len(batch.shape)
+        examples = torch.arange(len(batch), device=batch.device).unsqueeze(1)
+        under_way: deque[Tensor] = deque()
+
+        def points() -> Iterator[Tensor]:
+            for stretch in model.blocks(self.n_samples):
+                start = reference[examples, rng.integers("reference", reference.shape[1], samples=stretch)]
+                difference = x.unsqueeze(1) - start
+                if self.stdevs:
+                    noise = rng.normal("noise", batch.shape, samples=stretch).to(x.dtype).mul_(self.stdevs)
+                    difference += noise.mul_(batch.features.inside.unsqueeze(1))
+                alpha = rng.uniform("alpha", samples=stretch).to(x.dtype)
+                under_way.append(difference)
+                yield torch.addcmul(start, alpha.view(*alpha.shape, *ones), difference)
+
+        total = torch.zeros_like(x)
+        for gradients in model.gradients(points()):
+            total += (under_way.popleft() * gradients).sum(dim=1)
+        return total / self.n_samples
+
+    def passes(self, shape: tuple[int, ...], d: int) -> Cost:
+        """One forward and one backward for each point."""
+        return Cost(1, 1) * self.n_samples

@@ -1,0 +1,43 @@
+"""``xaiexp.run``: the study of a command line, from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from xaiexp.config import composed, plain, to_study
+from xaiexp.execute import execute
+from xaiexp.registry import installed
+from xaiexp.result import Result
+from xaiexp.store import Store
+from xaiexp.terminal import Meter
+
+__all__ = ["run"]
+
+
+def run(overrides: Sequence[str] = (), *, quiet: bool = False) -> Result:
+    """Run one study, as ``xaiexp OVERRIDES`` would, and leave the same files.
+
+    Args:
+        overrides: of the configuration: ``["method=[saliency,occlusion]", "examples=16"]``.
+        quiet: show no progress.
+
+    Raises:
+        UserError: whatever is wrong with the request.
+    """
+    cfg = composed(list(overrides))
+    registry = installed()
+    study = to_study(cfg, registry)
+    folder = Path(str(cfg.hydra.run.dir))
+    with Meter(study.describe(), quiet=quiet) as meter:
+        outcome = execute(study, plain(cfg), folder, registry, meter)
+    return Result(
+        outcome.folder,
+        outcome.cells,
+        outcome.scores,
+        outcome.agreement,
+        outcome.summary,
+        outcome.record,
+        Store(Path(study.settings.store).resolve()),
+        outcome.keys,
+    )

@@ -1,0 +1,22 @@
+"""Small frames as plain rows."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pandas as pd
+
+__all__ = ["AGREEMENT_PAIR", "mean_agreement", "rows"]
+
+AGREEMENT_PAIR = ["method_a", "baseline_a", "method_b", "baseline_b"]
+
+
+def rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a frame, by column name."""
+    return cast("list[dict[str, Any]]", frame.to_dict("records"))
+
+
+def mean_agreement(agreement: pd.DataFrame) -> pd.DataFrame:
+    """The mean over examples of every measure and pair of cells; NaN where no example is defined."""
+    means = agreement.groupby(["measure", *AGREEMENT_PAIR], sort=False)["value"].mean()
+    return means.reset_index()

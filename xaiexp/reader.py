@@ -1,0 +1,150 @@
+"""From a data set's samples to the batches of a study, chunk by chunk."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from xaiexp.contract import Dataset, Features
+from xaiexp.errors import MismatchError, ResourceError
+from xaiexp.feature_map import FeatureMap
+from xaiexp.store import fingerprint
+from xaiexp.types import Background, Batch, Encoded, Network, Sample
+
+__all__ = ["Examples", "Reader", "background_of"]
+
+# Elements of input that a chunk holds, and its most examples: what bounds the memory of a study.
+_CHUNK_ELEMENTS = 1 << 22
+_CHUNK_EXAMPLES = 256
+_PROBES = 16
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Samples with their encoding and feature map, on the CPU."""
+
+    samples: tuple[Sample, ...]
+    encoded: Encoded
+    features: FeatureMap
+
+
+class Reader:
+    """Reads a data set for a network.
+
+    Args:
+        limit: how many examples the study wants, from the first; None for all.
+
+    Attributes:
+        count: how many examples the study has.
+        chunk: how many of them make a chunk; decided by the data alone, so that the store's chunks fit again.
+        background: what the data look like.
+        fingerprint: of the background.
+    """
+
+    def __init__(
+        self, dataset: Dataset, network: Network, features: Features, limit: int | None, device: torch.device
+    ) -> None:
+        self._dataset, self._network, self._features, self._device = dataset, network, features, device
+        self._source = dataset.open()
+        where = f"dataset.{dataset.name}"
+        if self._source.count < 1:
+            raise ResourceError(where, "holds no examples")
+        self.count = self._source.count if limit is None else min(limit, self._source.count)
+        self.class_names = self._source.class_names or network.class_names
+        self.feature_names = self._source.feature_names
+        probe = self.read(0, min(_PROBES, self._source.count))
+        self.labelled = any(sample.label is not None for sample in probe.samples)
+        self._check_labels(probe.samples)
+        elements = max(1, math.prod(probe.encoded.inputs.shape[1:]))
+        self.chunk = max(1, min(_CHUNK_EXAMPLES, _CHUNK_ELEMENTS // elements))
+        pool = self.read_all(_spread(self._source.count, self.chunk))
+        self.background = _moved(background_of(pool, network), device)
+        self.fingerprint = fingerprint(
+            {k: v for k, v in vars(self.background).items() if isinstance(v, Tensor)} | dict(self.background.special)
+        )
+
+    def read(self, start: int, stop: int) -> Examples:
+        """The examples ``start..stop`` as the network takes them."""
+        return self._encoded(self._source.read(start, stop))
+
+    def read_all(self, rows: Sequence[int]) -> Encoded:
+        """The encoding of single rows."""
+        return self._encoded([sample for row in rows for sample in self._source.read(row, row + 1)]).encoded
+
+    def batch(self, examples: Examples) -> Batch:
+        """The batch on the study's device; its targets are still 0."""
+        samples, encoded, device = examples.samples, examples.encoded, self._device
+        labels = None
+        if self.labelled:
+            labels = torch.tensor([-1 if s.label is None else s.label for s in samples], device=device)
+        return Batch(
+            ids=tuple(s.id for s in samples),
+            inputs=encoded.inputs.to(device),
+            targets=torch.zeros(len(samples), dtype=torch.int64, device=device),
+            features=examples.features.to(device),
+            background=self.background,
+            context={k: v.to(device) for k, v in encoded.context.items()},
+            labels=labels,
+            masks=None if encoded.masks is None else encoded.masks.to(device),
+        )
+
+    def _encoded(self, samples: Sequence[Sample]) -> Examples:
+        self._check_labels(samples)
+        encoded = self._network.encode(samples)
+        if not bool(encoded.inputs.isfinite().all()):
+            bad = int((~encoded.inputs.isfinite().flatten(1).all(dim=1)).int().argmax())
+            raise ResourceError(f"dataset.{self._dataset.name}", "holds NaN or infinite values", got=samples[bad].id)
+        return Examples(tuple(samples), encoded, self._features.build(encoded))
+
+    def _check_labels(self, samples: Sequence[Sample]) -> None:
+        classes = self._network.classes
+        outputs = 2 if classes == 1 else classes
+        if outputs is None:
+            return
+        where = f"dataset.{self._dataset.name}"
+        if self._source.class_names and len(self._source.class_names) != outputs:
+            raise MismatchError(where, f"has {len(self._source.class_names)} classes, and the model has {outputs}")
+        for sample in samples:
+            if sample.label is not None and not 0 <= sample.label < outputs:
+                raise MismatchError(
+                    where,
+                    f"example {sample.id!r} has a label that none of the model's {outputs} classes is",
+                    got=sample.label,
+                )
+
+
+def background_of(encoded: Encoded, network: Network) -> Background:
+    """What inputs look like, from examples of them: see :class:`xaiexp.types.Background` for the axes."""
+    pool, modality = encoded.inputs, network.modality
+    shift, scale = network.mean, network.std
+    if modality == "text":
+        tokens = pool[encoded.removable] if encoded.removable is not None else pool.flatten(0, 1)
+        return Background(modality, pool, tokens.mean(0), tokens.amin(0), tokens.amax(0), shift, scale, network.special)
+    # Keep the axis of channels (or columns); average over examples and places.
+    axes = [0, *range(2, pool.ndim)]
+    mean, low, high = (f(pool, dim=axes, keepdim=True)[0] for f in (torch.mean, torch.amin, torch.amax))
+    if network.low is not None:
+        low = torch.full_like(low, network.low).sub(shift).div(scale)
+    if network.high is not None:
+        high = torch.full_like(high, network.high).sub(shift).div(scale)
+    return Background(modality, pool, mean, low, high, shift, scale, network.special)
+
+
+def _moved(background: Background, device: torch.device) -> Background:
+    def move(value: object) -> object:
+        return value.to(device) if isinstance(value, Tensor) else value
+
+    fields = {k: move(v) for k, v in vars(background).items()}
+    fields["special"] = {k: v.to(device) for k, v in background.special.items()}
+    return Background(**fields)  # type: ignore[arg-type]  # the same fields, moved
+
+
+def _spread(count: int, most: int) -> list[int]:
+    """Up to ``most`` row numbers, evenly over the data set."""
+    if count <= most:
+        return list(range(count))
+    return [i * count // most for i in range(most)]

@@ -1,0 +1,107 @@
+"""The record of a study: everything that somebody needs to know to trust or repeat it."""
+
+from __future__ import annotations
+
+import platform
+import socket
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from xaiexp.contract import Component
+from xaiexp.registry import Registry
+from xaiexp.study import Study
+
+__all__ = ["describe", "environment"]
+
+_PACKAGES = (
+    "xaiexp", "torch", "torchvision", "transformers", "captum", "numpy", "pandas", "scipy", "scikit-learn",
+    "hydra-core", "omegaconf", "mlflow", "pluggy",
+)  # fmt: skip
+
+
+def environment() -> dict[str, Any]:
+    """Versions, machine and the state of the git repository around the working folder."""
+    import torch
+
+    versions = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    versions["cuda"] = str(torch.version.cuda) if torch.cuda.is_available() else "none"
+    return {
+        "versions": versions,
+        "git": git_state(),
+        "host": socket.gethostname(),
+        "platform": platform.platform(),
+        "threads": torch.get_num_threads(),
+        "command": sys.argv,
+    }
+
+
+def git_state() -> dict[str, Any] | None:
+    """Commit and dirty flag; None outside a repository or without git."""
+
+    def git(*words: str) -> str | None:
+        try:
+            done = subprocess.run(["git", *words], capture_output=True, text=True, timeout=10, check=False)  # noqa: S603, S607  # git from the user's own path, fixed words
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    commit = git("rev-parse", "HEAD")
+    if commit is None:
+        return None
+    return {"commit": commit, "dirty": bool(git("status", "--porcelain"))}
+
+
+def describe(study: Study, registry: Registry) -> dict[str, Any]:
+    """The study and its components in plain values."""
+    settings = study.settings
+    used: list[Component] = [
+        study.model,
+        study.dataset,
+        study.features,
+        *study.methods.values(),
+        *study.baselines.values(),
+        *study.metrics.values(),
+        *study.agreements.values(),
+    ]
+    plugins = {str(p): p for p in (registry.plugin_of(component) for component in used)}
+    return {
+        "study": {
+            "model": study.model.name,
+            "dataset": study.dataset.name,
+            "features": study.features.name,
+            "modality": study.model.modality,
+            "seed": settings.seed,
+            "examples": settings.examples,
+            "target": str(settings.target),
+            "output": settings.output,
+            "precision": settings.precision,
+        },
+        "plugins": [{"name": p.name, "distribution": p.distribution, "version": p.version} for p in plugins.values()],
+        "model": _told(study.model),
+        "dataset": _told(study.dataset),
+        "methods": {
+            label: _told(m, "signed", "complete", "multiplied_by_inputs") for label, m in study.methods.items()
+        },
+        "baselines": {label: _told(b) for label, b in study.baselines.items()},
+        "metrics": {
+            label: _told(m, "higher_is_better", "bounds", "unit", "needs_sign") for label, m in study.metrics.items()
+        },
+        "agreements": {label: _told(a, "bounds", "needs_sign", "symmetric") for label, a in study.agreements.items()},
+    }
+
+
+def _told(component: Component, *facts: str) -> dict[str, Any]:
+    return {
+        "name": component.name,
+        "summary": component.summary,
+        "source": component.source,
+        "parameters": component.parameters(),
+        **{fact: getattr(component, fact) for fact in facts},
+    }

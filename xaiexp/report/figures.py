@@ -1,0 +1,285 @@
+"""Drawings as SVG: intervals, agreement matrices, series. Built as trees, so that all text is escaped."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+
+from xaiexp.report.pictures import colour, heatmap, ink, png_uri
+from xaiexp.report.wording import DASH, cell, number
+
+__all__ = [
+    "Axis",
+    "Matrix",
+    "agreement_matrix",
+    "agreement_svg",
+    "axis_over",
+    "axis_svg",
+    "interval_svg",
+    "series_svg",
+]
+
+_FONT = "system-ui, sans-serif"
+_INTERVAL_WIDTH, _INTERVAL_HEIGHT, _MARGIN = 240, 22, 18
+_CURVE_WIDTH, _CURVE_HEIGHT, _CURVE_POINTS = 360, 120, 600
+_NAME_LENGTH = 36
+
+
+def _svg(width: float, height: float, label: str) -> ET.Element:
+    attributes = {"xmlns": "http://www.w3.org/2000/svg", "role": "img", "aria-label": label}
+    size = {"width": _short(width), "height": _short(height), "viewBox": f"0 0 {_short(width)} {_short(height)}"}
+    return ET.Element("svg", attributes | size)
+
+
+def _short(value: float) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def _draw(parent: ET.Element, tag: str, text: str = "", **attributes: str | float) -> ET.Element:
+    written = {
+        name.replace("_", "-"): value if isinstance(value, str) else _short(value) for name, value in attributes.items()
+    }
+    element = ET.SubElement(parent, tag, written)
+    element.text = text or None
+    return element
+
+
+def _written(root: ET.Element) -> str:
+    return ET.tostring(root, encoding="unicode")
+
+
+# -- intervals
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The scale that all rows of one metric share.
+
+    Args:
+        low, high: its ends.
+        ticks: round numbers between them.
+    """
+
+    low: float
+    high: float
+    ticks: tuple[float, ...]
+
+    def at(self, value: float) -> float:
+        """Where ``value`` lies, in the drawing's own units."""
+        return _MARGIN + (value - self.low) / (self.high - self.low) * (_INTERVAL_WIDTH - 2 * _MARGIN)
+
+
+def axis_over(values: Sequence[float]) -> Axis | None:
+    """A scale with three to six round ticks that holds all finite ``values``; None where there are none.
+
+    >>> axis_over([0.0, 1.0, float("nan")]).ticks
+    (0.0, 0.5, 1.0)
+    """
+    finite = [value for value in values if math.isfinite(value)]
+    if not finite:
+        return None
+    low, high = min(finite), max(finite)
+    if high - low <= 1e-12 * max(abs(low), abs(high)):
+        room = abs(low) / 2 or 1.0
+        low, high = low - room, high + room
+    largest = math.floor(math.log10(high - low))
+    for power, factor in itertools.product((largest, largest - 1), (5, 2.5, 2, 1)):
+        step = factor * 10.0**power
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        if last - first >= 2:
+            break
+    return Axis(low, high, tuple(round(k * step, 3 - power) for k in range(first, last + 1)))
+
+
+def axis_svg(axis: Axis) -> str:
+    """The numbers above the rows."""
+    root = _svg(_INTERVAL_WIDTH, _INTERVAL_HEIGHT, f"scale from {number(axis.low)} to {number(axis.high)}")
+    for tick in axis.ticks:
+        _draw(root, "text", f"{tick:g}", x=axis.at(tick), y=13, text_anchor="middle", font_size=11, fill="#555")
+        _draw(root, "line", x1=axis.at(tick), x2=axis.at(tick), y1=17, y2=_INTERVAL_HEIGHT, stroke="#bbb")
+    return _written(root)
+
+
+def interval_svg(axis: Axis, mean: float, low: float, high: float, floor: float = math.nan) -> str:
+    """A dot with its whiskers.
+
+    Args:
+        axis: the shared scale.
+        mean: the dot; nothing is drawn where it is undefined.
+        low, high: the whiskers; only the dot is drawn where they are undefined.
+        floor: where to draw the dashed line of the random attribution, or NaN.
+    """
+    label = f"mean {number(mean)}, interval {number(low)} to {number(high)}"
+    root = _svg(_INTERVAL_WIDTH, _INTERVAL_HEIGHT, label)
+    for tick in axis.ticks:
+        _draw(root, "line", x1=axis.at(tick), x2=axis.at(tick), y1=0, y2=_INTERVAL_HEIGHT, stroke="#e4e4e4")
+    middle = _INTERVAL_HEIGHT / 2
+    if math.isfinite(floor):
+        at = axis.at(floor)
+        _draw(root, "line", x1=at, x2=at, y1=0, y2=_INTERVAL_HEIGHT, stroke="#9c5700", stroke_dasharray="3 2")
+    if math.isfinite(low) and math.isfinite(high):
+        _draw(root, "line", x1=axis.at(low), x2=axis.at(high), y1=middle, y2=middle, stroke="#1f4e79", stroke_width=2)
+        for end in (low, high):
+            x = axis.at(end)
+            _draw(root, "line", x1=x, x2=x, y1=middle - 4, y2=middle + 4, stroke="#1f4e79", stroke_width=2)
+    if math.isfinite(mean):
+        _draw(root, "circle", cx=axis.at(mean), cy=middle, r=4.5, fill="#1f4e79", stroke="#fff")
+    return _written(root)
+
+
+# -- agreement
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """How far the cells agree, by one measure.
+
+    Args:
+        names: of the cells, ``k`` of them.
+        means: float ``[k, k]``, symmetric; NaN where undefined, and on the diagonal.
+        defined, undefined: int ``[k, k]``, how many examples went into each mean, and how many could not.
+    """
+
+    names: tuple[str, ...]
+    means: NDArray[np.float64]
+    defined: NDArray[np.int64]
+    undefined: NDArray[np.int64]
+
+
+def agreement_matrix(frame: pd.DataFrame, measure: str) -> Matrix:
+    """The agreement of every pair of cells, averaged over all examples for which it is defined.
+
+    Args:
+        frame: the rows of ``agreement.parquet``; each pair stands there once, in either order.
+        measure: which measure.
+    """
+    rows = frame[frame["measure"] == measure]
+    first = [cell(*pair) for pair in zip(rows["method_a"], rows["baseline_a"], strict=True)]
+    second = [cell(*pair) for pair in zip(rows["method_b"], rows["baseline_b"], strict=True)]
+    names = tuple(dict.fromkeys(name for pair in zip(first, second, strict=True) for name in pair))
+    place = {name: i for i, name in enumerate(names)}
+    values = rows["value"].to_numpy(dtype=np.float64)
+    known = np.isfinite(values)
+    a, b = (np.array([place[name] for name in side], dtype=np.int64) for side in (first, second))
+    sums = np.zeros((len(names), len(names)))
+    defined, undefined = (np.zeros(sums.shape, dtype=np.int64) for _ in range(2))
+    for i, j in ((a, b), (b, a)):
+        np.add.at(sums, (i[known], j[known]), values[known])
+        np.add.at(defined, (i[known], j[known]), 1)
+        np.add.at(undefined, (i[~known], j[~known]), 1)
+    means = np.divide(sums, defined, out=np.full_like(sums, np.nan), where=defined > 0)
+    np.fill_diagonal(means, np.nan)
+    return Matrix(names, means, defined, undefined)
+
+
+def agreement_svg(frame: pd.DataFrame, measure: str, bounds: Sequence[float | None] | None = None) -> str:
+    """A labelled matrix of coloured cells with the number inside; the diagonal is blank, NaN is a dash.
+
+    Args:
+        frame: the rows of ``agreement.parquet``.
+        measure: which measure.
+        bounds: its range: below zero makes the scale blue to red, otherwise white to purple. Unless given, it is
+            -1 to 1 where a mean is negative, 0 to 1 where none is.
+
+    Returns:
+        An SVG file.
+    """
+    matrix = agreement_matrix(frame, measure)
+    finite = matrix.means[np.isfinite(matrix.means)]
+    ends = [abs(end) for end in bounds or (1,) if end is not None and math.isfinite(end)]
+    scale = max([*ends, *([] if ends else np.abs(finite))], default=1.0)
+    signed = any(end is None or end < 0 for end in bounds[:1]) if bounds else bool((finite < 0).any())
+    side, line, left = 46.0, 28.0, 6.9 * min(_NAME_LENGTH, max((len(name) for name in matrix.names), default=0)) + 10
+    top = left * 0.72 + 10
+    count = len(matrix.names)
+    pairs = [
+        f"{matrix.names[i]} and {matrix.names[j]}: {number(matrix.means[i, j])}"
+        for i in range(count)
+        for j in range(i + 1, count)
+    ]
+    root = _svg(left + side * count + top * 0.75, top + line * count + 4, f"{measure}: {'; '.join(pairs)}")
+    root.set("font-family", _FONT)
+    root.set("font-size", "12")
+    for i, name in enumerate(matrix.names):
+        written = name if len(name) <= _NAME_LENGTH else name[: _NAME_LENGTH - 1] + "…"
+        y, x = top + line * i + line / 2 + 4, left + side * i + side / 2
+        turned = f"rotate(-45 {_short(x)} {_short(top - 8)})"
+        for text in (
+            _draw(root, "text", written, x=left - 8, y=y, text_anchor="end", fill="#222"),
+            _draw(root, "text", written, x=x, y=top - 8, transform=turned, fill="#222"),
+        ):
+            _draw(text, "title", name)
+    for i in range(count):
+        for j in range(count):
+            if i != j:
+                _agreement_cell(root, matrix, (i, j), (left + side * j, top + line * i, side, line), signed, scale)
+    return _written(root)
+
+
+def _agreement_cell(
+    root: ET.Element,
+    matrix: Matrix,
+    at: tuple[int, int],
+    box: tuple[float, float, float, float],
+    signed: bool,
+    scale: float,
+) -> None:
+    mean, (x, y, width, height) = float(matrix.means[at]), box
+    fill = colour(mean, signed, scale) if math.isfinite(mean) else "#f3f3f3"
+    group = _draw(root, "g")
+    title = f"{matrix.names[at[0]]} and {matrix.names[at[1]]}: {number(mean)} (mean of {matrix.defined[at]} examples"
+    _draw(group, "title", title + (f", undefined for {matrix.undefined[at]})" if matrix.undefined[at] else ")"))
+    _draw(group, "rect", x=x + 0.5, y=y + 0.5, width=width - 1, height=height - 1, fill=fill, stroke="#ddd")
+    written = f"{mean:.2f}" if math.isfinite(mean) else DASH
+    _draw(group, "text", written, x=x + width / 2, y=y + height / 2 + 4, text_anchor="middle", fill=ink(fill))
+
+
+# -- series
+
+
+def _path(values: NDArray[np.float64], top: float, height: float) -> str:
+    """A polyline through at most `_CURVE_POINTS` steps: the lowest and highest of each stretch keep their place."""
+    steps = np.arange(len(values))
+    if len(values) > _CURVE_POINTS:
+        stretches = np.array_split(steps, _CURVE_POINTS // 2)
+        ends = [(s[np.argmin(values[s])], s[np.argmax(values[s])]) for s in stretches]
+        steps = np.unique(np.array(ends).ravel())
+    low, high = float(values.min()), float(values.max())
+    share = (values[steps] - low) / (high - low) if high > low else np.full(len(steps), 0.5)
+    x = (steps + 0.5) / len(values) * _CURVE_WIDTH
+    y = top + 3 + (1 - share) * (height - 6)
+    return " ".join(f"{_short(a)},{_short(b)}" for a, b in zip(x, y, strict=True))
+
+
+def series_svg(curves: NDArray[np.floating], values: NDArray[np.floating] | None, signed: bool, label: str) -> str:
+    """A series, its channels below each other, each on its own scale, over spans coloured by attribution.
+
+    Args:
+        curves: ``[C, T]``.
+        values: attribution of every step, ``[T]``; None draws the curve alone.
+        signed: whether the sign has a meaning.
+        label: what is shown, for those who do not see it.
+    """
+    channels = len(curves)
+    strip = max(28.0, _CURVE_HEIGHT / max(channels, 1))
+    root = _svg(_CURVE_WIDTH, strip * channels, label)
+    if values is not None:
+        spans = heatmap(np.asarray(values)[None, :], signed, side=1024)
+        if spans.height != 1:  # a fitted picture keeps its single row
+            spans = spans.resize((spans.width, 1), Image.Resampling.NEAREST)
+        picture = _draw(root, "image", x=0, y=0, width=_CURVE_WIDTH, height=strip * channels, href=png_uri(spans))
+        picture.set("preserveAspectRatio", "none")
+        picture.set("style", "image-rendering: pixelated")
+    for channel, curve in enumerate(np.nan_to_num(np.asarray(curves, dtype=np.float64))):
+        points = _path(curve, strip * channel, strip)
+        for stroke, width in (("#fff", 3.0), ("#111", 1.3)):  # a white rim keeps the line readable on dark spans
+            _draw(root, "polyline", points=points, fill="none", stroke=stroke, stroke_width=width)
+    return _written(root)

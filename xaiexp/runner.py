@@ -1,0 +1,438 @@
+"""Runs a plan: examples stream through in chunks, every cell explains a chunk, metrics and agreements follow.
+
+Memory is that of one chunk, however many examples there are. The runner knows no MLflow, no Hydra and no files
+but the store: it gives its results to whoever iterates.
+"""
+
+from __future__ import annotations
+
+import math
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from xaiexp import registry
+from xaiexp.comparison import agree_all
+from xaiexp.contract import Metric
+from xaiexp.draws import Draws
+from xaiexp.errors import CellError, MismatchError, ResourceError, Unsupported, UserError
+from xaiexp.explainer import Explainer
+from xaiexp.passes import Counter, Handle, Passes
+from xaiexp.reader import Examples, Reader
+from xaiexp.store import Store, fingerprint
+from xaiexp.study import Cell, Plan, digest, identity, plan_key
+from xaiexp.types import Batch, Cost, Explanation, LoadContext, Network
+
+__all__ = ["CellState", "Chunk", "Loaded", "Run", "device_of"]
+
+# A method that claims completeness and misses it by more than this part of f(x) - f(reference) gets a warning.
+_TOLERANCE = 0.05
+
+
+@dataclass
+class CellState:
+    """How one cell fares."""
+
+    cell: Cell
+    status: str = "planned"
+    reason: str = ""
+    counter: Counter = field(default_factory=Counter)
+    examples: int = 0
+    seconds: float = 0.0
+    peak_memory: int = 0
+    found: int = 0
+    keys: list[str] = field(default_factory=list)
+    violations: int = 0
+    worst: float = 0.0
+
+    @property
+    def alive(self) -> bool:
+        """Whether it goes on with the next chunk."""
+        return self.status == "planned"
+
+    @property
+    def key(self) -> str:
+        """The content key of all its attributions."""
+        return digest(self.keys) if self.keys else ""
+
+    @property
+    def cached(self) -> bool:
+        """Whether every attribution came from the store."""
+        return bool(self.keys) and self.found == len(self.keys)
+
+    def finish(self) -> None:
+        """Close the books."""
+        if self.alive:
+            self.status = "done"
+        if self.status == "done" and self.violations:
+            self.reason = (
+                f"warning: attributions miss f(x) - f(reference) by more than {_TOLERANCE:.0%} of it "
+                f"on {self.violations} of {self.examples} examples (worst {self.worst:.0%})"
+            )
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The first result: what has been loaded, before the first attribution."""
+
+    network: Network
+    device: torch.device
+    count: int
+    shape: tuple[int, ...]
+    passes: int
+    weights_fingerprint: str
+    feature_names: tuple[str, ...]
+    class_names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """The results of one stretch of examples.
+
+    Args:
+        start: index of its first example.
+        scores: metric label and cell to values ``[N]``.
+        agreement: measure, cell and other cell to values ``[N]``.
+    """
+
+    start: int
+    examples: Examples
+    batch: Batch
+    logits: Tensor
+    data_fingerprint: str
+    explanations: Mapping[Cell, Explanation]
+    scores: Mapping[tuple[str, Cell], Tensor]
+    agreement: Mapping[tuple[str, Cell, Cell], Tensor]
+
+
+def device_of(name: str) -> torch.device:
+    """The device that a name means.
+
+    Raises:
+        ResourceError: there is no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda":
+        if not torch.cuda.is_available():
+            raise ResourceError("device", "there is no CUDA device here", got=name, hint="device=cpu or device=auto")
+        if device.index is not None and device.index >= torch.cuda.device_count():
+            raise ResourceError("device", f"there are {torch.cuda.device_count()} CUDA devices here", got=name)
+    return device
+
+
+class Run:
+    """One run of a plan. Iterate :meth:`results`; the cells' books are in ``states``.
+
+    Args:
+        plan: what to do.
+        store: where attributions and scores are kept.
+        on_passes: told how many passes were just made, or saved by the store.
+    """
+
+    def __init__(self, plan: Plan, store: Store, on_passes: Callable[[int], None] | None = None) -> None:
+        self.plan, self.study, self.store = plan, plan.study, store
+        self.on_passes = on_passes
+        self.states = {cell: CellState(cell) for cell in plan.cells}
+        for cell, state in self.states.items():
+            state.counter.listener = on_passes
+            if cell.skip:
+                state.status, state.reason = "skipped", cell.skip
+        self.metric_counters = {label: Counter(listener=on_passes) for label in self.study.metrics}
+        self.metric_seconds = dict.fromkeys(self.study.metrics, 0.0)
+        self.metric_errors: dict[str, str] = {}
+        self.other = Counter(listener=on_passes)  # predictions and f(reference)
+        self.data_fingerprints: list[str] = []
+
+    def results(self) -> Iterator[Loaded | Chunk]:
+        """Load everything, then go through the examples chunk by chunk.
+
+        Raises:
+            UserError: before the first pass, where model, data or device are not as the study says.
+        """
+        settings = self.study.settings
+        device = device_of(settings.device)
+        network = self.study.model.load(LoadContext(self.store.folder / "models", settings.trust))
+        weights = weights_fingerprint(network)
+        if isinstance(network.module, nn.Module):
+            network = replace(network, module=network.module.to(device).eval().requires_grad_(False))
+        reader = Reader(self.study.dataset, network, self.study.features, settings.examples, device)
+        budget = None if settings.batch_budget == "auto" else int(settings.batch_budget)
+        self.passes = Passes(network.module, device, settings.precision, budget)
+        first = reader.read(0, min(reader.count, reader.chunk))
+        self._check_target(network, reader)
+        yield Loaded(
+            network,
+            device,
+            reader.count,
+            tuple(first.encoded.inputs.shape[1:]),
+            self._total(reader.count, first),
+            weights,
+            reader.feature_names,
+            reader.class_names,
+        )
+        for start in range(0, reader.count, reader.chunk):
+            stop = min(reader.count, start + reader.chunk)
+            examples = first if start == 0 else reader.read(start, stop)
+            yield self._chunk(start, examples, reader, weights)
+            if settings.on_error == "stop" and any(s.status == "failed" for s in self.states.values()):
+                break
+        for cell, state in self.states.items():
+            state.finish()
+            if state.status == "done":
+                self.store.note(plan_key(self.plan, cell, registry.installed()), state.keys)
+
+    def _check_target(self, network: Network, reader: Reader) -> None:
+        target = self.study.settings.target
+        if target == "label" and not reader.labelled:
+            raise MismatchError(
+                "target", f"is the label, and data set {self.study.dataset.name!r} has none", hint="target=predicted"
+            )
+        if isinstance(target, int) and network.classes is not None and target >= network.classes:
+            raise MismatchError(
+                "target", f"the model has {network.classes} classes, 0 to {network.classes - 1}", got=target
+            )
+
+    def _total(self, count: int, first: Examples) -> int:
+        shape, d = tuple(first.encoded.inputs.shape[1:]), _typical(first)
+        running = [cell for cell in self.plan.running if self.states[cell].alive]
+        costs: list[Cost | None] = [self.study.methods[cell.method].passes(shape, d) for cell in running]
+        costs += [metric.passes(shape, d, len(running)) for metric in self.study.metrics.values()]
+        return count * sum((c.total for c in costs if c is not None), 1)
+
+    def _chunk(self, start: int, examples: Examples, reader: Reader, weights: str) -> Chunk:
+        batch, logits, data = self._prepared(examples, reader, weights)
+        handle = self.passes.bind(batch, self.study.settings.output)
+        handle.remember(logits)
+        explainer = Explainer(self.study, self.passes, handle, Draws(self.study.settings.seed, batch.ids, batch.device))
+        explanations: dict[Cell, Explanation] = {}
+        for cell, state in self.states.items():
+            if state.alive:
+                explanation = self._explained(explainer, state, [weights, data, reader.fingerprint], batch)
+                if explanation is not None:
+                    explanations[cell] = explanation
+                if state.status == "failed" and self.study.settings.on_error == "stop":
+                    break
+        scores = self._scored(handle, explainer.draws, explanations)
+        agreement = self._agreed(explanations)
+        return Chunk(start, examples, batch, logits, data, explanations, scores, agreement)
+
+    def _prepared(self, examples: Examples, reader: Reader, weights: str) -> tuple[Batch, Tensor, str]:
+        """The batch with its targets, the logits at its inputs and the fingerprint of its data."""
+        batch = reader.batch(examples)
+        raw = fingerprint(
+            {"inputs": batch.inputs, "features": batch.features.index, **batch.context}, batch.ids, reader.fingerprint
+        )
+        key = digest(["prediction", weights, raw, self.study.settings.precision, torch.__version__])
+        found = self.store.get(key)
+        self.passes.counter = self.other
+        if found is None:
+            logits = self.passes.bind(batch).logits()
+            self.store.put(key, {"logits": logits})
+        else:
+            logits = found["logits"].to(batch.device)
+            if self.on_passes is not None:
+                self.on_passes(len(batch))
+        if not bool(logits.isfinite().all()):
+            bad = [i for i, ok in zip(batch.ids, logits.isfinite().all(dim=1).tolist(), strict=True) if not ok]
+            raise MismatchError("model", f"gives NaN or infinite scores for {len(bad)} examples", got=bad[0])
+        self._check_classes(logits.shape[1], reader, batch)
+        batch = replace(batch, targets=self._targets(batch, logits))
+        data = fingerprint({"targets": batch.targets}, raw)
+        self.data_fingerprints.append(raw)
+        return batch, logits, data
+
+    def _check_classes(self, classes: int, reader: Reader, batch: Batch) -> None:
+        target = self.study.settings.target
+        if isinstance(target, int) and target >= classes:
+            raise MismatchError("target", f"the model has {classes} classes, 0 to {classes - 1}", got=target)
+        outputs = 2 if classes == 1 else classes
+        if reader.class_names and len(reader.class_names) != outputs:
+            raise MismatchError(
+                f"dataset.{self.study.dataset.name}",
+                f"has {len(reader.class_names)} classes, and model {self.study.model.name!r} has {classes}",
+            )
+        if batch.labels is not None and int(batch.labels.max()) >= outputs:
+            worst = int(batch.labels.argmax())
+            raise MismatchError(
+                f"dataset.{self.study.dataset.name}",
+                f"example {batch.ids[worst]!r} has a label that none of the model's {outputs} classes is",
+                got=int(batch.labels[worst]),
+            )
+
+    def _targets(self, batch: Batch, logits: Tensor) -> Tensor:
+        target = self.study.settings.target
+        if target == "predicted" or logits.shape[1] == 1:
+            return logits.argmax(dim=1)
+        if target == "label":
+            assert batch.labels is not None  # noqa: S101  # checked before the first pass
+            if bool((batch.labels < 0).any()):
+                missing = batch.ids[int((batch.labels < 0).int().argmax())]
+                raise MismatchError(
+                    "target", f"is the label, and example {missing!r} has none", hint="target=predicted"
+                )
+            return batch.labels
+        return torch.full_like(logits[:, 0], int(target), dtype=torch.int64)
+
+    def _explained(
+        self, explainer: Explainer, state: CellState, content: list[Any], batch: Batch
+    ) -> Explanation | None:
+        cell, settings = state.cell, self.study.settings
+        started = time.perf_counter()
+        key = digest([self._identity(cell), content, settings.output, settings.precision, settings.seed])
+        before = (state.counter.forward, state.counter.backward)
+        self.passes.counter = state.counter
+        try:
+            found = self.store.get(key)
+            if found is None:
+                elements, reference = explainer.attribute(cell)
+                features = batch.features
+                stored = {"attributions": elements, "features": features.natural(features.pool(elements))}
+                self.passes.counter = self.other
+                missed = explainer.incompleteness(cell, elements, reference)
+                if missed is not None:
+                    stored["incompleteness"] = missed
+                self.store.put(key, stored)
+            else:
+                elements, missed = found["attributions"].to(batch.device), found.get("incompleteness")
+                cost = self.study.methods[cell.method].passes(batch.shape, batch.features.d)
+                if self.on_passes is not None and cost is not None:
+                    self.on_passes(cost.total * len(batch))
+            explanation = explainer.explanation(cell, elements)
+        except UserError:
+            raise
+        except Unsupported as reason:
+            state.status, state.reason = "skipped", str(reason)
+            return None
+        except Exception as error:  # whatever a method raises is the failure of its cell alone
+            state.status, state.reason = "failed", _reason(error)
+            return None
+        finally:
+            state.seconds += time.perf_counter() - started
+            state.peak_memory = max(state.peak_memory, _peak_memory(batch.device))
+            if state.status in ("failed", "skipped"):
+                state.keys.clear()
+        if found is not None:
+            state.counter.forward, state.counter.backward = before
+            state.found += 1
+        state.keys.append(key)
+        state.examples += len(batch)
+        if missed is not None:
+            state.violations += int((missed > _TOLERANCE).sum())
+            state.worst = max(state.worst, float(missed.max()))
+        return explanation
+
+    def _identity(self, cell: Cell) -> list[Any]:
+        known = registry.installed()
+        baseline = self.study.baselines.get(cell.baseline)
+        return [
+            identity(self.study.methods[cell.method], known),
+            None if baseline is None else identity(baseline, known),
+            identity(self.study.features, known),
+        ]
+
+    def _scored(
+        self, handle: Handle, draws: Draws, explanations: Mapping[Cell, Explanation]
+    ) -> dict[tuple[str, Cell], Tensor]:
+        out: dict[tuple[str, Cell], Tensor] = {}
+        known = registry.installed()
+        for label, metric in self.study.metrics.items():
+            if label in self.metric_errors:
+                continue
+            started = time.perf_counter()
+            about = identity(metric, known)
+            keys = {cell: digest(["score", about, self.states[cell].keys[-1]]) for cell in explanations}
+            found = {cell: self.store.get(key) for cell, key in keys.items()}
+            for cell, tensors in found.items():
+                if tensors is not None:
+                    out[label, cell] = tensors["values"]
+            missing = {cell: explanations[cell] for cell, tensors in found.items() if tensors is None}
+            if missing:
+                self.passes.counter = self.metric_counters[label]
+                values = self._values(label, metric, handle, draws, missing)
+                for cell, value in values.items():
+                    out[label, cell] = value
+                    self.store.put(keys[cell], {"values": value})
+            self.metric_seconds[label] += time.perf_counter() - started
+        return out
+
+    def _values(
+        self, label: str, metric: Metric, handle: Handle, draws: Draws, explanations: Mapping[Cell, Explanation]
+    ) -> dict[Cell, Tensor]:
+        rng = draws.within(f"metric/{metric.name}")
+        try:
+            values = metric.score_all(handle, handle.batch, list(explanations.values()), rng)
+            _check_scores(values, len(explanations), len(handle.batch))
+        except UserError:
+            raise
+        except Exception as error:  # a metric that fails costs its own scores, nothing else
+            self.metric_errors[label] = _reason(error)
+            return {}
+        values = values.detach().double().cpu()
+        return {
+            # A measure that reads signs says nothing about a map that has none.
+            cell: torch.full_like(value, math.nan) if metric.needs_sign and not e.signed else value
+            for (cell, e), value in zip(explanations.items(), values, strict=True)
+        }
+
+    def _agreed(self, explanations: Mapping[Cell, Explanation]) -> dict[tuple[str, Cell, Cell], Tensor]:
+        cells = list(explanations)
+        if len(cells) < 2 or not self.study.agreements:
+            return {}
+        features = next(iter(explanations.values())).features
+        maps = torch.stack([explanations[cell].values.float() for cell in cells])
+        signed = [explanations[cell].signed for cell in cells]
+        out = {}
+        for label, measure in self.study.agreements.items():
+            if label in self.metric_errors:
+                continue
+            try:
+                table = agree_all(measure, maps, features, signed)
+            except Exception as error:  # a measure that fails costs its own numbers, nothing else
+                self.metric_errors[label] = _reason(error)
+                continue
+            for (i, j), values in table.items():
+                out[label, cells[i], cells[j]] = values
+        return out
+
+    def failed(self) -> bool:
+        """Whether some cell or measure failed."""
+        return bool(self.metric_errors) or any(state.status == "failed" for state in self.states.values())
+
+
+def weights_fingerprint(network: Network) -> str:
+    """What the weights and everything else that decides the scores hash to."""
+    module = network.module
+    tensors = module.state_dict() if isinstance(module, nn.Module) else {}
+    code = f"{type(module).__module__}.{type(module).__qualname__}"
+    return fingerprint(tensors, code, str(module) if isinstance(module, nn.Module) else "", network.identity)
+
+
+def _check_scores(values: Tensor, explanations: int, examples: int) -> None:
+    want = [explanations, examples]
+    if list(values.shape) != want:
+        raise CellError(f"gave scores of shape {list(values.shape)}; must be {want}")
+
+
+def _typical(first: Examples) -> int:
+    return max(1, round(float(first.features.counts.double().mean())))
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    told = text[0] if text else "no message"
+    return told if isinstance(error, CellError) else f"{type(error).__name__}: {told}"
+
+
+def _peak_memory(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,114 @@
+"""Attributions and scores by content: what was computed once is never computed again.
+
+An object is a small safetensors file named by its key. Writing is atomic and an object never changes, so any
+number of processes may share a store. Beside the objects stand short notes of which content keys a planned cell
+had when it last ran, so that ``xaiexp plan`` can tell what will be found without loading a model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xaiexp.errors import ResourceError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Store", "fingerprint", "writable", "write_atomically"]
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(content)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def writable(folder: Path, where: str) -> None:
+    """Make a folder, or say why it cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".write-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ResourceError(where, f"cannot be written ({error.strerror or error})", got=str(folder)) from None
+
+
+def fingerprint(tensors: Mapping[str, Tensor], *extra: object) -> str:
+    """A hash of tensors by name, type, shape and content, and of further plain values."""
+    import torch
+
+    digest = hashlib.blake2b(repr(extra).encode(), digest_size=20)
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+        if tensor.numel():
+            digest.update(tensor.flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+class Store:
+    """A folder of objects.
+
+    Args:
+        folder: where; made on the first write.
+        force: find nothing, so that everything is computed and written anew.
+    """
+
+    def __init__(self, folder: Path, force: bool = False) -> None:
+        self.folder, self.force = folder, force
+
+    def path(self, key: str) -> Path:
+        """Where an object lies."""
+        return self.folder / "objects" / key[:2] / f"{key}.safetensors"
+
+    def get(self, key: str) -> dict[str, Tensor] | None:
+        """The tensors of an object, on the CPU; None where there is none, or where its file is damaged."""
+        path = self.path(key)
+        if self.force or not path.is_file():
+            return None
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(path)
+        except (SafetensorError, OSError):
+            path.unlink(missing_ok=True)  # computed anew, and then it is whole
+            return None
+
+    def put(self, key: str, tensors: Mapping[str, Tensor]) -> None:
+        """Keep an object."""
+        from safetensors.torch import save
+
+        # Copies: safetensors refuses tensors that share memory.
+        whole = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+        write_atomically(self.path(key), save(whole))
+
+    def note(self, plan_key: str, keys: Sequence[str]) -> None:
+        """Remember which objects a planned cell had."""
+        write_atomically(self._note(plan_key), json.dumps(list(keys)).encode())
+
+    def expected(self, plan_key: str) -> bool:
+        """Whether a planned cell will be found whole, as far as can be told without loading anything."""
+        try:
+            keys = json.loads(self._note(plan_key).read_text())
+        except (OSError, ValueError):
+            return False
+        return not self.force and bool(keys) and all(self.path(key).is_file() for key in keys)
+
+    def _note(self, plan_key: str) -> Path:
+        return self.folder / "plans" / plan_key[:2] / f"{plan_key}.json"
