@@ -121,6 +121,7 @@ def test_dataset_sample_draws_rows_of_the_pool_evenly():
     batch = photos(n=60)
     out = references(DatasetSample(n_references=20), batch)
     matches = (out.unsqueeze(2) == batch.background.pool).flatten(3).all(3)
+    assert matches.shape == (60, 20, 5)
     assert (matches.sum(2) == 1).all()
     assert stats.chisquare(matches.sum((0, 1)).numpy()).pvalue > 1e-3
 

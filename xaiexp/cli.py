@@ -66,7 +66,7 @@ def job(cfg: DictConfig) -> int:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from xaiexp.terminal import Meter, console
+    from xaiexp.terminal import Meter
 
     folder = Path(HydraConfig.get().runtime.output_dir)
     several = HydraConfig.get().mode == RunMode.MULTIRUN
@@ -81,10 +81,10 @@ def job(cfg: DictConfig) -> int:
         _show(outcome, brief=several)
         code = outcome.code
     except UserError as error:
-        console(stderr=True).print(str(error), markup=False)
+        print(error, file=sys.stderr)  # noqa: T201
         code = WRONG
     except MemoryError:
-        console(stderr=True).print(f"out of memory: {folder}", markup=False)
+        print(f"out of memory: {folder}", file=sys.stderr)  # noqa: T201
         code = FAILED
     _codes.append(code)
     return code
@@ -225,9 +225,14 @@ def _plan(words: list[str]) -> int:
         out.print(f"{study.describe()}: {count} examples, features {study.features.name}", markup=False)
         out.print(terminal.plan_table(rows))
         again = [label for label, metric in study.metrics.items() if metric.re_explains]
-        total = made.passes()
-        about = "an unknown number of" if total is None else f"{'' if made.exact else 'about '}{total:,}"
-        out.print(f"{len(made.running)} cells, {about} passes with metrics, {len(hits)} expected in the store")
+        out.print(f"{len(made.running)} of {len(made.cells)} cells run, {len(hits)} expected in the store")
+        cells, metrics = made.passes(without=hits)
+        about = "" if made.exact else "about "
+        told = [
+            f"{what}: {'unknown' if n is None else f'{about}{n:,}'}"
+            for what, n in (("attributions", cells), ("metrics at most", metrics))
+        ]
+        out.print(f"passes for {', '.join(told)}")
         if again:
             out.print(f"not counted: {', '.join(again)} (explains perturbed inputs again)")
     return DONE

@@ -294,9 +294,11 @@ def translated(registry: Registry) -> Iterator[None]:
         logger.setLevel(level)
 
 
-_NO_OPTION = re.compile(r"Could not find '([^']+)'")
+_NO_OPTION = re.compile(r"Could not (?:find|load) '([^']+)'")
 _NO_KEY = re.compile(r"[Cc]ould not override '([^']+)'")
-_NO_APPEND = re.compile(r"Could not append to config")
+_NO_CONVERSION = re.compile(r"Value '(.*)' of type '\w+' could not be converted to (\w+)")
+_AMBIGUOUS = re.compile(r"Ambiguous value for argument '([^']+)'")
+_TYPES = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
 
 
 def _in_our_words(error: Exception, registry: Registry) -> UserError:
@@ -311,7 +313,17 @@ def _in_our_words(error: Exception, registry: Registry) -> UserError:
         message = str(cause.msg or cause).splitlines()[0].strip()
         if "struct" in text or "not in" in message or "No such key" in message or "Key" in message.split(" ")[:1]:
             return _missing_key(key, registry)
+        if found := _NO_CONVERSION.search(message):
+            value, wanted = found.groups()
+            return ParameterError(key, f"must be {_TYPES.get(wanted, wanted.lower())}", got=value)
         return ParameterError(key or "config", message[:1].lower() + message[1:])
+    if found := _AMBIGUOUS.search(text):
+        key, _, value = found.group(1).partition("=")
+        return UserError(
+            found.group(1),
+            "several values for one study",
+            hint=f"a sweep: -m {key}={value}   a list: '{key}=[{value}]'",
+        )
     if isinstance(error, ConfigCompositionException) and (found := _NO_KEY.search(text)):
         return _missing_key(found.group(1), registry)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -342,11 +354,11 @@ def _missing_key(key: str, registry: Registry) -> UserError:
         return UnknownName(key, "no such key", nearest=nearest(head, roots), hint=f"keys: {', '.join(roots)}")
     if head in LISTS:
         label, _, parameter = rest.partition(".")
-        if label in registry.names(head) and parameter:
+        if label in registry.names(head):
             known = [*parameters.hints(registry.get(head, label))]
-            if parameter in known:
+            if not parameter or parameter in known:
                 return UnknownName(
-                    key, f"{label} is not in the list of this study", hint=f"add it: '{head}=[...,{label}]'"
+                    f"{head}.{label}", "is not in the list of this study", hint=f"add it: '{head}=[...,{label}]'"
                 )
             return ParameterError(
                 key,

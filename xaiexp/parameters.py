@@ -38,11 +38,11 @@ class Range:
 
     def __str__(self) -> str:
         if self.low is not None and self.high is not None:
-            return f"between {self.low:g} and {self.high:g}" + (", both excluded" if self.exclusive else "")
+            return f"between {self.low} and {self.high}" + (", both excluded" if self.exclusive else "")
         if self.low is not None:
-            return f"{'more than' if self.exclusive else 'at least'} {self.low:g}"
+            return f"{'more than' if self.exclusive else 'at least'} {self.low}"
         if self.high is not None:
-            return f"{'less than' if self.exclusive else 'at most'} {self.high:g}"
+            return f"{'less than' if self.exclusive else 'at most'} {self.high}"
         return "any number"
 
 
@@ -112,7 +112,7 @@ def describe(hint: Any) -> str:
     elif origin in (tuple, list):
         inner = [a for a in get_args(base) if a is not Ellipsis]
         text = f"list of {' and '.join(dict.fromkeys(describe(a) for a in inner))}" if inner else "list"
-    elif origin is dict or base is dict:
+    elif isinstance(origin or base, type) and issubclass(origin or base, Mapping):
         text = "mapping"
     elif base is Any:
         text = "anything"
@@ -170,9 +170,9 @@ def _fit(where: str, base: Any, value: Any) -> tuple[bool, Any]:
         return isinstance(value, str), value
     if origin in (tuple, list):
         return _fit_sequence(where, base, value)
-    if origin is dict or base is dict:
+    if isinstance(origin or base, type) and issubclass(origin or base, Mapping):
         return isinstance(value, Mapping), dict(value) if isinstance(value, Mapping) else value
-    return isinstance(value, base), value
+    return isinstance(value, origin or base), value
 
 
 def _fit_sequence(where: str, base: Any, value: Any) -> tuple[bool, Any]:

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import is_dataclass
 from typing import Any, Literal, get_args, get_origin
 
@@ -60,7 +61,7 @@ def _plain(hint: Any) -> Any:
         inner = {_plain(a) for a in get_args(hint) if a is not Ellipsis}
         only = inner.pop() if len(inner) == 1 else Any
         return list[only] if only in (int, float, bool, str) else list[Any]  # type: ignore[valid-type]  # built at run time
-    if origin is dict or hint is dict:
+    if isinstance(origin or hint, type) and issubclass(origin or hint, Mapping):
         return dict[str, Any]
     if isinstance(hint, type) and is_dataclass(hint):
         return derived(hint)

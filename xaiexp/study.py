@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -132,13 +132,18 @@ class Plan:
         """The cells that are not skipped."""
         return tuple(cell for cell in self.cells if not cell.skip)
 
-    def passes(self) -> int | None:
-        """Passes in all, as far as they are known: the metrics that explain again are left out."""
-        if self.count is None:
+    def passes(self, without: Collection[Cell] = ()) -> tuple[int | None, int | None]:
+        """Passes of the attributions and of the metrics; None where nobody can tell beforehand.
+
+        Metrics that explain again are left out: their passes are those of the methods, some ten times over.
+        """
+        cells = [cell.cost for cell in self.running if cell not in without]
+        return self._total(cells), self._total(list(self.metric_costs.values()))
+
+    def _total(self, costs: list[Cost | None]) -> int | None:
+        if self.count is None or self.shape is None:
             return None
-        costs = [cell.cost for cell in self.running] + list(self.metric_costs.values())
-        known = sum((cost.total for cost in costs if cost is not None), 1)  # 1: the prediction
-        return known * self.count
+        return self.count * sum(cost.total for cost in costs if cost is not None)
 
 
 def plan(study: Study) -> Plan:

@@ -63,7 +63,7 @@ def prepare_store(tracking: Tracking, root: Path = STORE) -> str | None:
         except Exception as error:  # SQLAlchemy, requests and MLflow each have their own
             raise ResourceError(
                 "tracking.uri",
-                f"cannot be used ({str(error).splitlines()[0][:200]})",
+                f"cannot be reached or used ({type(error).__name__}: {str(error).splitlines()[0][:80]})",
                 got=uri,
                 hint="leave it out for the embedded store, or tracking.uri=off",
             ) from None
@@ -73,8 +73,8 @@ def prepare_store(tracking: Tracking, root: Path = STORE) -> str | None:
 def _experiment(uri: str, name: str, root: Path) -> str:
     import logging
 
-    # The first creation of the database logs every migration.
-    for noisy in ("alembic", "mlflow.store.db.utils"):
+    # The first creation of the database logs every migration, a server that is away every retry.
+    for noisy in ("alembic", "mlflow.store.db.utils", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     from mlflow import MlflowClient
 

@@ -68,7 +68,9 @@ def rank_correlation(a, b):
     if ranks_nothing(a) or ranks_nothing(b):
         return math.nan
     x, y = ranks(a), ranks(b)
-    return sum(map(float.__mul__, map(float, x), map(float, y))) / math.sqrt(sum(v * v for v in x) * sum(v * v for v in y))
+    return sum(map(float.__mul__, map(float, x), map(float, y))) / math.sqrt(
+        sum(v * v for v in x) * sum(v * v for v in y)
+    )
 
 
 def pairwise_rank_agreement(a, b):

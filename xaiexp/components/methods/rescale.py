@@ -217,7 +217,7 @@ class Rescaling(_Mode):
     def check(self, name: str, out: Tensor) -> None:
         """Refuse activations that are cut off from the input."""
         if out.is_floating_point() and not out.requires_grad:
-            raise _refusal(name, "under torch.no_grad()")
+            raise _refusal(name, "under torch.no_grad() or in a custom autograd function")
 
     def finish(self, scores: Tensor) -> None:
         """Check that every rule found its partner and that the scores were followed all the way.

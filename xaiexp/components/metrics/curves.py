@@ -81,8 +81,8 @@ def areas(
         rows = _rows(model, batch, reference, orders, cuts[owners, at], owners, inserts)
         scores = torch.cat(list(model.passes.bind(batch, "probability").scores_of_rows(rows)))
         curves[:, owners, at] = scores.double().view(m, -1)
-    fractions = cuts.double() / counts.unsqueeze(1)  # NaN without features
-    undefined = torch.stack([e.values.isnan().any(dim=1) for e in explanations])
+    fractions = cuts.double() / counts.unsqueeze(1)
+    undefined = torch.stack([e.values.isnan().any(dim=1) for e in explanations]) | (counts == 0)
     return torch.trapezoid(curves, fractions, dim=2).masked_fill(undefined, float("nan")).to(batch.inputs.dtype)
 
 

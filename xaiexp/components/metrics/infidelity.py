@@ -62,7 +62,7 @@ def subsets(rng: Draws, features: FeatureMap, samples: range) -> Tensor:
     counts = features.counts.expand(len(rng.ids)).unsqueeze(1)
     chosen = rng.uniform("subset", (features.d,), samples) < rng.uniform("share", (), samples).unsqueeze(2)
     always = (rng.uniform("always", (), samples).double() * counts).long()
-    chosen.scatter_(2, always.unsqueeze(2), True)
+    chosen |= torch.arange(features.d, device=always.device) == always.unsqueeze(2)
     return chosen.logical_and_(features.valid.unsqueeze(1))
 
 

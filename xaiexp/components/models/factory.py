@@ -7,7 +7,7 @@ import importlib
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -39,7 +39,7 @@ class Factory(Model):
     source = "the user's own"
 
     target: str
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    kwargs: dict[str, Any] = field(default_factory=dict)
     modality: Modality = "image"  # type: ignore[misc]  # a fact that a parameter decides
     classes: Annotated[int, Range(1)] | None = None
     mean: tuple[float, ...] = ()

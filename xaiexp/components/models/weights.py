@@ -37,10 +37,10 @@ def read_weights(where: str, path: Path, hint: str = "") -> dict[str, Tensor]:
                 warnings.simplefilter("ignore")  # of old file formats; the outcome is checked below
                 found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as broken:  # a damaged pickle or archive may raise anything
-        lines = str(broken).strip().splitlines()
-        raise ResourceError(
-            where, f"{path} cannot be read as weights: {lines[0][:200] if lines else type(broken).__name__}"
-        ) from None
+        lines = str(broken).strip().splitlines() or [type(broken).__name__]
+        # torch's own advice is to load without this safety; ours is not.
+        why = "not a state dict of tensors alone" if "weights only" in lines[0].lower() else lines[0][:120]
+        raise ResourceError(where, f"{path} cannot be read as weights: {why}") from None
     if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
         found = found["state_dict"]
     if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):

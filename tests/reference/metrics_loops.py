@@ -1,0 +1,69 @@
+"""Metrics of one example from their definitions, in plain loops over lists of numbers."""
+
+from __future__ import annotations
+
+import math
+
+
+def dot(a, b):
+    return sum(x * y for x, y in zip(a, b, strict=True))
+
+
+def infidelity(f, x, target_map, feature_of, perturbed, normalize, x0=None):
+    """Yeh et al. 2019, definition 2.1, of ``target_map`` (per element) at ``x`` over the inputs ``perturbed``.
+
+    ``feature_of`` says which feature each element belongs to (-1: none). With ``x0`` the map is of contributions.
+    """
+    features = sorted(set(feature_of) - {-1})
+    seen, foretold = [], []
+    for other in perturbed:
+        perturbation = [a - b for a, b in zip(x, other, strict=True)]
+        seen.append(f(x) - f(other))
+        total = 0.0
+        for j in features:
+            own = [e for e, g in enumerate(feature_of) if g == j]
+            if x0 is None:
+                total += sum(perturbation[e] * target_map[e] for e in own)
+            else:
+                step = [x[e] - x0[e] for e in own]
+                length = dot(step, step)
+                part = dot([perturbation[e] for e in own], step) / length if length else 0.0
+                total += part * sum(target_map[e] for e in own)
+        foretold.append(total)
+    beta = 1.0
+    if normalize:
+        power = dot(foretold, foretold)
+        beta = dot(foretold, seen) / power if power else 0.0
+    return sum((beta * a - b) ** 2 for a, b in zip(foretold, seen, strict=True)) / len(seen)
+
+
+def sensitivity_max(phi, others):
+    def norm(v):
+        return math.sqrt(dot(v, v))
+
+    return (
+        max(norm([a - b for a, b in zip(o, phi, strict=True)]) for o in others) / norm(phi) if norm(phi) else math.nan
+    )
+
+
+def curve_area(probability, x, removed, feature_of, order, steps, inserts):
+    """Petsiuk et al. 2018: area under the probability while the features in ``order`` are removed or inserted."""
+    d = len(order)
+    points = min(steps, d)
+    xs, ys = [], []
+    for k in range(points + 1):
+        count = math.floor(k * d / points + 0.5)
+        touched = set(order[:count])
+        gone = [(g >= 0) and ((g in touched) != inserts) for g in feature_of]
+        xs.append(count / d)
+        ys.append(probability([r if away else v for v, r, away in zip(x, removed, gone, strict=True)]))
+    return sum((xs[i + 1] - xs[i]) * (ys[i] + ys[i + 1]) / 2 for i in range(points))
+
+
+def gini(values):
+    """Half the relative mean absolute difference."""
+    magnitudes = [abs(v) for v in values]
+    total = sum(magnitudes)
+    if not total:
+        return math.nan
+    return sum(abs(a - b) for a in magnitudes for b in magnitudes) / (2 * len(magnitudes) * total)

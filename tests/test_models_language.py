@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import shutil
+
+import pytest
+import torch
+import transformers
+from torch.testing import assert_close
+
+from xaiexp.components.models.language import Transformers
+from xaiexp.errors import MismatchError, ResourceError
+from xaiexp.types import LoadContext, Sample
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+PIECES = ["a", "rather", "longer", "text", ",", "with", "few", "more", "words", "good", "bad", "film"]
+WORDS = [*SPECIAL, *PIECES, "un", "##like", "##ly"]
+SMALL = {"vocab_size": len(WORDS), "num_labels": 3, "pad_token_id": 0}
+
+
+def build(kind):
+    """A tiny network of one of transformers' families, with random weights."""
+    torch.manual_seed(0)
+    if kind == "distilbert":
+        config = transformers.DistilBertConfig(
+            dim=16, n_layers=2, n_heads=2, hidden_dim=32, max_position_embeddings=40, **SMALL
+        )
+    elif kind == "gpt2":
+        config = transformers.GPT2Config(n_embd=16, n_layer=2, n_head=2, n_positions=40, **SMALL)
+    else:
+        sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+        family = {"bert": transformers.BertConfig, "roberta": transformers.RobertaConfig}[kind]
+        config = family(max_position_embeddings=40, initializer_range=0.5, **sizes, **SMALL)
+    return transformers.AutoModelForSequenceClassification.from_config(config)
+
+
+def save(folder, kind="bert"):
+    folder.mkdir()
+    build(kind).save_pretrained(folder)
+    (folder / "vocab.txt").write_text("\n".join(WORDS))
+    transformers.BertTokenizer(vocab=str(folder / "vocab.txt"), model_max_length=40).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    transformers.utils.logging.disable_progress_bar()
+    return save(tmp_path_factory.mktemp("language") / "bert")
+
+
+def load(folder, **values):
+    return Transformers(path=str(folder), **values).load(LoadContext(None))
+
+
+def texts(*written):
+    return [Sample(f"row {i}", text) for i, text in enumerate(written)]
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta", "distilbert"])
+def test_logits_from_embeddings_are_logits_from_ids(kind, tmp_path):
+    network = load(save(tmp_path / kind, kind))
+    plain = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / kind).eval()
+    written = ("a good film", "a rather longer text , with a few more bad words", "unlikely")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / kind)
+    encoded = network.encode(texts(*written))
+    with torch.no_grad():
+        expected = plain(**tokenizer(list(written), padding=True, return_tensors="pt")).logits
+        assert_close(network.module(encoded.inputs, **encoded.context), expected, atol=1e-5, rtol=1e-5)
+        for i, text in enumerate(written):  # padding changes nothing
+            alone = network.encode(texts(text))
+            assert_close(network.module(alone.inputs, **alone.context)[0], expected[i], atol=1e-5, rtol=1e-5)
+
+
+def test_tokens_and_what_is_removable_are_known(folder):
+    encoded = load(folder).encode(texts("unlikely good", "a [MASK] xyzzy film"))
+    assert encoded.tokens == (
+        ("[CLS]", "un", "##like", "##ly", "good", "[SEP]"),
+        ("[CLS]", "a", "[MASK]", "[UNK]", "film", "[SEP]"),
+    )
+    encoded = load(folder).encode(texts("unlikely good", "film"))
+    assert encoded.removable.int().tolist() == [[0, 1, 1, 1, 1, 0], [0, 1, 0, 0, 0, 0]]
+    assert encoded.context["attention_mask"].tolist() == [[1] * 6, [1, 1, 1, 0, 0, 0]]
+    assert [len(t) for t in encoded.tokens] == [6, 3]
+
+
+def test_inputs_are_word_embeddings_alone(folder):
+    network = load(folder)
+    table = network.module.model.bert.embeddings.word_embeddings.weight
+    ids = [2, WORDS.index("bad"), 3]
+    assert torch.equal(network.encode(texts("bad")).inputs[0], table[ids])
+    assert torch.equal(network.special["pad"], table[0])
+    assert torch.equal(network.special["mask"], table[4])
+
+
+def test_gradients_reach_the_embeddings_and_not_the_weights(folder):
+    network = load(folder)
+    encoded = network.encode(texts("a good film"))
+    leaf = encoded.inputs.clone().requires_grad_()
+    network.module(leaf, **encoded.context)[0, 0].backward()
+    assert (leaf.grad.abs().sum(-1) > 0).all()
+    assert all(p.grad is None and not p.requires_grad for p in network.module.parameters())
+
+
+def test_texts_are_cut_at_max_length_and_at_what_the_model_takes(folder):
+    long = " ".join(["good"] * 100)
+    assert load(folder, max_length=10).encode(texts(long)).inputs.shape == (1, 10, 16)
+    network = load(folder, max_length=1000)
+    assert network.encode(texts(long)).inputs.shape == (1, 40, 16)
+    assert network.facts["max_length"] == 40
+    assert network.identity != load(folder, max_length=10).identity
+
+
+@pytest.mark.parametrize("empty", ["", "   ", "\n"])
+def test_a_text_without_tokens_is_named(folder, empty):
+    with pytest.raises(MismatchError, match=r"dataset: example 'row 1' has no token to explain \(got "):
+        load(folder).encode(texts("good", empty))
+
+
+def test_something_else_than_a_text_is_named(folder):
+    with pytest.raises(MismatchError, match="example 'x' is Tensor, and this model takes texts"):
+        load(folder).encode([Sample("x", torch.zeros(3))])
+
+
+def test_loading_is_quiet_and_leaves_the_generator_alone(folder, capfd):
+    transformers.utils.logging.enable_progress_bar()
+    level, before = transformers.utils.logging.get_verbosity(), torch.random.get_rng_state()
+    load(folder)
+    assert capfd.readouterr() == ("", "")
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert transformers.utils.logging.is_progress_bar_enabled()
+    assert transformers.utils.logging.get_verbosity() == level
+    transformers.utils.logging.disable_progress_bar()
+
+
+def without(name):
+    return lambda folder: (folder / name).unlink()
+
+
+def without_tokenizer(folder):
+    for name in ("vocab.txt", "tokenizer.json", "tokenizer_config.json"):
+        (folder / name).unlink()
+
+
+def truncated(folder):
+    (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:100])
+
+
+def headless(folder):
+    build("bert").bert.save_pretrained(folder)
+
+
+def vision(folder):
+    transformers.ViTConfig().save_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ("damage", "kind", "message"),
+    [
+        (without("config.json"), ResourceError, "has no readable configuration: "),
+        (without("model.safetensors"), ResourceError, "has no readable model: .*no file named model.safetensors"),
+        (truncated, ResourceError, "has no readable model: "),
+        (without_tokenizer, ResourceError, "has no readable tokenizer: "),
+        (
+            headless,
+            MismatchError,
+            r"is no sequence classifier: its weights lack classifier\.bias, classifier\.weight \(got 'BertModel'\)",
+        ),
+        (vision, MismatchError, "is no sequence classifier: its type is 'vit'"),
+    ],
+    ids=["config", "weights", "truncated", "tokenizer", "headless", "vision"],
+)
+def test_what_is_wrong_with_a_folder_is_named(folder, tmp_path, damage, kind, message):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    damage(copy)
+    with pytest.raises(kind, match=r"^model\.path: .*" + message) as said:
+        load(copy)
+    assert len(str(said.value).splitlines()) <= 3
+
+
+def test_a_model_that_embeddings_cannot_drive_is_refused(tmp_path):
+    with pytest.raises(MismatchError, match=r"GPT2ForSequenceClassification .*token embeddings"):
+        load(save(tmp_path / "gpt2", "gpt2"))
+
+
+@pytest.mark.parametrize("path", ["/nowhere/at/all", "./nowhere", "a/b/c", "~/nowhere"])
+def test_a_missing_folder_is_named(path):
+    with pytest.raises(ResourceError, match=r"model\.path: no such folder \(got "):
+        load(path)
+
+
+def test_a_hub_out_of_reach_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("urllib.request.getproxies", dict)
+
+    def refuse(*args, **kwargs):
+        raise OSError("no route")
+
+    monkeypatch.setattr("socket.create_connection", refuse)
+    with pytest.raises(ResourceError) as said:
+        load("nobody/at-all")
+    first, second = str(said.value).splitlines()
+    assert first == (
+        "model.path: no such folder, not in the local cache of the hub, and huggingface.co cannot be reached "
+        "(no route) (got 'nobody/at-all')"
+    )
+    assert second == "  give a local folder with the model and its tokenizer"
+
+
+def test_the_fingerprint_follows_the_files(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    one = Transformers(path=str(copy)).fingerprint()
+    (copy / "vocab.txt").write_text("[PAD]")
+    assert Transformers(path=str(copy)).fingerprint() != one
