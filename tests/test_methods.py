@@ -16,20 +16,20 @@ from xaiexp.errors import ParameterError, Unsupported
 from xaiexp.feature_map import FeatureMap
 from xaiexp.types import Background, Cost
 
-# Small versions, so that a budget of one row a pass stays quick. 130 coalitions are all of them for texts of up to
-# 7 tokens and random ones for longer texts, in one batch.
+# Small versions, so that a budget of one row a pass stays quick. 70 coalitions are all of them for texts of up to
+# 6 tokens and random ones for longer texts, in one batch.
 SMALL = {
     "integrated_gradients": {"n_steps": 7},
     "gradient_shap": {"n_samples": 6, "stdevs": 0.1},
     "smooth_grad": {"n_samples": 6},
-    "kernel_shap": {"n_samples": 130},
-    "lime": {"n_samples": 130},
+    "kernel_shap": {"n_samples": 70},
+    "lime": {"n_samples": 70},
 }
 CLASSES = {c.name: c for c in COMPONENTS}
 VARIANTS = [(name, SMALL.get(name, {})) for name in CLASSES] + [
     ("smooth_grad", {"n_samples": 6, "nt_type": "smoothgrad_sq"}),
     ("smooth_grad", {"n_samples": 6, "nt_type": "vargrad"}),
-    ("lime", {"alpha": 0.01, "n_samples": 90}),
+    ("lime", {"alpha": 0.01, "n_samples": 60}),
 ]
 METHODS = [pytest.param(CLASSES[n](**p), id=f"{n}-{p}" if p else n) for n, p in VARIANTS]
 
@@ -65,9 +65,9 @@ class Text(nn.Module):
 
 def picture(n=8):
     generator = torch.Generator().manual_seed(1)
-    x = torch.randn(n, 2, 6, 6, generator=generator)
-    reference = 0.3 * torch.randn(n, 2, 6, 6, generator=generator)
-    return make_batch(x, torch.arange(n) % 5, features=pixel_map((2, 6, 6))), reference
+    x = torch.randn(n, 2, 5, 5, generator=generator)
+    reference = 0.3 * torch.randn(n, 2, 5, 5, generator=generator)
+    return make_batch(x, torch.arange(n) % 5, features=pixel_map((2, 5, 5))), reference
 
 
 def table(n=8):
@@ -282,7 +282,7 @@ def test_random_coalitions_find_a_linear_model_too(name):
 def test_random_knows_only_the_example_and_the_feature():
     batch, _ = picture()
     got = batch.features.pool(attribute(CLASSES["random"](), NETWORKS[picture], batch, None)[0])
-    torch.testing.assert_close(got, draws(batch).normal("values", (36,)))
+    torch.testing.assert_close(got, draws(batch).normal("values", (25,)))
 
 
 @pytest.mark.parametrize("name", ["kernel_shap", "lime"])
@@ -327,7 +327,7 @@ def test_a_layer_that_is_no_picture_of_activations_is_named(layer, error, messag
     batch, _ = picture()
     with pytest.raises(error, match=message):
         attribute(CLASSES["grad_cam"](layer=layer), network, batch, None)
-    flat = nn.Sequential(nn.Flatten(), nn.Linear(72, 5))
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(50, 5))
     with pytest.raises(Unsupported, match=r"no nn.Conv2d of the network runs"):
         attribute(CLASSES["grad_cam"](), flat, batch, None)
 
@@ -368,7 +368,7 @@ def test_importing_the_methods_imports_no_torch():
 
 def test_features_of_several_elements_share_one_pass():
     batch, reference = picture()
-    halves = FeatureMap.from_index((torch.arange(36).view(1, 1, 6, 6) // 18).expand(1, 2, 6, 6))
+    halves = FeatureMap.from_index((torch.arange(25).view(1, 1, 5, 5) // 13).expand(1, 2, 5, 5))
     batch = replace(batch, features=halves)
     for name in ("feature_ablation", "kernel_shap"):
         got, counter = attribute(CLASSES[name](), NETWORKS[picture], batch, reference)

@@ -143,7 +143,7 @@ class TestDeepLift:
 
 @pytest.mark.parametrize(
     ("window", "strides"),
-    [((2, 3, 3), None), ((1, 2, 3), (1, 2, 2)), ((2, 8, 5), (2, 8, 3)), ((2, 3, 3), 2), ((2, 8, 8), 5), ((1, 1, 1), 1)],
+    [((2, 3, 3), None), ((1, 2, 3), (1, 2, 2)), ((2, 8, 5), (2, 8, 3)), ((2, 3, 3), 2), ((2, 8, 8), 5), ((1, 1, 4), 1)],
 )
 def test_occlusion(captum, network, batch, reference, window, strides):
     want = captum.attr.Occlusion(network).attribute(batch.inputs, window, strides, reference, batch.targets)

@@ -251,6 +251,8 @@ class ShapleyRegression(Regression):
 
     def weights(self, sizes: Tensor, rows: slice) -> Tensor:
         """``(d - 1) / (C(d, k) k (d - k))``, or 1 where sizes were drawn from it."""
+        if not self.everything[rows].any():
+            return torch.ones_like(sizes, dtype=torch.float64)
         d, k = self.counts[rows].double().unsqueeze(1), sizes.double()
         binomial = torch.lgamma(d + 1) - torch.lgamma(k + 1) - torch.lgamma(d - k + 1)
         kernel = (d - 1) / (k * (d - k) * binomial.exp())
