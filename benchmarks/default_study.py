@@ -22,7 +22,7 @@ def main() -> None:
 
     import xaiexp
     from xaiexp import execute, report  # noqa: F401
-    from xaiexp.components.models import training
+    from xaiexp.builtin.models import training
     from xaiexp.passes import Passes
 
     imports = time.perf_counter() - started

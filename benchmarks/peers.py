@@ -133,7 +133,7 @@ def main() -> None:
                 model, perturb, x, each, target=target, n_perturb_samples=64, max_examples_per_batch=1024
             )
 
-    from xaiexp.components.metrics import COMPONENTS
+    from xaiexp.builtin.metrics import COMPONENTS
     from xaiexp.functions import _bound
     from xaiexp.types import Explanation
 

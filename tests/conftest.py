@@ -1,9 +1,16 @@
 from __future__ import annotations
 
 import os
+import tempfile
+import types
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from xaiexp import hookimpl
+from xaiexp.contract import Component
+from xaiexp.registry import installed
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -16,3 +23,33 @@ def kit() -> Path:
     if not place.is_dir():
         pytest.skip(f"the kit of real models and data is not at {place} (set XAIEXP_KIT)")
     return place.resolve()
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in; the trained networks that ship with the package are trained once a session."""
+    monkeypatch.chdir(tmp_path)
+    models = tmp_path / "outputs" / "store" / "models"
+    models.parent.mkdir(parents=True)
+    trained = Path(tempfile.gettempdir()) / f"xaiexp-tests-{os.getuid()}-models"
+    trained.mkdir(exist_ok=True)
+    models.symlink_to(trained, target_is_directory=True)
+    return tmp_path
+
+
+@pytest.fixture
+def bring() -> Iterator[Callable[..., None]]:
+    """Installs component classes for one test, as a plugin would."""
+    registry = installed()
+    plugins, classes = list(registry.plugins), dict(registry._classes)
+
+    def add(*components: type[Component]) -> None:
+        module = types.ModuleType("brought")
+        module.xaiexp_components = hookimpl(lambda: list(components))  # type: ignore[attr-defined]
+        plugin = registry.add("brought", "xaiexp-brought", "1.0", lambda: module)
+        assert not plugin.reason, plugin.reason
+
+    yield add
+    registry.plugins[:] = plugins
+    registry._classes.clear()
+    registry._classes.update(classes)

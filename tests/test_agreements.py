@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from reference import agreements_loops as loops
 from scipy import stats
 
-from xaiexp.components.agreements import COMPONENTS, pairs, ranking
-from xaiexp.components.agreements.components import (
+from xaiexp.builtin.agreements import COMPONENTS, pairs, ranking
+from xaiexp.builtin.agreements.components import (
     FeatureAgreement,
     KendallTau,
     PairwiseRankAgreement,

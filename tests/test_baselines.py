@@ -6,12 +6,12 @@ import torch
 from builders import draws, make_batch
 from scipy import ndimage, stats
 
-from xaiexp.components.baselines import COMPONENTS
-from xaiexp.components.baselines.blur import Blur, default_sigma, gaussian_blur
-from xaiexp.components.baselines.constants import Constant, Mean, Zero
-from xaiexp.components.baselines.noise import Gaussian, Uniform
-from xaiexp.components.baselines.samples import DatasetSample
-from xaiexp.components.baselines.tokens import MaskToken, PadToken
+from xaiexp.builtin.baselines import COMPONENTS
+from xaiexp.builtin.baselines.blur import Blur, default_sigma, gaussian_blur
+from xaiexp.builtin.baselines.constants import Constant, Mean, Zero
+from xaiexp.builtin.baselines.noise import Gaussian, Uniform
+from xaiexp.builtin.baselines.samples import DatasetSample
+from xaiexp.builtin.baselines.tokens import MaskToken, PadToken
 from xaiexp.errors import ParameterError, Unsupported
 from xaiexp.feature_map import FeatureMap
 from xaiexp.registry import flaw

@@ -9,12 +9,12 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_breast_cancer, load_digits
 
-from xaiexp.components.datasets import COMPONENTS
-from xaiexp.components.datasets.bundled import BreastCancer, Digits
-from xaiexp.components.datasets.image_folder import ImageFolder
-from xaiexp.components.datasets.shapes import CLASSES, Shapes, draw
-from xaiexp.components.datasets.splits import breast_cancer, digits
-from xaiexp.components.datasets.text import Text
+from xaiexp.builtin.datasets import COMPONENTS
+from xaiexp.builtin.datasets.bundled import BreastCancer, Digits
+from xaiexp.builtin.datasets.image_folder import ImageFolder
+from xaiexp.builtin.datasets.shapes import CLASSES, Shapes, draw
+from xaiexp.builtin.datasets.splits import breast_cancer, digits
+from xaiexp.builtin.datasets.text import Text
 from xaiexp.errors import MismatchError, ParameterError, ResourceError, UserError
 from xaiexp.registry import flaw
 
@@ -27,8 +27,8 @@ def test_every_data_set_states_its_facts(component):
 def test_outlines_are_known_without_torch_numpy_or_sklearn():
     code = """
 import sys
-from xaiexp.components.datasets import COMPONENTS
-from xaiexp.components import baselines, features, models
+from xaiexp.builtin.datasets import COMPONENTS
+from xaiexp.builtin import baselines, features, models
 for c in COMPONENTS:
     if c.name in ("digits", "breast_cancer", "shapes"):
         print(c.name, c().outline())

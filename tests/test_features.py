@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from xaiexp.components.features import COMPONENTS
-from xaiexp.components.features.elements import Column, Element, Pixel, Step
-from xaiexp.components.features.grid import Grid
-from xaiexp.components.features.token import Token
+from xaiexp.builtin.features import COMPONENTS
+from xaiexp.builtin.features.elements import Column, Element, Pixel, Step
+from xaiexp.builtin.features.grid import Grid
+from xaiexp.builtin.features.token import Token
 from xaiexp.errors import MismatchError
 from xaiexp.registry import flaw
 from xaiexp.types import Encoded

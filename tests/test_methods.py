@@ -11,7 +11,7 @@ import torch
 from builders import bind, draws, make_batch, pixel_map
 from torch import nn
 
-from xaiexp.components.methods import COMPONENTS
+from xaiexp.builtin.methods import COMPONENTS
 from xaiexp.errors import ParameterError, Unsupported
 from xaiexp.feature_map import FeatureMap
 from xaiexp.types import Background, Cost
@@ -361,7 +361,7 @@ def test_a_method_that_is_not_signed_gives_no_negative_number(method):
 
 
 def test_importing_the_methods_imports_no_torch():
-    code = "import sys, xaiexp.components.methods; print([m for m in ('torch', 'numpy', 'captum') if m in sys.modules])"
+    code = "import sys, xaiexp.builtin.methods; print([m for m in ('torch', 'numpy', 'captum') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -9,7 +9,7 @@ import torch
 from builders import bind, draws, make_batch, pixel_map
 from torch import nn
 
-from xaiexp.components.methods import COMPONENTS
+from xaiexp.builtin.methods import COMPONENTS
 
 CLASSES = {c.name: c for c in COMPONENTS}
 

@@ -9,7 +9,7 @@ from builders import bind, draws, make_batch
 from reference import methods_slow as slow
 from torch import nn
 
-from xaiexp.components.methods import DeepLift, GradientShap, KernelShap, Lime, Occlusion, Random, Saliency, SmoothGrad
+from xaiexp.builtin.methods import DeepLift, GradientShap, KernelShap, Lime, Occlusion, Random, Saliency, SmoothGrad
 from xaiexp.errors import Unsupported
 from xaiexp.feature_map import FeatureMap
 from xaiexp.types import Background
@@ -331,7 +331,7 @@ def test_saliency_of_a_probability_is_the_gradient_of_the_softmax(network, batch
 
 
 def test_drawn_coalitions_have_the_sizes_of_the_shapley_kernel_and_any_members():
-    from xaiexp.components.methods.coalitions import ShapleyRegression
+    from xaiexp.builtin.methods.coalitions import ShapleyRegression
 
     counts, pairs = torch.tensor([9, 5]), 4000
     regression = ShapleyRegression.of(counts, 9, [(pairs, False)] * 2)

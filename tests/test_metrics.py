@@ -11,8 +11,8 @@ from captum import metrics as captum
 from reference import metrics_loops as loops
 from torch import nn
 
-from xaiexp.components.metrics import COMPONENTS, infidelity, removal, sensitivity
-from xaiexp.components.metrics.components import (
+from xaiexp.builtin.metrics import COMPONENTS, infidelity, removal, sensitivity
+from xaiexp.builtin.metrics.components import (
     Completeness,
     Deletion,
     Infidelity,

@@ -8,12 +8,12 @@ import sys
 import pytest
 import torch
 
-from xaiexp.components.baselines.blur import default_sigma, gaussian_blur
-from xaiexp.components.datasets.bundled import BreastCancer, Digits
-from xaiexp.components.datasets.shapes import Shapes
-from xaiexp.components.models import COMPONENTS
-from xaiexp.components.models.factory import Factory
-from xaiexp.components.models.small import DigitsCnn, DigitsMlp, ShapesCnn, TabularMlp
+from xaiexp.builtin.baselines.blur import default_sigma, gaussian_blur
+from xaiexp.builtin.datasets.bundled import BreastCancer, Digits
+from xaiexp.builtin.datasets.shapes import Shapes
+from xaiexp.builtin.models import COMPONENTS
+from xaiexp.builtin.models.factory import Factory
+from xaiexp.builtin.models.small import DigitsCnn, DigitsMlp, ShapesCnn, TabularMlp
 from xaiexp.errors import MismatchError, ParameterError, ResourceError, UserError
 from xaiexp.registry import flaw
 from xaiexp.types import LoadContext, Sample
@@ -116,7 +116,7 @@ def test_shapes_of_another_size_are_another_network():
 def test_what_the_plan_asks_for_needs_no_torch():
     code = """
 import sys
-from xaiexp.components.models import COMPONENTS
+from xaiexp.builtin.models import COMPONENTS
 for c in COMPONENTS:
     given = {"transformers": {"path": "x"}, "factory": {"target": "a:b"}}.get(c.name, {})
     model = c(**given)

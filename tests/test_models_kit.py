@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from xaiexp.components.baselines.blur import default_sigma, gaussian_blur
-from xaiexp.components.datasets.image_folder import ImageFolder
-from xaiexp.components.datasets.text import Text
-from xaiexp.components.models.language import Transformers
-from xaiexp.components.models.vision import Torchvision
+from xaiexp.builtin.baselines.blur import default_sigma, gaussian_blur
+from xaiexp.builtin.datasets.image_folder import ImageFolder
+from xaiexp.builtin.datasets.text import Text
+from xaiexp.builtin.models.language import Transformers
+from xaiexp.builtin.models.vision import Torchvision
 from xaiexp.types import LoadContext
 
 CONTEXT = LoadContext(None)

@@ -7,7 +7,7 @@ import torch
 import transformers
 from torch.testing import assert_close
 
-from xaiexp.components.models.language import Transformers
+from xaiexp.builtin.models.language import Transformers
 from xaiexp.errors import MismatchError, ResourceError
 from xaiexp.types import LoadContext, Sample
 

@@ -10,7 +10,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torchvision import models as tv
 
-from xaiexp.components.models.vision import Torchvision
+from xaiexp.builtin.models.vision import Torchvision
 from xaiexp.errors import MismatchError, ResourceError, UnknownName
 from xaiexp.types import LoadContext, Sample
 

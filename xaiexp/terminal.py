@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -17,6 +17,9 @@ from rich.table import Table
 
 from xaiexp.frames import mean_agreement, rows
 from xaiexp.study import NO_BASELINE
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Meter", "agreement_table", "console", "notes", "plan_table", "plugins_table", "summary_table"]
 
@@ -112,8 +115,8 @@ def summary_table(summary: pd.DataFrame, metrics: Mapping[str, Mapping[str, Any]
 def _score(row: Mapping[str, Any] | None) -> str:
     if row is None or row["n"] == 0:
         return "–"
-    rank = "" if pd.isna(row["rank"]) else f" ({int(row['rank'])})"
-    interval = "" if pd.isna(row["low"]) else f"\n[{_number(row['low'])}, {_number(row['high'])}]"
+    rank = "" if math.isnan(row["rank"]) else f" ({int(row['rank'])})"
+    interval = "" if math.isnan(row["low"]) else f"\n[{_number(row['low'])}, {_number(row['high'])}]"
     return f"{_number(row['mean'])}{rank}{interval}"
 
 
@@ -143,7 +146,7 @@ def agreement_table(agreement: pd.DataFrame, measure: str) -> Table:
 
 
 def _short(value: float) -> str:
-    return "–" if pd.isna(value) else f"{value:.2f}"
+    return "–" if math.isnan(value) else f"{value:.2f}"
 
 
 def notes(cells: pd.DataFrame, errors: Mapping[str, str]) -> list[str]:

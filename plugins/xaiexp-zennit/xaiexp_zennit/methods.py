@@ -1,0 +1,192 @@
+"""LRP by composite: which rule stands at which kind of layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from xaiexp.contract import Method
+from xaiexp.errors import Unsupported
+from xaiexp.parameters import Range
+from xaiexp.types import Batch, Cost
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from xaiexp.draws import Draws
+    from xaiexp.passes import Block, Handle
+
+__all__ = [
+    "LrpEpsilonAlpha2Beta1",
+    "LrpEpsilonAlpha2Beta1Flat",
+    "LrpEpsilonGammaBox",
+    "LrpEpsilonPlus",
+    "LrpEpsilonPlusFlat",
+]
+
+_BACH = "Bach et al. 2015, On Pixel-Wise Explanations for Non-Linear Classifier Decisions"
+_MONTAVON = "Montavon et al. 2019, Layer-Wise Relevance Propagation: An Overview"
+_LAPUSCHKIN = "Lapuschkin et al. 2019, Unmasking Clever Hans Predictors"
+
+
+@dataclass(frozen=True)
+class _Lrp(Method):
+    """What the composites have in common: relevance starts from the target's score and goes down layer by layer.
+
+    It is conserved up to what biases and epsilon absorb: it sums to about ``f(x)``, of which nothing is compared
+    with a reference. So these methods do not claim completeness, which is about ``f(x) - f(reference)``.
+    """
+
+    needs = frozenset({"gradients", "modules"})
+    reads_baseline = False
+    signed = True
+    complete = False
+    multiplied_by_inputs = True
+
+    composite: ClassVar[str]
+    """zennit's name of the composite."""
+
+    epsilon: Annotated[float, Range(0)] = 1e-6
+    stabilizer: Annotated[float, Range(0)] = 1e-6
+
+    def rules(self, batch: Batch) -> dict[str, Any]:
+        """The arguments of the composite."""
+        return {"epsilon": self.epsilon, "stabilizer": self.stabilizer}
+
+    def first_layers(self) -> tuple[type, ...]:
+        """The kinds of layers that the rule of the first layer is for; none where it has no rule of its own."""
+        return ()
+
+    def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
+        """See :meth:`xaiexp.contract.Method.attribute`.
+
+        Raises:
+            Unsupported: the network has a layer or runs an operation that the rules do not cover, or the study
+                explains probabilities.
+        """
+        from zennit.canonizers import SequentialMergeBatchNorm
+        from zennit.composites import COMPOSITES
+
+        from xaiexp_zennit.canonical import Canonical
+
+        if model.output != "logit":
+            raise Unsupported("relevance starts from a score of the network, not from its softmax; output=logit")
+        logits, rules = model.logits(), self.rules(batch)
+
+        def run(block: Block) -> Tensor:
+            composite = COMPOSITES[self.composite](**rules, canonizers=[SequentialMergeBatchNorm()])
+            leaf = block.rows.requires_grad_()
+            with Canonical(model.module, composite, self.stabilizer, self.first_layers()) as canonical:
+                with canonical.watched():
+                    scores = block.logits(leaf * 1)
+                canonical.check_same(scores, logits[block.owners])
+                start = scores.gather(1, batch.targets[block.owners].unsqueeze(1)).squeeze(1)
+                # The gradient of this sum with respect to the scores is the score of the target, where LRP starts.
+                return block.gradients(start * start.detach(), leaf)
+
+        return model.apply(run)
+
+    def passes(self, shape: tuple[int, ...], d: int) -> Cost:
+        """The network as it is, shared with all methods, and its canonical form, forward and backward."""
+        return Cost(2, 1)
+
+
+@dataclass(frozen=True)
+class LrpEpsilonPlus(_Lrp):
+    """The z-plus rule in convolutions, the epsilon rule in fully connected layers.
+
+    Args:
+        epsilon: of the epsilon rule; the larger, the more relevance is absorbed.
+        stabilizer: what keeps the denominators of the other rules from zero.
+    """
+
+    summary = "LRP: z-plus in convolutions, epsilon in fully connected layers"
+    source = f"{_BACH} (epsilon: equation 58); {_MONTAVON} (table 10.1); zennit's EpsilonPlus"
+    modalities = ("image", "table", "series")
+    composite = "epsilon_plus"
+
+
+@dataclass(frozen=True)
+class LrpEpsilonAlpha2Beta1(_Lrp):
+    """The alpha-beta rule (2, 1) in convolutions, the epsilon rule in fully connected layers.
+
+    Args:
+        epsilon: of the epsilon rule; the larger, the more relevance is absorbed.
+        stabilizer: what keeps the denominators of the other rules from zero.
+    """
+
+    summary = "LRP: alpha 2 beta 1 in convolutions, epsilon in fully connected layers"
+    source = f"{_BACH} (alpha-beta: equation 60); {_MONTAVON} (table 10.1); zennit's EpsilonAlpha2Beta1"
+    modalities = ("image", "table", "series")
+    composite = "epsilon_alpha2_beta1"
+
+
+@dataclass(frozen=True)
+class _FirstConvolution(_Lrp):
+    """A rule of its own for the first convolution."""
+
+    modalities = ("image", "series")
+
+    def first_layers(self) -> tuple[type, ...]:
+        """Convolutions: Flat in a fully connected layer would give every element the same."""
+        from torch.nn.modules.conv import _ConvNd
+
+        return (_ConvNd,)
+
+
+@dataclass(frozen=True)
+class LrpEpsilonPlusFlat(_FirstConvolution):
+    """The flat rule in the first convolution, z-plus in the others, epsilon in fully connected layers.
+
+    Args:
+        epsilon: of the epsilon rule; the larger, the more relevance is absorbed.
+        stabilizer: what keeps the denominators of the other rules from zero.
+    """
+
+    summary = "LRP: flat in the first convolution, z-plus in the others, epsilon in fully connected layers"
+    source = f"{_LAPUSCHKIN} (flat); {_MONTAVON} (table 10.1); zennit's EpsilonPlusFlat"
+    composite = "epsilon_plus_flat"
+
+
+@dataclass(frozen=True)
+class LrpEpsilonAlpha2Beta1Flat(_FirstConvolution):
+    """The flat rule in the first convolution, alpha-beta (2, 1) in the others, epsilon in fully connected layers.
+
+    Args:
+        epsilon: of the epsilon rule; the larger, the more relevance is absorbed.
+        stabilizer: what keeps the denominators of the other rules from zero.
+    """
+
+    summary = "LRP: flat in the first convolution, alpha 2 beta 1 in the others, epsilon in fully connected layers"
+    source = f"{_LAPUSCHKIN} (flat); {_BACH} (alpha-beta: equation 60); zennit's EpsilonAlpha2Beta1Flat"
+    composite = "epsilon_alpha2_beta1_flat"
+
+
+@dataclass(frozen=True)
+class LrpEpsilonGammaBox(_FirstConvolution):
+    """The box rule in the first convolution, gamma in the others, epsilon in fully connected layers.
+
+    The box is the range of legal inputs: 0 and 1 for pictures, normalised as the model does; that of the data else.
+
+    Args:
+        epsilon: of the epsilon rule; the larger, the more relevance is absorbed.
+        stabilizer: what keeps the denominators of the other rules from zero.
+        gamma: how much more positive contributions count than negative ones.
+    """
+
+    summary = "LRP: the box rule in the first convolution, gamma in the others, epsilon in fully connected layers"
+    source = f"Montavon et al. 2017 (box: z^B, equation 8); {_MONTAVON} (gamma: table 10.1); zennit's EpsilonGammaBox"
+    composite = "epsilon_gamma_box"
+
+    gamma: Annotated[float, Range(0)] = 0.25
+
+    def rules(self, batch: Batch) -> dict[str, Any]:
+        """The arguments of the composite.
+
+        Raises:
+            Unsupported: nobody knows the range of the inputs.
+        """
+        low, high = batch.background.low, batch.background.high
+        if low is None or high is None:
+            raise Unsupported("the box rule needs the range of legal inputs, which is unknown here")
+        low, high = (end.to(batch.inputs).expand(batch.shape).unsqueeze(0) for end in (low, high))
+        return {**super().rules(batch), "gamma": self.gamma, "low": low, "high": high}

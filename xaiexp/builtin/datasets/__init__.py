@@ -1,0 +1,13 @@
+"""The built-in data sets."""
+
+from __future__ import annotations
+
+from xaiexp.builtin.datasets.bundled import BreastCancer, Digits
+from xaiexp.builtin.datasets.image_folder import ImageFolder
+from xaiexp.builtin.datasets.shapes import Shapes
+from xaiexp.builtin.datasets.text import Text
+from xaiexp.contract import Component
+
+__all__ = ["COMPONENTS"]
+
+COMPONENTS: tuple[type[Component], ...] = (Digits, BreastCancer, Shapes, ImageFolder, Text)

@@ -1,0 +1,61 @@
+"""Small real data sets that come with scikit-learn: their parts that no model of ours was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from xaiexp.builtin.datasets.splits import BREAST_CANCER, DIGITS, Part, breast_cancer, digits
+from xaiexp.contract import Dataset
+from xaiexp.types import Outline, Sample, Source
+
+__all__ = ["BreastCancer", "Digits"]
+
+
+def _source(name: str, part: Part) -> Source:
+    """The samples of a part; an id is the row number in the whole data set."""
+    import torch
+
+    inputs = torch.from_numpy(part.inputs)
+
+    def read(start: int, stop: int) -> Sequence[Sample]:
+        return [
+            Sample(f"{name}/{row}", inputs[i].clone(), int(part.labels[i]), name=f"{name} {row}")
+            for i, row in list(enumerate(part.rows.tolist()))[start:stop]
+        ]
+
+    return Source(len(part.rows), read, tuple(part.class_names), tuple(part.feature_names))
+
+
+@dataclass(frozen=True)
+class Digits(Dataset):
+    """597 handwritten digits, pictures ``[1, 8, 8]`` in 0..1, held out from the training of our models."""
+
+    summary = "handwritten digits of 8 x 8 pixels, the held-out part"
+    source = "Alpaydin and Kaynak 1998 (UCI Optical Recognition of Handwritten Digits), from scikit-learn"
+    modality = "image"
+
+    def open(self) -> Source:
+        """The samples, in an order that mixes the classes."""
+        return _source("digits", digits(held_out=True))
+
+    def outline(self) -> Outline:
+        """597 pictures ``[1, 8, 8]``."""
+        return Outline(DIGITS.held_out, (1, 8, 8))
+
+
+@dataclass(frozen=True)
+class BreastCancer(Dataset):
+    """169 tumours, thirty measurements each in their own units, held out from the training of our models."""
+
+    summary = "thirty measurements of tumours, malignant or benign, the held-out part"
+    source = "Wolberg, Street, Mangasarian 1995 (UCI Breast Cancer Wisconsin, Diagnostic), from scikit-learn"
+    modality = "table"
+
+    def open(self) -> Source:
+        """The samples, in an order that mixes the classes."""
+        return _source("breast_cancer", breast_cancer(held_out=True))
+
+    def outline(self) -> Outline:
+        """169 rows of 30 columns."""
+        return Outline(BREAST_CANCER.held_out, (30,))

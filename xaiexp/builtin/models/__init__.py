@@ -1,0 +1,21 @@
+"""The built-in models."""
+
+from __future__ import annotations
+
+from xaiexp.builtin.models.factory import Factory
+from xaiexp.builtin.models.language import Transformers
+from xaiexp.builtin.models.small import DigitsCnn, DigitsMlp, ShapesCnn, TabularMlp
+from xaiexp.builtin.models.vision import Torchvision
+from xaiexp.contract import Component
+
+__all__ = ["COMPONENTS"]
+
+COMPONENTS: tuple[type[Component], ...] = (
+    DigitsCnn,
+    DigitsMlp,
+    TabularMlp,
+    ShapesCnn,
+    Torchvision,
+    Transformers,
+    Factory,
+)

@@ -1,0 +1,248 @@
+"""The classifiers of torchvision, with their preprocessing."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from xaiexp.contract import Model
+from xaiexp.errors import MismatchError, ResourceError, UnknownName, nearest
+from xaiexp.parameters import Range
+from xaiexp.types import Encoded, LoadContext, Network, Sample
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = ["Torchvision"]
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+# Sides that torchvision's own weights were evaluated at, where they are not 224 (a test compares with torchvision).
+_CROPS: Mapping[str, int] = {
+    "efficientnet_b1": 240,
+    "efficientnet_b2": 288,
+    "efficientnet_b3": 300,
+    "efficientnet_b4": 380,
+    "efficientnet_b5": 456,
+    "efficientnet_b6": 528,
+    "efficientnet_b7": 600,
+    "efficientnet_v2_l": 480,
+    "efficientnet_v2_m": 480,
+    "efficientnet_v2_s": 384,
+    "inception_v3": 299,
+    "regnet_y_128gf": 384,
+    "swin_v2_b": 256,
+    "swin_v2_s": 256,
+    "swin_v2_t": 256,
+    "vit_h_14": 518,
+}
+# The first layer of these cuts the picture into patches; what follows is attention, not convolution.
+_PATCHES = ("vit_", "swin_")
+# Torchvision's weights of these expect inputs that they normalise once more by themselves.
+_TRANSFORMING = ("googlenet", "inception_v3")
+
+
+@dataclass(frozen=True)
+class Torchvision(Model):
+    """A classifier of torchvision over pictures ``[N, 3, crop, crop]``, with ``classes`` logits.
+
+    Pictures are resized (the shorter side to ``resize``), cropped in the centre and normalised; masks go the same
+    way.
+
+    Args:
+        arch: a name of ``torchvision.models.list_models``.
+        weights: ``none`` (random, from a fixed seed), ``default`` (torchvision's, downloaded once), or a file:
+            safetensors or a state dict that loads with ``weights_only``, and fits in every name and shape.
+        classes: how many outputs; 1000 is taken for ImageNet's classes.
+        resize, crop: in pixels; null takes what the weights were evaluated with.
+        mean, std: per channel, of pictures in 0..1; null takes those of the weights, which are mostly ImageNet's.
+    """
+
+    summary = "a classifier of torchvision, with weights of its own or from a file"
+    source = "torchvision.models (Marcel and Rodriguez 2010); weights from ImageNet unless a file is given"
+    modality = "image"
+
+    arch: str = "resnet18"
+    weights: str = "default"
+    classes: Annotated[int, Range(1)] = 1000
+    resize: Annotated[int, Range(1)] | None = None
+    crop: Annotated[int, Range(1)] | None = None
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
+
+    @property
+    def offers(self) -> frozenset[str]:  # type: ignore[override]  # a fact that a parameter decides
+        """Gradients and modules; convolutions where the architecture has them."""
+        parts = {"gradients", "modules"}
+        return frozenset(parts if self.arch.startswith(_PATCHES) else parts | {"convolutions"})
+
+    def input_shape(self) -> tuple[int, ...]:
+        """``(3, crop, crop)``."""
+        crop = self.crop or _CROPS.get(self.arch, 224)
+        return (3, crop, crop)
+
+    def fingerprint(self) -> str:
+        """Size and time of the file, or the version of torchvision."""
+        if self.weights in ("none", "default"):
+            return f"{self.arch} {self.weights} torchvision {version('torchvision')}"
+        try:
+            told = Path(self.weights).expanduser().stat()
+        except OSError:
+            return ""
+        return f"{self.arch} {told.st_size} bytes, {told.st_mtime_ns} ns"
+
+    def load(self, context: LoadContext) -> Network:
+        """The network.
+
+        Raises:
+            UnknownName: no such architecture.
+            ResourceError: weights that are missing, damaged or out of reach.
+            MismatchError: weights that do not fit the architecture or the number of classes.
+        """
+        import torch
+        from torchvision import models
+
+        known = models.list_models(module=models)
+        if self.arch not in known:
+            raise UnknownName(
+                "model.arch",
+                "torchvision has no classifier of this name",
+                got=self.arch,
+                nearest=nearest(self.arch, known),
+                hint="all: torchvision.models.list_models(torchvision.models)",
+            )
+        default = models.get_model_weights(self.arch).DEFAULT
+        module, facts = self._module(default)
+        own = default.transforms() if self.weights == "default" else None
+        _, crop, _ = self.input_shape()
+        prepare = _Prepare(
+            resize=self.resize or (own.resize_size[0] if own and self.crop is None else round(crop * 256 / 224)),
+            crop=crop,
+            interpolation=own.interpolation.value if own else "bilinear",
+        )
+        mean = torch.tensor(self.mean or (tuple(own.mean) if own else IMAGENET_MEAN)).view(3, 1, 1)
+        std = torch.tensor(self.std or (tuple(own.std) if own else IMAGENET_STD)).view(3, 1, 1)
+        categories = tuple(default.meta["categories"])
+        return Network(
+            module,
+            _encoder(prepare, mean, std),
+            self.modality,
+            classes=self.classes,
+            class_names=categories if len(categories) == self.classes else (),
+            mean=mean,
+            std=std,
+            low=0.0,
+            high=1.0,
+            identity=f"{self.arch} {prepare} {mean.flatten().tolist()} {std.flatten().tolist()}",
+            facts=facts,
+        )
+
+    def _module(self, default: Any) -> tuple[nn.Module, dict[str, object]]:
+        """The module in eval mode, and what to tell of its weights."""
+        from torchvision import models
+
+        from xaiexp.builtin.models.randomness import own_randomness
+        from xaiexp.builtin.models.weights import fit_in, read_weights
+
+        options: dict[str, Any] = {}
+        if self.arch in _TRANSFORMING:
+            options = {"init_weights": self.weights == "none", "transform_input": self.weights != "none"}
+        facts: dict[str, object] = {"weights": self.weights}
+        with own_randomness(0), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of torchvision about its own defaults
+            if self.weights == "default":
+                if self.classes != len(default.meta["categories"]):
+                    raise MismatchError(
+                        "model.classes",
+                        f"the default weights of {self.arch} have {len(default.meta['categories'])} classes",
+                        got=self.classes,
+                        hint="model.weights=FILE for weights of your own",
+                    )
+                module = self._downloaded(default)
+                facts |= {"weights": str(default), "published_metrics": default.meta.get("_metrics", {})}
+            else:
+                module = models.get_model(self.arch, weights=None, num_classes=self.classes, **options)
+        if self.weights not in ("none", "default"):
+            path = Path(self.weights).expanduser()
+            state = read_weights("model.weights", path, "or 'default', or 'none' for random weights")
+            fit_in("model.weights", path, module, state, f"{self.arch} with {self.classes} classes")
+        module.eval()
+        for parameter in module.parameters():
+            parameter.requires_grad_(False)
+        return module, facts
+
+    def _downloaded(self, default: Any) -> nn.Module:
+        from torchvision import models
+
+        try:
+            module: nn.Module = models.get_model(self.arch, weights=default, progress=False)
+        except (OSError, RuntimeError) as broken:  # no network, no disk; a download whose hash is wrong
+            raise ResourceError(
+                "model.weights",
+                f"the default weights of {self.arch} could not be downloaded: {broken}",
+                hint="without a network give a file: model.weights=FILE",
+            ) from None
+        return module
+
+
+@dataclass(frozen=True)
+class _Prepare:
+    """Resize and crop, the same for pictures, tensors and masks."""
+
+    resize: int
+    crop: int
+    interpolation: str
+
+    def __call__(self, picture: Any, mask: bool = False) -> Any:
+        from torchvision.transforms import InterpolationMode
+        from torchvision.transforms import functional as F
+
+        mode = InterpolationMode.NEAREST_EXACT if mask else InterpolationMode(self.interpolation)
+        resized = F.resize(picture, [self.resize], interpolation=mode, antialias=not mask)
+        return F.center_crop(resized, [self.crop, self.crop])
+
+
+def _encoder(prepare: _Prepare, mean: Tensor, std: Tensor) -> Callable[[Sequence[Sample]], Encoded]:
+    """PIL pictures or float tensors ``[3, H, W]`` in 0..1 to ``[N, 3, crop, crop]``, their masks alike."""
+
+    def encode(samples: Sequence[Sample]) -> Encoded:
+        import torch
+        from PIL import Image
+
+        from xaiexp.builtin.models.encoding import as_tensor, stack_masks
+
+        rows: list[Tensor] = []
+        masks: list[Tensor | None] = []
+        for sample in samples:
+            data = sample.data
+            if isinstance(data, Image.Image):
+                height, width = data.height, data.width
+                row = as_tensor(Sample(sample.id, prepare(data.convert("RGB"))))
+            else:
+                data = as_tensor(sample)
+                if data.ndim != 3 or data.shape[0] != 3:
+                    raise MismatchError(
+                        "dataset",
+                        f"example {sample.id!r} is no colour picture [3, H, W], which the model takes",
+                        got=list(data.shape),
+                    )
+                height, width = data.shape[1:]
+                row = prepare(data)
+            rows.append(row)
+            masks.append(None)
+            if sample.mask is not None:
+                mask = torch.as_tensor(sample.mask)
+                if tuple(mask.shape) != (height, width):
+                    raise MismatchError(
+                        "dataset",
+                        f"the mask of example {sample.id!r} is not of its size {[height, width]}",
+                        got=list(mask.shape),
+                    )
+                masks[-1] = prepare(mask.unsqueeze(0).to(torch.uint8), mask=True)[0].bool()
+        return Encoded((torch.stack(rows) - mean) / std, masks=stack_masks(masks))
+
+    return encode

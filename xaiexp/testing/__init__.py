@@ -1,0 +1,37 @@
+"""The conformance kit: the laws of components, and what holds a component against them.
+
+In a plugin's tests::
+
+    from xaiexp.testing import conformance
+    from my_plugin import Mine
+
+    test_conformance = conformance(Mine)
+
+By hand:
+
+>>> from xaiexp.testing import check
+>>> from xaiexp.components.agreements import KendallTau
+>>> {verdict.outcome for verdict in check(KendallTau)}
+{'passed'}
+
+The modules ``of_*`` hold the laws: each is a function whose docstring is the law's one sentence.
+"""
+
+from __future__ import annotations
+
+from xaiexp.testing import (
+    of_components,
+    of_methods,
+    of_methods_values,
+    of_metrics,
+    of_metrics_values,
+    of_agreements,
+    of_baselines,
+    of_features,
+    of_models,
+    of_datasets,
+)
+from xaiexp.testing.checking import check, conformance, laws, report
+from xaiexp.testing.laws import Law, Verdict
+
+__all__ = ["Law", "Verdict", "check", "conformance", "laws", "report"]
