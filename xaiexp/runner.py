@@ -66,9 +66,11 @@ class CellState:
         """Whether every attribution came from the store."""
         return bool(self.keys) and self.found == len(self.keys)
 
-    def finish(self) -> None:
-        """Close the books."""
-        if self.alive:
+    def finish(self, count: int) -> None:
+        """Close the books of a study of ``count`` examples."""
+        if self.alive and self.examples < count:
+            self.status, self.reason = "skipped", "stopped after a failure (on_error=stop)"
+        elif self.alive:
             self.status = "done"
         if self.status == "done" and self.violations:
             self.reason = (
@@ -185,7 +187,7 @@ class Run:
             if settings.on_error == "stop" and any(s.status == "failed" for s in self.states.values()):
                 break
         for cell, state in self.states.items():
-            state.finish()
+            state.finish(reader.count)
             if state.status == "done":
                 self.store.note(plan_key(self.plan, cell, registry.installed()), state.keys)
 

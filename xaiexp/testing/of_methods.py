@@ -166,7 +166,10 @@ def reads_baseline(method: Method) -> None:
     """It reads the reference if and only if `reads_baseline` says so."""
     moves = False
     for each in suited(method):
-        one, two = each.reference, each.batch.inputs.unsqueeze(1) - 2 * (each.batch.inputs.unsqueeze(1) - each.reference)
+        one, two = (
+            each.reference,
+            each.batch.inputs.unsqueeze(1) - 2 * (each.batch.inputs.unsqueeze(1) - each.reference),
+        )
         if not method.reads_distribution:
             one, two = one[:, 0], two[:, 0]
         with seeded():
@@ -175,7 +178,9 @@ def reads_baseline(method: Method) -> None:
             b = attribute(method, each.fresh(), reference=two)
         if not method.reads_baseline:
             same(b, a, f"says that it reads no baseline, and another reference changes it ({each.modality})")
-            same(a, quiet(method, each), f"says that it reads no baseline, and a reference changes it ({each.modality})")
+            same(
+                a, quiet(method, each), f"says that it reads no baseline, and a reference changes it ({each.modality})"
+            )
         moves = moves or apart(a, b) > 0
     demand(moves or not method.reads_baseline, "says that it reads the baseline, and no reference changes anything")
 

@@ -17,13 +17,13 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode, resolve_name
 from xaiexp.errors import Unsupported
-from zennit.canonizers import MergeBatchNorm
-from zennit.core import BasicHook, Composite
+from zennit.canonizers import SequentialMergeBatchNorm
+from zennit.core import Composite, collect_leaves
 from zennit.layer import Sum
 from zennit.rules import Norm, Pass
 from zennit.types import Activation, AvgPool, BatchNorm, Linear
 
-__all__ = ["Canonical"]
+__all__ = ["Canonical", "MergeBatchNorms"]
 
 # How far the canonical network may be from the network, as a part of its largest logit: merging a batch
 # normalisation leaves its eps in place, so each scales by 1 - 5e-6; a wrong merge is off by far more.
@@ -47,6 +47,44 @@ _MOVES = frozenset(
     | {"pad", "relu", "relu_", "dropout", "dropout_", "channel_shuffle", "pixel_shuffle", "pixel_unshuffle"}
     | {f"{kind}{d}d" for kind in ("max_pool", "adaptive_max_pool", "dropout") for d in (1, 2, 3)}
 )
+
+
+class MergeBatchNorms(SequentialMergeBatchNorm):  # type: ignore[misc]  # zennit has no types
+    """Merges every batch normalisation into the linear layer that is defined right before it, all of them or none.
+
+    zennit's own stops where shapes do not fit, or memory runs out, and leaves what it has merged so far.
+    """
+
+    def apply(self, root_module: nn.Module) -> list[SequentialMergeBatchNorm]:
+        """The merges made, to be removed in any order.
+
+        Raises:
+            Unsupported: two of the layers share their weights.
+        """
+        leaves = list(collect_leaves(root_module))
+        pairs = [pair for pair in zip(leaves, leaves[1:], strict=False) if _fit(*pair)]
+        parameters = [id(tensor) for pair in pairs for child in pair for tensor in child.parameters()]
+        if len(set(parameters)) < len(parameters):
+            raise Unsupported("layers that batch normalisations would be merged into share their weights")
+        instances: list[SequentialMergeBatchNorm] = []
+        try:
+            for linear, norm in pairs:
+                instances.append(self.copy())
+                instances[-1].register((linear,), norm)
+        except BaseException:
+            for instance in instances:
+                if instance.batch_norm_params is not None:
+                    instance.remove()
+            raise
+        return instances
+
+
+def _fit(linear: nn.Module, norm: nn.Module) -> bool:
+    """Whether the second is a batch normalisation of as many channels as the first gives."""
+    if not isinstance(linear, Linear) or not isinstance(norm, BatchNorm):
+        return False
+    channels = linear.out_features if isinstance(linear, nn.Linear) else linear.out_channels
+    return bool(channels == norm.num_features)
 
 
 class _Operation(nn.Module):
@@ -91,7 +129,7 @@ class Canonical:
         with ExitStack() as undo:
             undo.callback(self.composite.remove)
             self.composite.register(self.module)
-            self.merged = {h.batch_norm for h in self.composite.handles if isinstance(h, MergeBatchNorm)}
+            self.merged = {h.batch_norm for h in self.composite.handles if isinstance(h, SequentialMergeBatchNorm)}
             for child in self.names:
                 undo.callback(child.register_forward_pre_hook(self._enters, prepend=True).remove)
                 undo.callback(child.register_forward_hook(self._leaves).remove)

@@ -63,17 +63,16 @@ class _Lrp(Method):
             Unsupported: the network has a layer or runs an operation that the rules do not cover, or the study
                 explains probabilities.
         """
-        from zennit.canonizers import SequentialMergeBatchNorm
         from zennit.composites import COMPOSITES
 
-        from xaiexp_zennit.canonical import Canonical
+        from xaiexp_zennit.canonical import Canonical, MergeBatchNorms
 
         if model.output != "logit":
             raise Unsupported("relevance starts from a score of the network, not from its softmax; output=logit")
         logits, rules = model.logits(), self.rules(batch)
 
         def run(block: Block) -> Tensor:
-            composite = COMPOSITES[self.composite](**rules, canonizers=[SequentialMergeBatchNorm()])
+            composite = COMPOSITES[self.composite](**rules, canonizers=[MergeBatchNorms()])
             leaf = block.rows.requires_grad_()
             with Canonical(model.module, composite, self.stabilizer, self.first_layers()) as canonical:
                 with canonical.watched():
