@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import xaiexp
-from xaiexp import cli
+from xaiexp import cli, errors
 from xaiexp.contract import Method
 from xaiexp.tables import AGREEMENT, CELLS, SCORES, SUMMARY
 
@@ -41,24 +41,20 @@ def passes(result):
 
 def test_a_study_leaves_every_file_with_its_exact_columns(workplace):
     result = run("report=true")
-    assert {p.name for p in result.path.iterdir()} >= {
-        "config.yaml", "record.json", "cells.parquet", "scores.parquet", "agreement.parquet", "summary.csv", "report.html",
-    }  # fmt: skip
+    wanted = "config.yaml record.json cells.parquet scores.parquet agreement.parquet summary.csv report.html"
+    assert {p.name for p in result.path.iterdir()} >= set(wanted.split())
     frames = {name: pd.read_parquet(result.path / f"{name}.parquet") for name in ("cells", "scores", "agreement")}
     frames["summary"] = pd.read_csv(result.path / "summary.csv")
     for name, columns in (("cells", CELLS), ("scores", SCORES), ("agreement", AGREEMENT), ("summary", SUMMARY)):
         assert list(frames[name].columns) == columns
         assert list(getattr(result, name).columns) == columns
         assert len(frames[name]) == len(getattr(result, name))
-    assert (
-        CELLS
-        == (
-            "model dataset seed method baseline status reason examples forward_passes backward_passes seconds "
-            "peak_memory_bytes cached key"
-        ).split()
+    assert " ".join(CELLS) == (
+        "model dataset seed method baseline status reason examples forward_passes backward_passes seconds "
+        "peak_memory_bytes cached key"
     )
-    assert SCORES == "model dataset seed method baseline metric example target value".split()
-    assert AGREEMENT == "model dataset seed method_a baseline_a method_b baseline_b measure example value".split()
+    assert " ".join(SCORES) == "model dataset seed method baseline metric example target value"
+    assert " ".join(AGREEMENT) == "model dataset seed method_a baseline_a method_b baseline_b measure example value"
     cells = [tuple(row) for row in frames["cells"][["method", "baseline", "status"]].itertuples(index=False)]
     assert cells == [
         ("saliency", "none", "done"),
@@ -72,7 +68,7 @@ def test_a_study_leaves_every_file_with_its_exact_columns(workplace):
     assert counted.loc[("integrated_gradients", "zero"), "backward_passes"] == 50 * 12
     record = json.loads((result.path / "record.json").read_text())
     assert record["status"] == "done"
-    assert record["versions"]["torch"] == torch.__version__.split("+")[0] or "torch" in record["versions"]
+    assert record["versions"]["torch"].split("+")[0] == torch.__version__.split("+")[0]
     assert record["model_facts"]["held_out_accuracy"] >= 0.95
 
 
@@ -130,11 +126,9 @@ def test_infidelity_of_many_methods_costs_the_passes_of_one(workplace):
     one = run("method=[random]", "metric=[infidelity]", "store=a")
     many = run("method=[random,integrated_gradients,input_x_gradient]", "metric=[infidelity]", "store=b")
     assert len(many.cells) == 4
-    assert one.record["passes"]["metrics"] | {"infidelity": None} == {"infidelity": None}
-    for kind in ("forward", "backward"):
-        assert (
-            one.record["passes"]["metrics"]["infidelity"][kind] == many.record["passes"]["metrics"]["infidelity"][kind]
-        )
+    spent, of_many = (each.record["passes"]["metrics"]["infidelity"] for each in (one, many))
+    assert spent["forward"] > 0
+    assert (of_many["forward"], of_many["backward"]) == (spent["forward"], spent["backward"])
 
 
 def test_one_method_under_two_labels_is_two_cells_with_paired_numbers(workplace):
@@ -150,16 +144,10 @@ def test_attributions_come_in_the_shape_of_the_features(workplace):
     maps = result.attributions("integrated_gradients", "mean")
     assert maps.shape == (12, 4, 2)
     assert result.attributions("saliency", "zero").shape == (12, 4, 2)
-    with pytest.raises(xaiexp_errors().UserError, match="several to choose from"):
+    with pytest.raises(errors.UserError, match="several to choose from"):
         result.attributions("integrated_gradients")
-    with pytest.raises(xaiexp_errors().UnknownName, match="nearest: saliency"):
+    with pytest.raises(errors.UnknownName, match="nearest: saliency"):
         result.attributions("salience")
-
-
-def xaiexp_errors():
-    from xaiexp import errors
-
-    return errors
 
 
 class Facts(Method):
