@@ -259,6 +259,27 @@ def test_a_claim_of_completeness_that_fails_is_a_warning_on_the_cell(workplace, 
     assert again.cells["reason"].iloc[0] == reasons["wrong"]
 
 
+@dataclass(frozen=True)
+class Once(Facts):
+    """Explains the inputs, and raises when it is asked about perturbed ones."""
+
+    def attribute(self, model, batch, reference, rng):
+        if len(set(batch.ids)) < len(batch):
+            raise ValueError("only once")
+        return batch.inputs
+
+
+def test_a_metric_that_fails_for_one_cell_is_undefined_there_and_right_elsewhere(workplace, bring):
+    bring(Once)
+    result = run("method=[saliency,once]", "metric=[sensitivity_max]")
+    values = result.scores.set_index("method")["value"]
+    assert values["once"].isna().all()
+    alone = run("method=[saliency]", "metric=[sensitivity_max]", "force=true").scores["value"]
+    np.testing.assert_allclose(values["saliency"], alone, rtol=1e-5)
+    assert result.record["status"] == "failed"
+    assert result.record["error"] == "sensitivity_max of once: ValueError: only once"
+
+
 def test_tables_go_the_same_way(workplace):
     result = xaiexp.run(
         ["model=tabular_mlp", "dataset=breast_cancer", "examples=10", "baseline=[mean,dataset_sample]",

@@ -94,6 +94,11 @@ def _show(outcome: Any, brief: bool) -> None:
     from xaiexp import terminal
 
     out = terminal.console()
+    if brief:
+        told = outcome.record["study"]
+        out.print(
+            f"{told['model']} on {told['dataset']}, seed {told['seed']}: {outcome.record['status']}", markup=False
+        )
     if not brief and len(outcome.summary):
         out.print("mean [95 % interval] (rank; equal ranks are a tie within the noise)", markup=False)
         out.print(terminal.summary_table(outcome.summary, outcome.record["metrics"]))

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from xaiexp import targets
 from xaiexp.contract import Dataset, Features
-from xaiexp.errors import MismatchError, ResourceError
+from xaiexp.errors import ResourceError
 from xaiexp.feature_map import FeatureMap
 from xaiexp.store import fingerprint
 from xaiexp.types import Background, Batch, Encoded, Network, Sample
@@ -58,7 +59,6 @@ class Reader:
         self.feature_names = self._source.feature_names
         probe = self.read(0, min(_PROBES, self._source.count))
         self.labelled = any(sample.label is not None for sample in probe.samples)
-        self._check_labels(probe.samples)
         elements = max(1, math.prod(probe.encoded.inputs.shape[1:]))
         self.chunk = max(1, min(_CHUNK_EXAMPLES, _CHUNK_ELEMENTS // elements))
         pool = self.read_all(_spread(self._source.count, self.chunk))
@@ -93,28 +93,14 @@ class Reader:
         )
 
     def _encoded(self, samples: Sequence[Sample]) -> Examples:
-        self._check_labels(samples)
+        labels = torch.tensor([-1 if s.label is None else s.label for s in samples])
+        ids = [s.id for s in samples]
+        targets.check_labels(self._dataset.name, self._source.class_names, ids, labels, self._network.classes)
         encoded = self._network.encode(samples)
         if not bool(encoded.inputs.isfinite().all()):
             bad = int((~encoded.inputs.isfinite().flatten(1).all(dim=1)).int().argmax())
             raise ResourceError(f"dataset.{self._dataset.name}", "holds NaN or infinite values", got=samples[bad].id)
         return Examples(tuple(samples), encoded, self._features.build(encoded))
-
-    def _check_labels(self, samples: Sequence[Sample]) -> None:
-        classes = self._network.classes
-        outputs = 2 if classes == 1 else classes
-        if outputs is None:
-            return
-        where = f"dataset.{self._dataset.name}"
-        if self._source.class_names and len(self._source.class_names) != outputs:
-            raise MismatchError(where, f"has {len(self._source.class_names)} classes, and the model has {outputs}")
-        for sample in samples:
-            if sample.label is not None and not 0 <= sample.label < outputs:
-                raise MismatchError(
-                    where,
-                    f"example {sample.id!r} has a label that none of the model's {outputs} classes is",
-                    got=sample.label,
-                )
 
 
 def background_of(encoded: Encoded, network: Network) -> Background:

@@ -7,17 +7,16 @@ but the store: it gives its results to whoever iterates.
 from __future__ import annotations
 
 import math
-import resource
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from xaiexp import registry
+from xaiexp import registry, targets
+from xaiexp.books import TOLERANCE, CellState, peak_memory, reason_of
 from xaiexp.comparison import agree_all
 from xaiexp.contract import Metric
 from xaiexp.draws import Draws
@@ -30,53 +29,6 @@ from xaiexp.study import Cell, Plan, digest, identity, plan_key
 from xaiexp.types import Batch, Cost, Explanation, LoadContext, Network
 
 __all__ = ["CellState", "Chunk", "Loaded", "Run", "device_of"]
-
-# A method that claims completeness and misses it by more than this part of f(x) - f(reference) gets a warning.
-_TOLERANCE = 0.05
-
-
-@dataclass
-class CellState:
-    """How one cell fares."""
-
-    cell: Cell
-    status: str = "planned"
-    reason: str = ""
-    counter: Counter = field(default_factory=Counter)
-    examples: int = 0
-    seconds: float = 0.0
-    peak_memory: int = 0
-    found: int = 0
-    keys: list[str] = field(default_factory=list)
-    violations: int = 0
-    worst: float = 0.0
-
-    @property
-    def alive(self) -> bool:
-        """Whether it goes on with the next chunk."""
-        return self.status == "planned"
-
-    @property
-    def key(self) -> str:
-        """The content key of all its attributions."""
-        return digest(self.keys) if self.keys else ""
-
-    @property
-    def cached(self) -> bool:
-        """Whether every attribution came from the store."""
-        return bool(self.keys) and self.found == len(self.keys)
-
-    def finish(self, count: int) -> None:
-        """Close the books of a study of ``count`` examples."""
-        if self.alive and self.examples < count:
-            self.status, self.reason = "skipped", "stopped after a failure (on_error=stop)"
-        elif self.alive:
-            self.status = "done"
-        if self.status == "done" and self.violations:
-            self.reason = (
-                f"warning: attributions miss f(x) - f(reference) by more than {_TOLERANCE:.0%} of it "
-                f"on {self.violations} of {self.examples} examples (worst {self.worst:.0%})"
-            )
 
 
 @dataclass(frozen=True)
@@ -169,7 +121,7 @@ class Run:
         budget = None if settings.batch_budget == "auto" else int(settings.batch_budget)
         self.passes = Passes(network.module, device, settings.precision, budget)
         first = reader.read(0, min(reader.count, reader.chunk))
-        self._check_target(network, reader)
+        targets.check(self.study.settings.target, network.classes, reader.labelled, self.study.dataset.name)
         yield Loaded(
             network,
             device,
@@ -190,17 +142,6 @@ class Run:
             state.finish(reader.count)
             if state.status == "done":
                 self.store.note(plan_key(self.plan, cell, registry.installed()), state.keys)
-
-    def _check_target(self, network: Network, reader: Reader) -> None:
-        target = self.study.settings.target
-        if target == "label" and not reader.labelled:
-            raise MismatchError(
-                "target", f"is the label, and data set {self.study.dataset.name!r} has none", hint="target=predicted"
-            )
-        if isinstance(target, int) and network.classes is not None and target >= network.classes:
-            raise MismatchError(
-                "target", f"the model has {network.classes} classes, 0 to {network.classes - 1}", got=target
-            )
 
     def _total(self, count: int, first: Examples) -> int:
         shape, d = tuple(first.encoded.inputs.shape[1:]), _typical(first)
@@ -245,43 +186,13 @@ class Run:
         if not bool(logits.isfinite().all()):
             bad = [i for i, ok in zip(batch.ids, logits.isfinite().all(dim=1).tolist(), strict=True) if not ok]
             raise MismatchError("model", f"gives NaN or infinite scores for {len(bad)} examples", got=bad[0])
-        self._check_classes(logits.shape[1], reader, batch)
-        batch = replace(batch, targets=self._targets(batch, logits))
+        target, data_set = self.study.settings.target, self.study.dataset.name
+        targets.check(target, logits.shape[1], reader.labelled, data_set)
+        targets.check_labels(data_set, reader.class_names, batch.ids, batch.labels, logits.shape[1])
+        batch = replace(batch, targets=targets.chosen(target, batch, logits))
         data = fingerprint({"targets": batch.targets}, raw)
         self.data_fingerprints.append(raw)
         return batch, logits, data
-
-    def _check_classes(self, classes: int, reader: Reader, batch: Batch) -> None:
-        target = self.study.settings.target
-        if isinstance(target, int) and target >= classes:
-            raise MismatchError("target", f"the model has {classes} classes, 0 to {classes - 1}", got=target)
-        outputs = 2 if classes == 1 else classes
-        if reader.class_names and len(reader.class_names) != outputs:
-            raise MismatchError(
-                f"dataset.{self.study.dataset.name}",
-                f"has {len(reader.class_names)} classes, and model {self.study.model.name!r} has {classes}",
-            )
-        if batch.labels is not None and int(batch.labels.max()) >= outputs:
-            worst = int(batch.labels.argmax())
-            raise MismatchError(
-                f"dataset.{self.study.dataset.name}",
-                f"example {batch.ids[worst]!r} has a label that none of the model's {outputs} classes is",
-                got=int(batch.labels[worst]),
-            )
-
-    def _targets(self, batch: Batch, logits: Tensor) -> Tensor:
-        target = self.study.settings.target
-        if target == "predicted" or logits.shape[1] == 1:
-            return logits.argmax(dim=1)
-        if target == "label":
-            assert batch.labels is not None  # noqa: S101  # checked before the first pass
-            if bool((batch.labels < 0).any()):
-                missing = batch.ids[int((batch.labels < 0).int().argmax())]
-                raise MismatchError(
-                    "target", f"is the label, and example {missing!r} has none", hint="target=predicted"
-                )
-            return batch.labels
-        return torch.full_like(logits[:, 0], int(target), dtype=torch.int64)
 
     def _explained(
         self, explainer: Explainer, state: CellState, content: list[Any], batch: Batch
@@ -314,11 +225,11 @@ class Run:
             state.status, state.reason = "skipped", str(reason)
             return None
         except Exception as error:  # whatever a method raises is the failure of its cell alone
-            state.status, state.reason = "failed", _reason(error)
+            state.status, state.reason = "failed", reason_of(error)
             return None
         finally:
             state.seconds += time.perf_counter() - started
-            state.peak_memory = max(state.peak_memory, _peak_memory(batch.device))
+            state.peak_memory = max(state.peak_memory, peak_memory(batch.device))
             if state.status in ("failed", "skipped"):
                 state.keys.clear()
         if found is not None:
@@ -327,7 +238,7 @@ class Run:
         state.keys.append(key)
         state.examples += len(batch)
         if missed is not None:
-            state.violations += int((missed > _TOLERANCE).sum())
+            state.violations += int((missed > TOLERANCE).sum())
             state.worst = max(state.worst, float(missed.max()))
         return explanation
 
@@ -346,8 +257,6 @@ class Run:
         out: dict[tuple[str, Cell], Tensor] = {}
         known = registry.installed()
         for label, metric in self.study.metrics.items():
-            if label in self.metric_errors:
-                continue
             started = time.perf_counter()
             about = identity(metric, known)
             keys = {cell: digest(["score", about, self.states[cell].keys[-1]]) for cell in explanations}
@@ -361,7 +270,8 @@ class Run:
                 values = self._values(label, metric, handle, draws, missing)
                 for cell, value in values.items():
                     out[label, cell] = value
-                    self.store.put(keys[cell], {"values": value})
+                    if f"{label} of {cell}" not in self.metric_errors:
+                        self.store.put(keys[cell], {"values": value})
             self.metric_seconds[label] += time.perf_counter() - started
         return out
 
@@ -375,8 +285,13 @@ class Run:
         except UserError:
             raise
         except Exception as error:  # a metric that fails costs its own scores, nothing else
-            self.metric_errors[label] = _reason(error)
-            return {}
+            if len(explanations) == 1:
+                (cell,) = explanations
+                self.metric_errors[f"{label} of {cell}"] = reason_of(error)
+                return {cell: torch.full((len(handle.batch),), math.nan, dtype=torch.float64)}
+            # One explanation may be the reason (a method that raises when it explains again): each by itself.
+            alone = (self._values(label, metric, handle, draws, {c: e}) for c, e in explanations.items())
+            return {cell: value for each in alone for cell, value in each.items()}
         values = values.detach().double().cpu()
         return {
             # A measure that reads signs says nothing about a map that has none.
@@ -398,7 +313,7 @@ class Run:
             try:
                 table = agree_all(measure, maps, features, signed)
             except Exception as error:  # a measure that fails costs its own numbers, nothing else
-                self.metric_errors[label] = _reason(error)
+                self.metric_errors[label] = reason_of(error)
                 continue
             for (i, j), values in table.items():
                 out[label, cells[i], cells[j]] = values
@@ -425,16 +340,3 @@ def _check_scores(values: Tensor, explanations: int, examples: int) -> None:
 
 def _typical(first: Examples) -> int:
     return max(1, round(float(first.features.counts.double().mean())))
-
-
-def _reason(error: Exception) -> str:
-    text = str(error).strip().splitlines()
-    told = text[0] if text else "no message"
-    return told if isinstance(error, CellError) else f"{type(error).__name__}: {told}"
-
-
-def _peak_memory(device: torch.device) -> int:
-    if device.type == "cuda":
-        return int(torch.cuda.max_memory_allocated(device))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

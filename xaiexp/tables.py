@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from xaiexp import statistics
-from xaiexp.runner import CellState, Chunk, Run
+from xaiexp.books import CellState
+from xaiexp.runner import Chunk, Run
 from xaiexp.study import Study
 
 __all__ = ["AGREEMENT", "CELLS", "SCORES", "SUMMARY", "Tables"]
@@ -77,7 +78,7 @@ class Tables:
                 "value": _whole(parts, n),
             }
             for (cell, metric), parts in self._scores.items()
-            if run.states[cell].status == "done" and metric not in run.metric_errors
+            if run.states[cell].status == "done"
         ]
         return self._stacked(SCORES, blocks)
 

@@ -10,7 +10,7 @@ In a plugin's tests::
 By hand:
 
 >>> from xaiexp.testing import check
->>> from xaiexp.components.agreements import KendallTau
+>>> from xaiexp.builtin.agreements import KendallTau
 >>> {verdict.outcome for verdict in check(KendallTau)}
 {'passed'}
 
@@ -19,18 +19,6 @@ The modules ``of_*`` hold the laws: each is a function whose docstring is the la
 
 from __future__ import annotations
 
-from xaiexp.testing import (
-    of_components,
-    of_methods,
-    of_methods_values,
-    of_metrics,
-    of_metrics_values,
-    of_agreements,
-    of_baselines,
-    of_features,
-    of_models,
-    of_datasets,
-)
 from xaiexp.testing.checking import check, conformance, laws, report
 from xaiexp.testing.laws import Law, Verdict
 

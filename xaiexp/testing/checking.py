@@ -10,18 +10,42 @@ from xaiexp.contract import KINDS, Component
 from xaiexp.errors import UnknownName, nearest
 from xaiexp.parameters import MISSING, default_values
 from xaiexp.registry import Registry
-from xaiexp.testing.laws import LAWS, Law, Verdict, judged
+from xaiexp.testing import (
+    of_agreements,
+    of_baselines,
+    of_components,
+    of_datasets,
+    of_features,
+    of_methods,
+    of_methods_values,
+    of_metrics,
+    of_metrics_values,
+    of_models,
+)
+from xaiexp.testing.laws import Law, Verdict, judged
 
 __all__ = ["check", "conformance", "laws", "report"]
 
 OURS = "xaiexp"
+CHAPTERS = (
+    of_components.LAWS,
+    of_models.LAWS,
+    of_datasets.LAWS,
+    of_features.LAWS,
+    of_baselines.LAWS,
+    of_methods.LAWS,
+    of_methods_values.LAWS,
+    of_metrics.LAWS,
+    of_metrics_values.LAWS,
+    of_agreements.LAWS,
+)
 
 
 def laws(kind: str) -> tuple[Law, ...]:
     """The laws of a kind, those of all components first, in the order in which they are checked."""
     if kind not in KINDS:
         raise UnknownName("testing.laws", "no kind of component has this name", got=kind, nearest=nearest(kind, KINDS))
-    return tuple(law for of in ("component", kind) for law in LAWS if law.kind == of)
+    return tuple(law for chapter in CHAPTERS if chapter.kind in ("component", kind) for law in chapter.laws)
 
 
 @dataclass
@@ -103,7 +127,9 @@ def check(component: type[Component] | Component, known_failures: Mapping[str, s
 def conformance(
     *components: type[Component] | Component, known_failures: Mapping[str, str] | None = None
 ) -> Callable[..., None]:
-    """The tests of some components, one a law, for pytest::
+    """The tests of some components, one a law, for pytest.
+
+    In a plugin's tests::
 
         from xaiexp.testing import conformance
         from my_plugin import Mine
@@ -123,7 +149,6 @@ def conformance(
         for name in hearing.laws
     ]
 
-    @pytest.mark.parametrize(("hearing", "law"), cases)
     def test_conformance(hearing: Any, law: str) -> None:
         __tracebackhide__ = True
         verdict = hearing.verdict(law)
@@ -134,7 +159,8 @@ def conformance(
         if verdict.outcome == "failed":
             pytest.fail(f"{hearing.laws[law].sentence}\n{verdict.component}: {verdict.message}", pytrace=False)
 
-    return test_conformance
+    tests: Callable[..., None] = pytest.mark.parametrize(("hearing", "law"), cases)(test_conformance)
+    return tests
 
 
 def _written(subject: type[Component] | Component) -> str:

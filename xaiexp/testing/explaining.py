@@ -78,7 +78,7 @@ def contest(picture: bool = False) -> World:
     size = math.prod(shape)
     weight = torch.randn(size, generator=generator).abs() + 0.5
     weight = weight * (torch.arange(size) % 3 == 0) * torch.where(torch.arange(size) % 2 == 0, 1.0, -1.0)
-    linear = nn.utils.skip_init(nn.Linear, size, 1, bias=False)  # new weights would read the global random state
+    linear = nn.utils.skip_init(nn.Linear, size, 1, bias=False)  # type: ignore[no-untyped-call]  # new weights would read the global random state
     with torch.no_grad():
         linear.weight.copy_(weight.unsqueeze(0))
     inputs = torch.randn(_N, *shape, generator=generator)

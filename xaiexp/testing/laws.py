@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from xaiexp.errors import Unsupported, UserError
 
-__all__ = ["LAWS", "Broken", "Law", "NotApplicable", "Outcome", "Verdict", "demand", "judged", "law"]
+__all__ = ["Broken", "Chapter", "Law", "NotApplicable", "Outcome", "Verdict", "demand", "judged"]
 
 Outcome = Literal["passed", "failed", "skipped", "excused"]
-Check = Callable[[Any], None]
+Check = Callable[..., None]
+"""Takes the component: the functions themselves say of which kind."""
 
 
 class Broken(Exception):
@@ -63,22 +64,21 @@ class Verdict:
         return f"{self.component}: {self.law}: {self.outcome}" + (f" ({self.message})" if self.message else "")
 
 
-LAWS: list[Law] = []
-"""All laws, in the order in which they are checked."""
+class Chapter:
+    """The laws of one kind, in the order in which they are written."""
 
+    def __init__(self, kind: str) -> None:
+        self.kind, self.laws = kind, list[Law]()
 
-def law(
-    *kinds: str, after: tuple[str, ...] = (), on_class: bool = False
-) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
-    """Enter a check function as a law of these kinds; its name is the law's, its docstring the sentence."""
+    def law(self, *, after: tuple[str, ...] = (), on_class: bool = False) -> Callable[[Check], Check]:
+        """Enter a check function as a law; its name is the law's, its docstring the sentence. See :class:`Law`."""
 
-    def enter(check: Check) -> Check:
-        sentence = " ".join((check.__doc__ or "").split())
-        name = check.__name__
-        LAWS.extend(Law(name, kind, sentence, check, after, on_class) for kind in kinds)
-        return check
+        def enter(check: Check) -> Check:
+            sentence = " ".join((check.__doc__ or "").split())
+            self.laws.append(Law(check.__name__, self.kind, sentence, check, after, on_class))
+            return check
 
-    return enter
+        return enter
 
 
 def demand(condition: object, message: str) -> None:

@@ -7,10 +7,12 @@ from torch import Tensor
 
 from xaiexp.contract import Agreement
 from xaiexp.testing.comparing import apart, same
-from xaiexp.testing.laws import demand, law
+from xaiexp.testing.laws import Chapter, demand
 from xaiexp.testing.watching import difference, seeded, tensors
 
-__all__ = ["shape"]
+__all__ = ["LAWS"]
+
+LAWS = Chapter("agreement")
 
 _N, _D = 6, 25
 _ROUNDING = 1e-5
@@ -30,7 +32,7 @@ def _compared(measure: Agreement, a: Tensor, b: Tensor) -> Tensor:
         return measure.compare(a.clone(), b.clone()).detach()
 
 
-@law("agreement")
+@LAWS.law()
 def shape(measure: Agreement) -> None:
     """It gives one number per example: `compare` [N] of two maps, `compare_all` [P, N] of P pairs."""
     a, b = _maps()
@@ -42,7 +44,7 @@ def shape(measure: Agreement) -> None:
     demand(list(table.shape) == [3, _N], f"compare_all gave {list(table.shape)} for 3 pairs of {_N} examples")
 
 
-@law("agreement", after=("shape",))
+@LAWS.law(after=("shape",))
 def pairs(measure: Agreement) -> None:
     """`compare_all` gives for every pair, in its order, what `compare` gives for it alone."""
     a, b = _maps()
@@ -53,7 +55,7 @@ def pairs(measure: Agreement) -> None:
         same(got, _compared(measure, maps[i], maps[j]), f"pair {(i, j)} differs from compare")
 
 
-@law("agreement", after=("shape",))
+@LAWS.law(after=("shape",))
 def inputs_unchanged(measure: Agreement) -> None:
     """It changes no map in place."""
     a, b = _maps()
@@ -66,7 +68,7 @@ def inputs_unchanged(measure: Agreement) -> None:
     demand(not changed, f"{changed} is not as it was")
 
 
-@law("agreement", after=("shape",))
+@LAWS.law(after=("shape",))
 def batch_mates(measure: Agreement) -> None:
     """An example is compared alike alone, in a batch and in other company."""
     a, b = _maps()
@@ -75,7 +77,7 @@ def batch_mates(measure: Agreement) -> None:
         same(_compared(measure, a[rows], b[rows]), whole[rows], f"examples {rows} alone and in the batch differ")
 
 
-@law("agreement", after=("shape",))
+@LAWS.law(after=("shape",))
 def bounds(measure: Agreement) -> None:
     """Its values lie within the declared `bounds`, for like, unlike and opposite maps."""
     low, high = measure.bounds
@@ -86,7 +88,7 @@ def bounds(measure: Agreement) -> None:
         demand(high is None or float(got.max()) <= high + _ROUNDING, f"gave {got.max():.6g}, above its bound {high}")
 
 
-@law("agreement", after=("shape",))
+@LAWS.law(after=("shape",))
 def symmetric(measure: Agreement) -> None:
     """The order of the two maps changes nothing if and only if `symmetric` says so."""
     a, b = _maps()
@@ -97,7 +99,7 @@ def symmetric(measure: Agreement) -> None:
         demand(apart(back, there) > _ROUNDING, "says that it is not symmetric, and the order never matters")
 
 
-@law("agreement", after=("shape",))
+@LAWS.law(after=("shape",))
 def itself(measure: Agreement) -> None:
     """A map agrees with itself to the upper bound, and no other map agrees with it more."""
     a, b = _maps()
@@ -108,15 +110,17 @@ def itself(measure: Agreement) -> None:
     demand(bool((_compared(measure, a, b) <= own + _ROUNDING).all()), "another map agrees more than the map itself")
 
 
-@law("agreement", after=("shape",))
+@LAWS.law(after=("shape",))
 def order_of_features(measure: Agreement) -> None:
     """Putting the features of both maps in another order changes nothing."""
     a, b = _maps()
     order = torch.randperm(_D, generator=torch.Generator().manual_seed(5))
-    same(_compared(measure, a[:, order], b[:, order]), _compared(measure, a, b), "another order of the features differs")
+    same(
+        _compared(measure, a[:, order], b[:, order]), _compared(measure, a, b), "another order of the features differs"
+    )
 
 
-@law("agreement", after=("shape",))
+@LAWS.law(after=("shape",))
 def constant_map(measure: Agreement) -> None:
     """A map that is the same everywhere ranks nothing: it agrees with nothing, NaN, not even with itself."""
     a, _ = _maps()
@@ -127,7 +131,7 @@ def constant_map(measure: Agreement) -> None:
             demand(bool(got.isnan().all()), f"a map of {value:g} with {what} gives {got[0]:.6g}, not NaN")
 
 
-@law("agreement", after=("shape",))
+@LAWS.law(after=("shape",))
 def needs_sign(measure: Agreement) -> None:
     """Signs change something if and only if `needs_sign` says so."""
     a, b = _maps()

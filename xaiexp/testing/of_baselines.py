@@ -7,11 +7,13 @@ from torch import Tensor
 from xaiexp.contract import Baseline
 from xaiexp.testing import untouched
 from xaiexp.testing.comparing import same
-from xaiexp.testing.laws import demand, law
+from xaiexp.testing.laws import Chapter, demand
 from xaiexp.testing.toys import World, worlds
 from xaiexp.testing.watching import seeded
 
-__all__ = ["shape"]
+__all__ = ["LAWS"]
+
+LAWS = Chapter("baseline")
 
 
 def _drawn(baseline: Baseline, world: World) -> Tensor:
@@ -23,7 +25,7 @@ def _quiet(baseline: Baseline, world: World) -> Tensor:
         return _drawn(baseline, world.fresh()).detach()
 
 
-@law("baseline")
+@LAWS.law()
 def shape(baseline: Baseline) -> None:
     """References are [N, *shape] or [N, R, *shape], finite, in the dtype and on the device of the inputs."""
     for each in worlds(baseline.modalities):
@@ -37,28 +39,28 @@ def shape(baseline: Baseline) -> None:
         demand(bool(got.isfinite().all()), f"gave NaN or infinite values ({each.modality})")
 
 
-@law("baseline", after=("shape",))
+@LAWS.law(after=("shape",))
 def inputs_unchanged(baseline: Baseline) -> None:
     """It changes nothing of the batch in place."""
     for each in worlds(baseline.modalities):
         untouched.inputs_unchanged(each, lambda world: _drawn(baseline, world))
 
 
-@law("baseline", after=("shape",))
+@LAWS.law(after=("shape",))
 def same_seed(baseline: Baseline) -> None:
     """The same seed gives the same references, however often it is asked."""
     for each in worlds(baseline.modalities):
         same(_quiet(baseline, each), _quiet(baseline, each), f"two answers to one question ({each.modality})")
 
 
-@law("baseline", after=("shape", "same_seed"))
+@LAWS.law(after=("shape", "same_seed"))
 def global_randomness(baseline: Baseline) -> None:
     """It neither reads nor changes the global random state of torch, numpy and Python."""
     for each in worlds(baseline.modalities):
         untouched.randomness_unused(each, lambda world: _drawn(baseline, world))
 
 
-@law("baseline", after=("shape", "same_seed"))
+@LAWS.law(after=("shape", "same_seed"))
 def batch_mates(baseline: Baseline) -> None:
     """An example has the same references alone, in a batch and in other company."""
     for each in worlds(baseline.modalities):

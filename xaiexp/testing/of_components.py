@@ -13,18 +13,20 @@ from xaiexp.contract import Component
 from xaiexp.errors import XaiexpError
 from xaiexp.registry import HEAVY, flaw
 from xaiexp.study import digest
-from xaiexp.testing.laws import NotApplicable, demand, law
+from xaiexp.testing.laws import Chapter, NotApplicable, demand
 
-__all__ = ["registrable"]
+__all__ = ["LAWS"]
+
+LAWS = Chapter("component")
 
 
-@law("component", on_class=True)
+@LAWS.law(on_class=True)
 def registrable(cls: type[Component]) -> None:
     """It is a frozen dataclass of one of the seven kinds and states every fact of its kind."""
     demand(not flaw(cls), flaw(cls))
 
 
-@law("component", on_class=True)
+@LAWS.law(on_class=True)
 def documented(cls: type[Component]) -> None:
     """Its docstring begins with what it does and names every parameter; `summary` is one line, `source` is told."""
     own = (cls.__doc__ or "").strip()
@@ -40,7 +42,7 @@ def documented(cls: type[Component]) -> None:
     demand("\n" not in cls.summary, "summary has more than one line")
 
 
-@law("component", on_class=True)
+@LAWS.law(on_class=True)
 def light(cls: type[Component]) -> None:
     """Importing its module imports none of the heavy packages (torch, numpy, pandas, mlflow ...)."""
     if cls.__module__ == "__main__":
@@ -74,7 +76,7 @@ def _heavy(module: str) -> tuple[str, ...]:
     return heavy
 
 
-@law("component", on_class=True)
+@LAWS.law(on_class=True)
 def defaults(cls: type[Component]) -> None:
     """Its defaults are legal values of their own types: where nothing is required, `Component()` builds it."""
     required = [key for key, value in parameters.default_values(cls).items() if value is parameters.MISSING]
@@ -86,7 +88,7 @@ def defaults(cls: type[Component]) -> None:
         demand(False, f"its own defaults are refused: {refused}")
 
 
-@law("component")
+@LAWS.law()
 def schema(component: Component) -> None:
     """Its parameters go through the configuration, YAML included, and come back equal."""
     from omegaconf import OmegaConf
@@ -100,7 +102,7 @@ def schema(component: Component) -> None:
     demand(built.parameters() == given, f"{given} came back as {built.parameters()}")
 
 
-@law("component")
+@LAWS.law()
 def pickles(component: Component) -> None:
     """It pickles, as launchers need, and comes back with the same parameters."""
     try:
@@ -111,7 +113,7 @@ def pickles(component: Component) -> None:
     demand(back.parameters() == component.parameters(), f"came back with {back.parameters()}")
 
 
-@law("component")
+@LAWS.law()
 def identity(component: Component) -> None:
     """Equal parameters make equal components with the same repr and the same key."""
     other = type(component)(**component.parameters())

@@ -9,11 +9,13 @@ import torch
 
 from xaiexp.contract import Features
 from xaiexp.feature_map import FeatureMap
-from xaiexp.testing.laws import demand, law
+from xaiexp.testing.laws import Chapter, demand
 from xaiexp.testing.toys import World, worlds
 from xaiexp.types import Encoded
 
-__all__ = ["partition"]
+__all__ = ["LAWS"]
+
+LAWS = Chapter("features")
 
 
 def _encoded(world: World) -> Encoded:
@@ -28,7 +30,7 @@ def _built(features: Features) -> Iterator[tuple[World, FeatureMap]]:
         yield each, features.build(_encoded(each))
 
 
-@law("features")
+@LAWS.law()
 def partition(features: Features) -> None:
     """Every element belongs to one feature of 0..count-1, or to none (-1), and no feature is empty."""
     for each, built in _built(features):
@@ -39,11 +41,11 @@ def partition(features: Features) -> None:
         demand(len(built.counts) in (1, shape[0]), f"counts are {list(built.counts.shape)} ({where})")
         for row in range(len(built.index)):
             count = int(built.counts[row if len(built.counts) > 1 else 0])
-            seen = set(built.index[row].unique().tolist()) - {-1}
+            seen = set(built.index[row].flatten().tolist()) - {-1}
             demand(seen == set(range(count)), f"says {count} features, and has {sorted(seen)} ({where})")
 
 
-@law("features", after=("partition",))
+@LAWS.law(after=("partition",))
 def shape(features: Features) -> None:
     """`shape()` foretells the natural shape that `build` gives; of texts, whose length varies, an upper bound."""
     for each, built in _built(features):
@@ -55,7 +57,7 @@ def shape(features: Features) -> None:
             demand(told == tuple(built.shape), f"foretold {told} and built {built.shape} ({each.modality})")
 
 
-@law("features", after=("partition",))
+@LAWS.law(after=("partition",))
 def batch_mates(features: Features) -> None:
     """An example has the same features alone, in a batch and in other company."""
     for each, built in _built(features):

@@ -12,12 +12,14 @@ from xaiexp.errors import Unsupported, UserError
 from xaiexp.passes import Handle
 from xaiexp.testing import untouched
 from xaiexp.testing.comparing import apart, same
-from xaiexp.testing.laws import NotApplicable, demand, law
-from xaiexp.testing.toys import World, trimmed, world, worlds
+from xaiexp.testing.laws import Chapter, NotApplicable, demand
+from xaiexp.testing.toys import World, trimmed, worlds
 from xaiexp.testing.watching import seeded
 from xaiexp.types import Output
 
-__all__ = ["attribute", "quiet", "suited"]
+__all__ = ["LAWS", "attribute", "quiet", "suited"]
+
+LAWS = Chapter("method")
 
 
 def attribute(
@@ -68,7 +70,7 @@ def suited(method: Method, linear: bool = False) -> Iterator[World]:
     yield from _SUITED[key]
 
 
-@law("method")
+@LAWS.law()
 def shape(method: Method) -> None:
     """Attributions have the shape, dtype and device of the inputs, are finite and detached from any graph."""
     for each in suited(method):
@@ -83,7 +85,14 @@ def shape(method: Method) -> None:
         demand(not got.requires_grad, f"gave a tensor that requires grad ({each.modality}): detach it")
 
 
-@law("method", after=("shape",))
+@LAWS.law(after=("shape",))
+def same_seed(method: Method) -> None:
+    """The same seed gives the same attributions, however often it is asked."""
+    for each in suited(method):
+        same(quiet(method, each), quiet(method, each), f"two answers to one question ({each.modality})")
+
+
+@LAWS.law(after=("shape", "same_seed"))
 def precision(method: Method) -> None:
     """Float64 inputs get float64 attributions, equal to the float32 ones up to rounding."""
     for each in suited(method):
@@ -92,42 +101,35 @@ def precision(method: Method) -> None:
         same(got, quiet(method, each), f"float64 and float32 differ ({each.modality})", tolerance=1e-2)
 
 
-@law("method", after=("shape",))
+@LAWS.law(after=("shape",))
 def network_unchanged(method: Method) -> None:
     """It leaves the network as it found it: weights, buffers, hooks, gradients, requires_grad and train flags."""
     for each in suited(method):
         untouched.network_unchanged(each, lambda world: attribute(method, world))
 
 
-@law("method", after=("shape",))
+@LAWS.law(after=("shape",))
 def inputs_unchanged(method: Method) -> None:
     """It changes nothing of the batch and the reference in place."""
     for each in suited(method):
         untouched.inputs_unchanged(each, lambda world: attribute(method, world))
 
 
-@law("method", after=("shape", "network_unchanged", "inputs_unchanged", "global_randomness"))
+@LAWS.law(after=("shape", "network_unchanged", "inputs_unchanged", "global_randomness"))
 def errors_change_nothing(method: Method) -> None:
     """When the network's forward raises, network, batch and random state are left as they were, too."""
     for each in suited(method):
         untouched.errors_change_nothing(each, lambda world: attribute(method, world))
 
 
-@law("method", after=("shape",))
-def same_seed(method: Method) -> None:
-    """The same seed gives the same attributions, however often it is asked."""
-    for each in suited(method):
-        same(quiet(method, each), quiet(method, each), f"two answers to one question ({each.modality})")
-
-
-@law("method", after=("shape", "same_seed"))
+@LAWS.law(after=("shape", "same_seed"))
 def global_randomness(method: Method) -> None:
     """It neither reads nor changes the global random state of torch, numpy and Python."""
     for each in suited(method):
         untouched.randomness_unused(each, lambda world: attribute(method, world))
 
 
-@law("method", after=("shape", "same_seed"))
+@LAWS.law(after=("shape", "same_seed"))
 def batch_mates(method: Method) -> None:
     """An example is explained alike alone, in a batch and in other company."""
     for each in suited(method):
@@ -137,12 +139,13 @@ def batch_mates(method: Method) -> None:
             same(got, whole[rows], f"examples {rows} alone and in the batch differ ({each.modality})")
 
 
-@law("method", after=("shape", "same_seed"))
+@LAWS.law(after=("shape", "same_seed", "batch_mates"))
 def padding(method: Method) -> None:
     """A text is explained alike whether or not it is padded to the length of a longer one."""
-    each = world("text")
-    if each not in list(suited(method)):
+    texts = [each for each in suited(method) if each.modality == "text"]
+    if not texts:
         raise NotApplicable("it takes no texts")
+    (each,) = texts
     whole = quiet(method, each)
     for row in range(len(each.batch)):
         alone = trimmed(each, row)
@@ -151,7 +154,7 @@ def padding(method: Method) -> None:
         same(got[inside], whole[row : row + 1, : got.shape[1]][inside], f"text {row} with and without padding differs")
 
 
-@law("method", after=("shape", "same_seed"))
+@LAWS.law(after=("shape", "same_seed"))
 def batch_budget(method: Method) -> None:
     """However many rows go through the network at once, the attributions are the same."""
     for each in suited(method):
@@ -161,7 +164,7 @@ def batch_budget(method: Method) -> None:
             same(got, whole, f"{budget} rows a pass differ from all at once ({each.modality})")
 
 
-@law("method", after=("shape", "same_seed"))
+@LAWS.law(after=("shape", "same_seed"))
 def reads_baseline(method: Method) -> None:
     """It reads the reference if and only if `reads_baseline` says so."""
     moves = False
@@ -185,7 +188,7 @@ def reads_baseline(method: Method) -> None:
     demand(moves or not method.reads_baseline, "says that it reads the baseline, and no reference changes anything")
 
 
-@law("method", after=("shape", "same_seed", "batch_mates"))
+@LAWS.law(after=("shape", "same_seed", "batch_mates"))
 def device(method: Method) -> None:
     """A GPU gives the answers of the CPU."""
     if not torch.cuda.is_available():

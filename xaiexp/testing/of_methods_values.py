@@ -6,13 +6,15 @@ from torch import Tensor
 
 from xaiexp.contract import Method
 from xaiexp.testing.comparing import apart, same
-from xaiexp.testing.laws import NotApplicable, demand, law
+from xaiexp.testing.laws import Chapter, NotApplicable, demand
 from xaiexp.testing.of_methods import attribute, quiet, suited
 from xaiexp.testing.toys import World
 from xaiexp.testing.watching import seeded
 from xaiexp.types import Cost
 
-__all__ = ["complete"]
+__all__ = ["LAWS"]
+
+LAWS = Chapter("method")
 
 _INCOMPLETE = 0.05
 _ROUNDING = 1e-3
@@ -25,7 +27,7 @@ def _change(method: Method, world: World) -> Tensor:
     return handle.scores() - handle.scores(reference).mean(dim=1)
 
 
-@law("method", after=("shape", "same_seed"))
+@LAWS.law(after=("shape", "same_seed"))
 def complete(method: Method) -> None:
     """Where it claims to be `complete`, attributions add up to f(x) - f(reference) on ReLU networks, within 5 %."""
     if not method.complete:
@@ -38,7 +40,7 @@ def complete(method: Method) -> None:
         demand(missed <= _INCOMPLETE, f"attributions miss the difference by {missed:.2g} of it ({each.modality})")
 
 
-@law("method", after=("shape", "same_seed"))
+@LAWS.law(after=("shape", "same_seed"))
 def linear_network(method: Method) -> None:
     """Where it claims to be `complete`, every feature of a linear network gets its own term w * (x - reference)."""
     if not (method.complete and method.multiplied_by_inputs):
@@ -52,13 +54,13 @@ def linear_network(method: Method) -> None:
         same(got, features.pool(terms), f"not the terms of the sum ({each.modality})", tolerance=_ROUNDING)
 
 
-@law("method", after=("shape", "same_seed"))
+@LAWS.law(after=("shape", "same_seed"))
 def target(method: Method) -> None:
     """Another target gets another attribution, of a method that asks the network anything."""
     _another(method, "target")
 
 
-@law("method", after=("shape", "same_seed"))
+@LAWS.law(after=("shape", "same_seed"))
 def output(method: Method) -> None:
     """A probability is explained otherwise than a logit, by a method that asks the network anything."""
     _another(method, "output")
@@ -88,7 +90,7 @@ def _made(method: Method, world: World) -> Cost:
     return Cost(handle.passes.counter.forward, handle.passes.counter.backward)
 
 
-@law("method", after=("shape", "same_seed"))
+@LAWS.law(after=("shape", "same_seed"))
 def passes(method: Method) -> None:
     """Where `passes()` foretells a cost, that is what every example costs, forward and backward."""
     told = False

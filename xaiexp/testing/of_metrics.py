@@ -12,12 +12,14 @@ from xaiexp.passes import Handle
 from xaiexp.testing import untouched
 from xaiexp.testing.comparing import same
 from xaiexp.testing.explaining import explanation
-from xaiexp.testing.laws import NotApplicable, demand, law
+from xaiexp.testing.laws import Chapter, NotApplicable, demand
 from xaiexp.testing.toys import World, worlds
 from xaiexp.testing.watching import difference, seeded, tensors
 from xaiexp.types import MODALITIES, Explanation
 
-__all__ = ["explained", "score", "scores", "suited"]
+__all__ = ["LAWS", "explained", "score", "scores", "suited"]
+
+LAWS = Chapter("metric")
 
 _LEVELS = (0.0, 0.5, 1.0)
 
@@ -73,7 +75,7 @@ def suited(metric: Metric) -> Iterator[World]:
     yield from _SUITED[key]
 
 
-@law("metric")
+@LAWS.law()
 def shape(metric: Metric) -> None:
     """It gives one number per example, finite or NaN: `score` [N] of one explanation, `score_all` [M, N] of M."""
     for each in suited(metric):
@@ -81,14 +83,25 @@ def shape(metric: Metric) -> None:
         got = scores(metric, each, made)
         demand(list(got.shape) == [len(made), n], f"score_all gave {list(got.shape)} for {len(made)} of {n} examples")
         demand(not bool(got.isinf().any()), f"gave infinite values ({each.modality})")
-        here = each.fresh()
-        with seeded():
-            one = metric.score(here.handle(), here.batch, made[0], here.draws().within(f"metric/{metric.name}"))
+        one = _score(metric, each, made[0])
         demand(list(one.shape) == [n], f"score gave {list(one.shape)} for {n} examples")
-        same(one, scores(metric, each, made[:1])[0], f"score and score_all differ ({each.modality})")
 
 
-@law("metric", after=("shape",))
+def _score(metric: Metric, world: World, one: Explanation) -> Tensor:
+    """The values ``[N]`` of one explanation, by the method for one."""
+    here = world.fresh()
+    with seeded():
+        return metric.score(here.handle(), here.batch, one, here.draws().within(f"metric/{metric.name}")).detach()
+
+
+@LAWS.law(after=("shape",))
+def same_seed(metric: Metric) -> None:
+    """The same seed gives the same values, however often it is asked."""
+    for each in suited(metric):
+        same(scores(metric, each), scores(metric, each), f"two answers to one question ({each.modality})")
+
+
+@LAWS.law(after=("shape",))
 def network_unchanged(metric: Metric) -> None:
     """It leaves the network as it found it: weights, buffers, hooks, gradients, requires_grad and train flags."""
     for each in suited(metric):
@@ -96,7 +109,7 @@ def network_unchanged(metric: Metric) -> None:
         untouched.network_unchanged(each, lambda world, made=made: score(metric, world, made))  # type: ignore[misc]  # bound early
 
 
-@law("metric", after=("shape",))
+@LAWS.law(after=("shape",))
 def inputs_unchanged(metric: Metric) -> None:
     """It changes nothing of the batch and the explanations in place."""
     for each in suited(metric):
@@ -107,7 +120,7 @@ def inputs_unchanged(metric: Metric) -> None:
         demand(not changed, f"{changed} is not as it was ({each.modality})")
 
 
-@law("metric", after=("shape", "network_unchanged", "inputs_unchanged", "global_randomness"))
+@LAWS.law(after=("shape", "network_unchanged", "inputs_unchanged", "global_randomness"))
 def errors_change_nothing(metric: Metric) -> None:
     """When the network's forward raises, network, batch and random state are left as they were, too."""
     for each in suited(metric):
@@ -115,14 +128,7 @@ def errors_change_nothing(metric: Metric) -> None:
         untouched.errors_change_nothing(each, lambda world, made=made: score(metric, world, made))  # type: ignore[misc]  # bound early
 
 
-@law("metric", after=("shape",))
-def same_seed(metric: Metric) -> None:
-    """The same seed gives the same values, however often it is asked."""
-    for each in suited(metric):
-        same(scores(metric, each), scores(metric, each), f"two answers to one question ({each.modality})")
-
-
-@law("metric", after=("shape", "same_seed"))
+@LAWS.law(after=("shape", "same_seed"))
 def global_randomness(metric: Metric) -> None:
     """It neither reads nor changes the global random state of torch, numpy and Python."""
     for each in suited(metric):
@@ -130,7 +136,7 @@ def global_randomness(metric: Metric) -> None:
         untouched.randomness_unused(each, lambda world, made=made: score(metric, world, made))  # type: ignore[misc]  # bound early
 
 
-@law("metric", after=("shape", "same_seed"))
+@LAWS.law(after=("shape", "same_seed"))
 def batch_mates(metric: Metric) -> None:
     """An example is scored alike alone, in a batch and in other company."""
     for each in suited(metric):
@@ -140,7 +146,7 @@ def batch_mates(metric: Metric) -> None:
             same(got, whole[:, rows], f"examples {rows} alone and in the batch differ ({each.modality})")
 
 
-@law("metric", after=("shape", "same_seed"))
+@LAWS.law(after=("shape", "same_seed"))
 def other_explanations(metric: Metric) -> None:
     """An explanation is scored alike whichever others are scored beside it, so that comparisons are paired."""
     for each in suited(metric):
@@ -151,7 +157,15 @@ def other_explanations(metric: Metric) -> None:
             same(got, whole[chosen], f"scored beside others and without them differs ({each.modality})")
 
 
-@law("metric", after=("shape", "same_seed"))
+@LAWS.law(after=("shape", "same_seed", "global_randomness"))
+def one_by_one(metric: Metric) -> None:
+    """`score` gives of one explanation what `score_all` gives of it alone."""
+    for each in suited(metric):
+        (one, *_) = explained(each)
+        same(_score(metric, each, one), scores(metric, each, [one])[0], f"score and score_all differ ({each.modality})")
+
+
+@LAWS.law(after=("shape", "same_seed"))
 def batch_budget(metric: Metric) -> None:
     """However many rows go through the network at once, the values are the same."""
     for each in suited(metric):

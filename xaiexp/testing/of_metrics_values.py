@@ -11,13 +11,15 @@ from xaiexp.contract import Metric
 from xaiexp.errors import Unsupported
 from xaiexp.testing.comparing import apart, same
 from xaiexp.testing.explaining import contest, explanation, scaled
-from xaiexp.testing.laws import NotApplicable, demand, law
+from xaiexp.testing.laws import Chapter, NotApplicable, demand
 from xaiexp.testing.of_metrics import explained, score, scores, suited
 from xaiexp.testing.toys import World
 from xaiexp.testing.watching import seeded
 from xaiexp.types import Explanation
 
-__all__ = ["bounds"]
+__all__ = ["LAWS"]
+
+LAWS = Chapter("metric")
 
 _LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _TREND = 0.8
@@ -43,7 +45,7 @@ def _contested(metric: Metric, level: Sequence[float]) -> tuple[World, list[Expl
     return world, made, values.double()
 
 
-@law("metric", after=("shape", "same_seed"))
+@LAWS.law(after=("shape", "same_seed"))
 def bounds(metric: Metric) -> None:
     """Its values lie within the declared `bounds`, for exact, degraded, negated and empty maps."""
     low, high = metric.bounds
@@ -59,7 +61,7 @@ def bounds(metric: Metric) -> None:
             demand(over <= _ROUNDING, f"gave {worst:.6g}, beyond its bound {limit:g} ({each.modality})")
 
 
-@law("metric", after=("shape", "same_seed"))
+@LAWS.law(after=("shape", "same_seed"))
 def direction(metric: Metric) -> None:
     """Its mean worsens in the declared direction as an exact attribution is degraded step by step."""
     _, _, values = _contested(metric, _LEVELS)
@@ -76,7 +78,7 @@ def direction(metric: Metric) -> None:
     )
 
 
-@law("metric", after=("shape", "same_seed", "direction"))
+@LAWS.law(after=("shape", "same_seed", "direction"))
 def exact_is_best(metric: Metric) -> None:
     """No degraded, negated or empty map scores better than the exact attribution of a linear network."""
     world, made, _ = _contested(metric, (0.0, 0.5, 1.0))
@@ -90,7 +92,7 @@ def exact_is_best(metric: Metric) -> None:
         demand(not ahead, f"{name} map beats the exact one on {ahead} of {len(lead)} examples")
 
 
-@law("metric", after=("shape", "same_seed"))
+@LAWS.law(after=("shape", "same_seed"))
 def scale_invariant(metric: Metric) -> None:
     """Multiplying a map by a positive number changes nothing if and only if `scale_invariant` says so."""
     moves = False
@@ -103,7 +105,7 @@ def scale_invariant(metric: Metric) -> None:
     demand(moves or metric.scale_invariant, "says that it is not scale invariant, and three times the map is the same")
 
 
-@law("metric", after=("shape", "same_seed"))
+@LAWS.law(after=("shape", "same_seed"))
 def re_explains(metric: Metric) -> None:
     """It asks for further explanations (`explanation.again`) if and only if `re_explains` says so."""
     called = False
@@ -122,7 +124,7 @@ def re_explains(metric: Metric) -> None:
     demand(called == metric.re_explains, f"re_explains is {metric.re_explains}, and it {says}")
 
 
-@law("metric", after=("shape", "same_seed"))
+@LAWS.law(after=("shape", "same_seed"))
 def passes(metric: Metric) -> None:
     """Where `passes()` foretells a cost, that is what every example costs beyond f(x) and re-explaining."""
     told = False

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import shutil
 import tempfile
-import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,25 +16,30 @@ from xaiexp.contract import Model
 from xaiexp.errors import UserError
 from xaiexp.passes import Passes
 from xaiexp.testing.comparing import same
-from xaiexp.testing.laws import NotApplicable, demand, law
+from xaiexp.testing.laws import Chapter, NotApplicable, demand
 from xaiexp.testing.watching import difference, randomness, seeded
 from xaiexp.types import Encoded, LoadContext, Network, Sample
 
-__all__ = ["loads"]
+__all__ = ["LAWS"]
+
+LAWS = Chapter("model")
 
 _TEXTS = ("a good film", "rather long and not at all what was hoped for", "bad", "more of the same , with less")
 _AXES = {"image": 3, "text": 2, "table": 1, "series": 2}
 
-_CACHES: weakref.WeakKeyDictionary[type[Model], tempfile.TemporaryDirectory[str]] = weakref.WeakKeyDictionary()
+
+@functools.cache
+def _cache() -> Path:
+    """A folder for what models make once, until the program ends."""
+    folder = tempfile.mkdtemp(prefix="xaiexp-testing-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def _loaded(model: Model) -> Network:
-    """The network; what it makes once is kept as long as its class lives."""
-    cache = _CACHES.setdefault(type(model), tempfile.TemporaryDirectory(prefix="xaiexp-testing-"))
-    target = getattr(model, "target", "")
-    trust = (target.partition(":")[0],) if isinstance(target, str) and target else ()
+    """The network, as it loads."""
     try:
-        return model.load(LoadContext(Path(cache.name), trust))
+        return model.load(LoadContext(_cache()))
     except UserError as refused:
         raise NotApplicable(f"it cannot be loaded here: {refused}") from None
 
@@ -59,7 +66,7 @@ def _scores(network: Network, encoded: Encoded) -> Tensor:
         return Passes(network.module).logits(encoded.inputs, encoded.context)
 
 
-@law("model")
+@LAWS.law()
 def loads(model: Model) -> None:
     """It loads a network of the declared modality, on the CPU, in float32 and in eval mode."""
     network = _loaded(model)
@@ -72,7 +79,7 @@ def loads(model: Model) -> None:
             demand(weight.dtype == torch.float32, f"{name} is {weight.dtype}")
 
 
-@law("model")
+@LAWS.law(after=("loads", "same_weights"))
 def global_randomness(model: Model) -> None:
     """Loading neither reads nor changes the global random state of torch, numpy and Python."""
     states = []
@@ -83,10 +90,10 @@ def global_randomness(model: Model) -> None:
             changed = difference(before, randomness())
         demand(not changed, f"{changed} has changed")
         states.append(network.module.state_dict() if isinstance(network.module, nn.Module) else {})
-    _same_weights(*states, "another global random state gives other weights")
+    _same_weights(states[0], states[1], "another global random state gives other weights")
 
 
-@law("model", after=("loads",))
+@LAWS.law(after=("loads",))
 def same_weights(model: Model) -> None:
     """Loading it twice gives the same weights, the same identity and the same fingerprint."""
     told, states, identities = [], [], []
@@ -98,7 +105,7 @@ def same_weights(model: Model) -> None:
         states.append(network.module.state_dict() if isinstance(network.module, nn.Module) else {})
     demand(told[0] == told[1], f"two fingerprints: {told[0]!r}, {told[1]!r}")
     demand(identities[0] == identities[1], f"two identities: {identities[0]!r}, {identities[1]!r}")
-    _same_weights(*states, "loaded twice")
+    _same_weights(states[0], states[1], "loaded twice")
 
 
 def _same_weights(a: dict[str, Tensor], b: dict[str, Tensor], what: str) -> None:
@@ -107,7 +114,7 @@ def _same_weights(a: dict[str, Tensor], b: dict[str, Tensor], what: str) -> None
         demand(torch.equal(a[name], b[name]), f"{what}: {name} differs")
 
 
-@law("model", after=("loads",))
+@LAWS.law(after=("loads",))
 def encodes(model: Model) -> None:
     """`encode` gives finite floats with the axes of the modality, of the shape that `input_shape()` foretells."""
     network = _loaded(model)
@@ -120,7 +127,7 @@ def encodes(model: Model) -> None:
     demand(told is None or tuple(told) == got, f"foretold inputs of {told} and encodes to {got}")
 
 
-@law("model", after=("loads", "encodes"))
+@LAWS.law(after=("loads", "encodes"))
 def batch_mates(model: Model) -> None:
     """An example has the same finite scores [classes] alone, in a batch and in other company."""
     network = _loaded(model)
@@ -133,7 +140,7 @@ def batch_mates(model: Model) -> None:
         same(got, whole[list(rows)], f"examples {rows} alone and in the batch differ", tolerance=1e-3)
 
 
-@law("model", after=("loads", "encodes"))
+@LAWS.law(after=("loads", "encodes"))
 def offers(model: Model) -> None:
     """What it offers is there: gradients that are finite and not all 0, modules, convolutions."""
     network = _loaded(model)
@@ -148,6 +155,7 @@ def offers(model: Model) -> None:
     leaf = encoded.inputs.detach().clone().requires_grad_()
     scores = Passes(module).logits(leaf * 1, encoded.context)
     demand(scores.requires_grad, "offers gradients, and its scores do not depend on its inputs differentiably")
-    (gradient,) = torch.autograd.grad(scores.amax(dim=1).sum(), leaf)
+    (gradient,) = torch.autograd.grad(scores.amax(dim=1).sum(), leaf, allow_unused=True)
+    demand(gradient is not None, "offers gradients, and its scores do not depend on its inputs differentiably")
     demand(bool(gradient.isfinite().all()), "gave NaN or infinite gradients")
     demand(bool((gradient != 0).any()), "offers gradients, and they are all 0")

@@ -10,6 +10,7 @@ import copy
 import functools
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -62,7 +63,7 @@ class _Text(nn.Module):
         return logits
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class World:
     """A network, a batch and references for it.
 
@@ -126,7 +127,7 @@ def moved(batch: Batch, where: torch.dtype | torch.device) -> Batch:
     """The batch in another dtype or on another device; whole numbers keep their dtype."""
     device = where if isinstance(where, torch.device) else batch.device
 
-    def move(value: object) -> object:
+    def move(value: Any) -> Any:
         if not isinstance(value, Tensor):
             return value
         return value.to(where) if value.is_floating_point() else value.to(device)
@@ -136,9 +137,9 @@ def moved(batch: Batch, where: torch.dtype | torch.device) -> Batch:
     fields = {key: move(getattr(batch, key)) for key in ("inputs", "targets", "labels", "masks")}
     return replace(
         batch,
-        **fields,  # type: ignore[arg-type]  # the same fields, moved
+        **fields,
         features=batch.features.to(device),
-        background=Background(**background),  # type: ignore[arg-type]  # the same fields, moved
+        background=Background(**background),
         context={key: move(value) for key, value in batch.context.items()},
     )
 

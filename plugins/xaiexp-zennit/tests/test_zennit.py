@@ -11,11 +11,12 @@ pytest.importorskip("xaiexp_zennit", reason="the distribution xaiexp-zennit is n
 
 import torch
 import torch.nn.functional as F
-import torchvision
-import xaiexp
 from torch import nn
+from torchvision import models
+from torchvision.models.convnext import CNBlockConfig
 from torchvision.models.mobilenetv2 import InvertedResidual
-from xaiexp.errors import Unsupported
+from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
+from torchvision.models.vgg import make_layers
 from zennit.attribution import Gradient
 from zennit.canonizers import AttributeCanonizer, CompositeCanonizer, SequentialMergeBatchNorm
 from zennit.composites import (
@@ -27,6 +28,9 @@ from zennit.composites import (
 )
 from zennit.layer import Sum
 from zennit.torchvision import ResNetCanonizer, VGGCanonizer
+
+import xaiexp
+from xaiexp.errors import Unsupported
 
 COMPOSITES = {
     "lrp_epsilon_plus": EpsilonPlus,
@@ -43,24 +47,42 @@ def lived_in(network, biases=True):
     generator = torch.Generator().manual_seed(5)
     network = network.double().eval()
     for module in network.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) and module.affine:
             for tensor, low, high in [(module.weight, 0.5, 1.5), (module.running_var, 0.5, 2.0)]:
                 tensor.data.uniform_(low, high, generator=generator)
-            if biases:
-                module.bias.data.normal_(0, 0.2, generator=generator)
-                module.running_mean.normal_(0, 0.2, generator=generator)
+            module.bias.data.normal_(0, 0.2, generator=generator).mul_(float(biases))
+            module.running_mean.normal_(0, 0.2, generator=generator).mul_(float(biases))
+            if not biases:
+                module.eps = 0.0  # zennit leaves it in a merged normalisation, which then scales by 1 - 5e-6
         if isinstance(module, nn.Linear | nn.Conv2d) and module.bias is not None:
             module.bias.data.mul_(float(biases))
     return network
 
 
-def network(name, biases=True, **options):
+BUILD = {
+    "resnet18": lambda: models.resnet18(num_classes=10),
+    "basic blocks": lambda: ResNet(BasicBlock, [1, 1, 1, 1], num_classes=10),
+    "bottlenecks": lambda: ResNet(Bottleneck, [1, 1, 1, 1], num_classes=10),
+    "mobilenet_v2": lambda: models.mobilenet_v2(num_classes=10, width_mult=0.25),
+    "squeezenet1_1": lambda: models.squeezenet1_1(num_classes=10),
+    "vgg": lambda: nn.Sequential(
+        make_layers([8, 8, "M", 16, "M"], batch_norm=True),
+        *(nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Linear(144, 20), nn.ReLU(True), nn.Dropout(), nn.Linear(20, 10)),
+    ),
+    "densenet": lambda: models.DenseNet(8, (2, 2), 16, num_classes=10),
+    "efficientnet": lambda: models.efficientnet_b0(num_classes=10),
+    "convnext": lambda: models.ConvNeXt([CNBlockConfig(8, 16, 1), CNBlockConfig(16, None, 1)], num_classes=10),
+    "vit": lambda: models.VisionTransformer(32, 8, 1, 2, 16, 16, num_classes=10),
+}
+
+
+def network(name, biases=True):
     with torch.random.fork_rng():
         torch.manual_seed(3)
-        return lived_in(torchvision.models.get_model(name, weights=None, **options), biases)
+        return lived_in(BUILD[name](), biases)
 
 
-def pictures(n=2, side=64):
+def pictures(n=2, side=32):
     return torch.rand(n, 3, side, side, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 
 
@@ -68,7 +90,7 @@ def by_hand(module, x, target, composite):
     """zennit as its documentation has it, relevance starting from the score of the target."""
     for parameter in module.parameters():
         parameter.requires_grad_(False)
-    start = torch.eye(1000, dtype=x.dtype)[target]
+    start = torch.eye(10, dtype=x.dtype)[target]
     with Gradient(module, composite) as attributor:
         return attributor(x, lambda output: output * start)[1].detach()
 
@@ -77,22 +99,28 @@ def close(got, want, rtol=1e-9):
     torch.testing.assert_close(got, want, rtol=rtol, atol=rtol * float(want.abs().max()))
 
 
-@METHODS
-def test_on_a_resnet_it_equals_zennit_called_by_hand_with_its_canonizer(method):
-    module, x, target = network("resnet18"), pictures(), torch.tensor([3, 7])
-    want = by_hand(module, x, target, COMPOSITES[method](canonizers=[ResNetCanonizer()]))
+def test_epsilon_plus_flat_on_resnet18_equals_zennit_called_by_hand_with_its_canonizer():
+    module, x, target = network("resnet18"), pictures(side=64), torch.tensor([3, 7])
+    want = by_hand(module, x, target, EpsilonPlusFlat(canonizers=[ResNetCanonizer()]))
     assert float(want.abs().sum()) > 0
+    close(xaiexp.attribute(module, x, "lrp_epsilon_plus_flat", target=target), want)
+
+
+@METHODS
+def test_every_composite_on_basic_blocks_equals_zennit_called_by_hand_with_its_canonizer(method):
+    module, x, target = network("basic blocks"), pictures(), torch.tensor([3, 7])
+    want = by_hand(module, x, target, COMPOSITES[method](canonizers=[ResNetCanonizer()]))
     close(xaiexp.attribute(module, x, method, target=target), want)
 
 
 def test_bottlenecks_too_and_in_single_precision():
-    module, x, target = network("resnet50").float(), pictures().float(), torch.tensor([3, 7])
+    module, x, target = network("bottlenecks").float(), pictures().float(), torch.tensor([3, 7])
     want = by_hand(module, x, target, EpsilonPlusFlat(canonizers=[ResNetCanonizer()]))
     close(xaiexp.attribute(module, x, "lrp_epsilon_plus_flat", target=target), want, rtol=1e-5)
 
 
 def test_on_vgg_with_batch_normalisation_it_equals_zennit():
-    module, x, target = network("vgg11_bn"), pictures(side=32), torch.tensor([3, 7])
+    module, x, target = network("vgg"), pictures(), torch.tensor([3, 7])
     want = by_hand(module, x, target, EpsilonPlusFlat(epsilon=0.1, canonizers=[VGGCanonizer()]))
     close(xaiexp.attribute(module, x, "lrp_epsilon_plus_flat", target=target, epsilon=0.1), want)
 
@@ -113,29 +141,37 @@ class MobileNetCanonizer(CompositeCanonizer):
 
         if isinstance(module, InvertedResidual) and module.use_res_connect:
             return {"forward": block.__get__(module), "canonizer_sum": Sum()}
-        if isinstance(module, torchvision.models.MobileNetV2):
+        if isinstance(module, models.MobileNetV2):
             return {"forward": whole.__get__(module), "canonizer_pool": nn.AdaptiveAvgPool2d(1)}
         return None
 
 
 def test_a_sum_and_an_average_between_modules_are_what_a_canonizer_by_hand_makes_of_them():
-    module, x, target = network("mobilenet_v2", width_mult=0.35), pictures(), torch.tensor([3, 7])
+    module, x, target = network("mobilenet_v2"), pictures(), torch.tensor([3, 7])
     want = by_hand(module, x, target, EpsilonPlus(canonizers=[MobileNetCanonizer()]))
     close(xaiexp.attribute(module, x, "lrp_epsilon_plus", target=target), want)
 
 
-@METHODS
-@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "squeezenet1_1"])
-def test_without_biases_relevance_sums_to_the_score(method, name):
+# Where the rules promise it: z-plus needs a positive contribution to every neuron that has relevance, alpha-beta a
+# positive and a negative one, gamma any.
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [
+        *(("basic blocks", method) for method in COMPOSITES),
+        *(("squeezenet1_1", method) for method in COMPOSITES if "beta" not in method),
+        ("mobilenet_v2", "lrp_epsilon_gamma_box"),
+    ],
+)
+def test_without_biases_relevance_sums_to_the_score(name, method):
     module, x, target = network(name, biases=False), pictures(), torch.tensor([3, 7])
     tiny = {"epsilon": 1e-30, "stabilizer": 1e-30}
     maps = xaiexp.attribute(module, x, method, target=target, **tiny)
     score = module(x).gather(1, target[:, None])[:, 0].detach()
-    close(maps.flatten(1).sum(1), score, rtol=2e-4)  # zennit leaves eps in a merged normalisation: 5e-6 a layer
+    close(maps.flatten(1).sum(1), score)
 
 
 def test_zennit_without_a_canonizer_would_not_conserve():
-    module, x, target = network("resnet18", biases=False), pictures(), torch.tensor([3, 7])
+    module, x, target = network("basic blocks", biases=False), pictures(), torch.tensor([3, 7])
     wrong = by_hand(module, x, target, EpsilonPlus(canonizers=[SequentialMergeBatchNorm()]))
     score = module(x).gather(1, target[:, None])[:, 0]
     assert float((wrong.flatten(1).sum(1) / score).abs().min()) > 4
@@ -222,7 +258,7 @@ def same(a, b):
 
 @METHODS
 def test_the_network_is_what_it_was(method):
-    module, x = network("resnet18"), pictures()
+    module, x = network("basic blocks"), pictures()
     before, inputs, state = fingerprint(module), x.clone(), torch.random.get_rng_state()
     xaiexp.attribute(module, x, method, target=3)
     assert same(before, fingerprint(module))
@@ -249,7 +285,7 @@ class Boom(nn.Module):
 
 @pytest.mark.parametrize("way", ["forward", "backward"])
 def test_the_network_is_what_it_was_after_an_exception(way):
-    module, x = network("resnet18"), pictures()
+    module, x = network("basic blocks"), pictures()
     module.layer3[0].downsample.append(Boom())
     handle = bound(module, x)
     handle.logits()
@@ -263,7 +299,7 @@ def test_the_network_is_what_it_was_after_an_exception(way):
 
 
 def test_memory_that_runs_out_while_merging_leaves_nothing_merged(monkeypatch):
-    module, x = network("resnet18"), pictures()
+    module, x = network("basic blocks"), pictures()
     before, count, merge = fingerprint(module), iter(range(100)), SequentialMergeBatchNorm.merge_batch_norm
 
     def short(modules, norm):
@@ -309,7 +345,7 @@ def test_an_example_is_explained_alike_alone_in_company_and_for_every_budget_and
     for budget in (1, 2):
         handle = bound(module, x, budget=budget)
         close(component.attribute(handle, handle.batch, None, None), want)
-        cost, counter = component.passes((3, 64, 64), 64 * 64), handle.passes.counter
+        cost, counter = component.passes((3, 32, 32), 32 * 32), handle.passes.counter
         assert (counter.forward, counter.backward) == (3 * cost.forward, 3 * cost.backward)
 
 
@@ -326,7 +362,7 @@ class Functional(nn.Module):
 
 
 BETWEEN = {
-    "runs mul, for": lambda m, x: m.second(m.first(x) * torch.sigmoid(m.first.weight.sum())),
+    "runs mul, for": lambda m, x: m.second(m.first(x) * x),
     "adds something else than two tensors": lambda m, x: m.second(m.first(x) + 1),
     "runs softmax, for": lambda m, x: m.second(m.first(x)).softmax(1),
     "runs linear, for": lambda m, x: F.linear(m.first(x), m.second.weight),
@@ -359,7 +395,7 @@ class Own(nn.Linear):
 
 
 MODULES = {
-    "norm .* follows no linear layer": lambda: Functional(lambda m, x: m.second(m.first(m.norm(x))), nn.BatchNorm1d(3)),
+    "1 .* follows no linear layer": lambda: nn.Sequential(nn.ReLU(), nn.BatchNorm1d(4), nn.Linear(4, 4)),
     "misses its logits": lambda: Functional(lambda m, x: m.second(m.norm(F.relu(m.first(x)))), nn.BatchNorm1d(4)),
     "share their weights": tied,
     r"0 \(Own\) has a forward of its own": lambda: nn.Sequential(Own(4, 4)),
@@ -372,10 +408,6 @@ MODULES = {
 @pytest.mark.parametrize("reason", MODULES)
 def test_a_network_that_no_canonizer_makes_right_is_refused_and_left_alone(reason):
     module = MODULES[reason]()
-    if "follows" in reason:
-        module.norm = nn.BatchNorm1d(4)
-        module = nn.Sequential(nn.ReLU(), module.norm, nn.Linear(4, 4))
-        reason = "1 .* follows no linear layer"
     if isinstance(module, nn.ModuleDict):
         module.forward = lambda x: module["attention"](x, x, x)[0]
     lived_in(module).float()
@@ -388,15 +420,14 @@ def test_a_network_that_no_canonizer_makes_right_is_refused_and_left_alone(reaso
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("densenet121", "norm1 .* follows no linear layer"),
-        ("efficientnet_b0", r"\(SqueezeExcitation\) runs mul"),
-        ("convnext_tiny", r"\(LayerNorm2d\) runs layer_norm"),
-        ("vit_b_32", "self_attention is attention"),
+        ("densenet", "norm1 .* follows no linear layer"),
+        ("efficientnet", r"\(SqueezeExcitation\) runs mul"),
+        ("convnext", r"\(LayerNorm2d\) runs layer_norm"),
+        ("vit", "self_attention is attention"),
     ],
 )
 def test_known_networks_without_rules_are_refused(name, reason):
-    options = {"image_size": 64} if name.startswith("vit") else {}
-    module = network(name, **options)
+    module = network(name)
     before = fingerprint(module)
     with pytest.raises(Unsupported, match=reason):
         xaiexp.attribute(module, pictures(1), "lrp_epsilon_plus", target=0)
@@ -423,7 +454,7 @@ class Backwards(nn.Module):
 
 def test_the_first_rule_is_for_the_layer_that_runs_first():
     module, x = Backwards().eval(), torch.rand(1, 3, 5, 5)
-    with pytest.raises(Unsupported, match="early .* is the first layer to run, and the rule .* is for late"):
+    with pytest.raises(Unsupported, match=r"early .* is the first layer to run, and the rule .* is for late"):
         xaiexp.attribute(module, x, "lrp_epsilon_plus_flat", target=0)
     xaiexp.attribute(module, x, "lrp_epsilon_plus", target=0)
 

@@ -10,18 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from itertools import pairwise
 from types import TracebackType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode, resolve_name
-from xaiexp.errors import Unsupported
 from zennit.canonizers import SequentialMergeBatchNorm
 from zennit.core import Composite, collect_leaves
 from zennit.layer import Sum
 from zennit.rules import Norm, Pass
 from zennit.types import Activation, AvgPool, BatchNorm, Linear
+
+from xaiexp.errors import Unsupported
 
 __all__ = ["Canonical", "MergeBatchNorms"]
 
@@ -33,9 +35,11 @@ _SUMS = frozenset({"add", "add_", "__add__", "__iadd__", "__radd__"})
 _AVERAGES = frozenset({"mean", *(f"{kind}avg_pool{d}d" for kind in ("", "adaptive_") for d in (1, 2, 3))})
 # zennit passes relevance through an activation as it is, where it is a module; functional ones are the same.
 _ACTIVATIONS = frozenset(
-    name + end
-    for name in ("celu", "elu", "gelu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "relu6", "selu")
-    + ("sigmoid", "silu", "softplus", "tanh")
+    f"{name}{end}"
+    for name in (
+        *("celu", "elu", "gelu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "relu6", "selu"),
+        *("sigmoid", "silu", "softplus", "tanh"),
+    )
     for end in ("", "_")
 )
 # Their gradient is LRP: they move, split, join, or choose elements. (A ReLU also is: what it sets to zero
@@ -62,7 +66,7 @@ class MergeBatchNorms(SequentialMergeBatchNorm):  # type: ignore[misc]  # zennit
             Unsupported: two of the layers share their weights.
         """
         leaves = list(collect_leaves(root_module))
-        pairs = [pair for pair in zip(leaves, leaves[1:], strict=False) if _fit(*pair)]
+        pairs = [pair for pair in pairwise(leaves) if _fit(*pair)]
         parameters = [id(tensor) for pair in pairs for child in pair for tensor in child.parameters()]
         if len(set(parameters)) < len(parameters):
             raise Unsupported("layers that batch normalisations would be merged into share their weights")

@@ -12,6 +12,7 @@ from xaiexp.types import Batch, Cost
 
 if TYPE_CHECKING:
     from torch import Tensor
+
     from xaiexp.draws import Draws
     from xaiexp.passes import Block, Handle
 
