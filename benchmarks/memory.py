@@ -11,7 +11,8 @@ import tempfile
 STUDY = """
 import resource, sys, xaiexp
 xaiexp.run(["model=shapes_cnn", "dataset=shapes", "dataset.count=1024", "examples=" + sys.argv[1],
-            "method=[saliency,integrated_gradients,occlusion,random]", "baseline=[zero]", "tracking.uri=off"], quiet=True)
+            "method=[saliency,integrated_gradients,random]", "method.integrated_gradients.n_steps=16", "baseline=[zero]",
+            "metric.infidelity.n_samples=32", "tracking.uri=off"], quiet=True)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from testing_networks import Trusting
 
 from xaiexp.builtin.models.factory import Factory
 from xaiexp.registry import installed
@@ -50,16 +49,6 @@ SKIPS = {
 }
 
 
-@dataclass(frozen=True)
-class Trusting(Factory):
-    """The factory in a study that trusts the tests' own networks (target, kwargs, modality, classes, mean, std,
-    gradients as there).
-    """
-
-    def load(self, context):
-        return super().load(replace(context, trust=("testing_networks",)))
-
-
 @pytest.fixture(scope="module")
 def resources(tmp_path_factory):
     """Parameters of the components that need files, by name."""
@@ -79,6 +68,7 @@ def resources(tmp_path_factory):
         "text": {"path": str(place / "texts.csv")},
         "transformers": {"path": str(language(place / "bert"))},
         "torchvision": {"arch": "squeezenet1_1", "weights": "none", "classes": 3, "resize": 64, "crop": 64},
+        "shapes_cnn": {"size": 16},  # trains four times as fast
         "factory": {"target": "testing_networks:small", "modality": "table", "classes": 3},
     }
 

@@ -1,14 +1,27 @@
-"""A module of a user's own, whose function `model=factory` names."""
+"""A module of a user's own, whose function `model=factory` names, and a study that trusts it."""
 
 from __future__ import annotations
 
-import torch
-from torch import nn
+from dataclasses import dataclass, replace
+
+from xaiexp.builtin.models.factory import Factory
 
 
-def small() -> nn.Module:
+def small():
+    """A linear network."""
+    import torch
+    from torch import nn
+
     module = nn.utils.skip_init(nn.Linear, 8, 3)
     with torch.no_grad():
         module.weight.copy_(torch.arange(24.0).view(3, 8).sin())
         module.bias.zero_()
     return module
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trusting(Factory):
+    """The factory, in a study that trusts this module."""
+
+    def load(self, context):
+        return super().load(replace(context, trust=("testing_networks",)))

@@ -110,6 +110,7 @@ def _run(
         elif isinstance(result, Chunk) and gallery is not None:
             tables.add(result)
             gallery.add(result)
+        del result  # a chunk is let go before the next one is made
     failed = run.failed()
     cells, scores, agreement = tables.cells(run), tables.scores(run), tables.agreement(run)
     summary = tables.summary(scores)

@@ -20,7 +20,7 @@ __all__ = ["Examples", "Reader", "background_of"]
 
 # Elements of input that a chunk holds, and its most examples: what bounds the memory of a study.
 _CHUNK_ELEMENTS = 1 << 22
-_CHUNK_EXAMPLES = 256
+_CHUNK_EXAMPLES = 64
 _PROBES = 16
 
 

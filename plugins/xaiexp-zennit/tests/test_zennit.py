@@ -14,8 +14,10 @@ import torch.nn.functional as F
 from torch import nn
 from torchvision import models
 from torchvision.models.convnext import CNBlockConfig
+from torchvision.models.efficientnet import MBConvConfig
 from torchvision.models.mobilenetv2 import InvertedResidual
-from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
+from torchvision.models.resnet import BasicBlock, Bottleneck
+from torchvision.models.squeezenet import Fire
 from torchvision.models.vgg import make_layers
 from zennit.attribution import Gradient
 from zennit.canonizers import AttributeCanonizer, CompositeCanonizer, SequentialMergeBatchNorm
@@ -59,18 +61,41 @@ def lived_in(network, biases=True):
     return network
 
 
+def halved(inplanes, planes):
+    return nn.Sequential(nn.Conv2d(inplanes, planes, 1, 2, bias=False), nn.BatchNorm2d(planes))
+
+
+def stem(planes=8):
+    return nn.Conv2d(3, planes, 5, 2, 2, bias=False), nn.BatchNorm2d(planes), nn.ReLU(True), nn.MaxPool2d(3, 2, 1)
+
+
+def head(planes):
+    return nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(planes, 10)
+
+
+# torchvision's parts, so that zennit's canonizers know them, in small networks.
 BUILD = {
     "resnet18": lambda: models.resnet18(num_classes=10),
-    "basic blocks": lambda: ResNet(BasicBlock, [1, 1, 1, 1], num_classes=10),
-    "bottlenecks": lambda: ResNet(Bottleneck, [1, 1, 1, 1], num_classes=10),
-    "mobilenet_v2": lambda: models.mobilenet_v2(num_classes=10, width_mult=0.25),
-    "squeezenet1_1": lambda: models.squeezenet1_1(num_classes=10),
+    "basic blocks": lambda: nn.Sequential(
+        *stem(), BasicBlock(8, 8), BasicBlock(8, 16, 2, halved(8, 16)), BasicBlock(16, 16), *head(16)
+    ),
+    "wide blocks": lambda: nn.Sequential(
+        *stem(64), BasicBlock(64, 64), BasicBlock(64, 128, 2, halved(64, 128)), *head(128)
+    ),
+    "bottlenecks": lambda: nn.Sequential(
+        *stem(), Bottleneck(8, 4, 2, halved(8, 16)), Bottleneck(16, 4), Bottleneck(16, 4), *head(16)
+    ),
+    "mobilenet": lambda: models.MobileNetV2(10, 0.25, [[1, 16, 1, 1], [6, 24, 2, 2]]),
+    "fire": lambda: nn.Sequential(
+        *(nn.Conv2d(3, 8, 3, 2), nn.ReLU(True), nn.MaxPool2d(3, 2, ceil_mode=True), Fire(8, 4, 8, 8)),
+        *(Fire(16, 8, 8, 8), nn.Dropout(), nn.Conv2d(16, 10, 1), nn.ReLU(True), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+    ),
     "vgg": lambda: nn.Sequential(
         make_layers([8, 8, "M", 16, "M"], batch_norm=True),
         *(nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Linear(144, 20), nn.ReLU(True), nn.Dropout(), nn.Linear(20, 10)),
     ),
     "densenet": lambda: models.DenseNet(8, (2, 2), 16, num_classes=10),
-    "efficientnet": lambda: models.efficientnet_b0(num_classes=10),
+    "efficientnet": lambda: models.EfficientNet([MBConvConfig(1, 3, 1, 16, 8, 1, 1, 1)], 0.2, num_classes=10),
     "convnext": lambda: models.ConvNeXt([CNBlockConfig(8, 16, 1), CNBlockConfig(16, None, 1)], num_classes=10),
     "vit": lambda: models.VisionTransformer(32, 8, 1, 2, 16, 16, num_classes=10),
 }
@@ -147,7 +172,7 @@ class MobileNetCanonizer(CompositeCanonizer):
 
 
 def test_a_sum_and_an_average_between_modules_are_what_a_canonizer_by_hand_makes_of_them():
-    module, x, target = network("mobilenet_v2"), pictures(), torch.tensor([3, 7])
+    module, x, target = network("mobilenet"), pictures(), torch.tensor([3, 7])
     want = by_hand(module, x, target, EpsilonPlus(canonizers=[MobileNetCanonizer()]))
     close(xaiexp.attribute(module, x, "lrp_epsilon_plus", target=target), want)
 
@@ -157,9 +182,9 @@ def test_a_sum_and_an_average_between_modules_are_what_a_canonizer_by_hand_makes
 @pytest.mark.parametrize(
     ("name", "method"),
     [
-        *(("basic blocks", method) for method in COMPOSITES),
-        *(("squeezenet1_1", method) for method in COMPOSITES if "beta" not in method),
-        ("mobilenet_v2", "lrp_epsilon_gamma_box"),
+        *(("wide blocks", method) for method in COMPOSITES),
+        *(("fire", method) for method in COMPOSITES if "beta" not in method),
+        ("mobilenet", "lrp_epsilon_gamma_box"),
     ],
 )
 def test_without_biases_relevance_sums_to_the_score(name, method):
@@ -286,15 +311,15 @@ class Boom(nn.Module):
 @pytest.mark.parametrize("way", ["forward", "backward"])
 def test_the_network_is_what_it_was_after_an_exception(way):
     module, x = network("basic blocks"), pictures()
-    module.layer3[0].downsample.append(Boom())
+    module[5].downsample.append(Boom())
     handle = bound(module, x)
     handle.logits()
     before = fingerprint(module)
-    module.layer3[0].downsample[-1].way = way
+    module[5].downsample[-1].way = way
     with pytest.raises(ValueError, match="boom"):
         method("lrp_epsilon_plus_flat").attribute(handle, handle.batch, None, None)
-    module.layer3[0].downsample[-1].way = ""
-    before["layer3.0.downsample.2"][3].add("way")
+    module[5].downsample[-1].way = ""
+    before["5.downsample.2"][3].add("way")
     assert same(before, fingerprint(module))
 
 
@@ -337,7 +362,7 @@ def bound(module, x, target=3, budget=None, output="logit", precision="fp32"):
 
 @METHODS
 def test_an_example_is_explained_alike_alone_in_company_and_for_every_budget_and_costs_what_is_said(method):
-    module, x = network("squeezenet1_1"), pictures(3)
+    module, x = network("fire"), pictures(3)
     want = xaiexp.attribute(module, x, method, target=3)
     close(torch.cat([xaiexp.attribute(module, row[None], method, target=3) for row in x]), want)
     close(xaiexp.attribute(module, x.flip(0), method, target=3).flip(0), want)
@@ -473,7 +498,7 @@ def test_the_box_needs_the_range_of_the_inputs():
 
     from xaiexp.types import Background
 
-    handle = bound(network("squeezenet1_1"), pictures(1))
+    handle = bound(network("fire"), pictures(1))
     batch = replace(handle.batch, background=Background("image"))
     with pytest.raises(Unsupported, match="range of legal inputs"):
         method("lrp_epsilon_gamma_box").attribute(handle, batch, None, None)

@@ -1,0 +1,212 @@
+"""Laws of timm's models: against timm called by hand, and what is said about weights that do not fit."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("xaiexp_timm", reason="the distribution xaiexp-timm is not installed")
+
+import timm
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from timm.data import create_transform, resolve_model_data_config
+from torch import nn
+
+import xaiexp
+from xaiexp.errors import MismatchError, ParameterError, ResourceError, UnknownName, UserError
+from xaiexp.registry import installed
+from xaiexp.types import LoadContext, Sample
+
+
+def component(**values):
+    return installed().build("model", "timm", values)
+
+
+def loaded(tmp_path, **values):
+    return component(**values).load(LoadContext(tmp_path))
+
+
+def photo(width=90, height=70):
+    values = torch.randint(0, 256, (height // 10, width // 10, 3), generator=torch.Generator().manual_seed(0))
+    return Image.fromarray(values.to(torch.uint8).numpy()).resize((width, height), Image.Resampling.BICUBIC)
+
+
+@pytest.mark.parametrize("arch", ["resnet18", "test_vit", "efficientnet_b0", "test_convnext", "levit_128s"])
+def test_the_forward_pass_and_the_preprocessing_are_those_of_timm(arch, tmp_path):
+    network = loaded(tmp_path, arch=arch, classes=7)
+    by_hand = timm.create_model(arch, num_classes=7).eval()
+    by_hand.load_state_dict(network.module.state_dict())
+    transform = create_transform(**resolve_model_data_config(by_hand), is_training=False)
+    want = transform(photo())[None]
+    encoded = network.encode([Sample("a", photo())])
+    assert torch.equal(encoded.inputs, want)
+    with torch.no_grad():
+        assert torch.equal(network.module(encoded.inputs), by_hand(want))
+    config = resolve_model_data_config(by_hand)
+    assert network.mean.flatten().tolist() == pytest.approx(config["mean"])
+    assert network.std.flatten().tolist() == pytest.approx(config["std"])
+    assert network.classes == 7
+    assert not network.module.training
+
+
+def test_preprocessing_can_be_chosen(tmp_path):
+    options = {"size": 48, "crop_pct": 0.5, "interpolation": "nearest", "mean": (0.1, 0.2, 0.3), "std": (0.5, 0.5, 1)}
+    network = loaded(tmp_path, arch="resnet18", **options)
+    options["input_size"] = (3, options.pop("size"), 48)
+    assert torch.equal(network.encode([Sample("a", photo())]).inputs[0], create_transform(**options)(photo()))
+    assert component(arch="resnet18", size=48).input_shape() == (3, 48, 48)
+    vit = loaded(tmp_path, arch="vit_tiny_patch16_224", size=32, classes=2)
+    assert vit.module(vit.encode([Sample("a", photo())]).inputs).shape == (1, 2)
+
+
+def test_pictures_as_tensors_and_masks_go_the_way_of_photos(tmp_path):
+    network = loaded(tmp_path, arch="resnet18", size=32)
+    # As large as what timm resizes to, so that the crop alone acts and is known: 32 of 33 (crop_pct 0.95).
+    size = 33
+    picture = torch.rand(3, size, size)
+    mask = torch.rand(size, size) > 0.5
+    encoded = network.encode([Sample("a", picture, mask=mask), Sample("b", picture)])
+    start = round((size - 32) / 2)
+    inner = picture[:, start : start + 32, start : start + 32]
+    torch.testing.assert_close(encoded.inputs[0], (inner - network.mean) / network.std)
+    assert torch.equal(encoded.masks[0], mask[start : start + 32, start : start + 32])
+    assert not bool(encoded.masks[1].any())
+
+
+def test_random_weights_come_from_a_fixed_seed_and_leave_the_global_one_alone(tmp_path):
+    state = torch.random.get_rng_state()
+    first, second = (loaded(tmp_path, arch="resnet18", classes=3).module.state_dict() for _ in range(2))
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert torch.equal(state, torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize("form", ["safetensors", "pth", "wrapped"])
+def test_weights_from_a_file_are_the_weights(form, tmp_path):
+    by_hand = timm.create_model("resnet18", num_classes=3).eval()
+    path = tmp_path / f"w.{'safetensors' if form == 'safetensors' else 'pth'}"
+    if form == "safetensors":
+        save_file(by_hand.state_dict(), path)
+    else:
+        torch.save({"state_dict": by_hand.state_dict()} if form == "wrapped" else by_hand.state_dict(), path)
+    network = loaded(tmp_path, arch="resnet18", checkpoint=str(path), classes=3)
+    x = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(network.module(x), by_hand(x))
+    assert network.facts["weights"] == str(path)
+
+
+class Evil:
+    """Runs something when it is unpickled."""
+
+    def __reduce__(self):
+        return (print, ("pwned",))
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "message"),
+    [
+        ({"arch": "resnet81"}, UnknownName, r"model.arch: timm has no model of this name .*\n  nearest: resnet"),
+        ({"arch": "resnet18.a9"}, UnknownName, r"timm has no weights of this tag .*\n  nearest: resnet18\.a"),
+        ({"checkpoint": "nowhere"}, ResourceError, "model.checkpoint: no such file"),
+        ({"checkpoint": "evil.pth"}, ResourceError, "cannot be read as weights: not a state dict of tensors alone"),
+        ({"checkpoint": "bad.safetensors"}, ResourceError, "cannot be read as weights"),
+        ({"checkpoint": "three.pth"}, MismatchError, r"does not fit .*\n  the file has 3 classes: model.classes=3"),
+        ({"checkpoint": "three.pth", "arch": "resnet26"}, MismatchError, "does not fit resnet26"),
+        ({"checkpoint": "short.pth", "classes": 3}, MismatchError, "1 missing in the file: fc.bias"),
+        ({"checkpoint": "three.pth", "pretrained": True}, ParameterError, "is given, and so is pretrained=true"),
+        ({"pretrained": True, "classes": 5}, MismatchError, "timm's weights of resnet18 have 1000 classes"),
+        ({"pretrained": True}, ResourceError, r"could not be downloaded: .*\n  without a network give a file"),
+    ],
+)
+def test_what_is_wrong_is_said(values, kind, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    state = timm.create_model("resnet18", num_classes=3).state_dict()
+    torch.save(state, "three.pth")
+    torch.save({key: value for key, value in state.items() if key != "fc.bias"}, "short.pth")
+    torch.save({"a": Evil()}, "evil.pth")
+    (tmp_path / "bad.safetensors").write_bytes(b"no weights")
+    with pytest.raises(UserError, match=message) as caught:
+        loaded(tmp_path, **values)
+    assert isinstance(caught.value, kind)
+
+
+@pytest.mark.parametrize(
+    "arch",
+    [
+        *(
+            "resnet18",
+            "convnext_tiny",
+            "efficientnet_b0",
+            "coatnet_0_224",
+            "vit_small_r26_s32_224",
+            "vitamin_small_224",
+        ),
+        *("vit_base_resnet26d_224", "pvt_v2_b0", "levit_128s", "mobilevit_s", "xcit_nano_12_p16_224", "davit_tiny"),
+        *("vit_tiny_patch16_224", "vit_tiny_r_s16_p8_224", "deit_tiny_patch16_224", "swin_tiny_patch4_window7_224"),
+        *(
+            "swinv2_tiny_window8_256",
+            "mixer_s32_224",
+            "beit_base_patch16_224",
+            "eva02_tiny_patch14_224",
+            "hiera_tiny_224",
+        ),
+        *(
+            "test_vit",
+            "cait_xxs24_224",
+            "resmlp_12_224",
+            "volo_d1_224",
+            "samvit_base_patch16",
+            "naflexvit_base_patch16_gap",
+        ),
+    ],
+)
+def test_convolutions_are_offered_by_networks_that_have_overlapping_windows(arch):
+    with torch.device("meta"):
+        module = timm.create_model(arch)
+    convolutions = [m for m in module.modules() if isinstance(m, nn.Conv2d)]
+    overlapping = sum(max(m.kernel_size) > max(m.stride) for m in convolutions)
+    offers = component(arch=arch).offers
+    assert ("convolutions" in offers) == (overlapping > 3)
+    assert offers >= {"gradients", "modules"}
+    assert "attention" not in offers
+
+
+def test_bad_pictures_are_named(tmp_path):
+    network = loaded(tmp_path, arch="resnet18", size=32)
+    with pytest.raises(MismatchError, match="example 'grey' is no colour picture"):
+        network.encode([Sample("grey", torch.rand(1, 32, 32))])
+    with pytest.raises(MismatchError, match="the mask of example 'm' is not of its size"):
+        network.encode([Sample("m", torch.rand(3, 32, 32), mask=torch.ones(4, 4))])
+
+
+def test_the_weights_decide_the_fingerprint(tmp_path):
+    path = tmp_path / "w.pth"
+    path.write_bytes(b"one")
+    first = component(checkpoint=str(path)).fingerprint()
+    path.write_bytes(b"three")
+    assert component(checkpoint=str(path)).fingerprint() != first
+    assert component(arch="resnet26").fingerprint() != component(arch="resnet18").fingerprint()
+
+
+def test_methods_explain_it(tmp_path):
+    network = loaded(tmp_path, arch="resnet18", classes=3, size=32)
+    x = network.encode([Sample("a", photo())]).inputs
+    maps = xaiexp.attribute(network.module, x, "integrated_gradients", target=1, baseline="zero", n_steps=64)
+    with torch.no_grad():
+        change = network.module(x)[0, 1] - network.module(torch.zeros_like(x))[0, 1]
+    torch.testing.assert_close(maps.sum(), change, rtol=0.05, atol=1e-3)
+
+
+def test_starting_up_imports_nothing_heavy():
+    code = (
+        "import sys, xaiexp_timm; xaiexp_timm.xaiexp_components()[0]('vit_tiny_patch16_224').offers;"
+        "print([m for m in ('torch', 'numpy', 'timm', 'PIL') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
