@@ -251,13 +251,48 @@ def _passes(cell: Any, count: int | None, found: bool, exact: bool) -> str:
     return f"{'' if exact else '~'}{cell.cost.total * count:,}"
 
 
+_PLUGINS = "xaiexp plugins [--json | new NAME [--dir DIR] | check [NAME]]"
+
+
+def _new(words: list[str], registry: Registry) -> int:
+    from xaiexp.scaffold import new_plugin
+
+    if len(words) not in (1, 3) or (len(words) == 3 and words[1] != "--dir"):
+        raise UserError("plugins new", "needs a name", hint="xaiexp plugins new NAME [--dir DIR]")
+    folder = new_plugin(words[0], Path(words[2]) if len(words) == 3 else Path(), registry)
+    print(f"{folder}\n  pip install -e {folder}\n  xaiexp plugins check {words[0]}")  # noqa: T201
+    return DONE
+
+
+def _check(words: list[str], registry: Registry) -> int:
+    from xaiexp import conformity, terminal
+
+    if len(words) > 1:
+        raise UserError("plugins check", "takes one name", hint="xaiexp plugins check [NAME]")
+    verdicts = conformity.check(words[0] if words else None, registry)
+    out = terminal.console()
+    if not verdicts:
+        out.print("no plugin but our own is installed; a built-in component's laws: xaiexp plugins check builtin")
+    for verdict in verdicts:
+        if verdict.outcome != "passed":
+            out.print(str(verdict), markup=False)
+    counts = conformity.counts(verdicts)
+    out.print(", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count), markup=False)
+    return FAILED if counts["failed"] else DONE
+
+
 def _plugins(words: list[str]) -> int:
     registry = installed()
     if words == ["--json"]:
         print(json.dumps(_plugins_json(registry), indent=1))  # noqa: T201
         return DONE
+    if words[:1] == ["new"]:
+        return _new(words[1:], registry)
+    if words[:1] == ["check"]:
+        return _check(words[1:], registry)
     if words:
-        raise UnknownName(f"plugins {words[0]}", "no such tool", hint="xaiexp plugins [--json]")
+        known = ["new", "check", "--json"]
+        raise UnknownName(f"plugins {words[0]}", "no such tool", nearest=nearest(words[0], known), hint=_PLUGINS)
     from xaiexp import terminal
 
     out = terminal.console()

@@ -21,7 +21,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from xaiexp import parameters, study
+from xaiexp import parameters, record, study
 from xaiexp.errors import ParameterError, UnknownName, UserError, nearest
 from xaiexp.registry import Registry, installed
 from xaiexp.schema import derived
@@ -259,7 +259,18 @@ def _check_groups(registry: Registry, parsed: Sequence[Override]) -> None:
         for name in _names(values):
             # A YAML of the user's own may stand beside the components: then Hydra finds it.
             if name not in registry.names(kind) and not _own_option(kind, name, registry):
-                registry.get(kind, name)
+                _unknown(registry, kind, name)
+
+
+def _unknown(registry: Registry, kind: str, name: str) -> None:
+    try:
+        registry.get(kind, name)
+    except UnknownName as error:
+        plugin = record.remembered(Path(study.Settings().store), kind, name)
+        if plugin is None:
+            raise
+        notes = [f"studies here had it from the plugin {plugin}, which is not installed now", *error.notes]
+        raise UnknownName(error.where, error.what, nearest=error.nearest, hint=error.hint, notes=notes) from None
 
 
 def _names(value: Any) -> Iterator[str]:

@@ -74,6 +74,7 @@ def execute(study: Study, config: Mapping[str, Any], folder: Path, registry: Reg
         prepared = plan(study)
         store = Store(Path(study.settings.store), study.settings.force)
         writable(store.folder, "store")
+        records.remember(store.folder, study, registry)
         uri = tracking.prepare_store(study.settings.tracking)
         if uri is not None:
             tracker = tracking.Tracker(uri, study.settings.tracking.experiment, folder)

@@ -18,9 +18,11 @@ import pluggy
 if TYPE_CHECKING:
     from xaiexp.contract import Component
 
-__all__ = ["PROJECT", "hookimpl", "hookspec", "xaiexp_components", "xaiexp_conf"]
+__all__ = ["API", "PROJECT", "hookimpl", "hookspec", "xaiexp_components", "xaiexp_conf"]
 
 PROJECT = "xaiexp"
+API = 1
+"""The version of the contract. A plugin may say which one it is written for: ``XAIEXP_API = 1`` in its module."""
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import socket
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from xaiexp.contract import Component
 from xaiexp.registry import Registry
+from xaiexp.store import write_atomically
 from xaiexp.study import Study
 
-__all__ = ["describe", "environment"]
+__all__ = ["CONFORMANCE", "describe", "environment", "remember", "remembered"]
+
+CONFORMANCE = "conformance.json"
+_BROUGHT = "brought.json"
 
 _PACKAGES = (
     "xaiexp", "torch", "torchvision", "transformers", "captum", "numpy", "pandas", "scipy", "scikit-learn",
@@ -59,17 +65,10 @@ def git_state() -> dict[str, Any] | None:
 
 
 def describe(study: Study, registry: Registry) -> dict[str, Any]:
-    """The study and its components in plain values."""
+    """The study and its components in plain values, each with the plugin that brings it and what the kit said last."""
     settings = study.settings
-    used: list[Component] = [
-        study.model,
-        study.dataset,
-        study.features,
-        *study.methods.values(),
-        *study.baselines.values(),
-        *study.metrics.values(),
-        *study.agreements.values(),
-    ]
+    used = _used(study)
+    conformance = _read(Path(settings.store) / CONFORMANCE)
     plugins = {str(p): p for p in (registry.plugin_of(component) for component in used)}
     return {
         "study": {
@@ -84,6 +83,9 @@ def describe(study: Study, registry: Registry) -> dict[str, Any]:
             "precision": settings.precision,
         },
         "plugins": [{"name": p.name, "distribution": p.distribution, "version": p.version} for p in plugins.values()],
+        "conformance": {
+            f"{c.kind}.{c.name}": _kit(conformance.get(f"{c.kind}.{c.name}"), str(registry.plugin_of(c))) for c in used
+        },
         "model": _told(study.model),
         "dataset": _told(study.dataset),
         "methods": {
@@ -105,3 +107,43 @@ def _told(component: Component, *facts: str) -> dict[str, Any]:
         "parameters": component.parameters(),
         **{fact: getattr(component, fact) for fact in facts},
     }
+
+
+def _used(study: Study) -> list[Component]:
+    return [
+        study.model,
+        study.dataset,
+        study.features,
+        *study.methods.values(),
+        *study.baselines.values(),
+        *study.metrics.values(),
+        *study.agreements.values(),
+    ]
+
+
+def _kit(known: Any, plugin: str) -> Any:
+    if not isinstance(known, dict) or known.get("plugin") != plugin:
+        return "not checked with this version: xaiexp plugins check"
+    return {outcome: count for outcome, count in known.items() if outcome != "plugin"}
+
+
+def remember(store: Path, study: Study, registry: Registry) -> None:
+    """Keep which plugin brought each component, for the day that it is gone."""
+    known = _read(store / _BROUGHT)
+    told = {f"{c.kind}.{c.name}": str(registry.plugin_of(c)) for c in _used(study)}
+    if any(known.get(key) != value for key, value in told.items()):
+        write_atomically(store / _BROUGHT, json.dumps(known | told, indent=1).encode())
+
+
+def remembered(store: Path, kind: str, name: str) -> str | None:
+    """The plugin that brought a component when a study last used it."""
+    found = _read(store / _BROUGHT).get(f"{kind}.{name}")
+    return found if isinstance(found, str) else None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,9 +20,11 @@ from xaiexp.contract import KINDS, Component, Metric
 from xaiexp.errors import UnknownName, nearest
 from xaiexp.parameters import check, hints
 
-__all__ = ["GROUP", "Plugin", "Registry", "installed"]
+__all__ = ["DISABLE", "GROUP", "Plugin", "Registry", "installed"]
 
 GROUP = "xaiexp"
+DISABLE = "XAIEXP_DISABLE_PLUGINS"
+"""Names of plugins or distributions, with commas between them, that are not to be loaded."""
 RESERVED = frozenset({"name", "kind"})
 HEAVY = ("torch", "pandas", "numpy", "mlflow", "captum", "transformers")
 
@@ -85,37 +88,40 @@ class Registry:
         before = {heavy for heavy in HEAVY if heavy in sys.modules}
         started = time.perf_counter()
         plugin = Plugin(name, distribution, version)
+        reason = ""
+        classes: tuple[type[Component], ...] = ()
+        conf: Path | None = None
         try:
-            module = load()
-            classes, conf = self._components(module, plugin)
+            if distribution != "xaiexp" and {name, distribution} & _disabled():
+                reason = f"is turned off by {DISABLE}"
+            else:
+                classes, conf = self._components(load(), plugin)
         except _Refused as refusal:
-            plugin = Plugin(name, distribution, version, reason=str(refusal))
+            reason = str(refusal)
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as broken:  # a stranger's import may raise anything, SystemExit too
-            text = str(broken).strip().splitlines()
-            plugin = Plugin(
-                name,
-                distribution,
-                version,
-                reason=f"could not be imported ({type(broken).__name__}: {text[0] if text else 'no message'})",
-            )
-        else:
-            plugin = Plugin(
-                name,
-                distribution,
-                version,
-                classes,
-                conf,
-                seconds=time.perf_counter() - started,
-                heavy=tuple(h for h in HEAVY if h in sys.modules and h not in before),
-            )
-            for component in classes:
-                self._classes[component.kind, component.name] = (component, plugin)
+            text = str(broken).strip().splitlines() or ["no message"]
+            reason = f"could not be imported ({type(broken).__name__}: {text[0]})"
+        plugin = Plugin(
+            name,
+            distribution,
+            version,
+            classes,
+            conf,
+            reason,
+            seconds=time.perf_counter() - started,
+            heavy=tuple(h for h in HEAVY if h in sys.modules and h not in before),
+        )
+        for component in classes:
+            self._classes[component.kind, component.name] = (component, plugin)
         self.plugins.append(plugin)
         return plugin
 
     def _components(self, module: object, plugin: Plugin) -> tuple[tuple[type[Component], ...], Path | None]:
+        wanted = getattr(module, "XAIEXP_API", hookspecs.API)
+        if wanted != hookspecs.API:
+            raise _Refused(f"is written for version {wanted} of the contract; this is version {hookspecs.API}")
         manager = pluggy.PluginManager(hookspecs.PROJECT)
         manager.add_hookspecs(hookspecs)
         manager.register(module, name=plugin.name)
@@ -190,6 +196,10 @@ class Registry:
         where = where or f"{kind}.{name}"
         component = self.get(kind, name, where)
         return component(**check(where, component, values))
+
+
+def _disabled() -> set[str]:
+    return {name.strip() for name in os.environ.get(DISABLE, "").split(",")} - {""}
 
 
 def flaw(component: object) -> str:

@@ -253,8 +253,8 @@ class _Watch(TorchFunctionMode):
         addends = [*args, *([kwargs.pop("other")] if "other" in kwargs else [])]
         if kwargs or len(addends) != 2 or not all(isinstance(a, Tensor) and a.is_floating_point() for a in addends):
             raise Unsupported(f"{canonical.place()} adds something else than two tensors ({name})")
-        shape = torch.broadcast_shapes(*(addend.shape for addend in addends))
-        stacked = torch.stack([addend.expand(shape) for addend in addends], dim=-1)
+        alike = torch.broadcast_tensors(*addends)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        stacked = torch.stack(alike, dim=-1)
         return canonical.rule(Norm(stabilizer=canonical.stabilizer), Sum(), stacked)
 
     @staticmethod

@@ -48,10 +48,12 @@ class _Lrp(Method):
 
     epsilon: Annotated[float, Range(0)] = 1e-6
     stabilizer: Annotated[float, Range(0)] = 1e-6
+    zero_bias: bool = False
 
     def rules(self, batch: Batch) -> dict[str, Any]:
         """The arguments of the composite."""
-        return {"epsilon": self.epsilon, "stabilizer": self.stabilizer}
+        zero = ["bias"] if self.zero_bias else None
+        return {"epsilon": self.epsilon, "stabilizer": self.stabilizer, "zero_params": zero}
 
     def first_layers(self) -> tuple[type, ...]:
         """The kinds of layers that the rule of the first layer is for; none where it has no rule of its own."""
@@ -97,6 +99,7 @@ class LrpEpsilonPlus(_Lrp):
     Args:
         epsilon: of the epsilon rule; the larger, the more relevance is absorbed.
         stabilizer: what keeps the denominators of the other rules from zero.
+        zero_bias: leave biases out of the rules, so that they absorb no relevance.
     """
 
     summary = "LRP: z-plus in convolutions, epsilon in fully connected layers"
@@ -112,6 +115,7 @@ class LrpEpsilonAlpha2Beta1(_Lrp):
     Args:
         epsilon: of the epsilon rule; the larger, the more relevance is absorbed.
         stabilizer: what keeps the denominators of the other rules from zero.
+        zero_bias: leave biases out of the rules, so that they absorb no relevance.
     """
 
     summary = "LRP: alpha 2 beta 1 in convolutions, epsilon in fully connected layers"
@@ -140,6 +144,7 @@ class LrpEpsilonPlusFlat(_FirstConvolution):
     Args:
         epsilon: of the epsilon rule; the larger, the more relevance is absorbed.
         stabilizer: what keeps the denominators of the other rules from zero.
+        zero_bias: leave biases out of the rules, so that they absorb no relevance.
     """
 
     summary = "LRP: flat in the first convolution, z-plus in the others, epsilon in fully connected layers"
@@ -154,6 +159,7 @@ class LrpEpsilonAlpha2Beta1Flat(_FirstConvolution):
     Args:
         epsilon: of the epsilon rule; the larger, the more relevance is absorbed.
         stabilizer: what keeps the denominators of the other rules from zero.
+        zero_bias: leave biases out of the rules, so that they absorb no relevance.
     """
 
     summary = "LRP: flat in the first convolution, alpha 2 beta 1 in the others, epsilon in fully connected layers"
@@ -170,6 +176,7 @@ class LrpEpsilonGammaBox(_FirstConvolution):
     Args:
         epsilon: of the epsilon rule; the larger, the more relevance is absorbed.
         stabilizer: what keeps the denominators of the other rules from zero.
+        zero_bias: leave biases out of the rules, so that they absorb no relevance.
         gamma: how much more positive contributions count than negative ones.
     """
 
