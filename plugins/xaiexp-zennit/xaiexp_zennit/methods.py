@@ -33,8 +33,8 @@ _LAPUSCHKIN = "Lapuschkin et al. 2019, Unmasking Clever Hans Predictors"
 class _Lrp(Method):
     """What the composites have in common: relevance starts from the target's score and goes down layer by layer.
 
-    It is conserved up to what biases and epsilon absorb: it sums to about ``f(x)``, of which nothing is compared
-    with a reference. So these methods do not claim completeness, which is about ``f(x) - f(reference)``.
+    It is conserved up to what biases and epsilon absorb, so without biases it sums to ``f(x)``. Nothing is compared
+    with a reference: these methods do not claim completeness, which is about ``f(x) - f(reference)``.
     """
 
     needs = frozenset({"gradients", "modules"})
@@ -48,12 +48,10 @@ class _Lrp(Method):
 
     epsilon: Annotated[float, Range(0)] = 1e-6
     stabilizer: Annotated[float, Range(0)] = 1e-6
-    zero_bias: bool = False
 
     def rules(self, batch: Batch) -> dict[str, Any]:
         """The arguments of the composite."""
-        zero = ["bias"] if self.zero_bias else None
-        return {"epsilon": self.epsilon, "stabilizer": self.stabilizer, "zero_params": zero}
+        return {"epsilon": self.epsilon, "stabilizer": self.stabilizer}
 
     def first_layers(self) -> tuple[type, ...]:
         """The kinds of layers that the rule of the first layer is for; none where it has no rule of its own."""
@@ -99,7 +97,6 @@ class LrpEpsilonPlus(_Lrp):
     Args:
         epsilon: of the epsilon rule; the larger, the more relevance is absorbed.
         stabilizer: what keeps the denominators of the other rules from zero.
-        zero_bias: leave biases out of the rules, so that they absorb no relevance.
     """
 
     summary = "LRP: z-plus in convolutions, epsilon in fully connected layers"
@@ -115,7 +112,6 @@ class LrpEpsilonAlpha2Beta1(_Lrp):
     Args:
         epsilon: of the epsilon rule; the larger, the more relevance is absorbed.
         stabilizer: what keeps the denominators of the other rules from zero.
-        zero_bias: leave biases out of the rules, so that they absorb no relevance.
     """
 
     summary = "LRP: alpha 2 beta 1 in convolutions, epsilon in fully connected layers"
@@ -144,7 +140,6 @@ class LrpEpsilonPlusFlat(_FirstConvolution):
     Args:
         epsilon: of the epsilon rule; the larger, the more relevance is absorbed.
         stabilizer: what keeps the denominators of the other rules from zero.
-        zero_bias: leave biases out of the rules, so that they absorb no relevance.
     """
 
     summary = "LRP: flat in the first convolution, z-plus in the others, epsilon in fully connected layers"
@@ -159,7 +154,6 @@ class LrpEpsilonAlpha2Beta1Flat(_FirstConvolution):
     Args:
         epsilon: of the epsilon rule; the larger, the more relevance is absorbed.
         stabilizer: what keeps the denominators of the other rules from zero.
-        zero_bias: leave biases out of the rules, so that they absorb no relevance.
     """
 
     summary = "LRP: flat in the first convolution, alpha 2 beta 1 in the others, epsilon in fully connected layers"
@@ -176,7 +170,6 @@ class LrpEpsilonGammaBox(_FirstConvolution):
     Args:
         epsilon: of the epsilon rule; the larger, the more relevance is absorbed.
         stabilizer: what keeps the denominators of the other rules from zero.
-        zero_bias: leave biases out of the rules, so that they absorb no relevance.
         gamma: how much more positive contributions count than negative ones.
     """
 
