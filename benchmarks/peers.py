@@ -90,7 +90,7 @@ def main() -> None:
             ),
             ((d + 1) * N, 0),
         ),
-        f"smooth_grad, 25 samples": (
+        "smooth_grad, 25 samples": (
             ours("smooth_grad", n_samples=25),
             lambda: attr.NoiseTunnel(attr.Saliency(model)).attribute(
                 x, "smoothgrad", nt_samples=25, nt_samples_batch_size=16, stdevs=0.15, target=target, abs=False
@@ -101,7 +101,9 @@ def main() -> None:
     few = 8  # KernelSHAP of Captum takes one example at a time
     small, small_target = x[:few], target[:few]
     lines[f"kernel_shap, {d} tiles, {samples} samples, {few} examples"] = (
-        lambda: xaiexp.attribute(model, small, "kernel_shap", target=small_target, feature_mask=tiles, n_samples=samples),
+        lambda: xaiexp.attribute(
+            model, small, "kernel_shap", target=small_target, feature_mask=tiles, n_samples=samples
+        ),
         lambda: [
             attr.KernelShap(model).attribute(
                 small[i : i + 1], zero[:1], small_target[i : i + 1], n_samples=samples, perturbations_per_eval=1024,

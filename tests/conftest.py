@@ -14,6 +14,10 @@ from xaiexp.registry import installed
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    import torch
+
+    torch.set_num_threads(1)  # the workers share the cores
 
 
 @pytest.fixture(scope="session")

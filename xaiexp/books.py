@@ -62,7 +62,7 @@ class CellState:
             )
 
 
-def reason_of(error: Exception) -> str:
+def reason_of(error: BaseException) -> str:
     """An error in one line."""
     text = str(error).strip().splitlines()
     told = text[0] if text else "no message"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
+import signal
 import sys
+import threading
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from omegaconf import DictConfig
 
@@ -29,6 +31,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 all cells done or skipped by plan; 1 some cell failed, the rest is there; 2 the request is wrong.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    if words == ["--version"]:
+        print(f"xaiexp {version('xaiexp')}")  # noqa: T201
+        return DONE
+    if threading.current_thread() is threading.main_thread():
+        # A scheduler's or a container's stop is an interruption like any other: books are closed, runs end as failed.
+        signal.signal(signal.SIGTERM, _interrupted)
     try:
         if words and "=" not in words[0] and not words[0].startswith(("-", "+", "~")):
             return int(_tool(words[0])(words[1:]))
@@ -42,6 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+
+
+def _interrupted(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _tool(word: str) -> Any:
@@ -75,6 +87,7 @@ def job(cfg: DictConfig) -> int:
         from xaiexp.execute import execute
 
         registry = installed()
+        config.refuse_trust(cfg, list(HydraConfig.get().overrides.task))
         study = config.to_study(cfg, registry)
         with Meter(study.describe()) as meter:
             outcome = execute(study, config.plain(cfg), folder, registry, meter)
@@ -83,6 +96,9 @@ def job(cfg: DictConfig) -> int:
     except UserError as error:
         print(error, file=sys.stderr)  # noqa: T201
         code = WRONG
+    except OSError as error:
+        print(f"{error.filename or folder}: {error.strerror or error}", file=sys.stderr)  # noqa: T201
+        code = FAILED
     except MemoryError:
         print(f"out of memory: {folder}", file=sys.stderr)  # noqa: T201
         code = FAILED
@@ -370,7 +386,7 @@ def _report(words: list[str]) -> int:
     return DONE
 
 
-def _ui(words: list[str]) -> int:
+def _ui(words: list[str]) -> NoReturn:
     from xaiexp.tracking import STORE, embedded_uri
 
     port = "5000"
@@ -385,7 +401,8 @@ def _ui(words: list[str]) -> int:
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", embedded_uri()]
     command += ["--host", "127.0.0.1", "--port", port]
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    return subprocess.call(command)  # noqa: S603  # fixed words, no shell
+    sys.stdout.flush()
+    os.execv(sys.executable, command)  # noqa: S606  # fixed words, no shell; signals then reach the server itself
 
 
 TOOLS = {"plan": _plan, "plugins": _plugins, "report": _report, "ui": _ui}

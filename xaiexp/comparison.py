@@ -26,7 +26,8 @@ def agree_all(
         signed: for every map whether its signs mean anything: where a measure needs them, pairs without are NaN.
 
     Returns:
-        Pairs ``(i, j)`` with ``i < j`` to values; both orders where the measure is not symmetric.
+        Pairs ``(i, j)`` with ``i < j`` to values, NaN where a map is not finite; both orders where the measure is
+        not symmetric.
     """
     count, n, _ = maps.shape
     pairs = [(i, j) for i in range(count) for j in range(count) if i < j or (i != j and not measure.symmetric)]
@@ -35,12 +36,15 @@ def agree_all(
     if not usable:
         return out
     counts = features.counts.expand(n).to(maps.device)
+    finite = maps.isfinite().all(dim=2)
+    maps = maps.nan_to_num(0.0, 0.0, 0.0)
     for d in torch.unique(counts).tolist():
         rows = counts == d
         values = measure.compare_all(maps[:, rows, :d], usable)
         if tuple(values.shape) != (len(usable), int(rows.sum())):
             raise CellError(f"gave agreement of shape {list(values.shape)}; must be {[len(usable), int(rows.sum())]}")
         where = rows.cpu()
-        for pair, value in zip(usable, values.detach().double().cpu(), strict=True):
-            out[pair][where] = value
+        for (i, j), value in zip(usable, values.detach().double().cpu(), strict=True):
+            known = (finite[i] & finite[j])[rows].cpu()
+            out[i, j][where] = value.masked_fill(~known, math.nan)
     return out

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -100,11 +99,15 @@ def composed(overrides: Sequence[str]) -> DictConfig:
     Raises:
         UserError: whatever is wrong with the overrides or the files they name.
     """
+    for each in overrides:
+        if "hydra.searchpath" in each and "pkg://" in each:
+            raise UserError(each, "would import a package to look for files", hint="give a folder: file://PATH")
     with composing() as registry:
         _check_groups(registry, OverridesParser.create().parse_overrides(list(overrides)))
         cfg = compose("config", list(overrides), return_hydra_config=True)
         # Unresolved: a target behind an interpolation is no trusted one either.
         refuse_code(OmegaConf.to_container(cfg, resolve=False))
+        refuse_trust(cfg, overrides)
         return cfg
 
 
@@ -218,13 +221,16 @@ def _without_missing(value: Any) -> Any:
     return value
 
 
-# What Hydra itself instantiates while it starts a job: only its own plugins and callbacks, and loggers.
-_TRUSTED_TARGETS = ("hydra.", "hydra_plugins.", "xaiexp.")
-_TRUSTED_LOGGING = ("logging.", "colorlog.")
+# What Hydra itself would instantiate or import while it starts a job: its registered launchers and sweepers (Hydra
+# looks those up among its plugins), and loggers. Whole names, not prefixes: a dotted name can walk out of a module.
+_PLUGIN_TARGETS = re.compile(r"(hydra_plugins|hydra\._internal\.core_plugins)\.[\w.]+|optuna\.samplers\.\w+")
+_PLUGIN_NODES = ("hydra.launcher", "hydra.sweeper")
+_LOGGERS = re.compile(r"logging\.(StreamHandler|FileHandler|NullHandler|Formatter)|colorlog\.ColoredFormatter")
+_STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
 
 
 def refuse_code(node: Any, where: str = "") -> None:
-    """Refuse a configuration whose ``hydra`` node names code to run that is not a Hydra plugin or a logger.
+    """Refuse a configuration that names code to run.
 
     Components never come from ``_target_``; this closes the doors that Hydra's own node leaves open.
 
@@ -234,10 +240,7 @@ def refuse_code(node: Any, where: str = "") -> None:
     if isinstance(node, Mapping):
         for key, value in node.items():
             here = f"{where}.{key}" if where else str(key)
-            inside_logging = "_logging" in where
-            named = str(key) == "_target_" or (inside_logging and key in ("()", "class"))
-            trusted = _TRUSTED_LOGGING if inside_logging else _TRUSTED_TARGETS
-            if named and isinstance(value, str) and not value.startswith(trusted):
+            if _names_code(where, str(key), value):
                 raise UserError(
                     here, "names code to run, which no configuration may", got=value, hint="only installed plugins run"
                 )
@@ -245,6 +248,29 @@ def refuse_code(node: Any, where: str = "") -> None:
     elif isinstance(node, list | tuple):
         for i, value in enumerate(node):
             refuse_code(value, f"{where}[{i}]")
+
+
+def _names_code(where: str, key: str, value: Any) -> bool:
+    if key == "_target_":
+        plugin = isinstance(value, str) and _PLUGIN_TARGETS.fullmatch(value) is not None
+        return not (plugin and where.startswith(_PLUGIN_NODES))
+    if "_logging" not in where or not isinstance(value, str):
+        return False
+    if key in ("()", "class"):
+        return _LOGGERS.fullmatch(value) is None
+    return "://" in value and value not in _STREAMS
+
+
+def refuse_trust(cfg: DictConfig, overrides: Sequence[str]) -> None:
+    """Refuse a ``trust`` that stands in a file: whom to trust is for the person at the keyboard to say.
+
+    Raises:
+        UserError: the configuration trusts prefixes that the overrides do not name.
+    """
+    if cfg.trust and not any(re.match(r"\+{0,2}trust=", each) for each in overrides):
+        raise UserError(
+            "trust", "may only be given on the command line", got=list(cfg.trust), hint="as 'trust=[PREFIX]', if you do"
+        )
 
 
 def _check_groups(registry: Registry, parsed: Sequence[Override]) -> None:
@@ -293,16 +319,13 @@ def _own_option(kind: str, name: str, registry: Registry) -> bool:
 @contextmanager
 def translated(registry: Registry) -> Iterator[None]:
     """Turn what Hydra and OmegaConf raise into our errors."""
-    # Hydra logs some of what it then raises.
-    logger = logging.getLogger("hydra")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
     try:
         yield
     except (HydraException, OmegaConfBaseException) as error:
         raise _in_our_words(error, registry) from error
-    finally:
-        logger.setLevel(level)
+    except (OSError, ValueError) as error:  # of Hydra's own, for a file or a value that it did not expect
+        told = str(error).strip().splitlines() or [type(error).__name__]
+        raise UserError("config", told[0][:1].lower() + told[0][1:]) from error
 
 
 _NO_OPTION = re.compile(r"Could not (?:find|load) '([^']+)'")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from xaiexp.config import composed, plain, to_study
+from xaiexp.errors import UserError
 from xaiexp.execute import execute
 from xaiexp.registry import installed
 from xaiexp.result import Result
@@ -25,6 +26,8 @@ def run(overrides: Sequence[str] = (), *, quiet: bool = False) -> Result:
     Raises:
         UserError: whatever is wrong with the request.
     """
+    if isinstance(overrides, str):
+        raise UserError("overrides", "must be a list of KEY=VALUE", got=overrides, hint=f"as run([{overrides!r}])")
     cfg = composed(list(overrides))
     registry = installed()
     study = to_study(cfg, registry)

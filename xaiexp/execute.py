@@ -32,7 +32,7 @@ class Outcome:
     """What a study left behind.
 
     Args:
-        code: 0 all cells done or skipped by plan, 1 some failed.
+        code: 0 all cells done or skipped by plan, 1 some failed, 2 nothing could be done.
         errors: metrics and agreements that failed, with their reasons.
         report: path of the report, or None where it was not asked for.
         tracked: whether MLflow has it.
@@ -113,6 +113,7 @@ def _run(
             gallery.add(result)
         del result  # a chunk is let go before the next one is made
     failed = run.failed()
+    nothing = all(state.status == "skipped" for state in run.states.values())
     cells, scores, agreement = tables.cells(run), tables.scores(run), tables.agreement(run)
     summary = tables.summary(scores)
     record |= {
@@ -136,8 +137,10 @@ def _run(
         report = reports.build([folder], folder / "report.html")
     tracked = _track(tracker, folder, record, cells, summary, agreement, meter)
     keys = {(cell.method, cell.baseline): tuple(state.keys) for cell, state in run.states.items()}
+    # That nothing could be done at all is the request's fault, as it is when the plan sees it.
+    code = 2 if nothing else int(failed)
     return Outcome(
-        folder, int(failed), cells, scores, agreement, summary, record, dict(run.metric_errors), report, tracked, keys
+        folder, code, cells, scores, agreement, summary, record, dict(run.metric_errors), report, tracked, keys
     )
 
 
@@ -206,6 +209,4 @@ def _write_record(folder: Path, record: Mapping[str, Any]) -> None:
 
 
 def _write_frame(path: Path, frame: pd.DataFrame) -> None:
-    temporary = path.with_name(f".{path.name}")
-    frame.to_parquet(temporary, index=False)
-    temporary.replace(path)
+    write_atomically(path, frame.to_parquet(index=False))

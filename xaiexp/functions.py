@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from xaiexp.comparison import agree_all
-from xaiexp.contract import Agreement, Baseline, Component, Method, Metric
+from xaiexp.contract import KINDS, Agreement, Baseline, Component, Method, Metric
 from xaiexp.draws import Draws
-from xaiexp.errors import MismatchError, Unsupported
+from xaiexp.errors import MismatchError, UnknownName, Unsupported, nearest
 from xaiexp.explainer import again, attributed, referenced
 from xaiexp.feature_map import FeatureMap
 from xaiexp.passes import Handle, Passes
@@ -29,6 +29,7 @@ def attribute(
     model: Module,
     inputs: Tensor,
     method: str | Method,
+    /,
     *,
     target: int | Tensor | None = None,
     baseline: str | float | Tensor | Baseline = "zero",
@@ -85,6 +86,7 @@ def score(
     inputs: Tensor,
     attributions: Tensor,
     metric: str | Metric,
+    /,
     *,
     target: int | Tensor | None = None,
     baseline: str | float | Tensor | Baseline = "zero",
@@ -145,9 +147,10 @@ def score(
     return torch.full_like(values, float("nan")) if component.needs_sign and not signed else values.detach()
 
 
-def agree(a: Tensor, b: Tensor, measure: str | Agreement, **params: Any) -> Tensor:
+def agree(a: Tensor, b: Tensor, measure: str | Agreement, /, **params: Any) -> Tensor:
     """The agreement ``[N]`` of two batches of attributions, each ``[N, ...]``, NaN where undefined."""
     component = _component("agreement", measure, params)
+    a, b = torch.as_tensor(a), torch.as_tensor(b)
     if a.shape != b.shape or a.ndim < 2:
         raise MismatchError(
             "attributions", f"must both be [N, ...] of one shape, here {list(a.shape)}", got=list(b.shape)
@@ -159,7 +162,13 @@ def agree(a: Tensor, b: Tensor, measure: str | Agreement, **params: Any) -> Tens
 
 
 def components(kind: str | None = None) -> list[type[Component]]:
-    """The component classes that are installed, of one kind or of all, by kind and name."""
+    """The component classes that are installed, of one kind or of all, by kind and name.
+
+    Raises:
+        UnknownName: no such kind.
+    """
+    if kind is not None and kind not in KINDS:
+        raise UnknownName("components", "no kind has this name", got=kind, nearest=nearest(kind, KINDS))
     return list(installed().classes(kind))
 
 
@@ -173,14 +182,16 @@ def _component(kind: str, given: Any, params: Mapping[str, Any]) -> Any:
 
 @contextlib.contextmanager
 def _evaluated(model: Module) -> Iterator[None]:
-    """Eval mode, and afterwards every submodule's own mode again."""
+    """Eval mode, and afterwards every submodule's own mode again; gradients also inside ``torch.inference_mode``."""
     if not isinstance(model, nn.Module):
-        yield
+        with torch.inference_mode(False):
+            yield
         return
     modes = [(module, module.training) for module in model.modules()]
     try:
         model.eval()
-        yield
+        with torch.inference_mode(False):
+            yield
     finally:
         for module, training in modes:
             module.training = training
@@ -200,7 +211,7 @@ def _bound(
     if not isinstance(inputs, Tensor) or inputs.ndim < 2 or not inputs.is_floating_point() or not len(inputs):
         got = list(inputs.shape) if isinstance(inputs, Tensor) else type(inputs).__name__
         raise MismatchError("inputs", "must be a float tensor [N, ...] of at least one example", got=got)
-    inputs = inputs.detach()
+    inputs = inputs.clone() if inputs.is_inference() else inputs.detach()
     modality: Modality = {2: "table", 4: "image"}.get(len(inputs.shape), "series")  # type: ignore[assignment]  # str narrows to the literal
     n = len(inputs)
     batch = Batch(
@@ -222,7 +233,10 @@ def _targets(target: int | Tensor | None, n: int, classes: int) -> Tensor:
         if classes != 1:
             raise MismatchError("target", f"must be given, the model has {classes} outputs", hint="target=0, or [N]")
         target = 0
-    targets = torch.as_tensor(target).to(torch.int64)
+    targets = torch.as_tensor(target)
+    if targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool:
+        raise MismatchError("target", "must be whole numbers", got=str(targets.dtype))
+    targets = targets.to(torch.int64)
     if targets.ndim == 0:
         targets = targets.expand(n)
     if tuple(targets.shape) != (n,):

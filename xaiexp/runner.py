@@ -22,6 +22,7 @@ from xaiexp.contract import Metric
 from xaiexp.draws import Draws
 from xaiexp.errors import CellError, MismatchError, ResourceError, Unsupported, UserError
 from xaiexp.explainer import Explainer
+from xaiexp.guard import HOOKS, Guard
 from xaiexp.passes import Counter, Handle, Passes
 from xaiexp.reader import Examples, Reader
 from xaiexp.store import Store, fingerprint
@@ -158,7 +159,7 @@ class Run:
         explanations: dict[Cell, Explanation] = {}
         for cell, state in self.states.items():
             if state.alive:
-                explanation = self._explained(explainer, state, [weights, data, reader.fingerprint], batch)
+                explanation = self._explained(explainer, state, [weights, data, reader.fingerprint], examples)
                 if explanation is not None:
                     explanations[cell] = explanation
                 if state.status == "failed" and self.study.settings.on_error == "stop":
@@ -174,7 +175,7 @@ class Run:
             {"inputs": batch.inputs, "features": batch.features.index, **batch.context}, batch.ids, reader.fingerprint
         )
         key = digest(["prediction", weights, raw, self.study.settings.precision, torch.__version__])
-        found = self.store.get(key)
+        found = self.store.get(key, "logits")
         self.passes.counter = self.other
         if found is None:
             logits = self.passes.bind(batch).logits()
@@ -194,18 +195,47 @@ class Run:
         self.data_fingerprints.append(raw)
         return batch, logits, data
 
+    def _guarded(self, explainer: Explainer, cell: Cell, examples: Examples) -> tuple[Tensor, Tensor | None]:
+        """The attributions of a cell, by a method that leaves model and batch as it found them.
+
+        Raises:
+            CellError: it does not; what it changed has been put right for the others.
+        """
+        batch = explainer.handle.batch
+        guard = Guard(self.passes.module, batch)
+        try:
+            return explainer.attribute(cell)
+        finally:
+            changed = guard.broken()
+            if changed:
+                self._restore(batch, examples)
+                raise CellError(f"changed {changed}, which the other cells share; it has been put right for them")
+
+    def _restore(self, batch: Batch, examples: Examples) -> None:
+        fresh = self.study.model.load(LoadContext(self.store.folder / "models", self.study.settings.trust))
+        module = self.passes.module
+        if isinstance(module, nn.Module) and isinstance(fresh.module, nn.Module):
+            module.load_state_dict(fresh.module.state_dict())
+            for part in module.modules():
+                for kind in HOOKS:
+                    getattr(part, kind).clear()
+            module.eval().requires_grad_(False)
+            for parameter in module.parameters():
+                parameter.grad = None
+        batch.inputs.copy_(fresh.encode(examples.samples).inputs)
+
     def _explained(
-        self, explainer: Explainer, state: CellState, content: list[Any], batch: Batch
+        self, explainer: Explainer, state: CellState, content: list[Any], examples: Examples
     ) -> Explanation | None:
-        cell, settings = state.cell, self.study.settings
+        cell, settings, batch = state.cell, self.study.settings, explainer.handle.batch
         started = time.perf_counter()
         key = digest([self._identity(cell), content, settings.output, settings.precision, settings.seed])
         before = (state.counter.forward, state.counter.backward)
         self.passes.counter = state.counter
         try:
-            found = self.store.get(key)
+            found = self.store.get(key, "attributions", "features")
             if found is None:
-                elements, reference = explainer.attribute(cell)
+                elements, reference = self._guarded(explainer, cell, examples)
                 features = batch.features
                 stored = {"attributions": elements, "features": features.natural(features.pool(elements))}
                 self.passes.counter = self.other
@@ -224,7 +254,7 @@ class Run:
         except Unsupported as reason:
             state.status, state.reason = "skipped", str(reason)
             return None
-        except Exception as error:  # whatever a method raises is the failure of its cell alone
+        except (Exception, SystemExit) as error:  # whatever a method raises is the failure of its cell alone
             state.status, state.reason = "failed", reason_of(error)
             return None
         finally:
@@ -260,7 +290,7 @@ class Run:
             started = time.perf_counter()
             about = identity(metric, known)
             keys = {cell: digest(["score", about, self.states[cell].keys[-1]]) for cell in explanations}
-            found = {cell: self.store.get(key) for cell, key in keys.items()}
+            found = {cell: self.store.get(key, "values") for cell, key in keys.items()}
             for cell, tensors in found.items():
                 if tensors is not None:
                     out[label, cell] = tensors["values"]

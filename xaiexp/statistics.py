@@ -103,7 +103,7 @@ def ranks(
     confidence: float = 0.95,
     resamples: int = _RESAMPLES,
 ) -> list[int | None]:
-    """The rank of each cell: 1 and how many cells are better beyond the noise.
+    """The rank of each cell: 1 and how many cells are better beyond the noise, in the order of the means.
 
     One cell is better than another if the interval of their mean difference, over the examples where both are
     defined, excludes 0; that takes at least :data:`FEWEST` such examples. Cells that nothing separates share a rank,
@@ -144,6 +144,11 @@ def _ranked(values: Floats, higher_is_better: bool, intervals: Floats) -> list[i
     np.add.at(better, right[low > 0], 1)
     np.add.at(better, left[high < 0], 1)
     defined = np.isfinite(values).sum(axis=1)
+    means = np.array([np.nanmean(row) if n else np.nan for row, n in zip(values, defined, strict=True)])
+    # "Beyond the noise" is not transitive: a cell never ranks before one with a better mean.
+    worst = 0
+    for i in np.argsort(-means if higher_is_better else means, kind="stable"):
+        worst = better[i] = max(worst, int(better[i]))
     return [int(1 + b) if n else None for b, n in zip(better, defined, strict=True)]
 
 

@@ -76,8 +76,11 @@ class Store:
         """Where an object lies."""
         return self.folder / "objects" / key[:2] / f"{key}.safetensors"
 
-    def get(self, key: str) -> dict[str, Tensor] | None:
-        """The tensors of an object, on the CPU; None where there is none, or where its file is damaged."""
+    def get(self, key: str, *names: str) -> dict[str, Tensor] | None:
+        """The tensors of an object, on the CPU; None where there is none, or where its file is damaged.
+
+        A file without one of the ``names`` counts as damaged.
+        """
         path = self.path(key)
         if self.force or not path.is_file():
             return None
@@ -85,10 +88,13 @@ class Store:
         from safetensors.torch import load_file
 
         try:
-            return load_file(path)
+            tensors = load_file(path)
         except (SafetensorError, OSError):
+            tensors = {}
+        if not tensors or not all(name in tensors for name in names):
             path.unlink(missing_ok=True)  # computed anew, and then it is whole
             return None
+        return tensors
 
     def put(self, key: str, tensors: Mapping[str, Tensor]) -> None:
         """Keep an object."""

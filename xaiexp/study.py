@@ -63,6 +63,8 @@ class Settings:
     trust: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if not self.store.strip():
+            raise ParameterError("store", "must name a folder", got=self.store)
         head, _, index = self.device.partition(":")
         if (
             head not in ("auto", "cpu", "cuda")

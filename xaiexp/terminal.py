@@ -60,6 +60,7 @@ class Meter:
     def start(self, total: int) -> None:
         """The number of passes that are expected."""
         self._total, self._started = max(1, total), time.monotonic()
+        self._told = self._started
         if not self._quiet and self._console.is_terminal:
             self._live = Progress(
                 TextColumn("{task.description}"),

@@ -43,15 +43,18 @@ class FeatureAblation(Method):
         valid = features.valid.expand(len(batch), features.d)
         examples, columns = valid.nonzero(as_tuple=True)
         step = model.passes.budget(batch.shape)
+        same: list[Tensor] = []
 
         def without() -> Iterator[tuple[Tensor, Tensor]]:
             for owners, column in zip(torch.split(examples, step), torch.split(columns, step), strict=True):
                 absent = features.rows(owners).index == column.view(-1, *[1] * len(batch.shape))
-                yield torch.where(absent, reference[owners], x[owners]), owners
+                rows = torch.where(absent, reference[owners], x[owners])
+                same.append((rows == x[owners]).flatten(1).all(dim=1))
+                yield rows, owners
 
         values = x.new_zeros(valid.shape)
         if len(examples):
-            values[valid] = model.scores()[examples] - torch.cat(list(model.scores_of_rows(without())))
+            values[valid] = _changes(model.scores()[examples], list(model.scores_of_rows(without())), same)
         return features.spread(values)
 
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
@@ -106,6 +109,7 @@ class Occlusion(Method):
         wanted = touched(batch.features.inside, masks).expand(len(batch), -1)
         examples, windows = wanted.nonzero(as_tuple=True)
         step = model.passes.budget(shape)
+        same: list[Tensor] = []
 
         def occluded() -> Iterator[tuple[Tensor, Tensor]]:
             for owners, window in zip(torch.split(examples, step), torch.split(windows, step), strict=True):
@@ -114,11 +118,13 @@ class Occlusion(Method):
                     along = mask[place].view(len(place), *[-1 if a == axis else 1 for a in range(len(shape))])
                     inside = along if inside is None else inside & along
                 assert inside is not None  # noqa: S101 -- inputs have at least one axis
-                yield torch.where(inside, reference[owners], x[owners]), owners
+                rows = torch.where(inside, reference[owners], x[owners])
+                same.append((rows == x[owners]).flatten(1).all(dim=1))
+                yield rows, owners
 
         differences = x.new_zeros(wanted.shape)
         if len(examples):
-            differences[wanted] = model.scores()[examples] - torch.cat(list(model.scores_of_rows(occluded())))
+            differences[wanted] = _changes(model.scores()[examples], list(model.scores_of_rows(occluded())), same)
         return cover(differences, masks)
 
     def windows(self, shape: tuple[int, ...], modality: Modality) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -160,6 +166,13 @@ class Occlusion(Method):
         except Unsupported:
             return None
         return Cost(1 + math.prod(-(-(n - w) // s) + 1 for n, w, s in zip(shape, window, strides, strict=True)))
+
+
+def _changes(before: Tensor, after: list[Tensor], same: list[Tensor]) -> Tensor:
+    """``f(x) - f(x')``; exactly 0 where x' is x, whatever two batches of different sizes round to."""
+    import torch
+
+    return (before - torch.cat(after)).masked_fill(torch.cat(same), 0.0)
 
 
 def _places(windows: Tensor, counts: list[int]) -> list[Tensor]:
