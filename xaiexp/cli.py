@@ -132,7 +132,12 @@ def _application(words: list[str]) -> int:
     from hydra._internal.utils import get_args_parser
 
     args = get_args_parser().parse_args(words)
-    shows = args.help or args.hydra_help or args.cfg or args.info or args.shell_completion
+    if args.help:
+        from xaiexp import help as helping
+
+        print(helping.page(args.overrides))  # noqa: T201
+        return DONE
+    shows = args.hydra_help or args.cfg or args.info or args.shell_completion
     if shows or args.experimental_rerun:
         return _hydra(words)
     overrides = list(args.overrides)
