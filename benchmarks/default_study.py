@@ -42,7 +42,7 @@ def main() -> None:
         setattr(owner, name, wrapper)
 
     timed(Passes, "_retried")
-    timed(training, "train")
+    timed(training, "_train")
     rows = {"threads": torch.get_num_threads(), "imports": round(imports, 2)}
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
