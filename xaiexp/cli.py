@@ -16,7 +16,9 @@ from omegaconf import DictConfig
 
 from xaiexp import config
 from xaiexp.errors import ResourceError, UnknownName, UserError, nearest
-from xaiexp.registry import Registry, installed
+from xaiexp.plugin_tools import plugins
+from xaiexp.registry import installed
+from xaiexp.safety import refuse_trust
 from xaiexp.store import writable
 
 __all__ = ["TOOLS", "job", "main"]
@@ -87,7 +89,7 @@ def job(cfg: DictConfig) -> int:
         from xaiexp.execute import execute
 
         registry = installed()
-        config.refuse_trust(cfg, list(HydraConfig.get().overrides.task))
+        refuse_trust(cfg.trust, list(HydraConfig.get().overrides.task))
         study = config.to_study(cfg, registry)
         with Meter(study.describe()) as meter:
             outcome = execute(study, config.plain(cfg), folder, registry, meter)
@@ -272,97 +274,6 @@ def _passes(cell: Any, count: int | None, found: bool, exact: bool) -> str:
     return f"{'' if exact else '~'}{cell.cost.total * count:,}"
 
 
-_PLUGINS = "xaiexp plugins [--json | new NAME [--dir DIR] | check [NAME]]"
-
-
-def _new(words: list[str], registry: Registry) -> int:
-    from xaiexp.scaffold import new_plugin
-
-    if len(words) not in (1, 3) or (len(words) == 3 and words[1] != "--dir"):
-        raise UserError("plugins new", "needs a name", hint="xaiexp plugins new NAME [--dir DIR]")
-    folder = new_plugin(words[0], Path(words[2]) if len(words) == 3 else Path(), registry)
-    print(f"{folder}\n  pip install -e {folder}\n  xaiexp plugins check {words[0]}")  # noqa: T201
-    return DONE
-
-
-def _check(words: list[str], registry: Registry) -> int:
-    from xaiexp import conformity, terminal
-
-    if len(words) > 1:
-        raise UserError("plugins check", "takes one name", hint="xaiexp plugins check [NAME]")
-    verdicts = conformity.check(words[0] if words else None, registry)
-    out = terminal.console()
-    if not verdicts:
-        out.print("no plugin but our own is installed; a built-in component's laws: xaiexp plugins check builtin")
-    for verdict in verdicts:
-        if verdict.outcome != "passed":
-            out.print(str(verdict), markup=False)
-    counts = conformity.counts(verdicts)
-    out.print(", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count), markup=False)
-    return FAILED if counts["failed"] else DONE
-
-
-def _plugins(words: list[str]) -> int:
-    registry = installed()
-    if words == ["--json"]:
-        print(json.dumps(_plugins_json(registry), indent=1))  # noqa: T201
-        return DONE
-    if words[:1] == ["new"]:
-        return _new(words[1:], registry)
-    if words[:1] == ["check"]:
-        return _check(words[1:], registry)
-    if words:
-        known = ["new", "check", "--json"]
-        raise UnknownName(f"plugins {words[0]}", "no such tool", nearest=nearest(words[0], known), hint=_PLUGINS)
-    from xaiexp import terminal
-
-    out = terminal.console()
-    rows = [
-        (
-            p.name,
-            str(p),
-            "broken" if p.reason else f"{len(p.components)} components",
-            f"{p.seconds:.2f} s" + (f", slow: imports {', '.join(p.heavy)}" if p.heavy else ""),
-            p.reason,
-        )
-        for p in registry.plugins
-    ]
-    out.print(terminal.plugins_table(rows, ("plugin", "distribution", "state", "import", "reason")))
-    parts = [(c.kind, c.name, c.summary, str(registry.plugin_of(c))) for c in registry.classes()]
-    out.print(terminal.plugins_table(parts, ("kind", "name", "what it does", "from")))
-    return DONE
-
-
-def _plugins_json(registry: Registry) -> dict[str, Any]:
-    from xaiexp.parameters import describe, hints
-
-    return {
-        "plugins": [
-            {
-                "name": p.name,
-                "distribution": p.distribution,
-                "version": p.version,
-                "reason": p.reason or None,
-                "seconds": round(p.seconds, 4),
-                "heavy": list(p.heavy),
-            }
-            for p in registry.plugins
-        ],
-        "components": [
-            {
-                "kind": c.kind,
-                "name": c.name,
-                "summary": c.summary,
-                "source": c.source,
-                "distribution": registry.plugin_of(c).distribution,
-                "version": registry.plugin_of(c).version,
-                "parameters": {name: describe(hint) for name, hint in hints(c).items()},
-            }
-            for c in registry.classes()
-        ],
-    }
-
-
 def _report(words: list[str]) -> int:
     out, folders = None, []
     rest = iter(words)
@@ -410,4 +321,4 @@ def _ui(words: list[str]) -> NoReturn:
     os.execv(sys.executable, command)  # noqa: S606  # fixed words, no shell; signals then reach the server itself
 
 
-TOOLS = {"plan": _plan, "plugins": _plugins, "report": _report, "ui": _ui}
+TOOLS = {"plan": _plan, "plugins": plugins, "report": _report, "ui": _ui}

@@ -23,6 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 from xaiexp import parameters, record, study
 from xaiexp.errors import ParameterError, UnknownName, UserError, nearest
 from xaiexp.registry import Registry, installed
+from xaiexp.safety import refuse_code, refuse_trust
 from xaiexp.schema import derived
 
 __all__ = [
@@ -107,7 +108,7 @@ def composed(overrides: Sequence[str]) -> DictConfig:
         cfg = compose("config", list(overrides), return_hydra_config=True)
         # Unresolved: a target behind an interpolation is no trusted one either.
         refuse_code(OmegaConf.to_container(cfg, resolve=False))
-        refuse_trust(cfg, overrides)
+        refuse_trust(cfg.trust, overrides)
         return cfg
 
 
@@ -219,58 +220,6 @@ def _without_missing(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {k: _without_missing(v) for k, v in value.items() if v != "???"}
     return value
-
-
-# What Hydra itself would instantiate or import while it starts a job: its registered launchers and sweepers (Hydra
-# looks those up among its plugins), and loggers. Whole names, not prefixes: a dotted name can walk out of a module.
-_PLUGIN_TARGETS = re.compile(r"(hydra_plugins|hydra\._internal\.core_plugins)\.[\w.]+|optuna\.samplers\.\w+")
-_PLUGIN_NODES = ("hydra.launcher", "hydra.sweeper")
-_LOGGERS = re.compile(r"logging\.(StreamHandler|FileHandler|NullHandler|Formatter)|colorlog\.ColoredFormatter")
-_STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
-
-
-def refuse_code(node: Any, where: str = "") -> None:
-    """Refuse a configuration that names code to run.
-
-    Components never come from ``_target_``; this closes the doors that Hydra's own node leaves open.
-
-    Raises:
-        UserError: naming the key.
-    """
-    if isinstance(node, Mapping):
-        for key, value in node.items():
-            here = f"{where}.{key}" if where else str(key)
-            if _names_code(where, str(key), value):
-                raise UserError(
-                    here, "names code to run, which no configuration may", got=value, hint="only installed plugins run"
-                )
-            refuse_code(value, here)
-    elif isinstance(node, list | tuple):
-        for i, value in enumerate(node):
-            refuse_code(value, f"{where}[{i}]")
-
-
-def _names_code(where: str, key: str, value: Any) -> bool:
-    if key == "_target_":
-        plugin = isinstance(value, str) and _PLUGIN_TARGETS.fullmatch(value) is not None
-        return not (plugin and where.startswith(_PLUGIN_NODES))
-    if "_logging" not in where or not isinstance(value, str):
-        return False
-    if key in ("()", "class"):
-        return _LOGGERS.fullmatch(value) is None
-    return "://" in value and value not in _STREAMS
-
-
-def refuse_trust(cfg: DictConfig, overrides: Sequence[str]) -> None:
-    """Refuse a ``trust`` that stands in a file: whom to trust is for the person at the keyboard to say.
-
-    Raises:
-        UserError: the configuration trusts prefixes that the overrides do not name.
-    """
-    if cfg.trust and not any(re.match(r"\+{0,2}trust=", each) for each in overrides):
-        raise UserError(
-            "trust", "may only be given on the command line", got=list(cfg.trust), hint="as 'trust=[PREFIX]', if you do"
-        )
 
 
 def _check_groups(registry: Registry, parsed: Sequence[Override]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -32,9 +33,9 @@ class _Trained(Model):
 
     offers = frozenset({"gradients", "modules"})
 
+    @abstractmethod
     def input_shape(self) -> tuple[int, ...]:
         """The shape of one input."""
-        raise NotImplementedError
 
     def fingerprint(self) -> str:
         """The recipe with the versions that it was followed with."""
@@ -68,8 +69,9 @@ class _Trained(Model):
             facts=facts,
         )
 
+    @abstractmethod
     def _class_names(self) -> tuple[str, ...]:
-        raise NotImplementedError
+        """By class index."""
 
 
 @dataclass(frozen=True)
