@@ -315,7 +315,7 @@ def _ui(words: list[str]) -> NoReturn:
             "ui", "there are no runs here yet", got=str(STORE / "mlflow.db"), hint="run a study: xaiexp"
         )
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", embedded_uri()]
-    command += ["--host", "127.0.0.1", "--port", port]
+    command += ["--host", "127.0.0.1", "--port", port, "--workers", "1"]
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     sys.stdout.flush()
     os.execv(sys.executable, command)  # noqa: S606  # fixed words, no shell; signals then reach the server itself
