@@ -224,3 +224,15 @@ def test_a_large_study_is_summarised_within_a_second_of_work():
     started = time.process_time()
     summarise(frame, {f"x{m}": True for m in range(6)}, 0)
     assert time.process_time() - started < 2  # 0.3 s where nothing else runs
+
+
+@pytest.mark.parametrize("higher_is_better", [True, False])
+def test_a_cell_never_ranks_before_one_with_a_better_mean(higher_is_better):
+    # The second cell is noisy: the third beats nobody it does, and yet fewer cells beat the noisy one.
+    generator = np.random.default_rng(0)
+    for trial in range(10):
+        spread = np.array([[0.05], [2.0], [0.05], [0.05]])
+        values = np.array([[1.0], [0.6], [0.8], [0.0]]) + spread * generator.normal(size=(4, 12))
+        given = ranks(values, higher_is_better, seed=trial)
+        order = np.argsort(-values.mean(axis=1) if higher_is_better else values.mean(axis=1))
+        assert [given[i] for i in order] == sorted(given)
