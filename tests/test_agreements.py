@@ -22,9 +22,21 @@ from xaiexp.builtin.agreements.components import (
     SignedRankAgreement,
     TopKIou,
 )
+from xaiexp.builtin.agreements.overlap import expected_iou
+from xaiexp.builtin.agreements.whole_maps import (
+    Cosine,
+    KendallW,
+    Pearson,
+    RankBiasedOverlap,
+    Spearman,
+    Ssim,
+    TopKIouAdjusted,
+)
+from xaiexp.errors import ParameterError
 
 TOP_K = (FeatureAgreement, RankAgreement, SignAgreement, SignedRankAgreement, TopKIou)
-EVERY = [*(cls() for cls in COMPONENTS), KendallTau(of="magnitudes")]
+PAIRED = [cls for cls in COMPONENTS if not (cls.natural or cls.together)]
+EVERY = [*(cls() for cls in PAIRED), KendallTau(of="magnitudes"), RankBiasedOverlap(p=0.7), TopKIouAdjusted(k=4)]
 NAN = float("nan")
 
 
@@ -42,6 +54,16 @@ def by_loops(agreement, a, b):
             return loops.rank_agreement(a, b, k, signed=True)
         case TopKIou():
             return loops.top_k_iou(a, b, k)
+        case TopKIouAdjusted():
+            return loops.top_k_iou_adjusted(a, b, k)
+        case RankBiasedOverlap(p=p):
+            return loops.rank_biased_overlap(a, b, p)
+        case Pearson():
+            return loops.pearson(a, b)
+        case Spearman():
+            return loops.pearson(a, b, ranks_first=True)
+        case Cosine():
+            return loops.cosine(a, b)
         case RankCorrelation():
             return loops.rank_correlation(a, b)
         case PairwiseRankAgreement():
@@ -60,7 +82,7 @@ def tied_maps(m, n, d, seed=0, high=3):
 
 @pytest.mark.parametrize("k", [None, 1, 2, 3, 5, 9])
 @pytest.mark.parametrize("d", [2, 3, 5])
-@pytest.mark.parametrize("cls", TOP_K)
+@pytest.mark.parametrize("cls", [*TOP_K, TopKIouAdjusted])
 def test_the_top_k_measures_are_their_definitions_over_all_ways_of_breaking_ties(cls, d, k):
     a, b = tied_maps(2, 12, d, seed=d)
     want = [by_loops(cls(k=k), *rows) for rows in zip(a, b, strict=True)]
@@ -69,7 +91,7 @@ def test_the_top_k_measures_are_their_definitions_over_all_ways_of_breaking_ties
 
 @pytest.mark.parametrize("high", [1, 3, 1000])
 @pytest.mark.parametrize("d", [2, 3, 5, 16, 17, 40])
-@pytest.mark.parametrize("agreement", [a for a in EVERY if not isinstance(a, TOP_K)], ids=repr)
+@pytest.mark.parametrize("agreement", [a for a in EVERY if not isinstance(a, (*TOP_K, TopKIouAdjusted))], ids=repr)
 def test_the_rank_measures_are_their_definitions(agreement, d, high):
     a, b = tied_maps(2, 6, d, seed=d, high=high)
     want = [by_loops(agreement, *rows) for rows in zip(a, b, strict=True)]
@@ -84,8 +106,12 @@ def test_correlations_equal_scipy(high):
         warnings.simplefilter("ignore", stats.ConstantInputWarning)
         tau = [stats.kendalltau(x, y).statistic for x, y in zip(a.numpy(), b.numpy(), strict=True)]
         rho = [stats.spearmanr(abs(x), abs(y)).statistic for x, y in zip(a.numpy(), b.numpy(), strict=True)]
+        r = [stats.pearsonr(x, y).statistic for x, y in zip(a.numpy(), b.numpy(), strict=True)]
+        signed = [stats.spearmanr(x, y).statistic for x, y in zip(a.numpy(), b.numpy(), strict=True)]
     np.testing.assert_allclose(KendallTau().compare(a, b), tau, atol=1e-12)
     np.testing.assert_allclose(RankCorrelation().compare(a, b), rho, atol=1e-12)
+    np.testing.assert_allclose(Pearson().compare(a, b), r, atol=1e-12)
+    np.testing.assert_allclose(Spearman().compare(a, b), signed, atol=1e-12)
 
 
 def test_wide_maps_in_float32_are_counted_exactly():
@@ -189,7 +215,8 @@ def test_reversed_rankings_disagree_completely():
 
 
 def test_only_measures_of_signs_need_them():
-    assert {a.name for a in EVERY if a.needs_sign} == {"sign_agreement", "signed_rank_agreement", "kendall_tau"}
+    signs = {"sign_agreement", "signed_rank_agreement", "kendall_tau", "pearson", "spearman", "cosine"}
+    assert {a.name for a in EVERY if a.needs_sign} == signs
     assert not KendallTau(of="magnitudes").needs_sign
     a, b = tied_maps(2, 10, 12)
     for agreement in EVERY:
@@ -231,3 +258,75 @@ def test_the_maps_keep_their_dtype_and_numbers(agreement):
 def test_inversions_are_the_pairs_out_of_order(sequence):
     want = sum(x > y for x, y in itertools.combinations(sequence, 2))
     assert ranking.inversions(torch.tensor([sequence], dtype=torch.int32)).tolist() == [want]
+
+
+# Chance, depth, structure, all at once
+
+
+@pytest.mark.parametrize(("d", "a", "b"), [(6, 1, 1), (6, 2, 4), (5, 3, 3), (7, 5, 4), (4, 4, 4), (4, 0, 2)])
+def test_the_overlap_that_chance_gives_is_the_mean_over_all_sets(d, a, b):
+    want = loops.expected_iou(d, a, b) if a else 0.0
+    assert expected_iou(d, a, b) == pytest.approx(want)
+
+
+def test_random_maps_agree_beyond_chance_by_nothing():
+    generator = torch.Generator().manual_seed(0)
+    a, b = torch.randn(2, 4000, 50, generator=generator)
+    assert TopKIou(k=20).compare(a, b).mean() > 0.2
+    assert abs(TopKIouAdjusted(k=20).compare(a, b).mean()) < 0.01
+
+
+def test_where_all_features_are_the_top_chance_cannot_be_told_from_agreement():
+    a, b = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(0))
+    assert TopKIouAdjusted(k=5).compare(a, b).isnan().all()
+    assert TopKIouAdjusted(k=99).compare(a, b).isnan().all()
+
+
+def test_overlap_weighs_the_top_more_than_the_bottom():
+    a = torch.arange(20.0, 0, -1)[None]
+    top, bottom = a.clone(), a.clone()
+    top[0, [0, 1]] = top[0, [1, 0]]
+    bottom[0, [18, 19]] = bottom[0, [19, 18]]
+    measure = RankBiasedOverlap(p=0.8)
+    # Only depth 1 (or 19) differs: (1 - p) p^(k - 1) times what is missing there.
+    assert measure.compare(a, top).item() == pytest.approx(1 - 0.2)
+    assert measure.compare(a, bottom).item() == pytest.approx(1 - 0.2 * 0.8**18 / 19, abs=1e-6)
+
+
+@pytest.mark.parametrize("side", [(7, 7), (16, 9), (30, 40)])
+@pytest.mark.parametrize("of", ["values", "magnitudes"])
+def test_structure_is_that_of_scikit_image(side, of):
+    from skimage.metrics import structural_similarity
+
+    a, noise = torch.randn(2, 3, *side, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    b = a + 0.5 * noise
+    got = Ssim(of=of).compare(a, b)
+    if of == "magnitudes":
+        a, b = a.abs(), b.abs()
+    for n in range(3):
+        x, y = a[n] / a[n].abs().max(), b[n] / b[n].abs().max()
+        want = structural_similarity(x.numpy(), y.numpy(), win_size=7, data_range=2 if of == "values" else 1)
+        assert got[n].item() == pytest.approx(want, abs=1e-12)
+
+
+def test_structure_needs_a_picture():
+    a, b = torch.randn(2, 3, 2, 9, generator=torch.Generator().manual_seed(0))
+    assert Ssim().compare(a, b).isnan().all()
+    assert Ssim().compare(torch.ones(1, 8, 8), torch.rand(1, 8, 8)).isnan().all()
+    assert Ssim(window=9).compare(a[:, :, :5].repeat(1, 3, 1), b[:, :, :5].repeat(1, 3, 1)).isfinite().all()
+    with pytest.raises(ParameterError, match="must be odd"):
+        Ssim(window=4)
+
+
+@pytest.mark.parametrize("m", [2, 3, 6])
+def test_concordance_is_its_definition(m):
+    maps = tied_maps(m, 8, 9, seed=m)
+    maps[0, 3] = 1.0
+    want = [loops.kendall_w(maps[:, n].tolist()) for n in range(8)]
+    np.testing.assert_allclose(KendallW().compare_together(maps), want, atol=1e-12)
+
+
+def test_concordance_of_two_is_half_of_one_and_their_correlation():
+    a, b = torch.rand(2, 10, 30, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    torch.testing.assert_close(KendallW().compare(a, b), (1 + RankCorrelation().compare(a, b)) / 2)
+    torch.testing.assert_close(KendallW().compare_together(torch.stack([a] * 5)), torch.ones(10).double())

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+import json
 import subprocess
 import sys
 
@@ -73,6 +75,15 @@ def test_breast_cancer_is_that_of_scikit_learn_in_its_own_units():
         row = int(sample.id.removeprefix("breast_cancer/"))
         np.testing.assert_allclose(sample.data.numpy(), whole.data[row], rtol=1e-6)
         assert sample.label == whole.target[row]
+
+
+@pytest.mark.parametrize("dataset", [Digits(), BreastCancer()], ids=lambda d: d.name)
+def test_the_bundled_data_sets_have_a_part_to_train_on(dataset):
+    source, training = dataset.open(), dataset.training()
+    ids = [{s.id for s in part.read(0, part.count)} for part in (source, training)]
+    assert not ids[0] & ids[1]
+    assert len(ids[0] | ids[1]) == source.count + training.count == {"digits": 1797, "breast_cancer": 569}[dataset.name]
+    assert (training.class_names, training.feature_names) == (source.class_names, source.feature_names)
 
 
 @pytest.mark.parametrize(("part", "total"), [(digits, 1797), (breast_cancer, 569)])
@@ -208,7 +219,13 @@ def rewrite(text):
             ResourceError,
             r"dataset\.mask_column: .*c\.png is 5 x 5 pixels, its picture c\.png is 9 x 6",
         ),
-        (lambda f: (f / "labels.csv").unlink(), {}, ResourceError, r"dataset\.labels: no such file .*labels\.csv"),
+        (
+            lambda f: (f / "labels.csv").unlink(),
+            {},
+            ResourceError,
+            r"dataset\.labels: .*neither a file labels\.csv nor its",
+        ),
+        (lambda f: None, {"labels": "gone.csv"}, ResourceError, r"dataset\.labels: no such file .*gone\.csv"),
         (rewrite(""), {}, ResourceError, r"dataset\.labels: .*labels\.csv has no rows"),
         (rewrite("file,label\n"), {}, ResourceError, r"dataset\.labels: .*labels\.csv has a header but no rows"),
         (rewrite("file,label\na.png\n"), {}, ResourceError, r"line 2: 1 cells where the header has 2"),
@@ -247,6 +264,80 @@ def test_what_is_wrong_with_a_folder_of_pictures_is_named(folder, damage, values
     damage(folder)
     with pytest.raises(kind, match=message):
         ImageFolder(str(folder), **values).open().read(0, 3)
+
+
+def test_boxes_are_the_mask_where_there_is_none(folder):
+    lines = ["file,label,mask,boxes", 'a.png,0,,"[[1, 2, 4, 5]]"', 'b.png,0,,"[[0.5, 0, 2, 1], [3, 7.5, 60, 80]]"']
+    lines += ['c.png,0,masks/c.png,"[[0, 0, 9, 6]]"']
+    (folder / "labels.csv").write_text("\n".join(lines))
+    a, b, c = ImageFolder(str(folder), box_column="boxes").open().read(0, 3)
+    # Rows are the second number; pixels that are partly inside are in, what is beyond the picture is not.
+    assert a.mask.shape == (6, 9)
+    assert [tuple(place) for place in a.mask.nonzero().tolist()] == [(y, x) for y in (2, 3, 4) for x in (1, 2, 3)]
+    assert b.mask.shape == (9, 6)
+    places = [(0, 0), (0, 1), *((y, x) for y in (7, 8) for x in (3, 4, 5))]
+    assert [tuple(place) for place in b.mask.nonzero().tolist()] == places
+    assert c.mask.sum() == 9  # the mask, not the box
+    assert ImageFolder(str(folder)).open().read(0, 1)[0].mask is None  # no column of the default name
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ('"[[1, 2, 3]]"', r"dataset\.box_column: .*labels\.csv, line 2: \[1, 2, 3\] is no box of four numbers"),
+        ('"[1, 2, 3, 4]"', "1 is no box of four numbers"),
+        ('"[[3, 2, 1, 4]]"', r"the box \[3, 2, 1, 4\] is empty"),
+        ('"[[1, 2, 3, NaN]]"', "is no box of four numbers"),
+        ('"[[1, 2"', "line 2: Expecting"),
+        ("7", "line 2: 'int' object is not iterable"),
+        ('"[[9, 0, 12, 4]]"', r"line 2: the box lies outside the picture of 9 x 6 \(got \[9\.0, 0\.0, 12\.0, 4\.0\]\)"),
+    ],
+)
+def test_what_is_wrong_with_a_box_is_named(folder, cell, message):
+    (folder / "labels.csv").write_text(f"file,label,boxes_xyxy\na.png,0,{cell}\n")
+    with pytest.raises(MismatchError, match=message):
+        ImageFolder(str(folder)).open().read(0, 1)
+
+
+@pytest.fixture
+def classes(folder):
+    """The same pictures in a folder for each class, without a list."""
+    (folder / "labels.csv").unlink()
+    (folder / "masks" / "c.png").unlink()
+    (folder / "masks").rename(folder / "dog")
+    (folder / "cat").mkdir()
+    for name, place in (("a", "dog"), ("b", "cat"), ("c", "dog")):
+        (folder / f"{name}.png").rename(folder / place / f"{name}.png")
+    (folder / "cat" / "notes.txt").write_text("not a picture")
+    return folder
+
+
+def test_a_folder_for_each_class_needs_no_list(classes):
+    source = ImageFolder(str(classes)).open()
+    samples = source.read(0, 9)
+    assert source.class_names == ("cat", "dog")
+    assert [(s.id, s.label, s.mask) for s in samples] == [
+        ("cat/b.png", 0, None),
+        ("dog/a.png", 1, None),
+        ("dog/c.png", 1, None),
+    ]
+    assert samples[0].data.size == (6, 9)  # turned
+    assert ImageFolder(str(classes)).outline().count == source.count == 3
+    other = ImageFolder(str(classes), classes=("fish", "dog", "cat")).open()
+    assert [s.label for s in other.read(0, 3)] == [2, 1, 1]
+
+
+def test_what_is_wrong_with_folders_of_classes_is_named(classes, tmp_path):
+    with pytest.raises(MismatchError, match=r"dataset\.classes: .*dog is none of the 2 classes .*\n  nearest: dogs"):
+        ImageFolder(str(classes), classes=("cat", "dogs")).open()
+    (classes / "cat" / "b.png").write_bytes(b"damaged")
+    with pytest.raises(ResourceError, match=r"cat/b\.png is not a picture, or is damaged"):
+        ImageFolder(str(classes)).open()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(
+        ResourceError, match=r"dataset\.labels: .*empty has neither a file labels\.csv nor its pictures"
+    ):
+        ImageFolder(str(tmp_path / "empty")).outline()
 
 
 def test_damage_is_found_on_opening_not_on_reading(folder):
@@ -311,11 +402,25 @@ def test_a_missing_file_of_texts_is_named(tmp_path):
 
 
 def test_the_kit_s_photos_and_sentences(kit):
-    photos = ImageFolder(str(kit / "photos"), labels=str(kit / "photos" / "labels.csv")).open()
+    photos = ImageFolder(str(kit / "photos"), box_column=None).open()
     assert photos.count == 57
     masked = [s for s in photos.read(0, 57) if s.mask is not None]
     assert len(masked) == 9
     assert all(s.mask.shape == s.data.size[::-1] and 0.005 < s.mask.float().mean() < 0.95 for s in masked)
+    boxed = [s for s in ImageFolder(str(kit / "photos")).open().read(0, 57) if s.mask is not None]
+    assert len(boxed) == 49
+    with (kit / "photos" / "labels.csv").open(newline="") as file:
+        boxes = {row["file"]: row["boxes_xyxy"] for row in csv.DictReader(file)}
+    truth = {s.id: s.mask for s in masked}
+    for sample in boxed:
+        if sample.id not in truth:
+            width, height = sample.data.size
+            expected = np.zeros((height, width), dtype=bool)
+            for left, top, right, bottom in json.loads(boxes[sample.id]):
+                expected[top:bottom, left:right] = True
+            np.testing.assert_array_equal(sample.mask.numpy(), expected)
+        else:
+            assert torch.equal(sample.mask, truth[sample.id])
     sentences = Text(str(kit / "text" / "sst2_dev.tsv")).open()
     assert sentences.count == 872
     assert sum(s.label for s in sentences.read(0, 872)) == 444  # as published

@@ -71,3 +71,22 @@ def test_rows_may_repeat(ragged):
     assert twice.counts.tolist() == [1, 1, 3]
     shared = pixel_map((1, 2, 2))
     assert shared.rows(torch.tensor([0, 5])) is shared
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 5), (2, 7)])
+def test_features_over_channels_need_no_index_and_give_the_same(shape):
+    d = int(torch.tensor(shape[1:]).prod())
+    index = torch.arange(d).view(1, 1, *shape[1:]).expand(1, *shape)
+    quick = FeatureMap.from_index(index, shape[1:])
+    assert quick.stacked
+    slow = FeatureMap.from_index(index.flip(0).clone(), shape[1:])
+    slow.__dict__["stacked"] = False
+    elements, values = torch.randn(2, 6, *shape), torch.randn(2, 6, d)
+    torch.testing.assert_close(quick.pool(elements), slow.pool(elements))
+    torch.testing.assert_close(quick.pool(elements[:, 0]), slow.pool(elements[:, 0]))
+    assert torch.equal(quick.expand(values), slow.expand(values))
+    assert torch.equal(quick.spread(values), slow.spread(values))
+    inputs, reference, present = elements[:, 0], elements[:, 1], values > 0
+    assert torch.equal(quick.keep(inputs, reference, present), slow.keep(inputs, reference, present))
+    turned = FeatureMap.from_index(index.clone().flip(-1), shape[1:])
+    assert not turned.stacked

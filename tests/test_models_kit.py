@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from builders import bind, draws, make_batch, pixel_map
 from torch.testing import assert_close
 
 from xaiexp.builtin.baselines.blur import default_sigma, gaussian_blur
 from xaiexp.builtin.datasets.image_folder import ImageFolder
 from xaiexp.builtin.datasets.text import Text
-from xaiexp.builtin.models.language import Transformers
+from xaiexp.builtin.features.token import Token
+from xaiexp.builtin.methods.attention import AttentionRollout, AttentionXGradient, Chefer, RawAttention
+from xaiexp.builtin.models.pretrained import Transformers
 from xaiexp.builtin.models.vision import Torchvision
-from xaiexp.types import LoadContext
+from xaiexp.types import LoadContext, Sample
 
 CONTEXT = LoadContext(None)
 
@@ -51,3 +55,63 @@ def test_minilm_reads_the_sentences(kit):
         for i in range(3):
             alone = network.encode(samples[i : i + 1])
             assert_close(network.module(alone.inputs, **alone.context)[0], logits[i], atol=1e-5, rtol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def digits(kit):
+    """The kit's vision transformer, its encoded pictures, its predictions, the labels."""
+    model = Transformers(path=str(kit / "models" / "vit_mnist_hf"), mean=(0.1307,), std=(0.3081,))
+    assert model.modality == "image"
+    assert model.offers == {"gradients", "modules", "attention"}
+    network = model.load(CONTEXT)
+    with np.load(kit / "arrays" / "mnist500.npz") as arrays:
+        pictures, labels = torch.from_numpy(arrays["images"]).float() / 255, torch.from_numpy(arrays["labels"]).long()
+    samples = [Sample(f"digit {i}", picture.unsqueeze(0)) for i, picture in enumerate(pictures)]
+    inputs = network.encode(samples).inputs
+    assert inputs.shape[1:] == model.input_shape()
+    with torch.no_grad():
+        return network, inputs, network.module(inputs).argmax(1), labels
+
+
+def test_the_vision_transformer_reads_digits(digits):
+    network, _, predicted, labels = digits
+    assert network.class_names == tuple("0123456789")
+    assert (predicted == labels).double().mean() > 0.98
+
+
+@pytest.mark.parametrize(
+    ("method", "better"),
+    [(RawAttention(), 0.05), (AttentionRollout(), 0.01), (AttentionXGradient(positive=True), 0.2), (Chefer(), 0.3)],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_attention_goes_where_the_stroke_is(digits, method, better):
+    network, inputs, predicted, _ = digits
+    batch = make_batch(inputs[:64], predicted[:64], features=pixel_map((1, 28, 28)))
+    maps = method.attribute(bind(network.module, batch), batch, None, draws(batch)).flatten(1)
+    ink = (inputs[:64].flatten(1) > 0).double()  # brighter than the mean of the data
+    share = (maps * ink).sum(1) / maps.sum(1)
+    # Of a map that is the same everywhere the stroke would get as much as it has of the area.
+    assert (share / ink.mean(1)).mean() > 1 + better
+
+
+@pytest.mark.parametrize("method", [RawAttention(), AttentionXGradient(), Chefer()], ids=lambda m: m.name)
+def test_attention_finds_the_words_that_decide(kit, method):
+    network = Transformers(path=str(kit / "models" / "minilm_sst2")).load(CONTEXT)
+    encoded = network.encode(Text(str(kit / "text" / "sst2_dev.tsv")).open().read(0, 32))
+    features = Token().build(encoded)
+    with torch.no_grad():
+        logits = network.module(encoded.inputs, **encoded.context)
+    batch = make_batch(
+        encoded.inputs, logits.argmax(1), features=features, modality="text", context=dict(encoded.context)
+    )
+    handle = bind(network.module, batch)
+    values = features.pool(method.attribute(handle, batch, None, draws(batch)))
+    order = values.masked_fill(~features.valid, -torch.inf).argsort(dim=1, descending=True)
+    rank = order.argsort(dim=1)
+
+    def without(present):
+        reference = network.special["mask"].expand_as(encoded.inputs)
+        return handle.scores(features.keep(encoded.inputs, reference, present), "probability").mean()
+
+    last = features.counts.unsqueeze(1) - 1 - rank
+    assert without(rank >= 3) < without(last >= 3) - 0.1

@@ -7,8 +7,8 @@ import torch
 import transformers
 from torch.testing import assert_close
 
-from xaiexp.builtin.models.language import Transformers
-from xaiexp.errors import MismatchError, ResourceError
+from xaiexp.builtin.models.pretrained import Transformers
+from xaiexp.errors import MismatchError, ParameterError, ResourceError
 from xaiexp.types import LoadContext, Sample
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -202,7 +202,7 @@ def test_a_hub_out_of_reach_is_named(monkeypatch, tmp_path):
         "model.path: no such folder, not in the local cache of the hub, and huggingface.co cannot be reached "
         "(no route) (got 'nobody/at-all')"
     )
-    assert second == "  give a local folder with the model and its tokenizer"
+    assert second == "  give a local folder with the model and its tokenizer or preprocessing"
 
 
 def test_the_fingerprint_follows_the_files(folder, tmp_path):
@@ -210,3 +210,122 @@ def test_the_fingerprint_follows_the_files(folder, tmp_path):
     one = Transformers(path=str(copy)).fingerprint()
     (copy / "vocab.txt").write_text("[PAD]")
     assert Transformers(path=str(copy)).fingerprint() != one
+
+
+def byte_level(folder):
+    """A RoBERTa with a byte-level tokenizer, whose tokens carry the space before them."""
+    from tokenizers import ByteLevelBPETokenizer
+
+    folder.mkdir()
+    trained = ByteLevelBPETokenizer()
+    specials = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    trained.train_from_iterator(["a good film , unlikely good", "goodness"] * 3, 290, 1, False, specials)
+    trained.save_model(str(folder))
+    tokenizer = transformers.RobertaTokenizer(
+        vocab=str(folder / "vocab.json"), merges=str(folder / "merges.txt"), model_max_length=30
+    )
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    config = transformers.RobertaConfig(
+        vocab_size=len(tokenizer), num_labels=2, max_position_embeddings=40, pad_token_id=1, **sizes
+    )
+    transformers.AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
+    return folder
+
+
+def joined(encoded, text):
+    """The tokens of each word, put together."""
+    words = {}
+    for token, word in zip(encoded.tokens[text], encoded.words[text].tolist(), strict=False):
+        words.setdefault(word, []).append(token.removeprefix("##").replace("Ġ", ""))
+    return {word: "".join(parts) for word, parts in words.items() if word >= 0}
+
+
+def test_words_are_joined_pieces(folder):
+    encoded = load(folder).encode(texts("unlikely good", "a [MASK] xyzzy film, film"))
+    assert encoded.words.dtype == torch.int64
+    assert encoded.words[0].tolist() == [-1, 0, 0, 0, 1, -1, -1, -1]
+    assert encoded.words[1].tolist() == [-1, 0, 1, 2, 3, 4, 5, -1]
+    assert joined(encoded, 0) == {0: "unlikely", 1: "good"}
+    assert joined(encoded, 1) == {0: "a", 1: "[MASK]", 2: "[UNK]", 3: "film", 4: ",", 5: "film"}
+
+
+def test_words_of_a_byte_level_tokenizer(tmp_path):
+    encoded = load(byte_level(tmp_path / "roberta")).encode(texts("a good unlikely film", "goodness"))
+    assert joined(encoded, 0) == {0: "a", 1: "good", 2: "unlikely", 3: "film"}
+    assert joined(encoded, 1) == {0: "goodness"}
+    assert ((encoded.words >= 0) == encoded.removable).all()
+
+
+def slow(folder, monkeypatch):
+    """The same network with a tokenizer that does not tell where its tokens stand."""
+    real = transformers.AutoTokenizer.from_pretrained
+
+    def read(*args, **kwargs):
+        tokenizer = real(*args, **kwargs)
+        monkeypatch.setattr(type(tokenizer), "is_fast", False)
+        return tokenizer
+
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", read)
+    return load(folder)
+
+
+def test_a_slow_tokenizer_tells_no_words_and_takes_no_masks(folder, monkeypatch):
+    network = slow(folder, monkeypatch)
+    encoded = network.encode(texts("unlikely good"))
+    assert encoded.words is None
+    assert encoded.masks is None
+    with pytest.raises(MismatchError, match="has masks, and the model's tokenizer does not tell where"):
+        network.encode([Sample("a", "good", mask=((0, 2),))])
+
+
+@pytest.mark.parametrize(
+    ("spans", "marked"),
+    [
+        (((0, 8),), {1, 2, 3}),  # unlikely
+        (((2, 3),), {2}),  # the l of ##like
+        (((7, 10),), {3, 4}),  # from ##ly over the space into good
+        (((8, 9),), set()),  # the space alone
+        (((0, 1), (9, 13)), {1, 4}),
+        ((), set()),
+    ],
+)
+def test_a_mask_marks_the_tokens_that_its_spans_touch(folder, spans, marked):
+    encoded = load(folder).encode([Sample("a", "unlikely good", mask=spans), *texts("a good film , with more words")])
+    assert encoded.masks.dtype == torch.bool
+    assert set(encoded.masks[0].nonzero().flatten().tolist()) == marked
+    assert not encoded.masks[1].any()
+
+
+def test_a_mask_beyond_max_length_is_cut_with_its_text(folder):
+    encoded = load(folder, max_length=4).encode([Sample("a", "a good film good", mask=((2, 6), (12, 16)))])
+    assert encoded.masks.int().tolist() == [[0, 0, 1, 0]]
+
+
+def test_masks_of_a_byte_level_tokenizer_leave_the_space_out(tmp_path):
+    encoded = load(byte_level(tmp_path / "roberta")).encode([Sample("a", "a good film", mask=((1, 2),))])
+    assert not encoded.masks.any()
+    encoded = load(tmp_path / "roberta").encode([Sample("a", "a good film", mask=((2, 6),))])
+    assert encoded.masks[0].tolist() == (encoded.words[0] == 1).tolist()
+
+
+def test_no_mask_is_none(folder):
+    assert load(folder).encode(texts("good", "a film")).masks is None
+
+
+@pytest.mark.parametrize("mask", [((3, 2),), ((0, 99),), ((-1, 2),), (1, 2), "abc", torch.ones(3)])
+def test_a_mask_that_is_no_spans_is_named(folder, mask):
+    with pytest.raises(MismatchError, match=r"mask of example 'a' must be spans \(start, stop\) of its 4 characters"):
+        load(folder).encode([Sample("a", "good", mask=mask)])
+
+
+def test_attention_is_fused_and_offered(folder):
+    model = Transformers(path=str(folder))
+    assert model.load(LoadContext(None)).module.model.config._attn_implementation == "sdpa"
+    assert model.offers == {"gradients", "modules", "attention"}
+
+
+def test_parameters_of_pictures_are_refused_for_texts(folder):
+    with pytest.raises(ParameterError, match=r"model\.std: is for pictures, and this model takes texts"):
+        load(folder, std=(0.5,))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import urllib.error
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+from torch.overrides import TorchFunctionMode
 from torchvision import models as tv
 
 from xaiexp.builtin.models.vision import Torchvision
@@ -108,6 +110,8 @@ def test_transformers_offer_no_convolutions():
     assert "convolutions" in Torchvision(arch="resnet18").offers
     assert "convolutions" not in Torchvision(arch="vit_b_16").offers
     assert "convolutions" not in Torchvision(arch="swin_t").offers
+    assert "attention" in Torchvision(arch="vit_b_16").offers
+    assert "attention" not in Torchvision(arch="resnet18").offers
 
 
 def test_a_thousand_classes_are_imagenet_s():
@@ -216,3 +220,89 @@ def test_the_fingerprint_follows_the_file(tmp_path):
     one = Torchvision(weights=str(path)).fingerprint()
     path.write_bytes(b"ab")
     assert Torchvision(weights=str(path)).fingerprint() != one
+
+
+# One of each family; the smallest pictures that its strides allow.
+FAMILIES = {
+    "alexnet": 64,
+    "convnext_tiny": 64,
+    "densenet121": 64,
+    "efficientnet_b0": 64,
+    "googlenet": 64,
+    "inception_v3": 96,
+    "maxvit_t": 224,
+    "mnasnet0_5": 64,
+    "mobilenet_v2": 64,
+    "mobilenet_v3_small": 64,
+    "regnet_y_400mf": 64,
+    "resnet18": 64,
+    "shufflenet_v2_x0_5": 64,
+    "squeezenet1_0": 64,
+    "swin_t": 64,
+    "vgg11": 64,
+    "vit_b_32": 64,
+}
+
+
+class Kernels(TorchFunctionMode):
+    """Notes convolutions whose windows overlap, or are of one pixel, and products of a square softmax."""
+
+    def __init__(self, seen):
+        super().__init__()
+        self.seen = seen
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        name = getattr(func, "__name__", "")
+        if name == "conv2d" and tuple(args[1].shape[2:]) not in {(1, 1), tuple(args[3])}:
+            self.seen.add("convolution")
+        if name == "multi_head_attention_forward" or (name == "softmax" and out.shape[-1] == out.shape[-2]):
+            self.seen.add("attention")
+        return out
+
+
+@pytest.mark.parametrize("arch", FAMILIES)
+def test_every_family_gives_scores_with_gradients_and_what_it_offers(arch):
+    model = Torchvision(arch=arch, weights="none", classes=3, crop=FAMILIES[arch])
+    network = model.load(LoadContext(None))
+    inputs = torch.rand(2, *model.input_shape(), generator=torch.Generator().manual_seed(0)).requires_grad_()
+    seen = set()
+    with Kernels(seen):
+        scores = network.module(inputs)
+    assert scores.shape == (2, 3)  # one tensor, of the main head alone
+    # torchvision starts the head of a vision transformer with zeros: no score depends on anything there.
+    if not arch.startswith("vit_"):
+        (gradient,) = torch.autograd.grad(scores[:, 0].sum(), inputs)
+        assert gradient.isfinite().all()
+        assert (gradient != 0).any()
+    assert ("convolutions" in model.offers) == ("convolution" in seen)
+    assert ("attention" in model.offers) == ("attention" in seen)
+
+
+def test_no_architecture_is_of_a_family_that_was_not_tried():
+    """What is offered follows from the beginning of a name; resnext and wide_resnet are torchvision's ResNet."""
+    tried = {re.match("[a-z]+", arch)[0] for arch in FAMILIES} | {"resnext", "wide"}
+    for arch in tv.list_models(module=tv):
+        assert re.match("[a-z]+", arch)[0] in tried, arch
+
+
+@pytest.mark.parametrize("arch", ["googlenet", "inception_v3"])
+@pytest.mark.parametrize("auxiliary", [True, False])
+def test_the_heads_for_training_may_be_in_a_file_or_not(arch, auxiliary, tmp_path):
+    plain = tv.get_model(arch, weights=None, num_classes=3, init_weights=False, aux_logits=auxiliary)
+    assert any(key.lower().startswith("aux") for key in plain.state_dict()) == auxiliary
+    plain.transform_input = True  # as torchvision's own weights want it
+    torch.save(plain.state_dict(), tmp_path / "w.pth")
+    network = load(arch=arch, weights=str(tmp_path / "w.pth"))
+    inputs = torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(network.module(inputs), plain.eval()(inputs))
+
+
+def test_a_vision_transformer_is_built_for_its_crop():
+    network = load(arch="vit_b_32", crop=64)
+    assert network.module.encoder.pos_embedding.shape[1] == 1 + 2 * 2
+    with pytest.raises(MismatchError, match=r"model\.crop: vit_b_32 cannot be built for it: .* \(got 70\)"):
+        load(arch="vit_b_32", crop=70)
+    with pytest.raises(MismatchError, match=r"model\.crop: the default weights of vit_b_16 take 224 pixels"):
+        load(arch="vit_b_16", weights="default", classes=1000, crop=64)

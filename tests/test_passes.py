@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from builders import bind, make_batch
@@ -147,6 +149,49 @@ def test_scores_without_a_graph_are_refused_gradients(batch):
 def test_inputs_of_the_wrong_shape_are_named(network, batch):
     with pytest.raises(CellError, match=r"\[3, 5\]"):
         bind(network, batch).scores(batch.inputs[:3])
+
+
+def test_scores_and_penultimate_representation_come_from_the_same_passes(network, batch):
+    handle = bind(network, batch, budget=3)
+    rows, owners = batch.inputs[[2, 0, 2, 1, 3]] * 1.5, torch.tensor([2, 0, 2, 1, 3])
+    pieces = [(rows[:4], owners[:4]), (rows[4:], owners[4:])]
+    scores, hidden = (torch.cat(parts) for parts in zip(*handle.scores_and_hidden_of_rows(pieces), strict=True))
+    torch.testing.assert_close(scores, network(rows).gather(1, batch.targets[owners][:, None])[:, 0])
+    torch.testing.assert_close(hidden, network[:2](rows))
+    assert handle.passes.counter.forward == 5
+    assert not any(module._forward_pre_hooks for module in network.modules())
+
+
+def test_the_representation_of_the_pool_is_made_once_for_all_batches(network, batch):
+    pool = batch.inputs * 2
+    background = replace(batch.background, pool=pool)
+    first, second = (replace(batch, background=background, inputs=batch.inputs + k) for k in (0, 1))
+    handle = bind(network, first, budget=3)
+    want = network[:2](pool)
+    torch.testing.assert_close(handle.hidden_of_pool(), want)
+    assert handle.passes.counter.forward == 4
+    torch.testing.assert_close(handle.passes.bind(second).hidden_of_pool(), want)
+    assert handle.passes.counter.forward == 4
+    other = replace(batch, background=replace(background, pool=pool[:2] * 3))
+    torch.testing.assert_close(handle.passes.bind(other).hidden_of_pool(), network[:2](pool[:2] * 3))
+    assert handle.passes.counter.forward == 6
+    half = handle.elsewhere(nn.Sequential(nn.Linear(5, 3).double()))
+    assert torch.equal(half.hidden_of_pool(), pool)
+
+
+def test_the_representation_of_the_pool_needs_a_pool_its_context_and_a_layer(network, batch):
+    with pytest.raises(Unsupported, match="background"):
+        bind(network, batch).hidden_of_pool()
+    known = replace(batch, background=replace(batch.background, pool=batch.inputs))
+    with pytest.raises(Unsupported, match=r"not a torch\.nn\.Module"):
+        bind(lambda x: x, known).hidden_of_pool()
+    bare = bind(nn.Tanh(), known)
+    for _ in range(2):
+        with pytest.raises(Unsupported, match="no penultimate layer"):
+            bare.hidden_of_pool()
+    assert bare.passes.counter.forward == 4
+    with pytest.raises(Unsupported, match="context"):
+        bind(network, replace(known, context={"mask": torch.ones(4)})).hidden_of_pool()
 
 
 def test_half_precision_stays_near_and_comes_back_in_the_inputs_dtype():

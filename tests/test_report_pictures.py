@@ -260,3 +260,31 @@ def test_channels_stand_below_each_other():
     lines = ET.fromstring(series_svg(np.zeros((3, 4)), None, True, "x")).findall(f"{SVG}polyline")
     heights = {float(line.get("points").split()[0].split(",")[1]) for line in lines}
     assert sorted(heights) == [20, 60, 100]
+
+
+# -- series
+
+
+def test_the_spans_of_windows_are_set_off_and_tell_their_steps_and_their_attribution():
+    curves, values = np.zeros((2, 7)), np.array([2.0, 2, 2, -1, -1, -1, 0.5])
+    root = ET.fromstring(series_svg(curves, values, True, "s", [0, 0, 0, 1, 1, 1, 2]))
+    boxes = root.findall(f"{SVG}rect")
+    assert [box.findtext(f"{SVG}title") for box in boxes] == ["steps 0 to 2: 2", "steps 3 to 5: -1", "step 6: 0.500"]
+    width = float(root.get("width"))
+    places = [(float(box.get("x")), float(box.get("width"))) for box in boxes]
+    np.testing.assert_allclose(
+        places, [(0, width * 3 / 7), (width * 3 / 7, width * 3 / 7), (width * 6 / 7, width / 7)], 1e-3
+    )
+    borders = [float(line.get("x1")) for line in root.findall(f"{SVG}line")]
+    np.testing.assert_allclose(borders, [width * 3 / 7, width * 6 / 7], 1e-3)
+
+
+def test_what_lies_between_features_says_nothing():
+    root = ET.fromstring(series_svg(np.zeros((1, 4)), np.zeros(4), True, "s", [0, 0, -1, 1]))
+    assert [box.findtext(f"{SVG}title") for box in root.findall(f"{SVG}rect")] == ["steps 0 to 1: 0", "step 3: 0"]
+
+
+@pytest.mark.parametrize("features", [None, [0, 1, 2, 3], [0, 0]])
+def test_single_steps_have_no_borders(features):
+    root = ET.fromstring(series_svg(np.zeros((1, 4)), np.ones(4), True, "s", features))
+    assert root.findall(f"{SVG}rect") == root.findall(f"{SVG}line") == []

@@ -13,8 +13,9 @@ import pytest
 import torch
 
 import xaiexp
-from xaiexp import cli, errors
-from xaiexp.contract import Method
+from xaiexp import cli, config, errors
+from xaiexp.contract import Method, Metric
+from xaiexp.registry import installed
 from xaiexp.tables import AGREEMENT, CELLS, SCORES, SUMMARY
 
 SMALL = [
@@ -62,7 +63,8 @@ def test_a_study_leaves_every_file_with_its_exact_columns(workplace):
         ("integrated_gradients", "mean", "done"),
         ("random", "none", "done"),
     ]
-    assert len(frames["scores"]) == 4 * 3 * 12
+    own = frames["scores"][~frames["scores"]["metric"].str.contains(".", regex=False)]
+    assert len(own) == 4 * 3 * 12
     assert len(frames["agreement"]) == 6 * 2 * 12
     counted = frames["cells"].set_index(["method", "baseline"])
     assert counted.loc[("integrated_gradients", "zero"), "backward_passes"] == 50 * 12
@@ -313,7 +315,7 @@ def test_a_sweep_makes_a_study_a_job_and_one_report_and_mlflow_finds_the_runs(wo
     parents = [r for r in parents if "mlflow.parentRunId" not in r.data.tags]
     assert sorted(r.info.status for r in parents) == ["FAILED", "FINISHED"]
     done = next(r for r in parents if r.info.status == "FINISHED")
-    summary = pd.read_csv(sweep / "2" / "summary.csv").set_index("method")["mean"]
+    summary = pd.read_csv(sweep / "2" / "summary.csv").query("metric == 'deletion'").set_index("method")["mean"]
     assert done.data.metrics["random.deletion"] == pytest.approx(summary["random"])
     children = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{done.info.run_id}'")
     assert {r.info.run_name for r in children} == {"saliency", "random"}
@@ -334,3 +336,152 @@ def test_presets_of_the_user_come_before_ours(workplace):
 
     cfg = config.composed(["experiment=mine"])
     assert (cfg.model.name, cfg.examples) == ("digits_mlp", 3)
+
+
+# Several targets, effort, removal
+
+
+def test_several_targets_share_passes_and_each_class_of_an_example_stands_once(workplace):
+    more = ["method=[occlusion,random]", "metric=[infidelity,sparseness]", "baseline=[zero]", "examples=20"]
+    both = run(*more, "target=[predicted,label,3]")
+    told = both.scores[["example", "target"]].drop_duplicates()
+    assert not both.scores.duplicated(["method", "baseline", "metric", "example", "target"]).any()
+    assert (both.scores.groupby(["method", "metric"]).size() == len(told)).all()
+    single = {name: run(*more, f"target={name}", "store=elsewhere") for name in ("predicted", "label", "3")}
+    wanted = set()
+    for name, result in single.items():
+        pairs = result.scores[["example", "target"]].drop_duplicates()
+        wanted |= set(pairs.itertuples(index=False, name=None))
+        merged = result.scores.merge(both.scores, on=["method", "baseline", "metric", "example", "target"])
+        assert len(merged) == len(result.scores), name
+        np.testing.assert_allclose(merged["value_x"], merged["value_y"], rtol=1e-4, atol=1e-6)
+    assert set(told.itertuples(index=False, name=None)) == wanted
+    # Windows do not depend on the class: three targets cost what one costs.
+    (row,) = both.cells[both.cells["method"] == "occlusion"].itertuples()
+    (one,) = single["predicted"].cells[single["predicted"].cells["method"] == "occlusion"].itertuples()
+    assert row.forward_passes == one.forward_passes
+    assert row.examples == one.examples == 20
+    assert both.record["passes"]["metrics"]["infidelity"] == pytest.approx(
+        single["predicted"].record["passes"]["metrics"]["infidelity"] | {"seconds": pytest.approx(0, abs=1e9)}
+    )
+    assert list(both.agreement.columns) == [*AGREEMENT, "target"]
+    assert both.attributions("occlusion").shape[0] == len(told)
+
+
+def test_all_classes_can_be_explained(workplace):
+    result = run("method=[saliency]", "metric=[sparseness]", "agreement=[]", "target=all", "examples=5")
+    assert sorted(result.scores["target"]) == sorted(list(range(10)) * 5)
+    assert (result.summary["n"] == 5).all()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("target=[]", "target: names no target"),
+        ("target=[predicted,11]", "target: the model has 10 classes, 0 to 9"),
+        ("target=[predicted,nobody]", "target"),
+    ],
+)
+def test_targets_that_cannot_be_are_refused(workplace, given, words):
+    with pytest.raises(errors.UserError) as refused:
+        run(given)
+    assert words in str(refused.value)
+
+
+def test_effort_sets_what_nobody_set(workplace):
+    def steps(*more):
+        cfg = config.composed([*SMALL, *more])
+        return config.to_study(cfg, installed()).methods["integrated_gradients"].n_steps
+
+    assert [steps(), steps("effort=draft"), steps("effort=publication")] == [50, 16, 200]
+    assert steps("effort=draft", "method.integrated_gradients.n_steps=33") == 33
+    with pytest.raises(errors.UserError, match="effort"):
+        steps("effort=sloppy")
+
+
+def test_the_removal_is_an_axis(workplace):
+    result = run("removal=[blur,mean]", "metric=[deletion,sparseness]")
+    assert set(result.scores["metric"]) >= {"deletion_blur", "deletion_mean", "sparseness"}
+    assert "deletion" not in set(result.scores["metric"])
+    alone = run("+metric@metric.mine=deletion", "metric.mine.removal=mean")
+    key = ["method", "baseline", "example"]
+    mine = alone.scores[alone.scores["metric"] == "mine"].set_index(key)["value"]
+    axis = result.scores[result.scores["metric"] == "deletion_mean"].set_index(key)["value"]
+    pd.testing.assert_series_equal(mine.sort_index(), axis.sort_index(), rtol=1e-5)
+    assert "deletion (removal)" in set(result.verdicts["metric"])
+    assert (result.path / "verdicts.csv").is_file()
+    assert (result.path / "comparisons.csv").is_file()
+
+
+def test_a_metric_that_is_not_for_this_model_is_left_out_with_the_reason(workplace, bring):
+    @dataclass(frozen=True)
+    class ForTexts(Metric):
+        summary, source = "one for texts", "nobody"
+        higher_is_better, bounds, unit = True, (None, None), "1"
+        needs_sign, scale_invariant, re_explains = False, False, False
+        modalities = ("text",)
+
+        def score(self, model, batch, explanation, rng):
+            raise AssertionError
+
+    bring(ForTexts)
+    result = run("metric=[for_texts,sparseness]")
+    assert set(result.scores["metric"]) == {"sparseness"}
+    assert result.record["metrics_left_out"] == {"for_texts": "is for texts; the data are pictures"}
+
+
+def test_the_plan_expects_nothing_of_the_store_once_the_data_were_edited(workplace, capsys):
+    rows = "\n".join(f"{i},{i % 7 / 3},{i % 2}" for i in range(60))
+    Path("data.csv").write_text(f"a,b,label\n{rows}\n")
+    words = ["model=tabular_mlp", "dataset=csv", "dataset.path=data.csv", "dataset.label_column=label", "examples=6"]
+    words += ["method=[saliency]", "metric=[sparseness]", "agreement=[]", "tracking.uri=off", "report=false"]
+    assert cli.main(words) == cli.DONE
+    assert cli.main(["plan", *words]) == cli.DONE
+    assert "1 expected in the store" in capsys.readouterr().out
+    Path("data.csv").write_text(f"a,b,label\n{rows}\n60,0.5,1\n")
+    assert cli.main(["plan", *words]) == cli.DONE
+    assert "0 expected in the store" in capsys.readouterr().out
+
+
+def test_a_method_that_cannot_work_in_half_precision_is_skipped_by_the_plan(workplace, bring):
+    @dataclass(frozen=True)
+    class Exact(Method):
+        summary, source = "one that needs all digits", "nobody"
+        needs, reads_baseline, signed, complete = frozenset({"gradients"}), False, True, False
+        multiplied_by_inputs, precisions = False, ("fp32",)
+
+        def attribute(self, model, batch, reference, rng):
+            return model.gradients()
+
+    bring(Exact)
+    result = run("method=[exact,saliency]", "precision=bf16", "metric=[sparseness]")
+    cells = result.cells.set_index("method")
+    assert cells.loc["exact", "status"] == "skipped"
+    assert cells.loc["exact", "reason"] == "works in fp32, not in bf16"
+    assert cells.loc["saliency", "status"] == "done"
+
+
+def test_layers_and_neurons_are_explained_beside_inputs_and_compared_among_themselves(workplace):
+    words = ["model=digits_cnn", "method=[saliency,layer_activation,layer_conductance,neuron_gradient,random]"]
+    result = run(*words, "baseline=[zero]", "metric=[deletion,sparseness]", "report=true")
+    assert (result.cells["status"] == "done").all()
+    scores = result.scores.set_index(["method", "metric"])["value"]
+    assert scores["layer_activation", "sparseness"].notna().all()
+    assert scores["layer_activation", "deletion"].isna().all()
+    assert scores["neuron_gradient", "deletion"].isna().all()
+    assert scores["saliency", "deletion"].notna().all()
+    pairs = set(result.agreement[["method_a", "method_b"]].itertuples(index=False, name=None))
+    assert pairs == {("layer_activation", "layer_conductance"), ("saliency", "random")}
+    assert result.attributions("layer_activation").shape[0] == 12
+    assert (result.path / "report.html").is_file()
+
+
+def test_an_estimate_that_noise_dominates_is_a_warning(workplace):
+    words = ["method=[rise]", "metric=[sparseness]", "agreement=[]", "baseline=[mean]"]
+    few, many = (run(*words, f"method.rise.n_masks={n}") for n in (16, 2000))
+    assert "is sampling noise on" in few.cells["reason"].item()
+    assert many.cells["reason"].item() == ""
+    assert few.standard_errors("rise").shape == few.attributions("rise").shape
+    assert few.standard_errors("rise").mean() > 5 * many.standard_errors("rise").mean()
+    with pytest.raises(errors.UserError, match="does not sample"):
+        run("method=[saliency]").standard_errors("saliency")

@@ -22,6 +22,7 @@ LIARS = [
     ("component", "pickles", components.HoldsALock),
     ("component", "identity", components.TellsItsAddress),
     ("method", "shape", methods.StillInTheGraph),
+    ("method", "standard_error", methods.NegativeErrors),
     ("method", "precision", methods.AlwaysFloat32),
     ("method", "network_unchanged", methods.LeavesAHook),
     ("method", "inputs_unchanged", methods.ClearsTheInputs),

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, replace
 
 from xaiexp.contract import Method
-from xaiexp.types import Cost
+from xaiexp.types import Cost, Estimate
 
 OWN = random.Random(0)
 
@@ -48,6 +48,15 @@ class StillInTheGraph(Honest):
 
     def attribute(self, model, batch, reference, rng):
         return model.gradients().requires_grad_()
+
+
+@dataclass(frozen=True)
+class NegativeErrors(Honest):
+    """States standard errors that none can be."""
+
+    def attribute(self, model, batch, reference, rng):
+        values = model.gradients()
+        return Estimate(values, -batch.features.pool(values).abs() - 1)
 
 
 @dataclass(frozen=True)

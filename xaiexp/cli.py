@@ -110,6 +110,7 @@ def job(cfg: DictConfig) -> int:
 
 def _show(outcome: Any, brief: bool) -> None:
     from xaiexp import terminal
+    from xaiexp.study import EVERY_METHOD
 
     out = terminal.console()
     if brief:
@@ -118,10 +119,15 @@ def _show(outcome: Any, brief: bool) -> None:
             f"{told['model']} on {told['dataset']}, seed {told['seed']}: {outcome.record['status']}", markup=False
         )
     if not brief and len(outcome.summary):
+        refused = set(outcome.verdicts.loc[outcome.verdicts["refused"].astype(bool), "metric"])
         out.print("mean [95 % interval] (rank; equal ranks are a tie within the noise)", markup=False)
-        out.print(terminal.summary_table(outcome.summary, outcome.record["metrics"]))
+        out.print(terminal.summary_table(outcome.summary, outcome.record["metrics"], refused))
+        for line in terminal.verdict_lines(outcome.verdicts):
+            out.print(line, markup=False)
+        out.print()
     if not brief and len(outcome.agreement):
-        measure = outcome.agreement["measure"].iloc[0]
+        pairs = outcome.agreement[outcome.agreement["method_a"] != EVERY_METHOD]
+        measure = (pairs if len(pairs) else outcome.agreement)["measure"].iloc[0]
         out.print(f"agreement: {measure}, mean over examples", markup=False)
         out.print(terminal.agreement_table(outcome.agreement, measure))
     for note in terminal.notes(outcome.cells, outcome.errors):
@@ -261,8 +267,10 @@ def _plan(words: list[str]) -> int:
             for what, n in (("attributions", cells), ("metrics at most", metrics))
         ]
         out.print(f"passes for {', '.join(told)}")
+        for label, why in made.metric_skips.items():
+            out.print(f"metric {label} is left out: {why}", markup=False)
         if again:
-            out.print(f"not counted: {', '.join(again)} (explains perturbed inputs again)")
+            out.print(f"not counted: {', '.join(again)} (explains again)")
     return DONE
 
 

@@ -12,7 +12,7 @@ from xaiexp.contract import Agreement
 from xaiexp.errors import CellError
 from xaiexp.feature_map import FeatureMap
 
-__all__ = ["agree_all"]
+__all__ = ["agree_all", "agree_together"]
 
 
 def agree_all(
@@ -38,13 +38,43 @@ def agree_all(
     counts = features.counts.expand(n).to(maps.device)
     finite = maps.isfinite().all(dim=2)
     maps = maps.nan_to_num(0.0, 0.0, 0.0)
+    if measure.natural and (len(features.shape) != 2 or features.ragged):
+        return out
     for d in torch.unique(counts).tolist():
         rows = counts == d
-        values = measure.compare_all(maps[:, rows, :d], usable)
+        part = maps[:, rows, :d].contiguous()
+        values = measure.compare_all(part.view(*part.shape[:2], *features.shape) if measure.natural else part, usable)
         if tuple(values.shape) != (len(usable), int(rows.sum())):
             raise CellError(f"gave agreement of shape {list(values.shape)}; must be {[len(usable), int(rows.sum())]}")
         where = rows.cpu()
         for (i, j), value in zip(usable, values.detach().double().cpu(), strict=True):
             known = (finite[i] & finite[j])[rows].cpu()
             out[i, j][where] = value.masked_fill(~known, math.nan)
+    return out
+
+
+def agree_together(measure: Agreement, maps: Tensor, features: FeatureMap, signed: Sequence[bool]) -> Tensor:
+    """Agreement ``[N]`` (float64, on the CPU) of all maps at once, for a measure that compares them together.
+
+    Args:
+        maps, features, signed: as in :func:`agree_all`; a measure that reads signs takes the maps that have them.
+
+    Returns:
+        NaN where fewer than two maps are left, or one of them is not finite.
+    """
+    n = maps.shape[1]
+    out = torch.full((n,), math.nan, dtype=torch.float64)
+    if measure.needs_sign:
+        maps = maps[torch.tensor(list(signed), device=maps.device)]
+    if len(maps) < 2:
+        return out
+    counts = features.counts.expand(n).to(maps.device)
+    finite = maps.isfinite().all(dim=2).all(dim=0)
+    maps = maps.nan_to_num(0.0, 0.0, 0.0)
+    for d in torch.unique(counts).tolist():
+        rows = counts == d
+        values = measure.compare_together(maps[:, rows, :d])
+        if tuple(values.shape) != (int(rows.sum()),):
+            raise CellError(f"gave agreement of shape {list(values.shape)}; must be {[int(rows.sum())]}")
+        out[rows.cpu()] = values.detach().double().masked_fill(~finite[rows], math.nan).cpu()
     return out

@@ -24,7 +24,7 @@ from xaiexp import parameters, record, study
 from xaiexp.errors import ParameterError, UnknownName, UserError, nearest
 from xaiexp.registry import Registry, installed
 from xaiexp.safety import refuse_code, refuse_trust
-from xaiexp.schema import derived
+from xaiexp.schema import EFFORT, at_effort, derived
 
 __all__ = [
     "CONF",
@@ -72,6 +72,7 @@ class XaiexpSearchPath(SearchPathPlugin):
 def prepare() -> Registry:
     """Tell Hydra of our components and folders; once a process is enough, more do no harm."""
     Plugins.instance().register(XaiexpSearchPath)
+    OmegaConf.register_new_resolver(EFFORT, at_effort, replace=True)
     registry, store = installed(), ConfigStore.instance()
     for component in registry.classes():
         package = f"{component.kind}.{component.name}" if component.kind in LISTS else component.kind
@@ -161,7 +162,21 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
         if key != "hydra":  # has values that only a job knows
             value = OmegaConf.select(cfg, str(key), throw_on_missing=False)
             out[str(key)] = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
-    return out
+    return _with_removals(out)
+
+
+def _with_removals(values: dict[str, Any]) -> dict[str, Any]:
+    """The axis ``removal`` written out: a metric that removes features stands there once for each of its values."""
+    removals, metrics = values.get("removal"), values.get("metric")
+    if not removals or not isinstance(removals, list) or not isinstance(metrics, dict):
+        return values
+    written: dict[str, Any] = {}
+    for label, node in metrics.items():
+        if isinstance(node, dict) and "removal" in node:
+            written |= {f"{label}_{removal}": {**node, "removal": removal} for removal in removals}
+        else:
+            written[label] = node
+    return values | {"metric": written, "removal": []}
 
 
 def _settings(values: Mapping[str, Any]) -> study.Settings:

@@ -20,12 +20,16 @@ from xaiexp.types import (
     Batch,
     Cost,
     Encoded,
+    Estimate,
     Explanation,
     LoadContext,
     Modality,
     Network,
     Outline,
+    Precision,
+    Scores,
     Source,
+    Space,
 )
 
 if TYPE_CHECKING:
@@ -85,8 +89,8 @@ class Model(Component):
     Class variables (or properties, where a parameter decides):
         modality: what it takes: ``image``, ``text``, ``table`` or ``series``.
         offers: what methods may use of it, out of ``gradients`` (differentiable with respect to its inputs),
-            ``modules`` (a ``torch.nn.Module`` whose submodules can be hooked) and ``convolutions`` (has a
-            convolutional layer over a picture).
+            ``modules`` (a ``torch.nn.Module`` whose submodules can be hooked), ``convolutions`` (has a
+            convolutional layer over a picture) and ``attention`` (has self-attention layers).
     """
 
     kind: ClassVar[str] = "model"
@@ -134,6 +138,18 @@ class Dataset(Component):
         Raises:
             UserError: as :meth:`open`, as far as it can be seen without reading everything.
         """
+
+    def fingerprint(self) -> str:
+        """What the plan may know of the data without reading them; equal data may differ, not the reverse."""
+        return ""
+
+    def training(self) -> Source | None:
+        """Samples to train a model on, none of which :meth:`open` gives; None where there are none.
+
+        Raises:
+            UserError: as :meth:`open`.
+        """
+        return None
 
 
 @dataclass(frozen=True)
@@ -187,6 +203,14 @@ class Method(Component):
         modalities: what kind of inputs it is for.
         reads_distribution: whether it takes all R references at once, ``[N, R, *shape]``. Others get one
             reference ``[N, *shape]`` at a time and their attributions are averaged over the R.
+        space: what its attributions speak about: ``input`` (elements of the input, for the target's score),
+            ``layer`` (units of a layer, ``[N, *layer]``, for the target's score) or ``neuron`` (elements of the
+            input, for one neuron inside the network).
+        precisions: the precisions of passes that it can work with. Gradients of a sure prediction vanish in fp16
+            without a word, so that one must be asked for.
+        control: whether it is no explanation at all but what any explanation must beat (noise, an edge detector).
+        target_specific: whether another target gets another explanation (attention rollout, or the activations
+            of a layer, are the same for all).
     """
 
     kind: ClassVar[str] = "method"
@@ -205,13 +229,18 @@ class Method(Component):
     multiplied_by_inputs: ClassVar[bool]
     modalities: ClassVar[tuple[Modality, ...]] = MODALITIES
     reads_distribution: ClassVar[bool] = False
+    space: ClassVar[Space] = "input"
+    target_specific: ClassVar[bool] = True
+    control: ClassVar[bool] = False
+    precisions: ClassVar[tuple[Precision, ...]] = ("fp32", "bf16")
 
     @abstractmethod
-    def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
+    def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor | Estimate:
         """Attributions ``[N, *shape]`` of ``batch.inputs`` for ``batch.targets``.
 
         Finite, detached, on the batch's device. The elements of a feature add up to the attribution of the
-        feature; a method that thinks in features ends with ``batch.features.spread(values)``.
+        feature; a method that thinks in features ends with ``batch.features.spread(values)``. A method that
+        samples returns an :class:`xaiexp.types.Estimate`, with the standard error of each feature.
 
         Args:
             model: the passes: ``model.scores(x)``, ``model.gradients(x)``; see :class:`xaiexp.passes.Handle`.
@@ -237,8 +266,14 @@ class Metric(Component):
         bounds: the lowest and highest possible value; None is unbounded.
         needs_sign: whether it reads the sign of attributions: NaN for methods that are not signed.
         scale_invariant: whether multiplying a map by a positive number changes nothing.
-        re_explains: whether it calls ``explanation.again``.
+        re_explains: whether it calls ``explanation.again``, ``under`` or ``aimed``.
         unit: of the value: ``logit``, ``probability``, ``output`` (whichever the study explains), ``1``.
+        needs: what it uses of the model beyond its scores, as for :class:`Method`; the plan leaves it out where
+            the model does not offer that.
+        modalities: what kind of inputs it is for.
+        spaces: which attributions it can judge (see :class:`Method`): NaN for others.
+        also: names of further numbers that it returns by :class:`xaiexp.types.Scores`; a lower one is nearer
+            to the data, and they are never ranked.
     """
 
     kind: ClassVar[str] = "metric"
@@ -257,12 +292,19 @@ class Metric(Component):
     scale_invariant: ClassVar[bool]
     re_explains: ClassVar[bool]
     unit: ClassVar[str]
+    needs: ClassVar[frozenset[str]] = frozenset()
+    modalities: ClassVar[tuple[Modality, ...]] = MODALITIES
+    spaces: ClassVar[tuple[Space, ...]] = ("input",)
+    also: ClassVar[tuple[str, ...]] = ()
 
     def score(self, model: Handle, batch: Batch, explanation: Explanation, rng: Draws) -> Tensor:
         """The values ``[N]`` of one explanation; NaN where undefined."""
-        return self.score_all(model, batch, [explanation], rng)[0]
+        scored = self.score_all(model, batch, [explanation], rng)
+        return (scored.values if isinstance(scored, Scores) else scored)[0]
 
-    def score_all(self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws) -> Tensor:
+    def score_all(
+        self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws
+    ) -> Tensor | Scores:
         """The values ``[M, N]`` of M explanations of one batch; override where they can share passes.
 
         Every explanation must meet the same random numbers, whichever others are there.
@@ -284,6 +326,9 @@ class Agreement(Component):
         bounds: the lowest and highest possible value; the highest is that of a map with itself.
         needs_sign: whether it reads signs: NaN where a method is not signed.
         symmetric: whether the order of the two changes nothing.
+        natural: whether it reads maps in the features' own shape, ``[N, H, W]`` in place of ``[N, d]``; NaN where
+            that has not two axes.
+        together: whether it is one number for all maps at once, by :meth:`compare_together`, and not for pairs.
     """
 
     kind: ClassVar[str] = "agreement"
@@ -291,10 +336,16 @@ class Agreement(Component):
     bounds: ClassVar[tuple[float | None, float | None]]
     needs_sign: ClassVar[bool]
     symmetric: ClassVar[bool]
+    natural: ClassVar[bool] = False
+    together: ClassVar[bool] = False
 
     @abstractmethod
     def compare(self, a: Tensor, b: Tensor) -> Tensor:
         """Agreement ``[N]`` of pooled attributions ``a`` and ``b``, each ``[N, d]``: finite, without padding."""
+
+    def compare_together(self, maps: Tensor) -> Tensor:
+        """Agreement ``[N]`` of M maps ``[M, N, d]`` at once; only where the fact ``together`` says so."""
+        raise NotImplementedError(f"{type(self).__name__} compares pairs")
 
     def compare_all(self, maps: Tensor, pairs: Sequence[tuple[int, int]]) -> Tensor:
         """Agreement ``[P, N]`` of P pairs of M maps ``[M, N, d]``; override where pairs can share work."""

@@ -40,6 +40,7 @@ def run(overrides: Sequence[str] = (), *, quiet: bool = False) -> Result:
         outcome.scores,
         outcome.agreement,
         outcome.summary,
+        outcome.verdicts,
         outcome.record,
         Store(Path(study.settings.store).resolve()),
         outcome.keys,

@@ -44,6 +44,7 @@ class Outcome:
     scores: pd.DataFrame
     agreement: pd.DataFrame
     summary: pd.DataFrame
+    verdicts: pd.DataFrame
     record: Mapping[str, Any]
     errors: Mapping[str, str]
     report: Path | None
@@ -72,6 +73,7 @@ def execute(study: Study, config: Mapping[str, Any], folder: Path, registry: Reg
     tracker: tracking.Tracker | None = None
     try:
         prepared = plan(study)
+        record["metrics_left_out"] = dict(prepared.metric_skips)
         store = Store(Path(study.settings.store), study.settings.force)
         writable(store.folder, "store")
         records.remember(store.folder, study, registry)
@@ -115,17 +117,22 @@ def _run(
     failed = run.failed()
     nothing = all(state.status == "skipped" for state in run.states.values())
     cells, scores, agreement = tables.cells(run), tables.scores(run), tables.agreement(run)
-    summary = tables.summary(scores)
+    verdicts = tables.verdicts(scores)
+    summary = tables.summary(scores, verdicts)
     record |= {
         "status": "failed" if failed else "done",
         "error": "; ".join(f"{k}: {v}" for k, v in run.metric_errors.items()) or None,
         "passes": _passes(run),
         "data": {**record.get("data", {}), "fingerprint": digest(run.data_fingerprints)},
+        "store": str(store.folder.resolve()),
+        "objects": {f"{cell.method}|{cell.baseline}": state.keys for cell, state in run.states.items() if state.keys},
     }
     _write_frame(folder / "cells.parquet", cells)
     _write_frame(folder / "scores.parquet", scores)
     _write_frame(folder / "agreement.parquet", agreement)
     write_atomically(folder / "summary.csv", summary.to_csv(index=False).encode())
+    write_atomically(folder / "verdicts.csv", verdicts.to_csv(index=False).encode())
+    write_atomically(folder / "comparisons.csv", tables.comparisons(scores).to_csv(index=False).encode())
     if gallery is not None:
         gallery.write(folder / "gallery")
     record["seconds"] = round(time.perf_counter() - started, 3)
@@ -135,13 +142,12 @@ def _run(
         from xaiexp import report as reports
 
         report = reports.build([folder], folder / "report.html")
-    tracked = _track(tracker, folder, record, cells, summary, agreement, meter)
+    tracked = _track(tracker, folder, record, cells, summary, verdicts, agreement, meter)
     keys = {(cell.method, cell.baseline): tuple(state.keys) for cell, state in run.states.items()}
     # That nothing could be done at all is the request's fault, as it is when the plan sees it.
     code = 2 if nothing else int(failed)
-    return Outcome(
-        folder, code, cells, scores, agreement, summary, record, dict(run.metric_errors), report, tracked, keys
-    )
+    errors = dict(run.metric_errors)
+    return Outcome(folder, code, cells, scores, agreement, summary, verdicts, record, errors, report, tracked, keys)
 
 
 def _track(
@@ -150,6 +156,7 @@ def _track(
     record: Mapping[str, Any],
     cells: pd.DataFrame,
     summary: pd.DataFrame,
+    verdicts: pd.DataFrame,
     agreement: pd.DataFrame,
     meter: Meter,
 ) -> bool:
@@ -159,7 +166,7 @@ def _track(
         from xaiexp import report as reports
 
         reports.export_pictures(folder)
-        tracker.finish(record, cells, summary, agreement)
+        tracker.finish(record, cells, summary, verdicts, agreement)
     except UserError:
         raise
     except Exception as error:  # the results are on disk: a tracking server that went away must not take them along

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from xaiexp.contract import Baseline, Method
 from xaiexp.draws import Draws
 from xaiexp.errors import CellError
+from xaiexp.feature_map import FeatureMap
 from xaiexp.passes import Handle, Passes
 from xaiexp.study import NO_BASELINE, Cell, Study
-from xaiexp.types import Batch, Explanation
+from xaiexp.types import Batch, Estimate, Explanation, Spent
 
-__all__ = ["Explainer", "attributed", "referenced"]
+__all__ = ["Explainer", "again", "attributed", "estimated", "explained", "features_of", "referenced"]
 
 # Below this a difference of scores is rounding, and no relative error can be told of it.
 _NOTICEABLE = 1e-3
@@ -39,29 +41,57 @@ def referenced(baseline: Baseline, batch: Batch, draws: Draws) -> Tensor:
     return torch.where(batch.features.inside.unsqueeze(1), got, batch.inputs.unsqueeze(1))
 
 
-def attributed(method: Method, handle: Handle, reference: Tensor | None, draws: Draws) -> Tensor:
-    """Attributions ``[N, *shape]``, checked; ``reference [N, R, *shape]`` is averaged over unless the method does.
+def estimated(method: Method, handle: Handle, reference: Tensor | None, draws: Draws) -> tuple[Tensor, Tensor | None]:
+    """Attributions ``[N, *shape]`` and the standard errors ``[N, d]`` of the features where the method sampled.
+
+    ``reference [N, R, *shape]`` is averaged over unless the method does; the errors are averaged likewise, which
+    is what they are where the references share their random numbers, and more than that elsewhere.
 
     Raises:
         CellError: wrong shape, or values that are not finite.
     """
-    rng = draws.within(f"method/{method.name}")
-    batch = handle.batch
+    rng, batch = draws.within(f"method/{method.name}"), handle.batch
     if reference is None or method.reads_distribution:
-        got = method.attribute(handle, batch, reference, rng)
+        each = [method.attribute(handle, batch, reference, rng)]
     else:
-        got = method.attribute(handle, batch, reference[:, 0], rng)
-        for r in range(1, reference.shape[1]):
-            got = got + method.attribute(handle, batch, reference[:, r], rng)
-        got = got / reference.shape[1]
-    if not isinstance(got, Tensor) or got.shape != batch.inputs.shape:
-        shape = list(got.shape) if isinstance(got, Tensor) else type(got).__name__
+        each = [method.attribute(handle, batch, reference[:, r], rng) for r in range(reference.shape[1])]
+    values = [_checked(method, got.values if isinstance(got, Estimate) else got, batch) for got in each]
+    errors = [got.standard_error for got in each if isinstance(got, Estimate)]
+    error = None
+    if errors:
+        error = torch.stack([e.detach() for e in errors]).mean(dim=0)
+        want = [len(batch), batch.features.d]
+        if method.space != "layer" and list(error.shape) != want:
+            raise CellError(f"gave standard errors of shape {list(error.shape)}; must be {want}")
+    return torch.stack(values).mean(dim=0) if len(values) > 1 else values[0], error
+
+
+def attributed(method: Method, handle: Handle, reference: Tensor | None, draws: Draws) -> Tensor:
+    """The attributions alone; see :func:`estimated`."""
+    return estimated(method, handle, reference, draws)[0]
+
+
+def _checked(method: Method, got: object, batch: Batch) -> Tensor:
+    shape = list(got.shape) if isinstance(got, Tensor) else type(got).__name__
+    if method.space == "layer":
+        if not isinstance(got, Tensor) or got.ndim < 2 or len(got) != len(batch) or not got[0].numel():
+            raise CellError(f"gave attributions of shape {shape}; must be [{len(batch)}, *layer]")
+    elif not isinstance(got, Tensor) or got.shape != batch.inputs.shape:
         raise CellError(f"gave attributions of shape {shape}; must be {list(batch.inputs.shape)}")
     finite = got.isfinite().flatten(1).all(dim=1)
     if not bool(finite.all()):
         bad = [i for i, fine in zip(batch.ids, finite.tolist(), strict=True) if not fine]
         raise CellError(f"gave NaN or infinite attributions for {len(bad)} of {len(batch)} examples (first: {bad[0]})")
     return got.detach().to(batch.inputs.dtype)
+
+
+def features_of(method: Method, elements: Tensor, batch: Batch) -> FeatureMap:
+    """What the attributions of a method speak about: the batch's features, or each unit of a layer by itself."""
+    if method.space != "layer":
+        return batch.features
+    shape = elements.shape[1:]
+    index = torch.arange(math.prod(shape), device=elements.device).view(1, *shape)
+    return FeatureMap.from_index(index, tuple(shape))
 
 
 class Explainer:
@@ -81,13 +111,13 @@ class Explainer:
         return self._references[label]
 
     def attribute(self, cell: Cell) -> tuple[Tensor, Tensor | None]:
-        """Attributions ``[N, *shape]`` and references of a cell."""
-        reference = self.reference(cell.baseline)
-        return attributed(self.study.methods[cell.method], self.handle, reference, self.draws), reference
+        """Attributions ``[N, *shape]`` and standard errors of a cell; see :func:`estimated`."""
+        return estimated(self.study.methods[cell.method], self.handle, self.reference(cell.baseline), self.draws)
 
-    def incompleteness(self, cell: Cell, elements: Tensor, reference: Tensor | None) -> Tensor | None:
+    def incompleteness(self, cell: Cell, elements: Tensor) -> Tensor | None:
         """How far a method that claims completeness misses it: ``[N]``, as a part of f(x) - f(reference)."""
-        if not self.study.methods[cell.method].complete or reference is None:
+        method, reference = self.study.methods[cell.method], self.reference(cell.baseline)
+        if not method.complete or method.space == "neuron" or reference is None:
             return None
         if cell.baseline not in self._absent:
             self._absent[cell.baseline] = self.handle.scores(reference).mean(dim=1)
@@ -95,20 +125,46 @@ class Explainer:
         missed = (elements.flatten(1).sum(dim=1) - change).abs()
         return (missed - _NOTICEABLE).clamp(min=0) / change.abs().clamp(min=_NOTICEABLE)
 
-    def explanation(self, cell: Cell, elements: Tensor) -> Explanation:
+    def explanation(
+        self, cell: Cell, elements: Tensor, standard_error: Tensor | None = None, spent: Spent | None = None
+    ) -> Explanation:
         """What metrics see of a cell."""
-        method = self.study.methods[cell.method]
-        return Explanation(
-            method=cell.method,
-            baseline=cell.baseline,
-            elements=elements,
-            features=self.handle.batch.features,
-            signed=method.signed,
-            complete=method.complete,
-            multiplied_by_inputs=method.multiplied_by_inputs,
-            reference=self.reference(cell.baseline),
-            again=again(method, self.study.baselines.get(cell.baseline), self.handle, self.draws),
+        method, reference = self.study.methods[cell.method], self.reference(cell.baseline)
+        return explained(
+            Explanation(
+                method=cell.method,
+                baseline=cell.baseline,
+                elements=elements,
+                features=features_of(method, elements, self.handle.batch),
+                signed=method.signed,
+                complete=method.complete,
+                multiplied_by_inputs=method.multiplied_by_inputs,
+                reference=reference,
+                again=again(method, self.study.baselines.get(cell.baseline), self.handle, self.draws),
+                space=method.space,
+                standard_error=standard_error,
+                spent=spent,
+            ),
+            method,
+            self.handle,
+            reference if method.reads_baseline else None,
+            self.draws,
         )
+
+
+def explained(
+    explanation: Explanation, method: Method, handle: Handle, reference: Tensor | None, draws: Draws
+) -> Explanation:
+    """The explanation with what it takes to explain the same batch of another network, or for other targets."""
+
+    def under(module: nn.Module) -> Tensor:
+        return attributed(method, handle.elsewhere(module), reference, draws)
+
+    def aimed(targets: Tensor) -> Tensor:
+        batch = replace(handle.batch, targets=targets)
+        return attributed(method, handle.passes.bind(batch, handle.output), reference, draws)
+
+    return replace(explanation, under=under, aimed=aimed)
 
 
 def again(
@@ -130,6 +186,7 @@ def again(
         elif fixed is not None:
             reference = fixed.repeat_interleave(s, dim=0)
         bound = handle.passes.bind(batch, handle.output)
-        return attributed(method, bound, reference, repeated).view(n, s, *batch.shape)
+        got = attributed(method, bound, reference, repeated)
+        return got.view(n, s, *got.shape[1:])
 
     return explain

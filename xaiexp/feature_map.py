@@ -70,6 +70,16 @@ class FeatureMap:
         return flat.shape == (1, self.d) and bool((flat[0] == torch.arange(self.d, device=flat.device)).all())
 
     @cached_property
+    def stacked(self) -> bool:
+        """Whether the first axis only repeats the features, each of them in order: pixels or steps over channels."""
+        import torch
+
+        if self.index.shape[0] != 1 or self.index.ndim < 3 or self.index[0, 0].numel() != self.d:
+            return False
+        order = torch.arange(self.d, device=self.index.device)
+        return bool((self.index[0].flatten(1) == order).all())
+
+    @cached_property
     def sizes(self) -> Tensor:
         """int64 ``[N or 1, d]``: how many elements each feature has."""
         return self.pool(self.index.new_ones(self.index.shape))
@@ -90,6 +100,8 @@ class FeatureMap:
         flat = elements.reshape(*lead, -1)
         if self.identity:
             return flat
+        if self.stacked:
+            return flat.view(*lead, self.index.shape[1], self.d).sum(dim=-2)
         index = self._flat_index(lead, flat.shape[-1])
         return flat.new_zeros(*lead, self.d + 1).scatter_add_(-1, index, flat)[..., : self.d]
 
@@ -102,6 +114,8 @@ class FeatureMap:
         shape = self.index.shape[1:]
         if self.identity:
             return values.reshape(*lead, *shape)
+        if self.stacked:  # a view: nothing is copied
+            return values.reshape(*lead, 1, *shape[1:]).expand(*lead, *shape)
         padded = values.new_full((*lead, self.d + 1), outside)
         padded[..., : self.d] = values
         return padded.gather(-1, self._flat_index(lead, math.prod(shape))).view(*lead, *shape)

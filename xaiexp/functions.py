@@ -5,20 +5,21 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from xaiexp.comparison import agree_all
+from xaiexp.comparison import agree_all, agree_together
 from xaiexp.contract import KINDS, Agreement, Baseline, Component, Method, Metric
 from xaiexp.draws import Draws
 from xaiexp.errors import MismatchError, UnknownName, Unsupported, nearest
-from xaiexp.explainer import again, attributed, referenced
+from xaiexp.explainer import again, attributed, explained, referenced
 from xaiexp.feature_map import FeatureMap
 from xaiexp.passes import Handle, Passes
 from xaiexp.registry import installed
-from xaiexp.types import Background, Batch, Explanation, Modality, Output
+from xaiexp.types import Background, Batch, Explanation, Modality, Output, Scores
 
 __all__ = ["agree", "attribute", "components", "score"]
 
@@ -63,7 +64,7 @@ def attribute(
         params: parameters of the method.
 
     Returns:
-        Attributions like ``inputs``.
+        Attributions like ``inputs``; of a method that explains a layer, like the layer's output.
 
     Raises:
         UserError: an unknown name or a parameter that does not fit.
@@ -75,7 +76,7 @@ def attribute(
         _check_offer(component, model, handle)
         reference = _reference(baseline, handle.batch, draws) if component.reads_baseline else None
         elements = attributed(component, handle, reference, draws)
-    if feature_mask is None:
+    if feature_mask is None or component.space == "layer":
         return elements
     features = handle.batch.features
     return features.expand(features.pool(elements))
@@ -127,11 +128,6 @@ def score(
         if feature_mask is not None:
             elements = elements / batch.features.expand(batch.features.sizes.expand(len(batch), -1)).to(elements)
         reference = _reference(baseline, batch, draws)
-        explains = None
-        if method is not None:
-            explaining = _component("method", method, {})
-            fixed = reference if explaining.reads_baseline else None
-            explains = again(explaining, None, handle, draws, fixed)
         explanation = Explanation(
             method="given",
             baseline="given",
@@ -141,9 +137,14 @@ def score(
             complete=False,
             multiplied_by_inputs=multiplied_by_inputs,
             reference=reference,
-            again=explains,
         )
-        values = component.score_all(handle, batch, [explanation], draws.within(f"metric/{component.name}"))[0]
+        if method is not None:
+            explaining: Method = _component("method", method, {})
+            fixed = reference if explaining.reads_baseline else None
+            explanation = explained(explanation, explaining, handle, fixed, draws)
+            explanation = replace(explanation, again=again(explaining, None, handle, draws, fixed))
+        scored = component.score_all(handle, batch, [explanation], draws.within(f"metric/{component.name}"))
+        values = (scored.values if isinstance(scored, Scores) else scored)[0]
     return torch.full_like(values, float("nan")) if component.needs_sign and not signed else values.detach()
 
 
@@ -157,7 +158,9 @@ def agree(a: Tensor, b: Tensor, measure: str | Agreement, /, **params: Any) -> T
         )
     maps = torch.stack([a.detach().flatten(1), b.detach().flatten(1)])
     d = maps.shape[2]
-    features = FeatureMap.from_index(torch.arange(d, device=a.device).view(1, d))
+    features = FeatureMap.from_index(torch.arange(d, device=a.device).view(1, d), tuple(a.shape[1:]))
+    if component.together:
+        return agree_together(component, maps, features, [True, True]).to(a.device)
     return agree_all(component, maps, features, [True, True])[0, 1].to(a.device)
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from xaiexp.errors import ParameterError, nearest
 
-__all__ = ["MISSING", "Range", "check", "default_values", "describe", "hints"]
+__all__ = ["MISSING", "Effort", "Range", "check", "default_values", "describe", "hints"]
 
 MISSING = dataclasses.MISSING
 
@@ -44,6 +44,19 @@ class Range:
         if self.high is not None:
             return f"{'less than' if self.exclusive else 'at most'} {self.high}"
         return "any number"
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What the key ``effort`` makes of a field that nobody set: ``n_steps: Annotated[int, Effort(16, 50, 200)]``.
+
+    Args:
+        draft, standard, publication: the value at each level; the middle one is the field's default.
+    """
+
+    draft: Any
+    standard: Any
+    publication: Any
 
 
 @functools.cache

@@ -11,16 +11,18 @@ import gc
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
 import torch
 from torch import Tensor, nn
 
 from xaiexp.errors import CellError, MismatchError, Unsupported
+from xaiexp.feature_map import FeatureMap
+from xaiexp.memory import Memory, target_scores
 from xaiexp.types import Batch, Output
 
-__all__ = ["PRECISIONS", "Block", "Counter", "Handle", "Passes"]
+__all__ = ["PRECISIONS", "Block", "Counter", "Handle", "Passes", "target_scores"]
 
 PRECISIONS: dict[str, torch.dtype | None] = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -81,6 +83,7 @@ class Passes:
         precision: ``fp32`` (the module's own), ``bf16`` or ``fp16`` by autocast.
         batch_budget: rows per pass; None derives it from the size of an input.
         counter: what counts the rows; swap it to count for another cell.
+        memory: scores that one target needed and another may need again; None where there is one target.
     """
 
     module: Any
@@ -89,6 +92,8 @@ class Passes:
     batch_budget: int | None = None
     counter: Counter = field(default_factory=Counter)
     shrunk: int | None = None
+    memory: Memory | None = None
+    _pool: tuple[Tensor, Tensor | str] | None = field(default=None, init=False, repr=False, compare=False)
 
     def budget(self, shape: tuple[int, ...]) -> int:
         """Rows of inputs of this shape that go through the model at once."""
@@ -250,16 +255,6 @@ class Block:
         return self.owners if times == 1 else self.owners.repeat(times)
 
 
-def target_scores(logits: Tensor, targets: Tensor, output: Output) -> Tensor:
-    """The explained number of each row: ``logits [B, K]``, ``targets [B]`` to ``[B]``.
-
-    ``probability`` is the softmax, or the logistic function of a single logit.
-    """
-    if output == "probability":
-        logits = logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(dim=1)
-    return logits.gather(1, targets.unsqueeze(1)).squeeze(1)
-
-
 class Handle:
     """The model as methods and metrics see it, bound to one batch.
 
@@ -325,7 +320,7 @@ class Handle:
             return target_scores(self.logits(), self.batch.targets, output)
 
         def run(block: Block) -> Tensor:
-            return block.scores(block.rows, output)
+            return self._remembered(block, output)
 
         with torch.no_grad():
             if isinstance(inputs, Tensor):
@@ -334,6 +329,107 @@ class Handle:
         if not pieces:
             return self.batch.inputs.new_zeros(len(self.batch), 0)
         return torch.cat(pieces, dim=1)
+
+    def hidden(self, inputs: Tensor | None = None) -> Tensor:
+        """The model's penultimate representation: what its last linear layer reads, or its last convolution.
+
+        Args:
+            inputs: ``[N, *shape]`` or ``[N, S, *shape]``; the batch's own by default, whose result is kept.
+
+        Returns:
+            float ``[N, H]`` or ``[N, S, H]``: the input of the last ``nn.Linear`` to run, flattened; without one,
+            the input of the last convolution to run, averaged over places. Logits of the batch's own inputs
+            come from the same pass.
+
+        Raises:
+            Unsupported: the model is no module, or runs neither.
+        """
+        own = inputs is None or inputs is self.batch.inputs
+        if own and ("hidden", self.output) in self._kept:
+            return self._kept["hidden", self.output]
+        given = self.batch.inputs if inputs is None else inputs
+        with torch.no_grad():
+            seen = next(iter(self.passes.packed(self.batch, [given], lambda block: self._seen(block, self.output))))
+        if own:
+            self._kept["hidden", self.output] = seen[..., 1:]
+        return seen[..., 1:]
+
+    def hidden_of_pool(self) -> Tensor:
+        """The penultimate representation ``[P, H]`` of the background's pool; computed, and counted, once a study.
+
+        Raises:
+            Unsupported: there is no pool, or as :meth:`hidden`; its context is not known.
+        """
+        background, kept = self.batch.background, self.passes._pool  # noqa: SLF001 -- what batches share lies there
+        pool = background.pool
+        if pool is None or not len(pool):
+            raise Unsupported("there are no examples of the data to hold inputs against: give background=")
+        if kept is None or kept[0] is not pool:
+            if background.context.keys() != self.batch.context.keys():
+                raise Unsupported("the context (attention mask) of the background's examples is not known")
+            examples = Batch(
+                ids=tuple(str(i) for i in range(len(pool))),
+                inputs=pool,
+                targets=torch.zeros(len(pool), dtype=torch.int64, device=pool.device),
+                features=FeatureMap.from_index(torch.zeros_like(pool[:1], dtype=torch.int64)),
+                background=background,
+                context=background.context,
+            )
+            try:
+                kept = (pool, self.passes.bind(examples).hidden())
+            except Unsupported as refused:
+                kept = (pool, str(refused))
+            self.passes._pool = kept  # noqa: SLF001
+        if isinstance(kept[1], str):
+            raise Unsupported(kept[1])
+        return kept[1]
+
+    def scores_and_hidden_of_rows(
+        self, pieces: Iterable[tuple[Tensor, Tensor]], output: Output | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """As :meth:`scores_of_rows`, with the penultimate representation from the same passes: ``[M]``, ``[M, H]``."""
+        run = torch.no_grad()(lambda block: self._seen(block, output or self.output))
+        for seen in self.passes.packed(self.batch, pieces, run):
+            yield seen[:, 0], seen[:, 1:]
+
+    def _seen(self, block: Block, output: Output) -> Tensor:
+        """Scores and representation ``[B, 1 + H]`` of a block."""
+        memory = self.passes.memory
+        if memory is not None and memory.scope is not None:
+            return memory.recall(block, self._ids(block), output, self._watched, "hidden")
+        logits, hidden = self._watched(block)
+        scores = target_scores(logits, block.batch.targets[block.owners], output)
+        return torch.cat([scores.unsqueeze(1), hidden.to(scores.dtype)], dim=1)
+
+    def _watched(self, block: Block) -> tuple[Tensor, Tensor]:
+        """Logits ``[B, classes]`` and representation ``[B, H]`` of a block."""
+        final: dict[str, Tensor] = {}
+
+        def keep(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
+            kind = "linear" if isinstance(layer, nn.Linear) else "convolution"
+            final[kind] = given[0].detach()
+
+        kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+        hooks = [m.register_forward_pre_hook(keep) for m in self.module.modules() if isinstance(m, kinds)]
+        try:
+            logits = block.logits(block.rows)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        if "linear" in final:
+            hidden = final["linear"].flatten(1)
+        elif "convolution" in final:
+            hidden = final["convolution"].flatten(2).mean(dim=2)
+        else:
+            raise Unsupported("the model runs no linear layer and no convolution, so it has no penultimate layer")
+        if len(hidden) != len(logits):
+            raise Unsupported("the input of the model's last linear layer does not hold one row for each example")
+        return logits, hidden
+
+    def elsewhere(self, module: nn.Module) -> Handle:
+        """The same batch on another network, which lies on the same device; its passes are counted as ours."""
+        passes = replace(self.passes, module=module)
+        return passes.bind(self.batch, self.output)
 
     def scores_of_rows(self, pieces: Iterable[tuple[Tensor, Tensor]]) -> Iterator[Tensor]:
         """Scores where examples differ in how many rows they need (ragged features), piece by piece.
@@ -345,8 +441,23 @@ class Handle:
         Returns:
             An iterator of ``[M]``, one for each piece and in their order.
         """
-        run = torch.no_grad()(lambda block: block.scores(block.rows, self.output))
+        run = torch.no_grad()(lambda block: self._remembered(block, self.output))
         return self.passes.packed(self.batch, pieces, run)
+
+    def _remembered(self, block: Block, output: Output) -> Tensor:
+        """Scores ``[B]`` of a block, without a pass for rows that went through for another target before."""
+        memory = self.passes.memory
+        if memory is None or memory.scope is None:
+            return block.scores(block.rows, output)
+
+        def run(part: Block) -> tuple[Tensor, Tensor]:
+            logits = part.logits(part.rows)
+            return logits, logits.new_empty(len(logits), 0)
+
+        return memory.recall(block, self._ids(block), output, run).squeeze(1)
+
+    def _ids(self, block: Block) -> list[str]:
+        return [self.batch.ids[i] for i in block.owners.tolist()]
 
     @overload
     def gradients(self, inputs: Tensor | None = None, output: Output | None = None) -> Tensor: ...

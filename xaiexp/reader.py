@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -31,6 +31,27 @@ class Examples:
     samples: tuple[Sample, ...]
     encoded: Encoded
     features: FeatureMap
+
+    def rows(self, rows: Tensor) -> Examples:
+        """Only the examples ``rows`` (int64 ``[M]``)."""
+        encoded = self.encoded
+
+        def chosen(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor[rows]
+
+        return Examples(
+            tuple(self.samples[i] for i in rows.tolist()),
+            replace(
+                encoded,
+                inputs=encoded.inputs[rows],
+                context={k: v[rows] for k, v in encoded.context.items()},
+                masks=chosen(encoded.masks),
+                removable=chosen(encoded.removable),
+                words=chosen(encoded.words),
+                tokens=tuple(encoded.tokens[i] for i in rows.tolist()) if encoded.tokens else (),
+            ),
+            self.features.rows(rows),
+        )
 
 
 class Reader:
@@ -61,8 +82,11 @@ class Reader:
         self.labelled = any(sample.label is not None for sample in probe.samples)
         elements = max(1, math.prod(probe.encoded.inputs.shape[1:]))
         self.chunk = max(1, min(_CHUNK_EXAMPLES, _CHUNK_ELEMENTS // elements))
-        pool = self.read_all(_spread(self._source.count, self.chunk))
-        self.background = _moved(background_of(pool, network), device)
+        rows = _spread(self._source.count, self.chunk)
+        samples = [sample for row in rows for sample in self._source.read(row, row + 1)]
+        labels = torch.tensor([-1 if s.label is None else s.label for s in samples]) if self.labelled else None
+        pool = background_of(self._encoded(samples).encoded, network)
+        self.background = _moved(replace(pool, labels=labels), device)
         self.fingerprint = fingerprint(
             {k: v for k, v in vars(self.background).items() if isinstance(v, Tensor)} | dict(self.background.special)
         )
@@ -70,10 +94,6 @@ class Reader:
     def read(self, start: int, stop: int) -> Examples:
         """The examples ``start..stop`` as the network takes them."""
         return self._encoded(self._source.read(start, stop))
-
-    def read_all(self, rows: Sequence[int]) -> Encoded:
-        """The encoding of single rows."""
-        return self._encoded([sample for row in rows for sample in self._source.read(row, row + 1)]).encoded
 
     def batch(self, examples: Examples) -> Batch:
         """The batch on the study's device; its targets are still 0."""
@@ -100,6 +120,9 @@ class Reader:
         if not bool(encoded.inputs.isfinite().all()):
             bad = int((~encoded.inputs.isfinite().flatten(1).all(dim=1)).int().argmax())
             raise ResourceError(f"dataset.{self._dataset.name}", "holds NaN or infinite values", got=samples[bad].id)
+        columns = self._source.columns or self._source.feature_names
+        if columns and not encoded.columns:
+            encoded = replace(encoded, columns=columns)
         return Examples(tuple(samples), encoded, self._features.build(encoded))
 
 
@@ -109,7 +132,9 @@ def background_of(encoded: Encoded, network: Network) -> Background:
     shift, scale = network.mean, network.std
     if modality == "text":
         tokens = pool[encoded.removable] if encoded.removable is not None else pool.flatten(0, 1)
-        return Background(modality, pool, tokens.mean(0), tokens.amin(0), tokens.amax(0), shift, scale, network.special)
+        ends = tokens.amin(0), tokens.amax(0)
+        known = Background(modality, pool, tokens.mean(0), *ends, shift, scale, network.special, embed=network.embed)
+        return replace(known, context=encoded.context)
     # Keep the axis of channels (or columns); average over examples and places.
     axes = [0, *range(2, pool.ndim)]
     mean, low, high = (f(pool, dim=axes, keepdim=True)[0] for f in (torch.mean, torch.amin, torch.amax))
@@ -117,7 +142,7 @@ def background_of(encoded: Encoded, network: Network) -> Background:
         low = torch.full_like(low, network.low).sub(shift).div(scale)
     if network.high is not None:
         high = torch.full_like(high, network.high).sub(shift).div(scale)
-    return Background(modality, pool, mean, low, high, shift, scale, network.special)
+    return Background(modality, pool, mean, low, high, shift, scale, network.special, context=encoded.context)
 
 
 def _moved(background: Background, device: torch.device) -> Background:
@@ -125,7 +150,8 @@ def _moved(background: Background, device: torch.device) -> Background:
         return value.to(device) if isinstance(value, Tensor) else value
 
     fields = {k: move(v) for k, v in vars(background).items()}
-    fields["special"] = {k: v.to(device) for k, v in background.special.items()}
+    for name in ("special", "context"):
+        fields[name] = {k: v.to(device) for k, v in getattr(background, name).items()}
     return Background(**fields)  # type: ignore[arg-type]  # the same fields, moved
 
 

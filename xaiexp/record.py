@@ -89,14 +89,32 @@ def describe(study: Study, registry: Registry) -> dict[str, Any]:
         "model": _told(study.model),
         "dataset": _told(study.dataset),
         "methods": {
-            label: _told(m, "signed", "complete", "multiplied_by_inputs") for label, m in study.methods.items()
+            label: _told(m, "signed", "complete", "multiplied_by_inputs", "space", "control")
+            for label, m in study.methods.items()
         },
         "baselines": {label: _told(b) for label, b in study.baselines.items()},
-        "metrics": {
-            label: _told(m, "higher_is_better", "bounds", "unit", "needs_sign") for label, m in study.metrics.items()
-        },
+        "metrics": _metrics(study),
         "agreements": {label: _told(a, "bounds", "needs_sign", "symmetric") for label, a in study.agreements.items()},
     }
+
+
+def _metrics(study: Study) -> dict[str, Any]:
+    """The facts of the metrics, and of what they notice beside their values."""
+    told: dict[str, Any] = {}
+    for label, metric in study.metrics.items():
+        told[label] = _told(metric, "higher_is_better", "bounds", "unit", "needs_sign")
+        for name in metric.also:
+            told[f"{label}.{name}"] = {
+                "name": f"{metric.name}.{name}",
+                "summary": f"{name}, noticed by {label}",
+                "source": metric.source,
+                "parameters": {},
+                "higher_is_better": None,
+                "bounds": [None, None],
+                "unit": "1",
+                "needs_sign": False,
+            }
+    return told
 
 
 def _told(component: Component, *facts: str) -> dict[str, Any]:

@@ -25,7 +25,7 @@ class Result:
 
     Attributes:
         path: the folder with its files.
-        cells, scores, agreement, summary: the tables; their columns are those of the files.
+        cells, scores, agreement, summary, verdicts: the tables; their columns are those of the files.
         record: versions, fingerprints, passes and whatever else is needed to trust the numbers.
     """
 
@@ -34,12 +34,15 @@ class Result:
     scores: pd.DataFrame
     agreement: pd.DataFrame
     summary: pd.DataFrame
+    verdicts: pd.DataFrame
     record: Mapping[str, Any]
     _store: Store
     _keys: Mapping[tuple[str, str], tuple[str, ...]]
 
     def attributions(self, method: str, baseline: str | None = None) -> Tensor:
         """Attributions pooled to features, float32 ``[N, *features]``, in the order of the examples.
+
+        With several targets, in the order of the rows of ``scores``: example and target.
 
         Where examples differ in their number of features (texts), the missing ones are NaN.
 
@@ -50,6 +53,23 @@ class Result:
             UnknownName: no such cell, or not done.
             UserError: several baselines to choose from, or the store has been emptied since.
         """
+        return self._kept(method, baseline, "features")
+
+    def standard_errors(self, method: str, baseline: str | None = None) -> Tensor:
+        """The standard errors of :meth:`attributions`, from the sampling of the method; of the same shape.
+
+        Args:
+            method, baseline: as there.
+
+        Raises:
+            UserError: this method does not sample; or as there.
+        """
+        values = self._kept(method, baseline, "features")
+        errors = self._kept(method, baseline, "standard_error")
+        return errors.view(values.shape).masked_fill(values.isnan(), float("nan"))
+
+    def _kept(self, method: str, baseline: str | None, what: str) -> Tensor:
+        """What the store has of a cell, chunk by chunk put together."""
         import torch
 
         found = {cell: keys for cell, keys in self._keys.items() if cell[0] == method and keys}
@@ -73,7 +93,9 @@ class Result:
             tensors = self._store.get(key)
             if tensors is None:
                 raise UserError("store", "no longer holds these attributions", got=key, hint="run the study again")
-            parts.append(tensors["features"])
+            if what not in tensors:
+                raise UserError("method", "does not sample, so it has no standard errors", got=method)
+            parts.append(tensors[what])
         widest = [max(p.shape[i] for p in parts) for i in range(1, parts[0].ndim)]
         padded = []
         for part in parts:

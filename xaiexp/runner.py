@@ -6,9 +6,10 @@ but the store: it gives its results to whoever iterates.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,18 +17,19 @@ import torch
 from torch import Tensor, nn
 
 from xaiexp import registry, targets
-from xaiexp.books import TOLERANCE, CellState, peak_memory, reason_of
-from xaiexp.comparison import agree_all
-from xaiexp.contract import Metric
+from xaiexp.books import CellState, peak_memory, reason_of
+from xaiexp.comparison import agree_all, agree_together
+from xaiexp.contract import Dataset, Metric
 from xaiexp.draws import Draws
 from xaiexp.errors import CellError, MismatchError, ResourceError, Unsupported, UserError
-from xaiexp.explainer import Explainer
+from xaiexp.explainer import Explainer, features_of
 from xaiexp.guard import HOOKS, Guard
+from xaiexp.memory import Memory
 from xaiexp.passes import Counter, Handle, Passes
 from xaiexp.reader import Examples, Reader
 from xaiexp.store import Store, fingerprint
-from xaiexp.study import Cell, Plan, digest, identity, plan_key
-from xaiexp.types import Batch, Cost, Explanation, LoadContext, Network
+from xaiexp.study import EVERY_METHOD, NO_BASELINE, Cell, Plan, digest, identity, plan_key
+from xaiexp.types import Batch, Cost, Explanation, LoadContext, Network, Scores, Spent
 
 __all__ = ["CellState", "Chunk", "Loaded", "Run", "device_of"]
 
@@ -52,11 +54,14 @@ class Chunk:
 
     Args:
         start: index of its first example.
+        turn: which of the study's targets is explained here, from 0. Where an earlier one was the same class, an
+            example is left out: ``examples`` holds only those that are explained in this turn.
         scores: metric label and cell to values ``[N]``.
         agreement: measure, cell and other cell to values ``[N]``.
     """
 
     start: int
+    turn: int
     examples: Examples
     batch: Batch
     logits: Tensor
@@ -100,8 +105,9 @@ class Run:
             state.counter.listener = on_passes
             if cell.skip:
                 state.status, state.reason = "skipped", cell.skip
-        self.metric_counters = {label: Counter(listener=on_passes) for label in self.study.metrics}
-        self.metric_seconds = dict.fromkeys(self.study.metrics, 0.0)
+        running = [label for label in self.study.metrics if label not in plan.metric_skips]
+        self.metric_counters = {label: Counter(listener=on_passes) for label in running}
+        self.metric_seconds = dict.fromkeys(running, 0.0)
         self.metric_errors: dict[str, str] = {}
         self.other = Counter(listener=on_passes)  # predictions and f(reference)
         self.data_fingerprints: list[str] = []
@@ -114,7 +120,7 @@ class Run:
         """
         settings = self.study.settings
         device = device_of(settings.device)
-        network = self.study.model.load(LoadContext(self.store.folder / "models", settings.trust))
+        network = self.study.model.load(self._context())
         weights = weights_fingerprint(network)
         if isinstance(network.module, nn.Module):
             network = replace(network, module=network.module.to(device).eval().requires_grad_(False))
@@ -128,7 +134,7 @@ class Run:
             device,
             reader.count,
             tuple(first.encoded.inputs.shape[1:]),
-            self._total(reader.count, first),
+            self._total(reader.count, first, network.classes),
             weights,
             reader.feature_names,
             reader.class_names,
@@ -136,7 +142,7 @@ class Run:
         for start in range(0, reader.count, reader.chunk):
             stop = min(reader.count, start + reader.chunk)
             examples = first if start == 0 else reader.read(start, stop)
-            yield self._chunk(start, examples, reader, weights)
+            yield from self._chunks(start, examples, reader, weights)
             if settings.on_error == "stop" and any(s.status == "failed" for s in self.states.values()):
                 break
         for cell, state in self.states.items():
@@ -144,32 +150,71 @@ class Run:
             if state.status == "done":
                 self.store.note(plan_key(self.plan, cell, registry.installed()), state.keys)
 
-    def _total(self, count: int, first: Examples) -> int:
+    def _context(self) -> LoadContext:
+        dataset = self.study.dataset
+        trains = type(dataset).training is not Dataset.training
+        return LoadContext(
+            self.store.folder / "models", self.study.settings.trust, dataset.training if trains else None
+        )
+
+    def _total(self, count: int, first: Examples, classes: int | None) -> int:
         shape, d = tuple(first.encoded.inputs.shape[1:]), _typical(first)
         running = [cell for cell in self.plan.running if self.states[cell].alive]
         costs: list[Cost | None] = [self.study.methods[cell.method].passes(shape, d) for cell in running]
-        costs += [metric.passes(shape, d, len(running)) for metric in self.study.metrics.values()]
-        return count * sum((c.total for c in costs if c is not None), 1)
+        costs += [self.study.metrics[label].passes(shape, d, len(running)) for label in self.metric_counters]
+        each = sum(c.total for c in costs if c is not None)
+        return count * (1 + each * targets.most(self.study.settings.target, classes))
 
-    def _chunk(self, start: int, examples: Examples, reader: Reader, weights: str) -> Chunk:
+    def _chunks(self, start: int, examples: Examples, reader: Reader, weights: str) -> Iterator[Chunk]:
+        """The results of a stretch of examples, one chunk for each target of the study."""
         batch, logits, data = self._prepared(examples, reader, weights)
+        turns = targets.turns(self.study.settings.target, batch, logits)
+        self.passes.memory = None
+        if len(turns) > 1:
+            self.passes.memory = Memory(batch.ids, targets.table(turns, len(batch), batch.device))
+        for turn, (rows, chosen) in enumerate(turns):
+            whole = len(rows) == len(batch)
+            part = replace(batch if whole else batch.rows(rows), targets=chosen)
+            own = examples if whole else examples.rows(rows.cpu())
+            content = [weights, fingerprint({"targets": chosen}, data, part.ids), reader.fingerprint]
+            yield self._chunk(start, turn, own, part, logits[rows], content, data)
+            if self.study.settings.on_error == "stop" and any(s.status == "failed" for s in self.states.values()):
+                break
+        self.passes.memory = None
+
+    def _chunk(
+        self, start: int, turn: int, examples: Examples, batch: Batch, logits: Tensor, content: list[Any], data: str
+    ) -> Chunk:
         handle = self.passes.bind(batch, self.study.settings.output)
         handle.remember(logits)
         explainer = Explainer(self.study, self.passes, handle, Draws(self.study.settings.seed, batch.ids, batch.device))
         explanations: dict[Cell, Explanation] = {}
         for cell, state in self.states.items():
             if state.alive:
-                explanation = self._explained(explainer, state, [weights, data, reader.fingerprint], examples)
+                with self._remembering(cell):
+                    explanation = self._explained(explainer, state, content, examples, turn)
                 if explanation is not None:
                     explanations[cell] = explanation
                 if state.status == "failed" and self.study.settings.on_error == "stop":
                     break
         scores = self._scored(handle, explainer.draws, explanations)
         agreement = self._agreed(explanations)
-        return Chunk(start, examples, batch, logits, data, explanations, scores, agreement)
+        return Chunk(start, turn, examples, batch, logits, data, explanations, scores, agreement)
+
+    @contextlib.contextmanager
+    def _remembering(self, scope: object) -> Iterator[None]:
+        """Scores that one target needed serve the others, within one cell or metric."""
+        memory = self.passes.memory
+        if memory is not None:
+            memory.enter(scope)
+        try:
+            yield
+        finally:
+            if memory is not None:
+                memory.leave()
 
     def _prepared(self, examples: Examples, reader: Reader, weights: str) -> tuple[Batch, Tensor, str]:
-        """The batch with its targets, the logits at its inputs and the fingerprint of its data."""
+        """The batch, its targets still 0, the logits at its inputs and the fingerprint of its data."""
         batch = reader.batch(examples)
         raw = fingerprint(
             {"inputs": batch.inputs, "features": batch.features.index, **batch.context}, batch.ids, reader.fingerprint
@@ -190,13 +235,11 @@ class Run:
         target, data_set = self.study.settings.target, self.study.dataset.name
         targets.check(target, logits.shape[1], reader.labelled, data_set)
         targets.check_labels(data_set, reader.class_names, batch.ids, batch.labels, logits.shape[1])
-        batch = replace(batch, targets=targets.chosen(target, batch, logits))
-        data = fingerprint({"targets": batch.targets}, raw)
         self.data_fingerprints.append(raw)
-        return batch, logits, data
+        return batch, logits, raw
 
     def _guarded(self, explainer: Explainer, cell: Cell, examples: Examples) -> tuple[Tensor, Tensor | None]:
-        """The attributions of a cell, by a method that leaves model and batch as it found them.
+        """Attributions and standard errors of a cell, by a method that leaves model and batch as it found them.
 
         Raises:
             CellError: it does not; what it changed has been put right for the others.
@@ -212,7 +255,7 @@ class Run:
                 raise CellError(f"changed {changed}, which the other cells share; it has been put right for them")
 
     def _restore(self, batch: Batch, examples: Examples) -> None:
-        fresh = self.study.model.load(LoadContext(self.store.folder / "models", self.study.settings.trust))
+        fresh = self.study.model.load(self._context())
         module = self.passes.module
         if isinstance(module, nn.Module) and isinstance(fresh.module, nn.Module):
             module.load_state_dict(fresh.module.state_dict())
@@ -225,7 +268,7 @@ class Run:
         batch.inputs.copy_(fresh.encode(examples.samples).inputs)
 
     def _explained(
-        self, explainer: Explainer, state: CellState, content: list[Any], examples: Examples
+        self, explainer: Explainer, state: CellState, content: list[Any], examples: Examples, turn: int
     ) -> Explanation | None:
         cell, settings, batch = state.cell, self.study.settings, explainer.handle.batch
         started = time.perf_counter()
@@ -235,20 +278,16 @@ class Run:
         try:
             found = self.store.get(key, "attributions", "features")
             if found is None:
-                elements, reference = self._guarded(explainer, cell, examples)
-                features = batch.features
-                stored = {"attributions": elements, "features": features.natural(features.pool(elements))}
-                self.passes.counter = self.other
-                missed = explainer.incompleteness(cell, elements, reference)
-                if missed is not None:
-                    stored["incompleteness"] = missed
-                self.store.put(key, stored)
+                tensors = self._computed(explainer, state, examples, started)
+                self.store.put(key, tensors)
             else:
-                elements, missed = found["attributions"].to(batch.device), found.get("incompleteness")
+                tensors = {name: tensor.to(batch.device) for name, tensor in found.items()}
                 cost = self.study.methods[cell.method].passes(batch.shape, batch.features.d)
                 if self.on_passes is not None and cost is not None:
                     self.on_passes(cost.total * len(batch))
-            explanation = explainer.explanation(cell, elements)
+            explanation = explainer.explanation(
+                cell, tensors["attributions"], tensors.get("standard_error"), _spent(tensors.get("spent"))
+            )
         except UserError:
             raise
         except Unsupported as reason:
@@ -266,11 +305,31 @@ class Run:
             state.counter.forward, state.counter.backward = before
             state.found += 1
         state.keys.append(key)
-        state.examples += len(batch)
-        if missed is not None:
-            state.violations += int((missed > TOLERANCE).sum())
-            state.worst = max(state.worst, float(missed.max()))
+        state.examples += len(batch) if turn == 0 else 0
+        state.note(explanation, tensors.get("incompleteness"))
         return explanation
+
+    def _computed(
+        self, explainer: Explainer, state: CellState, examples: Examples, started: float
+    ) -> dict[str, Tensor]:
+        """What is stored of a cell's explanation of a batch."""
+        cell, batch, counter = state.cell, explainer.handle.batch, state.counter
+        before = (counter.forward, counter.backward)
+        elements, error = self._guarded(explainer, cell, examples)
+        features = features_of(self.study.methods[cell.method], elements, batch)
+        spent = [counter.forward - before[0], counter.backward - before[1], time.perf_counter() - started]
+        tensors = {
+            "attributions": elements,
+            "features": features.natural(features.pool(elements)),
+            "spent": torch.tensor([*spent, peak_memory(batch.device)], dtype=torch.float64),
+        }
+        if error is not None:
+            tensors["standard_error"] = error
+        self.passes.counter = self.other
+        missed = explainer.incompleteness(cell, elements)
+        if missed is not None:
+            tensors["incompleteness"] = missed
+        return tensors
 
     def _identity(self, cell: Cell) -> list[Any]:
         known = registry.installed()
@@ -287,66 +346,86 @@ class Run:
         out: dict[tuple[str, Cell], Tensor] = {}
         known = registry.installed()
         for label, metric in self.study.metrics.items():
+            if label in self.plan.metric_skips:
+                continue
             started = time.perf_counter()
             about = identity(metric, known)
             keys = {cell: digest(["score", about, self.states[cell].keys[-1]]) for cell in explanations}
-            found = {cell: self.store.get(key, "values") for cell, key in keys.items()}
-            for cell, tensors in found.items():
-                if tensors is not None:
-                    out[label, cell] = tensors["values"]
+            found = {cell: self.store.get(key, "values", *metric.also) for cell, key in keys.items()}
             missing = {cell: explanations[cell] for cell, tensors in found.items() if tensors is None}
             if missing:
                 self.passes.counter = self.metric_counters[label]
-                values = self._values(label, metric, handle, draws, missing)
-                for cell, value in values.items():
-                    out[label, cell] = value
+                with self._remembering(label):
+                    computed = self._values(label, metric, handle, draws, missing)
+                for cell, tensors in computed.items():
+                    found[cell] = tensors
                     if f"{label} of {cell}" not in self.metric_errors:
-                        self.store.put(keys[cell], {"values": value})
+                        self.store.put(keys[cell], tensors)
+            for cell, scored in found.items():
+                if scored is not None:
+                    out[label, cell] = scored["values"]
+                    out |= {(f"{label}.{name}", cell): scored[name] for name in metric.also}
             self.metric_seconds[label] += time.perf_counter() - started
         return out
 
     def _values(
         self, label: str, metric: Metric, handle: Handle, draws: Draws, explanations: Mapping[Cell, Explanation]
-    ) -> dict[Cell, Tensor]:
+    ) -> dict[Cell, dict[str, Tensor]]:
+        """The values of a metric by cell, float64 ``[N]`` on the CPU, with what it noticed beside them."""
         rng = draws.within(f"metric/{metric.name}")
+        judged = {cell: e for cell, e in explanations.items() if e.space in metric.spaces}
+        n, names = len(handle.batch), ("values", *metric.also)
+        unknown = {name: torch.full((n,), math.nan, dtype=torch.float64) for name in names}
+        out = {cell: dict(unknown) for cell in explanations}
+        if not judged:
+            return out
         try:
-            values = metric.score_all(handle, handle.batch, list(explanations.values()), rng)
-            _check_scores(values, len(explanations), len(handle.batch))
+            scored = metric.score_all(handle, handle.batch, list(judged.values()), rng)
+            tables = _tables(scored, metric.also, len(judged), n)
         except UserError:
             raise
         except Exception as error:  # a metric that fails costs its own scores, nothing else
-            if len(explanations) == 1:
-                (cell,) = explanations
+            if len(judged) == 1:
+                (cell,) = judged
                 self.metric_errors[f"{label} of {cell}"] = reason_of(error)
-                return {cell: torch.full((len(handle.batch),), math.nan, dtype=torch.float64)}
+                return out
             # One explanation may be the reason (a method that raises when it explains again): each by itself.
-            alone = (self._values(label, metric, handle, draws, {c: e}) for c, e in explanations.items())
-            return {cell: value for each in alone for cell, value in each.items()}
-        values = values.detach().double().cpu()
-        return {
-            # A measure that reads signs says nothing about a map that has none.
-            cell: torch.full_like(value, math.nan) if metric.needs_sign and not e.signed else value
-            for (cell, e), value in zip(explanations.items(), values, strict=True)
-        }
+            for cell, e in judged.items():
+                out |= self._values(label, metric, handle, draws, {cell: e})
+            return out
+        for i, (cell, e) in enumerate(judged.items()):
+            for name in names:
+                # A measure that reads signs says nothing about a map that has none.
+                unsigned = name == "values" and metric.needs_sign and not e.signed
+                out[cell][name] = unknown["values"] if unsigned else tables[name][i]
+        return out
 
     def _agreed(self, explanations: Mapping[Cell, Explanation]) -> dict[tuple[str, Cell, Cell], Tensor]:
-        cells = list(explanations)
-        if len(cells) < 2 or not self.study.agreements:
-            return {}
-        features = next(iter(explanations.values())).features
-        maps = torch.stack([explanations[cell].values.float() for cell in cells])
-        signed = [explanations[cell].signed for cell in cells]
+        """Agreement of the maps that speak about the same things."""
+        groups: dict[tuple[Any, ...], list[Cell]] = {}
+        for cell, explanation in explanations.items():
+            groups.setdefault((explanation.space, explanation.features.shape), []).append(cell)
         out = {}
-        for label, measure in self.study.agreements.items():
-            if label in self.metric_errors:
+        for (space, _), cells in groups.items():
+            if len(cells) < 2:
                 continue
-            try:
-                table = agree_all(measure, maps, features, signed)
-            except Exception as error:  # a measure that fails costs its own numbers, nothing else
-                self.metric_errors[label] = reason_of(error)
-                continue
-            for (i, j), values in table.items():
-                out[label, cells[i], cells[j]] = values
+            maps = torch.stack([explanations[cell].values.float() for cell in cells])
+            signed = [explanations[cell].signed for cell in cells]
+            everybody = Cell(EVERY_METHOD if space == "input" else f"{EVERY_METHOD} ({space})", NO_BASELINE)
+            for label, measure in self.study.agreements.items():
+                if label in self.metric_errors:
+                    continue
+                features = explanations[cells[0]].features
+                try:
+                    if measure.together:
+                        out[label, everybody, everybody] = agree_together(measure, maps, features, signed)
+                        continue
+                    table = agree_all(measure, maps, features, signed)
+                except Exception as error:  # a measure that fails costs its own numbers, nothing else
+                    self.metric_errors[label] = reason_of(error)
+                    continue
+                for (i, j), values in table.items():
+                    out[label, cells[i], cells[j]] = values
         return out
 
     def failed(self) -> bool:
@@ -362,10 +441,23 @@ def weights_fingerprint(network: Network) -> str:
     return fingerprint(tensors, code, str(module) if isinstance(module, nn.Module) else "", network.identity)
 
 
-def _check_scores(values: Tensor, explanations: int, examples: int) -> None:
+def _tables(scored: Tensor | Scores, also: Sequence[str], explanations: int, examples: int) -> dict[str, Tensor]:
+    """What a metric returned, float64 ``[M, N]`` on the CPU, by name."""
+    tables = {"values": scored.values, **scored.also} if isinstance(scored, Scores) else {"values": scored}
+    if sorted(tables) != sorted(("values", *also)):
+        raise CellError(f"gave {', '.join(sorted(tables))}; must give {', '.join(sorted(('values', *also)))}")
     want = [explanations, examples]
-    if list(values.shape) != want:
-        raise CellError(f"gave scores of shape {list(values.shape)}; must be {want}")
+    for name, table in tables.items():
+        if list(table.shape) != want:
+            raise CellError(f"gave {name} of shape {list(table.shape)}; must be {want}")
+    return {name: table.detach().double().cpu() for name, table in tables.items()}
+
+
+def _spent(kept: Tensor | None) -> Spent | None:
+    if kept is None:
+        return None
+    forward, backward, seconds, memory = kept.tolist()
+    return Spent(int(forward), int(backward), seconds, int(memory))
 
 
 def _typical(first: Examples) -> int:

@@ -14,7 +14,9 @@ from omegaconf import MISSING
 
 from xaiexp import parameters
 
-__all__ = ["derived"]
+__all__ = ["EFFORT", "at_effort", "derived"]
+
+EFFORT = "xaiexp_effort"
 
 
 @functools.cache
@@ -27,8 +29,22 @@ def derived(cls: type, **extra: Any) -> type:
     fields: list[Any] = [(name, str, dataclasses.field(default=value)) for name, value in extra.items()]
     defaults = parameters.default_values(cls)
     for name, hint in parameters.hints(cls).items():
-        fields.append((name, _plain(hint), _field(defaults[name])))
+        default = _field(defaults[name])
+        effort = next((e for e in getattr(hint, "__metadata__", ()) if isinstance(e, parameters.Effort)), None)
+        if effort is not None:
+            levels = (effort.draft, defaults[name], effort.publication)
+            default = dataclasses.field(default=f"${{{EFFORT}:{','.join(map(_written, levels))}}}")
+        fields.append((name, _plain(hint), default))
     return dataclasses.make_dataclass(f"{cls.__name__}Schema", fields)
+
+
+def at_effort(draft: Any, standard: Any, publication: Any, *, _root_: Any) -> Any:
+    """The resolver behind fields with an :class:`xaiexp.parameters.Effort`: which value the key ``effort`` means."""
+    return {"draft": draft, "publication": publication}.get(_root_.get("effort"), standard)
+
+
+def _written(value: Any) -> str:
+    return "null" if value is None else str(value)
 
 
 def _field(default: Any) -> Any:

@@ -9,7 +9,9 @@ in 5 % of cases (16 values), 6 % (8) and 7 % (6), and that of exponential ones i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,18 +19,38 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-__all__ = ["FEWEST", "SUMMARY_COLUMNS", "bootstrap_interval", "ranks", "summarise"]
+from xaiexp.concordance import rank_intervals
+from xaiexp.significance import Pairs, paired
+
+__all__ = ["SUMMARY_COLUMNS", "Table", "bootstrap_interval", "ranked", "ranks", "summarise", "tables"]
 
 Floats = NDArray[np.float64]
 
-FEWEST = 6
-"""Examples that a comparison needs: of five, all point the same way by chance more than once in twenty times."""
-
 _STUDY = ("model", "dataset", "seed")
-SUMMARY_COLUMNS = (*_STUDY, "method", "baseline", "metric", "mean", "low", "high", "n", "undefined", "rank")
+SUMMARY_COLUMNS = (
+    *_STUDY, "method", "baseline", "metric", "mean", "low", "high", "n", "undefined", "rank", "rank_low", "rank_high",
+)  # fmt: skip
 
 _RESAMPLES = 2000
 _AT_ONCE = 1 << 22  # numbers drawn at a time
+
+
+@dataclass(frozen=True)
+class Table:
+    """One metric of one study.
+
+    Args:
+        study: model, dataset and seed.
+        cells: columns ``method`` and ``baseline``.
+        values: ``[cells, examples]``, NaN where undefined.
+        undefined: ``[cells]``, rows without a value.
+    """
+
+    study: Mapping[str, Any]
+    metric: str
+    cells: pd.DataFrame
+    values: Floats
+    undefined: NDArray[np.int64]
 
 
 def bootstrap_interval(
@@ -95,123 +117,115 @@ def _resampled(values: Floats, confidence: float, resamples: int, seed: int) -> 
     return np.where(turned, -ends[::-1], ends)
 
 
-def ranks(
-    values: Floats,
-    higher_is_better: bool,
-    *,
-    seed: int,
-    confidence: float = 0.95,
-    resamples: int = _RESAMPLES,
-) -> list[int | None]:
+def ranks(values: Floats, higher_is_better: bool, *, level: float = 0.05) -> list[int | None]:
     """The rank of each cell: 1 and how many cells are better beyond the noise, in the order of the means.
 
-    One cell is better than another if the interval of their mean difference, over the examples where both are
-    defined, excludes 0; that takes at least :data:`FEWEST` such examples. Cells that nothing separates share a rank,
-    so a difference inside the noise is a tie. Pairs are not corrected for their number.
+    One cell is better than another if a paired t test over the examples where both are defined says so at ``level``,
+    after Holm's correction for all pairs (see :mod:`xaiexp.significance`). Cells that nothing separates share a rank,
+    so a difference inside the noise is a tie.
 
     Args:
         values: ``[cells, N]``; NaN where undefined.
         higher_is_better: which way is better.
-        seed: of the resampling.
-        confidence, resamples: as in :func:`bootstrap_interval`.
+        level: the chance of any false alarm among all pairs.
 
     Returns:
         One rank per cell; None for a cell without any defined value.
 
-    >>> ranks(np.array([[1.0] * 8, [1.0] * 8, [3.0] * 8, [np.nan] * 8]), higher_is_better=True, seed=0)
+    >>> ranks(np.array([[1.0] * 8, [1.0] * 8, [3.0] * 8, [np.nan] * 8]), higher_is_better=True)
     [2, 2, 1, None]
     """
     values = np.asarray(values, dtype=np.float64)
-    return _ranked(values, higher_is_better, _intervals(_differences(values), confidence, resamples, seed))
+    return ranked(values, paired(values), higher_is_better, level)
 
 
-def _differences(values: Floats) -> list[Floats]:
-    """Of every pair of cells ``[cells, N]``, where both are defined; empty where those are too few."""
-    left, right = np.triu_indices(len(values), 1)
-    columns = []
-    for i, j in zip(left, right, strict=True):
-        difference = values[i] - values[j]
-        difference = difference[np.isfinite(difference)]
-        columns.append(difference if len(difference) >= FEWEST else difference[:0])
-    return columns
-
-
-def _ranked(values: Floats, higher_is_better: bool, intervals: Floats) -> list[int | None]:
-    """Ranks from the intervals ``[2, pairs]`` of the differences of all pairs; NaN separates nobody."""
-    left, right = np.triu_indices(len(values), 1)
-    low, high = intervals if higher_is_better else -intervals[::-1]
+def ranked(values: Floats, pairs: Pairs, higher_is_better: bool, level: float = 0.05) -> list[int | None]:
+    """:func:`ranks` from tests that have been made."""
+    sign = 1 if higher_is_better else -1
+    told = pairs.p_holm <= level
     better = np.zeros(len(values), dtype=np.int64)
-    np.add.at(better, right[low > 0], 1)
-    np.add.at(better, left[high < 0], 1)
+    np.add.at(better, pairs.right[told & (sign * pairs.difference > 0)], 1)
+    np.add.at(better, pairs.left[told & (sign * pairs.difference < 0)], 1)
     defined = np.isfinite(values).sum(axis=1)
-    means = np.array([np.nanmean(row) if n else np.nan for row, n in zip(values, defined, strict=True)])
+    means = np.array([_mean(row[np.isfinite(row)]) for row in values])
     # "Beyond the noise" is not transitive: a cell never ranks before one with a better mean.
     worst = 0
-    for i in np.argsort(-means if higher_is_better else means, kind="stable"):
+    for i in np.argsort(-sign * means, kind="stable"):
         worst = better[i] = max(worst, int(better[i]))
     return [int(1 + b) if n else None for b, n in zip(better, defined, strict=True)]
 
 
-def summarise(scores: pd.DataFrame, directions: Mapping[str, bool], seed: int) -> pd.DataFrame:
+def tables(scores: pd.DataFrame) -> Iterator[Table]:
+    """The scores of ``scores.parquet``, study by study and metric by metric, in the order in which they appear.
+
+    Studies are kept apart: their examples need not be the same. Several values of one example (for several targets)
+    are averaged, since they are not independent.
+    """
+    for study, part in scores.groupby(list(_STUDY), sort=False, dropna=False):
+        for metric, rows in part.groupby("metric", sort=False, dropna=False):
+            cells = rows[["method", "baseline"]].drop_duplicates(ignore_index=True)
+            cell = rows.groupby(["method", "baseline"], sort=False, dropna=False).ngroup().to_numpy()
+            example, examples = pd.factorize(rows["example"], sort=True)  # so that the order of rows changes nothing
+            value = rows["value"].to_numpy(dtype=np.float64)
+            known = np.isfinite(value)
+            place = cell * len(examples) + example
+            size = len(cells) * len(examples)
+            count = np.bincount(place[known], minlength=size)
+            total = np.bincount(place[known], weights=value[known], minlength=size)
+            with np.errstate(invalid="ignore"):
+                values = (total / count).reshape(len(cells), len(examples))
+            undefined = np.bincount(cell[~known], minlength=len(cells))
+            yield Table(dict(zip(_STUDY, study, strict=True)), str(metric), cells, values, undefined)
+
+
+def summarise(scores: pd.DataFrame, directions: Mapping[str, bool | None], seed: int) -> pd.DataFrame:
     """Mean, interval and rank of every cell and metric.
 
     Args:
         scores: rows of ``scores.parquet``: ``model dataset seed method baseline metric example target value``.
-        directions: metric to whether higher is better.
+        directions: metric to whether higher is better; None for numbers that rank nothing.
         seed: of the resampling.
 
     Returns:
         The columns :data:`SUMMARY_COLUMNS`, study by study, metrics and cells in the order in which they first
-        appear. ``n`` counts the defined values and ``undefined`` the others. Ranks (Int64, missing where nothing is
-        defined) are among the cells of one model, data set, seed and metric.
+        appear. ``n`` counts the examples with a defined value and ``undefined`` the rows without one. Ranks (Int64,
+        missing where nothing is defined) are among the cells of one model, data set, seed and metric; ``rank_low``
+        and ``rank_high`` are the ends of the 95 % bootstrap interval of the place in the order of the means.
 
     Raises:
         KeyError: a metric without a direction.
     """
-    # Studies are kept apart: their examples need not be the same.
-    parts = [
-        _summarised(dict(zip(_STUDY, study, strict=True)), part, directions, seed)
-        for study, part in scores.groupby(list(_STUDY), sort=False, dropna=False)
-    ]
+    parts: list[pd.DataFrame] = []
+    for _, group in itertools.groupby(tables(scores), key=lambda table: tuple(table.study.values())):
+        parts += _summarised(list(group), directions, seed)
     if not parts:
         return pd.DataFrame(columns=list(SUMMARY_COLUMNS))
     return pd.concat(parts, ignore_index=True)[list(SUMMARY_COLUMNS)]
 
 
-def _summarised(study: dict[str, Any], scores: pd.DataFrame, directions: Mapping[str, bool], seed: int) -> pd.DataFrame:
-    tables = [(str(metric), *_table(part)) for metric, part in scores.groupby("metric", sort=False, dropna=False)]
+def _summarised(group: Sequence[Table], directions: Mapping[str, bool | None], seed: int) -> Iterator[pd.DataFrame]:
     # All that is resampled goes into one call, so that what has equally many examples is drawn once.
-    columns: list[Floats] = []
-    for _, _, values, _ in tables:
-        columns += [row[np.isfinite(row)] for row in values] + _differences(values)
+    columns = [row[np.isfinite(row)] for table in group for row in table.values]
     intervals = _intervals(columns, 0.95, _RESAMPLES, seed)
-    parts, start = [], 0
-    for metric, cells, values, rows in tables:
-        own = slice(start, start + len(cells))
-        pairs = slice(own.stop, own.stop + len(cells) * (len(cells) - 1) // 2)
-        defined = np.isfinite(values).sum(axis=1)
-        ranked = _ranked(values, directions[metric], intervals[:, pairs])
-        parts.append(
-            cells.assign(
-                **study,
-                metric=metric,
-                mean=[_mean(column) for column in columns[own]],
-                low=intervals[0, own],
-                high=intervals[1, own],
-                n=defined,
-                undefined=rows - defined,
-                rank=pd.array(ranked, dtype="Int64"),
-            )
+    start = 0
+    for table in group:
+        own = slice(start, start + len(table.cells))
+        start = own.stop
+        direction = directions[table.metric]
+        places: list[int | None] = [None] * len(table.cells)
+        ends = np.full((2, len(table.cells)), np.nan)
+        if direction is not None:
+            places = ranks(table.values, direction)
+            ends = rank_intervals(table.values, direction, seed=seed)
+        yield table.cells.assign(
+            **table.study,
+            metric=table.metric,
+            mean=[_mean(column) for column in columns[own]],
+            low=intervals[0, own],
+            high=intervals[1, own],
+            n=np.isfinite(table.values).sum(axis=1),
+            undefined=table.undefined,
+            rank=pd.array(places, dtype="Int64"),
+            rank_low=ends[0],
+            rank_high=ends[1],
         )
-        start = pairs.stop
-    return pd.concat(parts)
-
-
-def _table(scores: pd.DataFrame) -> tuple[pd.DataFrame, Floats, NDArray[np.int64]]:
-    """The cells of one metric, their values ``[cells, N]``, NaN where there is none, and their numbers of rows."""
-    cells = scores[["method", "baseline"]].drop_duplicates(ignore_index=True)
-    cell = scores.groupby(["method", "baseline"], sort=False, dropna=False).ngroup().to_numpy()
-    example, examples = pd.factorize(scores["example"])
-    values = np.full((len(cells), len(examples)), np.nan)
-    values[cell, example] = scores["value"].to_numpy(dtype=np.float64)
-    return cells, values, np.bincount(cell, minlength=len(cells))

@@ -14,9 +14,11 @@ from xaiexp.parameters import Range
 from xaiexp.registry import Registry
 from xaiexp.types import Cost, Outline
 
-__all__ = ["NO_BASELINE", "Cell", "Plan", "Settings", "Study", "Tracking", "identity", "plan"]
+__all__ = ["EVERY_METHOD", "NO_BASELINE", "Cell", "Plan", "Settings", "Study", "Tracking", "identity", "plan"]
 
 NO_BASELINE = "none"
+EVERY_METHOD = "all"
+"""What stands in the place of a method where a measure is about all of them together."""
 DEFAULT_FEATURES = {"image": "pixel", "text": "token", "table": "column", "series": "step"}
 
 
@@ -37,7 +39,8 @@ class Settings:
         device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:1``.
         precision: of the passes; half precisions by autocast.
         examples: how many, from the first; null for all.
-        target: the class that is explained: the predicted one, the label, or an index.
+        target: the class that is explained: the predicted one, the label, or an index; several of these, each
+            class of an example once; or ``all`` classes.
         output: what is explained: the target's logit or its probability.
         batch_budget: rows that go through the model at once, or ``auto``.
         on_error: what a failed cell does to the others.
@@ -46,13 +49,20 @@ class Settings:
         tracking: MLflow.
         report: whether ``report.html`` is made.
         trust: module prefixes whose factories this study may name.
+        effort: what becomes of steps and samples that nobody set.
+        removal: how features are removed, as an axis: every metric that removes features is there once for each
+            of these, under the label ``METRIC_REMOVAL``; empty leaves each metric its own.
     """
 
     seed: Annotated[int, Range(0, 2**31 - 1)] = 0
     device: str = "auto"
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     examples: Annotated[int, Range(1)] | None = 64
-    target: Literal["predicted", "label"] | Annotated[int, Range(0)] = "predicted"
+    target: (
+        Literal["predicted", "label", "all"]
+        | Annotated[int, Range(0)]
+        | tuple[Literal["predicted", "label"] | Annotated[int, Range(0)], ...]
+    ) = "predicted"
     output: Literal["logit", "probability"] = "logit"
     batch_budget: Literal["auto"] | Annotated[int, Range(1)] = "auto"
     on_error: Literal["continue", "stop"] = "continue"
@@ -61,8 +71,12 @@ class Settings:
     tracking: Tracking = field(default_factory=Tracking)
     report: bool = True
     trust: tuple[str, ...] = ()
+    effort: Literal["draft", "standard", "publication"] = "standard"
+    removal: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.target == ():
+            raise ParameterError("target", "names no target", hint="as target=predicted or 'target=[predicted,label]'")
         if not self.store.strip():
             raise ParameterError("store", "must name a folder", got=self.store)
         head, _, index = self.device.partition(":")
@@ -120,6 +134,7 @@ class Plan:
         shape: of one input, or None where the model must be loaded to know.
         exact: whether ``shape`` is certain or typical.
         metric_costs: passes of one example for each metric, over all cells that run.
+        metric_skips: metrics that are left out, with the reason.
     """
 
     study: Study
@@ -128,6 +143,7 @@ class Plan:
     shape: tuple[int, ...] | None
     exact: bool
     metric_costs: Mapping[str, Cost | None]
+    metric_skips: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def running(self) -> tuple[Cell, ...]:
@@ -180,21 +196,30 @@ def plan(study: Study) -> Plan:
             notes=[f"{cell}: {cell.skip}" for cell in cells[:5]],
         )
     d = _features(study, shape)
+    skips = {label: why for label, metric in study.metrics.items() if (why := _unfit(metric, study.model))}
     costs = {
         label: None if d is None or shape is None else metric.passes(shape, d, running)
         for label, metric in study.metrics.items()
+        if label not in skips
     }
-    return Plan(study, cells, _count(outline, study.settings.examples), shape, outline.exact, costs)
+    return Plan(study, cells, _count(outline, study.settings.examples), shape, outline.exact, costs, skips)
+
+
+def _unfit(component: Method | Metric, model: Model) -> str:
+    """Why a method or metric is not for this model; empty where it is."""
+    lacking = sorted(component.needs - model.offers)
+    if model.modality not in component.modalities:
+        return f"is for {', '.join(map(_plural, component.modalities))}; the data are {_plural(model.modality)}"
+    if lacking:
+        return f"needs {', '.join(lacking)}, which model {model.name!r} does not offer"
+    return ""
 
 
 def _cells(study: Study, label: str, shape: tuple[int, ...] | None) -> list[Cell]:
     method, modality = study.methods[label], study.model.modality
-    skip = ""
-    lacking = sorted(method.needs - study.model.offers)
-    if modality not in method.modalities:
-        skip = f"is for {', '.join(map(_plural, method.modalities))}; the data are {_plural(modality)}"
-    elif lacking:
-        skip = f"needs {', '.join(lacking)}, which model {study.model.name!r} does not offer"
+    skip = _unfit(method, study.model)
+    if not skip and study.settings.precision not in method.precisions:
+        skip = f"works in {' and '.join(method.precisions)}, not in {study.settings.precision}"
     if not method.reads_baseline:
         return [Cell(label, NO_BASELINE, skip, _cost(study, method, shape))]
     if not study.baselines:
@@ -264,6 +289,7 @@ def plan_key(plan: Plan, cell: Cell, registry: Registry) -> str:
             identity(study.model, registry),
             study.model.fingerprint(),
             identity(study.dataset, registry),
+            study.dataset.fingerprint(),
             identity(study.features, registry),
             identity(study.methods[cell.method], registry),
             identity(baseline, registry) if baseline is not None else None,

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from xaiexp import statistics
+from xaiexp import statistics, verdict
 from xaiexp.books import CellState
 from xaiexp.runner import Chunk, Run
-from xaiexp.study import Study
+from xaiexp.study import Cell, Study
 
 __all__ = ["AGREEMENT", "CELLS", "SCORES", "SUMMARY", "Tables"]
 
@@ -23,7 +23,7 @@ CELLS = [
 ]  # fmt: skip
 SCORES = [*_STUDY, "method", "baseline", "metric", "example", "target", "value"]
 AGREEMENT = [*_STUDY, "method_a", "baseline_a", "method_b", "baseline_b", "measure", "example", "value"]
-SUMMARY = [*_STUDY, "method", "baseline", "metric", "mean", "low", "high", "n", "undefined", "rank"]
+SUMMARY = [*statistics.SUMMARY_COLUMNS, "alpha", "verdict"]
 
 
 class Tables:
@@ -35,6 +35,7 @@ class Tables:
         self._targets: list[int] = []
         self._scores: dict[tuple[Any, ...], list[np.ndarray[Any, Any]]] = {}
         self._agreement: dict[tuple[Any, ...], list[np.ndarray[Any, Any]]] = {}
+        self._several = study.settings.target == "all" or isinstance(study.settings.target, tuple)
 
     def add(self, chunk: Chunk) -> None:
         """Take in one chunk."""
@@ -83,7 +84,7 @@ class Tables:
         return self._stacked(SCORES, blocks)
 
     def agreement(self, run: Run) -> pd.DataFrame:
-        """One row an example, measure and pair of cells that are done."""
+        """One row an example, measure and pair of cells; with several targets, a last column tells which."""
         n = len(self._examples)
         blocks = [
             {
@@ -96,15 +97,37 @@ class Tables:
                 "value": _whole(parts, n),
             }
             for (a, b, measure), parts in self._agreement.items()
-            if run.states[a].status == run.states[b].status == "done" and measure not in run.metric_errors
+            if _done(run, a) and _done(run, b) and measure not in run.metric_errors
         ]
-        return self._stacked(AGREEMENT, blocks)
+        frame = self._stacked(AGREEMENT, blocks)
+        if self._several and len(frame):
+            frame = frame.assign(target=np.resize(self._targets, len(frame)))
+        return frame
 
-    def summary(self, scores: pd.DataFrame) -> pd.DataFrame:
+    def verdicts(self, scores: pd.DataFrame) -> pd.DataFrame:
+        """One row a metric: what may be said about the order of the cells."""
+        floor = [label for label, method in self._study.methods.items() if method.control]
+        groups = verdict.removal_groups({k: (m.name, m.parameters()) for k, m in self._study.metrics.items()})
+        return verdict.judged(scores, self._directions(), floor, groups, self._study.settings.seed)
+
+    def comparisons(self, scores: pd.DataFrame) -> pd.DataFrame:
+        """One row a metric and pair of cells: the paired tests."""
+        return verdict.compared(scores, self._directions())
+
+    def summary(self, scores: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
         """One row a cell and metric."""
-        directions = {label: metric.higher_is_better for label, metric in self._study.metrics.items()}
-        frame = statistics.summarise(scores, directions, seed=self._study.settings.seed)
+        frame = statistics.summarise(scores, self._directions(), seed=self._study.settings.seed)
+        told = verdicts.drop_duplicates("metric").set_index("metric")
+        for column in ("alpha", "verdict"):
+            frame[column] = frame["metric"].map(told[column])
         return frame.reindex(columns=SUMMARY)
+
+    def _directions(self) -> dict[str, bool | None]:
+        directions: dict[str, bool | None] = {}
+        for label, metric in self._study.metrics.items():
+            directions[label] = metric.higher_is_better
+            directions |= {f"{label}.{name}": None for name in metric.also}
+        return directions
 
     def _stacked(self, columns: list[str], blocks: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         frames = [pd.DataFrame(block) for block in blocks]
@@ -125,3 +148,8 @@ def _whole(parts: list[np.ndarray[Any, Any]], n: int) -> np.ndarray[Any, Any]:
     values = np.concatenate(parts)
     # A study that stopped early has fewer values than examples for its last cells.
     return values if len(values) == n else np.concatenate([values, np.full(n - len(values), math.nan)])
+
+
+def _done(run: Run, cell: Cell) -> bool:
+    """Whether the numbers of a cell stand; what is about all methods together is no cell of the plan."""
+    return cell not in run.states or run.states[cell].status == "done"

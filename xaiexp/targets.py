@@ -10,19 +10,34 @@ from torch import Tensor
 from xaiexp.errors import MismatchError
 from xaiexp.types import Batch
 
-__all__ = ["check", "check_labels", "chosen"]
+__all__ = ["check", "check_labels", "chosen", "most", "table", "turns"]
 
 
-def check(target: str | int, classes: int | None, labelled: bool, dataset: str) -> None:
+Target = str | int | tuple[str | int, ...]
+
+
+def _listed(target: Target) -> tuple[str | int, ...]:
+    return target if isinstance(target, tuple) else (target,)
+
+
+def most(target: Target, classes: int | None) -> int:
+    """How many targets an example has at most."""
+    if target == "all":
+        return classes or 1
+    return len(_listed(target))
+
+
+def check(target: Target, classes: int | None, labelled: bool, dataset: str) -> None:
     """Whether there can be such a target; ``classes`` is None where only the first pass will tell.
 
     Raises:
         MismatchError: the index is no class of the model, or the data set has no labels to explain.
     """
-    if target == "label" and not labelled:
-        raise MismatchError("target", f"is the label, and data set {dataset!r} has none", hint="target=predicted")
-    if isinstance(target, int) and classes is not None and target >= classes:
-        raise MismatchError("target", f"the model has {classes} classes, 0 to {classes - 1}", got=target)
+    for each in _listed(target):
+        if each == "label" and not labelled:
+            raise MismatchError("target", f"is the label, and data set {dataset!r} has none", hint="target=predicted")
+        if isinstance(each, int) and classes is not None and each >= classes:
+            raise MismatchError("target", f"the model has {classes} classes, 0 to {classes - 1}", got=each)
 
 
 def check_labels(
@@ -62,3 +77,38 @@ def chosen(target: str | int, batch: Batch, logits: Tensor) -> Tensor:
             raise MismatchError("target", f"is the label, and example {missing!r} has none", hint="target=predicted")
         return batch.labels
     return torch.full_like(logits[:, 0], int(target), dtype=torch.int64)
+
+
+def turns(target: Target, batch: Batch, logits: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Which examples of a batch are explained for which class, target by target of the study.
+
+    Args:
+        target: one of the study's, several of them, or ``all`` classes.
+        logits: ``[N, classes]``.
+
+    Returns:
+        For each target rows (int64 ``[M]``) and classes (int64 ``[M]``); an example whose class was explained
+        for an earlier target is left out, and a target without any example too.
+
+    Raises:
+        MismatchError: the label is wanted, and an example has none.
+    """
+    wanted = range(logits.shape[1]) if target == "all" else _listed(target)
+    seen = torch.zeros(logits.shape[0], max(1, logits.shape[1]), dtype=torch.bool, device=logits.device)
+    out = []
+    for each in wanted:
+        classes = chosen(each, batch, logits)
+        rows = (~seen.gather(1, classes.unsqueeze(1)).squeeze(1)).nonzero().squeeze(1)
+        seen.scatter_(1, classes.unsqueeze(1), value=True)
+        if len(rows):
+            out.append((rows, classes[rows]))
+    return out
+
+
+def table(turns: Sequence[tuple[Tensor, Tensor]], count: int, device: torch.device) -> Tensor:
+    """All classes that each example is explained for, int64 ``[count, turns]``; where there are fewer, some repeat."""
+    out = torch.zeros(count, len(turns), dtype=torch.int64, device=device)
+    out[:] = turns[0][1].unsqueeze(1)  # the first turn has every example
+    for column, (rows, classes) in enumerate(turns):
+        out[rows, column] = classes
+    return out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,16 @@ from xaiexp.study import NO_BASELINE
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Meter", "agreement_table", "console", "notes", "plan_table", "plugins_table", "summary_table"]
+__all__ = [
+    "Meter",
+    "agreement_table",
+    "console",
+    "notes",
+    "plan_table",
+    "plugins_table",
+    "summary_table",
+    "verdict_lines",
+]
 
 _PLAIN_EVERY = 10.0
 
@@ -96,9 +105,15 @@ def cell_label(method: str, baseline: str) -> str:
     return method if baseline == NO_BASELINE else f"{method} / {baseline}"
 
 
-def summary_table(summary: pd.DataFrame, metrics: Mapping[str, Mapping[str, Any]]) -> Table:
-    """Cells by metric: mean, 95 % interval, and a rank that is equal where the difference is within the noise."""
+def summary_table(
+    summary: pd.DataFrame, metrics: Mapping[str, Mapping[str, Any]], refused: Collection[str] = ()
+) -> Table:
+    """Cells by metric: mean, 95 % interval, and a rank that is equal where the difference is within the noise.
+
+    Metrics that are ``refused`` have no ranks; what ranks nothing (how far masked inputs leave the data) is left out.
+    """
     names = list(dict.fromkeys(summary["metric"])) if len(summary) else []
+    names = [name for name in names if name.rpartition(".")[0] not in metrics]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("method / baseline", no_wrap=True)
     for name in names:
@@ -109,14 +124,19 @@ def summary_table(summary: pd.DataFrame, metrics: Mapping[str, Mapping[str, Any]
     for row in rows(summary):
         cells.setdefault((row["method"], row["baseline"]), {})[row["metric"]] = row
     for (method, baseline), by_metric in cells.items():
-        table.add_row(cell_label(method, baseline), *(_score(by_metric.get(name)) for name in names))
+        table.add_row(cell_label(method, baseline), *(_score(by_metric.get(name), name in refused) for name in names))
     return table
 
 
-def _score(row: Mapping[str, Any] | None) -> str:
+def verdict_lines(verdicts: pd.DataFrame) -> list[str]:
+    """What may be said about the order of the cells, one line a metric."""
+    return [f"{row['metric']}: {row['verdict']}" for row in rows(verdicts)]
+
+
+def _score(row: Mapping[str, Any] | None, refused: bool) -> str:
     if row is None or row["n"] == 0:
         return "–"
-    rank = "" if math.isnan(row["rank"]) else f" ({int(row['rank'])})"
+    rank = "" if refused or math.isnan(row["rank"]) else f" ({int(row['rank'])})"
     interval = "" if math.isnan(row["low"]) else f"\n[{_number(row['low'])}, {_number(row['high'])}]"
     return f"{_number(row['mean'])}{rank}{interval}"
 

@@ -111,7 +111,12 @@ class Tracker:
         self._params(self._run, dict(flattened(config)))
 
     def finish(
-        self, record: Mapping[str, Any], cells: pd.DataFrame, summary: pd.DataFrame, agreement: pd.DataFrame
+        self,
+        record: Mapping[str, Any],
+        cells: pd.DataFrame,
+        summary: pd.DataFrame,
+        verdicts: pd.DataFrame,
+        agreement: pd.DataFrame,
     ) -> None:
         """Log what came out, with a child run for every cell, and close the runs."""
         scores: dict[tuple[str, str], list[dict[str, Any]]] = {}
@@ -123,6 +128,9 @@ class Tracker:
         for row in rows(mean_agreement(agreement)):
             a, b = _label(row["method_a"], row["baseline_a"]), _label(row["method_b"], row["baseline_b"])
             metrics[f"agreement.{row['measure']}.{a}.{b}"] = float(row["value"])
+        for row in rows(verdicts):
+            self._client.set_tag(self._run, _key(f"verdict.{row['metric']}"), row["verdict"][:5000])
+            metrics[f"alpha.{row['metric']}"] = float(row["alpha"])
         metrics["seconds"] = float(record.get("seconds", math.nan))
         self._metrics(self._run, metrics)
         self._client.log_artifacts(self._run, str(self._folder))

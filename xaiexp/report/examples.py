@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -100,15 +100,16 @@ def examples(study: StudyFolder, count: int, side: int) -> list[Example]:
     return [_example(study, described, scores, side) for described in study.gallery.examples[:count]]
 
 
-_Scores = Mapping[tuple[str, str, str], tuple[tuple[str, str], ...]]
+_Scores = Mapping[tuple[str, str, str, str], tuple[tuple[str, str], ...]]
 
 
 def _scores(study: StudyFolder) -> _Scores:
-    found: dict[tuple[str, str, str], tuple[tuple[str, str], ...]] = {}
+    """Scores by example, explained class, method and baseline."""
+    found: dict[tuple[str, str, str, str], tuple[tuple[str, str], ...]] = {}
     shown = {str(example.get("id")) for example in study.gallery.examples}
     frame = study.scores[study.scores["example"].astype(str).isin(shown)] if len(study.scores) else study.scores
     for row in frame.itertuples():
-        key = (str(row.example), str(row.method), str(row.baseline))
+        key = (str(row.example), str(row.target), str(row.method), str(row.baseline))
         found[key] = (*found.get(key, ()), (str(row.metric), number(float(str(row.value)))))
     return found
 
@@ -138,21 +139,17 @@ def _example(study: StudyFolder, described: Mapping[str, Any], scores: _Scores, 
         if values is not None:
             numbers = np.asarray(values, dtype=np.float64)
             signed = study.signed(method, numbers)
-            panel = _panel(study, described, cell(method, baseline), numbers, signed, side)
-        own = scores.get((str(described.get("id")), method, baseline), ())
-        panels.append(_with_scores(panel, own))
+            panel = _panel(study, described, drawn, numbers, signed, side)
+        own = scores.get((str(described.get("id")), str(described.get("target")), method, baseline), ())
+        panels.append(replace(panel, scores=own))
     return Example(
         name=name,
         facts=tuple(fact for fact in facts if fact[1]),
         wrong=described.get("label") is not None and described.get("label") != described.get("predicted"),
         original=_original(study, described, name, side),
-        columns=tuple((str(column.get("name")), number(column.get("value"))) for column in columns),
+        columns=tuple((str(column.get("name")), _held(column.get("value"))) for column in columns),
         panels=tuple(panels),
     )
-
-
-def _with_scores(panel: Panel, scores: tuple[tuple[str, str], ...]) -> Panel:
-    return Panel(**{**panel.__dict__, "scores": scores})
 
 
 def _original(study: StudyFolder, described: Mapping[str, Any], name: str, side: int) -> Panel | None:
@@ -170,31 +167,51 @@ def _original(study: StudyFolder, described: Mapping[str, Any], name: str, side:
     return Panel(title="input", picture=uri, alt=f"the picture {name}", tiny=tiny)
 
 
+_NEURON = "of a neuron inside the network, not of the class"
+
+
 def _panel(
     study: StudyFolder,
     described: Mapping[str, Any],
-    title: str,
+    drawn: Mapping[str, Any],
     values: NDArray[np.float64],
     signed: bool,
     side: int,
 ) -> Panel:
+    title = cell(str(drawn.get("method")), str(drawn.get("baseline")))
     scale = full_colour(values)
     caption = f"full colour: {number(scale)}" if scale > 0 else "zero everywhere"
     if not np.isfinite(values).all():
         caption += "; grey: undefined"
-    modality = study.gallery.modality
+    modality, space = study.gallery.modality, drawn.get("space", "input")
+    note = {"neuron": _NEURON, "layer": "units of a layer, added up over its channels"}.get(str(space), "")
+    flat, units = values.ravel(), drawn.get("units")
+    if units is not None:  # of a layer that does not lie like the input
+        note = f"the strongest of the {drawn.get('of', len(flat)):,} units of a layer"
+    if space == "layer" and not signed and bool((flat < 0).any()):  # activations: neither for nor against
+        signed, note = True, f"{note}; blue is below zero, not against the class"
+    if units is not None:
+        return replace(_table([{"name": name} for name in units], title, flat, signed), note=note, more=0)
     name = described.get("name") or described.get("id")
     alt = f"attributions of {title} for {name}"
     if modality == "image" and values.ndim == 2:
         uri = png_uri(heatmap(values, signed, side))
-        return Panel(title=title, caption=caption, picture=uri, alt=alt, tiny=max(values.shape) < TINY)
-    flat = values.ravel()
+        tiny = max(values.shape) < TINY
+        return Panel(title=title, caption=caption, picture=uri, alt=alt, tiny=tiny, note=note)
     if modality == "text":
-        return Panel(title=title, caption=caption, tokens=_tokens(described, flat, signed))
+        tokens = _tokens(described, flat, signed, by_position=space == "layer")
+        return Panel(title=title, caption=caption, tokens=tokens, note=note)
     if modality == "series":
-        curves = study.gallery.arrays.get(described.get("input") or "", np.zeros((1, len(flat))))
-        return Panel(title=title, caption=caption, svg=series_svg(np.atleast_2d(curves), flat, signed, alt))
-    return _table(described.get("columns") or [], title, flat, signed)
+        curves = np.atleast_2d(study.gallery.arrays.get(described.get("input") or "", np.zeros((1, len(flat)))))
+        steps = described.get("steps") if space != "layer" else None
+        svg = series_svg(curves, flat, signed, alt, steps)
+        return Panel(title=title, caption=caption, svg=svg, note=note)
+    return replace(_table(described.get("columns") or [], title, flat, signed), note=note)
+
+
+def _held(value: object) -> str:
+    """What a feature of a row holds: a number, or the level of a category."""
+    return value if isinstance(value, str) else number(value)
 
 
 # Byte-level and sentence-piece tokenizers mark the beginning of a word, WordPiece marks its continuation.
@@ -211,25 +228,43 @@ def _written(token: str, begins_words: bool) -> tuple[str, bool]:
     return token, begins_words
 
 
-def _tokens(described: Mapping[str, Any], values: NDArray[np.float64] | None, signed: bool) -> tuple[Token, ...]:
+def _tokens(
+    described: Mapping[str, Any], values: NDArray[np.float64] | None, signed: bool, by_position: bool = False
+) -> tuple[Token, ...]:
+    """The text in its colours.
+
+    Args:
+        values: of the features, or with ``by_position`` of all tokens in their order; None colours nothing.
+    """
     tokens = [str(token) for token in described.get("tokens") or ()]
     features: Sequence[int] = described.get("token_feature") or range(len(tokens))
     begins_words = any(token.startswith(_WORD_BEGINS) for token in tokens)
     scale = full_colour(values) if values is not None else 0.0
+    words = _words(tokens, features, begins_words)
     pieces, after_special = [], True
-    for token, feature in zip(tokens, features, strict=False):
+    for place, (token, feature) in enumerate(zip(tokens, features, strict=False)):
         text, glued = _written(token, begins_words)
         glued = glued and not after_special
         after_special = feature < 0
-        if feature < 0:
+        at = place if by_position else feature
+        if feature < 0 and not by_position:
             pieces.append(Token(text=text, glued=False, special=True, title="special token: no attribution"))
-        elif values is None or feature >= len(values):
+        elif values is None or at >= len(values):
             pieces.append(Token(text=text, glued=glued))
         else:
-            value = float(values[feature])
+            value = float(values[at])
             fill = colour(value, signed, scale)
-            pieces.append(Token(text=text, glued=glued, fill=fill, ink=ink(fill), title=number(value)))
+            title = number(value) if by_position else f"{words[feature]}{number(value)}"
+            pieces.append(Token(text=text, glued=glued, fill=fill, ink=ink(fill), title=title))
     return tuple(pieces)
+
+
+def _words(tokens: Sequence[str], features: Sequence[int], begins_words: bool) -> dict[int, str]:
+    """What to say before the attribution of a feature: its text where it has several tokens, else nothing."""
+    parts: dict[int, list[str]] = {}
+    for token, feature in zip(tokens, features, strict=False):
+        parts.setdefault(feature, []).append(_written(token, begins_words)[0])
+    return {feature: f"{''.join(part)}: " if len(part) > 1 else "" for feature, part in parts.items()}
 
 
 def _table(columns: Sequence[Mapping[str, Any]], title: str, values: NDArray[np.float64], signed: bool) -> Panel:
@@ -244,7 +279,7 @@ def _table(columns: Sequence[Mapping[str, Any]], title: str, values: NDArray[np.
         bars.append(
             Bar(
                 name=str(column.get("name", f"feature {place}")),
-                value=number(column["value"]) if "value" in column else "",
+                value=_held(column["value"]) if "value" in column else "",
                 attribution=number(value),
                 start=(50 - length if value < 0 else 50) if signed else 0,
                 length=length,

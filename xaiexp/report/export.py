@@ -56,13 +56,14 @@ def _examples(study: StudyFolder) -> dict[str, bytes]:
             files[f"{folder}/input.png"] = png(photograph(seen, enlarge=True))
         for drawn in example.get("maps") or ():
             method, values = str(drawn.get("method")), arrays.get(drawn.get("key"))
-            if values is None:
+            if values is None or drawn.get("units") is not None:  # units of a layer are no picture
                 continue
             title = cell(method, str(drawn.get("baseline")))
             signed = study.signed(method, values)
             if modality == "image" and values.ndim == 2:
                 files[f"{folder}/{_file_name(title)}.png"] = heatmap_png(values, signed, enlarge=True)
             elif modality == "series" and seen is not None:
-                picture = series_svg(np.atleast_2d(seen), values.ravel(), signed, title)
+                steps = example.get("steps") if drawn.get("space") != "layer" else None
+                picture = series_svg(np.atleast_2d(seen), values.ravel(), signed, title, steps)
                 files[f"{folder}/{_file_name(title)}.svg"] = picture.encode()
     return files

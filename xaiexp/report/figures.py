@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+from xaiexp.report.drawing import draw, short, svg, written
 from xaiexp.report.pictures import colour, heatmap, ink, png_uri
 from xaiexp.report.wording import DASH, cell, number
 
@@ -31,29 +32,6 @@ _FONT = "system-ui, sans-serif"
 _INTERVAL_WIDTH, _INTERVAL_HEIGHT, _MARGIN = 240, 22, 18
 _CURVE_WIDTH, _CURVE_HEIGHT, _CURVE_POINTS = 360, 120, 600
 _NAME_LENGTH = 36
-
-
-def _svg(width: float, height: float, label: str) -> ET.Element:
-    attributes = {"xmlns": "http://www.w3.org/2000/svg", "role": "img", "aria-label": label}
-    size = {"width": _short(width), "height": _short(height), "viewBox": f"0 0 {_short(width)} {_short(height)}"}
-    return ET.Element("svg", attributes | size)
-
-
-def _short(value: float) -> str:
-    return f"{value:.2f}".rstrip("0").rstrip(".")
-
-
-def _draw(parent: ET.Element, tag: str, text: str = "", **attributes: str | float) -> ET.Element:
-    written = {
-        name.replace("_", "-"): value if isinstance(value, str) else _short(value) for name, value in attributes.items()
-    }
-    element = ET.SubElement(parent, tag, written)
-    element.text = text or None
-    return element
-
-
-def _written(root: ET.Element) -> str:
-    return ET.tostring(root, encoding="unicode")
 
 
 # -- intervals
@@ -101,11 +79,11 @@ def axis_over(values: Sequence[float]) -> Axis | None:
 
 def axis_svg(axis: Axis) -> str:
     """The numbers above the rows."""
-    root = _svg(_INTERVAL_WIDTH, _INTERVAL_HEIGHT, f"scale from {number(axis.low)} to {number(axis.high)}")
+    root = svg(_INTERVAL_WIDTH, _INTERVAL_HEIGHT, f"scale from {number(axis.low)} to {number(axis.high)}")
     for tick in axis.ticks:
-        _draw(root, "text", f"{tick:g}", x=axis.at(tick), y=13, text_anchor="middle", font_size=11, fill="#555")
-        _draw(root, "line", x1=axis.at(tick), x2=axis.at(tick), y1=17, y2=_INTERVAL_HEIGHT, stroke="#bbb")
-    return _written(root)
+        draw(root, "text", f"{tick:g}", x=axis.at(tick), y=13, text_anchor="middle", font_size=11, fill="#555")
+        draw(root, "line", x1=axis.at(tick), x2=axis.at(tick), y1=17, y2=_INTERVAL_HEIGHT, stroke="#bbb")
+    return written(root)
 
 
 def interval_svg(axis: Axis, mean: float, low: float, high: float, floor: float = math.nan) -> str:
@@ -118,21 +96,21 @@ def interval_svg(axis: Axis, mean: float, low: float, high: float, floor: float 
         floor: where to draw the dashed line of the random attribution, or NaN.
     """
     label = f"mean {number(mean)}, interval {number(low)} to {number(high)}"
-    root = _svg(_INTERVAL_WIDTH, _INTERVAL_HEIGHT, label)
+    root = svg(_INTERVAL_WIDTH, _INTERVAL_HEIGHT, label)
     for tick in axis.ticks:
-        _draw(root, "line", x1=axis.at(tick), x2=axis.at(tick), y1=0, y2=_INTERVAL_HEIGHT, stroke="#e4e4e4")
+        draw(root, "line", x1=axis.at(tick), x2=axis.at(tick), y1=0, y2=_INTERVAL_HEIGHT, stroke="#e4e4e4")
     middle = _INTERVAL_HEIGHT / 2
     if math.isfinite(floor):
         at = axis.at(floor)
-        _draw(root, "line", x1=at, x2=at, y1=0, y2=_INTERVAL_HEIGHT, stroke="#9c5700", stroke_dasharray="3 2")
+        draw(root, "line", x1=at, x2=at, y1=0, y2=_INTERVAL_HEIGHT, stroke="#9c5700", stroke_dasharray="3 2")
     if math.isfinite(low) and math.isfinite(high):
-        _draw(root, "line", x1=axis.at(low), x2=axis.at(high), y1=middle, y2=middle, stroke="#1f4e79", stroke_width=2)
+        draw(root, "line", x1=axis.at(low), x2=axis.at(high), y1=middle, y2=middle, stroke="#1f4e79", stroke_width=2)
         for end in (low, high):
             x = axis.at(end)
-            _draw(root, "line", x1=x, x2=x, y1=middle - 4, y2=middle + 4, stroke="#1f4e79", stroke_width=2)
+            draw(root, "line", x1=x, x2=x, y1=middle - 4, y2=middle + 4, stroke="#1f4e79", stroke_width=2)
     if math.isfinite(mean):
-        _draw(root, "circle", cx=axis.at(mean), cy=middle, r=4.5, fill="#1f4e79", stroke="#fff")
-    return _written(root)
+        draw(root, "circle", cx=axis.at(mean), cy=middle, r=4.5, fill="#1f4e79", stroke="#fff")
+    return written(root)
 
 
 # -- agreement
@@ -205,23 +183,23 @@ def agreement_svg(frame: pd.DataFrame, measure: str, bounds: Sequence[float | No
         for i in range(count)
         for j in range(i + 1, count)
     ]
-    root = _svg(left + side * count + top * 0.75, top + line * count + 4, f"{measure}: {'; '.join(pairs)}")
+    root = svg(left + side * count + top * 0.75, top + line * count + 4, f"{measure}: {'; '.join(pairs)}")
     root.set("font-family", _FONT)
     root.set("font-size", "12")
     for i, name in enumerate(matrix.names):
-        written = name if len(name) <= _NAME_LENGTH else name[: _NAME_LENGTH - 1] + "…"
+        label = name if len(name) <= _NAME_LENGTH else name[: _NAME_LENGTH - 1] + "…"
         y, x = top + line * i + line / 2 + 4, left + side * i + side / 2
-        turned = f"rotate(-45 {_short(x)} {_short(top - 8)})"
+        turned = f"rotate(-45 {short(x)} {short(top - 8)})"
         for text in (
-            _draw(root, "text", written, x=left - 8, y=y, text_anchor="end", fill="#222"),
-            _draw(root, "text", written, x=x, y=top - 8, transform=turned, fill="#222"),
+            draw(root, "text", label, x=left - 8, y=y, text_anchor="end", fill="#222"),
+            draw(root, "text", label, x=x, y=top - 8, transform=turned, fill="#222"),
         ):
-            _draw(text, "title", name)
+            draw(text, "title", name)
     for i in range(count):
         for j in range(count):
             if i != j:
                 _agreement_cell(root, matrix, (i, j), (left + side * j, top + line * i, side, line), signed, scale)
-    return _written(root)
+    return written(root)
 
 
 def _agreement_cell(
@@ -234,12 +212,12 @@ def _agreement_cell(
 ) -> None:
     mean, (x, y, width, height) = float(matrix.means[at]), box
     fill = colour(mean, signed, scale) if math.isfinite(mean) else "#f3f3f3"
-    group = _draw(root, "g")
+    group = draw(root, "g")
     title = f"{matrix.names[at[0]]} and {matrix.names[at[1]]}: {number(mean)} (mean of {matrix.defined[at]} examples"
-    _draw(group, "title", title + (f", undefined for {matrix.undefined[at]})" if matrix.undefined[at] else ")"))
-    _draw(group, "rect", x=x + 0.5, y=y + 0.5, width=width - 1, height=height - 1, fill=fill, stroke="#ddd")
+    draw(group, "title", title + (f", undefined for {matrix.undefined[at]})" if matrix.undefined[at] else ")"))
+    draw(group, "rect", x=x + 0.5, y=y + 0.5, width=width - 1, height=height - 1, fill=fill, stroke="#ddd")
     written = f"{mean:.2f}" if math.isfinite(mean) else DASH
-    _draw(group, "text", written, x=x + width / 2, y=y + height / 2 + 4, text_anchor="middle", fill=ink(fill))
+    draw(group, "text", written, x=x + width / 2, y=y + height / 2 + 4, text_anchor="middle", fill=ink(fill))
 
 
 # -- series
@@ -256,10 +234,16 @@ def _path(values: NDArray[np.float64], top: float, height: float) -> str:
     share = (values[steps] - low) / (high - low) if high > low else np.full(len(steps), 0.5)
     x = (steps + 0.5) / len(values) * _CURVE_WIDTH
     y = top + 3 + (1 - share) * (height - 6)
-    return " ".join(f"{_short(a)},{_short(b)}" for a, b in zip(x, y, strict=True))
+    return " ".join(f"{short(a)},{short(b)}" for a, b in zip(x, y, strict=True))
 
 
-def series_svg(curves: NDArray[np.floating], values: NDArray[np.floating] | None, signed: bool, label: str) -> str:
+def series_svg(
+    curves: NDArray[np.floating],
+    values: NDArray[np.floating] | None,
+    signed: bool,
+    label: str,
+    features: Sequence[int] | None = None,
+) -> str:
     """A series, its channels below each other, each on its own scale, over spans coloured by attribution.
 
     Args:
@@ -267,19 +251,40 @@ def series_svg(curves: NDArray[np.floating], values: NDArray[np.floating] | None
         values: attribution of every step, ``[T]``; None draws the curve alone.
         signed: whether the sign has a meaning.
         label: what is shown, for those who do not see it.
+        features: the feature of each step, ``T`` of them: where one has several steps, its span is set off from
+            the next one, and tells its steps and its attribution on pointing.
     """
     channels = len(curves)
     strip = max(28.0, _CURVE_HEIGHT / max(channels, 1))
-    root = _svg(_CURVE_WIDTH, strip * channels, label)
+    root = svg(_CURVE_WIDTH, strip * channels, label)
     if values is not None:
         spans = heatmap(np.asarray(values)[None, :], signed, side=1024)
         if spans.height != 1:  # a fitted picture keeps its single row
             spans = spans.resize((spans.width, 1), Image.Resampling.NEAREST)
-        picture = _draw(root, "image", x=0, y=0, width=_CURVE_WIDTH, height=strip * channels, href=png_uri(spans))
+        picture = draw(root, "image", x=0, y=0, width=_CURVE_WIDTH, height=strip * channels, href=png_uri(spans))
         picture.set("preserveAspectRatio", "none")
         picture.set("style", "image-rendering: pixelated")
     for channel, curve in enumerate(np.nan_to_num(np.asarray(curves, dtype=np.float64))):
         points = _path(curve, strip * channel, strip)
         for stroke, width in (("#fff", 3.0), ("#111", 1.3)):  # a white rim keeps the line readable on dark spans
-            _draw(root, "polyline", points=points, fill="none", stroke=stroke, stroke_width=width)
-    return _written(root)
+            draw(root, "polyline", points=points, fill="none", stroke=stroke, stroke_width=width)
+    if values is not None and features is not None and len(features) == len(values):
+        _spans(root, values, features, strip * channels)
+    return written(root)
+
+
+def _spans(root: ET.Element, values: NDArray[np.floating], features: Sequence[int], height: float) -> None:
+    """Borders between the features of a series, and what each says; nothing where every step is a feature."""
+    runs = [(feature, len(list(steps))) for feature, steps in itertools.groupby(features)]
+    if len(runs) == len(features):
+        return
+    step, start = _CURVE_WIDTH / len(features), 0
+    for feature, length in runs:
+        at, stop = start * step, start + length
+        if start:
+            draw(root, "line", x1=at, x2=at, y1=0, y2=height, stroke="#999", stroke_width=0.7, stroke_dasharray="2 2")
+        if feature >= 0:
+            box = draw(root, "rect", x=at, y=0, width=length * step, height=height, fill="none", pointer_events="all")
+            steps = f"steps {start} to {stop - 1}" if length > 1 else f"step {start}"
+            draw(box, "title", f"{steps}: {number(float(values[start]))}")
+        start = stop

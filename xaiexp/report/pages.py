@@ -13,6 +13,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from xaiexp.errors import ResourceError
+from xaiexp.report.across import across
 from xaiexp.report.examples import Example, examples, pixels
 from xaiexp.report.pictures import PERCENTILE, gradient
 from xaiexp.report.results import (
@@ -26,6 +27,7 @@ from xaiexp.report.results import (
     summary_of,
 )
 from xaiexp.report.studies import StudyFolder, read_study
+from xaiexp.report.verdicts import Removal, Source, pooled, removals, sources
 from xaiexp.report.wording import DASH, bounds, cell, direction, facts_of_method, number, plain, plural
 
 __all__ = ["build", "render"]
@@ -48,6 +50,8 @@ class StudyPage:
     facts: tuple[tuple[str, str], ...]
     problems: tuple[Problem, ...]
     metrics: tuple[MetricTable, ...]
+    removals: tuple[Removal, ...]
+    sources: tuple[Source, ...]
     agreements: tuple[AgreementFigure, ...]
     examples: tuple[Example, ...]
     examples_left_out: int
@@ -113,6 +117,9 @@ def render(studies: Sequence[StudyFolder], title: str | None = None) -> str:
         names=names,
         several=several,
         comparisons=comparisons(studies) if several else (),
+        pooled=pooled(studies) if several else (),
+        across=across(studies) if several else (),
+        sources=sources(studies) if several else (),
         diverging=gradient(signed=True),
         sequential=gradient(signed=False),
         percentile=PERCENTILE,
@@ -149,6 +156,8 @@ def _page(study: StudyFolder, place: int, each: int, side: int) -> StudyPage:
         facts=_facts(study, cells),
         problems=found,
         metrics=tuple(metric_tables(study)),
+        removals=tuple(removals(study)),
+        sources=tuple(sources([study])),
         agreements=tuple(agreements(study)),
         examples=tuple(examples(study, each, side)),
         examples_left_out=max(0, len(study.gallery.examples) - each),

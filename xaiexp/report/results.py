@@ -12,7 +12,10 @@ import pandas as pd
 
 from xaiexp.report.figures import agreement_svg, axis_over, axis_svg, interval_svg
 from xaiexp.report.studies import CELL, StudyFolder, table
+from xaiexp.report.verdicts import Judgement, judgements
 from xaiexp.report.wording import DASH, bounds, cell, direction, number, plural
+from xaiexp.statistics import bootstrap_interval
+from xaiexp.study import EVERY_METHOD
 
 __all__ = [
     "AgreementFigure",
@@ -55,6 +58,7 @@ class MetricTable:
     axis: str
     rows: tuple[MetricRow, ...]
     has_floor: bool
+    judgement: Judgement | None
 
 
 @dataclass(frozen=True)
@@ -68,12 +72,13 @@ class Problem:
 
 @dataclass(frozen=True)
 class AgreementFigure:
-    """One measure of agreement."""
+    """One measure of agreement: the matrix of all pairs, or, of a measure for all cells together, a sentence."""
 
     name: str
     summary: str
     svg: str
     undefined: bool
+    together: str
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,11 @@ def _is_random(study: StudyFolder, method: str) -> bool:
     return str(study.about("methods", method).get("name", method)) == "random"
 
 
+def _by_itself(study: StudyFolder, metric: str) -> bool:
+    """Whether a metric is more than what another one noticed on the way (``deletion.shift``)."""
+    return metric.rpartition(".")[0] not in study.facts("metrics")
+
+
 def _sorted(rows: pd.DataFrame, higher: object) -> pd.DataFrame:
     sign = -1.0 if higher else 1.0
     order = rows.assign(_rank=rows["rank"].astype(float), _mean=sign * rows["mean"].astype(float))
@@ -129,8 +139,11 @@ def _sorted(rows: pd.DataFrame, higher: object) -> pd.DataFrame:
 
 def metric_tables(study: StudyFolder) -> list[MetricTable]:
     """Per metric a table of all cells, best first, drawn on one scale."""
-    tables = []
+    tables, judged = [], judgements(study)
     for name, rows in summary_of(study).groupby("metric", sort=False):
+        if not _by_itself(study, str(name)):
+            continue
+        judgement = judged.get(str(name))
         about = study.about("metrics", str(name))
         ends = [_float(value) for column in ("mean", "low", "high") for value in rows[column]]
         axis = axis_over(ends)
@@ -148,9 +161,11 @@ def metric_tables(study: StudyFolder) -> list[MetricTable]:
                     high=number(high),
                     n=number(_whole(_float(row["n"]))),
                     undefined=number(_whole(_float(row["undefined"]))),
-                    rank=number(_whole(rank)) + (" (tie)" if ranks.count(rank) > 1 else ""),
+                    rank=DASH
+                    if judgement is not None and judgement.refused
+                    else number(_whole(rank)) + (" (tie)" if ranks.count(rank) > 1 else ""),
                     interval=interval_svg(axis, mean, low, high, floor) if axis else "",
-                    best=rank == 1,
+                    best=rank == 1 and not (judgement is not None and judgement.refused),
                     floor=_is_random(study, row["method"]),
                 )
             )
@@ -164,9 +179,25 @@ def metric_tables(study: StudyFolder) -> list[MetricTable]:
                 axis=axis_svg(axis) if axis else "",
                 rows=tuple(printed),
                 has_floor=math.isfinite(floor),
+                judgement=judgement,
             )
         )
     return tables
+
+
+def _together(rows: pd.DataFrame) -> bool:
+    """Whether a measure is about all cells at once."""
+    return bool((rows["method_a"] == rows["method_b"]).all() and (rows["baseline_a"] == rows["baseline_b"]).all())
+
+
+def _all_at_once(rows: pd.DataFrame) -> str:
+    said = []
+    for name, group in rows.groupby("method_a", sort=False):
+        values = group["value"].to_numpy(dtype=np.float64)
+        mean, low, high = bootstrap_interval(values, seed=0)
+        where = "" if name == EVERY_METHOD else f" {str(name).removeprefix(EVERY_METHOD).strip()}"
+        said.append(f"All cells{where} together: {number(mean)} [{number(low)}, {number(high)}].")
+    return " ".join(said)
 
 
 def agreements(study: StudyFolder) -> list[AgreementFigure]:
@@ -179,8 +210,9 @@ def agreements(study: StudyFolder) -> list[AgreementFigure]:
             AgreementFigure(
                 name=measure,
                 summary=str(about.get("summary") or ""),
-                svg=agreement_svg(rows, measure, about.get("bounds")),
+                svg="" if _together(rows) else agreement_svg(rows, measure, about.get("bounds")),
                 undefined=bool(rows["value"].isna().any()),
+                together=_all_at_once(rows) if _together(rows) else "",
             )
         )
     return figures
@@ -215,7 +247,8 @@ def problems(study: StudyFolder) -> list[Problem]:
     if len(warned):
         found.append(Problem(f"{plural(len(warned), 'cell')} with a warning", False, _cells_by_reason(warned)))
     summary = summary_of(study)
-    undefined = summary[summary["undefined"].astype(float) > 0]
+    ranking = [_by_itself(study, str(metric)) for metric in summary["metric"]]
+    undefined = summary[(summary["undefined"].astype(float) > 0) & np.array(ranking, dtype=bool)]
     if len(undefined):
         total = int(undefined["undefined"].astype(float).sum())
         rows = tuple(
@@ -235,7 +268,12 @@ def problems(study: StudyFolder) -> list[Problem]:
 def comparisons(studies: Sequence[StudyFolder]) -> list[Comparison]:
     """Per metric the means of all studies beside each other."""
     summaries = [summary_of(study) for study in studies]
-    metrics = dict.fromkeys(str(metric) for summary in summaries for metric in summary["metric"])
+    metrics = dict.fromkeys(
+        str(metric)
+        for study, summary in zip(studies, summaries, strict=True)
+        for metric in summary["metric"]
+        if _by_itself(study, str(metric))
+    )
     found = []
     for metric in metrics:
         values: list[dict[str, tuple[float, float]]] = []

@@ -38,6 +38,7 @@ _COLUMNS = {
     ],
     "summary.csv": [*_STUDY, *CELL, "metric", "mean", "low", "high", "n", "undefined", "rank"],
 }
+_VERDICTS = [*_STUDY, "metric", "verdict", "refused"]
 _COPIES = {"mlartifacts", "mlruns"}
 _NUMBERS = ["mean", "low", "high", "n", "undefined", "rank"]
 _HOLDS = {
@@ -83,6 +84,7 @@ class StudyFolder:
     scores: pd.DataFrame
     agreement: pd.DataFrame
     summary: pd.DataFrame
+    verdicts: pd.DataFrame
     gallery: Gallery
     missing: dict[str, str]
 
@@ -155,6 +157,15 @@ def _summary(path: Path) -> pd.DataFrame:
     return table(pd.read_csv(path, dtype=text, keep_default_na=False, na_values=empty), path.name)
 
 
+def _verdicts(path: Path) -> pd.DataFrame:
+    """What the study said of its metrics; empty where it said nothing or nobody can read it: scores tell the same."""
+    try:
+        frame = pd.read_csv(path, dtype=dict.fromkeys([*_STUDY, "metric", "verdict"], str))
+    except _BROKEN:
+        return pd.DataFrame(columns=_VERDICTS)
+    return frame if set(_VERDICTS) <= set(frame.columns) else pd.DataFrame(columns=_VERDICTS)
+
+
 def _record(path: Path) -> dict[str, Any]:
     record = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(record, dict):
@@ -207,6 +218,7 @@ def read_study(path: Path) -> StudyFolder:
         scores=frame("scores.parquet"),
         agreement=frame("agreement.parquet"),
         summary=frame("summary.csv"),
+        verdicts=_verdicts(path / "verdicts.csv"),
         gallery=part("gallery", _gallery, Gallery()),
         missing=missing,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from xaiexp.feature_map import FeatureMap
 from xaiexp.passes import Passes
 from xaiexp.testing.toys import World
-from xaiexp.types import Background, Batch, Explanation
+from xaiexp.types import Background, Batch, Explanation, Spent
 
 __all__ = ["contest", "explanation", "scaled"]
 
@@ -29,11 +30,12 @@ def explanation(world: World, level: float = 0.0, change: Change | None = None) 
     Args:
         change: what is done to the attributions in the end.
     """
-    reference = world.reference[:, :1]
+    reference, n = world.reference[:, :1], len(world.batch)
 
-    def at(points: Tensor) -> Tensor:
-        passes = Passes(world.module, world.batch.device)
-        gradients = passes.bind(world.batch).gradients(points)
+    def at(points: Tensor, module: nn.Module | None = None, targets: Tensor | None = None) -> Tensor:
+        passes = Passes(module or world.module, world.batch.device)
+        batch = world.batch if targets is None else replace(world.batch, targets=targets)
+        gradients = passes.bind(batch).gradients(points)
         start = reference if points.ndim == reference.ndim else reference[:, 0]
         mixed = (1 - level) * gradients * (points - start) + level * _noise(points, world.batch.shape)
         inside = world.batch.features.inside
@@ -50,6 +52,9 @@ def explanation(world: World, level: float = 0.0, change: Change | None = None) 
         multiplied_by_inputs=True,
         reference=reference,
         again=at,
+        under=lambda module: at(world.batch.inputs, module),
+        aimed=lambda targets: at(world.batch.inputs, targets=targets),
+        spent=Spent(round(4 * n * (1 + level)), 0, 0.25 * n * (1 + level), int((1 + level) * 2**20)),
     )
 
 
@@ -68,7 +73,7 @@ def _noise(points: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 @functools.cache
 def contest(picture: bool = False) -> World:
-    """Many examples of a linear network with one score, in which a third of the features decide.
+    """Many examples of a linear network with two opposite scores, in which a third of the features decide.
 
     Its reference is the mean of the data, 0, and every element is a feature, so that the exact attributions are
     ``weight * inputs``, and removing features in their order is the quickest way to a low (or high) score.
@@ -78,9 +83,9 @@ def contest(picture: bool = False) -> World:
     size = math.prod(shape)
     weight = torch.randn(size, generator=generator).abs() + 0.5
     weight = weight * (torch.arange(size) % 3 == 0) * torch.where(torch.arange(size) % 2 == 0, 1.0, -1.0)
-    linear = nn.utils.skip_init(nn.Linear, size, 1, bias=False)  # type: ignore[no-untyped-call]  # new weights would read the global random state
+    linear = nn.utils.skip_init(nn.Linear, size, 2, bias=False)  # type: ignore[no-untyped-call]  # new weights would read the global random state
     with torch.no_grad():
-        linear.weight.copy_(weight.unsqueeze(0))
+        linear.weight.copy_(torch.stack([weight, -weight]))
     inputs = torch.randn(_N, *shape, generator=generator)
     pool = torch.cat([inputs, -inputs])
     zero = torch.zeros(*shape[:1], *[1] * (len(shape) - 1))
@@ -92,8 +97,16 @@ def contest(picture: bool = False) -> World:
         features=FeatureMap.from_index(torch.arange(size).view(1, *shape), shape),
         background=background,
         labels=torch.zeros(_N, dtype=torch.int64),
-        masks=(weight != 0).view(1, 4, 4).expand(_N, 4, 4) if picture else None,
+        masks=_truth(weight.view(shape), inputs),
     )
     network = nn.Sequential(nn.Flatten(), linear).eval()
     reference = torch.zeros(_N, 1, *shape)
-    return World(network, batch, reference, frozenset({"gradients", "modules"}), weight.view(1, *shape))
+    return World(
+        network, batch, reference, frozenset({"gradients", "modules"}), torch.stack([weight, -weight]).view(2, *shape)
+    )
+
+
+def _truth(weight: Tensor, inputs: Tensor) -> Tensor:
+    """What speaks for the target, bool ``[N, F]`` or ``[N, H, W]``."""
+    speaks = weight * inputs > 0
+    return speaks[:, 0] if inputs.ndim == 4 else speaks

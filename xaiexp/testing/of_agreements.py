@@ -7,7 +7,7 @@ from torch import Tensor
 
 from xaiexp.contract import Agreement
 from xaiexp.testing.comparing import apart, same
-from xaiexp.testing.laws import Chapter, demand
+from xaiexp.testing.laws import Chapter, NotApplicable, demand
 from xaiexp.testing.watching import difference, seeded, tensors
 
 __all__ = ["LAWS"]
@@ -28,8 +28,16 @@ def _maps() -> tuple[Tensor, Tensor]:
 
 
 def _compared(measure: Agreement, a: Tensor, b: Tensor) -> Tensor:
+    a, b = _shaped(measure, a), _shaped(measure, b)
     with seeded():
+        if measure.together:
+            return measure.compare_together(torch.stack([a, b])).detach()
         return measure.compare(a.clone(), b.clone()).detach()
+
+
+def _shaped(measure: Agreement, maps: Tensor) -> Tensor:
+    """Maps in the shape in which the measure reads them."""
+    return maps.view(*maps.shape[:-1], 5, 5) if measure.natural else maps
 
 
 @LAWS.law()
@@ -39,18 +47,22 @@ def shape(measure: Agreement) -> None:
     got = _compared(measure, a, b)
     demand(list(got.shape) == [_N], f"compare gave {list(got.shape)} for {_N} examples")
     demand(bool(got.isfinite().all()), f"compare gave {got.tolist()} for maps without ties")
+    if measure.together:
+        return
     with seeded():
-        table = measure.compare_all(torch.stack([a, b]), [(0, 1), (1, 0), (0, 0)])
+        table = measure.compare_all(_shaped(measure, torch.stack([a, b])), [(0, 1), (1, 0), (0, 0)])
     demand(list(table.shape) == [3, _N], f"compare_all gave {list(table.shape)} for 3 pairs of {_N} examples")
 
 
 @LAWS.law(after=("shape",))
 def pairs(measure: Agreement) -> None:
     """`compare_all` gives for every pair, in its order, what `compare` gives for it alone."""
+    if measure.together:
+        raise NotApplicable("it compares all maps at once")
     a, b = _maps()
     maps, asked = torch.stack([a, b, b - 2 * a]), [(0, 1), (2, 0), (1, 2), (1, 0)]
     with seeded():
-        table = measure.compare_all(maps.clone(), asked)
+        table = measure.compare_all(_shaped(measure, maps.clone()), asked)
     for (i, j), got in zip(asked, table, strict=True):
         same(got, _compared(measure, maps[i], maps[j]), f"pair {(i, j)} differs from compare")
 
@@ -58,12 +70,15 @@ def pairs(measure: Agreement) -> None:
 @LAWS.law(after=("shape",))
 def inputs_unchanged(measure: Agreement) -> None:
     """It changes no map in place."""
-    a, b = _maps()
+    a, b = (_shaped(measure, each) for each in _maps())
     maps = torch.stack([a, b])
     before = tensors(a=a, b=b, maps=maps)
     with seeded():
-        measure.compare(a, b)
-        measure.compare_all(maps, [(0, 1)])
+        if measure.together:
+            measure.compare_together(maps)
+        else:
+            measure.compare(a, b)
+            measure.compare_all(maps, [(0, 1)])
     changed = difference(before, tensors(a=a, b=b, maps=maps))
     demand(not changed, f"{changed} is not as it was")
 
@@ -113,6 +128,8 @@ def itself(measure: Agreement) -> None:
 @LAWS.law(after=("shape",))
 def order_of_features(measure: Agreement) -> None:
     """Putting the features of both maps in another order changes nothing."""
+    if measure.natural:
+        raise NotApplicable("it reads where features stand")
     a, b = _maps()
     order = torch.randperm(_D, generator=torch.Generator().manual_seed(5))
     same(

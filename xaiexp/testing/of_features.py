@@ -21,8 +21,11 @@ LAWS = Chapter("features")
 def _encoded(world: World) -> Encoded:
     """A batch as a model would have encoded it."""
     batch = world.batch
-    removable = batch.features.inside[..., 0] if world.modality == "text" else None
-    return Encoded(batch.inputs.clone(), context=dict(batch.context), removable=removable)
+    if world.modality != "text":
+        return Encoded(batch.inputs.clone(), context=dict(batch.context))
+    removable = batch.features.inside[..., 0]
+    words = torch.where(removable, batch.features.index[..., 0] // 2, -1)  # two tokens a word
+    return Encoded(batch.inputs.clone(), context=dict(batch.context), removable=removable, words=words)
 
 
 def _built(features: Features) -> Iterator[tuple[World, FeatureMap]]:

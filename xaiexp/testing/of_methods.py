@@ -15,9 +15,9 @@ from xaiexp.testing.comparing import apart, same
 from xaiexp.testing.laws import Chapter, NotApplicable, demand
 from xaiexp.testing.toys import World, trimmed, worlds
 from xaiexp.testing.watching import seeded
-from xaiexp.types import Output
+from xaiexp.types import Estimate, Output
 
-__all__ = ["LAWS", "attribute", "quiet", "suited"]
+__all__ = ["LAWS", "answer", "attribute", "quiet", "suited"]
 
 LAWS = Chapter("method")
 
@@ -31,7 +31,21 @@ def attribute(
     reference: Tensor | None = None,
     handle: Handle | None = None,
 ) -> Tensor:
-    """What a method says in a world, as it says it; ``reference`` and ``handle`` instead of the world's own."""
+    """What a method says in a world; ``reference`` and ``handle`` instead of the world's own."""
+    got = answer(method, world, budget=budget, output=output, reference=reference, handle=handle)
+    return got.values if isinstance(got, Estimate) else got
+
+
+def answer(
+    method: Method,
+    world: World,
+    *,
+    budget: int | None = None,
+    output: Output = "logit",
+    reference: Tensor | None = None,
+    handle: Handle | None = None,
+) -> Tensor | Estimate:
+    """The same as the method gives it."""
     given = reference
     if given is None and method.reads_baseline:
         given = world.reference if method.reads_distribution else world.reference[:, 0]
@@ -78,11 +92,35 @@ def shape(method: Method) -> None:
             got = attribute(method, each.fresh())
         want = each.batch.inputs
         demand(isinstance(got, Tensor), f"gave {type(got).__name__} ({each.modality})")
-        demand(got.shape == want.shape, f"gave {list(got.shape)} for inputs {list(want.shape)} ({each.modality})")
+        if method.space == "layer":
+            fits = got.ndim > 1 and len(got) == len(want)
+            demand(fits, f"gave {list(got.shape)} for the layers of {len(want)} examples ({each.modality})")
+        else:
+            demand(got.shape == want.shape, f"gave {list(got.shape)} for inputs {list(want.shape)} ({each.modality})")
         demand(got.dtype == want.dtype, f"gave {got.dtype} for inputs of {want.dtype} ({each.modality})")
         demand(got.device == want.device, f"gave a tensor on {got.device}, inputs lie on {want.device}")
         demand(bool(got.isfinite().all()), f"gave NaN or infinite attributions ({each.modality})")
         demand(not got.requires_grad, f"gave a tensor that requires grad ({each.modality}): detach it")
+
+
+@LAWS.law(after=("shape",))
+def standard_error(method: Method) -> None:
+    """Standard errors, where it returns an `Estimate`, are numbers at least 0 or NaN: one for each feature, [N, d]."""
+    told = False
+    for each in suited(method):
+        with seeded():
+            got = answer(method, each.fresh())
+        if not isinstance(got, Estimate):
+            continue
+        told, error = True, got.standard_error
+        want = (
+            list(got.values.flatten(1).shape) if method.space == "layer" else [len(each.batch), each.batch.features.d]
+        )
+        demand(list(error.shape) == want, f"gave {list(error.shape)}, must be {want} ({each.modality})")
+        fine = error.isnan() | ((error >= 0) & error.isfinite())
+        demand(bool(fine.all()), f"gave a negative or infinite standard error ({each.modality})")
+    if not told:
+        raise NotApplicable("it returns no standard errors")
 
 
 @LAWS.law(after=("shape",))
@@ -142,6 +180,8 @@ def batch_mates(method: Method) -> None:
 @LAWS.law(after=("shape", "same_seed", "batch_mates"))
 def padding(method: Method) -> None:
     """A text is explained alike whether or not it is padded to the length of a longer one."""
+    if method.space == "layer":
+        raise NotApplicable("it speaks about a layer, whose padding the kit does not know")
     texts = [each for each in suited(method) if each.modality == "text"]
     if not texts:
         raise NotApplicable("it takes no texts")

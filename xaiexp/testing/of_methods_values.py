@@ -32,10 +32,13 @@ def complete(method: Method) -> None:
     """Where it claims to be `complete`, attributions add up to f(x) - f(reference) on ReLU networks, within 5 %."""
     if not method.complete:
         raise NotApplicable("it does not claim to be complete")
+    if method.space == "neuron":
+        raise NotApplicable("it adds up to the change of a neuron that the kit does not know")
     demand(method.reads_baseline, "claims to be complete and reads no reference that it could add up to")
     for each in suited(method):
         change = _change(method, each)
-        total = each.batch.features.pool(quiet(method, each)).sum(dim=1)
+        got = quiet(method, each)
+        total = (got.flatten(1) if method.space == "layer" else each.batch.features.pool(got)).sum(dim=1)
         missed = float((total - change).abs().max() / change.abs().max())
         demand(missed <= _INCOMPLETE, f"attributions miss the difference by {missed:.2g} of it ({each.modality})")
 
@@ -43,8 +46,8 @@ def complete(method: Method) -> None:
 @LAWS.law(after=("shape", "same_seed"))
 def linear_network(method: Method) -> None:
     """Where it claims to be `complete`, every feature of a linear network gets its own term w * (x - reference)."""
-    if not (method.complete and method.multiplied_by_inputs):
-        raise NotApplicable("it does not claim to be complete")
+    if not (method.complete and method.multiplied_by_inputs and method.space == "input"):
+        raise NotApplicable("it does not claim to be complete in terms of the input")
     for each in suited(method, linear=True):
         assert each.weight is not None  # noqa: S101 -- the world is linear
         reference = each.reference.mean(dim=1) if method.reads_distribution else each.reference[:, 0]
@@ -56,13 +59,21 @@ def linear_network(method: Method) -> None:
 
 @LAWS.law(after=("shape", "same_seed"))
 def target(method: Method) -> None:
-    """Another target gets another attribution, of a method that asks the network anything."""
-    _another(method, "target")
+    """Another target changes what it says if and only if `target_specific` says so (if it asks the network at all)."""
+    if method.target_specific:
+        _another(method, "target")
+        return
+    for each in suited(method):
+        other = each.fresh()
+        other.batch.targets.add_(1).remainder_(3)
+        same(quiet(method, other), quiet(method, each), f"says otherwise, and another target differs ({each.modality})")
 
 
 @LAWS.law(after=("shape", "same_seed"))
 def output(method: Method) -> None:
-    """A probability is explained otherwise than a logit, by a method that asks the network anything."""
+    """A probability is explained otherwise than a logit, by a method that asks the network for the target."""
+    if not method.target_specific:
+        raise NotApplicable("it does not ask for the target")
     _another(method, "output")
 
 

@@ -15,7 +15,7 @@ from xaiexp.testing.explaining import explanation
 from xaiexp.testing.laws import Chapter, NotApplicable, demand
 from xaiexp.testing.toys import World, worlds
 from xaiexp.testing.watching import difference, seeded, tensors
-from xaiexp.types import MODALITIES, Explanation
+from xaiexp.types import Explanation, Scores
 
 __all__ = ["LAWS", "explained", "score", "scores", "suited"]
 
@@ -31,9 +31,18 @@ def score(
     budget: int | None = None,
     handle: Handle | None = None,
 ) -> Tensor:
-    """What a metric says of explanations, as it says it."""
+    """What a metric says of explanations."""
     rng = world.draws().within(f"metric/{metric.name}")
-    return metric.score_all(handle or world.handle(budget), world.batch, explanations, rng)
+    scored = metric.score_all(handle or world.handle(budget), world.batch, explanations, rng)
+    if not isinstance(scored, Scores):
+        demand(not metric.also, f"declares also={metric.also}, and returns a tensor: return Scores(values, also)")
+        return scored
+    declared, given = sorted(metric.also), sorted(scored.also)
+    demand(declared == given, f"declares also={declared}, and returns {given}")
+    for name, table in scored.also.items():
+        fits = table.shape == scored.values.shape
+        demand(fits, f"gave {name} of shape {list(table.shape)} beside values {list(scored.values.shape)}")
+    return scored.values
 
 
 def explained(world: World) -> list[Explanation]:
@@ -62,7 +71,7 @@ def suited(metric: Metric) -> Iterator[World]:
     key = (type(metric), repr(metric.parameters()))
     if key not in _SUITED:
         found, reasons = [], []
-        for each in worlds(MODALITIES):
+        for each in worlds(metric.modalities, metric.needs):
             try:
                 scores(metric, each)
             except (Unsupported, UserError) as refused:

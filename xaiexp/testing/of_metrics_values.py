@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from xaiexp.contract import Metric
 from xaiexp.errors import Unsupported
+from xaiexp.passes import Counter
 from xaiexp.testing.comparing import apart, same
 from xaiexp.testing.explaining import contest, explanation, scaled
 from xaiexp.testing.laws import Chapter, NotApplicable, demand
@@ -107,7 +109,7 @@ def scale_invariant(metric: Metric) -> None:
 
 @LAWS.law(after=("shape", "same_seed"))
 def re_explains(metric: Metric) -> None:
-    """It asks for further explanations (`explanation.again`) if and only if `re_explains` says so."""
+    """It asks for further explanations (`again`, `under`, `aimed`) if and only if `re_explains` says so."""
     called = False
     for each in suited(metric):
         calls: list[int] = []
@@ -139,9 +141,11 @@ def passes(metric: Metric) -> None:
         here = each.fresh()
         handle = here.handle()
         handle.remember(each.handle().logits())
+        with contextlib.suppress(Unsupported):
+            handle.hidden_of_pool()  # what the data look like to the model is seen once a study
+        counter = handle.passes.counter = Counter()
         with seeded():
             score(metric, here, made, handle=handle)
-        counter = handle.passes.counter
         demand(
             (counter.forward, counter.backward) == (cost.forward * n, cost.backward * n),
             f"foretold {cost.forward} forward and {cost.backward} backward passes an example for {len(made)} "

@@ -18,7 +18,7 @@ from xaiexp.passes import Passes
 from xaiexp.testing.comparing import same
 from xaiexp.testing.laws import Chapter, NotApplicable, demand
 from xaiexp.testing.watching import difference, randomness, seeded
-from xaiexp.types import Encoded, LoadContext, Network, Sample
+from xaiexp.types import Encoded, LoadContext, Network, Sample, Source
 
 __all__ = ["LAWS"]
 
@@ -39,7 +39,7 @@ def _cache() -> Path:
 def _loaded(model: Model) -> Network:
     """The network, as it loads."""
     try:
-        return model.load(LoadContext(_cache()))
+        return model.load(LoadContext(_cache(), training=lambda: _training(model)))
     except UserError as refused:
         raise NotApplicable(f"it cannot be loaded here: {refused}") from None
 
@@ -48,9 +48,23 @@ def _samples(model: Model) -> list[Sample]:
     """Four samples that the model may take."""
     if model.modality == "text":
         return [Sample(f"toy {i}", text) for i, text in enumerate(_TEXTS)]
-    shape = model.input_shape() or {"image": (3, 32, 32), "series": (1, 64), "table": (8,)}[model.modality]
-    data = torch.rand(4, *shape, generator=torch.Generator().manual_seed(2))
+    data = torch.rand(4, *_shape(model), generator=torch.Generator().manual_seed(2))
     return [Sample(f"toy {i}", each) for i, each in enumerate(data)]
+
+
+def _shape(model: Model) -> tuple[int, ...]:
+    """Of an input that the model may take; not of texts."""
+    return model.input_shape() or {"image": (3, 32, 32), "series": (1, 64), "table": (8,)}[model.modality]
+
+
+def _training(model: Model) -> Source:
+    """A training part for a model that asks for one: 24 samples of two classes, told apart by their level."""
+    if model.modality == "text":
+        samples = [Sample(f"toy {i}", f"{_TEXTS[i % 4]} {i}", i % 2) for i in range(24)]
+    else:
+        data = torch.rand(24, *_shape(model), generator=torch.Generator().manual_seed(3))
+        samples = [Sample(f"toy {i}", each / 2 + 0.5 * (i % 2), i % 2) for i, each in enumerate(data)]
+    return Source(len(samples), lambda start, stop: samples[start:stop], ("low", "high"))
 
 
 def _encoded(model: Model, network: Network, rows: Sequence[int] = range(4)) -> Encoded:

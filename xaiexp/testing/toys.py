@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from xaiexp.draws import Draws
 from xaiexp.feature_map import FeatureMap
 from xaiexp.passes import Handle, Passes
+from xaiexp.testing.encoders import Encoder
 from xaiexp.testing.laws import NotApplicable
 from xaiexp.types import MODALITIES, Background, Batch, Modality, Output
 
@@ -133,7 +135,8 @@ def moved(batch: Batch, where: torch.dtype | torch.device) -> Batch:
         return value.to(where) if value.is_floating_point() else value.to(device)
 
     background = {key: move(value) for key, value in vars(batch.background).items()}
-    background["special"] = {key: move(value) for key, value in batch.background.special.items()}
+    for name in ("special", "context"):
+        background[name] = {key: move(value) for key, value in getattr(batch.background, name).items()}
     fields = {key: move(getattr(batch, key)) for key in ("inputs", "targets", "labels", "masks")}
     return replace(
         batch,
@@ -159,10 +162,15 @@ def trimmed(world: World, row: int) -> World:
 
 
 @functools.cache
-def world(modality: Modality, linear: bool = False) -> World:
-    """The world of a modality; not to be changed, see :meth:`World.fresh`."""
+def world(modality: Modality, linear: bool = False, attention: bool = False) -> World:
+    """The world of a modality; not to be changed, see :meth:`World.fresh`.
+
+    Args:
+        linear: a linear network.
+        attention: a transformer encoder; of pictures and texts.
+    """
     generator = torch.Generator().manual_seed(MODALITIES.index(modality) + 1)
-    shape, module = _network(modality, linear)
+    shape, module = _encoder(modality) if attention else _network(modality, linear)
     with torch.no_grad():
         for parameter in module.parameters():
             spread = 0.3 if parameter.ndim == 1 else 1.5 / parameter[0].numel() ** 0.5
@@ -177,19 +185,30 @@ def world(modality: Modality, linear: bool = False) -> World:
         inputs=inputs,
         targets=torch.arange(_N) % _CLASSES,
         features=features,
-        background=_background(modality, pool),
+        background=replace(_background(modality, pool), labels=torch.arange(len(pool)) % _CLASSES),
         context=context,
         labels=torch.arange(_N) % _CLASSES,
-        masks=torch.ones(_N, *shape[1:]).bool() if modality == "image" else None,
+        masks=_masks(modality, shape),
     )
     weight = None
     if linear:
         (matrix,) = (p for p in module.parameters() if p.ndim == 2)
         weight = matrix.detach().clone().view(_CLASSES, *((1, shape[1]) if modality == "text" else shape))
     offers = {"gradients", "modules", "convolutions"} if modality == "image" else {"gradients", "modules"}
-    if linear:
+    if linear or attention:  # the encoder's cuts the picture into patches
         offers -= {"convolutions"}
+    if attention:
+        offers |= {"attention"}
     return World(module.eval(), batch, reference, frozenset(offers), weight)
+
+
+def _masks(modality: Modality, shape: tuple[int, ...]) -> Tensor:
+    """What matters: the half of the places (for texts the first two tokens) that the example's number shifts."""
+    place = {"image": shape[1:], "series": shape[1:], "text": shape[:1], "table": shape}[modality]
+    number = torch.arange(math.prod(place)).view(1, *place) + torch.arange(_N).view(-1, *[1] * len(place))
+    if modality == "text":
+        return (torch.arange(_WIDTH) >= 1) & (torch.arange(_WIDTH) <= 2).expand(_N, _WIDTH)
+    return number // 3 % 2 == 0
 
 
 def worlds(
@@ -200,7 +219,12 @@ def worlds(
     Raises:
         NotApplicable: there is none.
     """
-    found = [world(modality, linear) for modality in MODALITIES if modality in modalities]
+    attention = "attention" in needs
+    found = [
+        world(modality, linear, attention)
+        for modality in MODALITIES
+        if modality in modalities and not (attention and (linear or modality not in ("image", "text")))
+    ]
     found = [each for each in found if needs <= each.offers]
     if not found:
         raise NotApplicable(f"none of the kit's networks offers {', '.join(sorted(needs)) or 'its modalities'}")
@@ -229,6 +253,17 @@ def _network(modality: Modality, linear: bool) -> tuple[tuple[int, ...], nn.Modu
         torch.random.set_rng_state(state)
 
 
+def _encoder(modality: Modality) -> tuple[tuple[int, ...], nn.Module]:
+    """The same for a transformer; patches of 3 x 3 pixels, so that they are not the features."""
+    state = torch.random.get_rng_state()
+    try:
+        if modality == "text":
+            return (_WIDTH, 3), Encoder(nn.Linear(3, 8), Fuse(), _CLASSES)
+        return (2, 6, 6), Encoder(nn.Conv2d(2, 8, 3, stride=3), Fuse(), _CLASSES)
+    finally:
+        torch.random.set_rng_state(state)
+
+
 def _features(modality: Modality, shape: tuple[int, ...]) -> tuple[FeatureMap, dict[str, Tensor]]:
     if modality == "text":
         place, tokens = torch.arange(_WIDTH), torch.tensor(_TOKENS)
@@ -251,4 +286,13 @@ def _background(modality: Modality, pool: Tensor) -> Background:
     if keep:
         mean, low, high = mean[0], low[0], high[0]
     special = {"pad": pool[0, 0], "mask": pool[1, 1]} if modality == "text" else {}
-    return Background(modality, pool, mean, low, high, special=special)
+    labels = None if modality == "text" else torch.arange(len(pool)) % _CLASSES
+    embed = _embedded if modality == "text" else None
+    context = {"mask": pool.new_ones(pool.shape[:2])} if modality == "text" else {}
+    return Background(modality, pool, mean, low, high, special=special, labels=labels, embed=embed, context=context)
+
+
+def _embedded(text: str) -> Tensor:
+    """Embeddings ``[T, 3]`` of the words of another text, from the lengths of the words."""
+    lengths = torch.tensor([float(len(word)) for word in text.split()])
+    return torch.stack([lengths.sin(), lengths.cos(), -lengths.sin()], dim=1)

@@ -12,6 +12,15 @@ from xaiexp.builtin.agreements.components import (
     SignedRankAgreement,
     TopKIou,
 )
+from xaiexp.builtin.agreements.whole_maps import (
+    Cosine,
+    KendallW,
+    Pearson,
+    RankBiasedOverlap,
+    Spearman,
+    Ssim,
+    TopKIouAdjusted,
+)
 from xaiexp.contract import Component
 
 __all__ = ["COMPONENTS"]
@@ -25,4 +34,11 @@ COMPONENTS: tuple[type[Component], ...] = (
     PairwiseRankAgreement,
     KendallTau,
     TopKIou,
+    TopKIouAdjusted,
+    RankBiasedOverlap,
+    Spearman,
+    Pearson,
+    Cosine,
+    Ssim,
+    KendallW,
 )

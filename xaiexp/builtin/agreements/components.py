@@ -167,9 +167,9 @@ class RankCorrelation(_Paired):
 
     def compare_all(self, maps: Tensor, pairs: Sequence[tuple[int, int]]) -> Tensor:
         """Agreement ``[P, N]`` of P pairs of the maps ``[M, N, d]``; NaN where undefined."""
-        from xaiexp.builtin.agreements.ranking import rank_correlation
+        from xaiexp.builtin.agreements.products import spearman
 
-        return rank_correlation(maps, pairs)
+        return spearman(maps.abs(), pairs)
 
 
 @dataclass(frozen=True)

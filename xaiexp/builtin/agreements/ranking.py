@@ -13,7 +13,7 @@ from torch import Tensor
 
 from xaiexp.builtin.agreements.pairs import Prepared, over_pairs
 
-__all__ = ["inversions", "kendall_tau", "pairwise_rank_agreement", "rank_correlation"]
+__all__ = ["average_ranks", "inversions", "kendall_tau", "lowest_places", "pairwise_rank_agreement"]
 
 Pairs = Sequence[tuple[int, int]]
 
@@ -35,21 +35,19 @@ def _ranked(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return order, torch.empty_like(start).scatter_(-1, order, start), torch.empty_like(size).scatter_(-1, order, size)
 
 
-def rank_correlation(maps: Tensor, pairs: Pairs) -> Tensor:
-    """Spearman's correlation of magnitudes, ties at their average rank: ``maps [M, N, d]`` to ``[P, N]``."""
+def average_ranks(values: Tensor) -> Tensor:
+    """Ranks of ``values [..., d]`` from 0, ties at their average, float64.
 
-    def prepare(part: Tensor) -> Prepared:
-        _, start, size = _ranked(part.abs())
-        ranks = start.double().add_(size, alpha=0.5)
-        ranks -= ranks.mean(-1, keepdim=True)
-        # A constant map has ranks of length 0, and 0 / 0 is NaN.
-        ranks /= ranks.norm(dim=-1, keepdim=True)
-        return (ranks,)
+    >>> average_ranks(torch.tensor([3.0, 1.0, 3.0])).tolist()
+    [1.5, 0.0, 1.5]
+    """
+    _, start, size = _ranked(values)
+    return start.double().add_(size, alpha=0.5).sub_(0.5)
 
-    def measure(a: Prepared, b: Prepared) -> Tensor:
-        return (a[0] * b[0]).sum(-1)
 
-    return over_pairs(maps, pairs, prepare, measure, (-1.0, 1.0))
+def lowest_places(values: Tensor) -> Tensor:
+    """The place of each of ``values [..., d]`` in ascending order from 0; ties stand at the lowest, int32."""
+    return _ranked(values)[1]
 
 
 def inversions(sequences: Tensor) -> Tensor:

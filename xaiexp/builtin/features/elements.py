@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from xaiexp.contract import Features
+from xaiexp.errors import MismatchError
 from xaiexp.feature_map import FeatureMap
 from xaiexp.types import Encoded
 
@@ -55,21 +56,35 @@ class Pixel(Features):
 
 @dataclass(frozen=True)
 class Column(Features):
-    """Every column of a table ``[F]`` is a feature; features ``(F,)``."""
+    """Every column of a table is a feature, the elements of a one-hot group together; features ``(columns,)``.
 
-    summary = "every column of a table"
+    Which elements came from one column the data set tells (:attr:`xaiexp.types.Source.columns`); where it tells
+    nothing, every element of a row ``[F]`` is a column of its own.
+    """
+
+    summary = "every column of a table, the elements of a one-hot group together"
     source = "Lundberg and Lee 2017 (tabular features)"
     modalities = ("table",)
 
     def build(self, encoded: Encoded) -> FeatureMap:
-        """The map ``index [1, F]`` for ``inputs [N, F]``."""
+        """The map ``index [1, F]`` for ``inputs [N, F]``, with the columns' names in order of first appearance."""
         import torch
 
-        columns = encoded.inputs.shape[1]
-        return FeatureMap.from_index(torch.arange(columns).view(1, columns), (columns,))
+        elements = encoded.inputs.shape[1]
+        if not encoded.columns:
+            return FeatureMap.from_index(torch.arange(elements).view(1, elements), (elements,))
+        if len(encoded.columns) != elements:
+            raise MismatchError(
+                "features.column",
+                f"the data set names the columns of {len(encoded.columns)} elements, and a row has {elements}",
+            )
+        names = tuple(dict.fromkeys(encoded.columns))
+        number = {name: i for i, name in enumerate(names)}
+        index = torch.tensor([[number[name] for name in encoded.columns]])
+        return FeatureMap.from_index(index, (len(names),), names)
 
     def shape(self, inputs: tuple[int, ...]) -> tuple[int, ...]:
-        """``(F,)``."""
+        """``(F,)``: an upper bound, for which elements belong together is known once the data set is open."""
         return inputs
 
 

@@ -1,9 +1,10 @@
-"""Surrogate regressions over coalitions of features, for KernelSHAP and LIME.
+"""Regressions over coalitions of features: coalitions drawn, scored, added up, and how far the result is off.
 
 A coalition z is a subset of the d features of an example: those that are present, the others are replaced by the
 reference. Coalitions come in pairs, z and its complement: all of them where they are few, else drawn at random.
-The normal equations of an example are added up as its scores arrive and solved when its last one is there, so
-memory grows neither with the number of coalitions nor, beyond a stretch of examples, with d^2.
+The normal equations of an example are added up as its scores arrive and solved when its last one is there. Of the
+examples under way, the coalitions (a byte a feature) and their scores stay at hand until then: the standard errors
+need the residuals. Memory does not grow with the number of examples.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -20,9 +21,9 @@ from torch import Tensor
 from xaiexp.draws import Draws
 from xaiexp.errors import Unsupported
 from xaiexp.passes import Handle
-from xaiexp.types import Batch
+from xaiexp.types import Batch, Estimate
 
-__all__ = ["LARGEST", "LimeRegression", "Regression", "ShapleyRegression"]
+__all__ = ["LARGEST", "Fit", "Regression", "Sums"]
 
 LARGEST = 2048
 """The largest number of features whose equations are solved."""
@@ -30,9 +31,18 @@ LARGEST = 2048
 _EQUATIONS = 1 << 22
 """Numbers that the matrices under way may hold: 32 MiB."""
 
+_KEPT = 1 << 26
+"""Bytes of coalitions that the examples under way may keep, beyond those of a single one."""
+
+_BLOCKS = 64
+"""Blocks of pairs that standard errors come from: their own relative error is 1 / sqrt(2 (64 - 1)), 9 %."""
+
+_ALIKE = 16
+"""Classes of leverages, from 0 to 1, within which residuals are taken to be alike."""
+
 
 @dataclass
-class _Sums:
+class Sums:
     """The normal equations of a stretch of examples."""
 
     gram: Tensor  # sum over coalitions of w z z', [n, d, d]
@@ -56,7 +66,7 @@ class _Pairs:
         self.lines += other.lines
         self.numbers += other.numbers
 
-    def sums(self, o: Tensor) -> _Sums:
+    def finished(self, o: Tensor) -> Sums:
         """The equations of both of every pair: ``(o - z)(o - z)' = z z' - z o' - o z' + o o'``.
 
         ``o``: ones over the features of each example, ``[n, d]``.
@@ -64,8 +74,28 @@ class _Pairs:
         lent, differ, moment = self.lines.unbind(1)
         both, v, vu, total = (n.unsqueeze(1) for n in self.numbers.unbind(1))
         cross = (lent - v / 2 * o).unsqueeze(2) * o.unsqueeze(1)
-        gram = self.square - cross - cross.transpose(1, 2)
-        return _Sums(gram, moment + vu * o, differ + v * o, both, total)
+        gram = self.square.sub_(cross).sub_(cross.transpose(1, 2))  # in place: these are the largest tensors here
+        return Sums(gram, moment + vu * o, differ + v * o, both, total)
+
+
+class _Drawn(NamedTuple):
+    """A stretch of pairs and what the model said of them."""
+
+    z: Tensor  # the first of each pair, bool [n, s, d]
+    wanted: Tensor  # bool [n, s], whether the example takes this pair
+    y: Tensor  # scores of it and its complement, [n, s, 2]
+    start: int  # number of the first pair
+
+
+class Fit(NamedTuple):
+    """A solution: ``y = intercept + z'phi``, and how it answers to changes of the normal equations."""
+
+    phi: Tensor  # [n, d]
+    intercept: Tensor  # [n, 1]
+    centre: Tensor  # the coalition around which the equations are set up, [n, d]
+    factor: Tensor  # Cholesky factor of their matrix, [n, d, d]
+    freedom: Tensor  # how many numbers were fitted to the differences within pairs, [n, 1]
+    weight: Tensor  # by which the equations were divided, [n, 1]
 
 
 @dataclass(frozen=True)
@@ -99,8 +129,16 @@ class Regression:
         """Weights, float64 ``[n, s]``, of coalitions of ``sizes [n, s]``."""
 
     @abstractmethod
-    def solve(self, sums: _Sums, rows: slice, full: Tensor, empty: Tensor) -> Tensor:
-        """The attributions, float64 ``[n, width]``; ``full`` and ``empty`` are f(x) and f(x0)."""
+    def solve(self, sums: Sums, rows: slice, full: Tensor, empty: Tensor) -> Fit:
+        """The fit, float64; ``full`` and ``empty`` are f(x) and f(x0)."""
+
+    @abstractmethod
+    def answer(self, fit: Fit, rows: slice, changes: Tensor) -> Tensor:
+        """What changes of the right-hand side ``[n, width, G]`` do to the attributions, in the same shape."""
+
+    @abstractmethod
+    def information(self, sizes: Tensor, rows: slice) -> Tensor:
+        """How far pairs with coalitions of ``sizes [n, s]`` determine the attributions, up to a factor."""
 
     def first(self) -> int:
         """The first pair where all are taken: 0 with the empty coalition, 1 without."""
@@ -120,8 +158,8 @@ class Regression:
             sampled = self.sample(rng, rows, stretch)
         return torch.where(everything, listed, sampled) & (columns < counts)
 
-    def attributions(self, model: Handle, reference: Tensor, rng: Draws) -> Tensor:
-        """The attributions of the features, ``[N, width]``, 0 beyond an example's own."""
+    def estimate(self, model: Handle, reference: Tensor, rng: Draws) -> Estimate:
+        """The attributions ``[N, *shape]``, and standard errors of the features; 0 beyond an example's own."""
         batch = model.batch
         n, d = len(batch), self.width
         if d > LARGEST:
@@ -130,9 +168,11 @@ class Regression:
             )
         full, empty = model.scores().double(), model.scores(reference).double()
         # Few examples at a time, so that a pass holds many coalitions of each.
-        together = max(1, min(n, model.passes.budget(batch.shape) // (2 * max(64, d)), _EQUATIONS // max(1, d * d)))
+        most = max(1, int(self.pairs.max())) * max(1, d)
+        together = min(n, model.passes.budget(batch.shape) // (2 * max(64, d)), _EQUATIONS // max(1, d * d))
+        together = max(1, min(together, _KEPT // most))
         groups = [slice(a, min(n, a + together)) for a in range(0, n, together)]
-        under_way: deque[tuple[slice, Tensor, Tensor, bool]] = deque()
+        under_way: deque[tuple[slice, Tensor, Tensor, range, bool]] = deque()
 
         def perturbed() -> Iterator[tuple[Tensor, Tensor]]:
             for rows in groups:
@@ -144,26 +184,106 @@ class Regression:
                     stretch = range(start, min(count, start + step))
                     z = self.members(draws, rows, stretch)
                     wanted = torch.arange(start, stretch.stop, device=batch.device) < pairs.unsqueeze(1)
-                    under_way.append((rows, z, wanted, stretch.stop == count))
+                    under_way.append((rows, z, wanted, stretch, stretch.stop == count))
                     yield self._perturbed(batch, reference, rows, z, wanted)
 
-        values = full.new_zeros(n, d)
+        values, errors = full.new_zeros(n, d), full.new_zeros(n, d)
         pairs: _Pairs | None = None
+        kept: list[_Drawn] = []
         for scores in model.scores_of_rows(perturbed()):
-            rows, z, wanted, last = under_way.popleft()
+            rows, z, wanted, stretch, last = under_way.popleft()
             y = full.new_zeros(*wanted.shape, 2)
             y[wanted] = scores.double().view(-1, 2)
+            kept.append(_Drawn(z, wanted, y, stretch.start))
             part = self._pairs(z, wanted, y, rows)
             if pairs is None:
                 pairs = part
             else:
                 pairs.add(part)
             if last:
-                values[rows] = self.solve(pairs.sums(self.ones(rows)), rows, full[rows], empty[rows])
-                pairs = None
+                fit = self.solve(pairs.finished(self.ones(rows)), rows, full[rows], empty[rows])
+                values[rows] = fit.phi
+                if not self.everything[rows].all():
+                    errors[rows] = self._standard_errors(fit, kept, rows)
+                pairs, kept = None, []
         few = self.counts < 2
         values[few] = (full - empty)[few].unsqueeze(1) * self.ones(slice(None))[few]
-        return values.to(batch.inputs.dtype)
+        values, errors = values.to(batch.inputs.dtype), errors.to(batch.inputs.dtype)
+        return Estimate(batch.features.spread(values), errors)
+
+    def _standard_errors(self, fit: Fit, kept: Sequence[_Drawn], rows: slice) -> Tensor:
+        """Standard errors ``[n, width]`` of a fit to drawn pairs; 0 where all were taken.
+
+        The sandwich estimator of a regression on clusters, the pairs: what a pair adds to the equations with its
+        residuals, corrected for having been fitted (see :meth:`_correction`). Pairs are added up in blocks, every
+        64th pair in one, because 64 answers of the equations are cheap and as many as there are pairs are not; a
+        block is a stratified sample like the whole.
+        """
+        ones = self.ones(rows)
+        z_sizes = torch.cat([drawn.z.sum(dim=-1) for drawn in kept], dim=1)
+        wanted = torch.cat([drawn.wanted for drawn in kept], dim=1)
+        explained = [torch.bmm(drawn.z.double(), fit.phi.unsqueeze(2)).squeeze(2) for drawn in kept]
+        within, rest = torch.cat(explained, dim=1), torch.cat([drawn.y for drawn in kept], dim=1)
+        w = self.weights(z_sizes, rows) * wanted
+        v = self.weights(self.counts[rows].unsqueeze(1) - z_sizes, rows) * wanted
+        leverages = self._leverages(self.information(z_sizes, rows) * wanted, fit.freedom)
+        total = w + v
+        w = w * (rest[..., 0] - fit.intercept - within)
+        v = v * (rest[..., 1] - fit.intercept - (fit.phi * ones).sum(1, keepdim=True) + within)
+        correction = self._correction((w - v).square() / total.clamp(min=1e-300), leverages, wanted)
+        w, v = w * correction, v * correction
+        blocks = fit.phi.new_zeros(len(ones), _BLOCKS, self.width)
+        for drawn in kept:
+            place = slice(drawn.start, drawn.start + drawn.z.shape[1])
+            block = torch.arange(place.start, place.stop, device=w.device) % _BLOCKS
+            chosen = (torch.arange(_BLOCKS, device=w.device).unsqueeze(1) == block).to(w.dtype)
+            first, second = w[:, place], v[:, place]
+            # z (z's residual) + (o - z) (the complement's residual), both around the centre.
+            blocks += torch.bmm((chosen * (first - second).unsqueeze(1)).float(), drawn.z.float())
+            blocks += (second @ chosen.t()).unsqueeze(2) * ones.unsqueeze(1)
+            blocks -= ((first + second) @ chosen.t()).unsqueeze(2) * fit.centre.unsqueeze(1)
+        number = self.pairs[rows].clamp(max=_BLOCKS).view(-1, 1, 1)
+        filled = torch.arange(_BLOCKS, device=ones.device).view(1, -1, 1) < number
+        blocks = (blocks - blocks.sum(1, keepdim=True) / number) * filled
+        moved = self.answer(fit, rows, blocks.transpose(1, 2))
+        variance = moved.square().sum(dim=2) * (number / (number - 1)).squeeze(2)
+        unknown = (self.pairs[rows].unsqueeze(1) <= fit.freedom) & (ones > 0)
+        errors = (variance.sqrt() * ones).masked_fill(unknown, float("nan"))
+        return errors.masked_fill(self.everything[rows].unsqueeze(1), 0.0)
+
+    def _correction(self, squares: Tensor, h: Tensor, wanted: Tensor) -> Tensor:
+        """By what the residuals of pairs ``[n, P]`` are to be multiplied, from their squares and leverages h.
+
+        A fitted residual has mean square ``(1 - h)^2 s^2 + sum of h_q^2 s_q^2`` over the other pairs q, with
+        ``sum h_q^2 = h (1 - h)``. Were all s equal, it would be ``(1 - h) s^2`` (MacKinnon and White 1985, HC2);
+        but large coalitions have larger residuals, and larger leverages. So the mean square m of pairs of like
+        leverage is solved for s: ``s^2 / m = 1 / (1 - h)^2 - h / (1 - h) S / m``, with S the mean of s^2 over all
+        pairs, weighed by their part ``h (1 - h)`` in the residuals of others.
+        """
+        left = (1 - h).clamp(min=1e-12)
+        part = h * left
+        whole = part.sum(1, keepdim=True).clamp(min=1e-300)
+        mean = (part * squares / left**2).sum(1, keepdim=True) / (whole + (part * h / left).sum(1, keepdim=True))
+        alike = (h * _ALIKE).long().clamp(max=_ALIKE - 1)
+        sums = squares.new_zeros(len(h), _ALIKE).scatter_add_(1, alike, squares * wanted)
+        numbers = squares.new_zeros(len(h), _ALIKE).scatter_add_(1, alike, wanted.to(squares.dtype))
+        m = (sums / numbers.clamp(min=1)).gather(1, alike).clamp(min=1e-300)
+        return (1 / left**2 - h / left * mean / m).clamp(min=1.0).sqrt()
+
+    def _leverages(self, information: Tensor, freedom: Tensor) -> Tensor:
+        """Leverages ``[n, P]`` of pairs that sum to ``freedom [n, 1]``: ``h = c i / (1 + c i)``, i the information.
+
+        ``t'(A + t t')^-1 t = q / (1 + q)`` with ``q = t'A^-1 t``, and q is about proportional to the information
+        of t; c is found by bisection.
+        """
+        low, high = torch.full_like(freedom, -60.0), torch.full_like(freedom, 60.0)
+        for _ in range(60):
+            middle = (low + high) / 2
+            q = information * middle.exp()
+            less = (q / (1 + q)).sum(1, keepdim=True) < freedom
+            low, high = torch.where(less, middle, low), torch.where(less, high, middle)
+        q = information * low.exp()
+        return q / (1 + q)
 
     def _perturbed(
         self, batch: Batch, reference: Tensor, rows: slice, z: Tensor, wanted: Tensor
@@ -198,7 +318,7 @@ class Regression:
         lines = torch.bmm(torch.stack((v, w - v, w * y - v * u), dim=1), z.double())
         return _Pairs(square, lines, torch.stack((both, v, v * u, w * y + v * u), dim=1).sum(-1))
 
-    def _factor(self, matrix: Tensor, rows: slice, method: str) -> Tensor:
+    def factor(self, matrix: Tensor, rows: slice, method: str) -> Tensor:
         """The Cholesky factor ``[n, d, d]`` over the features that each example has.
 
         Raises:
@@ -218,87 +338,3 @@ class Regression:
                 f"n_samples (null is {2 * most + 2048}) or choose larger features, features=grid"
             )
         return factor
-
-
-@dataclass(frozen=True)
-class ShapleyRegression(Regression):
-    """Shapley values as weighted least squares with ``sum(phi) = f(x) - f(x0)``.
-
-    The Shapley kernel is the weight where all coalitions are taken; where they are drawn, it is the distribution
-    of their sizes and every one weighs the same.
-    """
-
-    def first(self) -> int:
-        """The empty and the full coalition are not drawn: their scores are kept exactly."""
-        return 1
-
-    def sample(self, rng: Draws, rows: slice, stretch: range) -> Tensor:
-        """Sizes from the Shapley kernel, stratified over the pairs; then a random subset of that size."""
-        counts, pairs = self.counts[rows], self.pairs[rows]
-        k = torch.arange(1, max(2, self.width), device=counts.device, dtype=torch.float64)
-        d = counts.double().unsqueeze(1)
-        kernel = torch.where(k < d, 1 / (k * (d - k)), 0.0)
-        steps = kernel.cumsum(1) / kernel.sum(1, keepdim=True).clamp(min=1e-300)
-        number = torch.arange(stretch.start, stretch.stop, device=counts.device)
-        place = (number + rng.uniform("size", samples=stretch).double()) / pairs.unsqueeze(1)
-        sizes = torch.searchsorted(steps, place, right=True).add_(1)
-        sizes = torch.minimum(sizes, (counts - 1).unsqueeze(1)).clamp_(min=0)
-        order = rng.uniform("order", (self.width,), samples=stretch)
-        order.masked_fill_((torch.arange(self.width, device=counts.device) >= counts.unsqueeze(1)).unsqueeze(1), 2.0)
-        # The members are those below the size-th smallest number.
-        limits = order.sort(dim=-1).values.gather(-1, sizes.unsqueeze(-1))
-        return order < limits
-
-    def weights(self, sizes: Tensor, rows: slice) -> Tensor:
-        """``(d - 1) / (C(d, k) k (d - k))``, or 1 where sizes were drawn from it."""
-        if not self.everything[rows].any():
-            return torch.ones_like(sizes, dtype=torch.float64)
-        d, k = self.counts[rows].double().unsqueeze(1), sizes.double()
-        binomial = torch.lgamma(d + 1) - torch.lgamma(k + 1) - torch.lgamma(d - k + 1)
-        kernel = (d - 1) / (k * (d - k) * binomial.exp())
-        inside = (k > 0) & (k < d)
-        return torch.where(self.everything[rows].unsqueeze(1), torch.where(inside, kernel, 0.0), 1.0)
-
-    def solve(self, sums: _Sums, rows: slice, full: Tensor, empty: Tensor) -> Tensor:
-        """``phi = A^-1 (b - o (o'A^-1 b - D) / (o'A^-1 o))``, with A and b the normal equations and D the sum.
-
-        Solved for what is left after sharing D equally, which is the smaller number.
-        """
-        ones = self.ones(rows)
-        share = ((full - empty) / self.counts[rows].clamp(min=1)).unsqueeze(1) * ones
-        rest = sums.moment - empty.unsqueeze(1) * sums.members - torch.bmm(sums.gram, share.unsqueeze(2)).squeeze(2)
-        factor = self._factor(sums.gram, rows, "kernel_shap")
-        free, along = torch.cholesky_solve(torch.stack((rest, ones), dim=2), factor).unbind(2)
-        slack = (free * ones).sum(1, keepdim=True) / (along * ones).sum(1, keepdim=True).clamp(min=1e-300)
-        return (share + free - slack * along) * ones
-
-
-@dataclass(frozen=True)
-class LimeRegression(Regression):
-    """A weighted linear model with an intercept, fitted around the input.
-
-    Args:
-        kernel_width: of the exponential kernel on the cosine distance from the full coalition.
-        alpha: ridge penalty, in units of the mean squared coalition.
-    """
-
-    kernel_width: float = 0.25
-    alpha: float = 0.0
-
-    def sample(self, rng: Draws, rows: slice, stretch: range) -> Tensor:
-        """Every feature with probability one half."""
-        return rng.uniform("member", (self.width,), samples=stretch) < 0.5
-
-    def weights(self, sizes: Tensor, rows: slice) -> Tensor:
-        """``exp(-D^2 / (2 width^2))`` with ``D = 1 - sqrt(k / d)``, the cosine distance from all d features."""
-        distance = 1 - (sizes.double() / self.counts[rows].clamp(min=1).unsqueeze(1)).sqrt()
-        return torch.exp(-(distance**2) / (2 * self.kernel_width**2))
-
-    def solve(self, sums: _Sums, rows: slice, full: Tensor, empty: Tensor) -> Tensor:
-        """The coefficients without the intercept: the normal equations around the weighted means."""
-        weight = sums.weight.clamp(min=1e-300)
-        mean = sums.members / weight
-        gram = sums.gram / weight.unsqueeze(2) - mean.unsqueeze(2) * mean.unsqueeze(1)
-        gram += torch.diag_embed(self.alpha * self.ones(rows))
-        moment = (sums.moment - mean * sums.total) / weight
-        return torch.cholesky_solve(moment.unsqueeze(2), self._factor(gram, rows, "lime")).squeeze(2)

@@ -1,4 +1,4 @@
-"""DeepLIFT, the component; its rules are in :mod:`xaiexp.builtin.methods.rescale`."""
+"""DeepLIFT, for one reference and for a distribution; its rules are in :mod:`xaiexp.builtin.methods.rescale`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,31 @@ if TYPE_CHECKING:
     from xaiexp.draws import Draws
     from xaiexp.passes import Block, Handle
 
-__all__ = ["DeepLift"]
+__all__ = ["DeepLift", "DeepLiftShap"]
+
+
+def _contributions(method: str, model: Handle, batch: Batch, references: Tensor) -> Tensor:
+    """Contributions of the elements against each of R references, ``[N, R, *shape]`` like ``references``.
+
+    Args:
+        method: who asks, for messages.
+    """
+    import torch
+
+    from xaiexp.builtin.methods.rescale import Recording, Rescaling
+
+    def run(block: Block) -> Tensor:
+        recording = Recording(method)
+        with torch.no_grad(), recording:
+            block.scores(recording.input(block.rows.clone()), model.output)
+        leaf = batch.inputs[block.owners].requires_grad_()
+        rescaling = Rescaling(recording)
+        with rescaling:
+            scores = block.scores(rescaling.input(leaf * 1), model.output)
+        rescaling.finish(scores)
+        return block.gradients(scores, leaf) * (leaf.detach() - block.rows)
+
+    return model.apply(run, references, weight=2)
 
 
 @dataclass(frozen=True)
@@ -33,6 +57,7 @@ class DeepLift(Method):
     signed = True
     complete = True
     multiplied_by_inputs = True
+    precisions = ("fp32", "bf16")  # in fp16 the gradients of a sure probability are rounded to 0
 
     def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
         """See :meth:`xaiexp.contract.Method.attribute`.
@@ -40,26 +65,37 @@ class DeepLift(Method):
         Raises:
             Unsupported: the network runs an operation that has no rule.
         """
-        import torch
-
-        from xaiexp.builtin.methods.rescale import Recording, Rescaling
-
         assert reference is not None  # noqa: S101 -- the contract: it reads a baseline
-
-        def run(block: Block) -> Tensor:
-            start = reference[block.owners]
-            recording = Recording()
-            with torch.no_grad(), recording:
-                block.scores(recording.input(start.clone()), model.output)
-            leaf = block.rows.requires_grad_()
-            rescaling = Rescaling(recording)
-            with rescaling:
-                scores = block.scores(rescaling.input(leaf * 1), model.output)
-            rescaling.finish(scores)
-            return block.gradients(scores, leaf) * (leaf.detach() - start)
-
-        return model.apply(run, weight=2)
+        return _contributions(self.name, model, batch, reference)
 
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
         """The input and the reference forward, the input backward."""
         return Cost(2, 1)
+
+
+@dataclass(frozen=True)
+class DeepLiftShap(Method):
+    """DeepLIFT against every reference of a distribution, averaged; all of them share full batches of passes.
+
+    With one reference it is ``deep_lift``. What it costs depends on the number of references, which the baseline
+    decides: for each of them two forward passes and one backward.
+    """
+
+    summary = "differences from a distribution of references, passed down through every nonlinearity, averaged"
+    source = "Lundberg and Lee 2017, A Unified Approach to Interpreting Model Predictions, section 4.2 (Deep SHAP)"
+    needs = frozenset({"gradients"})
+    reads_baseline = True
+    reads_distribution = True
+    signed = True
+    complete = True
+    multiplied_by_inputs = True
+    precisions = ("fp32", "bf16")  # in fp16 the gradients of a sure probability are rounded to 0
+
+    def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
+        """See :meth:`xaiexp.contract.Method.attribute`; ``reference`` is a distribution ``[N, R, *shape]``.
+
+        Raises:
+            Unsupported: the network runs an operation that has no rule.
+        """
+        assert reference is not None  # noqa: S101 -- the contract: it reads a baseline
+        return _contributions(self.name, model, batch, reference).mean(dim=1)

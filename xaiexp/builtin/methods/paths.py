@@ -1,16 +1,15 @@
-"""Methods that add up gradients along the way from a reference to the input."""
+"""Integrated gradients: gradients added up along the straight line from a reference to the input."""
 
 from __future__ import annotations
 
 import functools
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from xaiexp.contract import Method
 from xaiexp.errors import ParameterError
-from xaiexp.parameters import Range
+from xaiexp.parameters import Effort, Range
 from xaiexp.types import Batch, Cost
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from xaiexp.draws import Draws
     from xaiexp.passes import Handle
 
-__all__ = ["GradientShap", "IntegratedGradients", "quadrature"]
+__all__ = ["IntegratedGradients", "quadrature"]
 
 Quadrature = Literal["gausslegendre", "riemann_left", "riemann_right", "riemann_middle", "riemann_trapezoid"]
 
@@ -68,8 +67,9 @@ class IntegratedGradients(Method):
     signed = True
     complete = True
     multiplied_by_inputs = True
+    precisions = ("fp32", "bf16")  # in fp16 the gradients of a sure probability are rounded to 0
 
-    n_steps: Annotated[int, Range(1)] = 50
+    n_steps: Annotated[int, Range(1), Effort(16, 50, 200)] = 50
     method: Quadrature = "gausslegendre"
 
     def __post_init__(self) -> None:
@@ -102,55 +102,3 @@ class IntegratedGradients(Method):
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
         """One forward and one backward for each step."""
         return Cost(1, 1) * self.n_steps
-
-
-@dataclass(frozen=True)
-class GradientShap(Method):
-    """Expected gradients: ``(x - x0) * df/dx`` at random points between the input and random references.
-
-    Args:
-        n_samples: random points of an example; each draws one of the references and a place on the line to it.
-        stdevs: standard deviation of the noise that is added to the input, in the units of the model's input;
-            elements of no feature get none.
-    """
-
-    summary = "gradients at random points between the input and random references"
-    source = "Erion et al. 2021, Improving performance of deep learning models with axiomatic attribution priors, eq. 3"
-    needs = frozenset({"gradients"})
-    reads_baseline = True
-    reads_distribution = True
-    signed = True
-    complete = False
-    multiplied_by_inputs = True
-
-    n_samples: Annotated[int, Range(1)] = 50
-    stdevs: Annotated[float, Range(0.0)] = 0.0
-
-    def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
-        """See :meth:`xaiexp.contract.Method.attribute`; ``reference`` is a distribution ``[N, R, *shape]``."""
-        import torch
-
-        assert reference is not None  # noqa: S101 -- the contract: it reads a baseline
-        x, ones = batch.inputs, [1] * len(batch.shape)
-        examples = torch.arange(len(batch), device=batch.device).unsqueeze(1)
-        under_way: deque[Tensor] = deque()
-
-        def points() -> Iterator[Tensor]:
-            for stretch in model.blocks(self.n_samples):
-                start = reference[examples, rng.integers("reference", reference.shape[1], samples=stretch)]
-                difference = x.unsqueeze(1) - start
-                if self.stdevs:
-                    noise = rng.normal("noise", batch.shape, samples=stretch).to(x.dtype).mul_(self.stdevs)
-                    difference += noise.mul_(batch.features.inside.unsqueeze(1))
-                alpha = rng.uniform("alpha", samples=stretch).to(x.dtype)
-                under_way.append(difference)
-                yield torch.addcmul(start, alpha.view(*alpha.shape, *ones), difference)
-
-        total = torch.zeros_like(x)
-        for gradients in model.gradients(points()):
-            total += (under_way.popleft() * gradients).sum(dim=1)
-        return total / self.n_samples
-
-    def passes(self, shape: tuple[int, ...], d: int) -> Cost:
-        """One forward and one backward for each point."""
-        return Cost(1, 1) * self.n_samples

@@ -23,33 +23,18 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
-from torch.utils.weak import WeakTensorKeyDictionary
 
+from xaiexp.builtin.methods.following import Following
 from xaiexp.builtin.methods.operations import FRESH, READS, VIEWS, is_affine, kind_of, tensors_in
 from xaiexp.errors import Unsupported
 
 __all__ = ["Recording", "Rescaling"]
 
-
-def _name(func: Any) -> str:
-    name = str(getattr(func, "__name__", func))
-    owner = getattr(func, "__self__", None)
-    return f"{name} {getattr(owner, '__name__', '')}" if name in ("__get__", "__set__") else name
+_INSTEAD = "integrated_gradients and expected_gradients answer the same question for any differentiable network"
 
 
-class _Mode(TorchFunctionMode):
-    """Follows what depends on the input, and hands every nonlinearity to :meth:`rule`."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        # True: depends on the input. A number: depends on parameters only, at that version of the tensor.
-        self._known: Any = WeakTensorKeyDictionary()
-
-    def input(self, tensor: Tensor) -> Tensor:
-        """Mark the tensor from which dependence starts."""
-        self._known[tensor] = True
-        return tensor
+class _Rules(Following):
+    """Hands every nonlinearity to :meth:`rule`, lets pass what is affine, and refuses the rest."""
 
     @abstractmethod
     def rule(self, kind: str, name: str, apply: Callable[[Tensor], Tensor], dim: int, x: Tensor) -> Tensor:
@@ -63,51 +48,16 @@ class _Mode(TorchFunctionMode):
             x: its input.
         """
 
-    def depends(self, tensor: Tensor) -> bool:
-        """Whether a tensor was computed from the input.
+    def met(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], dependent: list[Tensor]) -> Any:
+        """See :meth:`Following.met`.
 
         Raises:
-            Unsupported: it comes from an operation that torch does not show.
+            Unsupported: neither affine nor a nonlinearity with a rule.
         """
-        known = self._known.get(tensor)
-        if known is True:
-            return True
-        if tensor.grad_fn is None or (known is not None and known == tensor._version):  # noqa: SLF001 -- no public name
-            return False
-        raise Unsupported(
-            f"deep_lift cannot see into {type(tensor.grad_fn).__name__.removesuffix('Backward')!r} "
-            "(a custom autograd function, a compiled or scripted module)"
-        )
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        name = _name(func)
-        dependent = [] if name == "__get__ grad_fn" else [t for t in tensors_in((args, kwargs)) if self.depends(t)]
-        if not dependent:
-            out = func(*args, **kwargs)
-            for tensor in tensors_in(out):
-                if tensor.grad_fn is not None:
-                    self._known[tensor] = tensor._version  # noqa: SLF001 -- no public name
-            return out
-        out = self._dependent(name, func, args, kwargs, dependent)
-        if name.strip("_") not in FRESH:
-            for tensor in tensors_in(out):
-                self._known[tensor] = True
-                self.check(name, tensor)
-        return out
-
-    def check(self, name: str, out: Tensor) -> None:
-        """Look at what a function of the input gave."""
-
-    def _dependent(
-        self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], dependent: list[Tensor]
-    ) -> Any:
         if name.startswith("__get__"):
             out = func(*args, **kwargs)
             if isinstance(out, Tensor) and name.split()[-1] not in VIEWS:
-                raise _refusal(name.split()[-1])
+                raise self.refusal(name.split()[-1])
             return out
         plain = name if name.startswith("__") else name.removesuffix("_")
         if plain in FRESH:
@@ -115,12 +65,9 @@ class _Mode(TorchFunctionMode):
         if any(not t.is_floating_point() for t in dependent):
             if all(not t.is_floating_point() for t in dependent) and plain not in READS and not kwargs.get("out"):
                 return self._unspoken(name, func, args, kwargs)
-            raise _refusal(name, "chooses by comparing activations")
+            raise self.refusal(name, "chooses by comparing activations")
         if is_affine(plain, args, kwargs, self.depends):
-            out = func(*args, **kwargs)
-            if name == "__setitem__" or kwargs.get("inplace"):
-                self._known[args[0]] = True
-            return out
+            return func(*args, **kwargs)
         kind = kind_of(plain, args, kwargs, self.depends)
         if kind is None or len(dependent) > 1 or kwargs.get("out") is not None:
             return self._unspoken(name, func, args, kwargs)
@@ -129,13 +76,13 @@ class _Mode(TorchFunctionMode):
     def _unspoken(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Functions without a rule: fine as long as what they give is no activation (a shape, a comparison)."""
         if name in READS:
-            raise _refusal(name, "reads the values of activations")
+            raise self.refusal(name, "reads the values of activations")
         if name.startswith("__") or not name.endswith("_"):
             with torch.no_grad():
                 out = func(*args, **kwargs)
             if all(not t.is_floating_point() for t in tensors_in(out)):
                 return out
-        raise _refusal(name)
+        raise self.refusal(name)
 
     def _nonlinear(self, kind: str, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         inplace = kwargs.get("inplace") is True or (name.endswith("_") and not name.endswith("__"))
@@ -160,13 +107,13 @@ class _Mode(TorchFunctionMode):
         if kind not in ("elementwise", "maximum"):
             dim = kwargs.get("dim", args[1] if len(args) > 1 else None)
             if not isinstance(dim, int):
-                raise _refusal(name, "without one axis")
+                raise self.refusal(name, "without one axis")
         inplace = inplace or (kind == "elementwise" and len(args) > 1 and args[-1] is True)
         if inplace and place != 0:
-            raise _refusal(name, "in place")
+            raise self.refusal(name, "in place")
         out = self.rule(kind, name, apply, dim, x)
         if kind == "elementwise" and out.shape != x.shape:
-            raise _refusal(name, "of tensors that broadcast")
+            raise self.refusal(name, "of tensors that broadcast")
         if inplace:
             return x.copy_(out)
         if kind == "maximum" and (name == "max" or kwargs.get("return_indices") or name.endswith("_with_indices")):
@@ -176,19 +123,11 @@ class _Mode(TorchFunctionMode):
         return out
 
 
-def _refusal(name: str, why: str = "") -> Unsupported:
-    what = f"{name!r} {why}".strip()
-    return Unsupported(
-        f"deep_lift has no rule for {what}; integrated_gradients and gradient_shap answer the same question "
-        "for any differentiable network"
-    )
-
-
-class Recording(_Mode):
+class Recording(_Rules):
     """Keeps the input of every nonlinearity, in the order of their calls."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, method: str) -> None:
+        super().__init__(method, _INSTEAD)
         self.calls: deque[tuple[str, Tensor]] = deque()
 
     def rule(self, kind: str, name: str, apply: Callable[[Tensor], Tensor], dim: int, x: Tensor) -> Tensor:
@@ -197,18 +136,20 @@ class Recording(_Mode):
         return apply(x)
 
 
-class Rescaling(_Mode):
+class Rescaling(_Rules):
     """Gives every nonlinearity the rule of its kind, against what :class:`Recording` kept."""
 
     def __init__(self, recording: Recording) -> None:
-        super().__init__()
+        super().__init__(recording.method, recording.instead)
         self._calls = recording.calls
 
     def rule(self, kind: str, name: str, apply: Callable[[Tensor], Tensor], dim: int, x: Tensor) -> Tensor:
         """The output at ``x``, with the rule for its backward."""
         met, start = self._calls.popleft() if self._calls else ("", x)
         if met != name or start.shape != x.shape:
-            raise Unsupported("deep_lift needs a network that runs the same operations at the input and the reference")
+            raise Unsupported(
+                f"{self.method} needs a network that runs the same operations at the input and the reference"
+            )
         function = {"elementwise": _Elementwise, "maximum": _Maximum}.get(kind)
         if function is None:
             return _Softmax.apply(x, start, dim, kind, apply)  # type: ignore[no-any-return]  # autograd functions are untyped
@@ -217,7 +158,7 @@ class Rescaling(_Mode):
     def check(self, name: str, out: Tensor) -> None:
         """Refuse activations that are cut off from the input."""
         if out.is_floating_point() and not out.requires_grad:
-            raise _refusal(name, "under torch.no_grad() or in a custom autograd function")
+            raise self.refusal(name, "under torch.no_grad() or in a custom autograd function")
 
     def finish(self, scores: Tensor) -> None:
         """Check that every rule found its partner and that the scores were followed all the way.
@@ -226,7 +167,7 @@ class Rescaling(_Mode):
             Unsupported: otherwise.
         """
         if self._calls or not self.depends(scores):
-            raise Unsupported("deep_lift could not follow the network from its input to its scores")
+            raise Unsupported(f"{self.method} could not follow the network from its input to its scores")
 
 
 def _wide(x: Tensor) -> Tensor:

@@ -16,15 +16,11 @@ __all__ = ["gaps"]
 def gaps(model: Handle, batch: Batch, explanations: Sequence[Explanation]) -> Tensor:
     """``|sum_j phi_j - (f(x) - mean_r f(x0_r))|`` of M explanations of N examples, ``[M, N]``.
 
-    NaN where attributions are no signed contributions or have no reference. References that are the same tensor
-    are evaluated once.
+    NaN where attributions are no signed contributions to the explained score or have no reference. References
+    that are the same tensor are evaluated once.
     """
     out = batch.inputs.new_full((len(explanations), len(batch)), float("nan"), dtype=torch.float64)
-    meant = [
-        (i, e, e.reference)
-        for i, e in enumerate(explanations)
-        if e.signed and e.multiplied_by_inputs and e.reference is not None
-    ]
+    meant = [(i, e, e.reference) for i, e in enumerate(explanations) if _adds_up(e) and e.reference is not None]
     references = {id(reference): reference for _, _, reference in meant}
     if references:
         scores = model.scores(iter(references.values())).double()
@@ -36,3 +32,10 @@ def gaps(model: Handle, batch: Batch, explanations: Sequence[Explanation]) -> Te
         for i, explanation, reference in meant:
             out[i] = (explanation.values.double().sum(dim=1) - (present - absent[id(reference)])).abs()
     return out.to(batch.inputs.dtype)
+
+
+def _adds_up(explanation: Explanation) -> bool:
+    """Whether a sum of attributions could be meant for a difference of scores."""
+    if explanation.space == "neuron" or (explanation.space == "layer" and not explanation.complete):
+        return False
+    return explanation.signed and explanation.multiplied_by_inputs

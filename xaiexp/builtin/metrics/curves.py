@@ -1,18 +1,28 @@
-"""Deletion and insertion (Petsiuk et al. 2018): the probability along the order of the attributions."""
+"""What happens to the score while features go in the order of the attributions: deletion, AOPC, ROAD and their kin.
+
+All curves are points of one engine, :func:`curves`: at each point so many features of an example are gone, the
+highest or the lowest first.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from xaiexp.builtin.metrics.removal import removed
+from xaiexp.builtin.metrics.removal import Fill, filling
+from xaiexp.builtin.metrics.shift import scored
 from xaiexp.draws import Draws
 from xaiexp.passes import Handle
-from xaiexp.types import Batch, Explanation
+from xaiexp.types import Batch, Explanation, Output
 
-__all__ = ["areas", "grid", "places"]
+__all__ = ["Curves", "area", "curves", "grid", "number", "numbers", "places", "undefined"]
+
+First = Literal["highest", "lowest"]
 
 
 def places(values: Tensor, valid: Tensor, tie: Tensor) -> Tensor:
@@ -47,59 +57,127 @@ def grid(counts: Tensor, points: Tensor) -> Tensor:
     return torch.minimum((2 * k * counts + points) // (2 * points), counts)
 
 
-def areas(
+def number(share: float, count: int) -> int:
+    """How many of ``count`` features a share of them is: rounded up, so that it is never none of some.
+
+    >>> [number(share, 30) for share in (0.01, 0.1, 0.5, 1.0)]
+    [1, 3, 15, 30]
+    """
+    # Not a hair above a whole number: 0.1 * 30 is 3.0000000000000004.
+    return min(count, math.ceil(share * count - 1e-9))
+
+
+def numbers(shares: Sequence[float], counts: Tensor) -> Tensor:
+    """:func:`number` for each example and share, int64 ``[N, K]``."""
+    told = torch.tensor(shares, dtype=torch.float64, device=counts.device) * counts.unsqueeze(1)
+    return torch.minimum((told - 1e-9).ceil().long().clamp(min=0), counts.unsqueeze(1))
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Points of curves.
+
+    Args:
+        values: float64 ``[C, N, K]``, the scores; C curves for each of N examples.
+        shift: float64 ``[C, N]``, the mean :func:`xaiexp.builtin.metrics.shift.scored` shift of the inputs that
+            the points between no and all features needed, and of the empty input where it is one of them.
+    """
+
+    values: Tensor
+    shift: Tensor
+
+
+def curves(
     model: Handle,
     batch: Batch,
     explanations: Sequence[Explanation],
     rng: Draws,
-    steps: int,
     removal: str,
-    inserts: bool,
-) -> Tensor:
-    """Areas under the curves ``[M, N]`` of M explanations of N examples; NaN without features and for NaN maps.
+    gone: Tensor,
+    first: Sequence[First] = ("highest",),
+    output: Output | None = None,
+    by_mean: bool = False,
+) -> Curves:
+    """The scores where so many features are gone, in the order of the attributions; ties are broken at random.
+
+    Every distinct input is evaluated once: the whole one is known, the empty one is shared by all curves, and points
+    with the same number of features are one. All curves run in one stream of full batches.
 
     Args:
-        steps: points of a curve besides its first; as many as there are features where those are fewer.
-        removal: what removed features become; see :func:`xaiexp.builtin.metrics.removal.removed`.
-        inserts: whether features are put back or removed.
+        removal: what removed features become; see :func:`xaiexp.builtin.metrics.removal.filling`.
+        gone: int64 ``[N, K]``, between 0 and the example's number of features.
+        first: which go first; curves for each of these in turn, explanation by explanation.
+        output: of the model, instead of the study's.
+        by_mean: whether features are ordered by the mean over their elements instead of the sum.
     """
-    m, n = len(explanations), len(batch)
-    reference = removed(removal, batch, rng)
-    whole = model.scores(output="probability")
-    empty = model.scores(reference, output="probability")
-    counts = batch.features.counts.expand(n)
-    points = counts.clamp(max=steps)
-    cuts = grid(counts, points)
-    between = torch.arange(cuts.shape[1], device=cuts.device).expand_as(cuts)
-    owners, at = ((between > 0) & (between < points.unsqueeze(1))).nonzero().unbind(1)
-    tie = rng.uniform("tie", (batch.features.d,))
-    orders = (places(e.values, batch.features.valid, tie) for e in explanations)
-    first, last = (empty, whole) if inserts else (whole, empty)
-    curves = last.double().view(1, n, 1).repeat(m, 1, cuts.shape[1])
-    curves[:, :, 0] = first
-    if len(owners):
-        rows = _rows(model, batch, reference, orders, cuts[owners, at], owners, inserts)
-        scores = torch.cat(list(model.passes.bind(batch, "probability").scores_of_rows(rows)))
-        curves[:, owners, at] = scores.double().view(m, -1)
-    fractions = cuts.double() / counts.unsqueeze(1)
-    undefined = torch.stack([e.values.isnan().any(dim=1) for e in explanations]) | (counts == 0)
-    return torch.trapezoid(curves, fractions, dim=2).masked_fill(undefined, float("nan")).to(batch.inputs.dtype)
+    counts = batch.features.counts.expand(len(batch))
+    fill = filling(removal, batch, rng)
+    steps, where = gone.sort(dim=1)
+    fresh = torch.ones_like(steps, dtype=torch.bool)
+    fresh[:, 1:] = steps[:, 1:] != steps[:, :-1]
+    every = steps == counts.unsqueeze(1)
+    partly = fresh & (steps > 0) & ~every
+    owners, at = partly.nonzero().unbind(1)
+    emptied = ((every & (steps > 0)).any(dim=1)).nonzero().squeeze(1)
+    orders = [(e, f) for f in first for e in explanations]
+    rows = _rows(model, batch, orders, rng, fill, emptied, owners, steps[owners, at], by_mean)
+    told = list(scored(model, batch, rows, output))
+    none = torch.empty(0, dtype=torch.float64, device=batch.device)
+    scores, shifts = (torch.cat([none, *parts]) for parts in zip(*told, strict=True)) if told else (none, none)
+    start = len(emptied)
+
+    # What is the same for all curves: the ends.
+    whole = model.scores(output=output).double()
+    empty, far = torch.zeros_like(whole), torch.zeros_like(whole)
+    empty[emptied], far[emptied] = scores[:start], shifts[:start]
+    ends = torch.where(every & (steps > 0), empty.unsqueeze(1), whole.unsqueeze(1))
+    table = ends.repeat(len(orders), 1, 1)
+    table[:, owners, at] = scores[start:].view(len(orders), -1)
+    origin = torch.where(fresh, torch.arange(steps.shape[1], device=steps.device), 0).cummax(dim=1).values
+    table = table.gather(2, origin.expand_as(table))
+    values = torch.empty_like(table).scatter_(2, where.expand_as(table), table)
+
+    total = far.repeat(len(orders), 1).index_add_(1, owners, shifts[start:].view(len(orders), -1))
+    times = partly.sum(dim=1)
+    times[emptied] += 1
+    return Curves(values, total / times)
 
 
 def _rows(
     model: Handle,
     batch: Batch,
-    reference: Tensor,
-    orders: Iterator[Tensor],
-    cuts: Tensor,
+    orders: Sequence[tuple[Explanation, First]],
+    rng: Draws,
+    fill: Fill,
+    emptied: Tensor,
     owners: Tensor,
-    inserts: bool,
+    steps: Tensor,
+    by_mean: bool,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """The inputs between the ends of the curves, one explanation after the other, with their examples."""
+    """The empty inputs, then those between the ends, one curve after the other; each with its examples."""
     size = model.passes.budget(batch.shape)
-    for order in orders:
-        for start in range(0, len(owners), size):
-            own = owners[start : start + size]
-            reached = order[own] < cuts[start : start + size].unsqueeze(1)
-            present = reached if inserts else ~reached
-            yield batch.features.rows(own).keep(batch.inputs[own], reference[own], present), own
+    d, valid, counts = batch.features.d, batch.features.valid, batch.features.counts.expand(len(batch))
+    for own in torch.split(emptied, size):
+        if len(own):
+            yield fill(own, torch.zeros(len(own), d, dtype=torch.bool, device=batch.device)), own
+    tie = rng.uniform("tie", (d,))
+    for explanation, first in orders:
+        values = explanation.values / batch.features.sizes.clamp(min=1) if by_mean else explanation.values
+        order = places(values, valid, tie)
+        for own, step in zip(torch.split(owners, size), torch.split(steps, size), strict=True):
+            if not len(own):
+                continue
+            edge = step if first == "highest" else counts[own] - step
+            reached = order[own] < edge.unsqueeze(1)
+            yield fill(own, ~reached if first == "highest" else reached), own
+
+
+def area(values: Tensor, fractions: Tensor) -> Tensor:
+    """The area under curves ``[C, N, K]`` by the trapezoidal rule, over ``fractions [N, K]``: ``[C, N]``."""
+    return torch.trapezoid(values, fractions.expand_as(values), dim=2)
+
+
+def undefined(batch: Batch, explanations: Sequence[Explanation]) -> Tensor:
+    """Where no order is defined, bool ``[M, N]``: maps that are not numbers, and examples without features."""
+    broken = torch.stack([e.values.isnan().any(dim=1) for e in explanations])
+    return broken | (batch.features.counts.expand(len(batch)) == 0)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from xaiexp.builtin.metrics.ranges import data_range
-from xaiexp.builtin.metrics.removal import removed
+from xaiexp.builtin.metrics.removal import filling, removed
+from xaiexp.builtin.metrics.shift import scored
 from xaiexp.draws import Draws
+from xaiexp.errors import Unsupported
 from xaiexp.feature_map import FeatureMap
 from xaiexp.passes import Handle
 from xaiexp.types import Batch, Explanation
 
-__all__ = ["infidelities", "infidelity", "noise", "per_unit", "subsets"]
+__all__ = ["baselines", "infidelities", "infidelity", "noise", "per_unit", "perturbing", "squares", "subsets"]
+
+Perturbed = Callable[[range], tuple[Tensor, Tensor | None]]
 
 
 def infidelity(foretold: Tensor, seen: Tensor, normalize: bool) -> Tensor:
@@ -72,57 +76,120 @@ def noise(rng: Draws, batch: Batch, level: float, samples: range) -> Tensor:
     return drawn.mul_(level * data_range(batch)) * batch.features.inside.unsqueeze(1)
 
 
+def baselines(rng: Draws, batch: Batch, reference: Tensor, level: float, samples: range) -> Tensor:
+    """The way to a noisy reference, ``I = x - (r + noise)``, ``[N, len(samples), *shape]``; 0 outside of features."""
+    return (batch.inputs - reference).unsqueeze(1) - noise(rng, batch, level, samples)
+
+
+def squares(rng: Draws, shape: tuple[int, ...], largest: float, samples: range) -> Tensor:
+    """Random squares of a picture, bool ``[N, len(samples), H, W]``.
+
+    The side is uniform in 1 to ``largest`` of the shorter side of the picture (at least 1), and the place uniform
+    among those inside the picture.
+    """
+    height, width = shape[-2:]
+    most = max(1, round(largest * min(height, width)))
+    side = 1 + rng.integers("side", most, (), samples)
+    inside = []
+    for name, length in (("row", height), ("column", width)):
+        start = (rng.uniform(name, (), samples).double() * (length - side + 1)).long().unsqueeze(2)
+        place = torch.arange(length, device=side.device)
+        inside.append((place >= start) & (place < start + side.unsqueeze(2)))
+    rows, columns = inside
+    return rows.unsqueeze(3) & columns.unsqueeze(2)
+
+
+def perturbing(
+    kind: str, batch: Batch, rng: Draws, removal: str, noise_level: float, square: float
+) -> tuple[Perturbed, Tensor | None]:
+    """How inputs are perturbed.
+
+    Args:
+        kind: ``removal``, ``noise``, ``square`` or ``baseline_difference``.
+        removal: what removed features become; see :func:`xaiexp.builtin.metrics.removal.filling`.
+        noise_level: standard deviation of noise, relative to the range of the data.
+        square: largest side of a square, relative to the picture's shorter side.
+
+    Returns:
+        Samples to perturbed inputs ``[N, len(samples), *shape]`` and the features ``[N, len(samples), d]`` that are
+        gone there, where it is whole ones; and the reference that these are sent to, where it is one for all samples.
+
+    Raises:
+        Unsupported: squares of what is no picture, or as in ``filling``.
+    """
+    inputs, n = batch.inputs, len(batch)
+    if kind == "noise":
+        return lambda samples: (inputs.unsqueeze(1) - noise(rng, batch, noise_level, samples), None), None
+    if kind == "removal":
+        fill = filling(removal, batch, rng)
+
+        def without(samples: range) -> tuple[Tensor, Tensor]:
+            gone = subsets(rng, batch.features, samples)
+            own = torch.arange(n, device=inputs.device).repeat_interleave(len(samples))
+            return fill(own, ~gone.flatten(0, 1)).view(n, len(samples), *batch.shape), gone
+
+        return without, fill.reference
+    reference = removed(removal, batch, rng)
+    if kind == "baseline_difference":
+
+        def towards(samples: range) -> tuple[Tensor, None]:
+            return inputs.unsqueeze(1) - baselines(rng, batch, reference, noise_level, samples), None
+
+        return towards, None
+    if batch.background.modality != "image" or inputs.ndim != 4:
+        raise Unsupported(f"squares are of pictures, and the inputs are {batch.background.modality}")
+
+    def cut(samples: range) -> tuple[Tensor, None]:
+        away = squares(rng, batch.shape, square, samples).unsqueeze(2)
+        return torch.where(away, reference.unsqueeze(1), inputs.unsqueeze(1)), None
+
+    return cut, None
+
+
 def infidelities(
     model: Handle,
     batch: Batch,
     explanations: Sequence[Explanation],
-    rng: Draws,
     n_samples: int,
-    removal: str,
-    noise_level: float | None,
+    perturbed: Perturbed,
+    reference: Tensor | None,
     normalize: bool,
-) -> Tensor:
-    """Infidelity ``[M, N]`` of M explanations of N examples; NaN without signs and without features.
+) -> tuple[Tensor, Tensor]:
+    """Infidelity and shift ``[M, N]`` of M explanations of N examples; NaN without signs and without features.
 
     Args:
-        removal: what removed features become; see :func:`xaiexp.builtin.metrics.removal.removed`.
-        noise_level: noise of this level instead of removals.
+        perturbed, reference: as :func:`perturbing` gives them.
     """
-    out = batch.inputs.new_full((len(explanations), len(batch)), float("nan"), dtype=torch.float64)
+    m, n = len(explanations), len(batch)
+    out = batch.inputs.new_full((m, n), float("nan"), dtype=torch.float64)
+    shift = out.clone()
     signed = [i for i, e in enumerate(explanations) if e.signed]
     if signed:
         slopes = torch.stack([per_unit(explanations[i], batch.inputs) for i in signed], dim=1)  # [N, M, *shape]
+        whole = None
+        if reference is not None:
+            # I is x - r on whole features, so I.phi is a sum over the features of the subset.
+            whole = batch.features.pool(slopes * (batch.inputs - reference).double().unsqueeze(1)).transpose(1, 2)
         foretold: list[Tensor] = []  # [N, s, M]
-        perturbed = (
-            _removals(model, batch, slopes, rng, n_samples, removal, foretold)
-            if noise_level is None
-            else _noises(model, batch, slopes, rng, n_samples, noise_level, foretold)
-        )
-        after = model.scores(perturbed)
-        seen = model.scores().double().unsqueeze(1) - after.double()
+        everyone = torch.arange(n, device=batch.device)
+
+        def pieces() -> Iterator[tuple[Tensor, Tensor]]:
+            for samples in model.blocks(n_samples):
+                rows, gone = perturbed(samples)
+                if whole is not None and gone is not None:
+                    foretold.append(torch.bmm(gone.double(), whole))
+                else:
+                    step = (batch.inputs.unsqueeze(1) - rows).flatten(2).double()
+                    foretold.append(torch.bmm(step, slopes.flatten(2).transpose(1, 2)))
+                yield rows.flatten(0, 1), everyone.repeat_interleave(len(samples))
+
         # Only these numbers, one for each sample, are kept of the perturbations.
+        told = [tuple(part.view(n, -1) for part in pair) for pair in scored(model, batch, pieces())]
+        after, far = (torch.cat(parts, dim=1) for parts in zip(*told, strict=True))
+        seen = model.scores().double().unsqueeze(1) - after
         values = infidelity(torch.cat(foretold, dim=1).transpose(1, 2), seen.unsqueeze(1), normalize)
-        out[signed] = values.T
-        out.masked_fill_(batch.features.counts == 0, float("nan"))
-    return out.to(batch.inputs.dtype)
-
-
-def _removals(
-    model: Handle, batch: Batch, slopes: Tensor, rng: Draws, count: int, removal: str, foretold: list[Tensor]
-) -> Iterator[Tensor]:
-    reference = removed(removal, batch, rng)
-    # I is x - r on whole features, so I.phi is a sum over the features of the subset.
-    whole = batch.features.pool(slopes * (batch.inputs - reference).double().unsqueeze(1))
-    for samples in model.blocks(count):
-        gone = subsets(rng, batch.features, samples)
-        foretold.append(torch.bmm(gone.double(), whole.transpose(1, 2)))
-        yield batch.features.keep(batch.inputs, reference, ~gone)
-
-
-def _noises(
-    model: Handle, batch: Batch, slopes: Tensor, rng: Draws, count: int, level: float, foretold: list[Tensor]
-) -> Iterator[Tensor]:
-    for samples in model.blocks(count):
-        perturbation = noise(rng, batch, level, samples)
-        foretold.append(torch.bmm(perturbation.flatten(2).double(), slopes.flatten(2).transpose(1, 2)))
-        yield batch.inputs.unsqueeze(1) - perturbation
+        out[signed], shift[signed] = values.T, far.mean(dim=1).expand(len(signed), n)
+        nothing = batch.features.counts == 0
+        out.masked_fill_(nothing, float("nan"))
+        shift.masked_fill_(nothing, float("nan"))
+    return out.to(batch.inputs.dtype), shift.to(batch.inputs.dtype)

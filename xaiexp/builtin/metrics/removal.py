@@ -1,17 +1,60 @@
-"""What a removed feature becomes: the same for every explanation of a study, never the cell's own baseline."""
+"""What removed features become: the same for every explanation of a study, never the cell's own baseline.
+
+A removal is a way to fill: which features of an example are present decides what stands in place of the others. Most
+fill from one reference; noisy linear imputation looks at what is left.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from xaiexp.builtin.baselines import COMPONENTS
+from xaiexp.builtin.metrics.imputation import imputed
+from xaiexp.builtin.metrics.ranges import data_range
 from xaiexp.draws import Draws
+from xaiexp.errors import Unsupported
 from xaiexp.types import Batch
 
-__all__ = ["AUTO", "removed"]
+__all__ = ["AUTO", "Fill", "filling", "removed"]
 
 AUTO = {"image": "blur", "table": "mean", "series": "mean", "text": "zero"}
+
+_NOISE = 0.01
+_TOLERANCE = 0.001
+
+
+class Fill(Protocol):
+    """Fills in what is removed from the examples of one batch.
+
+    Attributes:
+        reference: ``[N, *shape]``, what stands in place of what is removed, where that is the same for every mask.
+    """
+
+    @property
+    def reference(self) -> Tensor | None: ...  # noqa: D102 -- an attribute, told above
+
+    def __call__(self, owners: Tensor, present: Tensor) -> Tensor:
+        """The inputs ``[B, *shape]`` of the examples ``owners`` (int64 ``[B]``) of which ``present`` (bool ``[B, d]``)
+        stays. Elements of no feature stay as they are; a row depends on its own example and mask alone.
+        """
+
+
+def filling(removal: str, batch: Batch, rng: Draws) -> Fill:
+    """The way to fill that a removal means for this batch.
+
+    Args:
+        removal: ``noisy_linear``, or as in :func:`removed`.
+
+    Raises:
+        Unsupported: this removal is not for these inputs, or the background lacks what it reads.
+    """
+    if removal == "noisy_linear":
+        return _imputing(batch, rng)
+    return _FromReference(batch, removed(removal, batch, rng))
 
 
 def removed(removal: str, batch: Batch, rng: Draws) -> Tensor:
@@ -24,9 +67,68 @@ def removed(removal: str, batch: Batch, rng: Draws) -> Tensor:
     Raises:
         Unsupported: this removal is not for these inputs, or the background lacks what it reads.
     """
+    if removal == "noisy_linear":
+        fill = filling(removal, batch, rng)
+        everyone = torch.arange(len(batch), device=batch.device)
+        return fill(everyone, torch.zeros(len(batch), batch.features.d, dtype=torch.bool, device=batch.device))
     name = AUTO[batch.background.modality] if removal == "auto" else removal
     if removal == "auto" and name == "mean" and batch.background.mean is None:
         name = "zero"
     (baseline,) = (cls() for cls in COMPONENTS if cls.name == name)
+    modality = batch.background.modality
+    if modality not in baseline.modalities:  # type: ignore[attr-defined]  # all are baselines
+        raise Unsupported(f"removal {name!r} is not for inputs of the modality {modality}")
     reference = baseline.references(batch, rng.within("removal"))  # type: ignore[attr-defined]  # all are baselines
     return torch.where(batch.features.inside, reference.to(batch.inputs.dtype), batch.inputs)
+
+
+@dataclass(frozen=True)
+class _FromReference:
+    batch: Batch
+    reference: Tensor
+
+    def __call__(self, owners: Tensor, present: Tensor) -> Tensor:
+        inputs, reference = self.batch.inputs[owners], self.reference[owners]
+        return self.batch.features.rows(owners).keep(inputs, reference, present)
+
+
+def _imputing(batch: Batch, rng: Draws) -> _Imputing:
+    """Noisy linear imputation of pictures and series.
+
+    Raises:
+        Unsupported: the inputs are neither, or the range of the data is unknown.
+    """
+    modality = batch.background.modality
+    if modality not in ("image", "series") or batch.inputs.ndim not in (3, 4):
+        raise Unsupported(
+            f"removal 'noisy_linear' needs neighbours to impute from, and the inputs are {modality} of shape "
+            f"{list(batch.shape)}: use removal 'mean' or 'zero'"
+        )
+    shift, scale = (torch.as_tensor(v).to(batch.inputs) for v in (batch.background.shift, batch.background.scale))
+    mean = (0.0 - shift) / scale if batch.background.mean is None else batch.background.mean.to(batch.inputs)
+    span = data_range(batch)
+    noise = rng.within("removal").normal("noisy_linear", batch.shape).to(batch.inputs).mul_(_NOISE * span)
+    channels = torch.broadcast_to(span, batch.shape).flatten(1).amin(dim=1)
+    return _Imputing(batch, noise, mean, _TOLERANCE * channels.view(-1, *[1] * (len(batch.shape) - 1)))
+
+
+@dataclass(frozen=True)
+class _Imputing:
+    """A missing element is the weighted mean of its neighbours, plus noise of a hundredth of the data's range.
+
+    The noise belongs to example and element, whatever else is missing, so that all explanations meet the same. A
+    channel of which nothing is left becomes the mean of the data. The equations are solved to a thousandth of the
+    range, a tenth of the noise.
+    """
+
+    batch: Batch
+    noise: Tensor
+    mean: Tensor
+    tolerance: Tensor
+    reference: None = None
+
+    def __call__(self, owners: Tensor, present: Tensor) -> Tensor:
+        inputs = self.batch.inputs[owners]
+        known = self.batch.features.rows(owners).expand(present, outside=1.0).expand(inputs.shape).bool()
+        filled = imputed(inputs, known, self.mean, self.tolerance)
+        return torch.where(known, inputs, filled + self.noise[owners])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from xaiexp.builtin.models.factory import Factory
-from xaiexp.builtin.models.language import Transformers
-from xaiexp.builtin.models.small import DigitsCnn, DigitsMlp, ShapesCnn, TabularMlp
+from xaiexp.builtin.models.fitted import SeriesCnn, TabularMlp
+from xaiexp.builtin.models.pretrained import Transformers
+from xaiexp.builtin.models.small import DigitsCnn, DigitsMlp, ShapesCnn
 from xaiexp.builtin.models.vision import Torchvision
 from xaiexp.contract import Component
 
@@ -15,6 +16,7 @@ COMPONENTS: tuple[type[Component], ...] = (
     DigitsMlp,
     TabularMlp,
     ShapesCnn,
+    SeriesCnn,
     Torchvision,
     Transformers,
     Factory,

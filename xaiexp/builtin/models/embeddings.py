@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,9 +51,12 @@ class Reader:
     model: Any
     max_length: int
 
-    def ids(self, texts: Sequence[str]) -> dict[str, Tensor]:
-        """Token ids and what goes with them, each int64 ``[N, T]``, padded on the right to the longest text."""
-        found = self.tokenizer(
+    def ids(self, texts: Sequence[str]) -> Any:
+        """Token ids and what goes with them, each int64 ``[N, T]``, padded on the right to the longest text.
+
+        A fast tokenizer tells where in its text each token stands: ``offset_mapping``, int64 ``[N, T, 2]``.
+        """
+        return self.tokenizer(
             list(texts),
             padding="longest",
             truncation=True,
@@ -61,11 +64,11 @@ class Reader:
             padding_side="right",
             return_attention_mask=True,
             return_special_tokens_mask=True,
+            return_offsets_mapping=bool(self.tokenizer.is_fast),
             return_tensors="pt",
         )
-        return dict(found)
 
-    def context(self, ids: dict[str, Tensor]) -> dict[str, Tensor]:
+    def context(self, ids: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What the model is called with beside the embeddings."""
         takes = inspect.signature(self.model.forward).parameters
         return {key: ids[key] for key in ("attention_mask", "token_type_ids") if key in ids and key in takes}
@@ -79,8 +82,11 @@ class Reader:
     def encode(self, samples: Sequence[Sample]) -> Encoded:
         """Texts as ``[N, T, D]``; what is neither special nor padding is removable.
 
+        Words are those of the tokenizer's own first cut: punctuation is a word of its own for most.
+
         Raises:
-            MismatchError: a sample that is no text, or one without a token of its own.
+            MismatchError: a sample that is no text, one without a token of its own, a mask that is not made of
+                spans of its text, or a mask where the tokenizer does not tell where its tokens stand.
         """
         for sample in samples:
             if not isinstance(sample.data, str):
@@ -98,11 +104,51 @@ class Reader:
             self.embed(ids["input_ids"]),
             context=self.context(ids),
             removable=removable,
+            words=self.words(ids, removable),
+            masks=self.masks(samples, ids, removable),
             tokens=tuple(
                 tuple(self.tokenizer.convert_ids_to_tokens(row[:length]))
                 for row, length in zip(rows, present.sum(1).tolist(), strict=True)
             ),
         )
+
+    def words(self, ids: Any, removable: Tensor) -> Tensor | None:
+        """The number of each token's word, int64 ``[N, T]``, counted from 0; -1 outside; None for a slow tokenizer."""
+        if not self.tokenizer.is_fast:
+            return None
+        out = torch.full(removable.shape, -1)
+        for row, inside in enumerate(removable.tolist()):
+            known = ids.word_ids(row)
+            numbers: dict[object, int] = {}
+            for place in range(len(inside)):
+                if inside[place]:
+                    # A token that belongs to no word, such as a special one within the text, is a word by itself.
+                    word = ("alone", place) if known[place] is None else known[place]
+                    out[row, place] = numbers.setdefault(word, len(numbers))
+        return out
+
+    def masks(self, samples: Sequence[Sample], ids: Any, removable: Tensor) -> Tensor | None:
+        """Tokens that touch a span of their sample's mask, bool ``[N, T]``; None where no sample has one."""
+        given = [None if sample.mask is None else _spans(sample) for sample in samples]
+        if all(spans is None for spans in given):
+            return None
+        if "offset_mapping" not in ids:
+            raise MismatchError(
+                "dataset",
+                "has masks, and the model's tokenizer does not tell where in the text its tokens stand",
+                hint="leave the masks out, or save the model with a fast tokenizer",
+            )
+        start, stop = ids["offset_mapping"].unbind(-1)
+        out = torch.zeros_like(removable)
+        for row, spans in enumerate(given):
+            for first, last in spans or ():
+                out[row] |= (start[row] < last) & (stop[row] > first)
+        return out & removable
+
+    def embed_text(self, text: str) -> Tensor:
+        """Embeddings ``[T, D]`` of a text's own tokens, without special ones, float32."""
+        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return self.embed(torch.tensor(ids, dtype=torch.int64))
 
     def special(self) -> dict[str, Tensor]:
         """Embeddings ``[D]`` of the padding and mask tokens, as far as the tokenizer has them."""
@@ -118,6 +164,21 @@ class Reader:
         words = backend.to_str() if backend is not None else sorted(self.tokenizer.get_vocab().items())
         told = json.dumps([settings, words, self.max_length], sort_keys=True, default=str)
         return hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
+
+
+def _spans(sample: Sample) -> list[tuple[int, int]]:
+    """The mask of a text, checked: spans ``(start, stop)`` of its characters."""
+    try:
+        spans = [(int(start), int(stop)) for start, stop in sample.mask]
+    except (TypeError, ValueError):
+        spans = [(-1, -1)]
+    if not all(0 <= start < stop <= len(sample.data) for start, stop in spans):
+        raise MismatchError(
+            "dataset",
+            f"the mask of example {sample.id!r} must be spans (start, stop) of its {len(sample.data)} characters",
+            got=sample.mask,
+        )
+    return spans
 
 
 def check_faithful(where: str, reader: Reader, module: nn.Module) -> None:

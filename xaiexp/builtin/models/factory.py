@@ -49,7 +49,7 @@ class Factory(Model):
     @property
     def offers(self) -> frozenset[str]:  # type: ignore[override]  # a fact that a parameter decides
         """Everything that a module may have; what it lacks is found when a method looks for it."""
-        parts = {"gradients", "modules"} if self.gradients else {"modules"}
+        parts = {"gradients", "modules", "attention"} if self.gradients else {"modules", "attention"}
         return frozenset(parts | {"convolutions"} if self.modality == "image" else parts)
 
     def load(self, context: LoadContext) -> Network:

@@ -1,4 +1,4 @@
-"""Small networks of our own, trained on first use in seconds and kept in the cache."""
+"""Small networks for data sets of ours, trained on first use in seconds and kept in the cache."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from xaiexp.contract import Model
 from xaiexp.parameters import Range
 from xaiexp.types import LoadContext, Network
 
-__all__ = ["DigitsCnn", "DigitsMlp", "ShapesCnn", "TabularMlp"]
+__all__ = ["DigitsCnn", "DigitsMlp", "ShapesCnn", "recipe_name"]
 
 # Goes up whenever training.py, or what it is trained on, changes what comes out.
 _REVISION = 1
 _PACKAGES = ("torch", "numpy", "scikit-learn")
 
 
-def _recipe(name: str, settings: Mapping[str, object]) -> str:
+def recipe_name(name: str, settings: Mapping[str, object]) -> str:
     """A name for all that decides the weights: recipe, settings and versions."""
     told = repr([_REVISION, name, sorted(settings.items()), [version(package) for package in _PACKAGES]])
     return f"{name}-{hashlib.blake2b(told.encode(), digest_size=8).hexdigest()}"
@@ -29,7 +29,7 @@ def _recipe(name: str, settings: Mapping[str, object]) -> str:
 
 @dataclass(frozen=True)
 class _Trained(Model):
-    """What the four have in common: load, or train and keep."""
+    """What the three have in common: load, or train and keep."""
 
     offers = frozenset({"gradients", "modules"})
 
@@ -39,7 +39,7 @@ class _Trained(Model):
 
     def fingerprint(self) -> str:
         """The recipe with the versions that it was followed with."""
-        return _recipe(self.name, self.parameters())
+        return recipe_name(self.name, self.parameters())
 
     def load(self, context: LoadContext) -> Network:
         """The network; trained first where the cache has none.
@@ -105,22 +105,6 @@ class DigitsMlp(_Trained):
 
     def _class_names(self) -> tuple[str, ...]:
         return tuple(str(digit) for digit in range(10))
-
-
-@dataclass(frozen=True)
-class TabularMlp(_Trained):
-    """A fully connected network for ``dataset=breast_cancer``, ``[N, 30]`` standardised to 2 logits."""
-
-    summary = "a small fully connected network for dataset=breast_cancer"
-    source = "trained here on 400 rows of scikit-learn's breast cancer data"
-    modality = "table"
-
-    def input_shape(self) -> tuple[int, ...]:
-        """``(30,)``."""
-        return (30,)
-
-    def _class_names(self) -> tuple[str, ...]:
-        return ("malignant", "benign")
 
 
 @dataclass(frozen=True)

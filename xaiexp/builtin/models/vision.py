@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from xaiexp.builtin.models.pictures import picture_encoder
 from xaiexp.contract import Model
 from xaiexp.errors import MismatchError, ResourceError, UnknownName, nearest
 from xaiexp.parameters import Range
-from xaiexp.types import Encoded, LoadContext, Network, Sample
+from xaiexp.types import LoadContext, Network
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -42,6 +43,9 @@ _CROPS: Mapping[str, int] = {
 }
 # The first layer of these cuts the picture into patches; what follows is attention, not convolution.
 _PATCHES = ("vit_", "swin_")
+_ATTENTIVE = (*_PATCHES, "maxvit_")
+# The sizes of their weights follow from the size of the picture.
+_FIXED = ("vit_", "maxvit_")
 # Torchvision's weights of these expect inputs that they normalise once more by themselves.
 _TRANSFORMING = ("googlenet", "inception_v3")
 
@@ -76,9 +80,13 @@ class Torchvision(Model):
 
     @property
     def offers(self) -> frozenset[str]:  # type: ignore[override]  # a fact that a parameter decides
-        """Gradients and modules; convolutions where the architecture has them."""
+        """Gradients and modules; convolutions and attention where the architecture has them."""
         parts = {"gradients", "modules"}
-        return frozenset(parts if self.arch.startswith(_PATCHES) else parts | {"convolutions"})
+        if not self.arch.startswith(_PATCHES):
+            parts.add("convolutions")
+        if self.arch.startswith(_ATTENTIVE):
+            parts.add("attention")
+        return frozenset(parts)
 
     def input_shape(self) -> tuple[int, ...]:
         """``(3, crop, crop)``."""
@@ -129,7 +137,7 @@ class Torchvision(Model):
         categories = tuple(default.meta["categories"])
         return Network(
             module,
-            _encoder(prepare, mean, std),
+            picture_encoder(prepare, 3, mean, std),
             self.modality,
             classes=self.classes,
             class_names=categories if len(categories) == self.classes else (),
@@ -143,15 +151,14 @@ class Torchvision(Model):
 
     def _module(self, default: Any) -> tuple[nn.Module, dict[str, object]]:
         """The module in eval mode, and what to tell of its weights."""
-        from torchvision import models
-
         from xaiexp.builtin.models.randomness import own_randomness
         from xaiexp.builtin.models.weights import fit_in, read_weights
 
-        options: dict[str, Any] = {}
-        if self.arch in _TRANSFORMING:
-            options = {"init_weights": self.weights == "none", "transform_input": self.weights != "none"}
         facts: dict[str, object] = {"weights": self.weights}
+        state: dict[str, Tensor] = {}
+        path = Path(self.weights).expanduser()
+        if self.weights not in ("none", "default"):
+            state = read_weights("model.weights", path, "or 'default', or 'none' for random weights")
         with own_randomness(0), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torchvision about its own defaults
             if self.weights == "default":
@@ -165,19 +172,43 @@ class Torchvision(Model):
                 module = self._downloaded(default)
                 facts |= {"weights": str(default), "published_metrics": default.meta.get("_metrics", {})}
             else:
-                module = models.get_model(self.arch, weights=None, num_classes=self.classes, **options)
-        if self.weights not in ("none", "default"):
-            path = Path(self.weights).expanduser()
-            state = read_weights("model.weights", path, "or 'default', or 'none' for random weights")
+                module = self._built(state)
+        if state:
             fit_in("model.weights", path, module, state, f"{self.arch} with {self.classes} classes")
         module.eval()
         for parameter in module.parameters():
             parameter.requires_grad_(False)
         return module, facts
 
+    def _built(self, state: Mapping[str, Tensor]) -> nn.Module:
+        """The architecture with random weights, with the parts and the size that a state dict is for."""
+        from torchvision import models
+
+        options: dict[str, Any] = {"num_classes": self.classes}
+        if self.arch in _TRANSFORMING:
+            options |= {"init_weights": self.weights == "none", "transform_input": self.weights != "none"}
+            if state:  # the heads beside the main one, which speak in training only, may be left out of a file
+                options["aux_logits"] = any(key.lower().startswith("aux") for key in state)
+        _, crop, _ = self.input_shape()
+        if self.arch.startswith("vit_"):
+            options["image_size"] = crop
+        elif self.arch.startswith("maxvit_"):
+            options["input_size"] = (crop, crop)
+        try:
+            module: nn.Module = models.get_model(self.arch, weights=None, **options)
+        except (AssertionError, ValueError) as refused:
+            raise MismatchError("model.crop", f"{self.arch} cannot be built for it: {refused}", got=crop) from None
+        return module
+
     def _downloaded(self, default: Any) -> nn.Module:
         from torchvision import models
 
+        if self.arch.startswith(_FIXED) and self.crop not in (None, _CROPS.get(self.arch, 224)):
+            raise MismatchError(
+                "model.crop",
+                f"the default weights of {self.arch} take {_CROPS.get(self.arch, 224)} pixels, and no other number",
+                got=self.crop,
+            )
         try:
             module: nn.Module = models.get_model(self.arch, weights=default, progress=False)
         except (OSError, RuntimeError) as broken:  # no network, no disk; a download whose hash is wrong
@@ -191,58 +222,19 @@ class Torchvision(Model):
 
 @dataclass(frozen=True)
 class _Prepare:
-    """Resize and crop, the same for pictures, tensors and masks."""
+    """Resize and crop, the same for pictures, tensors and masks: :class:`xaiexp.builtin.models.pictures.Prepare`."""
 
     resize: int
     crop: int
     interpolation: str
 
-    def __call__(self, picture: Any, mask: bool = False) -> Any:
+    def __call__(self, picture: Any, mask: bool = False) -> Tensor:
+        import torch
         from torchvision.transforms import InterpolationMode
         from torchvision.transforms import functional as F
 
         mode = InterpolationMode.NEAREST_EXACT if mask else InterpolationMode(self.interpolation)
         resized = F.resize(picture, [self.resize], interpolation=mode, antialias=not mask)
-        return F.center_crop(resized, [self.crop, self.crop])
-
-
-def _encoder(prepare: _Prepare, mean: Tensor, std: Tensor) -> Callable[[Sequence[Sample]], Encoded]:
-    """PIL pictures or float tensors ``[3, H, W]`` in 0..1 to ``[N, 3, crop, crop]``, their masks alike."""
-
-    def encode(samples: Sequence[Sample]) -> Encoded:
-        import torch
-        from PIL import Image
-
-        from xaiexp.builtin.models.encoding import as_tensor, stack_masks
-
-        rows: list[Tensor] = []
-        masks: list[Tensor | None] = []
-        for sample in samples:
-            data = sample.data
-            if isinstance(data, Image.Image):
-                height, width = data.height, data.width
-                row = as_tensor(Sample(sample.id, prepare(data.convert("RGB"))))
-            else:
-                data = as_tensor(sample)
-                if data.ndim != 3 or data.shape[0] != 3:
-                    raise MismatchError(
-                        "dataset",
-                        f"example {sample.id!r} is no colour picture [3, H, W], which the model takes",
-                        got=list(data.shape),
-                    )
-                height, width = data.shape[1:]
-                row = prepare(data)
-            rows.append(row)
-            masks.append(None)
-            if sample.mask is not None:
-                mask = torch.as_tensor(sample.mask)
-                if tuple(mask.shape) != (height, width):
-                    raise MismatchError(
-                        "dataset",
-                        f"the mask of example {sample.id!r} is not of its size {[height, width]}",
-                        got=list(mask.shape),
-                    )
-                masks[-1] = prepare(mask.unsqueeze(0).to(torch.uint8), mask=True)[0].bool()
-        return Encoded((torch.stack(rows) - mean) / std, masks=stack_masks(masks))
-
-    return encode
+        cropped = F.center_crop(resized, [self.crop, self.crop])
+        row: Tensor = cropped if isinstance(cropped, torch.Tensor) else F.pil_to_tensor(cropped).float() / 255
+        return row

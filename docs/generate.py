@@ -1,0 +1,171 @@
+"""Writes methods.md and metrics.md from the registry: ``uv run python docs/generate.py``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from xaiexp.contract import Component
+from xaiexp.parameters import MISSING, default_values
+from xaiexp.registry import installed
+from xaiexp.types import MODALITIES, Cost
+
+HERE = Path(__file__).parent
+# What the passes are told for: shape of an input and number of features.
+SAMPLES = {
+    "image": ((3, 64, 64), 49, "a picture of 64 x 64 pixels in 49 tiles"),
+    "table": ((30,), 30, "a row of 30 columns"),
+    "series": ((1, 96), 96, "a series of 96 steps"),
+    "text": ((34, 384), 32, "a text of 32 tokens"),
+}
+NOTE = "Generated from the registry by `docs/generate.py`; a test compares. Facts are those of the default parameters."
+
+
+def of_kind(kind: str) -> Iterator[Any]:
+    """The built-in components of a kind, made with their defaults, by name."""
+    known = installed()
+    for cls in sorted(known.classes(kind), key=lambda c: c.name):
+        if known.plugin_of(cls).distribution == "xaiexp":
+            required = [k for k, v in default_values(cls).items() if v is MISSING]
+            assert not required, (cls.name, required)
+            yield cls()
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a Markdown table."""
+    lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
+    clean = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
+    return lines + [f"| {' | '.join(row)} |" for row in clean]
+
+
+def told(modalities: Sequence[str]) -> str:
+    return "all" if set(modalities) == set(MODALITIES) else ", ".join(modalities)
+
+
+def cost(found: Cost | None) -> str:
+    if found is None:
+        return "not known before"
+    parts = [
+        f"{found.forward:,} forward" if found.forward else "",
+        f"{found.backward:,} backward" if found.backward else "",
+    ]
+    return " + ".join(p for p in parts if p) or "none"
+
+
+def first(component: Component, ask: Callable[[tuple[int, ...], int], Cost | None]) -> str:
+    """The passes for the first modality that a component is for."""
+    modality = next(m for m in SAMPLES if m in component.modalities)  # type: ignore[attr-defined]
+    shape, d, _ = SAMPLES[modality]
+    said = cost(ask(shape, d))
+    return said if modality == "image" else f"{said} ({modality})"
+
+
+def sums_to(method: Any) -> str:
+    if not method.complete:
+        return "no"
+    return {"input": "yes", "layer": "yes, over the layer", "neuron": "yes, of the neuron"}[method.space]
+
+
+def methods() -> str:
+    """The page of methods."""
+    rows = [
+        (
+            f"`{m.name}`",
+            m.summary,
+            told(m.modalities),
+            ", ".join(sorted(m.needs)) or "nothing but scores",
+            "the baseline" if m.reads_baseline else "–",
+            sums_to(m),
+            first(m, m.passes),
+            m.source,
+        )
+        for m in of_kind("method")
+    ]
+    columns = ("method", "what it is", "modality", "needs", "reads", "complete", "passes", "source")
+    samples = "; ".join(f"{name}: {words}" for name, (_, _, words) in SAMPLES.items())
+    return "\n".join(
+        [
+            "# Methods",
+            "",
+            NOTE,
+            "",
+            "*Complete*: attributions add up to f(x) - f(reference); every study measures it in passing.",
+            "*Passes*: of one example and one reference, with the default parameters",
+            f"({samples};",
+            "where a method is not for pictures, the modality is named).",
+            "",
+            *table(columns, rows),
+            "",
+        ]
+    )
+
+
+def metrics() -> str:
+    """The page of metrics and agreements."""
+
+    def bounds(component: Any) -> str:
+        low, high = component.bounds
+        return f"{'-∞' if low is None else f'{low:g}'} to {'∞' if high is None else f'{high:g}'}"
+
+    rows = [
+        (
+            f"`{m.name}`",
+            m.summary,
+            told(m.modalities),
+            "higher" if m.higher_is_better else "lower",
+            bounds(m),
+            m.unit,
+            ", ".join(w for w, yes in (("signs", m.needs_sign), ("explains again", m.re_explains)) if yes) or "–",
+            "yes" if m.scale_invariant else "no",
+            getattr(m, "removal", "–") or "–",
+            first(m, lambda shape, d, m=m: m.passes(shape, d, 5)),
+            m.source,
+        )
+        for m in of_kind("metric")
+    ]
+    columns = (
+        "metric", "what it measures", "modality", "better", "range", "unit", "needs", "scale invariant", "removal",
+        "passes of 5 methods", "source",
+    )  # fmt: skip
+    agreements = [
+        (
+            f"`{a.name}`",
+            a.summary,
+            bounds(a),
+            "signs" if a.needs_sign else "–",
+            "all maps at once" if a.together else "pairs",
+            a.source,
+        )
+        for a in of_kind("agreement")
+    ]
+    return "\n".join(
+        [
+            "# Metrics and agreements",
+            "",
+            NOTE,
+            "",
+            "*Removal*: how the metric removes features by default (`auto`: blur for pictures, mean for tables and",
+            "series, zero embedding for texts); `removal=[...]` at the root of a study makes it an axis.",
+            "*Passes*: of one example for five methods, explaining again aside; the samples are those of",
+            "[methods](methods.md).",
+            "",
+            "## Metrics",
+            "",
+            *table(columns, rows),
+            "",
+            "## Agreements",
+            "",
+            *table(("agreement", "what it measures", "range", "needs", "of", "source"), agreements),
+            "",
+        ]
+    )
+
+
+PAGES = {"methods.md": methods, "metrics.md": metrics}
+
+if __name__ == "__main__":
+    for name, page in PAGES.items():
+        (HERE / name).write_text(page(), encoding="utf-8")
+        sys.stdout.write(f"{HERE / name}\n")

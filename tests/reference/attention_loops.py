@@ -1,0 +1,76 @@
+"""Slow float64 re-derivations of the attention methods: loops, close to the papers, sharing no code with the package.
+
+``layers[l][h][i][j]``: how much token i takes from token j, in head h of layer l, of one example.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+Matrix = list[list[float]]
+
+
+def _product(a: Matrix, b: Matrix) -> Matrix:
+    n = len(a)
+    return [[sum(a[i][k] * b[k][j] for k in range(n)) for j in range(n)] for i in range(n)]
+
+
+def _mean_over_heads(heads: Sequence[Matrix]) -> Matrix:
+    n = len(heads[0])
+    return [[sum(head[i][j] for head in heads) / len(heads) for j in range(n)] for i in range(n)]
+
+
+def _mean_row(matrix: Matrix, read: Sequence[int]) -> list[float]:
+    return [sum(matrix[i][j] for i in read) / len(read) for j in range(len(matrix))]
+
+
+def raw_attention(layers: Sequence[Sequence[Matrix]], read: Sequence[int]) -> list[float]:
+    """The last layer's weights, averaged over heads, in the rows that are read."""
+    return _mean_row(_mean_over_heads(layers[-1]), read)
+
+
+def rollout(
+    layers: Sequence[Sequence[Matrix]], read: Sequence[int], fusion: str = "mean", residual: float = 0.5
+) -> list[float]:
+    """Abnar and Zuidema 2020: A = 0.5 W + 0.5 I, rows to a sum of 1; rollout of a layer = A times that below."""
+    n = len(layers[0][0])
+    fuse = {"mean": lambda values: sum(values) / len(values), "max": max, "min": min}[fusion]
+    total: Matrix = [[float(i == j) for j in range(n)] for i in range(n)]
+    for heads in layers:
+        step = []
+        for i in range(n):
+            row = [(1 - residual) * fuse([head[i][j] for head in heads]) + residual * (i == j) for j in range(n)]
+            step.append([value / sum(row) for value in row])
+        total = _product(step, total)
+    return _mean_row(total, read)
+
+
+def attention_x_gradient(
+    layers: Sequence[Sequence[Matrix]],
+    gradients: Sequence[Sequence[Matrix]],
+    read: Sequence[int],
+    positive: bool = False,
+) -> list[float]:
+    """The last layer's weights times their gradients, averaged over heads."""
+    n = len(layers[0][0])
+    products = [
+        [[a[i][j] * g[i][j] if not positive else max(0.0, a[i][j] * g[i][j]) for j in range(n)] for i in range(n)]
+        for a, g in zip(layers[-1], gradients[-1], strict=True)
+    ]
+    return _mean_row(_mean_over_heads(products), read)
+
+
+def chefer(
+    layers: Sequence[Sequence[Matrix]], gradients: Sequence[Sequence[Matrix]], read: Sequence[int]
+) -> list[float]:
+    """Chefer et al. 2021 (ICCV), equations 5 and 6; R starts as I, which is taken off in the end."""
+    n = len(layers[0][0])
+    relevancy: Matrix = [[float(i == j) for j in range(n)] for i in range(n)]
+    for heads, slopes in zip(layers, gradients, strict=True):
+        positive = [
+            [[max(0.0, a[i][j] * g[i][j]) for j in range(n)] for i in range(n)]
+            for a, g in zip(heads, slopes, strict=True)
+        ]
+        gain = _product(_mean_over_heads(positive), relevancy)
+        relevancy = [[relevancy[i][j] + gain[i][j] for j in range(n)] for i in range(n)]
+    return _mean_row([[relevancy[i][j] - float(i == j) for j in range(n)] for i in range(n)], read)

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from xaiexp.verdict import COMPARISONS, VERDICTS, compared, judged, removal_groups
+
+
+def frame(values, *, metric="m", methods=None, baselines=None):
+    """Rows of scores from ``[cells, N]``."""
+    cells, n = np.shape(values)
+    methods = methods or [f"m{k}" for k in range(cells)]
+    baselines = baselines or ["none"] * cells
+    parts = [
+        pd.DataFrame(
+            {
+                "model": "net",
+                "dataset": "data",
+                "seed": 0,
+                "method": methods[k],
+                "baseline": baselines[k],
+                "metric": metric,
+                "example": [f"e{i:04d}" for i in range(n)],
+                "target": 0,
+                "value": values[k],
+            }
+        )
+        for k in range(cells)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def noise(cells, n, seed=0):
+    return np.random.default_rng(seed).normal(size=(cells, n))
+
+
+def judge(scores, directions=None, floor=(), groups=None):
+    return judged(scores, directions or {"m": True}, floor, groups or {}, 0)
+
+
+def said(scores, **options):
+    return judge(scores, **options)["verdict"].iloc[0]
+
+
+def test_cells_in_the_noise_are_a_tie_and_the_floor_is_named():
+    values = noise(4, 60) * 0.5 + np.array([[3.0], [3.02], [1.0], [0.9]])
+    words = said(frame(values, methods=["a", "b", "c", "random"]), floor=["random"])
+    assert words.startswith(("a = b > c = random", "b = a > c = random", "a = b > random = c", "b = a > random = c"))
+    assert "not better than random beyond the noise: c" in words
+    assert "more examples would tell" in words
+    assert "alpha 0." in words
+
+
+def test_direction_turns_the_ranking():
+    values = noise(3, 40) * 0.1 + np.array([[1.0], [2.0], [3.0]])
+    assert said(frame(values), directions={"m": True}).startswith("m2 > m1 > m0;")
+    assert said(frame(values), directions={"m": False}).startswith("m0 > m1 > m2;")
+
+
+def test_examples_that_do_not_agree_make_no_ranking():
+    # Thousands of examples tell the means apart, but an example by itself says nothing about the order.
+    values = noise(4, 4000) + np.array([[0.0], [0.1], [0.2], [0.3]])
+    told = judge(frame(values)).iloc[0]
+    assert told["refused"]
+    assert told["verdict"].startswith(
+        f"alpha {told['alpha']:.2f}: this metric does not rank these methods on these data"
+    )
+    assert told["alpha"] < 0.2
+
+
+def test_few_examples_and_equal_cells_rank_nothing():
+    assert said(frame(noise(3, 5))) == "5 examples: too few to tell methods apart, at least 6"
+    assert said(frame(np.ones((3, 10)))) == "all cells are alike on every example: nothing to rank"
+    assert "nothing to rank" in said(frame(np.stack([np.full(9, np.nan), np.arange(9.0)])))
+
+
+def test_no_method_above_the_floor():
+    shared = np.arange(40.0)
+    values = np.stack([shared - 3, shared - 2 + 0.01 * noise(1, 40)[0], shared])
+    words = said(frame(values, methods=["a", "b", "random"]), floor=["random"])
+    assert "no method is better than random beyond the noise" in words
+
+
+def test_the_number_of_further_examples_follows_from_the_difference():
+    values = noise(2, 40, seed=3) + np.array([[3.0], [3.2]])
+    values = np.concatenate([values, noise(1, 40, seed=4)])
+    told = judge(frame(values)).iloc[0]
+    difference = values[1] - values[0]
+    effect = abs(difference.mean()) / difference.std(ddof=1)
+    assert told["more_examples"] == pytest.approx((1.96 + 0.8416) ** 2 / effect**2 - 40, rel=0.1)
+
+
+def test_numbers_without_a_direction_get_no_verdict():
+    scores = pd.concat([frame(noise(3, 20)), frame(noise(3, 20), metric="m.shift")])
+    told = judge(scores, directions={"m": True, "m.shift": None})
+    assert list(told["metric"]) == ["m"]
+    assert list(told.columns) == VERDICTS
+    assert set(compared(scores, {"m": True, "m.shift": None})["metric"]) == {"m"}
+
+
+def test_comparisons_have_a_row_for_each_pair():
+    table = compared(frame(noise(4, 20)), {"m": True})
+    assert list(table.columns) == COMPARISONS
+    assert len(table) == 6
+    assert (table["p_holm"] >= table["p"]).all()
+
+
+def test_metrics_that_differ_in_their_removal_alone_are_a_group():
+    metrics = {
+        "a": ("deletion", {"removal": "blur", "steps": 3}),
+        "b": ("deletion", {"removal": "mean", "steps": 3}),
+        "c": ("deletion", {"removal": "mean", "steps": 9}),
+        "d": ("sparseness", {}),
+    }
+    assert removal_groups(metrics) == {"deletion": {"blur": "a", "mean": "b"}}
+
+
+def test_an_order_that_turns_round_with_the_removal_is_told():
+    good, bad = noise(2, 30) * 0.1 + 5, noise(2, 30, seed=1) * 0.1
+    first = frame(np.stack([good[0], bad[0]]), metric="blurred", methods=["a", "b"])
+    second = frame(np.stack([bad[1], good[1]]), metric="meant", methods=["a", "b"])
+    scores = pd.concat([first, second])
+    groups = {"deletion": {"blur": "blurred", "mean": "meant"}}
+    told = judge(scores, directions={"blurred": True, "meant": True}, groups=groups)
+    words = told.loc[told["metric"] == "deletion (removal)", "verdict"].iloc[0]
+    assert "the order of the methods changes with the removal" in words
+    assert "a beats b with blur and loses to it with mean" in words
+    assert words.endswith("lowest Kendall tau between two orders -1.00")
+    same = frame(np.stack([good[1], bad[1]]), metric="meant", methods=["a", "b"])
+    told = judge(pd.concat([first, same]), directions={"blurred": True, "meant": True}, groups=groups)
+    assert "no difference beyond the noise turns round" in told["verdict"].iloc[-1]
+
+
+def test_no_scores_have_no_verdicts():
+    empty = frame(noise(2, 6)).iloc[:0]
+    assert list(judge(empty).columns) == VERDICTS
+    assert len(judge(empty)) == len(compared(empty, {})) == 0

@@ -1,0 +1,88 @@
+"""Agreement of the tops of two rankings at every depth, and of the top k beyond what chance gives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from xaiexp.builtin.agreements.pairs import Prepared, over_pairs
+from xaiexp.builtin.agreements.ranking import lowest_places
+from xaiexp.builtin.agreements.top_k import filled_places, top_k_iou
+
+__all__ = ["expected_iou", "rank_biased_overlap", "top_k_iou_adjusted"]
+
+Pairs = Sequence[tuple[int, int]]
+
+
+def rank_biased_overlap(maps: Tensor, pairs: Pairs, p: float) -> Tensor:
+    """Extrapolated rank-biased overlap of P pairs of the maps ``[M, N, d]``, largest first: ``[P, N]``.
+
+    ``p^d A_d + (1 - p) / p * sum_k p^k A_k`` with ``A_k`` the agreement at depth k (Webber et al. 2010, equation 30;
+    both rankings hold all d features). Features that tie stand at one place, so the top k may hold more than k of
+    them, and ``A_k = 2 |S_k & T_k| / (|S_k| + |T_k|)`` (equation 28).
+    """
+    d = maps.shape[-1]
+    # What lies deeper weighs less than a rounding error.
+    depth = max(1, min(d, math.ceil(math.log(1e-9) / math.log(p))))
+
+    def prepare(part: Tensor) -> Prepared:
+        constant = part.amax(-1, keepdim=True) == part.amin(-1, keepdim=True)
+        places = lowest_places(-part).clamp(max=depth)
+        return places, _upto(places, depth), constant
+
+    def measure(a: Prepared, b: Prepared) -> Tensor:
+        both = _upto(torch.maximum(a[0], b[0]), depth)
+        agreement = 2 * both / (a[1] + b[1])
+        powers = p ** torch.arange(1, depth + 1, dtype=torch.float64, device=maps.device)
+        value = (agreement * powers).sum(-1) * (1 - p) / p + powers[-1] * agreement[..., -1]
+        return value.masked_fill((a[2] | b[2]).squeeze(-1), float("nan"))
+
+    return over_pairs(maps, pairs, prepare, measure, (0.0, 1.0))
+
+
+def _upto(places: Tensor, depth: int) -> Tensor:
+    """How many of the ``places [..., d]`` are less than 1, 2, ..., depth: float64 ``[..., depth]``."""
+    counts = places.new_zeros(*places.shape[:-1], depth + 1, dtype=torch.int32)
+    counts.scatter_add_(-1, places.long(), torch.ones_like(places, dtype=torch.int32))
+    return counts[..., :depth].cumsum(-1).double()
+
+
+def expected_iou(d: int, a: int, b: int) -> float:
+    """The expected intersection over union of random sets of a and b out of d features.
+
+    The size of the intersection is hypergeometric.
+
+    >>> round(expected_iou(4, 1, 1), 3), expected_iou(5, 5, 5)
+    (0.25, 1.0)
+    """
+    low, high = max(0, a + b - d), min(a, b)
+    if high == 0:
+        return 0.0
+    common = torch.arange(low, high + 1, dtype=torch.float64)
+
+    def log_choose(n: Tensor | float, k: Tensor) -> Tensor:
+        n = torch.as_tensor(n, dtype=torch.float64)
+        return torch.lgamma(n + 1) - torch.lgamma(k + 1) - torch.lgamma(n - k + 1)
+
+    log = log_choose(a, common) + log_choose(d - a, b - common) - log_choose(d, torch.tensor(float(b)).double())
+    return float((log.softmax(0) * common / (a + b - common)).sum())
+
+
+def top_k_iou_adjusted(maps: Tensor, pairs: Pairs, k: int | None) -> Tensor:
+    """``(IoU - E) / (1 - E)`` of the top k of P pairs of the maps ``[M, N, d]``: ``[P, N]``; NaN where E is 1."""
+    d = maps.shape[-1]
+    if not (d and len(pairs)):
+        return maps.new_full((len(pairs), maps.shape[1]), float("nan"))
+    out = top_k_iou(maps, pairs, k).double()
+    filled = filled_places(maps, k)
+    left, right = torch.tensor(list(pairs), dtype=torch.int64, device=maps.device).view(-1, 2).unbind(1)
+    sizes = torch.stack([filled[left], filled[right]], dim=-1).nan_to_num(0.0)
+    kinds, place = sizes.view(-1, 2).unique(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]  # of torch
+    each = [expected_iou(d, int(a), int(b)) for a, b in kinds.tolist()]
+    table = torch.tensor(each, dtype=torch.float64, device=maps.device)
+    chance = table[place].view(out.shape)
+    value = torch.where(chance < 1 - 1e-12, (out - chance) / (1 - chance), float("nan"))
+    return value.to(maps.dtype)

@@ -1,0 +1,40 @@
+"""A series without its course."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from xaiexp.contract import Baseline
+from xaiexp.errors import Unsupported
+from xaiexp.types import Batch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from xaiexp.draws import Draws
+
+__all__ = ["SeriesMean"]
+
+
+@dataclass(frozen=True)
+class SeriesMean(Baseline):
+    """The mean of each series over time, per channel, at every step, ``[N, C, T]``: its level without its course."""
+
+    summary = "the mean of the series itself over time, per channel"
+    source = "Mujkanovic et al. 2020 (timeXplain), the mean as synthetic void information"
+    modalities = ("series",)
+
+    def references(self, batch: Batch, rng: Draws) -> Tensor:
+        """One reference for each example, ``[N, C, T]``, in model space.
+
+        Raises:
+            Unsupported: the inputs are no series.
+        """
+        if batch.inputs.ndim != 3:
+            raise Unsupported(
+                f"baseline 'series_mean' needs series, and the inputs are {batch.background.modality} of shape "
+                f"{list(batch.shape)}: use baseline 'mean' or 'zero'"
+            )
+        inputs = batch.inputs.detach()
+        return inputs.mean(dim=-1, keepdim=True).expand_as(inputs).clone()

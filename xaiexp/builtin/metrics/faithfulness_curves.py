@@ -1,0 +1,463 @@
+"""Faithfulness by order: what happens to the score while features go, the highest or the lowest attributions first.
+
+What holds for all of them: features are ordered by their signed values, ties are broken at random, by the same numbers
+for all explanations; NaN for maps that are not numbers and examples without features. With each value comes ``shift``,
+how far the masked inputs that were evaluated leave the data on average (see :mod:`xaiexp.builtin.metrics.shift`):
+1 is as far as examples are from each other, NaN where the model has no penultimate layer or there are no data to
+compare with.
+
+A note on peers: Quantus' ``RegionPerturbation`` (AOPC) is declared "higher is better" in every order, though removing
+the least relevant regions first should change little; its ``ROAD`` gives one number a data set, from the first
+mini-batch only where the data come in several. Here the direction follows from the order, and there is one value an
+example, whatever the batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from xaiexp.contract import Metric
+from xaiexp.parameters import Effort, Range
+from xaiexp.types import MODALITIES, Batch, Cost, Explanation, Modality, Scores
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from xaiexp.builtin.metrics.curves import Curves, First
+    from xaiexp.draws import Draws
+    from xaiexp.passes import Handle
+    from xaiexp.types import Output
+
+__all__ = [
+    "Aopc",
+    "Comprehensiveness",
+    "Deletion",
+    "Insertion",
+    "Irof",
+    "MonotonicityArya",
+    "PixelFlipping",
+    "Removal",
+    "Road",
+    "Sufficiency",
+]
+
+Removal = Literal[
+    "auto",
+    "blur",
+    "mean",
+    "zero",
+    "constant",
+    "black",
+    "white",
+    "max_distance",
+    "inpaint",
+    "pad_token",
+    "mask_token",
+    "noisy_linear",
+]
+Order = Literal["morf", "lerf", "difference"]
+_FIRST: dict[str, tuple[First, ...]] = {
+    "morf": ("highest",),
+    "lerf": ("lowest",),
+    "difference": ("highest", "lowest"),
+}
+
+
+def modalities_of(removal: str) -> tuple[Modality, ...]:
+    """What a removal is for, as far as this metric can be asked."""
+    return ("image", "series") if removal == "noisy_linear" else MODALITIES
+
+
+@dataclass(frozen=True)
+class _Ordered(Metric):
+    """A measure of curves.
+
+    Args:
+        removal: what a removed feature becomes.
+    """
+
+    bounds: ClassVar[tuple[float | None, float | None]] = (0.0, 1.0)
+    needs_sign = False
+    scale_invariant = True
+    re_explains = False
+    unit = "probability"
+    also = ("shift",)
+
+    removal: Removal = "auto"
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:  # type: ignore[override]  # a fact that a parameter decides
+        """Noisy linear imputation needs neighbours."""
+        return modalities_of(self.removal)
+
+    def _drawn(
+        self,
+        model: Handle,
+        batch: Batch,
+        explanations: Sequence[Explanation],
+        rng: Draws,
+        gone: Tensor,
+        first: Sequence[First] = ("highest",),
+        output: Output | None = "probability",
+        by_mean: bool = False,
+    ) -> Curves:
+        from xaiexp.builtin.metrics.curves import curves
+
+        return curves(model, batch, explanations, rng, self.removal, gone, first, output, by_mean)
+
+    def _scores(self, batch: Batch, explanations: Sequence[Explanation], values: Tensor, shift: Tensor) -> Scores:
+        """Values and shifts ``[M, N]``; shifts of several curves an explanation ``[O * M, N]`` are averaged."""
+        from xaiexp.builtin.metrics.curves import undefined
+
+        nothing = undefined(batch, explanations)
+        shift = shift.view(-1, *values.shape).mean(dim=0)
+        values, shift = (x.masked_fill(nothing, float("nan")).to(batch.inputs.dtype) for x in (values, shift))
+        return Scores(values, {"shift": shift})
+
+
+@dataclass(frozen=True)
+class _Stepwise(_Ordered):
+    """A measure of a curve from the whole input to the empty one, or back.
+
+    Args:
+        steps: at how many evenly spaced numbers of features the score is taken, besides the start; examples with
+            fewer features go one at a time.
+        removal: what a removed feature becomes.
+    """
+
+    steps: Annotated[int, Range(1), Effort(6, 16, 64)] = 16
+
+    def _grid(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Numbers of features ``[N, K]``, the same as fractions, and which points are an example's own."""
+        import torch
+
+        from xaiexp.builtin.metrics.curves import grid
+
+        counts = batch.features.counts.expand(len(batch))
+        points = counts.clamp(max=self.steps)
+        steps = grid(counts, points)
+        own = torch.arange(steps.shape[1], device=steps.device) <= points.unsqueeze(1)
+        return steps, steps.double() / counts.unsqueeze(1), own
+
+    def passes(self, shape: tuple[int, ...], d: int, explanations: int) -> Cost | None:
+        """The points between the ends for every explanation, and the empty input once."""
+        return Cost(forward=1 + explanations * (min(self.steps, d) - 1))
+
+
+@dataclass(frozen=True)
+class Deletion(_Stepwise):
+    """The area under the target's probability as features are removed, highest attribution first, in [0, 1].
+
+    By the trapezoidal rule over the fraction of features removed, 0 to 1; always the probability, whatever the study
+    explains. A low area means that the features named first were needed.
+
+    Args:
+        steps: at how many evenly spaced numbers of features the probability is taken, besides the start; examples
+            with fewer features go one at a time.
+        removal: what a removed feature becomes: the name of a baseline with one reference, in data space;
+            ``noisy_linear`` (see :class:`Road`); ``auto`` is blur for pictures, mean for tables and series, zero for
+            texts.
+    """
+
+    summary = "area under the target's probability as the highest attributions are removed first"
+    source = "Petsiuk et al. 2018, RISE, section 4.1 (deletion)"
+    higher_is_better = False
+
+    def score_all(self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws) -> Scores:
+        """The areas ``[M, N]`` of M explanations; all curves in one stream of full batches."""
+        from xaiexp.builtin.metrics.curves import area
+
+        gone, fractions, _ = self._grid(batch)
+        drawn = self._drawn(model, batch, explanations, rng, gone)
+        return self._scores(batch, explanations, area(drawn.values, fractions), drawn.shift)
+
+
+@dataclass(frozen=True)
+class Insertion(_Stepwise):
+    """The area under the target's probability as features are put back, highest attribution first, in [0, 1].
+
+    As :class:`Deletion`, from the removed input to the whole one: a high area means that the features named first
+    were enough.
+
+    Args:
+        steps: at how many evenly spaced numbers of features the probability is taken, besides the start; examples
+            with fewer features go one at a time.
+        removal: what a removed feature is: as for :class:`Deletion`.
+    """
+
+    summary = "area under the target's probability as the highest attributions are put back first"
+    source = "Petsiuk et al. 2018, RISE, section 4.1 (insertion)"
+    higher_is_better = True
+
+    def score_all(self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws) -> Scores:
+        """The areas ``[M, N]`` of M explanations; all curves in one stream of full batches."""
+        from xaiexp.builtin.metrics.curves import area
+
+        back, fractions, _ = self._grid(batch)
+        gone = batch.features.counts.expand(len(batch)).unsqueeze(1) - back
+        drawn = self._drawn(model, batch, explanations, rng, gone, ("lowest",))
+        return self._scores(batch, explanations, area(drawn.values, fractions), drawn.shift)
+
+
+@dataclass(frozen=True)
+class PixelFlipping(_Stepwise):
+    """The area under the explained output as features are flipped, highest attribution first, in its own units.
+
+    As :class:`Deletion`, of the output that the study explains (Bach et al. plot it pixel by pixel; the area is the
+    usual number of it). They flip the sign of binary pixels; here a flipped feature becomes what ``removal`` says.
+
+    Args:
+        steps: at how many evenly spaced numbers of features the output is taken, besides the start; examples with
+            fewer features go one at a time.
+        removal: what a flipped feature becomes: as for :class:`Deletion`.
+    """
+
+    summary = "area under the output as the highest attributions are flipped first"
+    source = "Bach et al. 2015, section 'Evaluating heatmaps' (pixel-flipping); the area as in Samek et al. 2017"
+    higher_is_better = False
+    bounds = (None, None)
+    unit = "output"
+
+    def score_all(self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws) -> Scores:
+        """The areas ``[M, N]`` of M explanations."""
+        from xaiexp.builtin.metrics.curves import area
+
+        gone, fractions, _ = self._grid(batch)
+        drawn = self._drawn(model, batch, explanations, rng, gone, output=None)
+        return self._scores(batch, explanations, area(drawn.values, fractions), drawn.shift)
+
+
+@dataclass(frozen=True)
+class Aopc(_Stepwise):
+    """The mean drop of the output along the curve, ``1 / (L + 1) sum_{k=0..L} (f(x) - f(x_k))``, in its own units.
+
+    ``x_k`` is the input without the first of L equal shares of the features. With the most relevant first (``morf``)
+    a large drop is good, with the least relevant first (``lerf``) a small one; ``difference`` is AOPC of the first
+    minus that of the second, the area between the curves. The direction follows from ``order``.
+
+    Args:
+        steps: L; examples with fewer features go one at a time.
+        removal: what a removed feature becomes: as for :class:`Deletion`.
+        order: ``morf``, ``lerf`` or ``difference``.
+    """
+
+    summary = "mean drop of the output as features are removed in the order of the attributions"
+    source = "Samek et al. 2017, Evaluating the Visualization of What a Deep Neural Network Has Learned, equation 12"
+    bounds = (None, None)
+    unit = "output"
+
+    order: Order = "morf"
+
+    @property
+    def higher_is_better(self) -> bool:  # type: ignore[override]  # a fact that a parameter decides
+        """What is least relevant may be removed without a drop."""
+        return self.order != "lerf"
+
+    def score_all(self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws) -> Scores:
+        """The values ``[M, N]`` of M explanations."""
+        gone, _, own = self._grid(batch)
+        drawn = self._drawn(model, batch, explanations, rng, gone, _FIRST[self.order], output=None)
+        drops = (drawn.values[..., :1] - drawn.values) * own
+        values = drops.sum(dim=2) / own.sum(dim=1)
+        if self.order == "difference":
+            most, least = values.chunk(2)
+            values = most - least
+        return self._scores(batch, explanations, values, drawn.shift)
+
+    def passes(self, shape: tuple[int, ...], d: int, explanations: int) -> Cost | None:
+        """The points between the ends for every explanation and order, and the empty input once."""
+        return Cost(forward=1 + len(_FIRST[self.order]) * explanations * (min(self.steps, d) - 1))
+
+
+@dataclass(frozen=True)
+class Irof(_Stepwise):
+    """The area over the relative probability as features are removed, highest *mean* attribution first, at most 1.
+
+    ``1 - area of p(x_k) / p(x)`` by the trapezoidal rule over the fraction of features removed. IROF is meant for
+    superpixels, ordered by the mean over their pixels so that large ones are not favoured: here the regions are the
+    study's features, so choose superpixels there (``features=slic``) to have IROF as published. NaN where p(x) is 0.
+
+    Args:
+        steps: at how many evenly spaced numbers of features the probability is taken, besides the start; the paper
+            removes one region at a time, as examples with no more features than this do.
+        removal: what a removed feature becomes: as for :class:`Deletion`; the paper takes the mean.
+    """
+
+    summary = "area over the relative probability as regions are removed, highest mean attribution first"
+    source = "Rieger and Hansen 2020, IROF: a low resource evaluation metric for explanation methods, equation 1"
+    higher_is_better = True
+    bounds = (None, 1.0)
+    unit = "1"
+
+    def score_all(self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws) -> Scores:
+        """The values ``[M, N]`` of M explanations."""
+        import torch
+
+        from xaiexp.builtin.metrics.curves import area
+
+        gone, fractions, _ = self._grid(batch)
+        drawn = self._drawn(model, batch, explanations, rng, gone, by_mean=True)
+        whole = drawn.values[..., :1]
+        relative = torch.where(whole > 0, drawn.values / whole, torch.nan)
+        return self._scores(batch, explanations, 1 - area(relative, fractions), drawn.shift)
+
+
+@dataclass(frozen=True)
+class MonotonicityArya(_Stepwise):
+    """Whether the probability never falls as features are put back, lowest attribution first: 1 or 0.
+
+    The mean over examples is the share of monotone ones. Steps of several features at a time, where there are more
+    features than ``steps``. Falls within the rounding of the inputs' dtype do not count. Know its limit: in an
+    additive model every feature adds its own amount whenever it comes, so that one at a time no order is better than
+    another; the measure speaks about interactions, and about groups of features.
+
+    Args:
+        steps: at how many evenly spaced numbers of features the probability is taken, besides the start; examples
+            with fewer features go one at a time, as in the source.
+        removal: what an absent feature is: as for :class:`Deletion`.
+        share: whether the value is the share of the steps that do not fall, in place of all or nothing.
+    """
+
+    summary = "whether the probability never falls as features are put back, lowest attribution first"
+    source = "Arya et al. 2019, One Explanation Does Not Fit All, section 6 (monotonicity), as in AIX360"
+    higher_is_better = True
+    unit = "1"
+
+    share: bool = False
+
+    def score_all(self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws) -> Scores:
+        """The values ``[M, N]`` of M explanations."""
+        import torch
+
+        gone, _, own = self._grid(batch)
+        drawn = self._drawn(model, batch, explanations, rng, gone)
+        # Backwards, this is the curve of deletion: it must nowhere rise.
+        slack = 8 * torch.finfo(batch.inputs.dtype).eps
+        fine = (drawn.values.diff(dim=2) <= slack) & own[:, 1:]
+        good = fine.sum(dim=2).double() / own[:, 1:].sum(dim=1)
+        return self._scores(batch, explanations, good if self.share else (good == 1).double(), drawn.shift)
+
+
+@dataclass(frozen=True)
+class _Shares(_Ordered):
+    """A measure at given shares of the features."""
+
+    shares: tuple[Annotated[float, Range(0, 1)], ...] = (0.01, 0.05, 0.1, 0.2, 0.5)
+
+    def _number(self, batch: Batch) -> Tensor:
+        from xaiexp.builtin.metrics.curves import numbers
+
+        return numbers(self.shares, batch.features.counts.expand(len(batch)))
+
+    def _cost(self, d: int, explanations: int, orders: int = 1, kept: bool = False) -> Cost:
+        import math
+
+        several = {min(d, math.ceil(share * d - 1e-9)) for share in self.shares}
+        gone = {d - each if kept else each for each in several}
+        return Cost(forward=int(d in gone and d > 0) + explanations * orders * len(gone - {0, d}))
+
+
+@dataclass(frozen=True)
+class Comprehensiveness(_Shares):
+    """How far the probability falls without the top features: the mean of ``p(x) - p(x without the top q)`` over q.
+
+    In [-1, 1]; always the probability. The top q of the features is rounded up to whole features. The mean is over
+    the shares, as in the code of ERASER; the paper's sum has one more term, 0 (nothing removed), in its denominator.
+
+    Args:
+        removal: what a removed feature becomes: as for :class:`Deletion`; ERASER deletes tokens.
+        shares: the shares q of the features.
+    """
+
+    summary = "mean fall of the probability without the top 1, 5, 10, 20 and 50 % of the features"
+    source = "DeYoung et al. 2020, ERASER, equation 1, aggregated over bins as in section 4.2"
+    higher_is_better = True
+    bounds = (-1.0, 1.0)
+
+    def score_all(self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws) -> Scores:
+        """The values ``[M, N]`` of M explanations."""
+        drawn = self._drawn(model, batch, explanations, rng, self._number(batch))
+        whole = model.scores(output="probability").double()
+        return self._scores(batch, explanations, whole - drawn.values.mean(dim=2), drawn.shift)
+
+    def passes(self, shape: tuple[int, ...], d: int, explanations: int) -> Cost | None:
+        """One for each explanation and each number of features that is neither none nor all; all removed, once."""
+        return self._cost(d, explanations)
+
+
+@dataclass(frozen=True)
+class Sufficiency(_Shares):
+    """How far the probability falls with the top features alone: the mean of ``p(x) - p(the top q alone)`` over q.
+
+    In [-1, 1]; low means that the top features are enough. As :class:`Comprehensiveness`.
+
+    Args:
+        removal: what a removed feature becomes: as for :class:`Deletion`.
+        shares: the shares q of the features.
+    """
+
+    summary = "mean fall of the probability with the top 1, 5, 10, 20 and 50 % of the features alone"
+    source = "DeYoung et al. 2020, ERASER, equation 2, aggregated over bins as in section 4.2"
+    higher_is_better = False
+    bounds = (-1.0, 1.0)
+
+    def score_all(self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws) -> Scores:
+        """The values ``[M, N]`` of M explanations."""
+        gone = batch.features.counts.expand(len(batch)).unsqueeze(1) - self._number(batch)
+        drawn = self._drawn(model, batch, explanations, rng, gone, ("lowest",))
+        whole = model.scores(output="probability").double()
+        return self._scores(batch, explanations, whole - drawn.values.mean(dim=2), drawn.shift)
+
+    def passes(self, shape: tuple[int, ...], d: int, explanations: int) -> Cost | None:
+        """One for each explanation and each number of features that is neither none nor all; none kept, once."""
+        return self._cost(d, explanations, kept=True)
+
+
+@dataclass(frozen=True)
+class Road(_Shares):
+    """Remove and debias: the mean probability without given shares of the features, imputed from what is left.
+
+    Most relevant first (``morf``) a low value is good, least relevant first (``lerf``) a high one; ``difference`` is
+    LeRF minus MoRF. In [0, 1], and in [-1, 1] for the difference. A removed pixel is the weighted mean of its eight
+    neighbours (1/6 direct, 1/12 diagonal) plus noise of a hundredth of the data's range, so that the shape of the
+    mask does not give the class away; the equations are solved for all masked inputs at once, to a thousandth of the
+    range. In a series, a removed stretch becomes the straight line between its neighbours, plus noise. Rong et al.
+    take the accuracy over a data set; the probability of the target is its value for one example.
+
+    Args:
+        removal: ``noisy_linear``, for pictures and series, or as for :class:`Deletion`.
+        shares: the shares of the features that are removed.
+        order: ``morf``, ``lerf`` or ``difference``.
+    """
+
+    summary = "mean probability without shares of the features, noisily imputed from their neighbours"
+    source = "Rong et al. 2022, A Consistent and Efficient Evaluation Strategy for Attribution Methods, section 4"
+
+    removal: Removal = "noisy_linear"
+    shares: tuple[Annotated[float, Range(0, 1)], ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9)
+    order: Order = "morf"
+
+    @property
+    def higher_is_better(self) -> bool:  # type: ignore[override]  # a fact that a parameter decides
+        """What is least relevant may be removed without a fall."""
+        return self.order != "morf"
+
+    @property
+    def bounds(self) -> tuple[float | None, float | None]:  # type: ignore[override]  # a fact that a parameter decides
+        """Of a probability, or of the difference of two."""
+        return (-1.0 if self.order == "difference" else 0.0, 1.0)
+
+    def score_all(self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws) -> Scores:
+        """The values ``[M, N]`` of M explanations."""
+        drawn = self._drawn(model, batch, explanations, rng, self._number(batch), _FIRST[self.order])
+        values = drawn.values.mean(dim=2)
+        if self.order == "difference":
+            most, least = values.chunk(2)
+            values = least - most
+        return self._scores(batch, explanations, values, drawn.shift)
+
+    def passes(self, shape: tuple[int, ...], d: int, explanations: int) -> Cost | None:
+        """One for each explanation, order and number of features; all removed, once."""
+        return self._cost(d, explanations, len(_FIRST[self.order]))
