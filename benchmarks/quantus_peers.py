@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
-import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -43,6 +42,8 @@ from xaiexp.types import Explanation, LoadContext, Scores
 
 warnings.filterwarnings("ignore")
 logging.disable(logging.WARNING)
+if not hasattr(np, "trapz"):  # Quantus 0.6.0 calls it; numpy 2.4 has dropped it
+    np.trapz = np.trapezoid  # type: ignore[attr-defined]
 
 EXAMPLES, D, GREY = 32, 64, 0.5
 METHOD, BASELINE = "integrated_gradients", 0.3  # no pixel of a digit is 0.3: no attribution is 0
@@ -108,7 +109,7 @@ class Case:
 def told(words: str, holds: object) -> str:
     """The words, if they are true."""
     if not bool(holds):
-        sys.exit(f"no longer true: {words}")
+        raise AssertionError(f"no longer true: {words}")
     return words
 
 
@@ -395,7 +396,7 @@ def robustness(c: Case) -> Iterator[Row]:
         yield name, same(c.ours(name, n_perturb_samples=n), them, 1e-3), words
     torch.manual_seed(0)
     smooth = nn.Sequential(nn.Flatten(), nn.Linear(D, 16), nn.Tanh(), nn.Linear(16, 10)).eval().requires_grad_(False)
-    whole = Case(smooth, c.x + 0.05)  # nothing is 0: neither pixels nor attributions nor units
+    whole = Case(smooth, c.x + 0.06)  # nothing is 0: neither pixels nor attributions nor units
     for short in ("Input", "Output", "Representation"):
         name = f"relative_{short.lower()}_stability"
         layer = {"layer_names": ["2"]} if short == "Representation" else {}
@@ -451,15 +452,15 @@ def randomisation(c: Case) -> Iterator[Row]:
         lined.append(skimage.metrics.structural_similarity(a, b, data_range=float(np.ptp(both))))
     halves: list[Any] = []
     c.theirs(metric, size=len(c.x) // 2, explain_func=c.explaining(halves))
-    drawn_rows = [(h - y) % 10 for h, y in zip(halves, torch.as_tensor(c.y).split(len(c.x) // 2), strict=True)]
+    off = np.concatenate(halves)
+    places = np.split(off - (off > c.y.numpy()), 2)  # which of the other nine
     yield (
         "random_logit", same(mine, them),
         told("Same other class, Spearman. Their default is SSIM of maps flattened into one row (recomputed: equal), not "
              "of pictures. ", gap(flat, lined) < 1e-4)
         + told("Their draw starts anew with every mini-batch, so that the other class depends on the batch size.",
-               not np.array_equal(np.concatenate(halves), seen[0])),
+               np.array_equal(*places) and not np.array_equal(off, seen[0])),
     )  # fmt: skip
-    del drawn_rows
 
 
 def replace_module(c: Case, module: nn.Module) -> Case:

@@ -622,8 +622,8 @@ def test_it_costs_what_it_says(method, output):
     assert Cost(handle.passes.counter.forward, handle.passes.counter.backward) == method.passes((3, 24, 24), 576) * 3
 
 
-# Relative to the largest value of the map; half precision keeps 8 bits of every activation (1/256 = 0.004).
-BF16 = 0.05
+# Relative to the largest value of the map; bf16 keeps 8 bits of every activation (1/256 = 0.004).
+BF16 = {"raw_attention": 0.005, "attention_rollout": 0.005, "attention_x_gradient": 0.05, "chefer": 0.05}
 
 
 @pytest.mark.parametrize("method", METHODS, ids=ident)
@@ -640,7 +640,7 @@ def test_bf16_stays_within_its_tolerance(name, method):
     rough = method.attribute(passes.bind(batch), batch, None, draws(batch))
     assert rough.dtype == torch.float32
     apart = float((rough - exact).abs().max() / exact.abs().max())
-    assert 0 < apart < BF16
+    assert 0 < apart < BF16[method.name]
 
 
 @pytest.mark.parametrize("method", METHODS, ids=ident)

@@ -10,13 +10,21 @@ from builders import bind, draws, make_batch
 from reference import shapley_slow as slow
 from torch import nn
 
-from xaiexp.builtin.methods import ExactShapley, KernelShap, Lime, PermutationShap, ShapleySampling
+from xaiexp.builtin.methods import (
+    ExactShapley,
+    FeaturePermutation,
+    KernelShap,
+    Lime,
+    PermutationShap,
+    Rise,
+    ShapleySampling,
+)
 from xaiexp.builtin.methods.surrogates import lime_pairs, shapley_pairs
 from xaiexp.errors import Unsupported
 from xaiexp.feature_map import FeatureMap
 from xaiexp.passes import Passes
 from xaiexp.reliability import reliability
-from xaiexp.types import Cost, Estimate
+from xaiexp.types import Background, Cost, Estimate
 
 
 def normal(*shape, seed=0):
@@ -320,3 +328,38 @@ def test_reliability_by_hand():
     want = torch.tensor([1 - 0.25 / 1.0, 1 - 0.25 / 0.5, math.nan, math.nan, 0.0], dtype=torch.float64)
     torch.testing.assert_close(got, want, equal_nan=True)
     assert bool(reliability(values[:1], errors[:1], torch.tensor([[True, False, False]])).isnan().all())
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        ShapleySampling(n_samples=6),
+        PermutationShap(n_samples=6),
+        KernelShap(n_samples=200),
+        Lime(n_samples=200),
+        Rise(n_masks=50),
+        FeaturePermutation(n_samples=6),
+    ],
+    ids=lambda m: m.name,
+)
+def test_standard_errors_do_not_depend_on_company_or_budget(deep, method):
+    index = torch.arange(12).expand(4, 12).clone()
+    index[1, 9:], index[2, 3:] = -1, -1
+    features = FeatureMap(index, torch.tensor([12, 9, 3, 12]), (12,))
+    x = normal(4, 12)
+    reference = torch.where(index >= 0, normal(4, 12, seed=1), x)
+    background = Background("table", normal(5, 12, seed=2))
+    ids = [f"example {i}" for i in range(4)]
+    _, whole = explained(
+        method, deep, make_batch(x, 0, features=features, background=background), reference, budget=1000
+    )
+    for rows in ([0, 1, 2, 3], [2], [3, 1], [1, 2, 0]):
+        few = make_batch(
+            x[rows],
+            0,
+            ids=[ids[i] for i in rows],
+            features=features.rows(torch.tensor(rows)),
+            background=background,
+        )
+        for budget in (5, 64):
+            same(explained(method, deep, few, reference[rows], budget=budget)[1], whole[rows], 1e-6)

@@ -270,11 +270,9 @@ def test_every_family_gives_scores_with_gradients_and_what_it_offers(arch):
     with Kernels(seen):
         scores = network.module(inputs)
     assert scores.shape == (2, 3)  # one tensor, of the main head alone
-    # torchvision starts the head of a vision transformer with zeros: no score depends on anything there.
-    if not arch.startswith("vit_"):
-        (gradient,) = torch.autograd.grad(scores[:, 0].sum(), inputs)
-        assert gradient.isfinite().all()
-        assert (gradient != 0).any()
+    (gradient,) = torch.autograd.grad(scores[:, 0].sum(), inputs)
+    assert gradient.isfinite().all()
+    assert (gradient != 0).any()
     assert ("convolutions" in model.offers) == ("convolution" in seen)
     assert ("attention" in model.offers) == ("attention" in seen)
 

@@ -49,6 +49,12 @@ VARIANTS = {
     "uniform": [{"n_references": 3}],
     "gaussian": [{"n_references": 3}],
     "grid": [{"rows": 4, "columns": 3}],
+    "slic": [{"n_segments": 5}],
+    "window": [{"size": 4}],
+    "opposite_class": [{"of": "mean"}],
+    "mixture": [{"names": ("zero", "blur")}],
+    "attention_rollout": [{"head_fusion": "max"}, {"head_fusion": "min", "residual": 0.2}],
+    "attention_x_gradient": [{"positive": True}],
 }
 
 # Laws that do not hold, with the reason.

@@ -128,7 +128,7 @@ def re_explains(metric: Metric) -> None:
 
 @LAWS.law(after=("shape", "same_seed"))
 def passes(metric: Metric) -> None:
-    """Where `passes()` foretells a cost, that is what every example costs beyond f(x) and re-explaining."""
+    """Where `passes()` foretells a cost, that is what every example costs beyond f(x), the pool and re-explaining."""
     told = False
     for each in suited(metric):
         if each.batch.features.ragged:

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from xaiexp.builtin.agreements.pairs import Prepared, over_pairs
-from xaiexp.builtin.agreements.ranking import lowest_places
-from xaiexp.builtin.agreements.top_k import filled_places, top_k_iou
+from xaiexp.builtin.agreements.top_k import filled_places, first_places, top_k_iou
 
 __all__ = ["expected_iou", "rank_biased_overlap", "top_k_iou_adjusted"]
 
@@ -30,7 +29,7 @@ def rank_biased_overlap(maps: Tensor, pairs: Pairs, p: float) -> Tensor:
 
     def prepare(part: Tensor) -> Prepared:
         constant = part.amax(-1, keepdim=True) == part.amin(-1, keepdim=True)
-        places = lowest_places(-part).clamp(max=depth)
+        places = first_places(part, depth)
         return places, _upto(places, depth), constant
 
     def measure(a: Prepared, b: Prepared) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from xaiexp.builtin.agreements.pairs import Prepared, over_pairs
 
-__all__ = ["average_ranks", "inversions", "kendall_tau", "lowest_places", "pairwise_rank_agreement"]
+__all__ = ["average_ranks", "inversions", "kendall_tau", "pairwise_rank_agreement"]
 
 Pairs = Sequence[tuple[int, int]]
 
@@ -25,7 +25,7 @@ _SMALL = 4
 
 def _ranked(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Sort ``values [..., d]``: the order (int64), each feature's lowest place and number of ties (int32)."""
-    ordered, order = values.sort(dim=-1, stable=True)
+    ordered, order = _sorted(values)
     place = torch.arange(values.shape[-1], dtype=torch.int32, device=values.device).expand_as(values)
     fresh = torch.ones_like(values, dtype=torch.bool)
     fresh[..., 1:] = ordered[..., 1:] != ordered[..., :-1]
@@ -33,6 +33,22 @@ def _ranked(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     slots = start.long()
     size = torch.zeros_like(start).scatter_add_(-1, slots, torch.ones_like(start)).gather(-1, slots)
     return order, torch.empty_like(start).scatter_(-1, order, start), torch.empty_like(size).scatter_(-1, order, size)
+
+
+def _sorted(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Keys that are equal where values are, in ascending order, and the order (int64), stable; values are finite.
+
+    On a CPU, one integer holds value and place: sorting those takes half the time of a stable sort of floats.
+    """
+    if values.device.type != "cpu" or values.dtype != torch.float32:
+        ordered, order = values.sort(dim=-1, stable=True)
+        return ordered, order
+    bits = (values + 0.0).view(torch.int32)  # with one zero, not two
+    # The bits of floats ascend as integers do, those of negative ones the other way round.
+    keys = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).long()
+    place = torch.arange(values.shape[-1], device=values.device)
+    packed = keys.bitwise_left_shift_(32).bitwise_or_(place).sort(dim=-1).values
+    return packed >> 32, packed.bitwise_and(0xFFFFFFFF)
 
 
 def average_ranks(values: Tensor) -> Tensor:
@@ -43,11 +59,6 @@ def average_ranks(values: Tensor) -> Tensor:
     """
     _, start, size = _ranked(values)
     return start.double().add_(size, alpha=0.5).sub_(0.5)
-
-
-def lowest_places(values: Tensor) -> Tensor:
-    """The place of each of ``values [..., d]`` in ascending order from 0; ties stand at the lowest, int32."""
-    return _ranked(values)[1]
 
 
 def inversions(sequences: Tensor) -> Tensor:

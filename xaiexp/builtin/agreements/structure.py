@@ -39,7 +39,8 @@ def structural_similarity(maps: Tensor, pairs: Sequence[tuple[int, int]], window
     c1, c2 = (0.01 * value_range) ** 2, (0.03 * value_range) ** 2
 
     def smooth(picture: Tensor) -> Tensor:
-        return F.avg_pool2d(picture, side, stride=1)
+        # A square window is a row of columns: 2 * side numbers instead of side * side.
+        return F.avg_pool2d(F.avg_pool2d(picture, (side, 1), stride=1), (1, side), stride=1)
 
     step = max(1, _NUMBERS // (m * height * width))
     for start in range(0, n, step):

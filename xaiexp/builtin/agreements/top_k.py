@@ -21,7 +21,7 @@ from torch import Tensor
 
 from xaiexp.builtin.agreements.pairs import Prepared, over_pairs
 
-__all__ = ["feature_agreement", "filled_places", "rank_agreement", "shares", "top_k_iou"]
+__all__ = ["feature_agreement", "filled_places", "first_places", "rank_agreement", "shares", "top_k_iou"]
 
 Pairs = Sequence[tuple[int, int]]
 
@@ -95,16 +95,36 @@ def top_k_iou(maps: Tensor, pairs: Pairs, k: int | None) -> Tensor:
     return over_pairs(maps, pairs, prepare, measure, (0.0, 1.0))
 
 
+def first_places(values: Tensor, k: int) -> Tensor:
+    """The place of each of ``values [..., d]``, largest first, 0-based int32; k for all from place k on.
+
+    Those that tie stand at the first of their places.
+
+    >>> first_places(torch.tensor([1.0, 3.0, 2.0, 3.0, 0.0]), 3).tolist()
+    [3, 0, 2, 0, 3]
+    """
+    top, index = values.topk(k, dim=-1)
+    start = _starts(top).int()
+    places = torch.full_like(values, k, dtype=torch.int32).scatter_(-1, index, start)
+    # Those that tie with the last place need not all be among the k that topk happened to pick.
+    return torch.where(values == top[..., -1:], start[..., -1:], places)
+
+
+def _starts(ordered: Tensor) -> Tensor:
+    """The first place of those that tie with each of ``ordered [..., k]``, int64."""
+    place = torch.arange(ordered.shape[-1], device=ordered.device).expand_as(ordered)
+    fresh = torch.ones_like(ordered, dtype=torch.bool)
+    fresh[..., 1:] = ordered[..., 1:] != ordered[..., :-1]
+    return torch.where(fresh, place, 0).cummax(-1).values
+
+
 def _stretches(magnitudes: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The places that each feature holds: the first, 0-based, and how many, int32 ``[..., d]`` each.
 
     Features outside the top k hold one place from k on.
     """
     values, index = magnitudes.topk(k, dim=-1)
-    place = torch.arange(k, device=values.device).expand_as(values)
-    fresh = torch.ones_like(values, dtype=torch.bool)
-    fresh[..., 1:] = values[..., 1:] != values[..., :-1]
-    start = torch.where(fresh, place, 0).cummax(-1).values
+    start = _starts(values)
     size = torch.zeros_like(start).scatter_add_(-1, start, torch.ones_like(start)).gather(-1, start)
     # Those that tie with the last place need not all be among the k that topk happened to pick.
     tied = magnitudes == values[..., -1:]

@@ -31,6 +31,9 @@ class _FromAttention(Method):
     its gradient tells (one token in ViT and BERT, all of them in a network that averages its tokens, the two that
     a distilled DeiT has). A picture's patch shares its relevance among its pixels, a text's token among the numbers of
     its embedding. Tokens that the network adds, special tokens and padding get nothing.
+
+    Under bf16 a map differs from that in float32 by up to 5 % of its largest value, one of weights alone by 0.5 %:
+    what the tests hold it to on small networks.
     """
 
     needs = frozenset({"attention", "gradients"})

@@ -25,11 +25,13 @@ class Random(Method):
     summary = "standard normal numbers: knows nothing of the model, the floor of every comparison"
     source = "the random control of Hooker et al. 2019, A Benchmark for Interpretability Methods, section 4"
     needs = frozenset[str]()
+    precisions = ("fp32", "bf16", "fp16")  # it makes no pass
     reads_baseline = False
     signed = True
     complete = False
     multiplied_by_inputs = True
     target_specific = False
+    control = True
 
     def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
         """See :meth:`xaiexp.contract.Method.attribute`."""
@@ -51,12 +53,14 @@ class Sobel(Method):
     summary = "the edges of the picture by Sobel's filters: knows nothing of the model"
     source = "Adebayo et al. 2018, Sanity Checks for Saliency Maps, section 5 (edge detector); Sobel and Feldman 1968"
     needs = frozenset[str]()
+    precisions = ("fp32", "bf16", "fp16")  # it makes no pass
     reads_baseline = False
     signed = False
     complete = False
     multiplied_by_inputs = True
     modalities = ("image",)
     target_specific = False
+    control = True
 
     def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
         """See :meth:`xaiexp.contract.Method.attribute`."""
@@ -87,11 +91,13 @@ class InputMagnitude(Method):
         "the input as a control: Adebayo et al. 2018, Sanity Checks for Saliency Maps, section 5 (input x gradient)"
     )
     needs = frozenset[str]()
+    precisions = ("fp32", "bf16", "fp16")  # it makes no pass
     reads_baseline = False
     signed = False
     complete = False
     multiplied_by_inputs = True
     target_specific = False
+    control = True
 
     distance_from: Literal["zero", "mean"] = "zero"
 

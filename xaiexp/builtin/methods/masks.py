@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from xaiexp.passes import Handle
 from xaiexp.types import Estimate
 
 __all__ = ["Masks", "picture_masks"]
+
+_WAITING = 1 << 20
+"""Elements of masked inputs that may wait for a pass: 4 MiB."""
 
 
 def picture_masks(rng: Draws, shape: tuple[int, ...], grid: int, p: float, stretch: range) -> Tensor:
@@ -66,7 +70,11 @@ class Masks:
         under_way: deque[tuple[Tensor, Tensor]] = deque()
 
         def perturbed() -> Iterator[tuple[Tensor, Tensor]]:
-            for stretch in model.blocks(int(self.counts.max())):
+            # Small inputs in stretches beyond a pass, whose rows wait: drawing and adding up have costs of their own.
+            most = int(self.counts.max())
+            step = max(1, model.passes.budget(batch.shape) // n, _WAITING // (n * math.prod(batch.shape)))
+            for start in range(0, most, step):
+                stretch = range(start, min(most, start + step))
                 number = torch.arange(stretch.start, stretch.stop, device=batch.device)
                 wanted = number < self.counts.unsqueeze(1)
                 mask = shown(stretch)
@@ -83,15 +91,15 @@ class Masks:
         # Sums over the masks of 1, b and b^2, each times 1, a and a^2: a is the score and b how far the feature
         # shows. Centred, they are taken from the first score and from p on, so that no digits are lost.
         sums = torch.zeros(n, 3, 3, d, dtype=torch.float64, device=batch.device)
-        start: Tensor | None = None
+        first: Tensor | None = None
         for scores in model.scores_of_rows(perturbed()):
             mask, wanted = under_way.popleft()
             a = torch.zeros(wanted.shape, dtype=torch.float64, device=batch.device)
             a[wanted] = scores.double()
             b = mask.double()
             if self.centered:
-                start = a[:, :1].clone() if start is None else start
-                a, b = (a - start) * wanted, b - self.p
+                first = a[:, :1].clone() if first is None else first
+                a, b = (a - first) * wanted, b - self.p
             powers = torch.stack((wanted.double(), a, a.square()), dim=1)
             sums[:, :, 0] += powers.sum(dim=2, keepdim=True)
             sums[:, :, 1] += torch.bmm(powers, b)

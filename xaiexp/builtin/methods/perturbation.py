@@ -30,6 +30,7 @@ class FeatureAblation(Method):
         "Zeiler and Fergus 2014, Visualizing and Understanding Convolutional Networks, sec. 4.2, feature by feature"
     )
     needs = frozenset[str]()
+    precisions = ("fp32", "bf16", "fp16")  # no gradient that could vanish
     reads_baseline = True
     signed = True
     complete = False
@@ -61,6 +62,7 @@ class FeaturePermutation(Method):
     summary = "the mean change of the score when one feature at a time takes its values from other examples"
     source = "Breiman 2001, Random Forests, section 10; Fisher et al. 2019, All Models are Wrong, equation 3; Captum"
     needs = frozenset[str]()
+    precisions = ("fp32", "bf16", "fp16")  # no gradient that could vanish
     reads_baseline = False
     signed = True
     complete = False
@@ -127,6 +129,7 @@ class Rise(Method):
     summary = "the mean score under random masks, weighed by how far they show a feature"
     source = "Petsiuk et al. 2018, RISE, equation 6 and section 3.2 (masks)"
     needs = frozenset[str]()
+    precisions = ("fp32", "bf16", "fp16")  # no gradient that could vanish
     reads_baseline = True
     complete = False
     multiplied_by_inputs = True
@@ -191,6 +194,7 @@ class Occlusion(Method):
     summary = "the change of the score when a sliding window becomes the reference"
     source = "Zeiler and Fergus 2014, Visualizing and Understanding Convolutional Networks, section 4.2"
     needs = frozenset[str]()
+    precisions = ("fp32", "bf16", "fp16")  # no gradient that could vanish
     reads_baseline = True
     signed = True
     complete = False

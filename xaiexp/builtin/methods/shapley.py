@@ -36,6 +36,7 @@ class ShapleySampling(Method):
     summary = "Shapley values from random orders in which features join"
     source = "Castro et al. 2009, Polynomial calculation of the Shapley value, section 3; Strumbelj and Kononenko 2010"
     needs = frozenset[str]()
+    precisions = ("fp32", "bf16", "fp16")  # no gradient that could vanish
     reads_baseline = True
     signed = True
     complete = True
@@ -72,6 +73,7 @@ class PermutationShap(Method):
         "Mitchell et al. 2022, Sampling Permutations for Shapley Value Estimation, section 2.3 (antithetic sampling)"
     )
     needs = frozenset[str]()
+    precisions = ("fp32", "bf16", "fp16")  # no gradient that could vanish
     reads_baseline = True
     signed = True
     complete = True
@@ -98,6 +100,7 @@ class ExactShapley(Method):
     summary = "Shapley values from all coalitions of up to 16 features"
     source = "Shapley 1953, A Value for n-Person Games; Lundberg and Lee 2017, equation 4"
     needs = frozenset[str]()
+    precisions = ("fp32", "bf16", "fp16")  # no gradient that could vanish
     reads_baseline = True
     signed = True
     complete = True
@@ -116,7 +119,7 @@ class ExactShapley(Method):
         if most > LARGEST:
             raise Unsupported(
                 f"exact_shapley takes all coalitions of up to {LARGEST} features, and these are {most}: choose fewer "
-                "and larger ones, features=grid features.grid.rows=4 features.grid.columns=4, or use permutation_shap"
+                "and larger ones, features=grid features.rows=3 features.columns=4, or use permutation_shap"
             )
         return all_coalitions(model, reference)
 

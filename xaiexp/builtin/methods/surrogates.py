@@ -60,6 +60,7 @@ class KernelShap(Method):
     summary = "Shapley values by weighted least squares over coalitions of features"
     source = "Lundberg and Lee 2017, A Unified Approach to Interpreting Model Predictions, theorem 2"
     needs = frozenset[str]()
+    precisions = ("fp32", "bf16", "fp16")  # no gradient that could vanish
     reads_baseline = True
     signed = True
     complete = True
@@ -105,6 +106,7 @@ class Lime(Method):
     summary = "the coefficients of a linear model fitted to coalitions of features close to the input"
     source = "Ribeiro et al. 2016, Why Should I Trust You?, equations 1 and 2; the kernel and its width of the code"
     needs = frozenset[str]()
+    precisions = ("fp32", "bf16", "fp16")  # no gradient that could vanish
     reads_baseline = True
     signed = True
     complete = False

@@ -104,30 +104,27 @@ class Reader:
             self.embed(ids["input_ids"]),
             context=self.context(ids),
             removable=removable,
-            words=self.words(ids, removable),
-            masks=self.masks(samples, ids, removable),
+            words=self.words(ids),
+            masks=self.masks(samples, ids),
             tokens=tuple(
                 tuple(self.tokenizer.convert_ids_to_tokens(row[:length]))
                 for row, length in zip(rows, present.sum(1).tolist(), strict=True)
             ),
         )
 
-    def words(self, ids: Any, removable: Tensor) -> Tensor | None:
+    def words(self, ids: Any) -> Tensor | None:
         """The number of each token's word, int64 ``[N, T]``, counted from 0; -1 outside; None for a slow tokenizer."""
         if not self.tokenizer.is_fast:
             return None
-        out = torch.full(removable.shape, -1)
-        for row, inside in enumerate(removable.tolist()):
-            known = ids.word_ids(row)
-            numbers: dict[object, int] = {}
-            for place in range(len(inside)):
-                if inside[place]:
-                    # A token that belongs to no word, such as a special one within the text, is a word by itself.
-                    word = ("alone", place) if known[place] is None else known[place]
+        out = torch.full(ids["input_ids"].shape, -1)
+        for row in range(len(out)):
+            numbers: dict[int, int] = {}
+            for place, word in enumerate(ids.word_ids(row)):
+                if word is not None:  # neither special nor padding
                     out[row, place] = numbers.setdefault(word, len(numbers))
         return out
 
-    def masks(self, samples: Sequence[Sample], ids: Any, removable: Tensor) -> Tensor | None:
+    def masks(self, samples: Sequence[Sample], ids: Any) -> Tensor | None:
         """Tokens that touch a span of their sample's mask, bool ``[N, T]``; None where no sample has one."""
         given = [None if sample.mask is None else _spans(sample) for sample in samples]
         if all(spans is None for spans in given):
@@ -139,11 +136,12 @@ class Reader:
                 hint="leave the masks out, or save the model with a fast tokenizer",
             )
         start, stop = ids["offset_mapping"].unbind(-1)
-        out = torch.zeros_like(removable)
+        out = torch.zeros(start.shape, dtype=torch.bool)
         for row, spans in enumerate(given):
             for first, last in spans or ():
+                # What is special, or padding, stands at 0..0 and touches nothing.
                 out[row] |= (start[row] < last) & (stop[row] > first)
-        return out & removable
+        return out
 
     def embed_text(self, text: str) -> Tensor:
         """Embeddings ``[T, D]`` of a text's own tokens, without special ones, float32."""

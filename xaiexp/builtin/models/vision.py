@@ -182,6 +182,7 @@ class Torchvision(Model):
 
     def _built(self, state: Mapping[str, Tensor]) -> nn.Module:
         """The architecture with random weights, with the parts and the size that a state dict is for."""
+        from torch import nn
         from torchvision import models
 
         options: dict[str, Any] = {"num_classes": self.classes}
@@ -198,6 +199,10 @@ class Torchvision(Model):
             module: nn.Module = models.get_model(self.arch, weights=None, **options)
         except (AssertionError, ValueError) as refused:
             raise MismatchError("model.crop", f"{self.arch} cannot be built for it: {refused}", got=crop) from None
+        for part in module.modules():
+            # The head of a vision transformer starts as zeros, and no score would depend on anything.
+            if isinstance(part, nn.Linear) and not part.weight.any():
+                part.reset_parameters()
         return module
 
     def _downloaded(self, default: Any) -> nn.Module:
