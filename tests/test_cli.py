@@ -16,7 +16,7 @@ from xaiexp import cli
 
 KEYS = (
     "keys: seed, device, precision, examples, target, output, batch_budget, on_error, force, store, tracking, report, "
-    "trust, model, dataset, features, method, baseline, metric, agreement"
+    "trust, effort, removal, model, dataset, features, method, baseline, metric, agreement"
 )
 PHOTOS = ["model=torchvision", "model.weights=none", "dataset=image_folder"]
 
@@ -25,7 +25,8 @@ WRONG = [
     (
         ["method=[integrated_gradient]"],
         "method.integrated_gradient: no method has this name\n"
-        "  nearest: integrated_gradients, input_x_gradient   all: xaiexp plugins",
+        "  nearest: integrated_gradients, layer_integrated_gradients, neuron_integrated_gradients   "
+        "all: xaiexp plugins",
     ),
     (
         ["+method@method.b=salency"],
@@ -60,7 +61,10 @@ WRONG = [
     (["seed=0,1"], "seed=0,1: several values for one study\n  a sweep: -m seed=0,1   a list: 'seed=[0,1]'"),
     (["examples=0"], "examples: must be at least 1 (got 0)"),
     (["examples=ten"], "examples: must be a whole number (got 'ten')"),
-    (["target=lable"], "target: must be one of predicted, label or int at least 0 (got 'lable')"),
+    (
+        ["target=lable"],
+        "target: must be one of predicted, label, all or int at least 0 or list of one of predicted, label or int",
+    ),
     (["target=99"], "target: the model has 10 classes, 0 to 9 (got 99)"),
     (["device=gpu"], "device: must be auto, cpu, cuda or cuda:INDEX (got 'gpu')"),
     (["precision=fp8"], "precision: must be one of fp32, bf16, fp16 (got 'fp8')"),
@@ -91,7 +95,10 @@ WRONG = [
         ["model=torchvision", "model.arch=mobilenet_v2", "model.weights=bad.pth", "dataset=shapes"],
         "model.weights: bad.pth cannot be read as weights: not a state dict of tensors alone",
     ),
-    (["experiment=fotos"], "experiment=fotos: no such preset\n  nearest: photos   all: photos"),
+    (
+        ["experiment=fotos"],
+        "experiment=fotos: no such preset\n  nearest: photos   all: image_classifier, photos, tabular_decision, text_sentiment, time_series",
+    ),
     (["hydra.run.dir=file/below"], "hydra.run.dir: cannot be written (Not a directory)"),
     (["store=file/below"], "store: cannot be written (Not a directory) (got 'file/below')"),
     (
@@ -204,7 +211,7 @@ def test_a_plan_runs_nothing_and_tells_cells_skips_and_passes(workplace, capsys)
     out = capsys.readouterr().out
     assert time.monotonic() - started < 60
     assert "digits_mlp on digits, seed 0: 16 examples, features pixel" in out
-    assert "needs convolutions, which model 'digits_mlp' does not offer" in " ".join(out.split())
+    assert "needs maps, which model 'digits_mlp' does not offer" in " ".join(out.split())
     assert out.count("1,600") == 2  # 50 steps, forward and backward, of 16 examples, for each of two baselines
     assert "3 of 4 cells run, 0 expected in the store" in out
     assert not (workplace / "outputs" / "mlflow.db").exists()

@@ -12,7 +12,9 @@ from xaiexp import cli
 from xaiexp.report import build
 from xaiexp.report.diagrams import cliques, critical_difference_svg
 from xaiexp.report.studies import read_study
-from xaiexp.report.verdicts import judgements, sources
+from xaiexp.report.verdicts import judgements, pooled, sources
+from xaiexp.report.wording import number
+from xaiexp.statistics import bootstrap_interval
 
 WORDS = [
     "model=digits_mlp",
@@ -78,6 +80,12 @@ def test_studies_are_compared_across_seeds_and_models(workplace):
     page = build(folders, Path("all.html")).read_text(encoding="utf-8")
     assert "Verdicts over all seeds" in page
     assert "deletion, digits_mlp on digits, 2 seeds" in page
+    scores = [pd.read_parquet(folder / "scores.parquet") for folder in folders[:2]]
+    saliency = pd.concat(scores).query("method == 'saliency' and metric == 'deletion'").groupby("example")["value"]
+    means = pooled([read_study(folder) for folder in folders[:2]])
+    (row,) = [row for part in means if part.metric.startswith("deletion,") for row in part.rows if row[0] == "saliency"]
+    mean, low, high = bootstrap_interval(saliency.mean().to_numpy(), seed=0)
+    assert row[1:] == (number(mean), f"{number(low)} to {number(high)}")
     assert "Agreement of each cell with itself across seeds" in page
     assert "Agreement of each cell with itself across models" in page
     (source,) = [s for s in sources([read_study(f) for f in folders]) if s.metric == "deletion"]

@@ -131,7 +131,10 @@ def test_an_agreement_with_nan_is_nan():
     b = a.clone()
     b[1, 2] = float("nan")
     for measure in xaiexp.components("agreement"):
-        value = xaiexp.agree(a, b, measure.name)
+        maps = (a, b) if not measure.natural else (torch.randn(3, 5, 6), torch.randn(3, 5, 6))
+        if measure.natural:
+            maps[1][1, 2, 3] = float("nan")
+        value = xaiexp.agree(*maps, measure.name)
         assert value.isnan().tolist() == [False, True, False]
 
 

@@ -317,6 +317,11 @@ def test_a_sweep_makes_a_study_a_job_and_one_report_and_mlflow_finds_the_runs(wo
     done = next(r for r in parents if r.info.status == "FINISHED")
     summary = pd.read_csv(sweep / "2" / "summary.csv").query("metric == 'deletion'").set_index("method")["mean"]
     assert done.data.metrics["random.deletion"] == pytest.approx(summary["random"])
+    said = pd.read_csv(sweep / "2" / "verdicts.csv").set_index("metric")["verdict"]
+    assert done.data.tags["verdict.deletion"] == said["deletion"]
+    assert done.data.metrics["alpha.deletion"] == pytest.approx(
+        pd.read_csv(sweep / "2" / "verdicts.csv").set_index("metric")["alpha"]["deletion"]
+    )
     children = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{done.info.run_id}'")
     assert {r.info.run_name for r in children} == {"saliency", "random"}
     names = {a.path for a in client.list_artifacts(done.info.run_id)}

@@ -49,6 +49,7 @@ __all__ = [
     "Method",
     "Metric",
     "Model",
+    "offered",
 ]
 
 
@@ -90,7 +91,8 @@ class Model(Component):
         modality: what it takes: ``image``, ``text``, ``table`` or ``series``.
         offers: what methods may use of it, out of ``gradients`` (differentiable with respect to its inputs),
             ``modules`` (a ``torch.nn.Module`` whose submodules can be hooked), ``convolutions`` (has a
-            convolutional layer over a picture) and ``attention`` (has self-attention layers).
+            convolutional layer over a picture) and ``attention`` (has self-attention layers); each of the last two
+            implies ``maps`` (a layer whose activations lie over the picture).
     """
 
     kind: ClassVar[str] = "model"
@@ -352,6 +354,11 @@ class Agreement(Component):
         import torch
 
         return torch.stack([self.compare(maps[i], maps[j]) for i, j in pairs])
+
+
+def offered(offers: frozenset[str]) -> frozenset[str]:
+    """What a model offers, with what that implies."""
+    return offers | {"maps"} if offers & {"convolutions", "attention"} else offers
 
 
 KINDS: dict[str, type[Component]] = {

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from xaiexp.comparison import agree_all, agree_together
-from xaiexp.contract import KINDS, Agreement, Baseline, Component, Method, Metric
+from xaiexp.contract import KINDS, Agreement, Baseline, Component, Method, Metric, offered
 from xaiexp.draws import Draws
 from xaiexp.errors import MismatchError, UnknownName, Unsupported, nearest
 from xaiexp.explainer import again, attributed, explained, referenced
@@ -98,6 +98,7 @@ def score(
     feature_mask: Tensor | None = None,
     background: Tensor | None = None,
     context: Mapping[str, Tensor] | None = None,
+    masks: Tensor | None = None,
     output: Output = "logit",
     batch_budget: int | None = None,
     **params: Any,
@@ -113,6 +114,8 @@ def score(
             sensitivities per unit of input (plain gradients).
         signed: whether their sign means anything; a metric that reads signs is NaN where not.
         method: what made them, for metrics that explain perturbed inputs again (``sensitivity_max``).
+        masks: bool ``[N, H, W]`` (``[N, T]`` of series, ``[N, F]`` of tables), what matters, for metrics of
+            localisation.
         params: parameters of the metric; the other arguments are those of :func:`attribute`.
 
     Returns:
@@ -124,6 +127,14 @@ def score(
     with _evaluated(model):
         handle, draws = _bound(model, inputs, target, feature_mask, background, context, output, batch_budget, seed)
         batch = handle.batch
+        if masks is not None:
+            want = [len(batch), *batch.shape[1 if len(batch.shape) > 1 else 0 :]]
+            if list(masks.shape) != want:
+                raise MismatchError("masks", f"must be {want}, without channels", got=list(masks.shape))
+            batch = replace(batch, masks=masks.to(batch.device).bool())
+            logits = handle.logits()
+            handle = handle.passes.bind(batch, output)
+            handle.remember(logits)
         elements = attributions.detach().to(batch.inputs)
         if feature_mask is not None:
             elements = elements / batch.features.expand(batch.features.sizes.expand(len(batch), -1)).to(elements)
@@ -311,7 +322,7 @@ def _check_offer(method: Method, model: Module, handle: Handle) -> None:
             offers.add("convolutions")
         if any("Attention" in type(m).__name__ for m in model.modules()):
             offers.add("attention")
-    lacking = sorted(method.needs - offers)
+    lacking = sorted(method.needs - offered(frozenset(offers)))
     if lacking:
         raise Unsupported(f"{method.name} needs {', '.join(lacking)}, which this model does not offer")
     modality = handle.batch.background.modality

@@ -37,12 +37,14 @@ class Range:
         return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
 
     def __str__(self) -> str:
-        if self.low is not None and self.high is not None:
-            return f"between {self.low} and {self.high}" + (", both excluded" if self.exclusive else "")
-        if self.low is not None:
-            return f"{'more than' if self.exclusive else 'at least'} {self.low}"
-        if self.high is not None:
-            return f"{'less than' if self.exclusive else 'at most'} {self.high}"
+        # Range(0) and Range(0.0) are equal, and typing keeps only one of them: both must read the same.
+        low, high = (None if end is None else int(end) if end == int(end) else end for end in (self.low, self.high))
+        if low is not None and high is not None:
+            return f"between {low} and {high}" + (", both excluded" if self.exclusive else "")
+        if low is not None:
+            return f"{'more than' if self.exclusive else 'at least'} {low}"
+        if high is not None:
+            return f"{'less than' if self.exclusive else 'at most'} {high}"
         return "any number"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from xaiexp.contract import Agreement, Baseline, Component, Dataset, Features, Method, Metric, Model
+from xaiexp.contract import Agreement, Baseline, Component, Dataset, Features, Method, Metric, Model, offered
 from xaiexp.errors import MismatchError, ParameterError, UserError
 from xaiexp.parameters import Range
 from xaiexp.registry import Registry
@@ -207,7 +207,7 @@ def plan(study: Study) -> Plan:
 
 def _unfit(component: Method | Metric, model: Model) -> str:
     """Why a method or metric is not for this model; empty where it is."""
-    lacking = sorted(component.needs - model.offers)
+    lacking = sorted(component.needs - offered(model.offers))
     if model.modality not in component.modalities:
         return f"is for {', '.join(map(_plural, component.modalities))}; the data are {_plural(model.modality)}"
     if lacking:

@@ -108,7 +108,10 @@ def _scores(study: StudyFolder) -> _Scores:
     found: dict[tuple[str, str, str, str], tuple[tuple[str, str], ...]] = {}
     shown = {str(example.get("id")) for example in study.gallery.examples}
     frame = study.scores[study.scores["example"].astype(str).isin(shown)] if len(study.scores) else study.scores
+    metrics = study.facts("metrics")
     for row in frame.itertuples():
+        if str(row.metric).rpartition(".")[0] in metrics:
+            continue  # what a metric noticed on the way is told once, for all examples
         key = (str(row.example), str(row.target), str(row.method), str(row.baseline))
         found[key] = (*found.get(key, ()), (str(row.metric), number(float(str(row.value)))))
     return found

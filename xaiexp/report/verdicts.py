@@ -16,7 +16,7 @@ from xaiexp.report.studies import StudyFolder
 from xaiexp.report.wording import cell, number
 from xaiexp.significance import friedman
 
-__all__ = ["Judgement", "Removal", "Source", "judgements", "pooled", "removals", "sources"]
+__all__ = ["Judgement", "Pooled", "Removal", "Source", "judgements", "pooled", "removals", "sources"]
 
 _FACTORS = ("model", "dataset", "seed", "method", "baseline", "removal")
 _WORDS = {"dataset": "data set", "rest": "only combinations of these"}
@@ -175,10 +175,24 @@ def sources(studies: Sequence[StudyFolder]) -> list[Source]:
     return out
 
 
-def pooled(studies: Sequence[StudyFolder]) -> list[Judgement]:
+@dataclass(frozen=True)
+class Pooled:
+    """One metric over studies that differ in their seed alone.
+
+    Args:
+        rows: cell, mean, and the interval of the mean, over examples whose values were averaged over the seeds.
+    """
+
+    metric: str
+    sentence: str
+    rows: tuple[tuple[str, str, str], ...]
+
+
+def pooled(studies: Sequence[StudyFolder]) -> list[Pooled]:
     """Verdicts over studies that differ in their seed alone: an example's values are averaged over the seeds.
 
-    An example that several seeds explained is one observation, since its values are not independent.
+    An example that several seeds explained is one observation, since its values are not independent: intervals and
+    tests are clustered by example.
     """
     out = []
     scores = [study.scores for study in studies if len(study.scores)]
@@ -190,8 +204,21 @@ def pooled(studies: Sequence[StudyFolder]) -> list[Judgement]:
             continue
         where = f"{model} on {dataset}, {rows['seed'].nunique()} seeds"
         said = verdict.judged(rows.assign(seed="all"), directions(studies), floors(studies), groups(studies), 0)
-        out += [
-            Judgement(f"{row['metric']}, {where}", str(row["verdict"]), bool(row["refused"]), "", "")
-            for row in said.to_dict("records")
-        ]
+        means = statistics.summarise(rows.assign(seed="all"), _every_metric(rows, studies), 0)
+        for row in said.to_dict("records"):
+            cells = means[means["metric"] == row["metric"]].to_dict("records")
+            shown = tuple(
+                (
+                    cell(c["method"], c["baseline"]),
+                    number(float(c["mean"])),
+                    f"{number(float(c['low']))} to {number(float(c['high']))}",
+                )
+                for c in cells
+            )
+            out.append(Pooled(f"{row['metric']}, {where}", str(row["verdict"]), shown))
     return out
+
+
+def _every_metric(rows: pd.DataFrame, studies: Sequence[StudyFolder]) -> dict[str, bool | None]:
+    known = directions(studies)
+    return {str(metric): known.get(str(metric)) for metric in rows["metric"].unique()}

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from xaiexp.contract import offered
 from xaiexp.draws import Draws
 from xaiexp.feature_map import FeatureMap
 from xaiexp.passes import Handle, Passes
@@ -225,7 +226,7 @@ def worlds(
         for modality in MODALITIES
         if modality in modalities and not (attention and (linear or modality not in ("image", "text")))
     ]
-    found = [each for each in found if needs <= each.offers]
+    found = [each for each in found if needs <= offered(each.offers)]
     if not found:
         raise NotApplicable(f"none of the kit's networks offers {', '.join(sorted(needs)) or 'its modalities'}")
     yield from found

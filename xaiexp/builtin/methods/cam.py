@@ -27,7 +27,7 @@ __all__ = ["EigenCam", "GradCam", "GradCamPlusPlus", "GuidedGradCam", "LayerCam"
 class _Cam(Method):
     """What all of them are."""
 
-    needs = frozenset({"gradients", "modules"})
+    needs = frozenset({"gradients", "maps", "modules"})
     reads_baseline = False
     complete = False
     multiplied_by_inputs = True
@@ -200,7 +200,7 @@ class ScoreCam(_Cam):
 
     summary = "activations of a layer, weighted by the scores of what each channel shows of the input"
     source = "Wang et al. 2020, Score-CAM, algorithm 1; fewer channels: as in Faster Score-CAM"
-    needs = frozenset({"modules"})
+    needs = frozenset({"maps", "modules"})
 
     max_channels: Annotated[int | None, Range(1), Effort(32, None, None)] = None
     relu_attributions: bool = False
@@ -249,7 +249,7 @@ class EigenCam(_Cam):
 
     summary = "the first principal component of a layer's activations"
     source = "Muhammad and Yeasin 2020, Eigen-CAM, section III"
-    needs = frozenset({"modules"})
+    needs = frozenset({"maps", "modules"})
     signed = False
     target_specific = False
 
