@@ -588,8 +588,8 @@ def test_facts_follow_the_parameters_that_decide_them():
         assert not method(relu_attributions=True).signed
     assert not EigenCam.signed
     assert not EigenCam.target_specific
-    assert ScoreCam.needs == EigenCam.needs == {"modules"}
-    assert GradCam.needs == {"gradients", "modules"}
+    assert ScoreCam.needs == EigenCam.needs == {"maps", "modules"}
+    assert GradCam.needs == {"gradients", "maps", "modules"}
 
 
 @pytest.mark.parametrize("precision", ["bf16"])
