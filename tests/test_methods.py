@@ -242,7 +242,10 @@ def test_what_belongs_to_no_feature_is_no_part_of_a_contribution(method, make):
 
 @MODALITIES
 @pytest.mark.parametrize("output", ["logit", "probability"])
-@pytest.mark.parametrize("method", [m for m in METHODS if m.values[0].complete and m.values[0].space == "input"])
+@pytest.mark.parametrize(
+    "method",
+    [m for m in METHODS if m.values[0].space == "input" and (m.values[0].complete or m.values[0].name == "guided_ig")],
+)
 def test_a_complete_method_adds_up_to_the_change_of_the_score(method, output, make):
     batch, reference = make()
     supports(method, batch)

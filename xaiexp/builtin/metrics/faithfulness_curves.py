@@ -6,8 +6,8 @@ how far the masked inputs that were evaluated leave the data on average (see :mo
 1 is as far as examples are from each other, NaN where the model has no penultimate layer or there are no data to
 compare with.
 
-A note on peers: Quantus' ``RegionPerturbation`` (AOPC) is declared "higher is better" in every order, though removing
-the least relevant regions first should change little; its ``ROAD`` gives one number a data set, from the first
+A note on peers: Quantus' ``RegionPerturbation`` (AOPC) is declared "lower is better" in every order, though removing
+the most relevant regions first should change much; its ``ROAD`` gives one number a data set, from the first
 mini-batch only where the data come in several. Here the direction follows from the order, and there is one value an
 example, whatever the batches.
 """
