@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
@@ -119,12 +120,54 @@ def neuron_conductance(q: Question, n_steps: int) -> Tensor:
     return (q.x - q.reference) * total
 
 
+class _Passing(torch.autograd.Function):
+    """A ReLU that passes down what is positive; ``guided``, and only where it was open."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, guided: bool) -> Tensor:
+        ctx.open = x > 0 if guided else torch.ones_like(x, dtype=torch.bool)
+        return x.clamp(min=0)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return gradient.clamp(min=0) * ctx.open, None
+
+
+def _rectified(q: Question, guided: bool) -> Tensor:
+    """The gradient, torch's rectifiers exchanged for ours; ReLU6 is a ReLU and a ceiling."""
+
+    def relu(x: Tensor, inplace: bool = False) -> Tensor:  # noqa: ARG001 -- torch's signature
+        return _Passing.apply(x, guided)
+
+    def relu6(x: Tensor, low: float = 0.0, high: float = 6.0, inplace: bool = False) -> Tensor:  # noqa: ARG001
+        assert (low, high) == (0, 6)
+        return _Passing.apply(x, guided).clamp(max=6)
+
+    with (
+        mock.patch.object(torch.nn.functional, "relu", relu),
+        mock.patch.object(torch.nn.functional, "relu6", relu6),
+        mock.patch.object(torch.nn.functional, "hardtanh", relu6),
+        mock.patch.object(torch, "relu", relu),
+    ):
+        return q.gradient(q.x)
+
+
+def guided_backprop(q: Question) -> Tensor:
+    return _rectified(q, guided=True)
+
+
+def deconvolution(q: Question) -> Tensor:
+    return _rectified(q, guided=False)
+
+
 # By method; those of `n_steps` have as many points as the method.
 TWINS: dict[str, Callable[..., Tensor]] = {
     twin.__name__: twin
     for twin in (
         saliency,
         input_x_gradient,
+        guided_backprop,
+        deconvolution,
         feature_ablation,
         layer_activation,
         layer_gradient_x_activation,

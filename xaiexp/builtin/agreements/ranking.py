@@ -54,8 +54,8 @@ def _sorted(values: Tensor) -> tuple[Tensor, Tensor]:
 def average_ranks(values: Tensor) -> Tensor:
     """Ranks of ``values [..., d]`` from 0, ties at their average, float64.
 
-    >>> average_ranks(torch.tensor([3.0, 1.0, 3.0])).tolist()
-    [1.5, 0.0, 1.5]
+    >>> average_ranks(torch.tensor([3.0, 1.0, 3.0, 0.0, -0.0, -2.0])).tolist()
+    [4.5, 3.0, 4.5, 1.5, 1.5, 0.0]
     """
     _, start, size = _ranked(values)
     return start.double().add_(size, alpha=0.5).sub_(0.5)

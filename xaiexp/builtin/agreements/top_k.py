@@ -100,8 +100,8 @@ def first_places(values: Tensor, k: int) -> Tensor:
 
     Those that tie stand at the first of their places.
 
-    >>> first_places(torch.tensor([1.0, 3.0, 2.0, 3.0, 0.0]), 3).tolist()
-    [3, 0, 2, 0, 3]
+    >>> first_places(torch.tensor([1.0, 3.0, 2.0, 3.0, 2.0, 2.0]), 3).tolist()
+    [3, 0, 2, 0, 2, 2]
     """
     top, index = values.topk(k, dim=-1)
     start = _starts(top).int()
