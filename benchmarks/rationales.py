@@ -4,7 +4,8 @@
 (MiniLM on SST-2), both of the kit. One study: every method scores the words of each review, for the review's own
 label (``--target predicted`` for what the model says), and for every review the measure is compared with its
 expectation for the same scores dealt out to the words at random. Printed is the mean difference over the reviews with
-its 95 % bootstrap interval: a method is better than chance where the interval lies above 0.
+its 95 % bootstrap interval: a method is better than chance where the interval lies above 0. Each interval stands for
+itself: of twenty of a method that knows nothing, one is expected to miss 0.
 
 ``positive`` counts what speaks for the target as evidence, ``magnitudes`` what speaks for or against it (of methods
 without signs, both are the magnitudes). Reviews are cut after ``--length`` word pieces; those without a marked word
