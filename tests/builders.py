@@ -14,6 +14,11 @@ from xaiexp.passes import Handle, Passes
 from xaiexp.types import Background, Batch, Explanation
 
 
+def normal(*shape: int, seed: int = 0) -> Tensor:
+    """Random numbers in float64, the same for the same seed."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
 def element_map(shape: Sequence[int]) -> FeatureMap:
     """Every element is a feature."""
     count = int(torch.tensor(list(shape)).prod())

@@ -326,6 +326,14 @@ def test_concordance_is_its_definition(m):
     np.testing.assert_allclose(KendallW().compare_together(maps), want, atol=1e-12)
 
 
+@pytest.mark.parametrize("m", [2, 3, 7])
+def test_concordance_follows_from_the_mean_correlation_of_all_pairs(m):
+    # Kendall and Gibbons 1990, section 6.4: without ties, mean rho = (m W - 1) / (m - 1).
+    maps = torch.rand(m, 12, 20, generator=torch.Generator().manual_seed(m), dtype=torch.float64)
+    mean = RankCorrelation().compare_together(maps)
+    torch.testing.assert_close(KendallW().compare_together(maps), (1 + (m - 1) * mean) / m)
+
+
 def test_concordance_of_two_is_half_of_one_and_their_correlation():
     a, b = torch.rand(2, 10, 30, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     torch.testing.assert_close(KendallW().compare(a, b), (1 + RankCorrelation().compare(a, b)) / 2)

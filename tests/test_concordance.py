@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
+from xaiexp import concordance
 from xaiexp.concordance import alpha_interval, krippendorff_alpha, rank_intervals
 
 NAN = float("nan")
@@ -67,6 +69,36 @@ def test_the_interval_of_alpha_lies_around_it_and_holds_what_more_examples_give(
         assert low < alpha < high
         held += low <= truth <= high
     assert held >= 85
+
+
+def drawn_again(ratings, times):
+    """Alpha of raters that count several times, in plain loops: a rater is no pair with himself."""
+    raters, units = ratings.shape
+    levels = sorted(set(ratings.ravel()))
+    count = {v: sum(times[i] for i in range(raters) for u in range(units) if ratings[i, u] == v) for v in levels}
+    n = sum(count.values())
+
+    def distance(a, b):
+        low, high = min(a, b), max(a, b)
+        return (sum(count[g] for g in levels if low <= g <= high) - (count[low] + count[high]) / 2) ** 2
+
+    observed = 0.0
+    for u in range(units):
+        pairs = [(i, j) for i in range(raters) for j in range(raters) if i != j]
+        weight = sum(times[i] * times[j] for i, j in pairs)
+        if weight:
+            total = sum(times[i] * times[j] * distance(ratings[i, u], ratings[j, u]) for i, j in pairs)
+            observed += sum(times) * total / weight
+    expected = sum(count[a] * count[b] * distance(a, b) for a in levels for b in levels)
+    return 1 - (n - 1) * observed / expected
+
+
+def test_the_interval_of_alpha_is_that_of_examples_drawn_again():
+    values = np.random.default_rng(6).normal(size=(4, 9)) + np.arange(4)[:, None] / 2
+    ratings = stats.rankdata(-values, axis=0).T
+    alphas = [drawn_again(ratings, times) for times in concordance._times(9, 40, 5)]
+    _, low, high = alpha_interval(values, True, seed=5, resamples=40)
+    assert (low, high) == pytest.approx(tuple(np.quantile(alphas, [0.025, 0.975])), abs=1e-12)
 
 
 def test_direction_and_monotone_changes_of_the_scale_leave_alpha_alone():

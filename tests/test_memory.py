@@ -41,14 +41,12 @@ def test_rows_that_were_seen_for_one_target_cost_no_pass_for_another(output):
     first = builders.make_batch(inputs, table[:, 0])
     handle = builders.bind(module, first, budget=4, output=output)
     handle.passes.memory = memory = Memory(first.ids, table)
-    memory.enter("cell")
-    handle.scores(moved)
-    memory.leave()
+    with memory.within("cell"):
+        handle.scores(moved)
     assert handle.passes.counter.forward == 18
     later = handle.passes.bind(builders.make_batch(inputs, table[:, 1]), output)
-    memory.enter("cell")
-    got = later.scores(torch.cat([moved[:, 3:], moved[:, :2] + 1], dim=1))
-    memory.leave()
+    with memory.within("cell"):
+        got = later.scores(torch.cat([moved[:, 3:], moved[:, :2] + 1], dim=1))
     assert handle.passes.counter.forward == 18 + 6
     alone = builders.bind(module, builders.make_batch(inputs, table[:, 1]), output=output)
     torch.testing.assert_close(got, alone.scores(torch.cat([moved[:, 3:], moved[:, :2] + 1], dim=1)))
@@ -61,12 +59,28 @@ def test_another_cell_and_another_target_remember_nothing():
     handle.passes.memory = memory = Memory(handle.batch.ids, table)
     moved = inputs.unsqueeze(1) + 1
     for scope in ("one", "two"):
-        memory.enter(scope)
-        handle.scores(moved)
-        memory.leave()
+        with memory.within(scope):
+            handle.scores(moved)
     assert handle.passes.counter.forward == 4
     stranger = handle.passes.bind(builders.make_batch(inputs, torch.tensor([3, 3])))
-    memory.enter("one")
     want = builders.bind(module, stranger.batch).scores(moved)
-    torch.testing.assert_close(stranger.scores(moved), want)
+    with memory.within("one"):
+        torch.testing.assert_close(stranger.scores(moved), want)
     assert handle.passes.counter.forward == 6
+
+
+def test_another_network_on_the_same_batch_is_asked_itself():
+    module, inputs = network(), torch.randn(2, 5, dtype=torch.float64)
+    other = network()
+    with torch.no_grad():
+        other[0].weight.mul_(3)
+    table = torch.tensor([[0, 1], [1, 0]])
+    handle = builders.bind(module, builders.make_batch(inputs, table[:, 0]))
+    handle.passes.memory = memory = Memory(handle.batch.ids, table)
+    moved = inputs.unsqueeze(1) + 1
+    for target in (0, 1):
+        here = handle.passes.bind(builders.make_batch(inputs, table[:, target]))
+        with memory.within("metric"):
+            here.scores(moved)
+            there = here.elsewhere(other).scores(moved)
+        torch.testing.assert_close(there, builders.bind(other, here.batch).scores(moved))

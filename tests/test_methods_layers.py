@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 
 import pytest
 import torch
-from builders import bind, draws, make_batch
+from builders import bind, draws, make_batch, normal
+from layer_networks import (
+    QUADRATURES,
+    Smooth,
+    bert,
+    explained,
+    parts,
+    quiet_captum,
+    same,
+    smooth_network,
+    three_references,
+    three_rows,
+)
 from reference import layers_slow as slow
 from test_methods_cam import LeNet, lenet
 from torch import nn
@@ -19,84 +30,18 @@ from xaiexp.builtin.methods.layer_attributions import (
     LayerGradientXActivation,
     LayerIntegratedGradients,
 )
-from xaiexp.builtin.models.embeddings import FromEmbeddings
 from xaiexp.errors import ParameterError, Unsupported
 from xaiexp.passes import Passes
 from xaiexp.types import Cost
 
 METHODS = [LayerActivation, LayerGradientXActivation, LayerConductance, LayerIntegratedGradients, InternalInfluence]
 ON_PATHS = METHODS[2:]
-QUADRATURES = ["gausslegendre", "riemann_left", "riemann_right", "riemann_middle", "riemann_trapezoid"]
 
 
-def normal(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def explained(method, network, batch, reference=None, **options):
-    reference = reference if method.reads_baseline else None
-    return method.attribute(bind(network, batch, **options), batch, reference, draws(batch))
-
-
-def same(got, want, rtol=1e-9):
-    want = want.detach().to(got.dtype)
-    torch.testing.assert_close(got, want, rtol=rtol, atol=rtol * float(want.abs().max()))
-
-
-@pytest.fixture(scope="module")
-def captum():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Captum's own imports: not ours to mend
-        import captum.attr
-        import captum.testing.helpers.basic_models
-    return captum
-
-
-class Smooth(nn.Module):
-    """A residual network without kinks: ``inner`` has a way round it, ``stem`` has none."""
-
-    def __init__(self):
-        super().__init__()
-        self.stem, self.inner, self.head = nn.Linear(4, 5), nn.Linear(5, 5), nn.Linear(5, 3)
-
-    def forward(self, x):
-        first = torch.tanh(self.stem(x))
-        return self.head(torch.tanh(self.inner(first)) + first)
-
-
-@pytest.fixture
-def smooth():
-    torch.manual_seed(1)
-    return Smooth().double().eval()
-
-
-@pytest.fixture
-def batch():
-    return make_batch(normal(3, 4, seed=1), torch.tensor([0, 2, 1]))
-
-
-@pytest.fixture
-def reference():
-    return normal(3, 4, seed=2)
-
-
-def parts(network, target):
-    """The two halves of :class:`Smooth` at each layer."""
-
-    def first(x):
-        return torch.tanh(network.stem(x))
-
-    return {
-        "stem": (network.stem, lambda h, _: _behind(network, torch.tanh(h))[target]),
-        "inner": (
-            lambda x: network.inner(first(x)),
-            lambda h, x: network.head(torch.tanh(h) + first(x))[target],
-        ),
-    }
-
-
-def _behind(network, first):
-    return network.head(torch.tanh(network.inner(first)) + first)
+smooth = pytest.fixture(smooth_network)
+batch = pytest.fixture(three_rows)
+reference = pytest.fixture(three_references)
+captum = pytest.fixture(quiet_captum, scope="module")
 
 
 @pytest.mark.parametrize("layer", ["stem", "inner"])
@@ -291,22 +236,6 @@ class TestCaptum:
                     assert name.endswith("attention")  # Captum takes tuples of tensors alone, and here is a None
                     continue
                 same(explained(replace(method, layer=name), network, batch, reference), want, 1e-6)
-
-
-def bert():
-    """A small BERT of transformers, driven by embeddings, with texts of unlike length."""
-    import transformers
-
-    torch.manual_seed(0)
-    config = transformers.BertConfig(
-        vocab_size=20, hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=16,
-        max_position_embeddings=12, num_labels=3, initializer_range=0.5, attn_implementation="eager",
-    )  # fmt: skip
-    network = FromEmbeddings(transformers.BertForSequenceClassification(config)).double().eval()
-    x, mask = normal(3, 7, 8), torch.ones(3, 7, dtype=torch.int64)
-    mask[1, 5:] = 0
-    batch = make_batch(x, torch.tensor([2, 0, 1]), context={"attention_mask": mask}, modality="text")
-    return network, batch, normal(3, 7, 8, seed=3)
 
 
 def test_the_first_tensor_of_a_tuple_and_of_a_mapping_counts():

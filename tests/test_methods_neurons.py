@@ -6,10 +6,20 @@ from dataclasses import replace
 
 import pytest
 import torch
-from builders import bind, draws, make_batch
+from builders import bind, draws, make_batch, normal
+from layer_networks import (
+    QUADRATURES,
+    bert,
+    explained,
+    parts,
+    quiet_captum,
+    same,
+    smooth_network,
+    three_references,
+    three_rows,
+)
 from reference import layers_slow as slow
 from test_methods_cam import lenet
-from test_methods_layers import QUADRATURES, Smooth, bert, captum, normal, parts, same  # noqa: F401 -- a fixture
 from torch import nn
 
 from xaiexp.builtin.methods.layer_attributions import LayerActivation, LayerConductance
@@ -21,25 +31,10 @@ from xaiexp.types import Cost
 METHODS = [NeuronGradient, NeuronIntegratedGradients, NeuronConductance]
 
 
-def explained(method, network, batch, reference=None, **options):
-    reference = reference if method.reads_baseline else None
-    return method.attribute(bind(network, batch, **options), batch, reference, draws(batch))
-
-
-@pytest.fixture
-def smooth():
-    torch.manual_seed(1)
-    return Smooth().double().eval()
-
-
-@pytest.fixture
-def batch():
-    return make_batch(normal(3, 4, seed=1), torch.tensor([0, 2, 1]))
-
-
-@pytest.fixture
-def reference():
-    return normal(3, 4, seed=2)
+smooth = pytest.fixture(smooth_network)
+batch = pytest.fixture(three_rows)
+reference = pytest.fixture(three_references)
+captum = pytest.fixture(quiet_captum, scope="module")
 
 
 @pytest.mark.parametrize("layer", ["stem", "inner"])
@@ -148,7 +143,7 @@ class TestCaptum:
     @pytest.mark.parametrize(
         ("layer", "neuron"), [("conv1", (1, 3, 2)), ("pool2", (3, 0, 0)), ("fc1", (4,)), ("relu3", (2,))]
     )
-    def test_captums_convolutions(self, captum, method, layer, neuron):  # noqa: F811 -- the fixture
+    def test_captums_convolutions(self, captum, method, layer, neuron):
         torch.manual_seed(0)
         network = captum.testing.helpers.basic_models.BasicModel_ConvNet().double().eval()
         with torch.no_grad():
@@ -161,7 +156,7 @@ class TestCaptum:
     @pytest.mark.parametrize("method", [m() if m is NeuronGradient else m(n_steps=4) for m in METHODS])
     @pytest.mark.parametrize("inplace", [False, True])
     @pytest.mark.parametrize("layer", ["linear0", "relu", "linear2"])
-    def test_captums_layers_in_a_row(self, captum, layer, inplace, method):  # noqa: F811 -- the fixture
+    def test_captums_layers_in_a_row(self, captum, layer, inplace, method):
         network = captum.testing.helpers.basic_models.BasicModel_MultiLayer(inplace=inplace).double().eval()
         batch = make_batch(normal(3, 3), torch.tensor([1, 0, 1]))
         self.check(captum, method, network, layer, (1,), batch, normal(3, 3, seed=3))
@@ -171,7 +166,7 @@ class TestCaptum:
         ("arch", "layer", "neuron"),
         [("resnet18", "layer3.0.conv2", (5, 1, 2)), ("mobilenet_v2", "features.7", (9, 0, 3))],
     )
-    def test_networks_of_torchvision(self, captum, arch, layer, neuron, method):  # noqa: F811 -- the fixture
+    def test_networks_of_torchvision(self, captum, arch, layer, neuron, method):
         import torchvision
 
         torch.manual_seed(0)
@@ -180,13 +175,13 @@ class TestCaptum:
         self.check(captum, method, network, layer, neuron, batch, normal(2, 3, 64, 64, seed=3))
 
     @pytest.mark.parametrize("method", [m() if m is NeuronGradient else m(n_steps=4) for m in METHODS])
-    def test_lenet(self, captum, kit, method):  # noqa: F811 -- the fixture
+    def test_lenet(self, captum, kit, method):
         network, x = lenet(kit)
         batch = make_batch(x, network(x).argmax(1))
         self.check(captum, method, network, "fc_1", (7,), batch, torch.zeros_like(x))
 
     @pytest.mark.parametrize("method", [m() if m is NeuronGradient else m(n_steps=4) for m in METHODS])
-    def test_a_transformer_over_embeddings(self, captum, method):  # noqa: F811 -- the fixture
+    def test_a_transformer_over_embeddings(self, captum, method):
         network, batch, reference = bert()
 
         def called(x, mask):

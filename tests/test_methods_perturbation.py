@@ -6,7 +6,8 @@ import math
 
 import pytest
 import torch
-from builders import bind, draws, make_batch, pixel_map
+from builders import bind, draws, make_batch, normal, pixel_map
+from feature_games import explained, same, small_network
 from reference import shapley_slow as slow
 from torch import nn
 
@@ -18,27 +19,7 @@ from xaiexp.feature_map import FeatureMap
 from xaiexp.passes import Passes
 from xaiexp.types import Background, Cost, Estimate
 
-
-def normal(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def explained(method, network, batch, reference=None, **options):
-    got = method.attribute(bind(network, batch, **options), batch, reference, draws(batch))
-    if not isinstance(got, Estimate):
-        return batch.features.pool(got), None
-    return batch.features.pool(got.values), got.standard_error
-
-
-def same(got, want, rtol=1e-9):
-    want = torch.as_tensor(want, dtype=torch.float64)
-    torch.testing.assert_close(got, want, rtol=rtol, atol=rtol * float(want.abs().max()))
-
-
-@pytest.fixture
-def network():
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(6, 9), nn.Tanh(), nn.Linear(9, 9), nn.ReLU(), nn.Linear(9, 3)).double().eval()
+network = pytest.fixture(small_network)
 
 
 @pytest.fixture

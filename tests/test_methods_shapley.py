@@ -6,7 +6,8 @@ import math
 
 import pytest
 import torch
-from builders import bind, draws, make_batch
+from builders import bind, draws, make_batch, normal
+from feature_games import explained, games, same, small_network
 from reference import shapley_slow as slow
 from torch import nn
 
@@ -26,27 +27,7 @@ from xaiexp.passes import Passes
 from xaiexp.reliability import reliability
 from xaiexp.types import Background, Cost, Estimate
 
-
-def normal(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def explained(method, network, batch, reference, **options):
-    got = method.attribute(bind(network, batch, **options), batch, reference, draws(batch))
-    if not isinstance(got, Estimate):
-        return batch.features.pool(got), None
-    return batch.features.pool(got.values), got.standard_error
-
-
-def same(got, want, rtol=1e-9):
-    want = torch.as_tensor(want, dtype=torch.float64)
-    torch.testing.assert_close(got, want, rtol=rtol, atol=rtol * float(want.abs().max()))
-
-
-@pytest.fixture
-def network():
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(6, 9), nn.Tanh(), nn.Linear(9, 9), nn.ReLU(), nn.Linear(9, 3)).double().eval()
+network = pytest.fixture(small_network)
 
 
 @pytest.fixture
@@ -56,21 +37,6 @@ def ragged():
     features = FeatureMap(index, torch.tensor([4, 1, 3, 0]), (4,))
     batch = make_batch(normal(4, 6), torch.tensor([0, 1, 2, 1]), features=features)
     return batch, torch.where(index >= 0, normal(4, 6, seed=1), batch.inputs)
-
-
-def games(network, batch, reference):
-    """For each example the score of a coalition of its features."""
-    index = batch.features.index.expand(len(batch), -1)
-
-    def game(i):
-        def value(present):
-            kept = torch.tensor([int(e) in present or int(e) < 0 for e in index[i]])
-            row = torch.where(kept, batch.inputs[i], reference[i])
-            return float(network(row[None])[0, batch.targets[i]].detach())
-
-        return value
-
-    return [game(i) for i in range(len(batch))]
 
 
 @pytest.mark.parametrize("budget", [2, 5, None])

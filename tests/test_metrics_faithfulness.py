@@ -12,7 +12,7 @@ from scipy import stats
 from torch import nn
 
 from xaiexp.builtin.metrics import correlations, gaps, infidelity, removal
-from xaiexp.builtin.metrics.curves import number, numbers
+from xaiexp.builtin.metrics.curves import numbers
 from xaiexp.builtin.metrics.faithfulness_correlations import (
     FaithfulnessCorrelation,
     FaithfulnessEstimate,
@@ -21,16 +21,15 @@ from xaiexp.builtin.metrics.faithfulness_correlations import (
 )
 from xaiexp.builtin.metrics.faithfulness_curves import (
     Aopc,
-    Comprehensiveness,
     Deletion,
     Insertion,
     Irof,
     MonotonicityArya,
     PixelFlipping,
-    Road,
-    Sufficiency,
 )
 from xaiexp.builtin.metrics.faithfulness_noise import Infidelity, PredictionGapImportant, PredictionGapUnimportant
+from xaiexp.builtin.metrics.faithfulness_shares import Comprehensiveness, Road, Sufficiency
+from xaiexp.builtin.metrics.masking import number
 from xaiexp.draws import Draws
 from xaiexp.errors import Unsupported
 from xaiexp.feature_map import FeatureMap

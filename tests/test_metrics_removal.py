@@ -11,7 +11,7 @@ from reference.imputation_sparse import imputed as by_sparse_solver
 from scipy.ndimage import gaussian_filter
 
 from xaiexp.builtin.metrics import imputation, removal
-from xaiexp.builtin.metrics.faithfulness_curves import Removal
+from xaiexp.builtin.metrics.masking import Removal
 from xaiexp.errors import Unsupported
 from xaiexp.feature_map import FeatureMap
 from xaiexp.types import Background

@@ -68,6 +68,12 @@ def test_more_examples_find_the_difference_as_often_as_they_say():
     assert fewer.mean() < 0.77
 
 
+@pytest.mark.parametrize(("effect", "count"), [(0.2, 199), (0.5, 34), (0.8, 15)])
+def test_the_number_of_examples_is_the_textbooks(effect, count):
+    # The paired t test in the tables of G*Power: two-sided level 0.05, power 0.8.
+    assert more_examples(effect, 0) == count
+
+
 def test_where_enough_examples_are_there_no_more_are_asked_for():
     assert more_examples(2.0, 100) == 0
     assert more_examples(0.0, 100) is None

@@ -346,8 +346,9 @@ class Agreement(Component):
         """Agreement ``[N]`` of pooled attributions ``a`` and ``b``, each ``[N, d]``: finite, without padding."""
 
     def compare_together(self, maps: Tensor) -> Tensor:
-        """Agreement ``[N]`` of M maps ``[M, N, d]`` at once; only where the fact ``together`` says so."""
-        raise NotImplementedError(f"{type(self).__name__} compares pairs")
+        """Agreement ``[N]`` of M maps ``[M, N, d]`` at once: the mean over all pairs, unless overridden."""
+        pairs = [(i, j) for i in range(len(maps)) for j in range(i + 1, len(maps))]
+        return self.compare_all(maps, pairs).mean(dim=0)
 
     def compare_all(self, maps: Tensor, pairs: Sequence[tuple[int, int]]) -> Tensor:
         """Agreement ``[P, N]`` of P pairs of M maps ``[M, N, d]``; override where pairs can share work."""

@@ -121,7 +121,7 @@ def _run(
     summary = tables.summary(scores, verdicts)
     record |= {
         "status": "failed" if failed else "done",
-        "error": "; ".join(f"{k}: {v}" for k, v in run.metric_errors.items()) or None,
+        "error": "; ".join(f"{k}: {v}" for k, v in run.judge.errors.items()) or None,
         "passes": _passes(run),
         "data": {**record.get("data", {}), "fingerprint": digest(run.data_fingerprints)},
         "store": str(store.folder.resolve()),
@@ -146,7 +146,7 @@ def _run(
     keys = {(cell.method, cell.baseline): tuple(state.keys) for cell, state in run.states.items()}
     # That nothing could be done at all is the request's fault, as it is when the plan sees it.
     code = 2 if nothing else int(failed)
-    errors = dict(run.metric_errors)
+    errors = dict(run.judge.errors)
     return Outcome(folder, code, cells, scores, agreement, summary, verdicts, record, errors, report, tracked, keys)
 
 
@@ -197,9 +197,9 @@ def _passes(run: Run) -> dict[str, Any]:
             label: {
                 "forward": counter.forward,
                 "backward": counter.backward,
-                "seconds": round(run.metric_seconds[label], 4),
+                "seconds": round(run.judge.seconds[label], 4),
             }
-            for label, counter in run.metric_counters.items()
+            for label, counter in run.judge.counters.items()
         },
         "predictions_and_references": {"forward": run.other.forward, "backward": run.other.backward},
     }

@@ -6,7 +6,8 @@ several classes, the logits of all of them are kept for every row of a chunk, a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from xaiexp.passes import Block
     from xaiexp.types import Output
 
-__all__ = ["Memory", "row_keys", "target_scores"]
+__all__ = ["Memory", "remembering", "row_keys", "target_scores"]
 
 Run = Callable[["Block"], tuple[Tensor, Tensor]]
 
@@ -81,16 +82,17 @@ class Memory:
         self._kept: dict[tuple[object, str], _Kept] = {}
         self.scope: object | None = None
 
-    def enter(self, scope: object) -> None:
-        """What follows belongs to this cell or metric."""
+    @contextlib.contextmanager
+    def within(self, scope: object) -> Iterator[None]:
+        """What happens inside belongs to this cell or metric; afterwards it is known to the next target."""
         self.scope = scope
-
-    def leave(self) -> None:
-        """Make what was computed available to the next target."""
-        for (scope, _), kept in self._kept.items():
-            if scope == self.scope:
-                kept.merge()
-        self.scope = None
+        try:
+            yield
+        finally:
+            self.scope = None
+            for (of, _), kept in self._kept.items():
+                if of == scope:
+                    kept.merge()
 
     def recall(self, block: Block, ids: Sequence[str], output: Output, run: Run, kind: str = "") -> Tensor:
         """Scores and whatever else was seen of a block whose rows belong to the examples ``ids``: ``[B, 1 + H]``.
@@ -124,6 +126,11 @@ class Memory:
         score, total = values.gather(1, column), values[:, self._table.shape[1]].unsqueeze(1)
         score = (score - total).exp() if output == "probability" else score
         return torch.cat([score, values[:, self._table.shape[1] + 1 :]], dim=1)
+
+
+def remembering(memory: Memory | None, scope: object) -> contextlib.AbstractContextManager[None]:
+    """:meth:`Memory.within`, where there is a memory."""
+    return contextlib.nullcontext() if memory is None else memory.within(scope)
 
 
 def _scored(logits: Tensor, further: Tensor, targets: Tensor, output: Output) -> Tensor:

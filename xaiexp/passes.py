@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import math
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, overload
@@ -17,9 +16,11 @@ from typing import Any, overload
 import torch
 from torch import Tensor, nn
 
-from xaiexp.errors import CellError, MismatchError, Unsupported
-from xaiexp.feature_map import FeatureMap
+from xaiexp import packing
+from xaiexp.errors import MismatchError, Unsupported
 from xaiexp.memory import Memory, target_scores
+from xaiexp.packing import Piece
+from xaiexp.representation import pool_of, watched
 from xaiexp.types import Batch, Output
 
 __all__ = ["PRECISIONS", "Block", "Counter", "Handle", "Passes", "target_scores"]
@@ -47,30 +48,6 @@ class Counter:
         self.backward += backward
         if self.listener is not None:
             self.listener(forward + backward)
-
-
-class _Rows:
-    """A queue of tensors whose rows are taken in other lengths than they were put in."""
-
-    def __init__(self) -> None:
-        self._parts: deque[Tensor] = deque()
-        self.size = 0
-
-    def put(self, rows: Tensor) -> None:
-        self._parts.append(rows)
-        self.size += len(rows)
-
-    def take(self, count: int) -> Tensor:
-        taken, left = [], count
-        while left:
-            part = self._parts.popleft()
-            if len(part) > left:
-                self._parts.appendleft(part[left:])
-                part = part[:left]
-            taken.append(part)
-            left -= len(part)
-        self.size -= count
-        return taken[0] if len(taken) == 1 else torch.cat(taken)
 
 
 @dataclass
@@ -133,60 +110,23 @@ class Passes:
     def packed(
         self,
         batch: Batch,
-        pieces: Iterable[Tensor | tuple[Tensor, Tensor]],
+        pieces: Iterable[Piece],
         run: Callable[[Block], Tensor],
         weight: int = 1,
     ) -> Iterator[Tensor]:
-        """Run ``pieces`` through ``run`` in full batches, and give the results back piece by piece.
+        """Run ``pieces`` through ``run`` in full batches; see :func:`xaiexp.packing.packed`.
 
         Args:
-            pieces: each ``[N, *shape]`` or ``[N, s, *shape]`` with the N of the batch, or ``(rows [M, *shape],
-                owners [M])`` where examples differ in how many rows they need; consumed as needed.
             run: a block of rows to a tensor with as many rows.
             weight: how many rows go through the model at once for every row of a block.
         """
-        n, shape = len(batch), batch.shape
-        examples = torch.arange(n, device=batch.device)
-        waiting, owners, done = _Rows(), _Rows(), _Rows()
-        leads: deque[tuple[int, ...]] = deque()
-
-        def flush(everything: bool) -> None:
-            while waiting.size and (everything or waiting.size * weight >= self.budget(shape)):
-                count = max(1, min(waiting.size, self.budget(shape) // weight))
-                done.put(self._retried(batch, waiting.take(count), owners.take(count), run))
-
-        def ready() -> Iterator[Tensor]:
-            while leads and done.size >= math.prod(leads[0]):
-                lead = leads.popleft()
-                out = done.take(math.prod(lead)) if math.prod(lead) else None
-                if out is not None:
-                    yield out.view(*lead, *out.shape[1:])
-
-        for piece in pieces:
-            if isinstance(piece, tuple):
-                leads.append((len(piece[0]),))
-                waiting.put(piece[0])
-                owners.put(piece[1])
-                flush(everything=False)
-                yield from ready()
-                continue
-            if (
-                piece.shape[0] != n
-                or tuple(piece.shape[-len(shape) :]) != shape
-                or piece.ndim - len(shape) not in (1, 2)
-            ):
-                raise CellError(
-                    f"asked for passes at inputs of shape {list(piece.shape)}; "
-                    f"must be [{n}, {', '.join(map(str, shape))}] or with one axis of samples after the first"
-                )
-            lead = tuple(piece.shape[: piece.ndim - len(shape)])
-            leads.append(lead)
-            waiting.put(piece.reshape(-1, *shape))
-            owners.put(examples if len(lead) == 1 else examples.repeat_interleave(lead[1]))
-            flush(everything=False)
-            yield from ready()
-        flush(everything=True)
-        yield from ready()
+        return packing.packed(
+            pieces,
+            len(batch),
+            batch.shape,
+            lambda: max(1, self.budget(batch.shape) // weight),
+            lambda rows, owners: self._retried(batch, rows, owners, run),
+        )
 
     def _retried(self, batch: Batch, rows: Tensor, owners: Tensor, run: Callable[[Block], Tensor]) -> Tensor:
         try:
@@ -337,12 +277,10 @@ class Handle:
             inputs: ``[N, *shape]`` or ``[N, S, *shape]``; the batch's own by default, whose result is kept.
 
         Returns:
-            float ``[N, H]`` or ``[N, S, H]``: the input of the last ``nn.Linear`` to run, flattened; without one,
-            the input of the last convolution to run, averaged over places. Logits of the batch's own inputs
-            come from the same pass.
+            float ``[N, H]`` or ``[N, S, H]``; see :func:`xaiexp.representation.watched`.
 
         Raises:
-            Unsupported: the model is no module, or runs neither.
+            Unsupported: the model is no module, or has no such layer.
         """
         own = inputs is None or inputs is self.batch.inputs
         if own and ("hidden", self.output) in self._kept:
@@ -360,25 +298,13 @@ class Handle:
         Raises:
             Unsupported: there is no pool, or as :meth:`hidden`; its context is not known.
         """
-        background, kept = self.batch.background, self.passes._pool  # noqa: SLF001 -- what batches share lies there
-        pool = background.pool
-        if pool is None or not len(pool):
-            raise Unsupported("there are no examples of the data to hold inputs against: give background=")
+        pool, kept = self.batch.background.pool, self.passes._pool  # noqa: SLF001 -- what batches share lies there
         if kept is None or kept[0] is not pool:
-            if background.context.keys() != self.batch.context.keys():
-                raise Unsupported("the context (attention mask) of the background's examples is not known")
-            examples = Batch(
-                ids=tuple(str(i) for i in range(len(pool))),
-                inputs=pool,
-                targets=torch.zeros(len(pool), dtype=torch.int64, device=pool.device),
-                features=FeatureMap.from_index(torch.zeros_like(pool[:1], dtype=torch.int64)),
-                background=background,
-                context=background.context,
-            )
+            examples = pool_of(self.batch.background, self.batch)
             try:
-                kept = (pool, self.passes.bind(examples).hidden())
+                kept = (examples.inputs, self.passes.bind(examples).hidden())
             except Unsupported as refused:
-                kept = (pool, str(refused))
+                kept = (examples.inputs, str(refused))
             self.passes._pool = kept  # noqa: SLF001
         if isinstance(kept[1], str):
             raise Unsupported(kept[1])
@@ -403,32 +329,11 @@ class Handle:
 
     def _watched(self, block: Block) -> tuple[Tensor, Tensor]:
         """Logits ``[B, classes]`` and representation ``[B, H]`` of a block."""
-        final: dict[str, Tensor] = {}
-
-        def keep(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
-            kind = "linear" if isinstance(layer, nn.Linear) else "convolution"
-            final[kind] = given[0].detach()
-
-        kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
-        hooks = [m.register_forward_pre_hook(keep) for m in self.module.modules() if isinstance(m, kinds)]
-        try:
-            logits = block.logits(block.rows)
-        finally:
-            for hook in hooks:
-                hook.remove()
-        if "linear" in final:
-            hidden = final["linear"].flatten(1)
-        elif "convolution" in final:
-            hidden = final["convolution"].flatten(2).mean(dim=2)
-        else:
-            raise Unsupported("the model runs no linear layer and no convolution, so it has no penultimate layer")
-        if len(hidden) != len(logits):
-            raise Unsupported("the input of the model's last linear layer does not hold one row for each example")
-        return logits, hidden
+        return watched(self.module, lambda: block.logits(block.rows))
 
     def elsewhere(self, module: nn.Module) -> Handle:
         """The same batch on another network, which lies on the same device; its passes are counted as ours."""
-        passes = replace(self.passes, module=module)
+        passes = replace(self.passes, module=module, memory=None)  # what is remembered are this network's scores
         return passes.bind(self.batch, self.output)
 
     def scores_of_rows(self, pieces: Iterable[tuple[Tensor, Tensor]]) -> Iterator[Tensor]:

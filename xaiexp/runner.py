@@ -6,10 +6,8 @@ but the store: it gives its results to whoever iterates.
 
 from __future__ import annotations
 
-import contextlib
-import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,18 +16,18 @@ from torch import Tensor, nn
 
 from xaiexp import registry, targets
 from xaiexp.books import CellState, peak_memory, reason_of
-from xaiexp.comparison import agree_all, agree_together
-from xaiexp.contract import Dataset, Metric
+from xaiexp.contract import Dataset
 from xaiexp.draws import Draws
 from xaiexp.errors import CellError, MismatchError, ResourceError, Unsupported, UserError
 from xaiexp.explainer import Explainer, features_of
 from xaiexp.guard import HOOKS, Guard
-from xaiexp.memory import Memory
-from xaiexp.passes import Counter, Handle, Passes
+from xaiexp.judging import Judge
+from xaiexp.memory import Memory, remembering
+from xaiexp.passes import Counter, Passes
 from xaiexp.reader import Examples, Reader
 from xaiexp.store import Store, fingerprint
-from xaiexp.study import EVERY_METHOD, NO_BASELINE, Cell, Plan, digest, identity, plan_key
-from xaiexp.types import Batch, Cost, Explanation, LoadContext, Network, Scores, Spent
+from xaiexp.study import Cell, Plan, digest, identity, plan_key
+from xaiexp.types import Batch, Cost, Explanation, LoadContext, Network, Spent
 
 __all__ = ["CellState", "Chunk", "Loaded", "Run", "device_of"]
 
@@ -105,10 +103,8 @@ class Run:
             state.counter.listener = on_passes
             if cell.skip:
                 state.status, state.reason = "skipped", cell.skip
-        running = [label for label in self.study.metrics if label not in plan.metric_skips]
-        self.metric_counters = {label: Counter(listener=on_passes) for label in running}
-        self.metric_seconds = dict.fromkeys(running, 0.0)
-        self.metric_errors: dict[str, str] = {}
+        metrics = {k: m for k, m in self.study.metrics.items() if k not in plan.metric_skips}
+        self.judge = Judge(metrics, self.study.agreements, store, on_passes)
         self.other = Counter(listener=on_passes)  # predictions and f(reference)
         self.data_fingerprints: list[str] = []
 
@@ -161,7 +157,7 @@ class Run:
         shape, d = tuple(first.encoded.inputs.shape[1:]), _typical(first)
         running = [cell for cell in self.plan.running if self.states[cell].alive]
         costs: list[Cost | None] = [self.study.methods[cell.method].passes(shape, d) for cell in running]
-        costs += [self.study.metrics[label].passes(shape, d, len(running)) for label in self.metric_counters]
+        costs += [metric.passes(shape, d, len(running)) for metric in self.judge.metrics.values()]
         each = sum(c.total for c in costs if c is not None)
         return count * (1 + each * targets.most(self.study.settings.target, classes))
 
@@ -191,27 +187,16 @@ class Run:
         explanations: dict[Cell, Explanation] = {}
         for cell, state in self.states.items():
             if state.alive:
-                with self._remembering(cell):
+                with remembering(self.passes.memory, cell):
                     explanation = self._explained(explainer, state, content, examples, turn)
                 if explanation is not None:
                     explanations[cell] = explanation
                 if state.status == "failed" and self.study.settings.on_error == "stop":
                     break
-        scores = self._scored(handle, explainer.draws, explanations)
-        agreement = self._agreed(explanations)
+        keys = {cell: self.states[cell].keys[-1] for cell in explanations}
+        scores = self.judge.scores(handle, explainer.draws, explanations, keys)
+        agreement = self.judge.agreement(explanations)
         return Chunk(start, turn, examples, batch, logits, data, explanations, scores, agreement)
-
-    @contextlib.contextmanager
-    def _remembering(self, scope: object) -> Iterator[None]:
-        """Scores that one target needed serve the others, within one cell or metric."""
-        memory = self.passes.memory
-        if memory is not None:
-            memory.enter(scope)
-        try:
-            yield
-        finally:
-            if memory is not None:
-                memory.leave()
 
     def _prepared(self, examples: Examples, reader: Reader, weights: str) -> tuple[Batch, Tensor, str]:
         """The batch, its targets still 0, the logits at its inputs and the fingerprint of its data."""
@@ -340,97 +325,9 @@ class Run:
             identity(self.study.features, known),
         ]
 
-    def _scored(
-        self, handle: Handle, draws: Draws, explanations: Mapping[Cell, Explanation]
-    ) -> dict[tuple[str, Cell], Tensor]:
-        out: dict[tuple[str, Cell], Tensor] = {}
-        known = registry.installed()
-        for label, metric in self.study.metrics.items():
-            if label in self.plan.metric_skips:
-                continue
-            started = time.perf_counter()
-            about = identity(metric, known)
-            keys = {cell: digest(["score", about, self.states[cell].keys[-1]]) for cell in explanations}
-            found = {cell: self.store.get(key, "values", *metric.also) for cell, key in keys.items()}
-            missing = {cell: explanations[cell] for cell, tensors in found.items() if tensors is None}
-            if missing:
-                self.passes.counter = self.metric_counters[label]
-                with self._remembering(label):
-                    computed = self._values(label, metric, handle, draws, missing)
-                for cell, tensors in computed.items():
-                    found[cell] = tensors
-                    if f"{label} of {cell}" not in self.metric_errors:
-                        self.store.put(keys[cell], tensors)
-            for cell, scored in found.items():
-                if scored is not None:
-                    out[label, cell] = scored["values"]
-                    out |= {(f"{label}.{name}", cell): scored[name] for name in metric.also}
-            self.metric_seconds[label] += time.perf_counter() - started
-        return out
-
-    def _values(
-        self, label: str, metric: Metric, handle: Handle, draws: Draws, explanations: Mapping[Cell, Explanation]
-    ) -> dict[Cell, dict[str, Tensor]]:
-        """The values of a metric by cell, float64 ``[N]`` on the CPU, with what it noticed beside them."""
-        rng = draws.within(f"metric/{metric.name}")
-        judged = {cell: e for cell, e in explanations.items() if e.space in metric.spaces}
-        n, names = len(handle.batch), ("values", *metric.also)
-        unknown = {name: torch.full((n,), math.nan, dtype=torch.float64) for name in names}
-        out = {cell: dict(unknown) for cell in explanations}
-        if not judged:
-            return out
-        try:
-            scored = metric.score_all(handle, handle.batch, list(judged.values()), rng)
-            tables = _tables(scored, metric.also, len(judged), n)
-        except UserError:
-            raise
-        except Exception as error:  # a metric that fails costs its own scores, nothing else
-            if len(judged) == 1:
-                (cell,) = judged
-                self.metric_errors[f"{label} of {cell}"] = reason_of(error)
-                return out
-            # One explanation may be the reason (a method that raises when it explains again): each by itself.
-            for cell, e in judged.items():
-                out |= self._values(label, metric, handle, draws, {cell: e})
-            return out
-        for i, (cell, e) in enumerate(judged.items()):
-            for name in names:
-                # A measure that reads signs says nothing about a map that has none.
-                unsigned = name == "values" and metric.needs_sign and not e.signed
-                out[cell][name] = unknown["values"] if unsigned else tables[name][i]
-        return out
-
-    def _agreed(self, explanations: Mapping[Cell, Explanation]) -> dict[tuple[str, Cell, Cell], Tensor]:
-        """Agreement of the maps that speak about the same things."""
-        groups: dict[tuple[Any, ...], list[Cell]] = {}
-        for cell, explanation in explanations.items():
-            groups.setdefault((explanation.space, explanation.features.shape), []).append(cell)
-        out = {}
-        for (space, _), cells in groups.items():
-            if len(cells) < 2:
-                continue
-            maps = torch.stack([explanations[cell].values.float() for cell in cells])
-            signed = [explanations[cell].signed for cell in cells]
-            everybody = Cell(EVERY_METHOD if space == "input" else f"{EVERY_METHOD} ({space})", NO_BASELINE)
-            for label, measure in self.study.agreements.items():
-                if label in self.metric_errors:
-                    continue
-                features = explanations[cells[0]].features
-                try:
-                    if measure.together:
-                        out[label, everybody, everybody] = agree_together(measure, maps, features, signed)
-                        continue
-                    table = agree_all(measure, maps, features, signed)
-                except Exception as error:  # a measure that fails costs its own numbers, nothing else
-                    self.metric_errors[label] = reason_of(error)
-                    continue
-                for (i, j), values in table.items():
-                    out[label, cells[i], cells[j]] = values
-        return out
-
     def failed(self) -> bool:
         """Whether some cell or measure failed."""
-        return bool(self.metric_errors) or any(state.status == "failed" for state in self.states.values())
+        return bool(self.judge.errors) or any(state.status == "failed" for state in self.states.values())
 
 
 def weights_fingerprint(network: Network) -> str:
@@ -439,18 +336,6 @@ def weights_fingerprint(network: Network) -> str:
     tensors = module.state_dict() if isinstance(module, nn.Module) else {}
     code = f"{type(module).__module__}.{type(module).__qualname__}"
     return fingerprint(tensors, code, str(module) if isinstance(module, nn.Module) else "", network.identity)
-
-
-def _tables(scored: Tensor | Scores, also: Sequence[str], explanations: int, examples: int) -> dict[str, Tensor]:
-    """What a metric returned, float64 ``[M, N]`` on the CPU, by name."""
-    tables = {"values": scored.values, **scored.also} if isinstance(scored, Scores) else {"values": scored}
-    if sorted(tables) != sorted(("values", *also)):
-        raise CellError(f"gave {', '.join(sorted(tables))}; must give {', '.join(sorted(('values', *also)))}")
-    want = [explanations, examples]
-    for name, table in tables.items():
-        if list(table.shape) != want:
-            raise CellError(f"gave {name} of shape {list(table.shape)}; must be {want}")
-    return {name: table.detach().double().cpu() for name, table in tables.items()}
 
 
 def _spent(kept: Tensor | None) -> Spent | None:

@@ -118,11 +118,12 @@ def _resampled(values: Floats, confidence: float, resamples: int, seed: int) -> 
 
 
 def ranks(values: Floats, higher_is_better: bool, *, level: float = 0.05) -> list[int | None]:
-    """The rank of each cell: 1 and how many cells are better beyond the noise, in the order of the means.
+    """The rank of each cell: 1 and how many cells stand in the groups before its own, in the order of the means.
 
     One cell is better than another if a paired t test over the examples where both are defined says so at ``level``,
-    after Holm's correction for all pairs (see :mod:`xaiexp.significance`). Cells that nothing separates share a rank,
-    so a difference inside the noise is a tie.
+    after Holm's correction for all pairs (see :mod:`xaiexp.significance`). In the order of the means, a group ends
+    before the first cell that one of its members beats. So nothing separates cells that share a rank. The reverse does
+    not hold: "beyond the noise" is not transitive, and two cells of neighbouring groups may be a tie by themselves.
 
     Args:
         values: ``[cells, N]``; NaN where undefined.
@@ -143,16 +144,20 @@ def ranked(values: Floats, pairs: Pairs, higher_is_better: bool, level: float = 
     """:func:`ranks` from tests that have been made."""
     sign = 1 if higher_is_better else -1
     told = pairs.p_holm <= level
-    better = np.zeros(len(values), dtype=np.int64)
-    np.add.at(better, pairs.right[told & (sign * pairs.difference > 0)], 1)
-    np.add.at(better, pairs.left[told & (sign * pairs.difference < 0)], 1)
-    defined = np.isfinite(values).sum(axis=1)
+    beats = np.zeros((len(values), len(values)), dtype=bool)
+    beats[pairs.left, pairs.right] = told & (sign * pairs.difference > 0)
+    beats[pairs.right, pairs.left] = told & (sign * pairs.difference < 0)
     means = np.array([_mean(row[np.isfinite(row)]) for row in values])
-    # "Beyond the noise" is not transitive: a cell never ranks before one with a better mean.
-    worst = 0
-    for i in np.argsort(-sign * means, kind="stable"):
-        worst = better[i] = max(worst, int(better[i]))
-    return [int(1 + b) if n else None for b, n in zip(better, defined, strict=True)]
+    places: list[int | None] = [None] * len(values)
+    group: list[int] = []
+    first = 1
+    order = [int(i) for i in np.argsort(-sign * means, kind="stable") if np.isfinite(means[i])]
+    for place, i in enumerate(order, start=1):
+        if beats[group, i].any():
+            group, first = [], place
+        group.append(i)
+        places[i] = first
+    return places
 
 
 def tables(scores: pd.DataFrame) -> Iterator[Table]:

@@ -97,7 +97,7 @@ class Tables:
                 "value": _whole(parts, n),
             }
             for (a, b, measure), parts in self._agreement.items()
-            if _done(run, a) and _done(run, b) and measure not in run.metric_errors
+            if _done(run, a) and _done(run, b) and measure not in run.judge.errors
         ]
         frame = self._stacked(AGREEMENT, blocks)
         if self._several and len(frame):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from xaiexp.contract import Method
 from xaiexp.types import Batch, Cost
@@ -17,23 +17,45 @@ if TYPE_CHECKING:
 __all__ = ["Deconvolution", "GuidedBackprop"]
 
 
-def _rectified(method: str, gated: bool, model: Handle) -> Tensor:
-    """The gradient at the batch's inputs with the ReLUs changed, ``[N, *shape]``."""
-    from xaiexp.builtin.methods.rectifiers import Rectifying
+@dataclass(frozen=True)
+class _Rectified(Method):
+    """The gradient with the ReLUs changed."""
 
-    def run(block: Block) -> Tensor:
-        leaf = block.rows.requires_grad_()
-        rectifying = Rectifying(method, gated)
-        with rectifying:
-            scores = block.scores(rectifying.input(leaf * 1), model.output)
-        rectifying.finish()
-        return block.gradients(scores, leaf)
+    needs = frozenset({"gradients"})
+    reads_baseline = False
+    signed = True
+    complete = False
+    multiplied_by_inputs = False
+    precisions = ("fp32", "bf16")  # in fp16 the gradients of a sure probability are rounded to 0
 
-    return model.apply(run)
+    gated: ClassVar[bool]
+    """Whether a ReLU passes something down only where it was open itself."""
+
+    def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
+        """See :meth:`xaiexp.contract.Method.attribute`.
+
+        Raises:
+            Unsupported: the network runs no ReLU, or an activation that has no rule.
+        """
+        from xaiexp.builtin.methods.rectifiers import Rectifying
+
+        def run(block: Block) -> Tensor:
+            leaf = block.rows.requires_grad_()
+            rectifying = Rectifying(self.name, self.gated)
+            with rectifying:
+                scores = block.scores(rectifying.input(leaf * 1), model.output)
+            rectifying.finish()
+            return block.gradients(scores, leaf)
+
+        return model.apply(run)
+
+    def passes(self, shape: tuple[int, ...], d: int) -> Cost:
+        """One forward, one backward."""
+        return Cost(1, 1)
 
 
 @dataclass(frozen=True)
-class GuidedBackprop(Method):
+class GuidedBackprop(_Rectified):
     """The gradient, of which every ReLU passes down only what is positive and where it was open itself.
 
     The rule acts on torch's functions while they run, so a ReLU (or ReLU6) may be a module, functional, in place
@@ -43,28 +65,11 @@ class GuidedBackprop(Method):
 
     summary = "the gradient, of which every ReLU passes down only what is positive, where it was open"
     source = "Springenberg et al. 2014, Striving for Simplicity: The All Convolutional Net, section 3.4"
-    needs = frozenset({"gradients"})
-    reads_baseline = False
-    signed = True
-    complete = False
-    multiplied_by_inputs = False
-    precisions = ("fp32", "bf16")  # in fp16 the gradients of a sure probability are rounded to 0
-
-    def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
-        """See :meth:`xaiexp.contract.Method.attribute`.
-
-        Raises:
-            Unsupported: the network runs no ReLU, or an activation that has no rule.
-        """
-        return _rectified(self.name, True, model)
-
-    def passes(self, shape: tuple[int, ...], d: int) -> Cost:
-        """One forward, one backward."""
-        return Cost(1, 1)
+    gated = True
 
 
 @dataclass(frozen=True)
-class Deconvolution(Method):
+class Deconvolution(_Rectified):
     """The gradient, of which every ReLU passes down only what is positive, whether or not it was open itself.
 
     The rule acts on torch's functions while they run, so a ReLU (or ReLU6) may be a module, functional, in place
@@ -74,21 +79,4 @@ class Deconvolution(Method):
 
     summary = "the gradient, of which every ReLU passes down only what is positive"
     source = "Zeiler and Fergus 2014, Visualizing and Understanding Convolutional Networks, section 2.1"
-    needs = frozenset({"gradients"})
-    reads_baseline = False
-    signed = True
-    complete = False
-    multiplied_by_inputs = False
-    precisions = ("fp32", "bf16")  # in fp16 the gradients of a sure probability are rounded to 0
-
-    def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
-        """See :meth:`xaiexp.contract.Method.attribute`.
-
-        Raises:
-            Unsupported: the network runs no ReLU, or an activation that has no rule.
-        """
-        return _rectified(self.name, False, model)
-
-    def passes(self, shape: tuple[int, ...], d: int) -> Cost:
-        """One forward, one backward."""
-        return Cost(1, 1)
+    gated = False

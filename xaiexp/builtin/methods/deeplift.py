@@ -17,32 +17,39 @@ if TYPE_CHECKING:
 __all__ = ["DeepLift", "DeepLiftShap"]
 
 
-def _contributions(method: str, model: Handle, batch: Batch, references: Tensor) -> Tensor:
-    """Contributions of the elements against each of R references, ``[N, R, *shape]`` like ``references``.
+@dataclass(frozen=True)
+class _Rescaled(Method):
+    """What both are: contributions against one reference at a time."""
 
-    Args:
-        method: who asks, for messages.
-    """
-    import torch
+    needs = frozenset({"gradients"})
+    reads_baseline = True
+    signed = True
+    complete = True
+    multiplied_by_inputs = True
+    precisions = ("fp32", "bf16")  # in fp16 the gradients of a sure probability are rounded to 0
 
-    from xaiexp.builtin.methods.rescale import Recording, Rescaling
+    def _contributions(self, model: Handle, batch: Batch, references: Tensor) -> Tensor:
+        """Contributions of the elements against each of R references, ``[N, R, *shape]`` like ``references``."""
+        import torch
 
-    def run(block: Block) -> Tensor:
-        recording = Recording(method)
-        with torch.no_grad(), recording:
-            block.scores(recording.input(block.rows.clone()), model.output)
-        leaf = batch.inputs[block.owners].requires_grad_()
-        rescaling = Rescaling(recording)
-        with rescaling:
-            scores = block.scores(rescaling.input(leaf * 1), model.output)
-        rescaling.finish(scores)
-        return block.gradients(scores, leaf) * (leaf.detach() - block.rows)
+        from xaiexp.builtin.methods.rescale import Recording, Rescaling
 
-    return model.apply(run, references, weight=2)
+        def run(block: Block) -> Tensor:
+            recording = Recording(self.name)
+            with torch.no_grad(), recording:
+                block.scores(recording.input(block.rows.clone()), model.output)
+            leaf = batch.inputs[block.owners].requires_grad_()
+            rescaling = Rescaling(recording)
+            with rescaling:
+                scores = block.scores(rescaling.input(leaf * 1), model.output)
+            rescaling.finish(scores)
+            return block.gradients(scores, leaf) * (leaf.detach() - block.rows)
+
+        return model.apply(run, references, weight=2)
 
 
 @dataclass(frozen=True)
-class DeepLift(Method):
+class DeepLift(_Rescaled):
     """Multipliers ``delta out / delta in`` of every nonlinearity, chained down to the input, times ``x - x0``.
 
     The rules act on torch's functions while they run, not on modules, so activations that are functional, in
@@ -52,12 +59,6 @@ class DeepLift(Method):
 
     summary = "differences from the reference, passed down through every nonlinearity (the rescale rule)"
     source = "Shrikumar et al. 2017, Learning Important Features Through Propagating Activation Differences, sec. 3.5.1"
-    needs = frozenset({"gradients"})
-    reads_baseline = True
-    signed = True
-    complete = True
-    multiplied_by_inputs = True
-    precisions = ("fp32", "bf16")  # in fp16 the gradients of a sure probability are rounded to 0
 
     def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
         """See :meth:`xaiexp.contract.Method.attribute`.
@@ -66,7 +67,7 @@ class DeepLift(Method):
             Unsupported: the network runs an operation that has no rule.
         """
         assert reference is not None  # noqa: S101 -- the contract: it reads a baseline
-        return _contributions(self.name, model, batch, reference)
+        return self._contributions(model, batch, reference)
 
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
         """The input and the reference forward, the input backward."""
@@ -74,7 +75,7 @@ class DeepLift(Method):
 
 
 @dataclass(frozen=True)
-class DeepLiftShap(Method):
+class DeepLiftShap(_Rescaled):
     """DeepLIFT against every reference of a distribution, averaged; all of them share full batches of passes.
 
     With one reference it is ``deep_lift``. What it costs depends on the number of references, which the baseline
@@ -83,13 +84,7 @@ class DeepLiftShap(Method):
 
     summary = "differences from a distribution of references, passed down through every nonlinearity, averaged"
     source = "Lundberg and Lee 2017, A Unified Approach to Interpreting Model Predictions, section 4.2 (Deep SHAP)"
-    needs = frozenset({"gradients"})
-    reads_baseline = True
     reads_distribution = True
-    signed = True
-    complete = True
-    multiplied_by_inputs = True
-    precisions = ("fp32", "bf16")  # in fp16 the gradients of a sure probability are rounded to 0
 
     def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
         """See :meth:`xaiexp.contract.Method.attribute`; ``reference`` is a distribution ``[N, R, *shape]``.
@@ -98,4 +93,4 @@ class DeepLiftShap(Method):
             Unsupported: the network runs an operation that has no rule.
         """
         assert reference is not None  # noqa: S101 -- the contract: it reads a baseline
-        return _contributions(self.name, model, batch, reference).mean(dim=1)
+        return self._contributions(model, batch, reference).mean(dim=1)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from xaiexp.builtin.methods.paths import Quadrature, quadrature
 from xaiexp.contract import Method
 from xaiexp.errors import ParameterError
 from xaiexp.parameters import Effort, Range
-from xaiexp.types import Batch, Cost
+from xaiexp.types import Batch, Cost, Space
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,26 +24,52 @@ __all__ = [
     "LayerConductance",
     "LayerGradientXActivation",
     "LayerIntegratedGradients",
-    "enough_steps",
-    "layer_of",
+    "OfLayer",
+    "OnLine",
 ]
 
 
-def layer_of(method: Method, name: str, model: Handle) -> Layer:
-    """The layer that a method's parameter ``layer`` names."""
-    from xaiexp.builtin.methods.layers import Layer
+@dataclass(frozen=True)
+class OfLayer(Method):
+    """What all of them are: methods that look into a layer."""
 
-    return Layer(model, name, f"method.{method.name}.layer", search="units")
+    needs = frozenset({"gradients", "modules"})
+    signed = True
+    complete = False
+    multiplied_by_inputs = True
+    space: ClassVar[Space] = "layer"
 
+    layer: str = "auto"
 
-def enough_steps(name: str, method: str, n_steps: int) -> None:
-    """Refuse Captum's trapezoid of one point, which has no weight."""
-    if method == "riemann_trapezoid" and n_steps < 2:
-        raise ParameterError(f"method.{name}.n_steps", "must be at least 2 for riemann_trapezoid", got=n_steps)
+    def _layer(self, model: Handle) -> Layer:
+        from xaiexp.builtin.methods.layers import Layer
+
+        return Layer(model, self.layer, f"method.{self.name}.layer", search="units")
 
 
 @dataclass(frozen=True)
-class LayerActivation(Method):
+class OnLine(Method):
+    """What takes a mean along the straight line from the reference to the input.
+
+    Put it before the other base, whose parameters then come first.
+    """
+
+    reads_baseline = True
+
+    n_steps: Annotated[int, Range(1), Effort(16, 50, 200)] = 50
+    method: Quadrature = "gausslegendre"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        # Captum's trapezoid of one point has no weight.
+        if self.method == "riemann_trapezoid" and self.n_steps < 2:
+            raise ParameterError(
+                f"method.{self.name}.n_steps", "must be at least 2 for riemann_trapezoid", got=self.n_steps
+            )
+
+
+@dataclass(frozen=True)
+class LayerActivation(OfLayer):
     """What a layer gives for the input, the same for every target.
 
     Args:
@@ -58,12 +84,7 @@ class LayerActivation(Method):
     needs = frozenset({"modules"})
     reads_baseline = False
     signed = False
-    complete = False
-    multiplied_by_inputs = True
-    space = "layer"
     target_specific = False
-
-    layer: str = "auto"
 
     def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
         """See :meth:`xaiexp.contract.Method.attribute`; ``[N, *layer]``.
@@ -74,7 +95,7 @@ class LayerActivation(Method):
         """
         from xaiexp.builtin.methods.layer_paths import activations
 
-        return activations(model, layer_of(self, self.layer, model))
+        return activations(model, self._layer(model))
 
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
         """One forward."""
@@ -82,7 +103,7 @@ class LayerActivation(Method):
 
 
 @dataclass(frozen=True)
-class LayerGradientXActivation(Method):
+class LayerGradientXActivation(OfLayer):
     """What a layer gives for the input, times the gradient of the score with respect to it.
 
     Args:
@@ -91,20 +112,13 @@ class LayerGradientXActivation(Method):
 
     summary = "the activations of a layer times their gradients"
     source = "Shrikumar et al. 2016, Not Just a Black Box, section 3, for a layer (as in Captum)"
-    needs = frozenset({"gradients", "modules"})
     reads_baseline = False
-    signed = True
-    complete = False
-    multiplied_by_inputs = True
-    space = "layer"
-
-    layer: str = "auto"
 
     def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
         """See :meth:`xaiexp.contract.Method.attribute`; ``[N, *layer]``, errors as in ``layer_activation``."""
         from xaiexp.builtin.methods.layer_paths import read
 
-        layer = layer_of(self, self.layer, model)
+        layer = self._layer(model)
 
         def run(block: Block) -> Tensor:
             _, seen, scores = read(model, layer, block)
@@ -119,7 +133,7 @@ class LayerGradientXActivation(Method):
 
 
 @dataclass(frozen=True)
-class LayerConductance(Method):
+class LayerConductance(OfLayer):
     """How much of the change of the score from the reference x0 to the input x flows through each unit of a layer.
 
     The integral of ``df/dh * dh/dalpha`` along the straight line from x0 to x, h being what the layer gives. Over
@@ -137,14 +151,8 @@ class LayerConductance(Method):
 
     summary = "how much of the change of the score flows through each unit of a layer"
     source = "Dhamdhere et al. 2018, How Important Is a Neuron?, equation 3; Shrikumar et al. 2018"
-    needs = frozenset({"gradients", "modules"})
     reads_baseline = True
-    signed = True
-    complete = False
-    multiplied_by_inputs = True
-    space = "layer"
 
-    layer: str = "auto"
     n_steps: Annotated[int, Range(1), Effort(16, 50, 200)] = 50
     method: Literal[
         "midpoint", "gausslegendre", "riemann_left", "riemann_right", "riemann_middle", "riemann_trapezoid"
@@ -155,7 +163,7 @@ class LayerConductance(Method):
         from xaiexp.builtin.methods.layer_paths import conductance, conductance_of_starts
 
         assert reference is not None  # noqa: S101 -- the contract: it reads a baseline
-        layer = layer_of(self, self.layer, model)
+        layer = self._layer(model)
         if self.method == "midpoint":
             return conductance(model, layer, reference, self.n_steps)
         return conductance_of_starts(model, layer, reference, quadrature(self.method, self.n_steps + 1)[0])
@@ -168,7 +176,7 @@ class LayerConductance(Method):
 
 
 @dataclass(frozen=True)
-class LayerIntegratedGradients(Method):
+class LayerIntegratedGradients(OnLine, OfLayer):
     """``h - h0`` times the gradient averaged along the straight line between them, as values of a layer.
 
     h and h0 are what the layer gives for the input and the reference. The rest of the network runs on values
@@ -183,28 +191,13 @@ class LayerIntegratedGradients(Method):
 
     summary = "integrated gradients between the values of a layer"
     source = "Sundararajan et al. 2017, equation 1, on the network behind a layer (as in Captum)"
-    needs = frozenset({"gradients", "modules"})
-    reads_baseline = True
-    signed = True
-    complete = False
-    multiplied_by_inputs = True
-    space = "layer"
-
-    layer: str = "auto"
-    n_steps: Annotated[int, Range(1), Effort(16, 50, 200)] = 50
-    method: Quadrature = "gausslegendre"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        enough_steps(self.name, self.method, self.n_steps)
 
     def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
         """See :meth:`xaiexp.contract.Method.attribute`; ``[N, *layer]``, errors as in ``layer_activation``."""
         from xaiexp.builtin.methods.layer_paths import layer_path
 
         assert reference is not None  # noqa: S101 -- the contract: it reads a baseline
-        layer = layer_of(self, self.layer, model)
-        return layer_path(model, layer, reference, *quadrature(self.method, self.n_steps))
+        return layer_path(model, self._layer(model), reference, *quadrature(self.method, self.n_steps))
 
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
         """The input and the reference forward, then one forward and one backward for each step."""
@@ -212,7 +205,7 @@ class LayerIntegratedGradients(Method):
 
 
 @dataclass(frozen=True)
-class InternalInfluence(Method):
+class InternalInfluence(OnLine, OfLayer):
     """The gradient with respect to a layer, averaged along the straight line from the reference to the input.
 
     Args:
@@ -223,28 +216,14 @@ class InternalInfluence(Method):
 
     summary = "gradients with respect to a layer, averaged along the line from the reference to the input"
     source = "Leino et al. 2018, Influence-Directed Explanations, definition 1 (the uniform distribution on a line)"
-    needs = frozenset({"gradients", "modules"})
-    reads_baseline = True
-    signed = True
-    complete = False
     multiplied_by_inputs = False
-    space = "layer"
-
-    layer: str = "auto"
-    n_steps: Annotated[int, Range(1), Effort(16, 50, 200)] = 50
-    method: Quadrature = "gausslegendre"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        enough_steps(self.name, self.method, self.n_steps)
 
     def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
         """See :meth:`xaiexp.contract.Method.attribute`; ``[N, *layer]``, errors as in ``layer_activation``."""
         from xaiexp.builtin.methods.layer_paths import influence
 
         assert reference is not None  # noqa: S101 -- the contract: it reads a baseline
-        layer = layer_of(self, self.layer, model)
-        return influence(model, layer, reference, *quadrature(self.method, self.n_steps))
+        return influence(model, self._layer(model), reference, *quadrature(self.method, self.n_steps))
 
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
         """One forward and one backward for each step."""

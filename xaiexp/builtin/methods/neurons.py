@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from xaiexp.builtin.methods.layer_attributions import enough_steps, layer_of
-from xaiexp.builtin.methods.paths import Quadrature, quadrature
+from xaiexp.builtin.methods.layer_attributions import OfLayer, OnLine
+from xaiexp.builtin.methods.paths import quadrature
 from xaiexp.contract import Method
 from xaiexp.errors import ParameterError
-from xaiexp.parameters import Effort, Range
 from xaiexp.types import Batch, Cost, Precision
 
 if TYPE_CHECKING:
@@ -20,20 +20,19 @@ if TYPE_CHECKING:
     from xaiexp.draws import Draws
     from xaiexp.passes import Block, Handle
 
+    Choice = Callable[[Block, Tensor], Tensor]
+
 __all__ = ["NeuronConductance", "NeuronGradient", "NeuronIntegratedGradients"]
 
 Neuron = tuple[int, ...] | Literal["max"]
 
 
 @dataclass(frozen=True)
-class _Neuron(Method):
+class _Neuron(OfLayer):
     """What all of them are."""
 
-    needs = frozenset({"gradients", "modules"})
-    signed = True
     space = "neuron"
 
-    layer: str = "auto"
     neuron: Neuron = "max"
 
     @property
@@ -63,7 +62,7 @@ class _Neuron(Method):
         place = int(np.ravel_multi_index(self.neuron, shape))
         return activations.new_full((len(activations),), place).long()
 
-    def _chosen(self, model: Handle, layer: Layer) -> Callable[[Block, Tensor], Tensor]:
+    def _chosen(self, model: Handle, layer: Layer) -> Choice:
         """The neuron's value ``[B]`` of a block's activations: the same neuron all along the line."""
         from xaiexp.builtin.methods.layer_paths import activations
 
@@ -81,6 +80,30 @@ class _Neuron(Method):
 
 
 @dataclass(frozen=True)
+class _NeuronOnLine(OnLine, _Neuron):
+    """``x - x0`` times the mean of what each says at the points between them."""
+
+    @abstractmethod
+    def _slopes(self, block: Block, choose: Choice, leaf: Tensor, seen: Tensor, scores: Tensor) -> Tensor:
+        """``[B, *shape]`` at the rows ``leaf``, from the activations and scores there."""
+
+    def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
+        """See :meth:`xaiexp.contract.Method.attribute`; errors as in ``neuron_gradient``."""
+        from xaiexp.builtin.methods.layer_paths import along, line, read, weighted
+
+        assert reference is not None  # noqa: S101 -- the contract: it reads a baseline
+        layer = self._layer(model)
+        choose = self._chosen(model, layer)
+
+        def run(block: Block) -> Tensor:
+            return self._slopes(block, choose, *read(model, layer, block))
+
+        nodes, weights = quadrature(self.method, self.n_steps)
+        stretches, points = line(model, reference, nodes)
+        return (batch.inputs - reference) * weighted(along(model, points, run), stretches, weights)
+
+
+@dataclass(frozen=True)
 class NeuronGradient(_Neuron):
     """The gradient of a neuron's activation with respect to the input, the same for every target.
 
@@ -93,7 +116,6 @@ class NeuronGradient(_Neuron):
     summary = "the gradient of a neuron's activation with respect to the input"
     source = "Simonyan et al. 2013, section 3.1, for a neuron (as in Captum)"
     reads_baseline = False
-    complete = False
     multiplied_by_inputs = False
     target_specific = False
 
@@ -106,7 +128,7 @@ class NeuronGradient(_Neuron):
         """
         from xaiexp.builtin.methods.layer_paths import read
 
-        layer = layer_of(self, self.layer, model)
+        layer = self._layer(model)
 
         def run(block: Block) -> Tensor:
             leaf, seen, _ = read(model, layer, block)
@@ -121,7 +143,7 @@ class NeuronGradient(_Neuron):
 
 
 @dataclass(frozen=True)
-class NeuronIntegratedGradients(_Neuron):
+class NeuronIntegratedGradients(_NeuronOnLine):
     """Integrated gradients of a neuron's activation, the same for every target.
 
     Adds up to the change of the neuron's activation from the reference to the input.
@@ -135,33 +157,11 @@ class NeuronIntegratedGradients(_Neuron):
 
     summary = "integrated gradients of a neuron's activation"
     source = "Sundararajan et al. 2017, equation 1, for a neuron (as in Captum)"
-    reads_baseline = True
     complete = True
-    multiplied_by_inputs = True
     target_specific = False
 
-    n_steps: Annotated[int, Range(1), Effort(16, 50, 200)] = 50
-    method: Quadrature = "gausslegendre"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        enough_steps(self.name, self.method, self.n_steps)
-
-    def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
-        """See :meth:`xaiexp.contract.Method.attribute`; errors as in ``neuron_gradient``."""
-        from xaiexp.builtin.methods.layer_paths import along, line, read, weighted
-
-        assert reference is not None  # noqa: S101 -- the contract: it reads a baseline
-        layer = layer_of(self, self.layer, model)
-        choose = self._chosen(model, layer)
-
-        def run(block: Block) -> Tensor:
-            leaf, seen, _ = read(model, layer, block)
-            return block.gradients(choose(block, seen), leaf)
-
-        nodes, weights = quadrature(self.method, self.n_steps)
-        stretches, points = line(model, reference, nodes)
-        return (batch.inputs - reference) * weighted(along(model, points, run), stretches, weights)
+    def _slopes(self, block: Block, choose: Choice, leaf: Tensor, seen: Tensor, scores: Tensor) -> Tensor:
+        return block.gradients(choose(block, seen), leaf)
 
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
         """One forward and one backward for each step, and one forward to find the most active unit."""
@@ -169,7 +169,7 @@ class NeuronIntegratedGradients(_Neuron):
 
 
 @dataclass(frozen=True)
-class NeuronConductance(_Neuron):
+class NeuronConductance(_NeuronOnLine):
     """How much of a neuron's part in the change of the score each element of the input is responsible for.
 
     ``(x - x0)`` times the mean, along the straight line from the reference x0 to the input x, of the gradient of
@@ -185,35 +185,12 @@ class NeuronConductance(_Neuron):
 
     summary = "how much of what flows through a neuron comes from each element of the input"
     source = "Dhamdhere et al. 2018, How Important Is a Neuron?, equation 2"
-    reads_baseline = True
-    complete = False
-    multiplied_by_inputs = True
 
-    n_steps: Annotated[int, Range(1), Effort(16, 50, 200)] = 50
-    method: Quadrature = "gausslegendre"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        enough_steps(self.name, self.method, self.n_steps)
-
-    def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
-        """See :meth:`xaiexp.contract.Method.attribute`; errors as in ``neuron_gradient``."""
-        from xaiexp.builtin.methods.layer_paths import along, line, read, weighted
-
-        assert reference is not None  # noqa: S101 -- the contract: it reads a baseline
-        layer = layer_of(self, self.layer, model)
-        choose = self._chosen(model, layer)
-
-        def run(block: Block) -> Tensor:
-            leaf, seen, scores = read(model, layer, block)
-            # The first gradient uses up the graph behind the layer, the second the graph before it.
-            behind = choose(block, block.gradients(scores, seen)).to(leaf.dtype)
-            before = block.gradients(choose(block, seen), leaf)
-            return before * behind.view(-1, *[1] * (leaf.ndim - 1))
-
-        nodes, weights = quadrature(self.method, self.n_steps)
-        stretches, points = line(model, reference, nodes)
-        return (batch.inputs - reference) * weighted(along(model, points, run), stretches, weights)
+    def _slopes(self, block: Block, choose: Choice, leaf: Tensor, seen: Tensor, scores: Tensor) -> Tensor:
+        # The first gradient uses up the graph behind the layer, the second the graph before it.
+        behind = choose(block, block.gradients(scores, seen)).to(leaf.dtype)
+        before = block.gradients(choose(block, seen), leaf)
+        return before * behind.view(-1, *[1] * (leaf.ndim - 1))
 
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
         """One forward and two backward for each step, and one forward to find the most active unit."""

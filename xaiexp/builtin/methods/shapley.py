@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from xaiexp.contract import Method
 from xaiexp.errors import Unsupported
@@ -16,14 +16,43 @@ if TYPE_CHECKING:
     from xaiexp.draws import Draws
     from xaiexp.passes import Handle
 
-__all__ = ["LARGEST", "ExactShapley", "PermutationShap", "ShapleySampling"]
+__all__ = ["LARGEST", "ExactShapley", "OfCoalitions", "PermutationShap", "ShapleySampling"]
 
 LARGEST = 16
 """The largest number of features all of whose coalitions are taken: 65,536."""
 
 
 @dataclass(frozen=True)
-class ShapleySampling(Method):
+class OfCoalitions(Method):
+    """What is learned from the scores of inputs of which some features are present, the others as in the reference."""
+
+    needs = frozenset[str]()
+    precisions = ("fp32", "bf16", "fp16")  # no gradient that could vanish
+    reads_baseline = True
+    signed = True
+    complete = True
+    multiplied_by_inputs = True
+
+
+@dataclass(frozen=True)
+class _Joining(OfCoalitions):
+    """Random orders in which features join."""
+
+    paired: ClassVar[bool]
+    """Whether each order is taken with its reverse."""
+
+    n_samples: int
+
+    def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Estimate:
+        """See :meth:`xaiexp.contract.Method.attribute`."""
+        from xaiexp.builtin.methods.permutations import Orders
+
+        assert reference is not None  # noqa: S101 -- the contract: it reads a baseline
+        return Orders(self.n_samples, paired=self.paired).estimate(model, reference, rng)
+
+
+@dataclass(frozen=True)
+class ShapleySampling(_Joining):
     """Shapley values from random orders: what a feature adds to those before it, averaged over the orders.
 
     Every order adds up to ``f(x) - f(x0)`` exactly. The standard error of a feature is the spread of its
@@ -35,21 +64,9 @@ class ShapleySampling(Method):
 
     summary = "Shapley values from random orders in which features join"
     source = "Castro et al. 2009, Polynomial calculation of the Shapley value, section 3; Strumbelj and Kononenko 2010"
-    needs = frozenset[str]()
-    precisions = ("fp32", "bf16", "fp16")  # no gradient that could vanish
-    reads_baseline = True
-    signed = True
-    complete = True
-    multiplied_by_inputs = True
+    paired = False
 
     n_samples: Annotated[int, Range(1), Effort(8, 25, 100)] = 25
-
-    def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Estimate:
-        """See :meth:`xaiexp.contract.Method.attribute`."""
-        from xaiexp.builtin.methods.permutations import Orders
-
-        assert reference is not None  # noqa: S101 -- the contract: it reads a baseline
-        return Orders(self.n_samples, paired=False).estimate(model, reference, rng)
 
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
         """The input, the reference, and what lies between them in each order."""
@@ -57,7 +74,7 @@ class ShapleySampling(Method):
 
 
 @dataclass(frozen=True)
-class PermutationShap(Method):
+class PermutationShap(_Joining):
     """Shapley values from random orders, each taken forwards and backwards.
 
     The mean of an order and its reverse is free of sampling error where features interact in pairs at most. Every
@@ -72,21 +89,9 @@ class PermutationShap(Method):
     source = (
         "Mitchell et al. 2022, Sampling Permutations for Shapley Value Estimation, section 2.3 (antithetic sampling)"
     )
-    needs = frozenset[str]()
-    precisions = ("fp32", "bf16", "fp16")  # no gradient that could vanish
-    reads_baseline = True
-    signed = True
-    complete = True
-    multiplied_by_inputs = True
+    paired = True
 
     n_samples: Annotated[int, Range(1), Effort(3, 10, 40)] = 10
-
-    def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Estimate:
-        """See :meth:`xaiexp.contract.Method.attribute`."""
-        from xaiexp.builtin.methods.permutations import Orders
-
-        assert reference is not None  # noqa: S101 -- the contract: it reads a baseline
-        return Orders(self.n_samples, paired=True).estimate(model, reference, rng)
 
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
         """The input, the reference, and what lies between them in each order and its reverse."""
@@ -94,17 +99,11 @@ class PermutationShap(Method):
 
 
 @dataclass(frozen=True)
-class ExactShapley(Method):
+class ExactShapley(OfCoalitions):
     """Shapley values from all ``2^d`` coalitions of d features, for up to 16 features: nothing is sampled."""
 
     summary = "Shapley values from all coalitions of up to 16 features"
     source = "Shapley 1953, A Value for n-Person Games; Lundberg and Lee 2017, equation 4"
-    needs = frozenset[str]()
-    precisions = ("fp32", "bf16", "fp16")  # no gradient that could vanish
-    reads_baseline = True
-    signed = True
-    complete = True
-    multiplied_by_inputs = True
 
     def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
         """See :meth:`xaiexp.contract.Method.attribute`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from xaiexp.contract import Method
 from xaiexp.errors import Unsupported
@@ -22,13 +22,15 @@ __all__ = ["SmoothGrad", "SmoothGradSquared", "VarGrad"]
 
 @dataclass(frozen=True)
 class _Noisy(Method):
-    """What the three share: where the gradients are taken."""
+    """What the three share: where the gradients are taken; each says which moment it takes of them."""
 
     needs = frozenset({"gradients"})
     reads_baseline = False
     complete = False
     multiplied_by_inputs = False
     precisions = ("fp32", "bf16")  # in fp16 the gradients of a sure probability are rounded to 0
+
+    moment: ClassVar[Literal["mean", "mean square", "variance"]]
 
     n_samples: Annotated[int, Range(1), Effort(16, 50, 200)] = 50
     noise_level: Annotated[float, Range(0.0)] = 0.15
@@ -51,6 +53,20 @@ class _Noisy(Method):
 
         return model.gradients(noisy())
 
+    def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Estimate:
+        """See :meth:`xaiexp.contract.Method.attribute`.
+
+        Raises:
+            Unsupported: the range of the data is unknown.
+        """
+        from xaiexp.builtin.methods.sampling import Mean, Spread
+
+        like = batch.features, batch.inputs
+        moment = Spread(*like, self.n_samples) if self.moment == "variance" else Mean(*like)
+        for gradients in self.gradients(model, batch, rng):
+            moment.add(gradients.square() if self.moment == "mean square" else gradients)
+        return Estimate(moment.value(), moment.standard_error())
+
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
         """One forward and one backward for each noisy copy."""
         return Cost(1, 1) * self.n_samples
@@ -69,19 +85,7 @@ class SmoothGrad(_Noisy):
     summary = "gradients averaged over noisy copies of the input"
     source = "Smilkov et al. 2017, SmoothGrad, equation of section 3"
     signed = True
-
-    def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Estimate:
-        """See :meth:`xaiexp.contract.Method.attribute`.
-
-        Raises:
-            Unsupported: the range of the data is unknown.
-        """
-        from xaiexp.builtin.methods.sampling import Mean
-
-        mean = Mean(batch.features, batch.inputs)
-        for gradients in self.gradients(model, batch, rng):
-            mean.add(gradients)
-        return Estimate(mean.value(), mean.standard_error())
+    moment = "mean"
 
 
 @dataclass(frozen=True)
@@ -97,19 +101,7 @@ class SmoothGradSquared(_Noisy):
     summary = "squared gradients averaged over noisy copies of the input"
     source = "Hooker et al. 2019, A Benchmark for Interpretability Methods in Deep Neural Networks, section 4 (SG-SQ)"
     signed = False
-
-    def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Estimate:
-        """See :meth:`xaiexp.contract.Method.attribute`.
-
-        Raises:
-            Unsupported: the range of the data is unknown.
-        """
-        from xaiexp.builtin.methods.sampling import Mean
-
-        mean = Mean(batch.features, batch.inputs)
-        for gradients in self.gradients(model, batch, rng):
-            mean.add(gradients.square())
-        return Estimate(mean.value(), mean.standard_error())
+    moment = "mean square"
 
 
 @dataclass(frozen=True)
@@ -125,16 +117,4 @@ class VarGrad(_Noisy):
     summary = "variance of the gradients over noisy copies of the input"
     source = "Adebayo et al. 2018, Local Explanation Methods for Deep Neural Networks Lack Sensitivity, section 3.1"
     signed = False
-
-    def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Estimate:
-        """See :meth:`xaiexp.contract.Method.attribute`.
-
-        Raises:
-            Unsupported: the range of the data is unknown.
-        """
-        from xaiexp.builtin.methods.sampling import Spread
-
-        spread = Spread(batch.features, batch.inputs, self.n_samples)
-        for gradients in self.gradients(model, batch, rng):
-            spread.add(gradients)
-        return Estimate(spread.value(), spread.standard_error())
+    moment = "variance"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from xaiexp.contract import Method
+from xaiexp.builtin.methods.shapley import OfCoalitions
 from xaiexp.parameters import Effort, Range
 from xaiexp.types import Batch, Cost, Estimate
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from xaiexp.builtin.methods.coalitions import Regression
     from xaiexp.draws import Draws
     from xaiexp.passes import Handle
 
@@ -47,7 +49,38 @@ def _pairs(d: int, all_of_them: int | None, n_samples: int | None, sample_factor
 
 
 @dataclass(frozen=True)
-class KernelShap(Method):
+class _Surrogate(OfCoalitions):
+    """What the two share: a model fitted to pairs of coalitions."""
+
+    n_samples: Annotated[int, Range(2)] | None = None
+    sample_factor: Annotated[float, Range(0.01), Effort(0.32, 1.0, 4.0)] = 1.0
+
+    @abstractmethod
+    def _pairs(self, d: int) -> tuple[int, bool]:
+        """How many pairs are taken for d features, and whether these are all there are."""
+
+    @abstractmethod
+    def _regression(self, counts: Tensor, width: int, taken: list[tuple[int, bool]]) -> Regression:
+        """The fit; see :meth:`xaiexp.builtin.methods.coalitions.Regression.of`."""
+
+    def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Estimate:
+        """See :meth:`xaiexp.contract.Method.attribute`.
+
+        Raises:
+            Unsupported: too many features, or too few samples to tell them apart.
+        """
+        assert reference is not None  # noqa: S101 -- the contract: it reads a baseline
+        counts = batch.features.counts.expand(len(batch))
+        taken = [self._pairs(d) for d in counts.tolist()]
+        return self._regression(counts, batch.features.d, taken).estimate(model, reference, rng)
+
+    def passes(self, shape: tuple[int, ...], d: int) -> Cost:
+        """The input, the reference and the coalitions."""
+        return Cost(2 + 2 * self._pairs(d)[0])
+
+
+@dataclass(frozen=True)
+class KernelShap(_Surrogate):
     """Shapley values by weighted least squares over coalitions of features, adding up to ``f(x) - f(x0)``.
 
     Args:
@@ -59,37 +92,18 @@ class KernelShap(Method):
 
     summary = "Shapley values by weighted least squares over coalitions of features"
     source = "Lundberg and Lee 2017, A Unified Approach to Interpreting Model Predictions, theorem 2"
-    needs = frozenset[str]()
-    precisions = ("fp32", "bf16", "fp16")  # no gradient that could vanish
-    reads_baseline = True
-    signed = True
-    complete = True
-    multiplied_by_inputs = True
 
-    n_samples: Annotated[int, Range(2)] | None = None
-    sample_factor: Annotated[float, Range(0.01), Effort(0.32, 1.0, 4.0)] = 1.0
+    def _pairs(self, d: int) -> tuple[int, bool]:
+        return shapley_pairs(d, self.n_samples, self.sample_factor)
 
-    def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Estimate:
-        """See :meth:`xaiexp.contract.Method.attribute`.
-
-        Raises:
-            Unsupported: too many features, or too few samples to tell them apart.
-        """
+    def _regression(self, counts: Tensor, width: int, taken: list[tuple[int, bool]]) -> Regression:
         from xaiexp.builtin.methods.regressions import ShapleyRegression
 
-        assert reference is not None  # noqa: S101 -- the contract: it reads a baseline
-        counts = batch.features.counts.expand(len(batch))
-        taken = [shapley_pairs(d, self.n_samples, self.sample_factor) for d in counts.tolist()]
-        regression = ShapleyRegression.of(counts, batch.features.d, taken)
-        return regression.estimate(model, reference, rng)
-
-    def passes(self, shape: tuple[int, ...], d: int) -> Cost:
-        """The input, the reference and the coalitions."""
-        return Cost(2 + 2 * shapley_pairs(d, self.n_samples, self.sample_factor)[0])
+        return ShapleyRegression.of(counts, width, taken)
 
 
 @dataclass(frozen=True)
-class Lime(Method):
+class Lime(_Surrogate):
     """A linear model of the scores of coalitions of features, fitted close to the input.
 
     Every feature is present with probability one half; a coalition weighs ``exp(-D^2 / (2 kernel_width^2))`` with
@@ -105,34 +119,15 @@ class Lime(Method):
 
     summary = "the coefficients of a linear model fitted to coalitions of features close to the input"
     source = "Ribeiro et al. 2016, Why Should I Trust You?, equations 1 and 2; the kernel and its width of the code"
-    needs = frozenset[str]()
-    precisions = ("fp32", "bf16", "fp16")  # no gradient that could vanish
-    reads_baseline = True
-    signed = True
     complete = False
-    multiplied_by_inputs = True
 
-    n_samples: Annotated[int, Range(2)] | None = None
-    sample_factor: Annotated[float, Range(0.01), Effort(0.32, 1.0, 4.0)] = 1.0
     kernel_width: Annotated[float, Range(0.01)] = 0.25
     alpha: Annotated[float, Range(0.0)] = 0.0
 
-    def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Estimate:
-        """See :meth:`xaiexp.contract.Method.attribute`.
+    def _pairs(self, d: int) -> tuple[int, bool]:
+        return lime_pairs(d, self.n_samples, self.sample_factor)
 
-        Raises:
-            Unsupported: too many features, or too few samples to tell them apart.
-        """
+    def _regression(self, counts: Tensor, width: int, taken: list[tuple[int, bool]]) -> Regression:
         from xaiexp.builtin.methods.regressions import LimeRegression
 
-        assert reference is not None  # noqa: S101 -- the contract: it reads a baseline
-        counts = batch.features.counts.expand(len(batch))
-        taken = [lime_pairs(d, self.n_samples, self.sample_factor) for d in counts.tolist()]
-        regression = LimeRegression.of(
-            counts, batch.features.d, taken, kernel_width=self.kernel_width, alpha=self.alpha
-        )
-        return regression.estimate(model, reference, rng)
-
-    def passes(self, shape: tuple[int, ...], d: int) -> Cost:
-        """The input, the reference and the coalitions."""
-        return Cost(2 + 2 * lime_pairs(d, self.n_samples, self.sample_factor)[0])
+        return LimeRegression.of(counts, width, taken, kernel_width=self.kernel_width, alpha=self.alpha)

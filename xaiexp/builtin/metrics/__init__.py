@@ -13,16 +13,14 @@ from xaiexp.builtin.metrics.faithfulness_correlations import (
 )
 from xaiexp.builtin.metrics.faithfulness_curves import (
     Aopc,
-    Comprehensiveness,
     Deletion,
     Insertion,
     Irof,
     MonotonicityArya,
     PixelFlipping,
-    Road,
-    Sufficiency,
 )
 from xaiexp.builtin.metrics.faithfulness_noise import Infidelity, PredictionGapImportant, PredictionGapUnimportant
+from xaiexp.builtin.metrics.faithfulness_shares import Comprehensiveness, Road, Sufficiency
 from xaiexp.builtin.metrics.localisation import (
     AveragePrecision,
     EnergyPointingGame,

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from xaiexp.builtin.metrics.faithfulness_curves import Removal, modalities_of
+from xaiexp.builtin.metrics.masking import Masking, Removal
 from xaiexp.contract import Metric
 from xaiexp.parameters import Range
-from xaiexp.types import Batch, Cost, Explanation, Modality, Scores
+from xaiexp.types import Batch, Cost, Explanation, Scores
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,7 +51,7 @@ class Completeness(Metric):
 
 
 @dataclass(frozen=True)
-class NonSensitivity(Metric):
+class NonSensitivity(Masking):
     """The share of features that have no attribution but an effect, or an effect but no attribution, in [0, 1].
 
     The effect of a feature is what removing it alone does to the explained score. 0 is a map whose silent features are
@@ -69,18 +69,10 @@ class NonSensitivity(Metric):
     higher_is_better = False
     bounds = (0.0, 1.0)
     needs_sign = False
-    scale_invariant = True
-    re_explains = False
     unit = "1"
-    also = ("shift",)
 
     epsilon: Annotated[float, Range(0, 1)] = 0.01
     removal: Removal = "auto"
-
-    @property
-    def modalities(self) -> tuple[Modality, ...]:  # type: ignore[override]  # a fact that a parameter decides
-        """Noisy linear imputation needs neighbours."""
-        return modalities_of(self.removal)
 
     def score_all(self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws) -> Scores:
         """The values ``[M, N]`` of M explanations; the effects are measured once for all."""

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from xaiexp.builtin.metrics.faithfulness_curves import Removal, modalities_of
+from xaiexp.builtin.metrics.masking import Masking, Removal
 from xaiexp.contract import Metric
 from xaiexp.parameters import Effort, Range
-from xaiexp.types import Batch, Cost, Explanation, Modality, Scores
+from xaiexp.types import Batch, Cost, Explanation, Scores
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -78,7 +78,7 @@ class Entropy(Metric):
 
 
 @dataclass(frozen=True)
-class EffectiveComplexity(Metric):
+class EffectiveComplexity(Masking):
     """The smallest share of the features, largest magnitudes first, that keeps the explained score, in [0, 1].
 
     Kept is the score from the k on from which ``|f(x) - f(x_k)| <= epsilon * |f(x) - f(x_0)|``, with the k features of
@@ -101,19 +101,11 @@ class EffectiveComplexity(Metric):
     higher_is_better = False
     bounds = (0.0, 1.0)
     needs_sign = False
-    scale_invariant = True
-    re_explains = False
     unit = "1"
-    also = ("shift",)
 
     epsilon: Annotated[float, Range(0, 1, exclusive=True)] = 0.1
     steps: Annotated[int, Range(1), Effort(5, 16, 64)] = 16
     removal: Removal = "auto"
-
-    @property
-    def modalities(self) -> tuple[Modality, ...]:  # type: ignore[override]  # a fact that a parameter decides
-        """Noisy linear imputation needs neighbours."""
-        return modalities_of(self.removal)
 
     def score_all(self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws) -> Scores:
         """The values ``[M, N]`` of M explanations, in one stream of full batches."""

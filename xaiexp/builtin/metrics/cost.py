@@ -6,6 +6,7 @@ The books count a whole batch; passes and seconds are shared equally among its e
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,9 +40,9 @@ class _Spent(Metric):
         cost = float("nan") if spent is None else self.of_one(spent, len(batch))
         return batch.inputs.new_full((len(batch),), cost)
 
+    @abstractmethod
     def of_one(self, spent: Spent, examples: int) -> float:
         """The cost of one example of a batch."""
-        raise NotImplementedError
 
     def passes(self, shape: tuple[int, ...], d: int, explanations: int) -> Cost | None:
         """None at all."""

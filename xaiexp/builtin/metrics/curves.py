@@ -6,7 +6,6 @@ highest or the lowest first.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -20,7 +19,7 @@ from xaiexp.draws import Draws
 from xaiexp.passes import Handle
 from xaiexp.types import Batch, Explanation, Output
 
-__all__ = ["Curves", "area", "curves", "grid", "number", "numbers", "places", "undefined"]
+__all__ = ["Curves", "area", "curves", "grid", "numbers", "places", "undefined"]
 
 First = Literal["highest", "lowest"]
 
@@ -57,18 +56,8 @@ def grid(counts: Tensor, points: Tensor) -> Tensor:
     return torch.minimum((2 * k * counts + points) // (2 * points), counts)
 
 
-def number(share: float, count: int) -> int:
-    """How many of ``count`` features a share of them is: rounded up, so that it is never none of some.
-
-    >>> [number(share, 30) for share in (0.01, 0.1, 0.5, 1.0)]
-    [1, 3, 15, 30]
-    """
-    # Not a hair above a whole number: 0.1 * 30 is 3.0000000000000004.
-    return min(count, math.ceil(share * count - 1e-9))
-
-
 def numbers(shares: Sequence[float], counts: Tensor) -> Tensor:
-    """:func:`number` for each example and share, int64 ``[N, K]``."""
+    """:func:`.masking.number` for each example and share, int64 ``[N, K]``."""
     told = torch.tensor(shares, dtype=torch.float64, device=counts.device) * counts.unsqueeze(1)
     return torch.minimum((told - 1e-9).ceil().long().clamp(min=0), counts.unsqueeze(1))
 

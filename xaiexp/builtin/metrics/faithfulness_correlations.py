@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from xaiexp.builtin.metrics.faithfulness_curves import Removal, modalities_of
-from xaiexp.contract import Metric
+from xaiexp.builtin.metrics.masking import Masking, Removal, modalities_of
 from xaiexp.parameters import Effort, Range
 from xaiexp.types import Batch, Cost, Explanation, Modality, Scores
 
@@ -28,16 +27,13 @@ __all__ = ["FaithfulnessCorrelation", "FaithfulnessEstimate", "MonotonicityNguye
 
 
 @dataclass(frozen=True)
-class _Correlation(Metric):
+class _Correlation(Masking):
     """A correlation between attributions and effects."""
 
     higher_is_better = True
     bounds = (-1.0, 1.0)
     needs_sign = True
-    scale_invariant = True
-    re_explains = False
     unit = "1"
-    also = ("shift",)
 
     def _scores(self, batch: Batch, explanations: Sequence[Explanation], values: Tensor, shift: Tensor) -> Scores:
         """Values ``[M, N]``, NaN for maps that have no sign where it is read; shifts ``[N]`` are of all alike."""
@@ -78,11 +74,6 @@ class FaithfulnessCorrelation(_Correlation):
     share: Annotated[float, Range(0, 1, exclusive=True)] = 0.2
     removal: Removal = "auto"
 
-    @property
-    def modalities(self) -> tuple[Modality, ...]:  # type: ignore[override]  # a fact that a parameter decides
-        """Noisy linear imputation needs neighbours."""
-        return modalities_of(self.removal)
-
     def score_all(self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws) -> Scores:
         """The values ``[M, N]`` of M explanations; NaN for those without signs."""
         from xaiexp.builtin.metrics.correlations import of_subsets
@@ -119,11 +110,6 @@ class SensitivityN(_Correlation):
     shares: tuple[Annotated[float, Range(0, 1)], ...] = (0.1, 0.3, 0.5, 0.7, 0.9)
     removal: Removal = "auto"
 
-    @property
-    def modalities(self) -> tuple[Modality, ...]:  # type: ignore[override]  # a fact that a parameter decides
-        """Noisy linear imputation needs neighbours."""
-        return modalities_of(self.removal)
-
     def score_all(self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws) -> Scores:
         """The values ``[M, N]`` of M explanations; NaN for those without signs."""
         from xaiexp.builtin.metrics.correlations import of_subsets
@@ -155,11 +141,6 @@ class FaithfulnessEstimate(_Correlation):
 
     n_features: Annotated[int, Range(2), Effort(20, 64, 256)] = 64
     removal: Removal = "auto"
-
-    @property
-    def modalities(self) -> tuple[Modality, ...]:  # type: ignore[override]  # a fact that a parameter decides
-        """Noisy linear imputation needs neighbours."""
-        return modalities_of(self.removal)
 
     def score_all(self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws) -> Scores:
         """The values ``[M, N]`` of M explanations; NaN for those without signs."""

@@ -7,118 +7,37 @@ how far the masked inputs that were evaluated leave the data on average (see :mo
 compare with.
 
 A note on peers: Quantus' ``RegionPerturbation`` (AOPC) is declared "lower is better" in every order, though removing
-the most relevant regions first should change much; its ``ROAD`` gives one number a data set, from the first
-mini-batch only where the data come in several. Here the direction follows from the order, and there is one value an
-example, whatever the batches.
+the most relevant regions first should change much. Here the direction follows from the order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated
 
-from xaiexp.contract import Metric
+from xaiexp.builtin.metrics.ordered import FIRST, Order, Ordered
 from xaiexp.parameters import Effort, Range
-from xaiexp.types import MODALITIES, Batch, Cost, Explanation, Modality, Scores
+from xaiexp.types import Batch, Cost, Explanation, Scores
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from xaiexp.builtin.metrics.curves import Curves, First
     from xaiexp.draws import Draws
     from xaiexp.passes import Handle
-    from xaiexp.types import Output
 
 __all__ = [
     "Aopc",
-    "Comprehensiveness",
     "Deletion",
     "Insertion",
     "Irof",
     "MonotonicityArya",
     "PixelFlipping",
-    "Removal",
-    "Road",
-    "Sufficiency",
 ]
-
-Removal = Literal[
-    "auto",
-    "blur",
-    "mean",
-    "zero",
-    "constant",
-    "black",
-    "white",
-    "max_distance",
-    "inpaint",
-    "pad_token",
-    "mask_token",
-    "noisy_linear",
-]
-Order = Literal["morf", "lerf", "difference"]
-_FIRST: dict[str, tuple[First, ...]] = {
-    "morf": ("highest",),
-    "lerf": ("lowest",),
-    "difference": ("highest", "lowest"),
-}
-
-
-def modalities_of(removal: str) -> tuple[Modality, ...]:
-    """What a removal is for, as far as this metric can be asked."""
-    return ("image", "series") if removal == "noisy_linear" else MODALITIES
 
 
 @dataclass(frozen=True)
-class _Ordered(Metric):
-    """A measure of curves.
-
-    Args:
-        removal: what a removed feature becomes.
-    """
-
-    bounds: ClassVar[tuple[float | None, float | None]] = (0.0, 1.0)
-    needs_sign = False
-    scale_invariant = True
-    re_explains = False
-    unit = "probability"
-    also = ("shift",)
-
-    removal: Removal = "auto"
-
-    @property
-    def modalities(self) -> tuple[Modality, ...]:  # type: ignore[override]  # a fact that a parameter decides
-        """Noisy linear imputation needs neighbours."""
-        return modalities_of(self.removal)
-
-    def _drawn(
-        self,
-        model: Handle,
-        batch: Batch,
-        explanations: Sequence[Explanation],
-        rng: Draws,
-        gone: Tensor,
-        first: Sequence[First] = ("highest",),
-        output: Output | None = "probability",
-        by_mean: bool = False,
-    ) -> Curves:
-        from xaiexp.builtin.metrics.curves import curves
-
-        return curves(model, batch, explanations, rng, self.removal, gone, first, output, by_mean)
-
-    def _scores(self, batch: Batch, explanations: Sequence[Explanation], values: Tensor, shift: Tensor) -> Scores:
-        """Values and shifts ``[M, N]``; shifts of several curves an explanation ``[O * M, N]`` are averaged."""
-        from xaiexp.builtin.metrics.curves import undefined
-
-        nothing = undefined(batch, explanations)
-        shift = shift.view(-1, *values.shape).mean(dim=0)
-        values, shift = (x.masked_fill(nothing, float("nan")).to(batch.inputs.dtype) for x in (values, shift))
-        return Scores(values, {"shift": shift})
-
-
-@dataclass(frozen=True)
-class _Stepwise(_Ordered):
+class _Stepwise(Ordered):
     """A measure of a curve from the whole input to the empty one, or back.
 
     Args:
@@ -157,8 +76,8 @@ class Deletion(_Stepwise):
         steps: at how many evenly spaced numbers of features the probability is taken, besides the start; examples
             with fewer features go one at a time.
         removal: what a removed feature becomes: the name of a baseline with one reference, in data space;
-            ``noisy_linear`` (see :class:`Road`); ``auto`` is blur for pictures, mean for tables and series, zero for
-            texts.
+            ``noisy_linear`` (see :class:`xaiexp.builtin.metrics.faithfulness_shares.Road`); ``auto`` is blur for
+            pictures, mean for tables and series, zero for texts.
     """
 
     summary = "area under the target's probability as the highest attributions are removed first"
@@ -258,7 +177,7 @@ class Aopc(_Stepwise):
     def score_all(self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws) -> Scores:
         """The values ``[M, N]`` of M explanations."""
         gone, _, own = self._grid(batch)
-        drawn = self._drawn(model, batch, explanations, rng, gone, _FIRST[self.order], output=None)
+        drawn = self._drawn(model, batch, explanations, rng, gone, FIRST[self.order], output=None)
         drops = (drawn.values[..., :1] - drawn.values) * own
         values = drops.sum(dim=2) / own.sum(dim=1)
         if self.order == "difference":
@@ -268,7 +187,7 @@ class Aopc(_Stepwise):
 
     def passes(self, shape: tuple[int, ...], d: int, explanations: int) -> Cost | None:
         """The points between the ends for every explanation and order, and the empty input once."""
-        return Cost(forward=1 + len(_FIRST[self.order]) * explanations * (min(self.steps, d) - 1))
+        return Cost(forward=1 + len(FIRST[self.order]) * explanations * (min(self.steps, d) - 1))
 
 
 @dataclass(frozen=True)
@@ -338,126 +257,3 @@ class MonotonicityArya(_Stepwise):
         fine = (drawn.values.diff(dim=2) <= slack) & own[:, 1:]
         good = fine.sum(dim=2).double() / own[:, 1:].sum(dim=1)
         return self._scores(batch, explanations, good if self.share else (good == 1).double(), drawn.shift)
-
-
-@dataclass(frozen=True)
-class _Shares(_Ordered):
-    """A measure at given shares of the features."""
-
-    shares: tuple[Annotated[float, Range(0, 1)], ...] = (0.01, 0.05, 0.1, 0.2, 0.5)
-
-    def _number(self, batch: Batch) -> Tensor:
-        from xaiexp.builtin.metrics.curves import numbers
-
-        return numbers(self.shares, batch.features.counts.expand(len(batch)))
-
-    def _cost(self, d: int, explanations: int, orders: int = 1, kept: bool = False) -> Cost:
-        import math
-
-        several = {min(d, math.ceil(share * d - 1e-9)) for share in self.shares}
-        gone = {d - each if kept else each for each in several}
-        return Cost(forward=int(d in gone and d > 0) + explanations * orders * len(gone - {0, d}))
-
-
-@dataclass(frozen=True)
-class Comprehensiveness(_Shares):
-    """How far the probability falls without the top features: the mean of ``p(x) - p(x without the top q)`` over q.
-
-    In [-1, 1]; always the probability. The top q of the features is rounded up to whole features. The mean is over
-    the shares, as in the code of ERASER; the paper's sum has one more term, 0 (nothing removed), in its denominator.
-
-    Args:
-        removal: what a removed feature becomes: as for :class:`Deletion`; ERASER deletes tokens.
-        shares: the shares q of the features.
-    """
-
-    summary = "mean fall of the probability without the top 1, 5, 10, 20 and 50 % of the features"
-    source = "DeYoung et al. 2020, ERASER, equation 1, aggregated over bins as in section 4.2"
-    higher_is_better = True
-    bounds = (-1.0, 1.0)
-
-    def score_all(self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws) -> Scores:
-        """The values ``[M, N]`` of M explanations."""
-        drawn = self._drawn(model, batch, explanations, rng, self._number(batch))
-        whole = model.scores(output="probability").double()
-        return self._scores(batch, explanations, whole - drawn.values.mean(dim=2), drawn.shift)
-
-    def passes(self, shape: tuple[int, ...], d: int, explanations: int) -> Cost | None:
-        """One for each explanation and each number of features that is neither none nor all; all removed, once."""
-        return self._cost(d, explanations)
-
-
-@dataclass(frozen=True)
-class Sufficiency(_Shares):
-    """How far the probability falls with the top features alone: the mean of ``p(x) - p(the top q alone)`` over q.
-
-    In [-1, 1]; low means that the top features are enough. As :class:`Comprehensiveness`.
-
-    Args:
-        removal: what a removed feature becomes: as for :class:`Deletion`.
-        shares: the shares q of the features.
-    """
-
-    summary = "mean fall of the probability with the top 1, 5, 10, 20 and 50 % of the features alone"
-    source = "DeYoung et al. 2020, ERASER, equation 2, aggregated over bins as in section 4.2"
-    higher_is_better = False
-    bounds = (-1.0, 1.0)
-
-    def score_all(self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws) -> Scores:
-        """The values ``[M, N]`` of M explanations."""
-        gone = batch.features.counts.expand(len(batch)).unsqueeze(1) - self._number(batch)
-        drawn = self._drawn(model, batch, explanations, rng, gone, ("lowest",))
-        whole = model.scores(output="probability").double()
-        return self._scores(batch, explanations, whole - drawn.values.mean(dim=2), drawn.shift)
-
-    def passes(self, shape: tuple[int, ...], d: int, explanations: int) -> Cost | None:
-        """One for each explanation and each number of features that is neither none nor all; none kept, once."""
-        return self._cost(d, explanations, kept=True)
-
-
-@dataclass(frozen=True)
-class Road(_Shares):
-    """Remove and debias: the mean probability without given shares of the features, imputed from what is left.
-
-    Most relevant first (``morf``) a low value is good, least relevant first (``lerf``) a high one; ``difference`` is
-    LeRF minus MoRF. In [0, 1], and in [-1, 1] for the difference. A removed pixel is the weighted mean of its eight
-    neighbours (1/6 direct, 1/12 diagonal) plus noise of a hundredth of the data's range, so that the shape of the
-    mask does not give the class away; the equations are solved for all masked inputs at once, to a thousandth of the
-    range. In a series, a removed stretch becomes the straight line between its neighbours, plus noise. Rong et al.
-    take the accuracy over a data set; the probability of the target is its value for one example.
-
-    Args:
-        removal: ``noisy_linear``, for pictures and series, or as for :class:`Deletion`.
-        shares: the shares of the features that are removed.
-        order: ``morf``, ``lerf`` or ``difference``.
-    """
-
-    summary = "mean probability without shares of the features, noisily imputed from their neighbours"
-    source = "Rong et al. 2022, A Consistent and Efficient Evaluation Strategy for Attribution Methods, section 4"
-
-    removal: Removal = "noisy_linear"
-    shares: tuple[Annotated[float, Range(0, 1)], ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9)
-    order: Order = "morf"
-
-    @property
-    def higher_is_better(self) -> bool:  # type: ignore[override]  # a fact that a parameter decides
-        """What is least relevant may be removed without a fall."""
-        return self.order != "morf"
-
-    @property
-    def bounds(self) -> tuple[float | None, float | None]:  # type: ignore[override]  # a fact that a parameter decides
-        """Of a probability, or of the difference of two."""
-        return (-1.0 if self.order == "difference" else 0.0, 1.0)
-
-    def score_all(self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws) -> Scores:
-        """The values ``[M, N]`` of M explanations."""
-        drawn = self._drawn(model, batch, explanations, rng, self._number(batch), _FIRST[self.order])
-        values = drawn.values.mean(dim=2)
-        if self.order == "difference":
-            most, least = values.chunk(2)
-            values = least - most
-        return self._scores(batch, explanations, values, drawn.shift)
-
-    def passes(self, shape: tuple[int, ...], d: int, explanations: int) -> Cost | None:
-        """One for each explanation, order and number of features; all removed, once."""
-        return self._cost(d, explanations, len(_FIRST[self.order]))

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from xaiexp.builtin.metrics.faithfulness_curves import Removal, modalities_of
+from xaiexp.builtin.metrics.masking import Removal, modalities_of, number
 from xaiexp.contract import Metric
 from xaiexp.parameters import Effort, Range
 from xaiexp.types import Batch, Cost, Explanation, Modality, Scores
@@ -128,9 +128,7 @@ class _PredictionGap(Metric):
 
     def passes(self, shape: tuple[int, ...], d: int, explanations: int) -> Cost | None:
         """One for each sample and explanation; none where no feature is left for the noise."""
-        import math
-
-        top = min(d, math.ceil(self.share * d - 1e-9))
+        top = number(self.share, d)
         return Cost(forward=self.n_samples * explanations if (top if self.important else d - top) > 0 else 0)
 
 

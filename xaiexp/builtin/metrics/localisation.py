@@ -11,6 +11,7 @@ otherwise. No passes.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -62,9 +63,9 @@ class _Localisation(Metric):
             return batch.inputs.new_full((len(batch),), float("nan"))
         return self.located(batch, batch.masks, evidence(explanation, self.of)).to(batch.inputs.dtype)
 
+    @abstractmethod
     def located(self, batch: Batch, masks: Tensor, evidence: Tensor) -> Tensor:
         """The values ``[N]`` of evidence ``[N, d]``."""
-        raise NotImplementedError
 
     def passes(self, shape: tuple[int, ...], d: int, explanations: int) -> Cost | None:
         """None at all."""

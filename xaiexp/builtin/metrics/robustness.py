@@ -33,7 +33,31 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class SensitivityMax(Metric):
+class _Nearby(Metric):
+    """A measure of how far attributions move from the input to points near it.
+
+    Args:
+        perturb_radius: radius of the ball relative to the range of the data.
+        n_perturb_samples: points per example.
+    """
+
+    higher_is_better = False
+    bounds = (0.0, None)
+    needs_sign = False
+    scale_invariant = True
+    re_explains = True
+    spaces: ClassVar[tuple[Space, ...]] = ("input", "layer", "neuron")
+
+    perturb_radius: Annotated[float, Range(0, exclusive=True)] = 0.02
+    n_perturb_samples: Annotated[int, Range(1), Effort(3, 10, 40)] = 10
+
+    def passes(self, shape: tuple[int, ...], d: int, explanations: int) -> Cost | None:
+        """None of its own: all it costs is re-explaining, ``n_perturb_samples`` times."""
+        return Cost(forward=0)
+
+
+@dataclass(frozen=True)
+class SensitivityMax(_Nearby):
     """The largest relative change of the attributions near the input: ``max_s ||phi(x_s) - phi(x)|| / ||phi(x)||``.
 
     Over ``n_perturb_samples`` points ``x_s``, uniform in the L-infinity ball around the input; norms are Euclidean,
@@ -46,16 +70,7 @@ class SensitivityMax(Metric):
 
     summary = "the largest relative change of the attributions in a small ball around the input"
     source = "Yeh et al. 2019, On the (In)fidelity and Sensitivity of Explanations, definition 3; relative as in Captum"
-    higher_is_better = False
-    bounds = (0.0, None)
-    needs_sign = False
-    scale_invariant = True
-    re_explains = True
     unit = "1"
-    spaces = ("input", "layer", "neuron")
-
-    perturb_radius: Annotated[float, Range(0, exclusive=True)] = 0.02
-    n_perturb_samples: Annotated[int, Range(1), Effort(3, 10, 40)] = 10
 
     def score_all(self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws) -> Tensor:
         """The values ``[M, N]`` of M explanations."""
@@ -63,13 +78,9 @@ class SensitivityMax(Metric):
 
         return largest_changes(model, batch, explanations, rng, self.perturb_radius, self.n_perturb_samples)
 
-    def passes(self, shape: tuple[int, ...], d: int, explanations: int) -> Cost | None:
-        """None of its own: all it costs is re-explaining, ``n_perturb_samples`` times."""
-        return Cost(forward=0)
-
 
 @dataclass(frozen=True)
-class LocalLipschitz(Metric):
+class LocalLipschitz(_Nearby):
     """The steepest change of the attributions near the input: ``max_s ||phi(x_s) - phi(x)|| / ||x_s - x||``.
 
     Over ``n_perturb_samples`` points ``x_s`` near the input; the lower norm is over elements, in model space. At
@@ -82,16 +93,8 @@ class LocalLipschitz(Metric):
 
     summary = "the steepest change of the attributions per unit of input in a small ball (local Lipschitz estimate)"
     source = "Alvarez-Melis and Jaakkola 2018, On the Robustness of Interpretability Methods, equation 2"
-    higher_is_better = False
-    bounds = (0.0, None)
-    needs_sign = False
     scale_invariant = False
-    re_explains = True
     unit = "attribution/input"
-    spaces = ("input", "layer", "neuron")
-
-    perturb_radius: Annotated[float, Range(0, exclusive=True)] = 0.02
-    n_perturb_samples: Annotated[int, Range(1), Effort(3, 10, 40)] = 10
 
     def score_all(self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws) -> Tensor:
         """The values ``[M, N]`` of M explanations."""
@@ -99,13 +102,9 @@ class LocalLipschitz(Metric):
 
         return steepest_changes(model, batch, explanations, rng, self.perturb_radius, self.n_perturb_samples)
 
-    def passes(self, shape: tuple[int, ...], d: int, explanations: int) -> Cost | None:
-        """None of its own: all it costs is re-explaining, ``n_perturb_samples`` times."""
-        return Cost(forward=0)
-
 
 @dataclass(frozen=True)
-class _Relative(Metric):
+class _Relative(_Nearby):
     """The largest relative change of the attributions, per change of something else.
 
     Args:
@@ -116,16 +115,8 @@ class _Relative(Metric):
             that much.
     """
 
-    higher_is_better = False
-    bounds = (0.0, None)
-    needs_sign = False
-    scale_invariant = True
-    re_explains = True
     against: ClassVar[Literal["input", "output", "representation"]]
-    spaces: ClassVar[tuple[Space, ...]] = ("input", "layer", "neuron")
 
-    perturb_radius: Annotated[float, Range(0, exclusive=True)] = 0.02
-    n_perturb_samples: Annotated[int, Range(1), Effort(3, 10, 40)] = 10
     eps_min: Annotated[float, Range(0, exclusive=True)] = 1e-6
     floor: Annotated[float, Range(0, 1, exclusive=True)] = 0.1
 
