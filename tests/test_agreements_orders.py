@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy import stats
 
-from xaiexp.builtin.agreements.ranking import average_ranks
-from xaiexp.builtin.agreements.top_k import first_places
+from xaiexp.builtin.agreements.orders import average_ranks
+from xaiexp.builtin.agreements.top_k import tops
 
 _RANDOM = np.random.default_rng(0)
 MAPS = {
@@ -29,6 +29,8 @@ def test_average_ranks_are_those_of_scipy(maps: np.ndarray, dtype: torch.dtype) 
 @pytest.mark.parametrize("k", [1, 2, 5, 6])
 @pytest.mark.parametrize("maps", MAPS.values(), ids=MAPS)
 def test_first_places_are_the_lowest_ranks_of_scipy_up_to_k(maps: np.ndarray, k: int) -> None:
-    given = torch.tensor(maps, dtype=torch.float32)
-    lowest = stats.rankdata(-given.numpy(), axis=-1, method="min") - 1
-    assert np.array_equal(first_places(given, k).numpy(), np.minimum(lowest, k))
+    given = torch.tensor(maps, dtype=torch.float32).unsqueeze(0)
+    lowest = stats.rankdata(-given[0].abs().numpy(), axis=-1, method="min") - 1
+    found = tops(given, k, zeros=True)
+    places = torch.full_like(given, k, dtype=torch.int32).scatter_(-1, found.features, found.first)
+    assert np.array_equal(places[0].numpy(), np.minimum(lowest, k))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xaiexp.comparison import agree_all, agree_together
+from xaiexp.comparison import agree_all, agree_together, gathered
 from xaiexp.contract import KINDS, Agreement, Baseline, Component, Method, Metric, offered
 from xaiexp.draws import Draws
 from xaiexp.errors import MismatchError, UnknownName, Unsupported, nearest
@@ -167,12 +168,12 @@ def agree(a: Tensor, b: Tensor, measure: str | Agreement, /, **params: Any) -> T
         raise MismatchError(
             "attributions", f"must both be [N, ...] of one shape, here {list(a.shape)}", got=list(b.shape)
         )
-    maps = torch.stack([a.detach().flatten(1), b.detach().flatten(1)])
-    d = maps.shape[2]
+    d = math.prod(a.shape[1:])
     features = FeatureMap.from_index(torch.arange(d, device=a.device).view(1, d), tuple(a.shape[1:]))
+    maps = gathered(torch.stack([a.detach().flatten(1), b.detach().flatten(1)]), features)
     if component.together:
-        return agree_together(component, maps, features, [True, True]).to(a.device)
-    return agree_all(component, maps, features, [True, True])[0, 1].to(a.device)
+        return agree_together(component, maps, [True, True]).to(a.device)
+    return agree_all(component, maps, [True, True])[0, 1].to(a.device)
 
 
 def components(kind: str | None = None) -> list[type[Component]]:

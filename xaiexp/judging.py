@@ -12,7 +12,7 @@ from torch import Tensor
 
 from xaiexp import registry
 from xaiexp.books import reason_of
-from xaiexp.comparison import agree_all, agree_together
+from xaiexp.comparison import agree_all, agree_together, gathered
 from xaiexp.contract import Agreement, Metric
 from xaiexp.draws import Draws
 from xaiexp.errors import CellError, UserError
@@ -118,27 +118,35 @@ class Judge:
         groups: dict[tuple[Any, ...], list[Cell]] = {}
         for cell, explanation in explanations.items():
             groups.setdefault((explanation.space, explanation.features.shape), []).append(cell)
-        out = {}
+        out: dict[tuple[str, Cell, Cell], Tensor] = {}
         for (space, _), cells in groups.items():
-            if len(cells) < 2:
+            if len(cells) > 1:
+                out |= self._agreement(explanations, cells, space)
+        return out
+
+    def _agreement(
+        self, explanations: Mapping[Cell, Explanation], cells: Sequence[Cell], space: str
+    ) -> dict[tuple[str, Cell, Cell], Tensor]:
+        """Agreement of the maps of some cells, all of one space and shape."""
+        out: dict[tuple[str, Cell, Cell], Tensor] = {}
+        stacked = torch.stack([explanations[cell].values.float() for cell in cells])
+        signed, features = [explanations[cell].signed for cell in cells], explanations[cells[0]].features
+        everybody = Cell(EVERY_METHOD if space == "input" else f"{EVERY_METHOD} ({space})", NO_BASELINE)
+        maps = gathered(stacked, features)
+        for label, measure in self._agreements.items():
+            if label in self.errors:
                 continue
-            maps = torch.stack([explanations[cell].values.float() for cell in cells])
-            signed = [explanations[cell].signed for cell in cells]
-            everybody = Cell(EVERY_METHOD if space == "input" else f"{EVERY_METHOD} ({space})", NO_BASELINE)
-            for label, measure in self._agreements.items():
-                if label in self.errors:
+            try:
+                if measure.together:
+                    out[label, everybody, everybody] = agree_together(measure, maps, signed)
                     continue
-                features = explanations[cells[0]].features
-                try:
-                    if measure.together:
-                        out[label, everybody, everybody] = agree_together(measure, maps, features, signed)
-                        continue
-                    table = agree_all(measure, maps, features, signed)
-                except Exception as error:  # a measure that fails costs its own numbers, nothing else
-                    self.errors[label] = reason_of(error)
-                    continue
-                for (i, j), values in table.items():
-                    out[label, cells[i], cells[j]] = values
+                table = agree_all(measure, maps, signed)
+            except Exception as error:  # a measure that fails costs its own numbers, nothing else
+                self.errors[label] = reason_of(error)
+                maps = gathered(stacked, features)
+                continue
+            for (i, j), values in table.items():
+                out[label, cells[i], cells[j]] = values
         return out
 
 

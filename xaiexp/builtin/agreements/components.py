@@ -1,4 +1,6 @@
-"""Agreement of two explanations of one example; the formulas are in :mod:`.top_k` and :mod:`.ranking`.
+"""Agreement of two explanations of one example, over the top of them or in pairs of features.
+
+The formulas are in :mod:`.top_k`, :mod:`.products` and :mod:`.pair_orders`.
 
 What holds for all of them:
 
@@ -169,15 +171,22 @@ class RankCorrelation(_Paired):
         """Agreement ``[P, N]`` of P pairs of the maps ``[M, N, d]``; NaN where undefined."""
         from xaiexp.builtin.agreements.products import spearman
 
-        return spearman(maps.abs(), pairs)
+        return spearman(maps, pairs, magnitudes=True)
 
 
 @dataclass(frozen=True)
 class PairwiseRankAgreement(_Paired):
     """The share of pairs of features that two maps put in the same order of magnitude, in [0, 1].
 
-    Over all pairs of features. A pair that ties in both maps has no order to agree on and is left out; one that
-    ties in one map counts a half, the expectation over breaking the tie at random.
+    A pair that ties in both maps has no order to agree on and is left out; one that ties in one map counts a half,
+    the expectation over breaking the tie at random.
+
+    Over all pairs of up to 512 features. Of more features, ``n_pairs`` pairs or a few more are taken, the same for all
+    maps, in which every feature stands equally often: the standard error is at most 0.0014, and the time follows the
+    number of features, not that of their pairs.
+
+    Args:
+        n_pairs: pairs of features that are enough; null is all of them, counted for one pair of maps after the other.
     """
 
     summary = "the share of pairs of features that two maps put in the same order of magnitude"
@@ -186,28 +195,35 @@ class PairwiseRankAgreement(_Paired):
     needs_sign = False
     symmetric = True
 
+    n_pairs: Annotated[int, Range(1)] | None = 1 << 17
+
     def compare_all(self, maps: Tensor, pairs: Sequence[tuple[int, int]]) -> Tensor:
         """Agreement ``[P, N]`` of P pairs of the maps ``[M, N, d]``; NaN where undefined."""
-        from xaiexp.builtin.agreements.ranking import pairwise_rank_agreement
+        from xaiexp.builtin.agreements.pair_orders import pairwise_rank_agreement
 
-        return pairwise_rank_agreement(maps.abs(), pairs)
+        return pairwise_rank_agreement(maps.abs(), pairs, self.n_pairs)
 
 
 @dataclass(frozen=True)
 class KendallTau(_Paired):
-    """Kendall's tau-b of two maps, in [-1, 1]; equals ``scipy.stats.kendalltau``.
+    """Kendall's tau-b of two maps, in [-1, 1]; equals ``scipy.stats.kendalltau`` over the pairs that are taken.
+
+    These are all pairs of up to 512 features, and ``n_pairs`` or a few more of more features, as in
+    ``pairwise_rank_agreement``: the standard error is at most 0.0028.
 
     Args:
         of: the signed ``values``, from most against to most for the target (NaN for methods that are not
             signed), or their ``magnitudes``.
+        n_pairs: pairs of features that are enough; null is all of them, counted for one pair of maps after the other.
     """
 
     summary = "Kendall's rank correlation tau-b of two maps' signed values (or magnitudes)"
-    source = "Kendall 1945 (tau-b); counted as in Knight 1966"
+    source = "Kendall 1945 (tau-b); a sample of the pairs of features: Blom 1976"
     bounds = (-1.0, 1.0)
     symmetric = True
 
     of: Literal["values", "magnitudes"] = "values"
+    n_pairs: Annotated[int, Range(1)] | None = 1 << 17
 
     @property
     def needs_sign(self) -> bool:  # type: ignore[override]  # a fact that a parameter decides
@@ -216,6 +232,6 @@ class KendallTau(_Paired):
 
     def compare_all(self, maps: Tensor, pairs: Sequence[tuple[int, int]]) -> Tensor:
         """Agreement ``[P, N]`` of P pairs of the maps ``[M, N, d]``; NaN where undefined."""
-        from xaiexp.builtin.agreements.ranking import kendall_tau
+        from xaiexp.builtin.agreements.pair_orders import kendall_tau
 
-        return kendall_tau(maps if self.of == "values" else maps.abs(), pairs)
+        return kendall_tau(maps if self.of == "values" else maps.abs(), pairs, self.n_pairs)

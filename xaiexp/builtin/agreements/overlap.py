@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from xaiexp.builtin.agreements.pairs import Prepared, over_pairs
-from xaiexp.builtin.agreements.top_k import filled_places, first_places, top_k_iou
+from xaiexp.builtin.agreements.orders import constant
+from xaiexp.builtin.agreements.top_k import compared, filled_places, looked_up, of_pairs, top_k_iou, tops
 
 __all__ = ["expected_iou", "rank_biased_overlap", "top_k_iou_adjusted"]
 
@@ -17,33 +18,37 @@ Pairs = Sequence[tuple[int, int]]
 
 
 def rank_biased_overlap(maps: Tensor, pairs: Pairs, p: float) -> Tensor:
-    """Extrapolated rank-biased overlap of P pairs of the maps ``[M, N, d]``, largest first: ``[P, N]``.
+    """Extrapolated rank-biased overlap of P pairs of the maps ``[M, N, d]``, largest magnitude first: ``[P, N]``.
 
     ``p^d A_d + (1 - p) / p * sum_k p^k A_k`` with ``A_k`` the agreement at depth k (Webber et al. 2010, equation 30;
     both rankings hold all d features). Features that tie stand at one place, so the top k may hold more than k of
-    them, and ``A_k = 2 |S_k & T_k| / (|S_k| + |T_k|)`` (equation 28).
+    them, and ``A_k = 2 |S_k & T_k| / (|S_k| + |T_k|)`` (equation 28). A feature is common to the two from the larger
+    of its two places on, so the sum over depths is a sum over features, of what all depths from there on weigh.
     """
-    d = maps.shape[-1]
+    m, n, d = maps.shape
+    out = torch.zeros(m, m, n, dtype=torch.float64, device=maps.device)
+    if not maps.numel():
+        return maps.new_full((len(pairs), n), float("nan"))
     # What lies deeper weighs less than a rounding error.
     depth = max(1, min(d, math.ceil(math.log(1e-9) / math.log(p))))
-
-    def prepare(part: Tensor) -> Prepared:
-        constant = part.amax(-1, keepdim=True) == part.amin(-1, keepdim=True)
-        places = first_places(part, depth)
-        return places, _upto(places, depth), constant
-
-    def measure(a: Prepared, b: Prepared) -> Tensor:
-        both = _upto(torch.maximum(a[0], b[0]), depth)
-        agreement = 2 * both / (a[1] + b[1])
-        powers = p ** torch.arange(1, depth + 1, dtype=torch.float64, device=maps.device)
-        value = (agreement * powers).sum(-1) * (1 - p) / p + powers[-1] * agreement[..., -1]
-        return value.masked_fill((a[2] | b[2]).squeeze(-1), float("nan"))
-
-    return over_pairs(maps, pairs, prepare, measure, (0.0, 1.0))
+    weights = p ** torch.arange(1, depth + 1, dtype=torch.float64, device=maps.device) * ((1 - p) / p)
+    weights[-1] += p**depth
+    found = tops(maps, depth, zeros=True)
+    sizes = _upto(found.first, depth)
+    for rows, left in compared(maps, found.features):
+        each = 2 * weights / (sizes[left, None, rows] + sizes[None, :, rows])
+        onwards = F.pad(each.flip(-1).cumsum(-1).flip(-1), (0, 1))
+        table = torch.full(maps[:, rows].shape, depth, dtype=found.first.dtype, device=maps.device)
+        table.scatter_(-1, found.features[:, rows], found.first[:, rows])
+        place = looked_up(table, found.features[left, rows]).clamp_(min=found.first[left, None, rows])
+        out[left, :, rows] = onwards.gather(-1, place.long()).sum(-1)
+    out = out.masked_fill(constant(maps, magnitudes=True).unsqueeze(0), float("nan"))
+    out = out.masked_fill(constant(maps, magnitudes=True).unsqueeze(1), float("nan"))
+    return of_pairs(out.permute(2, 0, 1), pairs).clamp(0.0, 1.0).to(maps.dtype)
 
 
 def _upto(places: Tensor, depth: int) -> Tensor:
-    """How many of the ``places [..., d]`` are less than 1, 2, ..., depth: float64 ``[..., depth]``."""
+    """How many of the ``places [..., K]`` are less than 1, 2, ..., depth: float64 ``[..., depth]``."""
     counts = places.new_zeros(*places.shape[:-1], depth + 1, dtype=torch.int32)
     counts.scatter_add_(-1, places.long(), torch.ones_like(places, dtype=torch.int32))
     return counts[..., :depth].cumsum(-1).double()

@@ -65,7 +65,7 @@ class Spearman(_Paired):
         """Agreement ``[P, N]`` of P pairs of the maps ``[M, N, d]``; NaN where undefined."""
         from xaiexp.builtin.agreements.products import spearman
 
-        return spearman(maps, pairs)
+        return spearman(maps, pairs, magnitudes=False)
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class RankBiasedOverlap(_Paired):
         """Agreement ``[P, N]`` of P pairs of the maps ``[M, N, d]``; NaN where undefined."""
         from xaiexp.builtin.agreements.overlap import rank_biased_overlap
 
-        return rank_biased_overlap(maps.abs(), pairs, self.p)
+        return rank_biased_overlap(maps, pairs, self.p)
 
 
 @dataclass(frozen=True)
@@ -198,4 +198,4 @@ class KendallW(_Paired):
         """Agreement ``[N]`` of M maps ``[M, N, d]``; NaN where one of them ranks nothing."""
         from xaiexp.builtin.agreements.products import concordance
 
-        return concordance(maps.abs())
+        return concordance(maps)

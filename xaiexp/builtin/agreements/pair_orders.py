@@ -1,0 +1,112 @@
+"""Agreement as the pairs of features that two maps put in the same order: all of them, or a sample.
+
+The sample: the features are put in a random order, once for all maps, and every feature is paired with the next few
+(after the last comes the first). Every feature then stands in equally many pairs, so that only the spread of single
+pairs is left, and the standard error of their mean, where each counts 1 or -1, is at most ``1 / sqrt(number of pairs)``
+(Blom 1976, Some properties of incomplete U-statistics). The signs of all maps meet in one matrix product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import stats
+from torch import Tensor
+
+from xaiexp.builtin.agreements.orders import blocks
+
+__all__ = ["kendall_tau", "pairwise_rank_agreement"]
+
+Pairs = Sequence[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """Pairs of features of P pairs of maps, float64 ``[P, N]`` each.
+
+    Args:
+        difference: those in the same order minus those in opposite ones.
+        left, right, both: those that do not tie in the one map, in the other, in either.
+    """
+
+    difference: Tensor
+    left: Tensor
+    right: Tensor
+    both: Tensor
+
+
+def kendall_tau(maps: Tensor, pairs: Pairs, n_pairs: int | None) -> Tensor:
+    """Kendall's tau-b of values: ``maps [M, N, d]`` to ``[P, N]``.
+
+    Args:
+        n_pairs: pairs of features that are enough, all where there are no more; None is all of them, counted by scipy
+            for one pair of maps after the other.
+    """
+    n = _counted(maps, pairs, n_pairs)
+    return (n.difference / (n.left.sqrt() * n.right.sqrt())).clamp(-1.0, 1.0).to(maps.dtype)
+
+
+def pairwise_rank_agreement(magnitudes: Tensor, pairs: Pairs, n_pairs: int | None) -> Tensor:
+    """The share of pairs of features in the same order: ``magnitudes [M, N, d]`` to ``[P, N]``.
+
+    Pairs that tie in both maps are left out, those that tie in one count a half; NaN for a constant map.
+
+    Args:
+        n_pairs: as in :func:`kendall_tau`.
+    """
+    n = _counted(magnitudes, pairs, n_pairs)
+    either = n.left + n.right - n.both
+    share = ((n.difference + either) / (2 * either)).masked_fill((n.left == 0) | (n.right == 0), float("nan"))
+    return share.clamp(0.0, 1.0).to(magnitudes.dtype)
+
+
+def _counted(maps: Tensor, pairs: Pairs, n_pairs: int | None) -> _Counts:
+    if n_pairs is not None:
+        return _sampled(maps, pairs, n_pairs)
+    numbers = maps.detach().cpu().numpy()
+    counts = [[_exactly(*each) for each in zip(numbers[i], numbers[j], strict=True)] for i, j in pairs]
+    table = torch.tensor(counts, dtype=torch.float64, device=maps.device).view(len(pairs), maps.shape[1], 4)
+    return _Counts(*table.unbind(2))
+
+
+def _exactly(a: NDArray[np.floating], b: NDArray[np.floating]) -> tuple[float, float, float, float]:
+    """The four counts for two maps ``[d]``, over all pairs of features."""
+    (of_a, a_counts), (of_b, b_counts) = (np.unique(x, return_inverse=True, return_counts=True)[1:] for x in (a, b))
+    every = len(a) * (len(a) - 1) // 2
+    together = np.unique(of_a * len(b_counts) + of_b, return_counts=True)[1]
+    a_ties, b_ties, both_ties = (int((t * (t - 1)).sum()) // 2 for t in (a_counts, b_counts, together))
+    left, right, both = every - a_ties, every - b_ties, every - a_ties - b_ties + both_ties
+    if not (left and right):
+        return 0.0, left, right, both
+    return round(float(stats.kendalltau(of_a, of_b).statistic) * (left * right) ** 0.5), left, right, both
+
+
+def _sampled(maps: Tensor, pairs: Pairs, n_pairs: int) -> _Counts:
+    """The counts over at least ``n_pairs`` pairs of features, or all of them."""
+    m, n, d = maps.shape
+    same = torch.zeros(n, m, m, dtype=torch.float64, device=maps.device)
+    untied = torch.zeros_like(same)
+    lags = min(d // 2, -(-n_pairs // max(1, d)))
+    order = torch.randperm(d, generator=torch.Generator().manual_seed(d)).to(maps.device)
+    order = torch.cat([order, order[:lags]])
+    for rows in blocks(maps):
+        part = maps[:, rows].transpose(0, 1)
+        ring = part.reshape(-1, d).index_select(1, order).view(*part.shape[:2], -1)
+        for lag in range(1, lags + 1):
+            # Half way round, the second half of the features meets the first once more.
+            count = d // 2 if 2 * lag == d else d
+            signs = (ring[..., lag : lag + count] - ring[..., :count]).sign_().float()
+            products = signs @ signs.transpose(1, 2)  # whole numbers, exact in float32 below 2^24
+            same[rows] += products
+            if bool((products.diagonal(dim1=1, dim2=2) < count).any()):  # something ties
+                signs.abs_()
+                untied[rows] += signs @ signs.transpose(1, 2)
+            else:
+                untied[rows] += count
+    left, right = torch.tensor(list(pairs), dtype=torch.int64, device=maps.device).view(-1, 2).unbind(1)
+    own = untied.diagonal(dim1=1, dim2=2)
+    return _Counts(same[:, left, right].T, own[:, left].T, own[:, right].T, untied[:, left, right].T)
