@@ -137,3 +137,17 @@ def test_a_cell_without_values_has_no_rank_interval():
     ends = rank_intervals(values, True, seed=0)
     assert np.isnan(ends[:, 0]).all()
     assert ends[:, 1].tolist() == [1, 1]
+
+
+def test_examples_of_one_order_agree_wholly_whatever_they_lack():
+    # The third place among four is another one than among five.
+    values = np.arange(5.0)[:, None] + 0.1 * np.random.default_rng(0).random((5, 30))
+    values[4, :15] = NAN
+    assert alpha_interval(values, True, seed=0) == pytest.approx((1, 1, 1))
+
+
+def test_rounding_makes_no_order():
+    values = np.random.default_rng(3).normal(size=(2, 40)) + np.array([[3.0], [5.0]])
+    copied, rounded = (np.concatenate([values, values[:1] * factor]) for factor in (1.0, 1 + 3e-7))
+    assert alpha_interval(rounded, True, seed=0) == pytest.approx(alpha_interval(copied, True, seed=0))
+    np.testing.assert_array_equal(rank_intervals(rounded, True, seed=0), [[2.5, 1, 2.5], [2.5, 1, 2.5]])

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import xaiexp
 from xaiexp import cli
+from xaiexp.intervals import bootstrap_interval, crossed_intervals
 from xaiexp.report import build
 from xaiexp.report.diagrams import cliques, critical_difference_svg
-from xaiexp.report.studies import read_study
-from xaiexp.report.verdicts import judgements, pooled, sources
+from xaiexp.report.results import agreements
+from xaiexp.report.seeds import pooled
+from xaiexp.report.studies import Gallery, StudyFolder, read_study
+from xaiexp.report.verdicts import judgements, sources
 from xaiexp.report.wording import number
-from xaiexp.statistics import bootstrap_interval
 
 WORDS = [
     "model=digits_mlp",
@@ -119,3 +123,112 @@ def test_the_diagram_escapes_names_and_names_every_cell():
     assert "a&lt;b" in svg
     assert "c &amp; d" in svg
     assert svg.count("<polyline") == 3
+
+
+def study(scores, seed=0, model_seed=0, steps=8):
+    """A study of one metric from ``[cells, N]``, as far as pooling reads it."""
+    parts = [
+        pd.DataFrame(
+            {
+                "model": "net",
+                "dataset": "data",
+                "seed": seed,
+                "method": f"m{k}",
+                "baseline": "none",
+                "metric": "m",
+                "example": [f"e{i:03d}" for i in range(len(row))],
+                "target": 0,
+                "value": row,
+            }
+        )
+        for k, row in enumerate(scores)
+    ]
+    record = {
+        "study": {"model": "net", "dataset": "data", "seed": seed, "examples": len(scores[0])},
+        "model": {"name": "net", "parameters": {"seed": model_seed}},
+        "dataset": {"name": "data", "parameters": {}},
+        "methods": {"m0": {"name": "m0", "parameters": {"steps": steps}}, "m1": {"name": "m1", "parameters": {}}},
+        "metrics": {"m": {"name": "m", "parameters": {}, "higher_is_better": True}},
+    }
+    empty = pd.DataFrame()
+    rows = pd.concat(parts, ignore_index=True)
+    return StudyFolder(Path(), "", record, empty, rows, empty, empty, empty, Gallery(), {})
+
+
+def scored(*shape, draw=0):
+    return np.random.default_rng(draw).normal(size=shape) + 3 * np.arange(shape[0])[:, None]
+
+
+def test_seeds_are_pooled_with_intervals_for_other_seeds():
+    values = np.stack([scored(2, 12, draw=seed) for seed in range(3)], axis=2)
+    (part,) = pooled([study(values[:, :, seed], seed) for seed in range(3)])
+    assert part.metric == "m, net on data, 3 seeds"
+    assert part.sentence.startswith("averaged over these 3 seeds: m1 > m0;")
+    for row, (mean, low, high) in zip(part.rows, crossed_intervals(values, seed=0).T, strict=True):
+        assert row[1:] == (number(mean), f"{number(low)} to {number(high)}")
+
+
+def test_studies_that_differ_in_more_than_seeds_are_not_averaged():
+    parts = pooled([study(scored(2, 12, draw=seed), seed, steps=steps) for steps in (8, 64) for seed in (0, 1)])
+    assert [part.metric for part in parts] == [
+        "m, net on data, 2 seeds (studies 1, 2)",
+        "m, net on data, 2 seeds (studies 3, 4)",
+    ]
+    assert pooled([study(scored(2, 12), 0, steps=8), study(scored(2, 12), 1, steps=64)]) == []
+
+
+def test_seeds_of_components_are_seeds_and_crossed_ones_are_no_independent_draws():
+    (tied,) = pooled([study(scored(2, 12, draw=seed), seed, seed) for seed in (0, 1)])
+    assert tied.metric == "m, net on data, 2 seeds (seed, model.seed)"
+    (alone,) = pooled([study(scored(2, 12, draw=seed), 0, seed) for seed in (0, 1)])
+    assert alone.metric == "m, net on data, 2 seeds (model.seed)"
+    crossed = pooled([study(scored(2, 12, draw=a + 2 * b), a, b) for a in (0, 1) for b in (0, 1)])
+    assert [part.metric for part in crossed] == [
+        "m, net on data, 2 seeds (studies 1, 3)",
+        "m, net on data, 2 seeds (studies 2, 4)",
+    ]
+
+
+def test_a_cell_that_one_of_several_seeds_has_gets_no_interval():
+    whole, part = scored(3, 12), scored(2, 12, draw=1)
+    (told,) = pooled([study(whole, 0), study(part, 1)])
+    assert told.rows[2] == ("m2", number(whole[2].mean()), "–")
+
+
+def test_what_else_differs_is_not_called_a_combination():
+    def summed(**options):
+        found = study(scored(2, 12), **options)
+        means = found.scores.groupby(["model", "dataset", "seed", "method", "baseline", "metric"])["value"].mean()
+        return replace(found, summary=means.rename("mean").reset_index())
+
+    seeds = [summed(seed=seed) for seed in (0, 1)]
+    more = [replace(s, summary=s.summary.assign(mean=[1.0, 9.0 + s.summary["seed"][0]])) for s in seeds]
+    assert "only combinations of these" in sources(more)[0].sentence
+    twice = sources([*more, replace(more[0], summary=more[0].summary.assign(mean=[2.0, 3.0]))])
+    assert "combinations of these, and what else differs" in twice[0].sentence
+
+
+def test_pairs_of_studies_and_targets_of_an_example_are_one_observation(workplace):
+    from xaiexp.report.across import across
+
+    words = [*WORDS, "report=false", "baseline=[zero]", "method=[random]", "target=[0,1]"]
+    studies = [read_study(xaiexp.run([*words, f"seed={seed}"], quiet=True).path) for seed in (0, 1, 2)]
+    ((row,),) = (part.rows for part in across(studies))
+    assert row[3] == "10 (3)"
+
+
+def test_targets_of_an_example_are_one_observation_of_an_agreement():
+    rng = np.random.default_rng(0)
+    values = np.repeat(rng.normal(size=10), 4)
+    rows = pd.DataFrame(
+        {
+            **dict.fromkeys(("method_a", "method_b"), "every method"),
+            **dict.fromkeys(("baseline_a", "baseline_b"), "none"),
+            "measure": "w",
+            "example": np.repeat([f"e{i}" for i in range(10)], 4),
+            "value": values,
+        }
+    )
+    (figure,) = agreements(replace(study(scored(2, 12)), agreement=rows))
+    mean, low, high = bootstrap_interval(values[::4], seed=0)
+    assert f"{number(mean)} [{number(low)}, {number(high)}]" in figure.together

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from xaiexp.intervals import crossed_intervals
 from xaiexp.significance import FEWEST, paired
-from xaiexp.statistics import SUMMARY_COLUMNS, bootstrap_interval, ranks, summarise
+from xaiexp.statistics import SUMMARY_COLUMNS, bootstrap_interval, example_means, ranks, summarise
 
 NAN = float("nan")
 
@@ -202,6 +203,15 @@ def test_two_samples_of_one_distribution_are_a_tie_most_of_the_time():
         assert apart / 300 < 0.05 + 4 * (0.05 * 0.95 / 300) ** 0.5
 
 
+def test_cells_that_are_told_apart_share_no_rank_even_where_their_means_lie_the_other_way_round():
+    # The first has values for easy examples alone, and loses on these.
+    easy = np.repeat([0.0, 10.0], 10)
+    values = np.stack([easy + 0.1 * normal(20), easy + 1 + 0.1 * normal(20, seed=1)])
+    values[0, :10] = NAN
+    assert paired(values).p_holm[0] < 0.05
+    assert ranks(values, True) == [1, 2]
+
+
 # The summary
 
 
@@ -285,3 +295,22 @@ def test_a_cell_never_ranks_before_one_with_a_better_mean(higher_is_better):
         given = ranks(values, higher_is_better)
         order = np.argsort(-values.mean(axis=1) if higher_is_better else values.mean(axis=1))
         assert [given[i] for i in order] == sorted(given)
+
+
+def test_over_seeds_the_mean_is_that_of_examples_and_the_interval_is_for_other_seeds():
+    values = normal(25, 3) + normal(1, 3, seed=1)
+    values[:4, 2] = NAN
+    frame = pd.concat([table(values[:, j], study=j) for j in range(3)], ignore_index=True)
+    twice = pd.concat([frame, frame.assign(target=2, value=frame["value"] + 2)], ignore_index=True)
+    (row,) = summarise(twice.sample(frac=1, random_state=0), {"m": True}, 5, over_seeds=True).to_dict("records")
+    want = crossed_intervals(values[None] + 1, seed=5)[:, 0]
+    assert (row["mean"], row["low"], row["high"]) == pytest.approx(tuple(want), rel=1e-12)
+    assert (row["seed"], row["n"], row["undefined"]) == ("all", 25, 8)
+    alone = summarise(frame, {"m": True}, 5)
+    assert len(alone) == 3
+    assert row["high"] - row["low"] > (alone["high"] - alone["low"]).max()
+
+
+def test_values_of_one_example_are_one_observation():
+    rows = pd.DataFrame({"example": ["b", "a", "b", "a", "c"], "value": [1.0, 5.0, 3.0, np.inf, NAN]})
+    np.testing.assert_array_equal(example_means(rows), [5.0, 2.0, NAN])

@@ -65,3 +65,9 @@ def test_nothing_varies_nothing_is_explained():
     assert shares(table, ["method", "baseline"]) == {}
     table["mean"] = [1.0, 2.0]
     assert shares(table, ["method", "baseline"]) == {"method": 1.0, "rest": 0.0}
+
+
+def test_rounding_is_no_difference():
+    table = design(method=["a", "b"], seed=[0, 1])
+    table["mean"] = [0.3, 0.1 + 0.2, 0.3 * (1 + 3e-7), 0.3]
+    assert shares(table, ["method", "seed"]) == {}

@@ -7,7 +7,7 @@ import pytest
 from xaiexp.verdict import COMPARISONS, VERDICTS, compared, judged, removal_groups
 
 
-def frame(values, *, metric="m", methods=None, baselines=None):
+def frame(values, *, metric="m", methods=None, baselines=None, seed=0):
     """Rows of scores from ``[cells, N]``."""
     cells, n = np.shape(values)
     methods = methods or [f"m{k}" for k in range(cells)]
@@ -17,7 +17,7 @@ def frame(values, *, metric="m", methods=None, baselines=None):
             {
                 "model": "net",
                 "dataset": "data",
-                "seed": 0,
+                "seed": seed,
                 "method": methods[k],
                 "baseline": baselines[k],
                 "metric": metric,
@@ -136,3 +136,52 @@ def test_no_scores_have_no_verdicts():
     empty = frame(noise(2, 6)).iloc[:0]
     assert list(judge(empty).columns) == VERDICTS
     assert len(judge(empty)) == len(compared(empty, {})) == 0
+
+
+def test_a_mean_over_other_examples_is_no_win():
+    # The first has values for easy examples alone, and loses on these.
+    easy = np.repeat([0.0, 10.0], 10)
+    values = np.stack([easy, easy + 1, easy - 5]) + 0.1 * noise(3, 20)
+    values[0, :10] = np.nan
+    words = said(frame(values))
+    assert words.startswith("m0 > m1 > m2; but m1 is better than m0 on the examples that both have;")
+
+
+def test_too_few_examples_with_all_cells_leave_their_agreement_unknown():
+    values = noise(3, 20) * 0.1 + np.array([[1.0], [2.0], [3.0]])
+    values[0, :9] = values[2, 11:] = np.nan
+    words = said(frame(values))
+    assert "how far examples agree is unknown: 2 have a value of every cell, 6 are needed" in words
+    assert words.startswith("m2 > m1 > m0")
+    assert "m0 and m1 have 3 examples in common: too few" in said(frame(values[:2, 6:12]), directions={"m": False})
+
+
+def test_controls_alone_are_compared_with_no_method():
+    assert "no method is better" not in said(frame(noise(2, 20) + np.array([[0.0], [9.0]])), floor=["m0", "m1"])
+
+
+def over_seeds(values, **options):
+    """The verdict over ``[cells, N, seeds]``."""
+    scores = pd.concat([frame(values[:, :, j], seed=j, **options) for j in range(values.shape[2])])
+    return judged(scores, {"m": True}, [], {}, 0, over_seeds=True)
+
+
+def test_what_seeds_agree_about_holds_for_other_seeds():
+    values = noise(3, 40) * 0.1 + np.array([[1.0], [2.0], [3.0]])
+    (row,) = over_seeds(values[:, :, None] + 0.01 * np.random.default_rng(0).normal(size=(3, 40, 3))).to_dict("records")
+    assert row["seed"] == "all"
+    assert row["verdict"].startswith("averaged over these 3 seeds: m2 > m1 > m0; alpha ")
+    assert row["verdict"].endswith("; for other seeds: the same")
+
+
+def test_what_changes_with_the_seed_is_marked_and_holds_for_no_other():
+    moved = np.array([[[0.0, 0.0, 0.0]], [[2.0, 2.0, -0.7]], [[9.0, 9.0, 9.0]]])
+    (words,) = over_seeds(noise(3, 40)[:, :, None] * 0.1 + moved)["verdict"]
+    assert words.startswith("averaged over these 3 seeds: m2 > m1 > m0;")
+    assert "turn round from seed to seed: m0 and m1 (1 of 3 seeds);" in words
+    assert words.endswith("for other seeds: m2 > m1 = m0")
+
+
+def test_one_seed_says_what_a_study_says():
+    values = noise(4, 40) + np.arange(4)[:, None]
+    assert over_seeds(values[:, :, None])["verdict"].tolist() == [said(frame(values))]

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from xaiexp.rounding import level
+
 __all__ = ["alpha_interval", "krippendorff_alpha", "rank_intervals"]
 
 Floats = NDArray[np.float64]
@@ -77,7 +79,8 @@ def alpha_interval(
     """Alpha of the order of the cells across examples, with its bootstrap interval over examples.
 
     Every example ranks the cells by its values, and alpha tells how far the examples agree (Tomsett et al. 2020,
-    Sanity Checks for Saliency Metrics, section 4.2: inter-rater reliability).
+    Sanity Checks for Saliency Metrics, section 4.2: inter-rater reliability). Examples where a cell is undefined are
+    left out: the third place among four is another one than among five.
 
     Args:
         values: ``[cells, N]``, NaN where undefined.
@@ -85,12 +88,13 @@ def alpha_interval(
         seed: of the resampling.
 
     Returns:
-        alpha, low, high; NaN for fewer than two cells or examples.
+        alpha, low, high; NaN for fewer than two cells, or two examples where all are defined.
     """
     values = np.asarray(values, dtype=np.float64)
+    values = level(values[:, np.isfinite(values).all(axis=0)])
     if len(values) < 2 or values.shape[1] < 2:
         return math.nan, math.nan, math.nan
-    ratings = stats.rankdata(-values if higher_is_better else values, axis=0, nan_policy="omit").T
+    ratings = stats.rankdata(-values if higher_is_better else values, axis=0).T
     counts, levels = _counts(ratings)
     total = counts.sum(axis=0, keepdims=True)
     alpha = float(_alpha(total, total)[0])
@@ -118,7 +122,7 @@ def rank_intervals(
     Args:
         values: ``[cells, N]``, NaN where undefined; a cell without any value gets NaN.
     """
-    values = np.asarray(values, dtype=np.float64)
+    values = level(np.asarray(values, dtype=np.float64))
     known = np.isfinite(values)
     ends = np.full((2, len(values)), np.nan)
     some = known.any(axis=1)
@@ -127,7 +131,7 @@ def rank_intervals(
     times = _times(values.shape[1], resamples, seed)
     with np.errstate(invalid="ignore", divide="ignore"):
         means = (times @ np.where(known, values, 0.0)[some].T) / (times @ known[some].T.astype(np.float64))
-    means = np.where(np.isfinite(means), means, np.nan)
+    means = level(np.where(np.isfinite(means), means, np.nan).T).T
     places = stats.rankdata(-means if higher_is_better else means, axis=1, nan_policy="omit")
     tail = (1 - confidence) / 2
     ends[:, some] = np.nanquantile(places, [tail, 1 - tail], axis=0)

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from xaiexp.rounding import ROUNDING
+
 __all__ = ["shares"]
 
 Floats = NDArray[np.float64]
@@ -20,7 +22,8 @@ def shares(means: pd.DataFrame, factors: Sequence[str], value: str = "mean") -> 
 
     R squared of an additive model with one term a level, divided among the factors by averaging what each adds over
     all orders in which they may enter (Lindeman, Merenda and Gold 1980; the Shapley value of R squared). In a balanced
-    design this is the eta squared of each main effect. ``rest`` is what only combinations of factors explain.
+    design this is the eta squared of each main effect. ``rest`` is what only combinations of factors explain, and what
+    is no factor: noise too. Nothing varies where rounding alone separates the means.
 
     Args:
         means: one row a cell and metric, columns ``factors`` and ``value``; rows without a value are left out.
@@ -35,10 +38,11 @@ def shares(means: pd.DataFrame, factors: Sequence[str], value: str = "mean") -> 
     """
     rows = means[np.isfinite(means[value].to_numpy(dtype=np.float64))]
     target = rows[value].to_numpy(dtype=np.float64)
+    largest = float(np.abs(target).max(initial=0.0))
     target = target - target.mean() if len(target) else target
     total = float(target @ target)
     varying = [f for f in factors if rows[f].nunique(dropna=False) > 1]
-    if len(rows) < 2 or total <= 0 or not varying:
+    if len(rows) < 2 or total <= len(rows) * (ROUNDING * largest) ** 2 or not varying:
         return {}
     dummies = {f: pd.get_dummies(rows[f].astype(str), drop_first=True).to_numpy(dtype=np.float64) for f in varying}
     known: dict[frozenset[str], float] = {frozenset(): 0.0}

@@ -13,7 +13,8 @@ import pandas as pd
 from scipy import stats
 
 from xaiexp.concordance import alpha_interval
-from xaiexp.significance import FEWEST, Pairs, friedman, more_examples, paired
+from xaiexp.rounding import difference
+from xaiexp.significance import FEWEST, Pairs, crossed, friedman, more_examples, paired
 from xaiexp.statistics import Table, ranked, tables
 from xaiexp.study import NO_BASELINE
 
@@ -41,6 +42,7 @@ def judged(
     floor: Collection[str],
     groups: Mapping[str, Mapping[str, str]],
     seed: int,
+    over_seeds: bool = False,
 ) -> pd.DataFrame:
     """One verdict a study and metric, and one for each metric whose removal varies: columns :data:`VERDICTS`.
 
@@ -50,9 +52,11 @@ def judged(
         floor: labels of the methods that any method must beat.
         groups: of :func:`removal_groups`.
         seed: of the resampling.
+        over_seeds: studies that differ in their seed are one (the seed ``"all"``). Each example is then the mean over
+            its seeds, and what is said holds for these seeds; at the end stands what may be said of others.
     """
     out: list[dict[str, Any]] = []
-    for study, tested in itertools.groupby(tables(scores), key=lambda table: tuple(table.study.values())):
+    for study, tested in itertools.groupby(tables(scores, over_seeds), key=lambda table: tuple(table.study.values())):
         of_study: dict[str, tuple[Table, Pairs, bool]] = {}
         for table in tested:
             direction = directions.get(table.metric)
@@ -127,7 +131,9 @@ def _judge(table: Table, pairs: Pairs, higher: bool, floor: Collection[str], see
     some = [i for i, place in enumerate(places) if place is not None]
     if len(some) < 2:
         return told | {"verdict": "undefined for all cells but at most one: there is nothing to rank"}
-    alpha, low, high = alpha_interval(values[some], higher, seed=seed)
+    complete = int(np.isfinite(values[some]).all(axis=0).sum())
+    enough = complete >= FEWEST
+    alpha, low, high = alpha_interval(values[some], higher, seed=seed) if enough else (math.nan,) * 3
     test = friedman(values[some], higher)
     told |= {
         "alpha": alpha,
@@ -138,34 +144,29 @@ def _judge(table: Table, pairs: Pairs, higher: bool, floor: Collection[str], see
     }
     if n < FEWEST:
         return told | {"refused": True, "verdict": f"{n} examples: too few to tell methods apart, at least {FEWEST}"}
-    if math.isnan(alpha):
+    if math.isnan(alpha) and enough:
         return told | {"refused": True, "verdict": "all cells are alike on every example: nothing to rank"}
     if alpha < SLIGHT:
         what = f"alpha {alpha:.2f}: this metric does not rank these methods on these data"
         return told | {"refused": True, "verdict": f"{what} (the examples hardly agree about the order)"}
-    means = np.array([np.nanmean(values[i]) for i in some])
+    means = np.array([_mean(values[i]) for i in some])
     order = [some[k] for k in np.argsort(-means if higher else means, kind="stable")]
     sentences = [_ranking(order, places, names)]
+    sentences += _against_the_means(pairs, higher, order, places, names)
     sentences += _floor_words(table, pairs, higher, floor, order, names)
     first, second = order[0], order[1]
     if places[first] == places[second]:
-        pair = np.flatnonzero((pairs.left == min(first, second)) & (pairs.right == max(first, second)))[0]
-        more = more_examples(float(pairs.effect[pair]), int(pairs.n[pair]))
-        if more is None:
-            sentences.append(f"nothing tells {names[first]} from {names[second]}")
-        else:
-            told["more_examples"] = more
-            if more:
-                sentences.append(
-                    f"about {_round(more)} more examples would tell {names[first]} from {names[second]} "
-                    "(80 % power, one comparison)"
-                )
-            else:
-                sentences.append(
-                    f"one comparison alone would tell {names[first]} from {names[second]}; "
-                    "among all of these it stays a tie"
-                )
-    sentences.append(f"alpha {alpha:.2f} [{low:.2f}, {high:.2f}]")
+        words, told["more_examples"] = _lacking(pairs, first, second, names)
+        sentences.append(words)
+    if math.isnan(alpha):
+        sentences.append(
+            f"how far examples agree is unknown: {complete} have a value of every cell, {FEWEST} are needed"
+        )
+    else:
+        sentences.append(f"alpha {alpha:.2f} [{low:.2f}, {high:.2f}]")
+    if (seeds := table.by_seed.shape[2]) > 1:
+        sentences[0] = f"averaged over these {seeds} seeds: {sentences[0]}"
+        sentences += _over_seeds(table, pairs, higher, order, places, names)
     return told | {"verdict": "; ".join(sentences)}
 
 
@@ -177,13 +178,67 @@ def _ranking(order: Sequence[int], places: Sequence[int | None], names: Sequence
     return " > ".join(words)
 
 
+def _against_the_means(
+    pairs: Pairs, higher: bool, order: Sequence[int], places: Sequence[int | None], names: Sequence[str]
+) -> Iterator[str]:
+    """Cells whose means are over different examples, and ordered otherwise than where both are defined."""
+    for i, j in itertools.combinations(order, 2):
+        if places[i] != places[j] and _beats(pairs, j, i, higher):
+            yield f"but {names[j]} is better than {names[i]} on the examples that both have"
+
+
+def _lacking(pairs: Pairs, first: int, second: int, names: Sequence[str]) -> tuple[str, int | None]:
+    """What the two best cells lack to be told apart, in words, and how many examples that is."""
+    pair = _pair(pairs, first, second)
+    n, effect = int(pairs.n[pair]), float(pairs.effect[pair])
+    if n < FEWEST:
+        return f"{names[first]} and {names[second]} have {n} examples in common: too few to tell them apart", None
+    more = more_examples(effect, n)
+    if more is None:
+        return f"nothing tells {names[first]} from {names[second]}", None
+    if not more:
+        return (
+            f"one comparison alone would tell {names[first]} from {names[second]}; among all of these it stays a tie"
+        ), 0
+    return (
+        f"about {_round(more)} more examples would tell {names[first]} from {names[second]} "
+        "if the difference is as measured (80 % power, one comparison)"
+    ), more
+
+
+def _over_seeds(
+    table: Table, pairs: Pairs, higher: bool, order: Sequence[int], places: Sequence[int | None], names: Sequence[str]
+) -> Iterator[str]:
+    """Which differences turn round from seed to seed, and which order may be expected of other seeds."""
+    turned = []
+    for i, j in itertools.combinations(sorted(order), 2):
+        pair = _pair(pairs, i, j)
+        by_seed = np.array([_mean(column) for column in difference(table.by_seed[i], table.by_seed[j]).T])
+        against = int((by_seed * pairs.difference[pair] < 0).sum())
+        if pairs.p_holm[pair] <= _LEVEL and against:
+            turned.append(f"{names[i]} and {names[j]} ({against} of {np.isfinite(by_seed).sum()} seeds)")
+    if turned:
+        yield f"turn round from seed to seed: {_some(turned)}"
+    beyond = ranked(table.values, crossed(table.by_seed), higher, _LEVEL)
+    same = [beyond[i] for i in order] == [places[i] for i in order]
+    yield f"for other seeds: {'the same' if same else _ranking(order, beyond, names)}"
+
+
+def _some(of: Sequence[str]) -> str:
+    return "; ".join(of[:3]) + (f" (and {len(of) - 3} more pairs)" if len(of) > 3 else "")
+
+
+def _pair(pairs: Pairs, i: int, j: int) -> int:
+    return int(np.flatnonzero((pairs.left == min(i, j)) & (pairs.right == max(i, j)))[0])
+
+
 def _floor_words(
     table: Table, pairs: Pairs, higher: bool, floor: Collection[str], order: Sequence[int], names: Sequence[str]
 ) -> Iterator[str]:
     methods = list(table.cells["method"])
     for base in (i for i in order if methods[i] in floor):
         lost = [i for i in order if methods[i] not in floor and not _beats(pairs, i, base, higher)]
-        if len(lost) == sum(methods[i] not in floor for i in order):
+        if lost and len(lost) == sum(methods[i] not in floor for i in order):
             yield f"no method is better than {names[base]} beyond the noise"
         elif lost:
             yield f"not better than {names[base]} beyond the noise: {', '.join(names[i] for i in lost)}"
@@ -193,9 +248,9 @@ def _beats(pairs: Pairs, i: int, j: int, higher: bool) -> bool:
     """Whether cell i is better than cell j beyond the noise."""
     if i == j:
         return False
-    pair = np.flatnonzero((pairs.left == min(i, j)) & (pairs.right == max(i, j)))[0]
-    difference = pairs.difference[pair] * (1 if i < j else -1) * (1 if higher else -1)
-    return bool(pairs.p_holm[pair] <= _LEVEL and difference > 0)
+    pair = _pair(pairs, i, j)
+    better_by = pairs.difference[pair] * (1 if i < j else -1) * (1 if higher else -1)
+    return bool(pairs.p_holm[pair] <= _LEVEL and better_by > 0)
 
 
 def _across_removals(found: Mapping[str, tuple[Table, Pairs, bool]]) -> str:
@@ -221,9 +276,7 @@ def _across_removals(found: Mapping[str, tuple[Table, Pairs, bool]]) -> str:
     if not turned:
         words = "no difference beyond the noise turns round with the removal"
     else:
-        shown = list(turned)[:3]
-        rest = f" (and {len(turned) - 3} more pairs)" if len(turned) > 3 else ""
-        words = f"the order of the methods changes with the removal: {'; '.join(shown)}{rest}"
+        words = f"the order of the methods changes with the removal: {_some(list(turned))}"
     return f"{words}; {lowest}" if lowest else words
 
 

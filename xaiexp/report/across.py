@@ -10,14 +10,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from xaiexp.errors import XaiexpError
+from xaiexp.report.seeds import Setting, setting
 from xaiexp.report.studies import StudyFolder
 from xaiexp.report.wording import cell, number
-from xaiexp.statistics import bootstrap_interval
+from xaiexp.statistics import bootstrap_interval, example_means
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,7 +36,8 @@ class Across:
 
     Args:
         what: in what the two studies of each pair differ.
-        rows: cell, mean agreement with its interval, number of examples and of pairs of studies.
+        rows: cell, mean agreement with its interval over examples (of each the mean over its targets and the pairs of
+            studies), number of examples and of pairs of studies.
     """
 
     what: str
@@ -43,15 +46,16 @@ class Across:
 
 def across(studies: Sequence[StudyFolder]) -> list[Across]:
     """For every cell how far its maps agree between studies that differ in one thing: the seed, or the model."""
-    found: dict[str, dict[str, list[np.ndarray[Any, Any]]]] = {}
+    found: dict[str, dict[str, list[pd.DataFrame]]] = {}
     kept: dict[int, dict[tuple[str, str], dict[tuple[str, int], Tensor]]] = {}
-    for (i, a), (j, b) in itertools.combinations(list(enumerate(studies[:_MOST])), 2):
-        what = _difference(a, b)
+    settings = [setting(study) for study in studies[:_MOST]]
+    for i, j in itertools.combinations(range(len(settings)), 2):
+        what = _difference(settings[i], settings[j])
         if what is None:
             continue
-        for place, study in ((i, a), (j, b)):
+        for place in (i, j):
             if place not in kept:
-                kept[place] = _maps(study)
+                kept[place] = _maps(studies[place])
         for key, left in kept[i].items():
             right = kept[j].get(key)
             values = None if right is None else _agreement(left, right)
@@ -60,19 +64,21 @@ def across(studies: Sequence[StudyFolder]) -> list[Across]:
     return [Across(what, tuple(_row(name, parts) for name, parts in cells.items())) for what, cells in found.items()]
 
 
-def _row(name: str, parts: Sequence[np.ndarray[Any, Any]]) -> tuple[str, str, str, str]:
-    values = np.concatenate(parts)
+def _row(name: str, parts: Sequence[pd.DataFrame]) -> tuple[str, str, str, str]:
+    values = example_means(pd.concat(parts))
     mean, low, high = bootstrap_interval(values, seed=0)
     interval = "" if math.isnan(low) else f"{number(low)} to {number(high)}"
     return name, number(mean), interval, f"{int(np.isfinite(values).sum())} ({len(parts)})"
 
 
-def _difference(a: StudyFolder, b: StudyFolder) -> str | None:
-    """What two studies of one data set differ in, where it is one thing."""
-    if a.named("dataset") != b.named("dataset"):
+def _difference(a: Setting, b: Setting) -> str | None:
+    """What two studies differ in, where it is one thing."""
+    if a.rest != b.rest:
         return None
-    differs = [key for key in ("model", "seed") if a.named(key) != b.named(key)]
-    return {"model": "models", "seed": "seeds"}[differs[0]] if len(differs) == 1 else None
+    if a.model == b.model:
+        return "seeds" if a.seeds != b.seeds else None
+    apart = [{k: v for k, v in of.seeds.items() if not k.startswith("model.")} for of in (a, b)]
+    return "models" if apart[0] == apart[1] else None
 
 
 def _maps(study: StudyFolder) -> dict[tuple[str, str], dict[tuple[str, int], Tensor]]:
@@ -95,9 +101,8 @@ def _maps(study: StudyFolder) -> dict[tuple[str, str], dict[tuple[str, int], Ten
     return out
 
 
-def _agreement(
-    left: Mapping[tuple[str, int], Tensor], right: Mapping[tuple[str, int], Tensor]
-) -> np.ndarray[Any, Any] | None:
+def _agreement(left: Mapping[tuple[str, int], Tensor], right: Mapping[tuple[str, int], Tensor]) -> pd.DataFrame | None:
+    """Columns ``example`` and ``value``, a row for every example and target that both have."""
     import torch
 
     from xaiexp.registry import installed
@@ -107,10 +112,14 @@ def _agreement(
         measure = installed().build("agreement", MEASURE, {})
     except XaiexpError:
         return None
-    alike: dict[int, list[tuple[Tensor, Tensor]]] = {}
+    alike: dict[int, list[tuple[str, Tensor, Tensor]]] = {}
     for name in both:
         a, b = (maps[name][~maps[name].isnan()] for maps in (left, right))
         if a.shape == b.shape:
-            alike.setdefault(len(a), []).append((a, b))
-    values = [measure.compare(*map(torch.stack, zip(*pairs, strict=True))).double().numpy() for pairs in alike.values()]
-    return np.concatenate(values) if values else None
+            alike.setdefault(len(a), []).append((name[0], a, b))
+    frames = []
+    for rows in alike.values():
+        examples, a_maps, b_maps = zip(*rows, strict=True)
+        values = measure.compare(torch.stack(a_maps), torch.stack(b_maps)).double().numpy()
+        frames.append(pd.DataFrame({"example": examples, "value": values}))
+    return pd.concat(frames, ignore_index=True) if frames else None

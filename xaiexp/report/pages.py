@@ -26,8 +26,9 @@ from xaiexp.report.results import (
     problems,
     summary_of,
 )
+from xaiexp.report.seeds import pooled
 from xaiexp.report.studies import StudyFolder, read_study
-from xaiexp.report.verdicts import Removal, Source, pooled, removals, sources
+from xaiexp.report.verdicts import Removal, Source, removals, sources
 from xaiexp.report.wording import DASH, bounds, cell, direction, facts_of_method, number, plain, plural
 
 __all__ = ["build", "render"]

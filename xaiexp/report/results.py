@@ -14,7 +14,7 @@ from xaiexp.report.figures import agreement_svg, axis_over, axis_svg, interval_s
 from xaiexp.report.studies import CELL, StudyFolder, table
 from xaiexp.report.verdicts import Judgement, judgements
 from xaiexp.report.wording import DASH, bounds, cell, direction, number, plural
-from xaiexp.statistics import bootstrap_interval
+from xaiexp.statistics import bootstrap_interval, example_means
 from xaiexp.study import EVERY_METHOD
 
 __all__ = [
@@ -193,8 +193,7 @@ def _together(rows: pd.DataFrame) -> bool:
 def _all_at_once(rows: pd.DataFrame) -> str:
     said = []
     for name, group in rows.groupby("method_a", sort=False):
-        values = group["value"].to_numpy(dtype=np.float64)
-        mean, low, high = bootstrap_interval(values, seed=0)
+        mean, low, high = bootstrap_interval(example_means(group), seed=0)
         where = "" if name == EVERY_METHOD else f" {str(name).removeprefix(EVERY_METHOD).strip()}"
         said.append(f"All cells{where} together: {number(mean)} [{number(low)}, {number(high)}].")
     return " ".join(said)

@@ -16,10 +16,20 @@ from xaiexp.report.studies import StudyFolder
 from xaiexp.report.wording import cell, number
 from xaiexp.significance import friedman
 
-__all__ = ["Judgement", "Pooled", "Removal", "Source", "judgements", "pooled", "removals", "sources"]
+__all__ = [
+    "Judgement",
+    "Removal",
+    "Source",
+    "directions",
+    "floors",
+    "groups",
+    "judgements",
+    "removals",
+    "sources",
+]
 
 _FACTORS = ("model", "dataset", "seed", "method", "baseline", "removal")
-_WORDS = {"dataset": "data set", "rest": "only combinations of these"}
+_WORDS = {"dataset": "data set"}
 
 
 @dataclass(frozen=True)
@@ -170,55 +180,9 @@ def sources(studies: Sequence[StudyFolder]) -> list[Source]:
             continue  # one factor explains everything that there is
         told = sorted(((f, s) for f, s in found.items() if f != "rest"), key=lambda pair: -pair[1])
         words = [f"{_WORDS.get(f, f)} explains {100 * s:.0f} %" for f, s in told]
-        words.append(f"{_WORDS['rest']} {100 * found['rest']:.0f} %")
+        # Two means under the same levels differ in something that is no factor: a parameter, or the seed of a model.
+        repeated = rows.duplicated([f for f in _FACTORS if f in rows]).any()
+        rest = "combinations of these, and what else differs" if repeated else "only combinations of these"
+        words.append(f"{rest} {100 * found['rest']:.0f} %")
         out.append(Source(str(metric), ", ".join(words)))
     return out
-
-
-@dataclass(frozen=True)
-class Pooled:
-    """One metric over studies that differ in their seed alone.
-
-    Args:
-        rows: cell, mean, and the interval of the mean, over examples whose values were averaged over the seeds.
-    """
-
-    metric: str
-    sentence: str
-    rows: tuple[tuple[str, str, str], ...]
-
-
-def pooled(studies: Sequence[StudyFolder]) -> list[Pooled]:
-    """Verdicts over studies that differ in their seed alone: an example's values are averaged over the seeds.
-
-    An example that several seeds explained is one observation, since its values are not independent: intervals and
-    tests are clustered by example.
-    """
-    out = []
-    scores = [study.scores for study in studies if len(study.scores)]
-    if not scores:
-        return []
-    together = pd.concat(scores, ignore_index=True)
-    for (model, dataset), rows in together.groupby(["model", "dataset"], sort=False):
-        if rows["seed"].nunique() < 2:
-            continue
-        where = f"{model} on {dataset}, {rows['seed'].nunique()} seeds"
-        said = verdict.judged(rows.assign(seed="all"), directions(studies), floors(studies), groups(studies), 0)
-        means = statistics.summarise(rows.assign(seed="all"), _every_metric(rows, studies), 0)
-        for row in said.to_dict("records"):
-            cells = means[means["metric"] == row["metric"]].to_dict("records")
-            shown = tuple(
-                (
-                    cell(c["method"], c["baseline"]),
-                    number(float(c["mean"])),
-                    f"{number(float(c['low']))} to {number(float(c['high']))}",
-                )
-                for c in cells
-            )
-            out.append(Pooled(f"{row['metric']}, {where}", str(row["verdict"]), shown))
-    return out
-
-
-def _every_metric(rows: pd.DataFrame, studies: Sequence[StudyFolder]) -> dict[str, bool | None]:
-    known = directions(studies)
-    return {str(metric): known.get(str(metric)) for metric in rows["metric"].unique()}
