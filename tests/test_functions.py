@@ -267,6 +267,17 @@ def test_agreement_of_a_map_with_itself_is_one_and_pictures_are_flattened():
         torch.testing.assert_close(xaiexp.agree(maps, maps, measure.name), torch.ones(4, dtype=torch.float64))
 
 
+@pytest.mark.parametrize("measure", [c.name for c in xaiexp.components("agreement")])
+def test_agreement_of_no_examples_of_half_precision_and_of_what_is_not_finite(measure):
+    a, b = torch.randn(2, 4, 5, 5)
+    assert xaiexp.agree(a[:0], b[:0], measure).shape == (0,)
+    half = a.bfloat16(), b.bfloat16()
+    wide = [maps.float() for maps in half]
+    torch.testing.assert_close(xaiexp.agree(*half, measure), xaiexp.agree(*wide, measure), rtol=0, atol=0)
+    a[1, 2, 3], b[2, 0, 0] = float("nan"), float("inf")
+    assert xaiexp.agree(a, b, measure).isnan().tolist() == [False, True, True, False]
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
@@ -282,6 +293,7 @@ def test_agreement_of_a_map_with_itself_is_one_and_pictures_are_flattened():
         (lambda m, x: xaiexp.attribute(lambda r: m(r), x, "grad_cam", target=0), Unsupported, "modules"),
         (lambda m, x: xaiexp.score(m, x, x[:2], "infidelity", target=0), MismatchError, "must be like inputs"),
         (lambda m, x: xaiexp.agree(x, x[:2], "kendall_tau"), MismatchError, "of one shape"),
+        (lambda m, x: xaiexp.agree(x[:, :0], x[:, :0], "kendall_tau"), MismatchError, "must have features"),
         (lambda m, x: xaiexp.score(m, x, x, "pointing_game", target=0, masks=x > 0), MismatchError, "without channels"),
     ],
 )  # fmt: skip

@@ -38,7 +38,11 @@ class Maps:
 
 
 def gathered(maps: Tensor, features: FeatureMap) -> Maps:
-    """Prepare pooled maps ``[M, N, d]`` for comparison; the features' counts say how many columns each example has."""
+    """Prepare pooled maps ``[M, N, d]`` for comparison; they share their memory.
+
+    Args:
+        features: their counts say how many columns each example has.
+    """
     count, n, _ = maps.shape
     counts = features.counts.expand(n).to(maps.device)
     ends = maps.aminmax(dim=2) if maps.numel() else (maps.new_zeros(count, n),) * 2

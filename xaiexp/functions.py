@@ -169,8 +169,11 @@ def agree(a: Tensor, b: Tensor, measure: str | Agreement, /, **params: Any) -> T
             "attributions", f"must both be [N, ...] of one shape, here {list(a.shape)}", got=list(b.shape)
         )
     d = math.prod(a.shape[1:])
+    if not d:
+        raise MismatchError("attributions", "must have features to compare", got=list(a.shape))
     features = FeatureMap.from_index(torch.arange(d, device=a.device).view(1, d), tuple(a.shape[1:]))
-    maps = gathered(torch.stack([a.detach().flatten(1), b.detach().flatten(1)]), features)
+    both = torch.stack([a.detach().flatten(1), b.detach().flatten(1)])
+    maps = gathered(both if both.dtype == torch.float64 else both.float(), features)
     if component.together:
         return agree_together(component, maps, [True, True]).to(a.device)
     return agree_all(component, maps, [True, True])[0, 1].to(a.device)

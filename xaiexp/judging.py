@@ -12,7 +12,7 @@ from torch import Tensor
 
 from xaiexp import registry
 from xaiexp.books import reason_of
-from xaiexp.comparison import agree_all, agree_together, gathered
+from xaiexp.comparison import Maps, agree_all, agree_together, gathered
 from xaiexp.contract import Agreement, Metric
 from xaiexp.draws import Draws
 from xaiexp.errors import CellError, UserError
@@ -129,10 +129,14 @@ class Judge:
     ) -> dict[tuple[str, Cell, Cell], Tensor]:
         """Agreement of the maps of some cells, all of one space and shape."""
         out: dict[tuple[str, Cell, Cell], Tensor] = {}
-        stacked = torch.stack([explanations[cell].values.float() for cell in cells])
-        signed, features = [explanations[cell].signed for cell in cells], explanations[cells[0]].features
+        signed = [explanations[cell].signed for cell in cells]
         everybody = Cell(EVERY_METHOD if space == "input" else f"{EVERY_METHOD} ({space})", NO_BASELINE)
-        maps = gathered(stacked, features)
+
+        def fresh() -> Maps:
+            stacked = torch.stack([explanations[cell].values.float() for cell in cells])
+            return gathered(stacked, explanations[cells[0]].features)
+
+        maps = fresh()
         for label, measure in self._agreements.items():
             if label in self.errors:
                 continue
@@ -143,7 +147,7 @@ class Judge:
                 table = agree_all(measure, maps, signed)
             except Exception as error:  # a measure that fails costs its own numbers, nothing else
                 self.errors[label] = reason_of(error)
-                maps = gathered(stacked, features)
+                maps = fresh()
                 continue
             for (i, j), values in table.items():
                 out[label, cells[i], cells[j]] = values
