@@ -2,12 +2,14 @@
 
 Pictures of ``dataset=shapes``: which pixels decide is known. Printed as JSON:
 
-- ``ranking``: for each metric the verdict, and which informed methods are not above which controls beyond the noise;
-- ``copies``: two copies of one method (Shapley values from few permutations, each with random numbers of its own) are
-  compared on 32 examples at a time. ``told apart``: how often their ranks differ, by design of the test in 5 %;
-  ``false alarms``: how often the verdict, which also refuses orders that the examples do not share, puts one first;
-- ``degraded found worse``: how often a copy with noise as large as its own spread ranks behind it: the power on 32
-  examples, beside the effect size (Cohen's d_z).
+- ``ranking``: with two strokes a picture and with five, for each metric the verdict, which informed methods are not
+  above which controls beyond the noise, and for which controls the metric is not defined;
+- ``copies``: for each of 100 seeds 32 pictures of their own, explained by two copies of one method (Shapley values
+  from few permutations) with random numbers of their own. ``told apart``: how often their ranks differ, by design of
+  the test in 5 %, and the chance of at least as many; ``false alarms``: how often the verdict, which also refuses
+  orders that the examples do not share, puts one first;
+- ``degraded found worse``: how often the second copy ranks behind the first once it has noise as large as its own
+  spread: the power on 32 examples, beside the effect size (Cohen's d_z over all examples).
 
     uv run python benchmarks/planted.py
 """
@@ -19,11 +21,11 @@ import os
 import tempfile
 import time
 import types
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 import xaiexp
 from xaiexp import verdict
@@ -31,48 +33,52 @@ from xaiexp.contract import Method
 from xaiexp.registry import installed
 from xaiexp.statistics import ranks
 
-EXAMPLES, BLOCKS, PAIRS, SAMPLES = 32, 10, 10, 4  # 10 pairs of studies times 10 blocks: 100 comparisons
+SEEDS, EXAMPLES, SAMPLES = 100, 32, 4
 INFORMED = ["integrated_gradients", "deep_lift", "occlusion", "shapley_sampling"]
 CONTROLS = ["random", "sobel", "input_magnitude"]
 METRICS = {
-    "deletion": False,
-    "insertion": True,
-    "infidelity": False,
     "relevance_mass": True,
     "relevance_rank": True,
     "pointing_game": True,
     "average_precision": True,
+    "aopc": True,
+    "deletion": False,
+    "insertion": True,
+    "infidelity": False,
 }  # and whether higher is better
-PLANTED = {name: METRICS[name] for name in ("deletion", "infidelity", "relevance_mass")}
-COMMON = ["model=shapes_cnn", "dataset=shapes", "features=grid", "tracking.uri=off", "report=false", "baseline=[mean]"]
+PLANTED = {name: METRICS[name] for name in ("relevance_mass", "average_precision", "aopc", "infidelity")}
+COMMON = [
+    "model=shapes_cnn", "dataset=shapes", "features=grid", "baseline=[blur]", "target=label", "agreement=[]",
+    "tracking.uri=off", "report=false",
+]  # fmt: skip
 
 
-def ranking(examples: int = 64) -> dict[str, object]:
-    """The study itself."""
+def ranking(strokes: int, examples: int = 128) -> dict[str, object]:
+    """The study itself, of pictures with so many strokes beside the figure."""
     words = [f"method=[{','.join(INFORMED + CONTROLS)}]", f"metric=[{','.join(METRICS)}]", f"examples={examples}"]
-    result = xaiexp.run([*COMMON, *words, "agreement=[]", "target=label"], quiet=True)
+    result = xaiexp.run([*COMMON, *words, f"dataset.distractors={strokes}"], quiet=True)
     told = result.verdicts.set_index("metric")
     tests = verdict.compared(result.scores, METRICS)
+    means = result.summary.set_index(["metric", "method"])["mean"]
     out: dict[str, object] = {}
     for metric, higher in METRICS.items():
         pairs = tests[tests["metric"] == metric]
+        known = [control for control in CONTROLS if np.isfinite(means[metric, control])]
         out[metric] = {
             "verdict": told.loc[metric, "verdict"],
-            "not above": {
-                c: lost for c in CONTROLS if (lost := [m for m in INFORMED if not above(pairs, m, c, higher)])
-            },
+            "means": {method: round(float(means[metric, method]), 3) for method in INFORMED + known},
+            "not above": {c: lost for c in known if (lost := [m for m in INFORMED if not above(pairs, m, c, higher)])},
+            "not defined for": [control for control in CONTROLS if control not in known],
         }
     return out
 
 
 def above(pairs: pd.DataFrame, method: str, control: str, higher: bool) -> bool:
-    """Whether a method is better than a control beyond the noise; also where the control has no value at all."""
-    for one, two, sign in ((method, control, 1), (control, method, -1)):
-        row = pairs[(pairs["method_a"] == one) & (pairs["method_b"] == two)]
-        if len(row):
-            difference, p, n = (row.iloc[0][name] for name in ("difference", "p_holm", "n"))
-            return bool(n == 0 or (p <= 0.05 and (difference > 0) == (sign * (1 if higher else -1) > 0)))
-    raise KeyError(f"{method} and {control} were not compared")
+    """Whether a method is better than a control beyond the noise."""
+    both = [method, control]
+    (row,) = pairs[pairs["method_a"].isin(both) & pairs["method_b"].isin(both)].to_dict("records")
+    better = (row["difference"] > 0) == ((row["method_a"] == method) == higher)
+    return bool(row["p_holm"] <= 0.05 and better)
 
 
 @dataclass(frozen=True)
@@ -98,59 +104,53 @@ def bring(component: type[Method]) -> None:
     installed().add("planted", "planted", "1.0", lambda: module)
 
 
-def studies(count: int, examples: int) -> list[pd.DataFrame]:
-    """Scores of the method and its degraded copy on the same pictures, with other random numbers in each study."""
-    bring(Degraded)
-    metrics = ",".join(PLANTED)
-    words = [f"method.shapley_sampling.n_samples={SAMPLES}", "method=[shapley_sampling,degraded]", "agreement=[]"]
-    words += [
-        f"metric=[{metrics}]",
-        "metric.infidelity.n_samples=20",
-        f"examples={examples}",
-        f"dataset.count={examples}",
-        "target=label",
-    ]
-    return [xaiexp.run([*COMMON, *words, f"seed={seed}"], quiet=True).scores for seed in range(count)]
+def scored(methods: str, seed: int, pictures: int) -> pd.DataFrame:
+    """Scores of methods with one seed, on the pictures of another."""
+    words = [f"method=[{methods}]", f"metric=[{','.join(PLANTED)}]", f"method.shapley_sampling.n_samples={SAMPLES}"]
+    words += [f"examples={EXAMPLES}", f"dataset.count={EXAMPLES}", f"dataset.seed={pictures}", f"seed={seed}"]
+    return xaiexp.run([*COMMON, *words], quiet=True).scores
 
 
-def compared(a: pd.DataFrame, b: pd.DataFrame, directions: Mapping[str, bool]) -> dict[str, tuple[bool, bool, bool]]:
-    """By metric: whether the ranks of two cells differ, whether a verdict puts one first, and whether that is a."""
+def compared(a: pd.DataFrame, b: pd.DataFrame) -> dict[str, tuple[bool, bool, bool]]:
+    """By metric: whether the ranks of two cells differ, whether a verdict puts one first, and whether a is ahead."""
     both = pd.concat([a.assign(method="a"), b.assign(method="b")]).assign(seed=0)
-    verdicts = verdict.judged(both, directions, [], {}, 0).set_index("metric")
+    verdicts = verdict.judged(both, PLANTED, [], {}, 0).set_index("metric")
     out = {}
-    for metric, higher in directions.items():
-        values = [both[(both["metric"] == metric) & (both["method"] == m)]["value"].to_numpy() for m in "ab"]
+    for metric, higher in PLANTED.items():
+        values = [part[part["metric"] == metric].sort_values("example")["value"].to_numpy() for part in (a, b)]
         assert len(values[0]) == len(values[1]) == EXAMPLES
+        assert not np.array_equal(*values)  # else a tie would say nothing
         places = ranks(np.stack(values), higher)
         out[metric] = (places != [1, 1], places != [1, 1] and not verdicts.loc[metric, "refused"], places == [1, 2])
     return out
 
 
-def copies(pairs: int = PAIRS, blocks: int = BLOCKS) -> dict[str, dict[str, object]]:
-    """Copies of a sampling method with random numbers of their own, and one degraded by noise, on disjoint examples."""
-    found = studies(2 * pairs, EXAMPLES * blocks)
-    order = sorted(found[0]["example"].unique())
-    chosen = [set(order[EXAMPLES * k : EXAMPLES * (k + 1)]) for k in range(blocks)]
-    alike, worse = [], []
-    for study, twin in zip(found[::2], found[1::2], strict=True):
-        own, other = (each[each["method"] == "shapley_sampling"] for each in (study, twin))
-        degraded = study[study["method"] == "degraded"]
-        for block in chosen:
-            inside = [part[part["example"].isin(block)] for part in (own, other, degraded)]
-            alike.append(compared(inside[0], inside[1], PLANTED))
-            worse.append(compared(inside[0], inside[2], PLANTED))
+def copies(seeds: int = SEEDS) -> dict[str, dict[str, object]]:
+    """Copies of a sampling method with random numbers of their own, and a copy degraded by noise."""
+    bring(Degraded)
+    alike, worse, falls = [], [], []
+    for k in range(seeds):
+        pictures = k + 1  # those of seed 0 are what the network was tested on
+        own, both = (
+            scored("shapley_sampling", 2 * k, pictures),
+            scored("shapley_sampling,degraded", 2 * k + 1, pictures),
+        )
+        twin, degraded = (both[both["method"] == method] for method in ("shapley_sampling", "degraded"))
+        alike.append(compared(own, twin))
+        worse.append(compared(own, degraded))
+        values = [part.pivot(index="example", columns="metric", values="value") for part in (own, degraded)]
+        falls.append(values[0] - values[1])
     out: dict[str, dict[str, object]] = {}
     for metric, higher in PLANTED.items():
-        rows = [
-            study[study["metric"] == metric].pivot(index="example", columns="method", values="value") for study in found
-        ]
-        falls = pd.concat([(r["shapley_sampling"] - r["degraded"]) * (1 if higher else -1) for r in rows])
+        fall = pd.concat(falls)[metric] * (1 if higher else -1)
+        apart = sum(told[metric][0] for told in alike)
         out[metric] = {
             "comparisons of copies": len(alike),
-            "told apart": sum(told[metric][0] for told in alike),
+            "told apart": apart,
+            "chance of at least as many": round(float(stats.binom.sf(apart - 1, len(alike), 0.05)), 3),
             "false alarms": sum(told[metric][1] for told in alike),
-            "degraded found worse": round(sum(told[metric][2] for told in worse) / len(worse), 3),
-            "effect of the noise, d_z": round(float(falls.mean() / falls.std()), 2),
+            "degraded found worse": sum(told[metric][2] for told in worse),
+            "effect of the noise, d_z": round(float(fall.mean() / fall.std()), 2),
         }
     return out
 
@@ -159,5 +159,5 @@ if __name__ == "__main__":
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        told = {"ranking": ranking(), "copies": copies()}
+        told = {"ranking": {f"{strokes} strokes": ranking(strokes) for strokes in (2, 5)}, "copies": copies()}
     print(json.dumps({**told, "seconds": round(time.perf_counter() - started, 1)}, indent=1))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy import stats
 from sklearn.datasets import load_breast_cancer, load_digits
 
 from xaiexp.builtin.datasets import COMPONENTS
@@ -105,7 +106,7 @@ def test_a_subset_of_shapes_is_the_same_pictures():
 
 def test_the_figure_alone_decides_the_class():
     for index in range(40):
-        picture, mask, label = draw(0, index, 64, 0.0, 3)
+        picture, mask, label = draw(0, index, 64, 0.0, 3, "either")
         assert label == index % len(CLASSES)
         assert len({tuple(c) for c in picture[:, mask].T.tolist()}) == 1  # one colour, no stroke over it
         colour = picture[:, mask][:, 0]
@@ -119,20 +120,60 @@ def test_the_mask_has_the_area_of_its_figure():
     # Areas by hand, for a circumscribed radius r: relative, so that r drops out. A disk of radius 0.8 r, a square
     # of half side 0.707 r, a triangle of inradius 0.6 r, a cross of two bars 2 r by 0.6 r.
     expected = np.array([np.pi * 0.64, 2.0, 3 * np.sqrt(3) * 0.36, 2 * 2 * 0.6 - 0.36])
-    areas = np.array([[draw(0, i, 128, 0.0, 0)[1].sum() for i in range(label, 200, 4)] for label in range(4)])
+    areas = np.array([[draw(0, i, 128, 0.0, 0, "either")[1].sum() for i in range(label, 200, 4)] for label in range(4)])
     r = np.sqrt(areas / 128**2 / expected[:, None])
     assert r.min() > 0.19 - 0.005
     assert r.max() < 0.30 + 0.005
 
 
 def test_noise_has_the_standard_deviation_asked_for():
-    clean, _, _ = draw(0, 5, 64, 0.0, 0)
-    noisy, _, _ = draw(0, 5, 64, 0.03, 0)
+    clean, _, _ = draw(0, 5, 64, 0.0, 0, "dark")
+    noisy, _, _ = draw(0, 5, 64, 0.03, 0, "dark")
     inner = (clean > 0.15) & (clean < 0.85)  # where nothing is clipped
     assert (noisy - clean)[inner].std() == pytest.approx(0.03, rel=0.05)
 
 
-@pytest.mark.parametrize("values", [{"count": 0}, {"size": 8}, {"noise": 1.5}, {"seed": -1}])
+def test_a_dark_ground_gives_the_pictures_from_before_there_was_a_choice():
+    # Their means, pixels of the figure and one value each, written down when every ground was dark.
+    known = [
+        (0.196723252, 76, 0.0789492205),
+        (0.247532388, 100, 0.0975050107),
+        (0.288711135, 160, 0.1006032601),
+        (0.333022185, 182, 0.1705121994),
+    ]
+    for sample, (mean, area, value) in zip(Shapes(ground="dark").open().read(0, 4), known, strict=True):
+        assert sample.data.double().mean().item() == pytest.approx(mean, abs=1e-7)
+        assert sample.mask.sum() == area
+        assert sample.data[1, 16, 5].item() == pytest.approx(value, abs=1e-6)
+
+
+def test_either_ground_is_half_dark_half_light_in_every_class():
+    def pictures(ground):
+        return [sample.data for sample in Shapes(count=1600, size=16, ground=ground).open().read(0, 1600)]
+
+    light = []
+    for either, dark, negative in zip(*map(pictures, ("either", "dark", "light")), strict=True):
+        torch.testing.assert_close(negative, 1 - dark, rtol=0, atol=1e-7)
+        light.append(torch.equal(either, negative))
+        assert light[-1] or torch.equal(either, dark)
+    by_turn = np.reshape(light, (400, 4))
+    assert np.abs(by_turn.mean(axis=0) - 0.5).max() < 0.08  # three standard deviations
+    # Nor does the picture before tell: so many runs are expected of fair coins, with a deviation of 20.
+    assert abs(np.count_nonzero(np.diff(light)) - 799.5) < 60
+
+
+@pytest.mark.parametrize(("ground", "chance"), [("dark", 0.98), ("light", 0.02), ("either", 0.5)])
+def test_brightness_gives_the_figure_away_on_one_ground_only(ground, chance):
+    # The chance that a pixel of the figure is brighter than one beside it, by Mann and Whitney's statistic.
+    found = []
+    for sample in Shapes(count=400, noise=0.0, ground=ground).open().read(0, 400):
+        bright, inside = sample.data.mean(0).numpy(), sample.mask.numpy()
+        n, m = inside.sum(), (~inside).sum()
+        found.append((stats.rankdata(bright)[inside.ravel()].sum() - n * (n + 1) / 2) / (n * m))
+    assert np.mean(found) == pytest.approx(chance, abs=0.05)
+
+
+@pytest.mark.parametrize("values", [{"count": 0}, {"size": 8}, {"noise": 1.5}, {"ground": "grey"}, {"seed": -1}])
 def test_illegal_parameters_of_shapes_are_refused(values):
     with pytest.raises(ParameterError, match=rf"^dataset\.shapes\.{next(iter(values))}: must be"):
         Shapes(**values)

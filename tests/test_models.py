@@ -76,7 +76,7 @@ def test_training_is_the_same_whatever_the_global_state(tmp_path):
 
 
 def test_weights_are_kept_and_damage_is_mended_with_a_note(tmp_path, caplog):
-    context, model = LoadContext(tmp_path), ShapesCnn(size=16)
+    context, model = LoadContext(tmp_path), DigitsMlp()
     first = model.load(context)
     file = tmp_path / f"{model.fingerprint()}.safetensors"
     kept = file.read_bytes()

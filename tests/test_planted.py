@@ -15,12 +15,17 @@ from xaiexp.contract import Method
 from xaiexp.registry import installed
 from xaiexp.statistics import ranks
 
-EXAMPLES, BLOCK = 96, 16
-INFORMED, CONTROLS = ("integrated_gradients", "deep_lift", "occlusion"), ("random", "sobel")
-LOCALISATION = {"relevance_mass": True, "relevance_rank": True, "average_precision": True}
-METRICS = {**LOCALISATION, "insertion": True, "infidelity": False}
+EXAMPLES, BLOCK = 256, 16
+INFORMED, CONTROLS = ("integrated_gradients", "deep_lift", "occlusion"), ("random", "sobel", "input_magnitude")
+METRICS = {
+    "relevance_mass": True,
+    "relevance_rank": True,
+    "average_precision": True,
+    "aopc": True,
+    "infidelity": False,
+}  # and whether higher is better
 WORDS = [
-    "model=shapes_cnn", "dataset=shapes", "features=grid", "tracking.uri=off", "report=false", "baseline=[mean]",
+    "model=shapes_cnn", "dataset=shapes", "features=grid", "tracking.uri=off", "report=false", "baseline=[blur]",
     "target=label", "agreement=[]",
 ]  # fmt: skip
 
@@ -53,46 +58,38 @@ def above(tests: pd.DataFrame, metric: str, method: str, control: str) -> bool:
     return bool(row["p_holm"] <= 0.05 and better)
 
 
-def test_informed_methods_rank_above_controls_that_see_no_figure(workplace: Path) -> None:
-    methods = [*INFORMED, *CONTROLS, "input_magnitude"]
-    result = run(f"method=[{','.join(methods)}]", f"metric=[{','.join(METRICS)}]", "examples=48")
+def test_informed_methods_rank_above_all_controls(workplace: Path) -> None:
+    # Among two strokes most edges are the figure's, and Sobel's filters see where it is; among five they know nothing.
+    # Networks differ from machine to machine: of four from other seeds, no p value is above 3e-8 (d_z 0.65 and more).
+    words = [f"method=[{','.join(INFORMED + CONTROLS)}]", f"metric=[{','.join(METRICS)}]", "metric.aopc.steps=8"]
+    result = run(*words, "examples=96", "dataset.distractors=5")
     tests = verdict.compared(result.scores, METRICS)
     for metric in METRICS:
-        for method in INFORMED:
-            assert above(tests, metric, method, "random"), (metric, method)
-    for metric in LOCALISATION:
-        for method in INFORMED:
-            assert above(tests, metric, method, "sobel"), (metric, method)
-    # The figures are lighter than the ground, so that the brightest pixels find them as well as any method: what is
-    # known to be so is not hidden.
-    assert not all(above(tests, "average_precision", method, "input_magnitude") for method in INFORMED)
+        # Infidelity is not defined for maps without signs, as those of the other controls are.
+        for control in ("random",) if metric == "infidelity" else CONTROLS:
+            for method in INFORMED:
+                assert above(tests, metric, method, control), (metric, method, control)
 
 
 def test_copies_tie_and_a_degraded_copy_is_found_worse(workplace: Path, bring: Callable[..., None]) -> None:
     bring(Sampled)
-    metrics = {"relevance_mass": True, "average_precision": True}
-    words = ["+method@method.worse=sampled", "method.worse.level=1.0"]
-    scores = []
-    for seed in range(2):
-        result = run(
-            "method=[sampled]", *words, f"metric=[{','.join(metrics)}]", f"examples={EXAMPLES}", f"seed={seed}"
+    metrics = ("relevance_mass", "average_precision")
+    words = [f"metric=[{','.join(metrics)}]", f"examples={EXAMPLES}", "method=[sampled]"]
+    both = run(*words, "+method@method.worse=sampled", "method.worse.level=2.0", "seed=0").scores
+    twin = run(*words, "seed=1").scores
+    apart = found = tried = 0
+    for metric in metrics:
+        own, worse, other = (
+            scores[(scores.metric == metric) & (scores.method == label)].value.to_numpy()
+            for scores, label in ((both, "sampled"), (both, "worse"), (twin, "sampled"))
         )
-        scores.append(result.scores)
-    apart = found = tied = tried = 0
-    for metric, higher in metrics.items():
-        columns = [
-            [part[(part.metric == metric) & (part.method == label)].value.to_numpy() for label in ("sampled", "worse")]
-            for part in scores
-        ]
-        assert not np.array_equal(columns[0][0], columns[1][0])  # the copies have random numbers of their own
+        assert not np.array_equal(own, other)  # the copies have random numbers of their own
         for start in range(0, EXAMPLES, BLOCK):
             rows = slice(start, start + BLOCK)
-            apart += ranks(np.stack([columns[0][0][rows], columns[1][0][rows]]), higher) != [1, 1]
-            found += ranks(np.stack([columns[0][0][rows], columns[0][1][rows]]), higher) == [1, 2]
+            apart += ranks(np.stack([own[rows], other[rows]]), True) != [1, 1]
+            found += ranks(np.stack([own[rows], worse[rows]]), True) == [1, 2]
             tried += 1
-        whole = ranks(np.stack([columns[0][0], columns[1][0]]), higher)
-        tied += whole == [1, 1]
-    assert tried == 12
-    assert apart <= 3  # each with a chance of 5 %: four or more happen once in 400 times
-    assert found >= 10  # the noise moves the mean by about two standard deviations of the differences
-    assert tied == 2
+    assert tried == 32
+    # With a chance of 5 % each, nine or more happen once in a thousand times even if both metrics always fail together.
+    assert apart <= 8
+    assert found >= 28  # the noise moves the mean by more than a standard deviation of the differences

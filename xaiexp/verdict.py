@@ -274,7 +274,7 @@ def _across_removals(found: Mapping[str, tuple[Table, Pairs, bool]]) -> str:
                 turned[f"{left} beats {right} with {one} and loses to it with {two}"] = None
     lowest = f"lowest Kendall tau between two orders {min(taus):.2f}" if taus and np.isfinite(taus).all() else ""
     if not turned:
-        words = "no difference beyond the noise turns round with the removal"
+        words = "the order of the methods does not change with the removal beyond the noise"
     else:
         words = f"the order of the methods changes with the removal: {_some(list(turned))}"
     return f"{words}; {lowest}" if lowest else words

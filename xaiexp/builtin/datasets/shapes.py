@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from xaiexp.contract import Dataset
 from xaiexp.parameters import Range
@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["CLASSES", "Shapes", "draw"]
+__all__ = ["CLASSES", "Ground", "Shapes", "draw"]
 
 CLASSES = ("disk", "square", "triangle", "cross")
+
+Ground = Literal["either", "dark", "light"]
 
 
 def _figure(label: int, u: NDArray[np.float64], v: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -38,18 +40,20 @@ def _figure(label: int, u: NDArray[np.float64], v: NDArray[np.float64]) -> NDArr
 
 
 def draw(
-    seed: int, index: int, size: int, noise: float, distractors: int, part: int = 0
+    seed: int, index: int, size: int, noise: float, distractors: int, ground: Ground, part: int = 0
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], int]:
     """One picture, a pure function of the arguments.
 
     A figure of random place, size, angle and light colour on a dark ground; its class is its form alone.
     Distractors are thin strokes in such colours that tell nothing about the class and do not touch the figure.
+    A picture on a light ground is the negative of the same one on a dark ground.
 
     Args:
         seed, part, index: which picture; the parts 0 (explained) and 1 (trained on) share none.
         size: side in pixels.
         noise: standard deviation of the noise on every pixel and channel.
         distractors: how many strokes.
+        ground: ``dark`` or ``light``; ``either`` is one of them, drawn for each picture whatever its class.
 
     Returns:
         picture ``[3, size, size]`` in 0..1, the pixels of the figure (bool ``[size, size]``), class index.
@@ -59,8 +63,7 @@ def draw(
     random = np.random.Generator(np.random.PCG64([seed, part, index]))
     label = index % len(CLASSES)
     y, x = np.mgrid[0:size, 0:size] + 0.5
-    ground = random.uniform(0, 0.4, 3)
-    picture = np.broadcast_to(ground, (size, size, 3)).copy()
+    picture = np.broadcast_to(random.uniform(0, 0.4, 3), (size, size, 3)).copy()
 
     radius = size * random.uniform(0.19, 0.30)
     centre_x, centre_y = random.uniform(1.2 * radius, size - 1.2 * radius, 2)  # a triangle reaches that far
@@ -79,6 +82,9 @@ def draw(
         picture[stroke] = _light(random)
     picture[mask] = _light(random)
     picture += random.normal(0, 1, picture.shape) * noise
+    # Drawn last, so that all the other numbers are the same on every ground.
+    if ground == "light" or (ground == "either" and random.random() < 0.5):
+        picture = 1 - picture
     return picture.clip(0, 1).astype(np.float32).transpose(2, 0, 1), mask, label
 
 
@@ -97,11 +103,17 @@ class Shapes(Dataset):
     (``Sample.mask``). A picture depends on its index and the parameters only: the first 10 of 1,000 are the
     same as all of 10. The classes take turns.
 
+    Were all grounds dark, what is far from the mean of the data would be the figure or a stroke, and
+    ``input_magnitude``, which never asks a network, would find it; so half of them are light. The mean of the data is
+    then no empty picture: a reference that follows the picture (``baseline=blur``) is.
+
     Args:
         count: how many pictures.
         size: side in pixels.
         noise: standard deviation of the noise on every pixel, in units of the full range 0..1.
         distractors: strokes a picture that tell nothing about the class.
+        ground: ``dark`` under light figures and strokes, ``light`` under dark ones, or ``either``, each for about half
+            of the pictures of every class.
         seed: another seed makes other pictures.
     """
 
@@ -113,6 +125,7 @@ class Shapes(Dataset):
     size: Annotated[int, Range(16, 512)] = 32
     noise: Annotated[float, Range(0, 1)] = 0.05
     distractors: Annotated[int, Range(0, 50)] = 2
+    ground: Ground = "either"
     seed: Annotated[int, Range(0)] = 0
 
     def open(self) -> Source:
@@ -122,7 +135,7 @@ class Shapes(Dataset):
         def read(start: int, stop: int) -> Sequence[Sample]:
             samples = []
             for index in range(self.count)[start:stop]:
-                picture, mask, label = draw(self.seed, index, self.size, self.noise, self.distractors)
+                picture, mask, label = draw(self.seed, index, self.size, self.noise, self.distractors, self.ground)
                 data = torch.from_numpy(picture).contiguous()
                 name = f"{CLASSES[label]} {index}"
                 samples.append(Sample(f"shapes/{self.seed}/{index}", data, label, torch.from_numpy(mask), name))

@@ -239,13 +239,16 @@ def _digits() -> Data:
     return Data(*_tensors(digits(held_out=False)), *_tensors(digits(held_out=True)), {})
 
 
-def _shapes(size: int, train: int = 4096, held_out: int = 512) -> Data:
+def _shapes(size: int, train: int = 12288, held_out: int = 512) -> Data:
     """Part 1 of the generator to train on, the data set's own default pictures to test on."""
     plain = Shapes(size=size)
 
     def some(count: int, part: int) -> tuple[Tensor, Tensor]:
-        drawn = [draw(plain.seed, i, size, plain.noise, plain.distractors, part) for i in range(count)]
-        return torch.stack([torch.from_numpy(d[0]) for d in drawn]), torch.tensor([d[2] for d in drawn])
+        pictures, labels = torch.empty(count, 3, size, size), torch.empty(count, dtype=torch.int64)
+        for i in range(count):
+            picture, _, labels[i] = draw(plain.seed, i, size, plain.noise, plain.distractors, plain.ground, part)
+            pictures[i] = torch.from_numpy(picture)
+        return pictures, labels
 
     return _standardised(some(train, 1), some(held_out, 0), (0, 2, 3))
 
