@@ -5,6 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
+from xaiexp import draws
 from xaiexp.draws import Draws
 
 IDS = tuple(f"photo {i}" for i in range(50))
@@ -53,6 +54,13 @@ def test_an_example_draws_the_same_alone_in_company_and_in_pieces():
 def test_padding_the_first_axis_leaves_earlier_positions_as_they_are():
     short, long = (Draws(3, IDS[:2]).uniform("x", (t, 6), range(3)) for t in (4, 9))
     assert torch.equal(short, long[:, :, :4])
+
+
+def test_numbers_do_not_depend_on_the_stretches_in_which_they_are_made(monkeypatch):
+    whole = Draws(3, IDS[:3]).normal("x", (5, 4), range(4))
+    for stretch in (3, 20, 50):
+        monkeypatch.setattr(draws, "_STRETCH", stretch)
+        assert torch.equal(Draws(3, IDS[:3]).normal("x", (5, 4), range(4)), whole)
 
 
 def test_scopes_names_and_seeds_draw_apart():

@@ -60,6 +60,21 @@ def test_keeping_everything_gives_the_very_same_inputs():
     assert torch.equal(features.keep(x, r, torch.ones(3, 5, dtype=torch.bool)), x)
 
 
+def test_what_is_not_chosen_is_not_read():
+    features = element_map((2,))
+    present = torch.tensor([[True, False]])
+    for missing in (float("nan"), float("inf")):
+        got = features.keep(torch.tensor([[1.0, missing]]), torch.tensor([[missing, 2.0]]), present)
+        assert got.tolist() == [[1, 2]]
+
+
+def test_choosing_is_element_by_element_to_the_bit(ragged):
+    x, r = torch.randn(2, 4, 2) * 1e30, torch.randn(2, 4, 2) * 1e-30
+    present = torch.tensor([[True, False, True], [False, True, True]])
+    kept = torch.tensor([[True, True, False, True], [True, False, True, True]]).unsqueeze(-1)
+    assert torch.equal(ragged.keep(x, r, present), torch.where(kept, x, r))
+
+
 def test_natural_shape_marks_what_an_example_does_not_have(ragged):
     values = ragged.natural(torch.ones(2, 3))
     assert values.isnan().tolist() == [[False, False, False], [False, True, True]]
@@ -71,6 +86,24 @@ def test_rows_may_repeat(ragged):
     assert twice.counts.tolist() == [1, 1, 3]
     shared = pixel_map((1, 2, 2))
     assert shared.rows(torch.tensor([0, 5])) is shared
+
+
+@pytest.mark.parametrize("axis", [1, 2, 3])
+@pytest.mark.parametrize("examples", [1, 2])
+def test_an_axis_that_changes_nothing_is_looked_up_once_and_gives_the_same(axis, examples):
+    shape = [examples, 3, 4, 5]
+    shape[axis] = 1
+    narrow = torch.randint(-1, 4, shape, generator=torch.Generator().manual_seed(axis))
+    index = narrow.expand(examples, 3, 4, 5).clone()
+    features = FeatureMap(index, torch.full((examples,), 4), (4,))
+    assert torch.equal(features.distinct, narrow)
+    values = torch.randn(2, 6, 4)
+    want = torch.stack(
+        [torch.cat([values[n], torch.full((6, 1), 7.0)], 1)[:, index[n % examples].flatten()] for n in range(2)]
+    )
+    assert torch.equal(features.expand(values, outside=7.0), want.view(2, 6, 3, 4, 5))
+    rows = features.rows(torch.tensor([1, 0, 1]) if examples == 2 else torch.tensor([0, 0, 0]))
+    assert torch.equal(rows.distinct, FeatureMap(rows.index, rows.counts, (4,)).distinct)
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 5), (2, 7)])

@@ -162,6 +162,31 @@ def test_scores_and_penultimate_representation_come_from_the_same_passes(network
     assert not any(module._forward_pre_hooks for module in network.modules())
 
 
+class _Either(nn.Module):
+    """Two convolutions, and a linear layer behind them for inputs above 0."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.head = nn.Conv1d(1, 2, 1), nn.Conv1d(2, 3, 1), nn.Linear(3, 2)
+
+    def forward(self, x):
+        inside = self.first(x)
+        pooled = self.second(inside).mean(dim=2)
+        return self.head(pooled) if bool((x > 0).all()) else pooled
+
+
+def test_the_penultimate_layer_is_that_of_the_pass_whatever_other_passes_ran():
+    network, x = _Either(), torch.rand(3, 1, 5)
+    batch = make_batch(x)
+    inside = network.first(-x).mean(dim=2)
+    pooled = network.second(network.first(x)).mean(dim=2)
+    handle = bind(network, batch)
+    for _ in range(2):
+        torch.testing.assert_close(handle.hidden(x.clone()), pooled)
+        torch.testing.assert_close(handle.hidden(-x), inside)
+    assert not any(layer._forward_pre_hooks for layer in network.modules())
+
+
 def test_the_representation_of_the_pool_is_made_once_for_all_batches(network, batch):
     pool = batch.inputs * 2
     background = replace(batch.background, pool=pool)

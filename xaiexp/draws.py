@@ -106,11 +106,13 @@ class Draws:
         position = torch.arange(size, dtype=torch.int32, device=self.device)
         first, second = first.reshape(-1, 1), second.reshape(-1, 1)
         bits = torch.empty(len(first), size, dtype=torch.int32, device=self.device)
-        step = max(1, _STRETCH // max(1, size)) if bits.device.type == "cpu" else max(1, len(first))
-        for start in range(0, len(first), step):
-            part = slice(start, start + step)
-            torch.bitwise_xor(position, first[part], out=bits[part])
-            _mix_(_mix_(bits[part]).add_(second[part]))
+        rows, width = (max(1, _STRETCH // max(1, size)), _STRETCH) if bits.device.type == "cpu" else (len(first), size)
+        for start in range(0, len(first), max(1, rows)):
+            some = slice(start, start + rows)
+            for left in range(0, size, max(1, width)):
+                at = slice(left, left + width)
+                part = torch.bitwise_xor(position[at], first[some], out=bits[some, at])
+                _mix_(_mix_(part).add_(second[some]))
         return bits.view(*(lead if samples is not None else lead[:1]), *shape)
 
 

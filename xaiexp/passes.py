@@ -20,7 +20,7 @@ from xaiexp import packing
 from xaiexp.errors import MismatchError, Unsupported
 from xaiexp.memory import Memory, target_scores
 from xaiexp.packing import Piece
-from xaiexp.representation import pool_of, watched
+from xaiexp.representation import Watch, pool_of
 from xaiexp.types import Batch, Output
 
 __all__ = ["PRECISIONS", "Block", "Counter", "Handle", "Passes", "target_scores"]
@@ -71,6 +71,7 @@ class Passes:
     shrunk: int | None = None
     memory: Memory | None = None
     _pool: tuple[Tensor, Tensor | str] | None = field(default=None, init=False, repr=False, compare=False)
+    _watch: Watch | None = field(default=None, init=False, repr=False, compare=False)
 
     def budget(self, shape: tuple[int, ...]) -> int:
         """Rows of inputs of this shape that go through the model at once."""
@@ -277,7 +278,7 @@ class Handle:
             inputs: ``[N, *shape]`` or ``[N, S, *shape]``; the batch's own by default, whose result is kept.
 
         Returns:
-            float ``[N, H]`` or ``[N, S, H]``; see :func:`xaiexp.representation.watched`.
+            float ``[N, H]`` or ``[N, S, H]``; see :class:`xaiexp.representation.Watch`.
 
         Raises:
             Unsupported: the model is no module, or has no such layer.
@@ -329,7 +330,9 @@ class Handle:
 
     def _watched(self, block: Block) -> tuple[Tensor, Tensor]:
         """Logits ``[B, classes]`` and representation ``[B, H]`` of a block."""
-        return watched(self.module, lambda: block.logits(block.rows))
+        if self.passes._watch is None:  # noqa: SLF001 -- what batches share lies there
+            self.passes._watch = Watch(self.module)  # noqa: SLF001
+        return self.passes._watch(lambda: block.logits(block.rows))  # noqa: SLF001
 
     def elsewhere(self, module: nn.Module) -> Handle:
         """The same batch on another network, which lies on the same device; its passes are counted as ours."""

@@ -11,40 +11,60 @@ from xaiexp.errors import Unsupported
 from xaiexp.feature_map import FeatureMap
 from xaiexp.types import Background, Batch
 
-__all__ = ["pool_of", "watched"]
+__all__ = ["Watch", "pool_of"]
 
 _KINDS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
-def watched(module: nn.Module, run: Callable[[], Tensor]) -> tuple[Tensor, Tensor]:
-    """What ``run`` gives, ``[B, ...]``, and the penultimate representation ``[B, H]`` from the same pass.
+class Watch:
+    """Sees the penultimate representation of a module in a pass over it.
 
     The input of the last ``nn.Linear`` to run, flattened; without one, the input of the last convolution to run,
     averaged over places.
-
-    Raises:
-        Unsupported: the module runs neither, or not with a row for each example.
     """
-    final: dict[str, Tensor] = {}
 
-    def keep(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
-        final["linear" if isinstance(layer, nn.Linear) else "convolution"] = given[0].detach()
+    def __init__(self, module: nn.Module) -> None:
+        # Found once, and where a linear layer runs convolutions do not count: walks and hooks cost every pass.
+        self._all = [layer for layer in module.modules() if isinstance(layer, _KINDS)]
+        self._layers = self._all
 
-    hooks = [layer.register_forward_pre_hook(keep) for layer in module.modules() if isinstance(layer, _KINDS)]
-    try:
-        out = run()
-    finally:
-        for hook in hooks:
-            hook.remove()
-    if "linear" in final:
-        hidden = final["linear"].flatten(1)
-    elif "convolution" in final:
-        hidden = final["convolution"].flatten(2).mean(dim=2)
-    else:
-        raise Unsupported("the model runs no linear layer and no convolution, so it has no penultimate layer")
-    if len(hidden) != len(out):
-        raise Unsupported("the input of the model's last linear layer does not hold one row for each example")
-    return out, hidden
+    def __call__(self, run: Callable[[], Tensor]) -> tuple[Tensor, Tensor]:
+        """What ``run`` gives, ``[B, ...]``, and the representation ``[B, H]`` from the same pass.
+
+        Raises:
+            Unsupported: the module runs neither, or not with a row for each example.
+        """
+        out, last = self._seen(run)
+        if last is None and len(self._layers) < len(self._all):  # for these inputs it runs others than before
+            self._layers = self._all
+            out, last = self._seen(run)
+        if last is None:
+            raise Unsupported("the model runs no linear layer and no convolution, so it has no penultimate layer")
+        layer, read = last
+        hidden = read.flatten(1)
+        if isinstance(layer, nn.Linear):
+            self._layers = [each for each in self._layers if isinstance(each, nn.Linear)]
+        else:
+            hidden = read.flatten(2).mean(dim=2)
+        if len(hidden) != len(out):
+            raise Unsupported("the input of the model's last linear layer does not hold one row for each example")
+        return out, hidden
+
+    def _seen(self, run: Callable[[], Tensor]) -> tuple[Tensor, tuple[nn.Module, Tensor] | None]:
+        """What ``run`` gives, the layer that decides and its input."""
+        last: tuple[nn.Module, Tensor] | None = None
+
+        def keep(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
+            nonlocal last
+            if last is None or isinstance(layer, nn.Linear) or not isinstance(last[0], nn.Linear):
+                last = layer, given[0].detach()
+
+        hooks = [layer.register_forward_pre_hook(keep) for layer in self._layers]
+        try:
+            return run(), last
+        finally:
+            for hook in hooks:
+                hook.remove()
 
 
 def pool_of(background: Background, like: Batch) -> Batch:

@@ -71,7 +71,7 @@ class _Windows:
         height, width = maps.shape[1:]
         scaled = (maps / maps.abs().amax(dim=(1, 2), keepdim=True)).permute(1, 2, 0).contiguous()
         total = torch.zeros(self._either.shape[1], dtype=torch.float64, device=maps.device)
-        rows = max(self._side, at_work(maps) // (4 * width * len(total)))
+        rows = max(self._side, at_work(maps) // (2 * width * len(total)))
         inside = height - self._side + 1
         for top in range(0, inside, rows):
             total += self._strip(scaled[top : min(inside, top + rows) + self._side - 1])

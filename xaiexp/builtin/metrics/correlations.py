@@ -190,6 +190,10 @@ class FromPool:
         other = self.pool[self.rows[owners]].to(self.batch.inputs)
         return self.batch.features.rows(owners).keep(self.batch.inputs[owners], other, present)
 
+    def together(self, budget: int) -> int:
+        """As many as go through the model: nothing is gained by more."""
+        return budget
+
 
 def one_by_one(
     model: Handle,
@@ -209,11 +213,11 @@ def one_by_one(
     """
     foretold: list[Tensor] = []
     owners, at = inside.nonzero().unbind(1)
-    size, d = model.passes.budget(batch.shape), batch.features.d
+    budget, d = model.passes.budget(batch.shape), batch.features.d
 
     def pieces() -> Iterator[tuple[Tensor, Tensor]]:
         for fill in fills:
-            says = foretelling(explanations, batch, fill.reference)
+            says, size = foretelling(explanations, batch, fill.reference), fill.together(budget)
             for own, place in zip(torch.split(owners, size), torch.split(at, size), strict=True):
                 if len(own):
                     gone = single(features, own, place, d)

@@ -144,7 +144,7 @@ def _rows(
     by_mean: bool,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """The empty inputs, then those between the ends, one curve after the other; each with its examples."""
-    size = model.passes.budget(batch.shape)
+    size = fill.together(model.passes.budget(batch.shape))
     d, valid, counts = batch.features.d, batch.features.valid, batch.features.counts.expand(len(batch))
     for own in torch.split(emptied, size):
         if len(own):

@@ -34,7 +34,8 @@ def effects(model: Handle, batch: Batch, rng: Draws, removal: str) -> tuple[Tens
     n, d = len(batch), batch.features.d
     owners, columns = batch.features.valid.expand(n, -1).nonzero().unbind(1)
     every = torch.arange(d, device=batch.device)
-    fill, size = filling(removal, batch, rng), model.passes.budget(batch.shape)
+    fill = filling(removal, batch, rng)
+    size = fill.together(model.passes.budget(batch.shape))
 
     def rows() -> Iterator[tuple[Tensor, Tensor]]:
         for own, gone in zip(torch.split(owners, size), torch.split(columns, size), strict=True):

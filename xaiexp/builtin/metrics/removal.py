@@ -6,17 +6,18 @@ fill from one reference; noisy linear imputation looks at what is left.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from xaiexp.builtin.baselines import COMPONENTS
-from xaiexp.builtin.metrics.imputation import imputed
+from xaiexp.builtin.metrics.imputation import imputed, pictures_at_once
 from xaiexp.builtin.metrics.ranges import data_range
 from xaiexp.draws import Draws
 from xaiexp.errors import Unsupported
+from xaiexp.feature_map import FeatureMap
 from xaiexp.types import Batch
 
 __all__ = ["AUTO", "Fill", "filling", "removed"]
@@ -41,6 +42,9 @@ class Fill(Protocol):
         """The inputs ``[B, *shape]`` of the examples ``owners`` (int64 ``[B]``) of which ``present`` (bool ``[B, d]``)
         stays. Elements of no feature stay as they are; a row depends on its own example and mask alone.
         """
+
+    def together(self, budget: int) -> int:
+        """How many rows should be filled at once where ``budget`` of them go through the model at once."""
 
 
 def filling(removal: str, batch: Batch, rng: Draws) -> Fill:
@@ -88,8 +92,12 @@ class _FromReference:
     reference: Tensor
 
     def __call__(self, owners: Tensor, present: Tensor) -> Tensor:
-        inputs, reference = self.batch.inputs[owners], self.reference[owners]
+        inputs, reference = (x.index_select(0, owners) for x in (self.batch.inputs, self.reference))
         return self.batch.features.rows(owners).keep(inputs, reference, present)
+
+    def together(self, budget: int) -> int:
+        """As many as go through the model: nothing is gained by more."""
+        return budget
 
 
 def _imputing(batch: Batch, rng: Draws) -> _Imputing:
@@ -109,7 +117,8 @@ def _imputing(batch: Batch, rng: Draws) -> _Imputing:
     span = data_range(batch)
     noise = rng.within("removal").normal("noisy_linear", batch.shape).to(batch.inputs).mul_(_NOISE * span)
     channels = torch.broadcast_to(span, batch.shape).flatten(1).amin(dim=1)
-    return _Imputing(batch, noise, mean, _TOLERANCE * channels.view(-1, *[1] * (len(batch.shape) - 1)))
+    features = _of_one_channel(batch.features)
+    return _Imputing(batch, features, noise, mean, _TOLERANCE * channels.view(-1, *[1] * (len(batch.shape) - 1)))
 
 
 @dataclass(frozen=True)
@@ -122,13 +131,25 @@ class _Imputing:
     """
 
     batch: Batch
+    features: FeatureMap
     noise: Tensor
     mean: Tensor
     tolerance: Tensor
     reference: None = None
 
     def __call__(self, owners: Tensor, present: Tensor) -> Tensor:
-        inputs = self.batch.inputs[owners]
-        known = self.batch.features.rows(owners).expand(present, outside=1.0).expand(inputs.shape).bool()
+        inputs = self.batch.inputs.index_select(0, owners)
+        known = self.features.rows(owners).expand(present, outside=1.0).bool()
         filled = imputed(inputs, known, self.mean, self.tolerance)
-        return torch.where(known, inputs, filled + self.noise[owners])
+        return filled.addcmul_(self.noise.index_select(0, owners), (~known).to(filled.dtype))
+
+    def together(self, budget: int) -> int:
+        return max(budget, pictures_at_once(self.batch.shape))
+
+
+def _of_one_channel(features: FeatureMap) -> FeatureMap:
+    """The map with one channel for all, where it is the same for all."""
+    first = features.index[:, :1]
+    if not bool((features.index == first).all()):
+        return features
+    return replace(features, index=first)
