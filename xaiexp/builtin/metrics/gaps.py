@@ -45,10 +45,8 @@ def prediction_gaps(
             drawn = noise(rng, batch, noise_level, samples)
             for own, features in zip(owners, touched, strict=True):
                 if len(own):
-                    where = batch.features.rows(own).expand(features[own]).unsqueeze(1)
-                    rows = torch.where(
-                        where, batch.inputs[own].unsqueeze(1) + drawn[own], batch.inputs[own].unsqueeze(1)
-                    )
+                    touch = batch.features.rows(own).expand(features[own].to(drawn.dtype)).unsqueeze(1)
+                    rows = torch.addcmul(batch.inputs[own].unsqueeze(1), drawn[own], touch)
                     yield rows.flatten(0, 1), own.repeat_interleave(len(samples))
 
     whole = model.scores(output="probability").double()
