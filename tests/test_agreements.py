@@ -358,6 +358,19 @@ def test_structure_is_that_of_scikit_image(side, of):
         assert got[n].item() == pytest.approx(want, abs=1e-12)
 
 
+def test_structure_leaves_the_number_of_threads_as_it_was():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        maps = torch.randn(3, 5, 20, 30, generator=torch.Generator().manual_seed(0))
+        several = Ssim().compare_all(maps, [(0, 1), (1, 2)])
+        assert torch.get_num_threads() == 3
+        torch.set_num_threads(1)
+        torch.testing.assert_close(several, Ssim().compare_all(maps, [(0, 1), (1, 2)]), rtol=0, atol=1e-6)
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_structure_needs_a_picture():
     a, b = torch.randn(2, 3, 2, 9, generator=torch.Generator().manual_seed(0))
     assert Ssim().compare(a, b).isnan().all()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor
@@ -41,9 +42,27 @@ def structural_similarity(maps: Tensor, pairs: Sequence[tuple[int, int]], window
         block = slice(first, first + _TOGETHER)
         used, own = asked[block].unique(return_inverse=True)  # type: ignore[no-untyped-call]  # of torch
         windows = _Windows(side, (0.01 * value_range) ** 2, (0.03 * value_range) ** 2, own, len(used))
-        for i in range(n):
-            out[block, i] = windows.similarity(maps[used, i]).to(out.dtype)
+        each = maps[used].transpose(0, 1)
+        for i, value in enumerate(_one_by_one(windows.similarity, each)):
+            out[block, i] = value.to(out.dtype)
     return out.masked_fill_(constant[asked].any(dim=1), float("nan"))
+
+
+def _one_by_one(run: Callable[[Tensor], Tensor], examples: Tensor) -> Iterable[Tensor]:
+    """``run`` of each of the ``examples [N, ...]``; on a CPU one thread for each, as many at once as torch has threads.
+
+    Within one example the steps are too short to be shared out: threads would wait for each other most of the time, and
+    on a busy machine for a hundred times as long as they work.
+    """
+    threads = torch.get_num_threads()
+    if examples.device.type != "cpu" or threads == 1:
+        return map(run, examples)
+    torch.set_num_threads(1)  # also of threads that are made from here on
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(run, examples))
+    finally:
+        torch.set_num_threads(threads)
 
 
 class _Windows:
@@ -71,7 +90,7 @@ class _Windows:
         height, width = maps.shape[1:]
         scaled = (maps / maps.abs().amax(dim=(1, 2), keepdim=True)).permute(1, 2, 0).contiguous()
         total = torch.zeros(self._either.shape[1], dtype=torch.float64, device=maps.device)
-        rows = max(self._side, at_work(maps) // (2 * width * len(total)))
+        rows = max(self._side, at_work(maps) // (4 * width * len(total)))
         inside = height - self._side + 1
         for top in range(0, inside, rows):
             total += self._strip(scaled[top : min(inside, top + rows) + self._side - 1])
