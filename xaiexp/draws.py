@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Draws"]
 
 _MASK = 0xFFFFFFFF
-_STRETCH = 1 << 16
+_STRETCH = 1 << 17
 
 
 def _signed(value: int) -> int:

@@ -272,7 +272,11 @@ def _across_removals(found: Mapping[str, tuple[Table, Pairs, bool]]) -> str:
             if _beats(first[1], a[i], a[j], first[2]) and _beats(second[1], b[j], b[i], second[2]):
                 left, right = (_named(*both[k]) for k in (i, j))
                 turned[f"{left} beats {right} with {one} and loses to it with {two}"] = None
-    lowest = f"lowest Kendall tau between two orders of the means {min(taus):.2f}" if taus and np.isfinite(taus).all() else ""
+    lowest = (
+        f"lowest Kendall tau between two orders of the means {min(taus):.2f}"
+        if taus and np.isfinite(taus).all()
+        else ""
+    )
     if not turned:
         words = "no two methods change places with the removal beyond the noise"
     else:

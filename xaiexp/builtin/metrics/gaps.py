@@ -46,7 +46,8 @@ def prediction_gaps(
             for own, features in zip(owners, touched, strict=True):
                 if len(own):
                     touch = batch.features.rows(own).expand(features[own].to(drawn.dtype)).unsqueeze(1)
-                    rows = torch.addcmul(batch.inputs[own].unsqueeze(1), drawn[own], touch)
+                    inputs, moves = (batch.inputs, drawn) if len(own) == n else (batch.inputs[own], drawn[own])
+                    rows = torch.addcmul(inputs.unsqueeze(1), moves, touch)
                     yield rows.flatten(0, 1), own.repeat_interleave(len(samples))
 
     whole = model.scores(output="probability").double()
