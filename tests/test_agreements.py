@@ -231,7 +231,7 @@ def test_only_measures_of_signs_need_them():
 @pytest.mark.parametrize("numbers", [1, 40, 1 << 20])
 @pytest.mark.parametrize("agreement", EVERY, ids=repr)
 def test_pairs_compared_together_are_what_they_are_alone(agreement, numbers, monkeypatch):
-    monkeypatch.setitem(orders._AT_WORK, "cpu", numbers)
+    monkeypatch.setitem(orders.AT_WORK, "cpu", numbers)
     maps = tied_maps(4, 5, 11)
     chosen = [*itertools.combinations(range(4), 2), (3, 1), (2, 2)]
     together = agreement.compare_all(maps, chosen)

@@ -19,11 +19,16 @@ MAPS = {
 }
 
 
+@pytest.mark.parametrize("magnitudes", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("maps", MAPS.values(), ids=MAPS)
-def test_average_ranks_are_those_of_scipy(maps: np.ndarray, dtype: torch.dtype) -> None:
+@pytest.mark.parametrize(
+    "maps", [*MAPS.values(), np.concatenate([MAPS["many ties"], MAPS["no ties"]])], ids=[*MAPS, "both"]
+)
+def test_average_ranks_are_those_of_scipy(maps: np.ndarray, dtype: torch.dtype, magnitudes: bool) -> None:
     given = torch.tensor(maps, dtype=dtype)
-    assert np.array_equal(average_ranks(given).numpy(), stats.rankdata(given.numpy(), axis=-1) - 1)
+    ranked = given.abs() if magnitudes else given
+    found = average_ranks(given[None], slice(0, len(given)), magnitudes)[:, 0]
+    assert np.array_equal(found.numpy(), stats.rankdata(ranked.numpy(), axis=-1) - 1)
 
 
 @pytest.mark.parametrize("k", [1, 2, 5, 6])

@@ -45,7 +45,7 @@ def gathered(maps: Tensor, features: FeatureMap) -> Maps:
     """
     count, n, _ = maps.shape
     counts = features.counts.expand(n).to(maps.device)
-    ends = maps.aminmax(dim=2) if maps.numel() else (maps.new_zeros(count, n),) * 2
+    ends = (maps.amin(dim=2), maps.amax(dim=2)) if maps.numel() else (maps.new_zeros(count, n),) * 2
     finite = (ends[0].isfinite() & ends[1].isfinite()).cpu()
     if not bool(finite.all()):
         maps = maps.nan_to_num(0.0, 0.0, 0.0)

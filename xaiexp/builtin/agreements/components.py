@@ -201,7 +201,7 @@ class PairwiseRankAgreement(_Paired):
         """Agreement ``[P, N]`` of P pairs of the maps ``[M, N, d]``; NaN where undefined."""
         from xaiexp.builtin.agreements.pair_orders import pairwise_rank_agreement
 
-        return pairwise_rank_agreement(maps.abs(), pairs, self.n_pairs)
+        return pairwise_rank_agreement(maps, pairs, self.n_pairs)
 
 
 @dataclass(frozen=True)
@@ -234,4 +234,4 @@ class KendallTau(_Paired):
         """Agreement ``[P, N]`` of P pairs of the maps ``[M, N, d]``; NaN where undefined."""
         from xaiexp.builtin.agreements.pair_orders import kendall_tau
 
-        return kendall_tau(maps if self.of == "values" else maps.abs(), pairs, self.n_pairs)
+        return kendall_tau(maps, pairs, self.n_pairs, self.of == "magnitudes")

@@ -1,39 +1,84 @@
-"""Features of maps in ascending order, found once for all measures that rank them."""
+"""Features of maps in ascending order of magnitude, found once for all measures that rank them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 from torch.utils.weak import WeakTensorKeyDictionary
 
-__all__ = ["Order", "at_work", "average_ranks", "blocks", "constant", "once", "ordered"]
+__all__ = ["AT_WORK", "IN_STEP", "Groups", "Order", "average_ranks", "in_blocks", "once", "ordered", "picked", "turns"]
 
 T = TypeVar("T")
 
 # Numbers of all maps of an example that are at work at once: on a CPU, they stay in its cache.
-_AT_WORK = {"cpu": 1 << 19, "cuda": 1 << 24}
+AT_WORK = {"cpu": 1 << 19, "cuda": 1 << 24}
+# Numbers that one step of several in a row is for.
+IN_STEP = {"cpu": 1 << 16, "cuda": 1 << 24}
+# Fewer than these are not worth a second thread.
+_ALONE = 1 << 16
 # As long as someone holds the maps: their version, and what was made of them.
 _KEPT: Any = WeakTensorKeyDictionary()
+# Numbers from 0 on ascend as their bits do, read as integers; those are sorted digit by digit.
+_BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 @dataclass(frozen=True)
 class Order:
-    """Maps ``[..., d]`` in order.
+    """Maps ``[M, N, d]`` in order of magnitude.
 
     Args:
-        features: the features by value, ascending, int32; those that tie in any order.
-        ranks: the rank of each feature from 0, ties at their average, float32 (float64 from 2^22 features on).
+        features: in ascending order, int32 ``[M, N, d]``; those that tie in any order.
+        ties: which features tie with the one before them, where all stand in a row, ``[N, M, d]``: int64, ascending.
+        constant: whether all features of a map tie, bool ``[M, N]``.
     """
 
     features: Tensor
-    ranks: Tensor
+    ties: Tensor
+    constant: Tensor
+
+    def ties_of(self, rows: slice) -> Tensor:
+        """Those of some examples, from the first of them on."""
+        each = self.features.shape[0] * self.features.shape[2]
+        return _between(self.ties, rows.start * each, rows.stop * each)
+
+
+def _between(ties: Tensor, start: int, stop: int) -> Tensor:
+    begin, end = torch.searchsorted(ties, torch.tensor([start, stop], device=ties.device)).tolist()
+    return ties[begin:end] - start
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Features that tie, G of them, where they stand in order.
+
+    Args:
+        members: where each stands, ``[G]``.
+        first: where the first of those that it ties with stands, itself or one before it, ``[G]``.
+        size: how many they are, itself with them, ``[G]``.
+        number: of its group, from 0, ``[G]``.
+    """
+
+    members: Tensor
+    first: Tensor
+    size: Tensor
+    number: Tensor
+
+    @classmethod
+    def of(cls, ties: Tensor) -> Groups:
+        """From the places, in ascending order, of those that tie with the one before."""
+        begins = (torch.diff(ties, prepend=ties.new_full((1,), -2)) > 1).nonzero().squeeze(1)
+        size = torch.diff(begins, append=ties.new_full((1,), len(ties))) + 1  # of t that tie, t - 1 do with the next
+        number = torch.repeat_interleave(size)
+        first = (ties[begins] - 1)[number]
+        within = torch.arange(len(number), device=ties.device) - (size.cumsum(0) - size)[number]
+        return cls(first + within, first, size[number], number)
 
 
 def once(maps: Tensor, what: str, make: Callable[[], T]) -> T:
@@ -50,101 +95,148 @@ def once(maps: Tensor, what: str, make: Callable[[], T]) -> T:
     return found
 
 
-def at_work(maps: Tensor) -> int:
-    """How many numbers of all maps are at work at once, where they are."""
-    return _AT_WORK.get(maps.device.type, _AT_WORK["cpu"])
+def in_blocks(run: Callable[[slice], None], maps: Tensor, at_work: int | None = None) -> None:
+    """``run`` for one stretch of the examples of ``maps [M, N, d]`` after the other, until all had their turn.
+
+    On a CPU as many stretches at once as torch has threads, each with one of them: the steps of a measure are too
+    short to be shared out, and threads would wait for each other for longer than they work.
+
+    Args:
+        at_work: how many numbers of all maps a stretch has about.
+    """
+    m, n, d = maps.shape
+    if not maps.numel():
+        return
+    if at_work is None:
+        at_work = AT_WORK.get(maps.device.type, AT_WORK["cpu"])
+    threads = torch.get_num_threads() if maps.device.type == "cpu" and maps.numel() > _ALONE else 1
+    step = max(1, min(at_work // (m * d), -(-n // threads)))
+    stretches = [slice(start, min(n, start + step)) for start in range(0, n, step)]
+    if threads == 1 or len(stretches) == 1:
+        for rows in stretches:
+            run(rows)
+        return
+    inference = torch.is_inference_mode_enabled()  # which each thread has to be told
+
+    def work(rows: slice) -> None:
+        with torch.inference_mode(inference):
+            run(rows)
+
+    torch.set_num_threads(1)  # also of threads that are made from here on
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(work, stretches))
+    finally:
+        torch.set_num_threads(threads)
 
 
-def blocks(maps: Tensor) -> Iterator[slice]:
-    """Stretches of the examples of ``maps [M, N, d]`` that are at work at once."""
-    m, n, d = maps.shape[0], maps.shape[1], maps[0, 0].numel() if maps.shape[1] else 0
-    step = max(1, at_work(maps) // max(1, m * d))
-    for start in range(0, n if d else 0, step):
+def turns(count: int, each: int, at_once: Mapping[str, int], device: torch.device) -> Iterator[slice]:
+    """Stretches of so many rows of ``each`` numbers, for as many numbers as are done at once on the device."""
+    step = max(1, at_once.get(device.type, at_once["cpu"]) // max(1, each))
+    for start in range(0, count, step):
         yield slice(start, start + step)
 
 
-def ordered(maps: Tensor, magnitudes: bool) -> Order:
-    """The order of ``maps [M, N, d]``, of their magnitudes or their values; finite, d > 0."""
-    return once(maps, f"order, {magnitudes}", lambda: _order(maps, magnitudes))
+def picked(numbers: Tensor, places: Tensor) -> Tensor:
+    """The ``numbers [..., d]`` at ``places [..., K]``, ``[..., K]``; other sides broadcast."""
+    d = numbers.shape[-1]
+    if numbers.numel() > d:
+        places = places + torch.arange(0, numbers.numel(), d, device=numbers.device).view(*numbers.shape[:-1], 1)
+    return numbers.reshape(-1).index_select(0, places.reshape(-1)).view(places.shape)
 
 
-def constant(maps: Tensor, magnitudes: bool) -> Tensor:
-    """Which of ``maps [..., d]`` rank nothing since all numbers are equal: bool ``[...]``."""
-    ends = ordered(maps, magnitudes).features[..., [0, -1]].long()
-    low, high = maps.gather(-1, ends).unbind(-1)
-    return low.abs() == high.abs() if magnitudes else low == high
+def ordered(maps: Tensor) -> Order:
+    """The order of ``maps [M, N, d]`` by magnitude; finite, d > 0."""
+    return once(maps, "order", lambda: _order(maps))
 
 
-def average_ranks(values: Tensor) -> Tensor:
-    """Ranks of ``values [..., d]`` from 0, ties at their average.
+def _order(maps: Tensor) -> Order:
+    m, n, d = maps.shape
+    features = torch.empty(maps.shape, dtype=torch.int32, device=maps.device)
+    constant = torch.empty(m, n, dtype=torch.bool, device=maps.device)
+    found: dict[int, Tensor] = {}
 
-    >>> average_ranks(torch.tensor([3.0, 1.0, 3.0, 0.0, -0.0, -2.0])).tolist()
-    [4.5, 3.0, 4.5, 1.5, 1.5, 0.0]
+    def sort(rows: slice) -> None:
+        bits = maps[:, rows].abs().contiguous().view(_BITS[maps.element_size()])
+        put = _row_by_row if bits.device.type == "cpu" else _at_once
+        found[rows.start] = put(bits, features[:, rows], constant[:, rows]) + rows.start * m * d
+
+    in_blocks(sort, maps)
+    return Order(features, torch.cat([found[start] for start in sorted(found)]), constant)
+
+
+def _row_by_row(bits: Tensor, features: Tensor, constant: Tensor) -> Tensor:
+    """Sort ``bits [M, n, d]``, fill in the others, tell the ties; a single row is what torch sorts digit by digit."""
+    m, n, d = bits.shape
+    ties = []
+    for j in range(n):
+        for i in range(m):
+            numbers, places = bits[i, j].sort()
+            features[i, j] = places
+            row = numbers.numpy()
+            constant[i, j] = bool(row[0] == row[-1])
+            ties.append(np.flatnonzero(row[1:] == row[:-1]) + ((j * m + i) * d + 1))
+    return torch.from_numpy(np.concatenate(ties))
+
+
+def _at_once(bits: Tensor, features: Tensor, constant: Tensor) -> Tensor:
+    """As :func:`_row_by_row`."""
+    numbers, places = bits.sort(dim=-1)
+    features.copy_(places)
+    constant.copy_(numbers[..., 0] == numbers[..., -1])
+    same = F.pad(numbers[..., 1:] == numbers[..., :-1], (1, 0))
+    return same.transpose(0, 1).flatten().nonzero().squeeze(1)
+
+
+def average_ranks(maps: Tensor, rows: slice, magnitudes: bool) -> Tensor:
+    """The ranks of some examples of ``maps [M, N, d]``, from 0, ties at their average: ``[n, M, d]``.
+
+    Float32, float64 of float64 maps and from 2^22 features on.
+
+    Args:
+        rows: the examples.
+        magnitudes: whether magnitudes are ranked, or values.
+
+    >>> maps = torch.tensor([[[3.0, 1.0, 3.0, 0.0, -0.0, -2.0]]])
+    >>> average_ranks(maps, slice(0, 1), magnitudes=False).tolist()
+    [[[4.5, 3.0, 4.5, 1.5, 1.5, 0.0]]]
     """
-    return _order(values, magnitudes=False).ranks
+    order, (m, _, d) = ordered(maps), maps.shape
+    wide = torch.float64 if d >= 1 << 22 or maps.dtype == torch.float64 else torch.float32
+    values, features = (each[:, rows].transpose(0, 1).reshape(-1, d) for each in (maps, order.features))
+    out = torch.empty(features.shape, dtype=wide, device=maps.device)
+    place = torch.arange(d, dtype=wide, device=maps.device)
+    for some in turns(len(out), d, IN_STEP, maps.device):
+        own = features[some].long()
+        # Numbers that are read and written here and there are first put where they are in the cache.
+        by_place = place.expand(own.shape) if magnitudes else _of_values(picked(values[some].clone(), own), place)
+        out[some] = torch.zeros_like(out[some]).scatter_(-1, own, by_place)
+    groups = Groups.of(order.ties_of(rows))
+    if len(groups.members):
+        row = groups.members // d
+        tied = row, features[row, groups.members % d].long()
+        out[tied] = _averaged(out[tied], values[tied], groups, magnitudes)
+    return out.view(-1, m, d)
 
 
-def _order(values: Tensor, magnitudes: bool) -> Order:
-    wide = torch.float64 if values.shape[-1] >= 1 << 22 else torch.float32
-    if values.device.type != "cpu" or values.dtype != torch.float32 or not values.numel():
-        return _by_torch(values.abs() if magnitudes else values, wide)
-    rows = values.reshape(-1, values.shape[-1])
-    features, ranks = torch.empty_like(rows, dtype=torch.int32), torch.empty_like(rows, dtype=wide)
-    given, found, ranked = rows.detach().numpy(), features.numpy(), ranks.numpy()
-    workers = min(torch.get_num_threads(), len(rows))
-    shares = [slice(k * len(rows) // workers, (k + 1) * len(rows) // workers) for k in range(workers)]
-    with ThreadPoolExecutor(workers) as pool:  # numpy lets go of the lock while it sorts
-        list(pool.map(lambda own: _by_integers(given[own], found[own], ranked[own], magnitudes), shares))
-    return Order(features.view(values.shape), ranks.view(values.shape))
+def _of_values(by_place: Tensor, place: Tensor) -> Tensor:
+    """Ranks of values ``[R, d]`` that stand in the order of their magnitudes, like ``place [d]``.
+
+    Of magnitudes that tie, each is taken to be in its place, except zeros, which are all taken for the last of them.
+    """
+    # A positive number is above all negative ones, the zeros, and the positive ones before it; a negative one is below
+    # the negative ones before it.
+    positive = torch.gt(by_place, 0, out=torch.empty_like(by_place, dtype=torch.int32)).cumsum(-1, dtype=torch.int32)
+    negative = torch.lt(by_place, 0, out=torch.empty_like(by_place, dtype=place.dtype))
+    return negative.mul_(place).neg_().add_(positive).add_(len(place) - 1 - positive[..., -1:])
 
 
-def _by_torch(values: Tensor, wide: torch.dtype) -> Order:
-    ordered, features = values.sort(dim=-1)
-    place = torch.arange(values.shape[-1], device=values.device).expand_as(values)
-    fresh = torch.ones_like(values, dtype=torch.bool)
-    fresh[..., 1:] = ordered[..., 1:] != ordered[..., :-1]
-    first = torch.where(fresh, place, 0).cummax(-1).values
-    size = torch.zeros_like(first).scatter_add_(-1, first, torch.ones_like(first)).gather(-1, first)
-    ranks = first.to(wide).add_(size, alpha=0.5).sub_(0.5)
-    return Order(features.int(), torch.empty_like(ranks).scatter_(-1, features, ranks))
-
-
-def _by_integers(
-    values: NDArray[np.float32], features: NDArray[np.int32], ranks: NDArray[Any], magnitudes: bool
-) -> None:
-    """Fill in the order of each row of ``values [R, d]``: one integer holds number and place, and those are sorted."""
-    d = values.shape[1]
-    places, plain = np.arange(d, dtype=np.int64), np.arange(d, dtype=ranks.dtype)
-    keys, where = np.empty(d, dtype=np.int64), np.empty(d, dtype=np.int64)
-    number, bits, flips, by_place = np.empty_like(values[0]), *np.empty((2, d), dtype=np.int32), np.empty_like(plain)
-    for row, own_features, own_ranks in zip(values, features, ranks, strict=True):
-        if magnitudes:
-            np.bitwise_and(row.view(np.int32), 0x7FFFFFFF, out=bits)
-        else:
-            # The bits of floats ascend as integers do, those of negative ones the other way round.
-            np.add(row, 0.0, out=number)  # with one zero, not two
-            np.right_shift(number.view(np.int32), 31, out=flips)
-            np.bitwise_and(flips, 0x7FFFFFFF, out=flips)
-            np.bitwise_xor(number.view(np.int32), flips, out=bits)
-        np.copyto(keys, bits)
-        np.left_shift(keys, 32, out=keys)
-        np.bitwise_or(keys, places, out=keys)
-        keys.sort()
-        np.bitwise_and(keys, 0xFFFFFFFF, out=where)
-        np.right_shift(keys, 32, out=keys)
-        np.copyto(by_place, plain)
-        _average_ties(keys, by_place)
-        np.copyto(own_features, where, casting="same_kind")
-        own_ranks[where] = by_place
-
-
-def _average_ties(ordered: NDArray[np.int64], ranks: NDArray[Any]) -> None:
-    """Give those that tie in ``ordered [d]`` the average of their ranks, in place; as many steps as there are ties."""
-    tied = np.flatnonzero(ordered[1:] == ordered[:-1])
-    if not len(tied):
-        return
-    begins = np.flatnonzero(np.diff(tied, prepend=-2) > 1)
-    first = tied[begins]
-    size = np.diff(begins, append=len(tied)) + 1  # a group of t features has t - 1 that tie with the next
-    members = np.repeat(first - np.cumsum(size) + size, size) + np.arange(size.sum())
-    ranks[members] = np.repeat(first + (size - 1) / 2, size)
+def _averaged(ranks: Tensor, values: Tensor, groups: Groups, magnitudes: bool) -> Tensor:
+    """The average ``[G]`` over those that tie; of values, over those of them that have the same sign."""
+    one = groups.number * 2 + (0 if magnitudes else values > 0)
+    zeros = (values == 0) & (not magnitudes)
+    sums, counts = torch.zeros(2, 2 * int(groups.number[-1]) + 2, dtype=torch.float64, device=ranks.device)
+    sums.index_add_(0, one, ranks.double())
+    counts.index_add_(0, one, torch.ones_like(one, dtype=sums.dtype))
+    average: Tensor = (sums / counts)[one] - torch.where(zeros, (groups.size - 1) / 2, 0)
+    return average.to(ranks.dtype)

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from xaiexp.builtin.agreements.orders import constant
-from xaiexp.builtin.agreements.top_k import compared, filled_places, looked_up, of_pairs, top_k_iou, tops
+from xaiexp.builtin.agreements.orders import AT_WORK, in_blocks, ordered, picked, turns
+from xaiexp.builtin.agreements.top_k import filled_places, of_pairs, top_k_iou, tops
 
 __all__ = ["expected_iou", "rank_biased_overlap", "top_k_iou_adjusted"]
 
@@ -26,7 +26,6 @@ def rank_biased_overlap(maps: Tensor, pairs: Pairs, p: float) -> Tensor:
     of its two places on, so the sum over depths is a sum over features, of what all depths from there on weigh.
     """
     m, n, d = maps.shape
-    out = torch.zeros(m, m, n, dtype=torch.float64, device=maps.device)
     if not maps.numel():
         return maps.new_full((len(pairs), n), float("nan"))
     # What lies deeper weighs less than a rounding error.
@@ -34,17 +33,32 @@ def rank_biased_overlap(maps: Tensor, pairs: Pairs, p: float) -> Tensor:
     weights = p ** torch.arange(1, depth + 1, dtype=torch.float64, device=maps.device) * ((1 - p) / p)
     weights[-1] += p**depth
     found = tops(maps, depth, zeros=True)
-    sizes = _upto(found.first, depth)
-    for rows, left in compared(maps, found.features):
-        each = 2 * weights / (sizes[left, None, rows] + sizes[None, :, rows])
-        onwards = F.pad(each.flip(-1).cumsum(-1).flip(-1), (0, 1))
-        table = torch.full(maps[:, rows].shape, depth, dtype=found.first.dtype, device=maps.device)
-        table.scatter_(-1, found.features[:, rows], found.first[:, rows])
-        place = looked_up(table, found.features[left, rows]).clamp_(min=found.first[left, None, rows])
-        out[left, :, rows] = onwards.gather(-1, place.long()).sum(-1)
-    out = out.masked_fill(constant(maps, magnitudes=True).unsqueeze(0), float("nan"))
-    out = out.masked_fill(constant(maps, magnitudes=True).unsqueeze(1), float("nan"))
-    return of_pairs(out.permute(2, 0, 1), pairs).clamp(0.0, 1.0).to(maps.dtype)
+    sizes = _upto(found.first, depth) if bool(found.tying.any()) else None
+    alone = _onwards(weights / torch.arange(1, depth + 1, device=maps.device))
+    out = torch.empty(n, m, m, dtype=torch.float64, device=maps.device)
+
+    def compare(rows: slice) -> None:
+        features, first = found.features[:, rows], found.first[:, rows]
+        table = torch.full(maps[:, rows].shape, depth, dtype=first.dtype, device=maps.device)
+        table.scatter_(-1, features, first)
+        held = None if sizes is None or not bool(found.tying[rows].any()) else sizes[:, rows]
+        for left in turns(m, features.numel(), AT_WORK, maps.device):
+            place = picked(table, features[left, None]).clamp_(min=first[left, None])
+            if held is None:
+                value = alone.index_select(0, place.view(-1)).view(place.shape)
+            else:
+                value = _onwards(2 * weights / (held[left, None] + held)).gather(-1, place.long())
+            out[rows, left] = value.sum(-1).permute(2, 0, 1)
+
+    in_blocks(compare, maps)
+    constant = ordered(maps).constant.T
+    out.masked_fill_(constant.unsqueeze(1) | constant.unsqueeze(2), float("nan"))
+    return of_pairs(out, pairs).clamp(0.0, 1.0).to(maps.dtype)
+
+
+def _onwards(weights: Tensor) -> Tensor:
+    """What all depths from each on weigh, ``[..., depth]``, and the last nothing: ``[..., depth + 1]``."""
+    return F.pad(weights.flip(-1).cumsum(-1).flip(-1), (0, 1))
 
 
 def _upto(places: Tensor, depth: int) -> Tensor:

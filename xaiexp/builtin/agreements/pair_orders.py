@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
 
-from xaiexp.builtin.agreements.orders import blocks
+from xaiexp.builtin.agreements.orders import IN_STEP, in_blocks, picked, turns
 
 __all__ = ["kendall_tau", "pairwise_rank_agreement"]
 
@@ -39,35 +39,36 @@ class _Counts:
     both: Tensor
 
 
-def kendall_tau(maps: Tensor, pairs: Pairs, n_pairs: int | None) -> Tensor:
-    """Kendall's tau-b of values: ``maps [M, N, d]`` to ``[P, N]``.
+def kendall_tau(maps: Tensor, pairs: Pairs, n_pairs: int | None, magnitudes: bool) -> Tensor:
+    """Kendall's tau-b: ``maps [M, N, d]`` to ``[P, N]``.
 
     Args:
         n_pairs: pairs of features that are enough, all where there are no more; None is all of them, counted by scipy
             for one pair of maps after the other.
+        magnitudes: whether magnitudes are ranked, or values.
     """
-    n = _counted(maps, pairs, n_pairs)
+    n = _counted(maps, pairs, n_pairs, magnitudes)
     return (n.difference / (n.left.sqrt() * n.right.sqrt())).clamp(-1.0, 1.0).to(maps.dtype)
 
 
-def pairwise_rank_agreement(magnitudes: Tensor, pairs: Pairs, n_pairs: int | None) -> Tensor:
-    """The share of pairs of features in the same order: ``magnitudes [M, N, d]`` to ``[P, N]``.
+def pairwise_rank_agreement(maps: Tensor, pairs: Pairs, n_pairs: int | None) -> Tensor:
+    """The share of pairs of features in the same order of magnitude: ``maps [M, N, d]`` to ``[P, N]``.
 
     Pairs that tie in both maps are left out, those that tie in one count a half; NaN for a constant map.
 
     Args:
         n_pairs: as in :func:`kendall_tau`.
     """
-    n = _counted(magnitudes, pairs, n_pairs)
+    n = _counted(maps, pairs, n_pairs, magnitudes=True)
     either = n.left + n.right - n.both
     share = ((n.difference + either) / (2 * either)).masked_fill((n.left == 0) | (n.right == 0), float("nan"))
-    return share.clamp(0.0, 1.0).to(magnitudes.dtype)
+    return share.clamp(0.0, 1.0).to(maps.dtype)
 
 
-def _counted(maps: Tensor, pairs: Pairs, n_pairs: int | None) -> _Counts:
+def _counted(maps: Tensor, pairs: Pairs, n_pairs: int | None, magnitudes: bool) -> _Counts:
     if n_pairs is not None:
-        return _sampled(maps, pairs, n_pairs)
-    numbers = maps.detach().cpu().numpy()
+        return _sampled(maps, pairs, n_pairs, magnitudes)
+    numbers = (maps.abs() if magnitudes else maps).detach().cpu().numpy()
     counts = [[_exactly(*each) for each in zip(numbers[i], numbers[j], strict=True)] for i, j in pairs]
     table = torch.tensor(counts, dtype=torch.float64, device=maps.device).view(len(pairs), maps.shape[1], 4)
     return _Counts(*table.unbind(2))
@@ -85,28 +86,34 @@ def _exactly(a: NDArray[np.floating], b: NDArray[np.floating]) -> tuple[float, f
     return round(float(stats.kendalltau(of_a, of_b).statistic) * (left * right) ** 0.5), left, right, both
 
 
-def _sampled(maps: Tensor, pairs: Pairs, n_pairs: int) -> _Counts:
+def _sampled(maps: Tensor, pairs: Pairs, n_pairs: int, magnitudes: bool) -> _Counts:
     """The counts over at least ``n_pairs`` pairs of features, or all of them."""
     m, n, d = maps.shape
-    same = torch.zeros(n, m, m, dtype=torch.float64, device=maps.device)
-    untied = torch.zeros_like(same)
+    same, untied = torch.zeros(2, n, m, m, dtype=torch.float64, device=maps.device)
     lags = min(d // 2, -(-n_pairs // max(1, d)))
     order = torch.randperm(d, generator=torch.Generator().manual_seed(d)).to(maps.device)
     order = torch.cat([order, order[:lags]])
-    for rows in blocks(maps):
+
+    def count(rows: slice) -> None:
         part = maps[:, rows].transpose(0, 1)
-        ring = part.reshape(-1, d).index_select(1, order).view(*part.shape[:2], -1)
+        ring = torch.empty(*part.shape[:2], len(order), dtype=maps.dtype, device=maps.device)
+        flat, rings = part.reshape(-1, d), ring.view(-1, len(order))
+        for some in turns(len(flat), d, IN_STEP, maps.device):
+            rings[some] = picked(flat[some].abs() if magnitudes else flat[some].clone(), order)
+        signs = torch.empty(part.shape, dtype=torch.promote_types(maps.dtype, torch.float32), device=maps.device)
         for lag in range(1, lags + 1):
             # Half way round, the second half of the features meets the first once more.
-            count = d // 2 if 2 * lag == d else d
-            signs = (ring[..., lag : lag + count] - ring[..., :count]).sign_().float()
-            products = signs @ signs.transpose(1, 2)  # whole numbers, exact in float32 below 2^24
+            each = d // 2 if 2 * lag == d else d
+            own = torch.sub(ring[..., lag : lag + each], ring[..., :each], out=signs[..., :each]).sign_()
+            products = torch.bmm(own, own.transpose(1, 2))  # whole numbers, exact in float32 below 2^24
             same[rows] += products
-            if bool((products.diagonal(dim1=1, dim2=2) < count).any()):  # something ties
-                signs.abs_()
-                untied[rows] += signs @ signs.transpose(1, 2)
+            if bool((products.diagonal(dim1=1, dim2=2) < each).any()):  # something ties
+                own.abs_()
+                untied[rows] += torch.bmm(own, own.transpose(1, 2))
             else:
-                untied[rows] += count
+                untied[rows] += each
+
+    in_blocks(count, maps)
     left, right = torch.tensor(list(pairs), dtype=torch.int64, device=maps.device).view(-1, 2).unbind(1)
     own = untied.diagonal(dim1=1, dim2=2)
     return _Counts(same[:, left, right].T, own[:, left].T, own[:, right].T, untied[:, left, right].T)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from xaiexp.builtin.agreements.orders import constant, once, ordered
+from xaiexp.builtin.agreements.orders import average_ranks, in_blocks, once, ordered
 
 __all__ = ["concordance", "cosine", "pearson", "spearman"]
 
@@ -16,52 +16,64 @@ Pairs = Sequence[tuple[int, int]]
 _STRETCH = 1024
 
 
-def _grams(maps: Tensor, scale: Tensor | None, centred: bool) -> Tensor:
-    """Products of the maps ``[M, N, d]``, float64 ``[N, M, M]``, in the precision of the maps.
+def _grams(maps: Tensor) -> Tensor:
+    """Products of the maps ``[n, M, d]`` of each example, float64 ``[n, M, M]``, in the precision of the maps.
 
     In stretches of features whose sums are added up in float64, so that no error grows with the number of features.
-
-    Args:
-        scale: what the maps are divided by first, ``[M, N, 1]``.
-        centred: whether the mean of each map is taken out first.
     """
-    m, n, d = maps.shape
-    out = torch.zeros(n, m, m, dtype=torch.float64, device=maps.device)
+    n, m, d = maps.shape
     whole = d - d % _STRETCH
-    for i in range(n):
-        part = maps[:, i] if scale is None else maps[:, i] / scale[:, i]
-        if centred:
-            part = part - part.mean(-1, keepdim=True)
-            part -= part.mean(-1, keepdim=True)  # what rounding left of it, where the mean is large
-        if whole:
-            stretches = part[:, :whole].reshape(m, -1, _STRETCH).transpose(0, 1)
-            out[i] = torch.bmm(stretches, stretches.transpose(1, 2)).sum(0, dtype=torch.float64)
-        if whole < d:
-            out[i] += part[:, whole:] @ part[:, whole:].T
+    out = torch.zeros(n, m, m, dtype=torch.float64, device=maps.device)
+    if whole:
+        stretches = maps[..., :whole].reshape(n, m, -1, _STRETCH).transpose(1, 2).reshape(-1, m, _STRETCH)
+        out += torch.bmm(stretches, stretches.transpose(1, 2)).view(n, -1, m, m).sum(1, dtype=torch.float64)
+    if whole < d:
+        rest = maps[..., whole:]
+        out += torch.bmm(rest, rest.transpose(1, 2))
     return out
 
 
-def _extremes(maps: Tensor) -> tuple[Tensor, Tensor]:
-    """The lowest and the highest number of each map, ``[M, N, 1]``."""
-    low, high = once(maps, "extremes", lambda: maps.aminmax(dim=-1, keepdim=True))
-    return low, high
+def _of_values(maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Products of the centred maps, ``[N, M, M]``, and of their means, times d; which maps are constant, ``[M, N]``.
+
+    Each map is first divided by a power of two, so that no square vanishes or overflows, and nothing is rounded.
+    """
+    m, n, d = maps.shape
+    centred, means = torch.empty(2, n, m, m, dtype=torch.float64, device=maps.device)
+    constant = torch.empty(m, n, dtype=torch.bool, device=maps.device)
+
+    def multiply(rows: slice) -> None:
+        part = maps[:, rows].transpose(0, 1).to(torch.promote_types(maps.dtype, torch.float32))
+        low, high = part.amin(-1, keepdim=True), part.amax(-1, keepdim=True)
+        part = part / torch.ldexp(torch.ones_like(low), torch.frexp(torch.maximum(-low, high)).exponent - 1)
+        first = part.mean(-1, keepdim=True)
+        part -= first
+        second = part.mean(-1, keepdim=True)  # what rounding left of it, where the mean is large
+        part -= second
+        mean = first.double() + second
+        centred[rows], means[rows] = _grams(part), d * mean * mean.transpose(1, 2)
+        constant[:, rows] = (low == high).squeeze(-1).T
+
+    in_blocks(multiply, maps)
+    return centred, means, constant
 
 
-def _of_values(maps: Tensor, pairs: Pairs, centred: bool) -> Tensor:
-    """Cosines of P pairs of the maps, whose squares shall neither vanish nor overflow."""
-    if not maps.numel():
-        return maps.new_full((len(pairs), maps.shape[1]), float("nan"))
-    low, high = _extremes(maps)
-    # Powers of two, so that dividing by them rounds nothing away.
-    scale = torch.ldexp(torch.ones_like(low), torch.frexp(torch.maximum(-low, high)).exponent - 1)
-    grams = _grams(maps, scale, centred)
-    return _cosines(grams, (low == high).squeeze(-1), pairs, maps.dtype)
+def _of_ranks(maps: Tensor, magnitudes: bool) -> tuple[Tensor, Tensor]:
+    """Products ``[N, M, M]`` of the centred ranks; which maps rank nothing, ``[M, N]``."""
+    constant = ordered(maps).constant
+    m, n, d = maps.shape
+    out = torch.empty(n, m, m, dtype=torch.float64, device=maps.device)
+
+    def multiply(rows: slice) -> None:
+        out[rows] = _grams(average_ranks(maps, rows, magnitudes).sub_((d - 1) / 2))
+
+    in_blocks(multiply, maps)
+    # Values that are all the same have magnitudes that are; the other way round, there may be two signs.
+    return out, constant if magnitudes else out.diagonal(dim1=1, dim2=2).T == 0
 
 
-def _of_ranks(maps: Tensor, magnitudes: bool) -> Tensor:
-    """Products ``[N, M, M]`` of the centred ranks."""
-    ranks = ordered(maps, magnitudes).ranks.to(maps.dtype)
-    return once(maps, f"products of ranks, {magnitudes}", lambda: _grams(ranks, None, centred=True))
+def _ranked(maps: Tensor, magnitudes: bool) -> tuple[Tensor, Tensor]:
+    return once(maps, f"products of ranks, {magnitudes}", lambda: _of_ranks(maps, magnitudes))
 
 
 def _cosines(grams: Tensor, unknown: Tensor, pairs: Pairs, dtype: torch.dtype) -> Tensor:
@@ -72,14 +84,24 @@ def _cosines(grams: Tensor, unknown: Tensor, pairs: Pairs, dtype: torch.dtype) -
     return value.T.clamp(-1.0, 1.0).masked_fill(unknown[left] | unknown[right], float("nan")).to(dtype)
 
 
+def _nothing(maps: Tensor, pairs: Pairs) -> Tensor:
+    return maps.new_full((len(pairs), maps.shape[1]), float("nan"))
+
+
 def pearson(maps: Tensor, pairs: Pairs) -> Tensor:
     """Pearson's correlation of P pairs of the maps ``[M, N, d]``: ``[P, N]``."""
-    return _of_values(maps, pairs, centred=True)
+    if not maps.numel():
+        return _nothing(maps, pairs)
+    centred, _, constant = once(maps, "products of values", lambda: _of_values(maps))
+    return _cosines(centred, constant, pairs, maps.dtype)
 
 
 def cosine(maps: Tensor, pairs: Pairs) -> Tensor:
     """The cosine of the angle between P pairs of the maps ``[M, N, d]``: ``[P, N]``."""
-    return _of_values(maps, pairs, centred=False)
+    if not maps.numel():
+        return _nothing(maps, pairs)
+    centred, means, constant = once(maps, "products of values", lambda: _of_values(maps))
+    return _cosines(centred + means, constant, pairs, maps.dtype)
 
 
 def spearman(maps: Tensor, pairs: Pairs, magnitudes: bool) -> Tensor:
@@ -89,8 +111,8 @@ def spearman(maps: Tensor, pairs: Pairs, magnitudes: bool) -> Tensor:
         magnitudes: whether magnitudes are ranked, or values.
     """
     if not maps.numel():
-        return maps.new_full((len(pairs), maps.shape[1]), float("nan"))
-    return _cosines(_of_ranks(maps, magnitudes), constant(maps, magnitudes), pairs, maps.dtype)
+        return _nothing(maps, pairs)
+    return _cosines(*_ranked(maps, magnitudes), pairs, maps.dtype)
 
 
 def concordance(maps: Tensor) -> Tensor:
@@ -103,7 +125,6 @@ def concordance(maps: Tensor) -> Tensor:
     """
     if not maps.numel():
         return maps.new_full((maps.shape[1],), float("nan"))
-    grams = _of_ranks(maps, magnitudes=True)
+    grams, constant = _ranked(maps, magnitudes=True)
     value = grams.sum(dim=(1, 2)) / (len(maps) * grams.diagonal(dim1=1, dim2=2).sum(dim=1))
-    unknown = constant(maps, magnitudes=True).any(dim=0)
-    return value.clamp(0.0, 1.0).masked_fill(unknown, float("nan")).to(maps.dtype)
+    return value.clamp(0.0, 1.0).masked_fill(constant.any(dim=0), float("nan")).to(maps.dtype)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import itertools
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from xaiexp.builtin.agreements.orders import at_work
+from xaiexp.builtin.agreements.orders import in_blocks
 
 __all__ = ["structural_similarity"]
 
-_TOGETHER = 64  # pairs
+# Pixels that are at work at once: on a CPU, what is made of them for one pair stays in the cache.
+_PIXELS = {"cpu": 1 << 17, "cuda": 1 << 22}
 
 
-def structural_similarity(maps: Tensor, pairs: Sequence[tuple[int, int]], window: int, value_range: float) -> Tensor:
+def structural_similarity(maps: Tensor, pairs: Sequence[tuple[int, int]], window: int, magnitudes: bool) -> Tensor:
     """Mean SSIM of P pairs of the maps ``[M, N, H, W]``, each first divided by its largest magnitude: ``[P, N]``.
 
     Equation 13 of Wang et al. 2004 with K1 = 0.01 and K2 = 0.03, over all square windows that lie inside, with equal
@@ -24,7 +24,7 @@ def structural_similarity(maps: Tensor, pairs: Sequence[tuple[int, int]], window
 
     Args:
         window: side of the windows in pixels, odd; smaller where the map is.
-        value_range: L of the paper, the distance from the lowest to the highest possible value.
+        magnitudes: whether magnitudes are compared, in 0..1, or values, in -1..1; this is L of the paper, 1 or 2.
 
     Returns:
         NaN for maps that are the same everywhere, or smaller than three pixels.
@@ -33,111 +33,114 @@ def structural_similarity(maps: Tensor, pairs: Sequence[tuple[int, int]], window
     side = min(window, height, width)
     side -= 1 - side % 2
     out = maps.new_full((len(pairs), n), float("nan"))
-    if side < 3 or not pairs:
+    if side < 3 or not pairs or not n:
         return out
-    flat = maps.flatten(2)
-    constant = flat.amax(-1) == flat.amin(-1)
-    asked = torch.tensor(list(pairs), dtype=torch.int64, device=maps.device)
-    for first in range(0, len(pairs), _TOGETHER):
-        block = slice(first, first + _TOGETHER)
-        used, own = asked[block].unique(return_inverse=True)  # type: ignore[no-untyped-call]  # of torch
-        windows = _Windows(side, (0.01 * value_range) ** 2, (0.03 * value_range) ** 2, own, len(used))
-        each = maps[used].transpose(0, 1)
-        for i, value in enumerate(_one_by_one(windows.similarity, each)):
-            out[block, i] = value.to(out.dtype)
-    return out.masked_fill_(constant[asked].any(dim=1), float("nan"))
+    used = sorted({i for pair in pairs for i in pair})
+    place = {i: at for at, i in enumerate(used)}
+    own = [(place[i], place[j]) for i, j in pairs]
+    constants = (0.01, 0.03) if magnitudes else (0.02, 0.06)
+    pixels = _PIXELS.get(maps.device.type, _PIXELS["cpu"])
 
+    def compare(rows: slice) -> None:
+        part = maps[used, rows]
+        if magnitudes:
+            part.abs_()
+        low, high = part.amin((2, 3), keepdim=True), part.amax((2, 3), keepdim=True)
+        part /= torch.maximum(-low, high)
+        total = torch.zeros(len(pairs), part.shape[1], dtype=torch.float64, device=maps.device)
+        inside = height - side + 1
+        strip = max(1, pixels // (part.shape[1] * width) - side + 1)
+        for top in range(0, inside, strip):
+            rows_of_strip = part[:, :, top : min(inside, top + strip) + side - 1]
+            total += _Windows(rows_of_strip, side, *constants).similarity(own)
+        total /= inside * (width - side + 1)
+        constant = (low == high)[..., 0, 0]
+        unknown = torch.stack([constant[i] | constant[j] for i, j in own])
+        out[:, rows] = total.clamp_(-1.0, 1.0).masked_fill_(unknown, float("nan")).to(out.dtype)
 
-def _one_by_one(run: Callable[[Tensor], Tensor], examples: Tensor) -> Iterable[Tensor]:
-    """``run`` of each of the ``examples [N, ...]``; on a CPU one thread for each, as many at once as torch has threads.
-
-    Within one example the steps are too short to be shared out: threads would wait for each other most of the time, and
-    on a busy machine for a hundred times as long as they work.
-    """
-    threads = torch.get_num_threads()
-    if examples.device.type != "cpu" or threads == 1:
-        return map(run, examples)
-    torch.set_num_threads(1)  # also of threads that are made from here on
-    try:
-        with ThreadPoolExecutor(threads) as pool:
-            return list(pool.map(run, examples))
-    finally:
-        torch.set_num_threads(threads)
+    in_blocks(compare, maps.flatten(2), pixels * len(maps))
+    return out
 
 
 class _Windows:
-    """Windows of P pairs of M maps of one example.
+    """Windows of the maps ``[M, n, h, W]``, each read as one row of pixels, a picture behind the other.
 
-    Pictures lie pixel by pixel with the maps, or the pairs, side by side: ``[H, W, M]``, so that neighbours along both
-    axes are whole stretches of memory. Everything about a pair follows from the sum of its two maps, picked out by a
-    product with a matrix of zeros and ones: ``2 m_i m_j = (m_i + m_j)^2 - m_i^2 - m_j^2`` of the means, and twice the
-    covariance is the variance of the sum without those of the two.
+    A window belongs to its first pixel: its sum is one over neighbours in the row, and one over those a width apart,
+    each over the whole row at once. Windows that reach beyond an edge are summed up as well, and not counted.
+
+    With means m, mean squares and mean products, half of the paper's numerator and denominator are
+    ``(m_i m_j + c1 / 2) * (cov_ij + c2 / 2)`` and ``(a_i + a_j) * (b_i + b_j)``, where a map's
+    ``a = (m^2 + c1 / 2) / 2`` and ``b = (var + c2 / 2) / 2``; the factor of unbiased variances is taken into c2.
+    """
+
+    def __init__(self, maps: Tensor, side: int, k1: float, k2: float) -> None:
+        m, n, height, width = maps.shape
+        self._inside = (slice(None), slice(height - side + 1), slice(width - side + 1))
+        self._shape = (n, height, width)
+        self._c1, self._c2 = k1**2 / 2, k2**2 / 2 * (side**2 - 1) / side**2
+        scale = 1 / side  # of the maps, so that sums of products are means
+        size = n * height * width
+        buffers = maps.new_empty(3, size)
+        self._sums: Tensor = buffers[0]
+        spare = buffers[1], buffers[2]
+        self._steps = [*_adding(self._sums, width, side, spare), *_adding(self._sums, 1, side, spare)]
+        self._spare = spare
+        self._maps, means = maps.reshape(m, size) * scale, maps.new_empty(m, size)
+        variances = torch.empty_like(means)
+        for own, mean, variance in zip(self._maps, means, variances, strict=True):
+            self._sums.copy_(own)
+            torch.mul(self._summed(), scale, out=mean)
+            torch.mul(own, own, out=self._sums)
+            variance.copy_(self._summed())
+        self._means, squares = means, means.square()
+        self._variances = variances.sub_(squares).add_(self._c2).mul_(0.5)
+        self._squares = squares.add_(self._c1).mul_(0.5)
+
+    def similarity(self, pairs: Sequence[tuple[int, int]]) -> Tensor:
+        """The sum of SSIM over the windows of P pairs, ``[P, n]``."""
+        maps, means, squares, variances = (
+            each.unbind() for each in (self._maps, self._means, self._squares, self._variances)
+        )
+        value, counted = self._sums, self._sums.view(self._shape)[self._inside]
+        spare, other = self._spare
+        out: Tensor = value.new_empty(len(pairs), self._shape[0], dtype=torch.float64)
+        for one, (i, j) in enumerate(pairs):
+            torch.mul(maps[i], maps[j], out=value)
+            self._summed()
+            torch.mul(means[i], means[j], out=spare)
+            value.sub_(spare).add_(self._c2).mul_(spare.add_(self._c1))
+            torch.add(squares[i], squares[j], out=spare)
+            torch.add(variances[i], variances[j], out=other)
+            value.div_(spare.mul_(other))
+            torch.sum(counted.sum(dim=2), dim=1, dtype=torch.float64, out=out[one])
+        return out
+
+    def _summed(self) -> Tensor:
+        """The sums over the windows that begin at each pixel, in place."""
+        for left, right, out in self._steps:
+            torch.add(left, right, out=out)
+        return self._sums
+
+
+def _adding(numbers: Tensor, step: int, length: int, spare: Sequence[Tensor]) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """What to add to what, and where to write it, so that ``numbers [d]`` become sums of so many, a step apart.
+
+    From sums of 1, 2, 4 ... of them; the last ``(length - 1) * step`` are no sums.
 
     Args:
-        side: of a window.
-        c1, c2: the constants of the paper.
-        pairs: indices of maps, int64 ``[P, 2]``.
-        maps: M.
+        length: odd.
+        spare: two others ``[d]``, which are written over.
     """
-
-    def __init__(self, side: int, c1: float, c2: float, pairs: Tensor, maps: int) -> None:
-        self._side, self._c1, self._c2 = side, c1, c2
-        self._unbiased = side**2 / (side**2 - 1)
-        self._either = F.one_hot(pairs, maps).sum(1).T
-
-    def similarity(self, maps: Tensor) -> Tensor:
-        """Mean SSIM ``[P]`` of maps ``[M, H, W]``, in strips of rows that stay in the cache."""
-        height, width = maps.shape[1:]
-        scaled = (maps / maps.abs().amax(dim=(1, 2), keepdim=True)).permute(1, 2, 0).contiguous()
-        total = torch.zeros(self._either.shape[1], dtype=torch.float64, device=maps.device)
-        rows = max(self._side, at_work(maps) // (4 * width * len(total)))
-        inside = height - self._side + 1
-        for top in range(0, inside, rows):
-            total += self._strip(scaled[top : min(inside, top + rows) + self._side - 1])
-        return (total / (inside * (width - self._side + 1))).clamp(-1.0, 1.0)
-
-    def _strip(self, strip: Tensor) -> Tensor:
-        """The sum over the windows that lie in a strip ``[h, W, M]``, ``[P]``."""
-        either, unbiased = self._either.to(strip.dtype), self._unbiased
-        means = self._means(strip, 1.0)
-        squares = means.square()
-        variances = self._means(strip.square(), unbiased).sub_(squares, alpha=unbiased)
-        # Half of the constants: the sum over two maps holds all of them.
-        luminance, contrast = squares.add_(self._c1 / 2) @ either, variances.add_(self._c2 / 2) @ either
-        mean = (means @ either).square_()
-        likeness = self._means((strip @ either).square_(), unbiased).sub_(mean, alpha=unbiased)
-        likeness.sub_(contrast).add_(2 * self._c2).mul_(mean.sub_(luminance).add_(2 * self._c1))
-        return likeness.div_(luminance.mul_(contrast)).sum(dim=(0, 1))
-
-    def _means(self, pictures: Tensor, factor: float) -> Tensor:
-        """``factor`` times the means over all windows of ``[h, W, C]``: ``[h - side + 1, W - side + 1, C]``."""
-        columns = _band(len(pictures), self._side, factor / self._side**2, pictures) @ pictures.flatten(1)
-        return _run(columns.view(-1, *pictures.shape[1:]), 1, self._side)
-
-
-def _band(height: int, side: int, number: float, like: Tensor) -> Tensor:
-    """The matrix ``[height - side + 1, height]`` that adds up ``side`` neighbours, times a number."""
-    ones = torch.full((height - side + 1, height), number, dtype=like.dtype, device=like.device)
-    return ones.triu_().tril_(side - 1)
-
-
-def _run(numbers: Tensor, axis: int, length: int) -> Tensor:
-    """The sums of so many neighbours along an axis, from sums of 1, 2, 4 ... of them.
-
-    >>> _run(torch.arange(6.0), 0, 3)
-    tensor([ 3.,  6.,  9., 12.])
-    """
-    count = numbers.shape[axis] - length + 1
-    total, start, width = None, 0, 1
-    while length:
-        if length % 2:
-            piece = numbers.narrow(axis, start, count)
-            total = piece if total is None else total + piece
+    total = numbers[: len(numbers) - (length - 1) * step]
+    steps: list[tuple[Tensor, Tensor, Tensor]] = []
+    powers, width, start = numbers, 1, 1
+    for into in itertools.cycle(spare):
+        if width * 2 > length:
+            return steps
+        count = len(powers) - width * step
+        steps.append((powers[:count], powers[width * step :], into[:count]))
+        powers, width = into[:count], width * 2
+        if length & width:
+            steps.append((total, powers[start * step : start * step + len(total)], total))
             start += width
-        length //= 2
-        if length:
-            several = numbers.shape[axis] - width
-            numbers = numbers.narrow(axis, 0, several) + numbers.narrow(axis, width, several)
-            width *= 2
-    assert total is not None  # noqa: S101 -- a window has at least one pixel
-    return total
+    raise AssertionError

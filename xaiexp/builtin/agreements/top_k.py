@@ -14,21 +14,20 @@ treats all features alike, and is 1 for a map with itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from xaiexp.builtin.agreements.orders import at_work, blocks, constant, once, ordered
+from xaiexp.builtin.agreements.orders import AT_WORK, Groups, in_blocks, once, ordered, picked, turns
 
 __all__ = [
     "Tops",
     "common",
-    "compared",
     "feature_agreement",
     "filled_places",
-    "looked_up",
     "of_pairs",
     "rank_agreement",
     "shared_places",
@@ -44,6 +43,49 @@ def _number(k: int | None, d: int) -> int:
 
 
 @dataclass(frozen=True)
+class _Last:
+    """The last of k places of maps ``[M, N, d]``, each ``[M, N]``.
+
+    Args:
+        magnitude: of the feature that holds it.
+        above: how many features have a larger one, int64.
+        tied: how many have this very one, int64.
+    """
+
+    k: int
+    magnitude: Tensor
+    above: Tensor
+    tied: Tensor
+
+    @property
+    def filled(self) -> Tensor:
+        """How many places a map fills."""
+        return torch.where(self.magnitude > 0, self.k, self.above)
+
+    @property
+    def shared(self) -> Tensor:
+        """Whether more features tie than there are places left for them."""
+        return (self.magnitude > 0) & (self.above + self.tied > self.k)
+
+
+def _last(maps: Tensor, k: int) -> _Last:
+    return once(maps, f"last of {k}", lambda: _find_last(maps, k))
+
+
+def _find_last(maps: Tensor, k: int) -> _Last:
+    order, d = ordered(maps), maps.shape[-1]
+    low, high = max(0, d - k - 1), min(d, d - k + 2)
+    around = picked(maps, order.features[..., low:high]).abs()
+    magnitude = around[..., d - k - low]
+    above, tied = torch.full_like(magnitude, k - 1, dtype=torch.int64), torch.ones_like(magnitude, dtype=torch.int64)
+    some = ((around == magnitude.unsqueeze(-1)).sum(-1) > 1).nonzero(as_tuple=True)
+    if len(some[0]):
+        numbers, last = maps[some].abs(), magnitude[some].unsqueeze(-1)
+        above[some], tied[some] = (numbers > last).sum(-1), (numbers == last).sum(-1)
+    return _Last(k, magnitude, above, tied)
+
+
+@dataclass(frozen=True)
 class Tops:
     """The features of the top k of maps ``[M, N, d]``, in descending order; K is k, or more where the last ones tie.
 
@@ -52,31 +94,14 @@ class Tops:
         features: int64 ``[M, N, K]``.
         first, size: the places that each holds: the first, from 0, and how many, int32 ``[M, N, K]``; a feature with
             attribution 0, or beyond the k, stands at place k.
+        tying: which examples have features that tie, bool ``[N]``.
     """
 
     k: int
     features: Tensor
     first: Tensor
     size: Tensor
-
-    def positive(self, maps: Tensor) -> Tensor:
-        """Which of the features are positive, bool ``[M, N, K]``."""
-        return maps.gather(-1, self.features) > 0
-
-
-def compared(maps: Tensor, features: Tensor) -> Iterator[tuple[slice, slice]]:
-    """Examples, and maps whose ``features [M, N, K]`` are looked up in all maps, that are at work at once."""
-    for rows in blocks(maps):
-        each = features[:, rows].numel()
-        step = max(1, at_work(maps) // max(1, each))
-        for start in range(0, len(maps), step):
-            yield rows, slice(start, start + step)
-
-
-def looked_up(table: Tensor, features: Tensor) -> Tensor:
-    """What all maps ``[M, n, d]`` hold for ``features [m, n, K]`` of some: ``[m, M, n, K]``."""
-    where = features.unsqueeze(1).expand(-1, len(table), -1, -1)
-    return table.expand(len(features), -1, -1, -1).gather(-1, where)
+    tying: Tensor
 
 
 def tops(maps: Tensor, k: int, zeros: bool = False) -> Tops:
@@ -89,36 +114,26 @@ def tops(maps: Tensor, k: int, zeros: bool = False) -> Tops:
 
 
 def _tops(maps: Tensor, k: int, zeros: bool) -> Tops:
-    d = maps.shape[-1]
-    order = ordered(maps, magnitudes=True).features
-    last = _magnitudes(maps, order[..., d - k : d - k + 1])
-    wide = k
-    if k < d:
-        more = _magnitudes(maps, order[..., d - k - 1 : d - k]) == last
-        counted = last >= 0 if zeros else last > 0
-        if bool((more & counted).any()):
-            wide = int(((maps.abs() >= last).sum(-1, keepdim=True) * counted).amax().clamp(min=k))
-    features = order[..., d - wide :].flip(-1).long()
-    values = maps.gather(-1, features).abs()
-    place = torch.arange(wide, dtype=torch.int32, device=maps.device).expand_as(values)
-    fresh = torch.ones_like(values, dtype=torch.bool)
-    fresh[..., 1:] = values[..., 1:] != values[..., :-1]
-    first = torch.where(fresh, place, 0).cummax(-1).values
-    slots = first.long()
-    size = torch.zeros_like(first).scatter_add_(-1, slots, torch.ones_like(first)).gather(-1, slots)
-    none = first >= k if zeros else (first >= k) | (values == 0)
-    return Tops(k, features, first.masked_fill(none, k), size)
-
-
-def _magnitudes(maps: Tensor, features: Tensor) -> Tensor:
-    return maps.gather(-1, features.long()).abs()
+    last, order, (m, n, d) = _last(maps, k), ordered(maps), maps.shape
+    reached = torch.where((last.magnitude > 0) | zeros, last.above + last.tied, k)
+    wide = max(k, int(reached.amax()))
+    features = order.features[..., d - wide :].flip(-1).long()
+    first = torch.arange(wide, dtype=torch.int32, device=maps.device).expand(features.shape).contiguous()
+    size = torch.ones_like(first)
+    # Counted from the last, who tied with the one before ties with the one behind.
+    ties = order.ties[order.ties % d > d - wide]
+    row, place = ties // d, d - ties % d
+    groups = Groups.of(torch.sort(((row % m) * n + row // m) * wide + place).values)
+    first.view(-1)[groups.members] = (groups.first % wide).int()
+    size.view(-1)[groups.members] = groups.size.int()
+    filled = k if zeros else last.filled.unsqueeze(-1)
+    return Tops(k, features, first.masked_fill_(first >= filled, k), size, (size > 1).any(-1).any(0))
 
 
 def filled_places(maps: Tensor, k: int | None) -> Tensor:
     """How many places of the top k each of the ``maps [M, N, d]`` fills; NaN for one whose magnitudes are all equal."""
-    found = tops(maps, _number(k, maps.shape[-1]))
-    filled = (found.first < found.k).sum(-1).clamp(max=found.k).double()
-    return filled.masked_fill(constant(maps, magnitudes=True), float("nan"))
+    filled = _last(maps, _number(k, maps.shape[-1])).filled
+    return filled.double().masked_fill(ordered(maps).constant, float("nan"))
 
 
 def common(maps: Tensor, k: int | None, signed: bool = False) -> Tensor:
@@ -130,29 +145,42 @@ def common(maps: Tensor, k: int | None, signed: bool = False) -> Tensor:
     Args:
         signed: whether only features with the same sign count.
     """
-    return once(maps, f"common to the top {k}, {signed}", lambda: _common(maps, k, signed))
+    every = once(maps, f"common to the top {k}", lambda: _common(maps, k, signed=False))
+    if not signed:
+        return every
+    # Those with the same sign plus the others, and those minus the others.
+    return (every + once(maps, f"signs of the top {k}", lambda: _common(maps, k, signed=True))) / 2
 
 
 def _common(maps: Tensor, k: int | None, signed: bool) -> Tensor:
-    found = tops(maps, _number(k, maps.shape[-1]))
-    m, n, d = maps.shape
-    positive = found.positive(maps) if signed else None
-    sure = (found.first + found.size <= found.k) & (found.first < found.k)
-    tied = (found.first < found.k) & ~sure
-    share = ((found.k - found.first).double() / found.size).masked_fill(~tied, 0.0).amax(-1)
-    some = bool(tied.any())
-    kinds = [sure, tied] if some else [sure]
-    out = torch.zeros(n, m, m, dtype=torch.float64, device=maps.device)
-    for rows in blocks(maps):
-        features = found.features[:, rows]
-        for sign in (positive, ~positive) if positive is not None else (None,):
-            held = [kind[:, rows] if sign is None else kind[:, rows] & sign[:, rows] for kind in kinds]
-            flags = torch.zeros(len(kinds), m, features.shape[1], d, device=maps.device)
-            for flag, kind in zip(flags, held, strict=True):
-                flag.scatter_(-1, features, kind.float())
-            flat = flags.flatten(0, 1).transpose(0, 1)
-            grams = (flat @ flat.transpose(1, 2)).double()  # whole numbers, exact in float32 below 2^24
-            out[rows] += _added(grams, share[:, rows].T) if some else grams
+    """As :func:`common`; features with different signs count -1 each where ``signed``."""
+    last = _last(maps, _number(k, maps.shape[-1]))
+    share = torch.where(last.shared, (last.k - last.above).double() / last.tied, 0.0)
+    # Where all those with the last magnitude are in, what is larger than the number before it is.
+    bound = torch.where(
+        last.shared | (last.magnitude == 0),
+        last.magnitude,
+        torch.nextafter(last.magnitude, torch.zeros_like(last.magnitude)),
+    )
+    m, n, _ = maps.shape
+    out = torch.empty(n, m, m, dtype=torch.float64, device=maps.device)
+
+    def count(rows: slice) -> None:
+        values = maps[:, rows]
+        numbers = values.abs()
+        sure = torch.gt(numbers, bound[:, rows, None], out=torch.empty_like(numbers, dtype=torch.float32))
+        kinds = [sure]
+        some = bool(last.shared[:, rows].any())
+        if some:
+            tied = (numbers == last.magnitude[:, rows, None]) & last.shared[:, rows, None]
+            kinds.append(tied.to(sure.dtype))
+        if signed:
+            kinds = [kind.copysign_(values) for kind in kinds]
+        flags = torch.cat(kinds).transpose(0, 1) if some else sure.transpose(0, 1)
+        grams = torch.bmm(flags, flags.transpose(1, 2)).double()  # whole numbers, exact in float32 below 2^24
+        out[rows] = _added(grams, share[:, rows].T) if some else grams
+
+    in_blocks(count, maps)
     return out
 
 
@@ -207,49 +235,62 @@ def shared_places(maps: Tensor, k: int, signed: bool) -> Tensor:
     Args:
         signed: whether only features with the same sign count.
     """
+    return once(maps, f"places shared in the top {k}", lambda: _shared_places(maps, k))[int(signed)]
+
+
+def _shared_places(maps: Tensor, k: int) -> Tensor:
+    """As :func:`shared_places`, of any sign and of the same one, ``[2, N, M, M]``."""
     found = tops(maps, k)
     m, n, _ = maps.shape
-    alone = found.size == 1
-    # A feature that is alone at its place is told by one number; where something ties, both maps are asked for more.
-    code = found.first * 2
-    if signed:
-        code += found.positive(maps)
-    none = ~alone | (found.first >= k)
-    code, known = code.masked_fill(none, -1), code.masked_fill(none, -2)
-    out = torch.zeros(m, m, n, dtype=torch.float64, device=maps.device)
-    for rows in blocks(maps):
-        table = torch.full(maps[:, rows].shape, -2, dtype=code.dtype, device=maps.device)
-        table.scatter_(-1, found.features[:, rows], known[:, rows])
-        for left in range(m):
-            theirs = table.gather(-1, found.features[left, rows].expand(m, -1, -1))
-            out[left, :, rows] = (theirs == code[left, rows]).sum(-1)
-    if not bool(alone.all()):
-        out += _tied_places(maps, found, signed)
-    return out.permute(2, 0, 1)
+    out = torch.empty(2, n, m, m, dtype=torch.float64, device=maps.device)
+
+    def count(rows: slice) -> None:
+        features = found.features[:, rows]
+        positive = picked(maps[:, rows], features) > 0
+        # A feature that is alone at its place is told by one number; where something ties, more is to be asked.
+        none = (found.size[:, rows] > 1) | (found.first[:, rows] >= k)
+        for one, numbers in enumerate((features, 2 * features + positive)):
+            code = numbers.int()
+            known = code.masked_fill(none, -2)
+            code.masked_fill_(none, -1)
+            for left in turns(m, code.numel(), AT_WORK, maps.device):
+                own = known[left, None]
+                same = torch.eq(code, own, out=code.new_empty(len(own), *code.shape))
+                out[one, rows, left] = same.sum(-1, dtype=torch.int32).permute(2, 0, 1).double()
+        for i in found.tying[rows].nonzero().squeeze(1).tolist():
+            out[:, rows.start + i] += _tied_places(found, rows.start + i, positive[:, i], maps.shape[-1])
+
+    in_blocks(count, maps)
+    return out
 
 
-def _tied_places(maps: Tensor, found: Tops, signed: bool) -> Tensor:
-    """The part of :func:`shared_places` that is of features which tie with another in a map, ``[M, M, N]``."""
-    m, n, d = maps.shape
-    out = torch.zeros(m, m, n, dtype=torch.float64, device=maps.device)
-    tying = (found.size > 1) & (found.first < found.k)
-    for i in tying.any(dim=2).any(dim=0).nonzero().squeeze(1).tolist():
-        some = torch.unique(found.features[:, i][tying[:, i]])  # in the order of the features
-        first, size = (
-            torch.full((m, d), otherwise, dtype=held.dtype, device=maps.device).scatter_(
-                -1, found.features[:, i], held[:, i]
-            )[:, some]
-            for held, otherwise in ((found.first, found.k), (found.size, 1))
-        )
-        positive = maps[:, i, some] > 0
-        for left in range(m):
-            stop = torch.minimum(first + size, first[left] + size[left]).clamp_(max=found.k)
-            common = (stop - torch.maximum(first, first[left])).clamp_(min=0).double()
-            common /= torch.maximum(size, size[left])
-            counted = (size > 1) | (size[left] > 1)
-            if signed:
-                counted &= positive == positive[left]
-            out[left, :, i] = (common * counted).sum(-1)
+def _tied_places(found: Tops, example: int, positive: Tensor, d: int) -> Tensor:
+    """The part of :func:`_shared_places` of an example's features that tie with another in a map, ``[2, M, M]``.
+
+    Args:
+        positive: which of the features are, bool ``[M, K]``.
+        d: the number of features.
+    """
+    features, first, size = found.features[:, example], found.first[:, example], found.size[:, example]
+    m, wide = features.shape
+    some = torch.unique(features[(size > 1) & (first < found.k)])
+    table = torch.full((m, d), wide, dtype=torch.int32, device=features.device)
+    place = torch.arange(wide, dtype=torch.int32, device=features.device).expand_as(features)
+    at = table.scatter_(-1, features, place)[:, some].long()
+    # Where each stands in every map, one row for each; beyond the top, behind the last place.
+    first, size, positive = (
+        F.pad(held, (0, 1), value=otherwise).gather(-1, at)
+        for held, otherwise in ((first, found.k), (size, 1), (positive, 0))
+    )
+    stop = first + size
+    out = torch.empty(2, m, m, dtype=torch.float64, device=features.device)
+    for rows in turns(m, at.numel(), AT_WORK, at.device):
+        left = rows, None
+        shared = torch.minimum(stop, stop[left]).clamp_(max=found.k) - torch.maximum(first, first[left])
+        larger = torch.maximum(size, size[left])
+        share = shared.clamp_(min=0) * (larger > 1) / larger.double()
+        out[0, rows] = share.sum(-1)
+        out[1, rows] = (share * (positive == positive[left])).sum(-1)
     return out
 
 

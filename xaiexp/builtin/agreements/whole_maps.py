@@ -168,9 +168,7 @@ class Ssim(_Paired):
         """Agreement ``[P, N]`` of P pairs of the maps ``[M, N, H, W]``; NaN where undefined."""
         from xaiexp.builtin.agreements.structure import structural_similarity
 
-        if self.of == "values":
-            return structural_similarity(maps, pairs, self.window, 2.0)
-        return structural_similarity(maps.abs(), pairs, self.window, 1.0)
+        return structural_similarity(maps, pairs, self.window, magnitudes=self.of == "magnitudes")
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def alike(a: Tensor, b: Tensor, features: FeatureMap, similarity: Similarity, of
         return spearman(a, b, features.valid)
     if len(features.shape) != 2:
         return a.new_full((len(a),), float("nan"), dtype=torch.float64)
-    return ssim(a.view(-1, *features.shape), b.view(-1, *features.shape), 1.0 if of == "magnitudes" else 2.0)
+    return ssim(a.view(-1, *features.shape), b.view(-1, *features.shape), magnitudes=of == "magnitudes")
 
 
 def spearman(a: Tensor, b: Tensor, valid: Tensor) -> Tensor:
@@ -61,12 +61,12 @@ def _ranks(values: Tensor, valid: Tensor) -> Tensor:
     return (below + upto - 1).double() / 2
 
 
-def ssim(a: Tensor, b: Tensor, data_range: float) -> Tensor:
+def ssim(a: Tensor, b: Tensor, magnitudes: bool) -> Tensor:
     """The mean structural similarity of ``a`` and ``b``, each ``[N, H, W]``: float64 ``[N]``.
 
     Each map is first divided by its largest magnitude; see :func:`structural_similarity`, windows of 7 x 7.
 
     Args:
-        data_range: highest minus lowest possible value after the division: 1 for magnitudes, 2 for signed values.
+        magnitudes: whether magnitudes are compared, or values.
     """
-    return structural_similarity(torch.stack([a, b]).double(), [(0, 1)], _WINDOW, data_range)[0]
+    return structural_similarity(torch.stack([a, b]).double(), [(0, 1)], _WINDOW, magnitudes)[0]
