@@ -9,7 +9,7 @@ import torch
 from reference import agreements_loops as loops
 from scipy import stats
 
-from xaiexp.builtin.agreements import COMPONENTS, orders
+from xaiexp.builtin.agreements import COMPONENTS, blocks
 from xaiexp.builtin.agreements.components import (
     FeatureAgreement,
     KendallTau,
@@ -231,7 +231,7 @@ def test_only_measures_of_signs_need_them():
 @pytest.mark.parametrize("numbers", [1, 40, 1 << 20])
 @pytest.mark.parametrize("agreement", EVERY, ids=repr)
 def test_pairs_compared_together_are_what_they_are_alone(agreement, numbers, monkeypatch):
-    monkeypatch.setitem(orders.AT_WORK, "cpu", numbers)
+    monkeypatch.setitem(blocks.AT_WORK, "cpu", numbers)
     maps = tied_maps(4, 5, 11)
     chosen = [*itertools.combinations(range(4), 2), (3, 1), (2, 2)]
     together = agreement.compare_all(maps, chosen)
@@ -240,6 +240,23 @@ def test_pairs_compared_together_are_what_they_are_alone(agreement, numbers, mon
         for n in range(5):
             alone = agreement.compare(maps[i, n : n + 1], maps[j, n : n + 1])
             torch.testing.assert_close(got[n : n + 1], alone, rtol=0, atol=1e-14, equal_nan=True)
+
+
+@pytest.mark.parametrize("inference", [False, True])
+@pytest.mark.parametrize("agreement", EVERY, ids=repr)
+def test_threads_change_no_number(agreement, inference):
+    maps = tied_maps(4, 9, 2000)
+    maps[:, ::2] += torch.rand(4, 5, 2000, generator=torch.Generator().manual_seed(0)).to(maps)
+    pairs, threads = [(0, 1), (2, 3), (0, 3)], torch.get_num_threads()
+    found = []
+    with torch.inference_mode(inference):
+        for several in (1, 3):
+            torch.set_num_threads(several)
+            try:
+                found.append(agreement.compare_all(maps.clone(), pairs))
+            finally:
+                torch.set_num_threads(threads)
+    torch.testing.assert_close(*found, rtol=0, atol=1e-13, equal_nan=True)
 
 
 @pytest.mark.parametrize("agreement", EVERY, ids=repr)

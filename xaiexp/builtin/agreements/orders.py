@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,16 +12,12 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.weak import WeakTensorKeyDictionary
 
-__all__ = ["AT_WORK", "IN_STEP", "Groups", "Order", "average_ranks", "in_blocks", "once", "ordered", "picked", "turns"]
+from xaiexp.builtin.agreements.blocks import IN_STEP, in_blocks, turns
+
+__all__ = ["Groups", "Order", "average_ranks", "once", "ordered", "picked"]
 
 T = TypeVar("T")
 
-# Numbers of all maps of an example that are at work at once: on a CPU, they stay in its cache.
-AT_WORK = {"cpu": 1 << 19, "cuda": 1 << 24}
-# Numbers that one step of several in a row is for.
-IN_STEP = {"cpu": 1 << 16, "cuda": 1 << 24}
-# Fewer than these are not worth a second thread.
-_ALONE = 1 << 16
 # As long as someone holds the maps: their version, and what was made of them.
 _KEPT: Any = WeakTensorKeyDictionary()
 # Numbers from 0 on ascend as their bits do, read as integers; those are sorted digit by digit.
@@ -35,50 +30,46 @@ class Order:
 
     Args:
         features: in ascending order, int32 ``[M, N, d]``; those that tie in any order.
-        ties: which features tie with the one before them, where all stand in a row, ``[N, M, d]``: int64, ascending.
+        zeros: how many of them are 0, int64 ``[M, N]``.
+        ties: which others tie with the one before them, where all stand in a row, ``[N, M, d]``: int64, ascending.
         constant: whether all features of a map tie, bool ``[M, N]``.
     """
 
     features: Tensor
+    zeros: Tensor
     ties: Tensor
     constant: Tensor
-
-    def ties_of(self, rows: slice) -> Tensor:
-        """Those of some examples, from the first of them on."""
-        each = self.features.shape[0] * self.features.shape[2]
-        return _between(self.ties, rows.start * each, rows.stop * each)
-
-
-def _between(ties: Tensor, start: int, stop: int) -> Tensor:
-    begin, end = torch.searchsorted(ties, torch.tensor([start, stop], device=ties.device)).tolist()
-    return ties[begin:end] - start
 
 
 @dataclass(frozen=True)
 class Groups:
-    """Features that tie, G of them, where they stand in order.
+    """Features that tie, in G groups, where they stand in order.
 
     Args:
-        members: where each stands, ``[G]``.
-        first: where the first of those that it ties with stands, itself or one before it, ``[G]``.
-        size: how many they are, itself with them, ``[G]``.
-        number: of its group, from 0, ``[G]``.
+        first: where the first of each stands, ``[G]``.
+        size: how many they are, ``[G]``.
     """
 
-    members: Tensor
     first: Tensor
     size: Tensor
-    number: Tensor
 
     @classmethod
     def of(cls, ties: Tensor) -> Groups:
         """From the places, in ascending order, of those that tie with the one before."""
         begins = (torch.diff(ties, prepend=ties.new_full((1,), -2)) > 1).nonzero().squeeze(1)
         size = torch.diff(begins, append=ties.new_full((1,), len(ties))) + 1  # of t that tie, t - 1 do with the next
-        number = torch.repeat_interleave(size)
-        first = (ties[begins] - 1)[number]
-        within = torch.arange(len(number), device=ties.device) - (size.cumsum(0) - size)[number]
-        return cls(first + within, first, size[number], number)
+        return cls(ties[begins] - 1, size)
+
+    def of_each(self, numbers: Tensor) -> Tensor:
+        """Numbers of the groups ``[G]`` for each of their members."""
+        return torch.repeat_interleave(numbers, self.size)
+
+    @property
+    def members(self) -> Tensor:
+        """Where each of them stands."""
+        before = self.size.cumsum(0) - self.size
+        each = self.of_each(self.first - before)
+        return each.add_(torch.arange(len(each), device=each.device))
 
 
 def once(maps: Tensor, what: str, make: Callable[[], T]) -> T:
@@ -93,48 +84,6 @@ def once(maps: Tensor, what: str, make: Callable[[], T]) -> T:
         kept[what] = make()
     found: T = kept[what]
     return found
-
-
-def in_blocks(run: Callable[[slice], None], maps: Tensor, at_work: int | None = None) -> None:
-    """``run`` for one stretch of the examples of ``maps [M, N, d]`` after the other, until all had their turn.
-
-    On a CPU as many stretches at once as torch has threads, each with one of them: the steps of a measure are too
-    short to be shared out, and threads would wait for each other for longer than they work.
-
-    Args:
-        at_work: how many numbers of all maps a stretch has about.
-    """
-    m, n, d = maps.shape
-    if not maps.numel():
-        return
-    if at_work is None:
-        at_work = AT_WORK.get(maps.device.type, AT_WORK["cpu"])
-    threads = torch.get_num_threads() if maps.device.type == "cpu" and maps.numel() > _ALONE else 1
-    step = max(1, min(at_work // (m * d), -(-n // threads)))
-    stretches = [slice(start, min(n, start + step)) for start in range(0, n, step)]
-    if threads == 1 or len(stretches) == 1:
-        for rows in stretches:
-            run(rows)
-        return
-    inference = torch.is_inference_mode_enabled()  # which each thread has to be told
-
-    def work(rows: slice) -> None:
-        with torch.inference_mode(inference):
-            run(rows)
-
-    torch.set_num_threads(1)  # also of threads that are made from here on
-    try:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(work, stretches))
-    finally:
-        torch.set_num_threads(threads)
-
-
-def turns(count: int, each: int, at_once: Mapping[str, int], device: torch.device) -> Iterator[slice]:
-    """Stretches of so many rows of ``each`` numbers, for as many numbers as are done at once on the device."""
-    step = max(1, at_once.get(device.type, at_once["cpu"]) // max(1, each))
-    for start in range(0, count, step):
-        yield slice(start, start + step)
 
 
 def picked(numbers: Tensor, places: Tensor) -> Tensor:
@@ -153,19 +102,21 @@ def ordered(maps: Tensor) -> Order:
 def _order(maps: Tensor) -> Order:
     m, n, d = maps.shape
     features = torch.empty(maps.shape, dtype=torch.int32, device=maps.device)
+    zeros = torch.empty(m, n, dtype=torch.int64, device=maps.device)
     constant = torch.empty(m, n, dtype=torch.bool, device=maps.device)
-    found: dict[int, Tensor] = {}
+    ties: dict[int, Tensor] = {}
 
     def sort(rows: slice) -> None:
         bits = maps[:, rows].abs().contiguous().view(_BITS[maps.element_size()])
-        put = _row_by_row if bits.device.type == "cpu" else _at_once
-        found[rows.start] = put(bits, features[:, rows], constant[:, rows]) + rows.start * m * d
+        into = features[:, rows], zeros[:, rows], constant[:, rows]
+        found = _row_by_row(bits, *into) if bits.device.type == "cpu" else _at_once(bits, *into)
+        ties[rows.start] = found + rows.start * m * d
 
     in_blocks(sort, maps)
-    return Order(features, torch.cat([found[start] for start in sorted(found)]), constant)
+    return Order(features, zeros, torch.cat([ties[start] for start in sorted(ties)]), constant)
 
 
-def _row_by_row(bits: Tensor, features: Tensor, constant: Tensor) -> Tensor:
+def _row_by_row(bits: Tensor, features: Tensor, zeros: Tensor, constant: Tensor) -> Tensor:
     """Sort ``bits [M, n, d]``, fill in the others, tell the ties; a single row is what torch sorts digit by digit."""
     m, n, d = bits.shape
     ties = []
@@ -174,18 +125,21 @@ def _row_by_row(bits: Tensor, features: Tensor, constant: Tensor) -> Tensor:
             numbers, places = bits[i, j].sort()
             features[i, j] = places
             row = numbers.numpy()
+            none = int(np.searchsorted(row, 1))
+            zeros[i, j] = none
             constant[i, j] = bool(row[0] == row[-1])
-            ties.append(np.flatnonzero(row[1:] == row[:-1]) + ((j * m + i) * d + 1))
+            ties.append(np.flatnonzero(row[none + 1 :] == row[none:-1]) + ((j * m + i) * d + none + 1))
     return torch.from_numpy(np.concatenate(ties))
 
 
-def _at_once(bits: Tensor, features: Tensor, constant: Tensor) -> Tensor:
+def _at_once(bits: Tensor, features: Tensor, zeros: Tensor, constant: Tensor) -> Tensor:
     """As :func:`_row_by_row`."""
     numbers, places = bits.sort(dim=-1)
     features.copy_(places)
+    zeros.copy_((numbers == 0).sum(dim=-1))
     constant.copy_(numbers[..., 0] == numbers[..., -1])
-    same = F.pad(numbers[..., 1:] == numbers[..., :-1], (1, 0))
-    return same.transpose(0, 1).flatten().nonzero().squeeze(1)
+    same = (numbers[..., 1:] == numbers[..., :-1]) & (numbers[..., 1:] > 0)
+    return F.pad(same, (1, 0)).transpose(0, 1).flatten().nonzero().squeeze(1)
 
 
 def average_ranks(maps: Tensor, rows: slice, magnitudes: bool) -> Tensor:
@@ -204,39 +158,62 @@ def average_ranks(maps: Tensor, rows: slice, magnitudes: bool) -> Tensor:
     order, (m, _, d) = ordered(maps), maps.shape
     wide = torch.float64 if d >= 1 << 22 or maps.dtype == torch.float64 else torch.float32
     values, features = (each[:, rows].transpose(0, 1).reshape(-1, d) for each in (maps, order.features))
-    out = torch.empty(features.shape, dtype=wide, device=maps.device)
+    zeros = order.zeros[:, rows].T.reshape(-1, 1)
     place = torch.arange(d, dtype=wide, device=maps.device)
-    for some in turns(len(out), d, IN_STEP, maps.device):
-        own = features[some].long()
-        # Numbers that are read and written here and there are first put where they are in the cache.
-        by_place = place.expand(own.shape) if magnitudes else _of_values(picked(values[some].clone(), own), place)
-        out[some] = torch.zeros_like(out[some]).scatter_(-1, own, by_place)
-    groups = Groups.of(order.ties_of(rows))
-    if len(groups.members):
-        row = groups.members // d
-        tied = row, features[row, groups.members % d].long()
-        out[tied] = _averaged(out[tied], values[tied], groups, magnitudes)
+    by_place = torch.empty(features.shape, dtype=wide, device=maps.device)
+    negatives = torch.zeros_like(zeros)
+    steps = list(turns(len(features), d, IN_STEP, maps.device))
+    # Numbers that are read and written here and there are first put where they are in the cache.
+    for some in steps:
+        if magnitudes:
+            by_place[some] = place
+        else:
+            numbers = picked(values[some].clone(), features[some].long())
+            by_place[some], negatives[some] = _of_values(numbers, place, zeros[some])
+        if bool((zeros[some] > 1).any()):
+            zero = negatives[some] + (zeros[some] - 1) / 2
+            by_place[some] = torch.where(place < zeros[some], zero.to(wide), by_place[some])
+    bounds = torch.tensor([rows.start, rows.stop], device=maps.device) * (m * d)
+    begin, end = torch.searchsorted(order.ties, bounds).tolist()
+    _average(by_place, None if magnitudes else negatives, Groups.of(order.ties[begin:end] - bounds[0]))
+    out = torch.empty_like(by_place)
+    for some in steps:
+        out[some] = torch.zeros_like(out[some]).scatter_(-1, features[some].long(), by_place[some])
     return out.view(-1, m, d)
 
 
-def _of_values(by_place: Tensor, place: Tensor) -> Tensor:
-    """Ranks of values ``[R, d]`` that stand in the order of their magnitudes, like ``place [d]``.
+def _of_values(numbers: Tensor, place: Tensor, zeros: Tensor) -> tuple[Tensor, Tensor]:
+    """Ranks of ``numbers [R, d]`` in the order of their magnitudes, like ``place [d]``, and how many are below 0.
 
-    Of magnitudes that tie, each is taken to be in its place, except zeros, which are all taken for the last of them.
+    Those with one magnitude and one sign have ranks one after the other, and zeros, of which there are so many,
+    ``[R, 1]``, the rank of the last of them.
     """
     # A positive number is above all negative ones, the zeros, and the positive ones before it; a negative one is below
     # the negative ones before it.
-    positive = torch.gt(by_place, 0, out=torch.empty_like(by_place, dtype=torch.int32)).cumsum(-1, dtype=torch.int32)
-    negative = torch.lt(by_place, 0, out=torch.empty_like(by_place, dtype=place.dtype))
-    return negative.mul_(place).neg_().add_(positive).add_(len(place) - 1 - positive[..., -1:])
+    d = len(place)
+    upto = torch.gt(numbers, 0, out=torch.empty_like(numbers, dtype=torch.int32)).cumsum(-1, dtype=torch.int32)
+    negative = torch.lt(numbers, 0, out=torch.empty_like(numbers, dtype=place.dtype))
+    ranks = negative.mul_(place).neg_().add_(upto).add_(d - 1 - upto[:, -1:])
+    return ranks, d - zeros - upto[:, -1:]
 
 
-def _averaged(ranks: Tensor, values: Tensor, groups: Groups, magnitudes: bool) -> Tensor:
-    """The average ``[G]`` over those that tie; of values, over those of them that have the same sign."""
-    one = groups.number * 2 + (0 if magnitudes else values > 0)
-    zeros = (values == 0) & (not magnitudes)
-    sums, counts = torch.zeros(2, 2 * int(groups.number[-1]) + 2, dtype=torch.float64, device=ranks.device)
+def _average(by_place: Tensor, negatives: Tensor | None, groups: Groups) -> None:
+    """Give those that tie the average of their ranks ``[R, d]``, in place.
+
+    Args:
+        negatives: how many numbers are below 0, ``[R, 1]``: only those with the same sign tie; None of magnitudes.
+    """
+    if not len(groups.first):
+        return
+    d, members, flat = by_place.shape[1], groups.members, by_place.view(-1)
+    if negatives is None:
+        average = groups.first % d + (groups.size - 1) / 2
+        flat[members] = groups.of_each(average.to(flat.dtype))
+        return
+    ranks = flat[members]
+    one = 2 * groups.of_each(torch.arange(len(groups.first), device=members.device))
+    one += ranks >= negatives[members // d, 0]
+    sums, counts = torch.zeros(2, 2 * len(groups.first), dtype=torch.float64, device=members.device)
     sums.index_add_(0, one, ranks.double())
-    counts.index_add_(0, one, torch.ones_like(one, dtype=sums.dtype))
-    average: Tensor = (sums / counts)[one] - torch.where(zeros, (groups.size - 1) / 2, 0)
-    return average.to(ranks.dtype)
+    counts.index_add_(0, one, torch.ones_like(ranks, dtype=sums.dtype))
+    flat[members] = (sums / counts)[one].to(flat.dtype)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from xaiexp.builtin.agreements.orders import AT_WORK, in_blocks, ordered, picked, turns
+from xaiexp.builtin.agreements.blocks import AT_WORK, in_blocks, turns
+from xaiexp.builtin.agreements.orders import ordered, picked
 from xaiexp.builtin.agreements.top_k import filled_places, of_pairs, top_k_iou, tops
 
 __all__ = ["expected_iou", "rank_biased_overlap", "top_k_iou_adjusted"]

@@ -3,7 +3,7 @@
 The sample: the features are put in a random order, once for all maps, and every feature is paired with the next few
 (after the last comes the first). Every feature then stands in equally many pairs, so that only the spread of single
 pairs is left, and the standard error of their mean, where each counts 1 or -1, is at most ``1 / sqrt(number of pairs)``
-(Blom 1976, Some properties of incomplete U-statistics). The signs of all maps meet in one matrix product.
+(Blom 1976, Some properties of incomplete U-statistics).
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
 
-from xaiexp.builtin.agreements.orders import IN_STEP, in_blocks, picked, turns
+from xaiexp.builtin.agreements.blocks import IN_STEP, in_blocks, turns
+from xaiexp.builtin.agreements.flags import above, both, held
+from xaiexp.builtin.agreements.orders import picked
 
 __all__ = ["kendall_tau", "pairwise_rank_agreement"]
 
@@ -95,23 +97,26 @@ def _sampled(maps: Tensor, pairs: Pairs, n_pairs: int, magnitudes: bool) -> _Cou
     order = torch.cat([order, order[:lags]])
 
     def count(rows: slice) -> None:
-        part = maps[:, rows].transpose(0, 1)
-        ring = torch.empty(*part.shape[:2], len(order), dtype=maps.dtype, device=maps.device)
-        flat, rings = part.reshape(-1, d), ring.view(-1, len(order))
+        part = maps[:, rows].to(torch.promote_types(maps.dtype, torch.float32))
+        flat = part.reshape(-1, d)
+        ring = torch.empty(*part.shape[:2], len(order), dtype=part.dtype, device=maps.device)
+        rings = ring.view(-1, len(order))
         for some in turns(len(flat), d, IN_STEP, maps.device):
             rings[some] = picked(flat[some].abs() if magnitudes else flat[some].clone(), order)
-        signs = torch.empty(part.shape, dtype=torch.promote_types(maps.dtype, torch.float32), device=maps.device)
         for lag in range(1, lags + 1):
             # Half way round, the second half of the features meets the first once more.
             each = d // 2 if 2 * lag == d else d
-            own = torch.sub(ring[..., lag : lag + each], ring[..., :each], out=signs[..., :each]).sign_()
-            products = torch.bmm(own, own.transpose(1, 2))  # whole numbers, exact in float32 below 2^24
-            same[rows] += products
-            if bool((products.diagonal(dim1=1, dim2=2) < each).any()):  # something ties
-                own.abs_()
-                untied[rows] += torch.bmm(own, own.transpose(1, 2))
-            else:
+            here, there = ring[..., :each], ring[..., lag : lag + each]
+            up, down = above(there, here), above(here, there)
+            ups, alike = held(up), both(up, up)
+            if bool((ups + held(down) == each).all()):  # nothing ties, so what does not go up goes down
+                same[rows] += 4 * alike + each - 2 * ups.unsqueeze(1) - 2 * ups.unsqueeze(2)
                 untied[rows] += each
+                continue
+            alike, crossed = alike + both(down, down), both(up, down)
+            crossed = crossed + crossed.transpose(1, 2)
+            same[rows] += alike - crossed
+            untied[rows] += alike + crossed
 
     in_blocks(count, maps)
     left, right = torch.tensor(list(pairs), dtype=torch.int64, device=maps.device).view(-1, 2).unbind(1)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from xaiexp.builtin.agreements.orders import average_ranks, in_blocks, once, ordered
+from xaiexp.builtin.agreements.blocks import in_blocks
+from xaiexp.builtin.agreements.orders import average_ranks, once, ordered
 
 __all__ = ["concordance", "cosine", "pearson", "spearman"]
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from xaiexp.builtin.agreements.orders import in_blocks
+from xaiexp.builtin.agreements.blocks import in_blocks
 
 __all__ = ["structural_similarity"]
 

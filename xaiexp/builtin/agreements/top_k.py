@@ -21,7 +21,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from xaiexp.builtin.agreements.orders import AT_WORK, Groups, in_blocks, once, ordered, picked, turns
+from xaiexp.builtin.agreements.blocks import AT_WORK, in_blocks, turns
+from xaiexp.builtin.agreements.flags import above, both
+from xaiexp.builtin.agreements.orders import Groups, once, ordered, picked
 
 __all__ = [
     "Tops",
@@ -77,8 +79,9 @@ def _find_last(maps: Tensor, k: int) -> _Last:
     low, high = max(0, d - k - 1), min(d, d - k + 2)
     around = picked(maps, order.features[..., low:high]).abs()
     magnitude = around[..., d - k - low]
-    above, tied = torch.full_like(magnitude, k - 1, dtype=torch.int64), torch.ones_like(magnitude, dtype=torch.int64)
-    some = ((around == magnitude.unsqueeze(-1)).sum(-1) > 1).nonzero(as_tuple=True)
+    above = torch.where(magnitude > 0, k - 1, d - order.zeros)
+    tied = torch.where(magnitude > 0, 1, order.zeros)
+    some = (((around == magnitude.unsqueeze(-1)).sum(-1) > 1) & (magnitude > 0)).nonzero(as_tuple=True)
     if len(some[0]):
         numbers, last = maps[some].abs(), magnitude[some].unsqueeze(-1)
         above[some], tied[some] = (numbers > last).sum(-1), (numbers == last).sum(-1)
@@ -118,14 +121,20 @@ def _tops(maps: Tensor, k: int, zeros: bool) -> Tops:
     reached = torch.where((last.magnitude > 0) | zeros, last.above + last.tied, k)
     wide = max(k, int(reached.amax()))
     features = order.features[..., d - wide :].flip(-1).long()
-    first = torch.arange(wide, dtype=torch.int32, device=maps.device).expand(features.shape).contiguous()
-    size = torch.ones_like(first)
+    place = torch.arange(wide, dtype=torch.int32, device=maps.device)
+    first, size = place.expand(features.shape).contiguous(), torch.ones_like(features, dtype=torch.int32)
     # Counted from the last, who tied with the one before ties with the one behind.
     ties = order.ties[order.ties % d > d - wide]
-    row, place = ties // d, d - ties % d
-    groups = Groups.of(torch.sort(((row % m) * n + row // m) * wide + place).values)
-    first.view(-1)[groups.members] = (groups.first % wide).int()
-    size.view(-1)[groups.members] = groups.size.int()
+    row, back = ties // d, d - ties % d
+    groups = Groups.of(torch.sort(((row % m) * n + row // m) * wide + back).values)
+    if len(groups.first):
+        members = groups.members
+        first.view(-1)[members] = groups.of_each(groups.first % wide).int()
+        size.view(-1)[members] = groups.of_each(groups.size).int()
+    if zeros:
+        none = order.zeros.unsqueeze(-1).int()
+        size = torch.where(place >= d - none, none, size)
+        first = torch.where(place >= d - none, d - none, first)
     filled = k if zeros else last.filled.unsqueeze(-1)
     return Tops(k, features, first.masked_fill_(first >= filled, k), size, (size > 1).any(-1).any(0))
 
@@ -145,51 +154,33 @@ def common(maps: Tensor, k: int | None, signed: bool = False) -> Tensor:
     Args:
         signed: whether only features with the same sign count.
     """
-    every = once(maps, f"common to the top {k}", lambda: _common(maps, k, signed=False))
-    if not signed:
-        return every
-    # Those with the same sign plus the others, and those minus the others.
-    return (every + once(maps, f"signs of the top {k}", lambda: _common(maps, k, signed=True))) / 2
+    return once(maps, f"common to the top {k}, {signed}", lambda: _common(maps, k, signed))
 
 
 def _common(maps: Tensor, k: int | None, signed: bool) -> Tensor:
-    """As :func:`common`; features with different signs count -1 each where ``signed``."""
     last = _last(maps, _number(k, maps.shape[-1]))
     share = torch.where(last.shared, (last.k - last.above).double() / last.tied, 0.0)
     # Where all those with the last magnitude are in, what is larger than the number before it is.
-    bound = torch.where(
-        last.shared | (last.magnitude == 0),
-        last.magnitude,
-        torch.nextafter(last.magnitude, torch.zeros_like(last.magnitude)),
-    )
+    before = torch.nextafter(last.magnitude, torch.zeros_like(last.magnitude))
+    bound = torch.where(last.shared | (last.magnitude == 0), last.magnitude, before)
     m, n, _ = maps.shape
-    out = torch.empty(n, m, m, dtype=torch.float64, device=maps.device)
+    out = torch.zeros(n, m, m, dtype=torch.float64, device=maps.device)
 
     def count(rows: slice) -> None:
-        values = maps[:, rows]
-        numbers = values.abs()
-        sure = torch.gt(numbers, bound[:, rows, None], out=torch.empty_like(numbers, dtype=torch.float32))
-        kinds = [sure]
-        some = bool(last.shared[:, rows].any())
-        if some:
-            tied = (numbers == last.magnitude[:, rows, None]) & last.shared[:, rows, None]
-            kinds.append(tied.to(sure.dtype))
-        if signed:
-            kinds = [kind.copysign_(values) for kind in kinds]
-        flags = torch.cat(kinds).transpose(0, 1) if some else sure.transpose(0, 1)
-        grams = torch.bmm(flags, flags.transpose(1, 2)).double()  # whole numbers, exact in float32 below 2^24
-        out[rows] = _added(grams, share[:, rows].T) if some else grams
+        own = share[:, rows].T
+        for values in (maps[:, rows], -maps[:, rows]) if signed else (maps[:, rows].abs(),):
+            sure = above(values, bound[:, rows, None])
+            out[rows] += both(sure, sure)
+            if not bool(own.any()):
+                continue
+            last_ones = (values == last.magnitude[:, rows, None]) & last.shared[:, rows, None]
+            tied = above(last_ones.float(), torch.zeros((), device=maps.device))
+            half = both(sure, tied) * own.unsqueeze(1)
+            out[rows] += half + half.transpose(1, 2)
+            out[rows] += both(tied, tied) * torch.minimum(own.unsqueeze(1), own.unsqueeze(2))
 
     in_blocks(count, maps)
     return out
-
-
-def _added(grams: Tensor, share: Tensor) -> Tensor:
-    """Products ``[n, 2 M, 2 M]`` of those surely in and those tied, weighed by the smaller share; shares ``[n, M]``."""
-    m = share.shape[1]
-    sure, mixed, tied = grams[:, :m, :m], grams[:, :m, m:], grams[:, m:, m:]
-    half = mixed * share.unsqueeze(1)
-    return sure + half + half.transpose(1, 2) + tied * torch.minimum(share.unsqueeze(1), share.unsqueeze(2))
 
 
 def _empty(maps: Tensor, pairs: Pairs) -> Tensor:
