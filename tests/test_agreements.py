@@ -242,6 +242,16 @@ def test_pairs_compared_together_are_what_they_are_alone(agreement, numbers, mon
             torch.testing.assert_close(got[n : n + 1], alone, rtol=0, atol=1e-14, equal_nan=True)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("agreement", EVERY, ids=repr)
+def test_half_precision_is_that_of_the_same_numbers_in_full(agreement, dtype):
+    maps = tied_maps(3, 4, 300).to(dtype)
+    pairs = [(0, 1), (2, 1)]
+    found, want = agreement.compare_all(maps, pairs), agreement.compare_all(maps.double(), pairs)
+    assert found.dtype == dtype
+    torch.testing.assert_close(found.double(), want, rtol=0, atol=0.01, equal_nan=True)
+
+
 @pytest.mark.parametrize("inference", [False, True])
 @pytest.mark.parametrize("agreement", EVERY, ids=repr)
 def test_threads_change_no_number(agreement, inference):

@@ -69,9 +69,11 @@ def test_groups_of_ties() -> None:
     assert not len(Groups.of(torch.empty(0, dtype=torch.int64)).members)
 
 
+@pytest.mark.parametrize("examples", [1, 2, 40])
 @pytest.mark.parametrize("count", [1, 7, 8, 63, 64, 65, 1000])
-def test_flags_are_counted_as_one_by_one(count: int) -> None:
-    maps = torch.tensor(np.random.default_rng(count).integers(-1, 2, (3, 2, count)), dtype=torch.float32)
+def test_flags_are_counted_as_one_by_one(count: int, examples: int) -> None:
+    numbers = np.random.default_rng(count).integers(-1, 2, (3, examples, count))
+    maps = torch.tensor(numbers, dtype=torch.float32)
     left, right = above(maps, torch.zeros(())), above(torch.zeros(()).expand_as(maps), maps)
     up, down = (maps > 0).double(), (maps < 0).double()
     for first, second in ((left, right), (up, down)):  # packed, and as they are elsewhere

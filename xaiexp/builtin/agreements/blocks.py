@@ -14,7 +14,7 @@ __all__ = ["AT_WORK", "IN_STEP", "in_blocks", "turns"]
 # Numbers of all maps of an example that are at work at once: on a CPU, they stay in its cache.
 AT_WORK = {"cpu": 1 << 19, "cuda": 1 << 24}
 # Numbers that one step of several in a row is for.
-IN_STEP = {"cpu": 1 << 16, "cuda": 1 << 24}
+IN_STEP = {"cpu": 1 << 17, "cuda": 1 << 24}
 # Fewer than these are not worth a second thread.
 _ALONE = 1 << 16
 # Seconds that a thread waits for another one's Python, at most: steps take some ten microseconds, not milliseconds.

@@ -21,7 +21,8 @@ def above(left: Tensor, right: Tensor) -> Tensor:
     """Where ``left [M, n, L]`` is larger than ``right``, which broadcasts: flags for :func:`both` and :func:`held`."""
     if left.device.type != "cpu":
         return (left > right).float()
-    packed = np.packbits(np.greater(left.numpy(), right.numpy()), axis=-1)
+    numbers = [each.float() if each.dtype == torch.bfloat16 else each for each in (left, right)]  # numpy has none
+    packed = np.packbits(np.greater(*(each.numpy() for each in numbers)), axis=-1)
     words = np.zeros((*packed.shape[:-1], -(-packed.shape[-1] // _WORD) * _WORD), dtype=np.uint8)
     words[..., : packed.shape[-1]] = packed
     return torch.from_numpy(words)
@@ -40,9 +41,12 @@ def both(left: Tensor, right: Tensor) -> Tensor:
         # Whole numbers, exact in float32 below 2^24.
         return torch.bmm(left.transpose(0, 1), right.permute(1, 2, 0)).double()
     ours, theirs = left.numpy().view(np.uint64), right.numpy().view(np.uint64)
-    m, n, _ = ours.shape
+    m, n, width = ours.shape
+    short = width < n  # the longer side goes last
+    if short:
+        ours, theirs = (np.ascontiguousarray(each.transpose(0, 2, 1)) for each in (ours, theirs))
     out = np.empty((n, m, m))
     for some in turns(m, ours.size, _WORDS, left.device):
-        counts = np.bitwise_count(ours[some, None] & theirs).sum(-1, dtype=np.int64)
+        counts = np.bitwise_count(ours[some, None] & theirs).sum(2 if short else 3, dtype=np.int64)
         out[:, some] = counts.transpose(2, 0, 1)
     return torch.from_numpy(out)

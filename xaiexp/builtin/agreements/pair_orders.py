@@ -70,7 +70,8 @@ def pairwise_rank_agreement(maps: Tensor, pairs: Pairs, n_pairs: int | None) -> 
 def _counted(maps: Tensor, pairs: Pairs, n_pairs: int | None, magnitudes: bool) -> _Counts:
     if n_pairs is not None:
         return _sampled(maps, pairs, n_pairs, magnitudes)
-    numbers = (maps.abs() if magnitudes else maps).detach().cpu().numpy()
+    ranked = maps.abs() if magnitudes else maps
+    numbers = ranked.to(torch.promote_types(maps.dtype, torch.float32)).cpu().numpy()
     counts = [[_exactly(*each) for each in zip(numbers[i], numbers[j], strict=True)] for i, j in pairs]
     table = torch.tensor(counts, dtype=torch.float64, device=maps.device).view(len(pairs), maps.shape[1], 4)
     return _Counts(*table.unbind(2))
