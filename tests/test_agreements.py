@@ -270,6 +270,16 @@ def test_threads_change_no_number(agreement, inference):
 
 
 @pytest.mark.parametrize("agreement", EVERY, ids=repr)
+def test_ties_of_a_third_map_do_not_count_for_the_others(agreement):
+    one = torch.randn(1, 3, 40, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    first = one.abs().argsort(descending=True)[..., :2]
+    other = one.scatter(-1, first, one.gather(-1, first.flip(-1)))  # two of the first four places change
+    maps = torch.cat([one, other, one.round()])
+    together = agreement.compare_all(maps, [(0, 1), (0, 2)])
+    torch.testing.assert_close(together[0], agreement.compare(maps[0], maps[1]), rtol=0, atol=1e-14, equal_nan=True)
+
+
+@pytest.mark.parametrize("agreement", EVERY, ids=repr)
 def test_no_pairs_and_no_features_are_answered(agreement):
     assert agreement.compare_all(torch.ones(2, 3, 4), []).shape == (0, 3)
     assert agreement.compare(torch.ones(3, 0), torch.ones(3, 0)).isnan().all()

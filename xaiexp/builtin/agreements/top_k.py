@@ -160,9 +160,9 @@ def common(maps: Tensor, k: int | None, signed: bool = False) -> Tensor:
 def _common(maps: Tensor, k: int | None, signed: bool) -> Tensor:
     last = _last(maps, _number(k, maps.shape[-1]))
     share = torch.where(last.shared, (last.k - last.above).double() / last.tied, 0.0)
-    # Where all those with the last magnitude are in, what is larger than the number before it is.
+    # Where all those with the last magnitude are in, what is larger than the number before it is; 0 is before 0.
     before = torch.nextafter(last.magnitude, torch.zeros_like(last.magnitude))
-    bound = torch.where(last.shared | (last.magnitude == 0), last.magnitude, before)
+    bound = torch.where(last.shared, last.magnitude, before)
     m, n, _ = maps.shape
     out = torch.zeros(n, m, m, dtype=torch.float64, device=maps.device)
 
