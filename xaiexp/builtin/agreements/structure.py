@@ -13,7 +13,7 @@ from xaiexp.builtin.agreements.blocks import in_blocks
 __all__ = ["structural_similarity"]
 
 # Pixels that are at work at once: on a CPU, what is made of them for one pair stays in the cache.
-_PIXELS = {"cpu": 1 << 16, "cuda": 1 << 22}
+_PIXELS = {"cpu": 1 << 17, "cuda": 1 << 22}
 
 
 def structural_similarity(maps: Tensor, pairs: Sequence[tuple[int, int]], window: int, magnitudes: bool) -> Tensor:
