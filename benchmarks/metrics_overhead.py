@@ -13,7 +13,9 @@ drawn anew), which both hardly count in a study.
 The time is that of the clock, or on a single thread (``OMP_NUM_THREADS=1``) that of the processor, which other work on
 the machine hardly changes. MobileNetV2 is a light network: another makes the same overhead a smaller part.
 
-    uv run python benchmarks/metrics_overhead.py [--inside] [SIDE] [EXAMPLES] [METRIC ...]
+    uv run python benchmarks/metrics_overhead.py [--inside] [--network=NAME] [SIDE] [EXAMPLES] [METRIC ...]
+
+NAME is one of torchvision's, mobilenet_v2 unless told.
 
 With ``--inside`` the passes are not made again: the time of a metric is set against that of its own passes, of one run.
 That is steadier, and quicker, but does not see batches that are not full.
@@ -29,7 +31,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torchvision.models import mobilenet_v2
+from torchvision.models import get_model
 
 from xaiexp.contract import Metric
 from xaiexp.errors import Unsupported
@@ -40,7 +42,8 @@ from xaiexp.registry import installed
 from xaiexp.types import Batch, Explanation
 
 INSIDE = "--inside" in sys.argv
-WORDS = [word for word in sys.argv[1:] if word != "--inside"]
+NETWORK = next((word.partition("=")[2] for word in sys.argv if word.startswith("--network=")), "mobilenet_v2")
+WORDS = [word for word in sys.argv[1:] if not word.startswith("--")]
 SIDE = int(WORDS[0]) if WORDS else 224
 EXAMPLES = int(WORDS[1]) if len(WORDS) > 1 else 8
 NAMES = WORDS[2:]
@@ -97,7 +100,7 @@ def inside(metric: Metric, handle: Handle, batch: Batch, given: list[Explanation
 def setting() -> tuple[Callable[[], Handle], Batch, list[Explanation], Any]:
     """A way to get a handle that remembers nothing, and explanations."""
     torch.manual_seed(0)
-    module = mobilenet_v2(weights=None).eval().requires_grad_(False)
+    module = get_model(NETWORK, weights=None).eval().requires_grad_(False)
     x = torch.rand(EXAMPLES, 3, SIDE, SIDE)
     place = torch.arange(SIDE) * TILES // SIDE
     tiles = place.view(-1, 1) * TILES + place
@@ -162,8 +165,8 @@ def main() -> None:
             out[cls.name] = {"not here": str(reason)}
         print(cls.name, json.dumps(out[cls.name]), file=sys.stderr, flush=True)
     worst = {name: told["ratio"] for name, told in out.items() if told.get("ratio", 0) > 1.1}
-    print(json.dumps({"side": SIDE, "examples": EXAMPLES, "threads": torch.get_num_threads(), "metrics": out,
-                      "above 1.1": worst}, indent=1))  # fmt: skip
+    told = {"network": NETWORK, "side": SIDE, "examples": EXAMPLES, "threads": torch.get_num_threads()}
+    print(json.dumps(told | {"metrics": out, "above 1.1": worst}, indent=1))
 
 
 if __name__ == "__main__":

@@ -270,6 +270,16 @@ def test_threads_change_no_number(agreement, inference):
 
 
 @pytest.mark.parametrize("agreement", EVERY, ids=repr)
+def test_a_map_that_ranks_nothing_takes_no_other_along(agreement):
+    maps = torch.randn(3, 4, 6, 5, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    maps = maps if agreement.natural else maps.flatten(2)
+    maps[1, 2], maps[1, 3] = 0, -2
+    together = agreement.compare_all(maps, [(0, 2), (0, 1)])
+    assert torch.equal(together[0].isnan(), torch.tensor([False] * 4))
+    torch.testing.assert_close(together[0], agreement.compare(maps[0], maps[2]), rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("agreement", EVERY, ids=repr)
 def test_ties_of_a_third_map_do_not_count_for_the_others(agreement):
     one = torch.randn(1, 3, 40, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     first = one.abs().argsort(descending=True)[..., :2]
