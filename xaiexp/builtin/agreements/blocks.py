@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
-__all__ = ["AT_WORK", "IN_STEP", "in_blocks", "turns"]
+__all__ = ["AT_WORK", "IN_STEP", "in_blocks", "numbers", "turns"]
 
 # Numbers of all maps of an example that are at work at once: on a CPU, they stay in its cache.
 AT_WORK = {"cpu": 1 << 19, "cuda": 1 << 24}
@@ -19,6 +19,11 @@ IN_STEP = {"cpu": 1 << 17, "cuda": 1 << 24}
 _ALONE = 1 << 16
 # Seconds that a thread waits for another one's Python, at most: steps take some ten microseconds, not milliseconds.
 _PATIENCE = 1e-4
+
+
+def numbers(at_once: Mapping[str, int], device: torch.device) -> int:
+    """How many numbers are done at once on a device."""
+    return at_once.get(device.type, at_once["cpu"])
 
 
 def in_blocks(run: Callable[[slice], None], maps: Tensor, at_work: int | None = None) -> None:
@@ -34,7 +39,7 @@ def in_blocks(run: Callable[[slice], None], maps: Tensor, at_work: int | None = 
     if not maps.numel():
         return
     if at_work is None:
-        at_work = AT_WORK.get(maps.device.type, AT_WORK["cpu"])
+        at_work = numbers(AT_WORK, maps.device)
     threads = torch.get_num_threads() if maps.device.type == "cpu" and maps.numel() > _ALONE else 1
     step = max(1, min(at_work // (m * d), -(-n // threads)))
     stretches = [slice(start, min(n, start + step)) for start in range(0, n, step)]
@@ -61,6 +66,6 @@ def in_blocks(run: Callable[[slice], None], maps: Tensor, at_work: int | None = 
 
 def turns(count: int, each: int, at_once: Mapping[str, int], device: torch.device) -> Iterator[slice]:
     """Stretches of so many rows of ``each`` numbers, for as many numbers as are done at once on the device."""
-    step = max(1, at_once.get(device.type, at_once["cpu"]) // max(1, each))
+    step = max(1, numbers(at_once, device) // max(1, each))
     for start in range(0, count, step):
         yield slice(start, start + step)

@@ -34,7 +34,6 @@ def rank_biased_overlap(maps: Tensor, pairs: Pairs, p: float) -> Tensor:
     weights = p ** torch.arange(1, depth + 1, dtype=torch.float64, device=maps.device) * ((1 - p) / p)
     weights[-1] += p**depth
     found = tops(maps, depth, zeros=True)
-    sizes = _upto(found.first, depth) if bool(found.tying.any()) else None
     alone = _onwards(weights / torch.arange(1, depth + 1, device=maps.device))
     out = torch.empty(n, m, m, dtype=torch.float64, device=maps.device)
 
@@ -42,7 +41,7 @@ def rank_biased_overlap(maps: Tensor, pairs: Pairs, p: float) -> Tensor:
         features, first = found.features[:, rows], found.first[:, rows]
         table = torch.full(maps[:, rows].shape, depth, dtype=first.dtype, device=maps.device)
         table.scatter_(-1, features, first)
-        held = None if sizes is None or not bool(found.tying[rows].any()) else sizes[:, rows]
+        held = _upto(first, depth) if bool(found.tying(rows).any()) else None
         for left in turns(m, features.numel(), AT_WORK, maps.device):
             place = picked(table, features[left, None]).clamp_(min=first[left, None])
             if held is None:

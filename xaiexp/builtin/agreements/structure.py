@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from xaiexp.builtin.agreements.blocks import in_blocks
+from xaiexp.builtin.agreements.blocks import in_blocks, numbers
 
 __all__ = ["structural_similarity"]
 
@@ -39,7 +39,7 @@ def structural_similarity(maps: Tensor, pairs: Sequence[tuple[int, int]], window
     place = {i: at for at, i in enumerate(used)}
     own = [(place[i], place[j]) for i, j in pairs]
     constants = (0.01, 0.03) if magnitudes else (0.02, 0.06)
-    pixels = _PIXELS.get(maps.device.type, _PIXELS["cpu"])
+    pixels = numbers(_PIXELS, maps.device)
 
     def compare(rows: slice) -> None:
         part = maps[used, rows]

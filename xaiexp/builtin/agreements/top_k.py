@@ -97,14 +97,16 @@ class Tops:
         features: int64 ``[M, N, K]``.
         first, size: the places that each holds: the first, from 0, and how many, int32 ``[M, N, K]``; a feature with
             attribution 0, or beyond the k, stands at place k.
-        tying: which examples have features that tie, bool ``[N]``.
     """
 
     k: int
     features: Tensor
     first: Tensor
     size: Tensor
-    tying: Tensor
+
+    def tying(self, rows: slice) -> Tensor:
+        """Which of some examples have features that tie, bool ``[n]``."""
+        return (self.size[:, rows] > 1).any(-1).any(0)
 
 
 def tops(maps: Tensor, k: int, zeros: bool = False) -> Tops:
@@ -136,7 +138,7 @@ def _tops(maps: Tensor, k: int, zeros: bool) -> Tops:
         size = torch.where(place >= d - none, none, size)
         first = torch.where(place >= d - none, d - none, first)
     filled = k if zeros else last.filled.unsqueeze(-1)
-    return Tops(k, features, first.masked_fill_(first >= filled, k), size, (size > 1).any(-1).any(0))
+    return Tops(k, features, first.masked_fill_(first >= filled, k), size)
 
 
 def filled_places(maps: Tensor, k: int | None) -> Tensor:
@@ -248,7 +250,7 @@ def _shared_places(maps: Tensor, k: int) -> Tensor:
                 own = known[left, None]
                 same = torch.eq(code, own, out=code.new_empty(len(own), *code.shape))
                 out[one, rows, left] = same.sum(-1, dtype=torch.int32).permute(2, 0, 1).double()
-        for i in found.tying[rows].nonzero().squeeze(1).tolist():
+        for i in found.tying(rows).nonzero().squeeze(1).tolist():
             out[:, rows.start + i] += _tied_places(found, rows.start + i, positive[:, i], maps.shape[-1])
 
     in_blocks(count, maps)
