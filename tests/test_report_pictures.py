@@ -14,6 +14,7 @@ from PIL import Image
 from xaiexp.report import agreement_svg, heatmap, heatmap_png, series_svg
 from xaiexp.report.figures import agreement_matrix, axis_over, axis_svg, interval_svg
 from xaiexp.report.pictures import LEVELS, colour, full_colour, gradient, ink, photograph, png
+from xaiexp.terminal import agreement_table
 
 SVG = "{http://www.w3.org/2000/svg}"
 GREY = "#9a9a9a"
@@ -288,3 +289,18 @@ def test_what_lies_between_features_says_nothing():
 def test_single_steps_have_no_borders(features):
     root = ET.fromstring(series_svg(np.zeros((1, 4)), np.ones(4), True, "s", features))
     assert root.findall(f"{SVG}rect") == root.findall(f"{SVG}line") == []
+
+
+def test_what_rounds_to_zero_has_no_sign():
+    row = {
+        "measure": "pearson",
+        "method_a": "one",
+        "method_b": "other",
+        "baseline_a": "",
+        "baseline_b": "",
+        "example": 0,
+    }
+    frame = pd.DataFrame([row | {"value": -0.001}])
+    assert ">0.00<" in agreement_svg(frame, "pearson", (-1.0, 1.0))
+    table = agreement_table(frame.assign(model="m", dataset="d", seed=0), "pearson")
+    assert list(table.columns[1].cells) == ["·", "0.00"]

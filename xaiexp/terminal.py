@@ -167,7 +167,7 @@ def agreement_table(agreement: pd.DataFrame, measure: str) -> Table:
 
 
 def _short(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.2f}"
+    return "–" if math.isnan(value) else f"{value:z.2f}"
 
 
 def notes(cells: pd.DataFrame, errors: Mapping[str, str]) -> list[str]:

@@ -216,7 +216,7 @@ def _agreement_cell(
     title = f"{matrix.names[at[0]]} and {matrix.names[at[1]]}: {number(mean)} (mean of {matrix.defined[at]} examples"
     draw(group, "title", title + (f", undefined for {matrix.undefined[at]})" if matrix.undefined[at] else ")"))
     draw(group, "rect", x=x + 0.5, y=y + 0.5, width=width - 1, height=height - 1, fill=fill, stroke="#ddd")
-    written = f"{mean:.2f}" if math.isfinite(mean) else DASH
+    written = f"{mean:z.2f}" if math.isfinite(mean) else DASH
     draw(group, "text", written, x=x + width / 2, y=y + height / 2 + 4, text_anchor="middle", fill=ink(fill))
 
 
