@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -11,11 +10,10 @@ from torch.nn import functional as F
 
 from xaiexp.builtin.agreements.blocks import AT_WORK, in_blocks, turns
 from xaiexp.builtin.agreements.orders import ordered, picked
-from xaiexp.builtin.agreements.top_k import filled_places, of_pairs, top_k_iou, tops
+from xaiexp.builtin.agreements.pairs import Pairs, of_pairs, sides, undefined
+from xaiexp.builtin.agreements.top_k import filled_places, top_k_iou, tops
 
 __all__ = ["expected_iou", "rank_biased_overlap", "top_k_iou_adjusted"]
-
-Pairs = Sequence[tuple[int, int]]
 
 
 def rank_biased_overlap(maps: Tensor, pairs: Pairs, p: float) -> Tensor:
@@ -28,7 +26,7 @@ def rank_biased_overlap(maps: Tensor, pairs: Pairs, p: float) -> Tensor:
     """
     m, n, d = maps.shape
     if not maps.numel():
-        return maps.new_full((len(pairs), n), float("nan"))
+        return undefined(maps, pairs)
     # What lies deeper weighs less than a rounding error.
     depth = max(1, min(d, math.ceil(math.log(1e-9) / math.log(p))))
     weights = p ** torch.arange(1, depth + 1, dtype=torch.float64, device=maps.device) * ((1 - p) / p)
@@ -93,10 +91,10 @@ def top_k_iou_adjusted(maps: Tensor, pairs: Pairs, k: int | None) -> Tensor:
     """``(IoU - E) / (1 - E)`` of the top k of P pairs of the maps ``[M, N, d]``: ``[P, N]``; NaN where E is 1."""
     d = maps.shape[-1]
     if not (d and len(pairs)):
-        return maps.new_full((len(pairs), maps.shape[1]), float("nan"))
+        return undefined(maps, pairs)
     out = top_k_iou(maps, pairs, k).double()
     filled = filled_places(maps, k)
-    left, right = torch.tensor(list(pairs), dtype=torch.int64, device=maps.device).view(-1, 2).unbind(1)
+    left, right = sides(pairs, maps.device)
     sizes = torch.stack([filled[left], filled[right]], dim=-1).nan_to_num(0.0)
     kinds, place = sizes.view(-1, 2).unique(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]  # of torch
     each = [expected_iou(d, int(a), int(b)) for a, b in kinds.tolist()]

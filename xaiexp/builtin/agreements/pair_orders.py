@@ -8,7 +8,6 @@ pairs is left, and the standard error of their mean, where each counts 1 or -1, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,10 +19,9 @@ from torch import Tensor
 from xaiexp.builtin.agreements.blocks import IN_STEP, in_blocks, turns
 from xaiexp.builtin.agreements.flags import above, both, held
 from xaiexp.builtin.agreements.orders import picked
+from xaiexp.builtin.agreements.pairs import Pairs, sides
 
 __all__ = ["kendall_tau", "pairwise_rank_agreement"]
-
-Pairs = Sequence[tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -120,6 +118,6 @@ def _sampled(maps: Tensor, pairs: Pairs, n_pairs: int, magnitudes: bool) -> _Cou
             untied[rows] += alike + crossed
 
     in_blocks(count, maps)
-    left, right = torch.tensor(list(pairs), dtype=torch.int64, device=maps.device).view(-1, 2).unbind(1)
+    left, right = sides(pairs, maps.device)
     own = untied.diagonal(dim1=1, dim2=2)
     return _Counts(same[:, left, right].T, own[:, left].T, own[:, right].T, untied[:, left, right].T)

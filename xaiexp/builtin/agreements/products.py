@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
 from xaiexp.builtin.agreements.blocks import in_blocks
 from xaiexp.builtin.agreements.orders import average_ranks, once, ordered
+from xaiexp.builtin.agreements.pairs import Pairs, sides, undefined
 
 __all__ = ["concordance", "cosine", "pearson", "spearman"]
 
-Pairs = Sequence[tuple[int, int]]
 
 _STRETCH = 1024
 
@@ -79,20 +77,16 @@ def _ranked(maps: Tensor, magnitudes: bool) -> tuple[Tensor, Tensor]:
 
 def _cosines(grams: Tensor, unknown: Tensor, pairs: Pairs, dtype: torch.dtype) -> Tensor:
     """Cosines of P pairs, ``[P, N]``, from products ``[N, M, M]``; NaN for the unknown maps, bool ``[M, N]``."""
-    left, right = torch.tensor(list(pairs), dtype=torch.int64, device=grams.device).view(-1, 2).unbind(1)
+    left, right = sides(pairs, grams.device)
     lengths = grams.diagonal(dim1=1, dim2=2).sqrt()
     value = grams[:, left, right] / (lengths[:, left] * lengths[:, right])
     return value.T.clamp(-1.0, 1.0).masked_fill(unknown[left] | unknown[right], float("nan")).to(dtype)
 
 
-def _nothing(maps: Tensor, pairs: Pairs) -> Tensor:
-    return maps.new_full((len(pairs), maps.shape[1]), float("nan"))
-
-
 def pearson(maps: Tensor, pairs: Pairs) -> Tensor:
     """Pearson's correlation of P pairs of the maps ``[M, N, d]``: ``[P, N]``."""
     if not maps.numel():
-        return _nothing(maps, pairs)
+        return undefined(maps, pairs)
     centred, _, constant = once(maps, "products of values", lambda: _of_values(maps))
     return _cosines(centred, constant, pairs, maps.dtype)
 
@@ -100,7 +94,7 @@ def pearson(maps: Tensor, pairs: Pairs) -> Tensor:
 def cosine(maps: Tensor, pairs: Pairs) -> Tensor:
     """The cosine of the angle between P pairs of the maps ``[M, N, d]``: ``[P, N]``."""
     if not maps.numel():
-        return _nothing(maps, pairs)
+        return undefined(maps, pairs)
     centred, means, constant = once(maps, "products of values", lambda: _of_values(maps))
     return _cosines(centred + means, constant, pairs, maps.dtype)
 
@@ -112,7 +106,7 @@ def spearman(maps: Tensor, pairs: Pairs, magnitudes: bool) -> Tensor:
         magnitudes: whether magnitudes are ranked, or values.
     """
     if not maps.numel():
-        return _nothing(maps, pairs)
+        return undefined(maps, pairs)
     return _cosines(*_ranked(maps, magnitudes), pairs, maps.dtype)
 
 

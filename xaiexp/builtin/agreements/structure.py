@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from xaiexp.builtin.agreements.blocks import in_blocks, numbers
+from xaiexp.builtin.agreements.pairs import Pairs, undefined
 
 __all__ = ["structural_similarity"]
 
@@ -16,7 +17,7 @@ __all__ = ["structural_similarity"]
 _PIXELS = {"cpu": 1 << 17, "cuda": 1 << 22}
 
 
-def structural_similarity(maps: Tensor, pairs: Sequence[tuple[int, int]], window: int, magnitudes: bool) -> Tensor:
+def structural_similarity(maps: Tensor, pairs: Pairs, window: int, magnitudes: bool) -> Tensor:
     """Mean SSIM of P pairs of the maps ``[M, N, H, W]``, each first divided by its largest magnitude: ``[P, N]``.
 
     Equation 13 of Wang et al. 2004 with K1 = 0.01 and K2 = 0.03, over all square windows that lie inside, with equal
@@ -32,7 +33,7 @@ def structural_similarity(maps: Tensor, pairs: Sequence[tuple[int, int]], window
     _, n, height, width = maps.shape
     side = min(window, height, width)
     side -= 1 - side % 2
-    out = maps.new_full((len(pairs), n), float("nan"))
+    out = undefined(maps, pairs)
     if side < 3 or not pairs or not n:
         return out
     used = sorted({i for pair in pairs for i in pair})
@@ -96,7 +97,7 @@ class _Windows:
         self._variances = variances.sub_(squares).add_(self._c2).mul_(0.5)
         self._squares = squares.add_(self._c1).mul_(0.5)
 
-    def similarity(self, pairs: Sequence[tuple[int, int]]) -> Tensor:
+    def similarity(self, pairs: Pairs) -> Tensor:
         """The sum of SSIM over the windows of P pairs, ``[P, n]``."""
         maps, means, squares, variances = (
             each.unbind() for each in (self._maps, self._means, self._squares, self._variances)

@@ -14,7 +14,6 @@ treats all features alike, and is 1 for a map with itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -24,20 +23,18 @@ from torch.nn import functional as F
 from xaiexp.builtin.agreements.blocks import AT_WORK, in_blocks, turns
 from xaiexp.builtin.agreements.flags import above, both
 from xaiexp.builtin.agreements.orders import Groups, once, ordered, picked
+from xaiexp.builtin.agreements.pairs import Pairs, of_pairs, undefined
 
 __all__ = [
     "Tops",
     "common",
     "feature_agreement",
     "filled_places",
-    "of_pairs",
     "rank_agreement",
     "shared_places",
     "top_k_iou",
     "tops",
 ]
-
-Pairs = Sequence[tuple[int, int]]
 
 
 def _number(k: int | None, d: int) -> int:
@@ -185,16 +182,6 @@ def _common(maps: Tensor, k: int | None, signed: bool) -> Tensor:
     return out
 
 
-def _empty(maps: Tensor, pairs: Pairs) -> Tensor:
-    return maps.new_full((len(pairs), maps.shape[1]), float("nan"))
-
-
-def of_pairs(table: Tensor, pairs: Pairs) -> Tensor:
-    """The entries of ``[N, M, M]`` for P pairs, ``[P, N]``."""
-    left, right = torch.tensor(list(pairs), dtype=torch.int64, device=table.device).view(-1, 2).unbind(1)
-    return table[:, left, right].T
-
-
 def feature_agreement(maps: Tensor, pairs: Pairs, k: int | None, signed: bool = False) -> Tensor:
     """Common features of the top k, as a share of the larger top: ``maps [M, N, d]`` to ``[P, N]``.
 
@@ -203,7 +190,7 @@ def feature_agreement(maps: Tensor, pairs: Pairs, k: int | None, signed: bool = 
         signed: whether only features with the same sign count as common.
     """
     if not maps.numel():
-        return _empty(maps, pairs)
+        return undefined(maps, pairs)
     return _share_of_larger(common(maps, k, signed), filled_places(maps, k), pairs).to(maps.dtype)
 
 
@@ -216,7 +203,7 @@ def _share_of_larger(table: Tensor, filled: Tensor, pairs: Pairs) -> Tensor:
 def top_k_iou(maps: Tensor, pairs: Pairs, k: int | None) -> Tensor:
     """Intersection over union of the top k features: ``maps [M, N, d]`` to ``[P, N]``."""
     if not maps.numel():
-        return _empty(maps, pairs)
+        return undefined(maps, pairs)
     table, filled = common(maps, k), filled_places(maps, k).T
     union = filled.unsqueeze(1) + filled.unsqueeze(2) - table
     return of_pairs(table / union, pairs).clamp(0.0, 1.0).to(maps.dtype)
@@ -295,6 +282,6 @@ def rank_agreement(maps: Tensor, pairs: Pairs, k: int | None, signed: bool = Fal
         signed: whether only features with the same sign count.
     """
     if not maps.numel():
-        return _empty(maps, pairs)
+        return undefined(maps, pairs)
     table = shared_places(maps, _number(k, maps.shape[-1]), signed)
     return _share_of_larger(table, filled_places(maps, k), pairs).to(maps.dtype)
