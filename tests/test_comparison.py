@@ -61,3 +61,14 @@ def test_a_measure_that_writes_into_the_maps_is_told_and_costs_its_own_numbers_a
     (values,) = judge.agreement(cells).values()
     torch.testing.assert_close(values, RankCorrelation().compare(*maps).double())
     assert list(judge.errors) == ["careless"]
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+def test_a_map_that_is_not_finite_agrees_with_none_and_leaves_the_others(bad):
+    maps = torch.randn(3, 4, 6, generator=torch.Generator().manual_seed(1))
+    want = agree_all(RankCorrelation(), gathered(maps, features([6] * 4, 6)), [True] * 3)
+    maps[1, 2, 3] = bad
+    got = agree_all(RankCorrelation(), gathered(maps, features([6] * 4, 6)), [True] * 3)
+    for pair, values in got.items():
+        assert values.isnan().tolist() == [False, False, 1 in pair, False]
+        assert torch.equal(values[~values.isnan()], want[pair][~values.isnan()])
