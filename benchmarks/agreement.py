@@ -19,9 +19,9 @@ import torch
 from scipy import stats
 from torchvision.models import mobilenet_v2
 
-from xaiexp.comparison import agree_all, agree_together, gathered
-from xaiexp.feature_map import FeatureMap
-from xaiexp.registry import installed
+from xaiexp.contract.registry import installed
+from xaiexp.core.feature_map import FeatureMap
+from xaiexp.engine.comparison import agree_all, agree_jointly, gathered
 
 EXAMPLES = int(sys.argv[1]) if len(sys.argv) > 1 else 256
 METHODS, SIDE, CHUNK = 10, 224, 26  # a chunk of pictures of this size: four million numbers
@@ -69,7 +69,7 @@ if __name__ == "__main__":
         seconds = {"gathering": time.perf_counter() - began}
         for cls in known.classes("agreement"):
             measure = known.build("agreement", cls.name, {})
-            compare = agree_together if measure.together else agree_all
+            compare = agree_jointly if measure.joint else agree_all
             seconds[cls.name] = timed(lambda m=measure, c=compare, r=ready: c(m, r, signed))
         if start >= 0:
             told = {name: told[name] + seconds[name] for name in told}

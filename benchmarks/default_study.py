@@ -21,9 +21,9 @@ def main() -> None:
     import torch
 
     import xaiexp
-    from xaiexp import execute, report  # noqa: F401
+    from xaiexp import report  # noqa: F401
     from xaiexp.builtin.models import training
-    from xaiexp.passes import Passes
+    from xaiexp.inference.passes import Passes
 
     imports = time.perf_counter() - started
     inside = 0.0

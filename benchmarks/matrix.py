@@ -31,13 +31,13 @@ from matrix_networks import NETWORKS, Case
 from matrix_twins import TWINS, Question
 from torch import Tensor
 
-from xaiexp.contract import Method, offered
-from xaiexp.draws import Draws
+from xaiexp.api.functions import components
+from xaiexp.contract.kinds import Method, offered
+from xaiexp.core.batches import Batch
+from xaiexp.core.draws import Draws
+from xaiexp.engine.explainer import estimated, referenced
 from xaiexp.errors import Unsupported
-from xaiexp.explainer import estimated, referenced
-from xaiexp.functions import components
-from xaiexp.passes import Passes
-from xaiexp.types import Batch
+from xaiexp.inference.passes import Passes
 
 PAGE = Path(__file__).parents[1] / "docs" / "matrix.md"
 CELLS = Path(__file__).parents[1] / "outputs" / "matrix.json"

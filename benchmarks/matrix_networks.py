@@ -17,10 +17,11 @@ import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
-from xaiexp.contract import Baseline, Features
-from xaiexp.functions import components
-from xaiexp.reader import background_of
-from xaiexp.types import Background, Batch, Encoded, LoadContext, Network, Sample
+from xaiexp.api.functions import components
+from xaiexp.contract.kinds import Baseline, Features
+from xaiexp.core.batches import Background, Batch
+from xaiexp.core.samples import Encoded, LoadContext, Network, Sample
+from xaiexp.engine.loader import background_of
 
 KIT = Path(os.environ.get("XAIEXP_KIT", Path(__file__).parents[2] / "shared" / "kit"))
 IMAGENET = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)

@@ -33,13 +33,14 @@ from typing import Any
 import torch
 from torchvision.models import get_model
 
-from xaiexp.contract import Metric
+from xaiexp.api.functions import _bound
+from xaiexp.contract.kinds import Metric
+from xaiexp.contract.registry import installed
+from xaiexp.core.batches import Batch
+from xaiexp.core.explanations import Explanation
+from xaiexp.engine.explainer import attributed, rebound
 from xaiexp.errors import Unsupported
-from xaiexp.explainer import again, attributed, explained
-from xaiexp.functions import _bound
-from xaiexp.passes import Handle, Passes
-from xaiexp.registry import installed
-from xaiexp.types import Batch, Explanation
+from xaiexp.inference.passes import Handle, Passes
 
 INSIDE = "--inside" in sys.argv
 NETWORK = next((word.partition("=")[2] for word in sys.argv if word.startswith("--network=")), "mobilenet_v2")
@@ -72,7 +73,7 @@ def bare(handle: Handle, batch: Batch, forward: int, backward: int) -> None:
 
 def inside(metric: Metric, handle: Handle, batch: Batch, given: list[Explanation], draws: Any) -> Any:
     """Passes, seconds and the ratio of one metric over the passes that it makes."""
-    counter, within, original = handle.passes.counter, 0.0, Passes._retried
+    counter, within, original = handle.counter, 0.0, Passes._retried
     before = counter.forward + counter.backward
 
     def timed(*args: Any, **kwargs: Any) -> Any:
@@ -119,16 +120,16 @@ def setting() -> tuple[Callable[[], Handle], Batch, list[Explanation], Any]:
         fixed = reference if method.reads_baseline else None
         told = Explanation(
             name, "zero", attributed(method, bound, fixed, draws), features, method.signed, method.complete,
-            method.multiplied_by_inputs, fixed, again=again(method, None, bound, draws, fixed),
+            method.multiplied_by_inputs, fixed,
         )  # fmt: skip
-        given.append(explained(told, method, bound, fixed, draws))
+        given.append(rebound(told, method, bound, draws))
     return lambda: handle.passes.bind(batch), batch, given, draws
 
 
 def measured(metric: Metric, fresh: Callable[[], Handle], batch: Batch, given: list[Explanation], draws: Any) -> Any:
     """Passes, seconds and the ratio of one metric."""
     handle = fresh()
-    counter = handle.passes.counter
+    counter = handle.counter
     times: list[tuple[float, float]] = []
     forward = backward = 0
     handle.hidden_of_pool()

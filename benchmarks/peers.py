@@ -135,9 +135,9 @@ def main() -> None:
                 model, perturb, x, each, target=target, n_perturb_samples=64, max_examples_per_batch=1024
             )
 
+    from xaiexp.api.functions import _bound
     from xaiexp.builtin.metrics import COMPONENTS
-    from xaiexp.functions import _bound
-    from xaiexp.types import Explanation
+    from xaiexp.core.explanations import Explanation
 
     infidelity = next(c for c in COMPONENTS if c.name == "infidelity")(perturbation="noise", n_samples=64)
 

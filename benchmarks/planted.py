@@ -28,10 +28,10 @@ import pandas as pd
 from scipy import stats
 
 import xaiexp
-from xaiexp import verdict
-from xaiexp.contract import Method
-from xaiexp.registry import installed
-from xaiexp.statistics import ranks
+from xaiexp.contract.kinds import Method
+from xaiexp.contract.registry import installed
+from xaiexp.results import verdict
+from xaiexp.statistics.summary import ranks
 
 SEEDS, EXAMPLES, SAMPLES = 100, 32, 4
 INFORMED = ["integrated_gradients", "deep_lift", "occlusion", "shapley_sampling"]

@@ -10,8 +10,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from xaiexp.registry import installed
-from xaiexp.scaffold import new_plugin
+from xaiexp.cli.scaffold import new_plugin
+from xaiexp.contract.registry import installed
 
 
 def best(site: Path) -> float:

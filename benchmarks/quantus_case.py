@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 import xaiexp
-from xaiexp.explainer import again, explained
-from xaiexp.functions import _bound
-from xaiexp.registry import installed
-from xaiexp.types import Explanation, Scores
+from xaiexp.api.functions import _bound
+from xaiexp.contract.registry import installed
+from xaiexp.core.explanations import Explanation, Scores
+from xaiexp.engine.explainer import rebound
 
 warnings.filterwarnings("ignore")
 logging.disable(logging.WARNING)
@@ -46,11 +46,8 @@ class Case:
         self.handle = handle.passes.bind(self.batch)
         method = installed().build("method", METHOD, {})
         reference = torch.full_like(x, BASELINE).unsqueeze(1)
-        told = Explanation(
-            METHOD, "given", self.maps, self.batch.features, True, True, True, reference,
-            again=again(method, None, self.handle, self.draws, reference),
-        )  # fmt: skip
-        self.explanation = explained(told, method, self.handle, reference, self.draws)
+        told = Explanation(METHOD, "given", self.maps, self.batch.features, True, True, True, reference)
+        self.explanation = rebound(told, method, self.handle, self.draws)
 
     def explain(self, x: Tensor, y: Tensor) -> Tensor:
         return xaiexp.attribute(self.module, x, METHOD, target=y, baseline=BASELINE)

@@ -30,12 +30,12 @@ from scipy import stats
 from torch import Tensor, nn
 
 import xaiexp
-from xaiexp.builtin.metrics.correlations import fixed_size
-from xaiexp.builtin.metrics.imputation import imputed
-from xaiexp.builtin.metrics.sensitivity import nearby
-from xaiexp.builtin.metrics.similarity import alike
-from xaiexp.registry import installed
-from xaiexp.types import LoadContext
+from xaiexp.builtin.metrics.faithfulness.correlation_formulas import fixed_size
+from xaiexp.builtin.metrics.randomisation.map_similarity import alike
+from xaiexp.builtin.metrics.robustness.sensitivity_formulas import nearby
+from xaiexp.builtin.removals.imputation import imputed
+from xaiexp.contract.registry import installed
+from xaiexp.core.samples import LoadContext
 
 EXAMPLES, D, GREY = 32, 64, 0.5
 Row = tuple[str, str, str]

@@ -23,9 +23,9 @@ from pathlib import Path
 import numpy as np
 
 import xaiexp
-from xaiexp.functions import components
-from xaiexp.result import Result
-from xaiexp.statistics import bootstrap_interval
+from xaiexp.api.functions import components
+from xaiexp.results.result import Result
+from xaiexp.statistics.summary import bootstrap_interval
 
 KIT = Path(os.environ.get("XAIEXP_KIT", Path(__file__).parents[2] / "shared" / "kit"))
 METHODS = (

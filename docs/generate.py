@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from xaiexp.contract import Component
-from xaiexp.parameters import MISSING, default_values
-from xaiexp.registry import installed
-from xaiexp.types import MODALITIES, Cost
+from xaiexp.contract.kinds import Component
+from xaiexp.contract.registry import installed
+from xaiexp.core.explanations import Cost
+from xaiexp.core.parameters import MISSING, default_values
+from xaiexp.core.vocabulary import MODALITIES
 
 HERE = Path(__file__).parent
 # What the passes are told for: shape of an input and number of features.
@@ -135,7 +136,7 @@ def metrics() -> str:
             a.summary,
             bounds(a),
             "signs" if a.needs_sign else "–",
-            "all maps at once" if a.together else "pairs",
+            "all maps at once" if a.joint else "pairs",
             a.source,
         )
         for a in of_kind("agreement")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from xaiexp import hookimpl
-from xaiexp.contract import Component
-from xaiexp.registry import installed
+from xaiexp.contract.kinds import Component
+from xaiexp.contract.registry import installed
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")

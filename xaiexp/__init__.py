@@ -2,30 +2,30 @@
 
 >>> import xaiexp
 >>> [component.name for component in xaiexp.components("method")][:2]
-['deep_lift', 'feature_ablation']
+['attention_rollout', 'attention_x_gradient']
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from xaiexp.hookspecs import hookimpl
+from xaiexp.contract.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from xaiexp.door import run
-    from xaiexp.functions import agree, attribute, components, score
-    from xaiexp.result import Result
+    from xaiexp.api.functions import agree, attribute, components, score
+    from xaiexp.api.run import run
+    from xaiexp.results.result import Result
 
 __all__ = ["Result", "agree", "attribute", "components", "hookimpl", "run", "score"]
 
 # Importing the package imports no torch: each function brings what it needs.
 _HOMES = {
-    "Result": "xaiexp.result",
-    "agree": "xaiexp.functions",
-    "attribute": "xaiexp.functions",
-    "components": "xaiexp.functions",
-    "run": "xaiexp.door",
-    "score": "xaiexp.functions",
+    "Result": "xaiexp.results.result",
+    "agree": "xaiexp.api.functions",
+    "attribute": "xaiexp.api.functions",
+    "components": "xaiexp.api.functions",
+    "run": "xaiexp.api.run",
+    "score": "xaiexp.api.functions",
 }
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from xaiexp.builtin import agreements, baselines, datasets, features, methods, metrics, models
-from xaiexp.contract import Component
-from xaiexp.hookspecs import hookimpl
+from xaiexp.contract.hookspecs import hookimpl
+from xaiexp.contract.kinds import Component
 
 __all__ = ["xaiexp_components"]
 

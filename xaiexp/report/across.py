@@ -19,7 +19,7 @@ from xaiexp.errors import XaiexpError
 from xaiexp.report.seeds import Setting, setting
 from xaiexp.report.studies import StudyFolder
 from xaiexp.report.wording import cell, number
-from xaiexp.statistics import bootstrap_interval, example_means
+from xaiexp.statistics.summary import bootstrap_interval, example_means
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -83,7 +83,7 @@ def _difference(a: Setting, b: Setting) -> str | None:
 
 def _maps(study: StudyFolder) -> dict[tuple[str, str], dict[tuple[str, int], Tensor]]:
     """Cell to (example, target) to its pooled map ``[d]``, as far as the store still has them."""
-    from xaiexp.store import Store
+    from xaiexp.store.objects import Store
 
     place = study.record.get("store")
     objects = study.facts("objects")
@@ -105,7 +105,7 @@ def _agreement(left: Mapping[tuple[str, int], Tensor], right: Mapping[tuple[str,
     """Columns ``example`` and ``value``, a row for every example and target that both have."""
     import torch
 
-    from xaiexp.registry import installed
+    from xaiexp.contract.registry import installed
 
     both = [name for name in left if name in right and left[name].shape == right[name].shape]
     try:

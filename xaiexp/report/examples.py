@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xaiexp.report.figures import series_svg
-from xaiexp.report.pictures import colour, full_colour, heatmap, ink, photograph, png_uri
+from xaiexp.report.images import colour, full_colour, heatmap, ink, photograph, png_uri
 from xaiexp.report.studies import StudyFolder
 from xaiexp.report.wording import cell, number
 

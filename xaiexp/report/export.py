@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from xaiexp.report.figures import agreement_svg, series_svg
-from xaiexp.report.pictures import heatmap_png, photograph, png
+from xaiexp.report.images import heatmap_png, photograph, png
 from xaiexp.report.studies import StudyFolder, read_study
 from xaiexp.report.wording import cell
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from xaiexp.report.drawing import draw, short, svg, written
-from xaiexp.report.pictures import colour, heatmap, ink, png_uri
+from xaiexp.report.images import colour, heatmap, ink, png_uri
 from xaiexp.report.wording import DASH, cell, number
 
 __all__ = [

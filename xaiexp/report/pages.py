@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from xaiexp.errors import ResourceError
 from xaiexp.report.across import across
 from xaiexp.report.examples import Example, examples, pixels
-from xaiexp.report.pictures import PERCENTILE, gradient
+from xaiexp.report.images import PERCENTILE, gradient
 from xaiexp.report.results import (
     AgreementFigure,
     MetricTable,

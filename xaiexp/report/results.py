@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from xaiexp.core.ids import ALL_METHODS
 from xaiexp.report.figures import agreement_svg, axis_over, axis_svg, interval_svg
 from xaiexp.report.studies import CELL, StudyFolder, table
 from xaiexp.report.verdicts import Judgement, judgements
 from xaiexp.report.wording import DASH, bounds, cell, direction, number, plural
-from xaiexp.statistics import bootstrap_interval, example_means
-from xaiexp.study import EVERY_METHOD
+from xaiexp.statistics.summary import bootstrap_interval, example_means
 
 __all__ = [
     "AgreementFigure",
@@ -194,7 +194,7 @@ def _all_at_once(rows: pd.DataFrame) -> str:
     said = []
     for name, group in rows.groupby("method_a", sort=False):
         mean, low, high = bootstrap_interval(example_means(group), seed=0)
-        where = "" if name == EVERY_METHOD else f" {str(name).removeprefix(EVERY_METHOD).strip()}"
+        where = "" if name == ALL_METHODS else f" {str(name).removeprefix(ALL_METHODS).strip()}"
         said.append(f"All cells{where} together: {number(mean)} [{number(low)}, {number(high)}].")
     return " ".join(said)
 

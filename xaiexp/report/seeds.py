@@ -10,10 +10,11 @@ from typing import Any
 
 import pandas as pd
 
-from xaiexp import statistics, verdict
 from xaiexp.report.studies import StudyFolder
 from xaiexp.report.verdicts import directions, floors, groups
 from xaiexp.report.wording import DASH, cell, number
+from xaiexp.results import verdict
+from xaiexp.statistics import summary as statistics
 
 __all__ = ["Pooled", "Setting", "pooled", "setting"]
 

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from xaiexp import statistics, variance, verdict
 from xaiexp.report.diagrams import critical_difference_svg
 from xaiexp.report.studies import StudyFolder
 from xaiexp.report.wording import cell, number
-from xaiexp.significance import friedman
+from xaiexp.results import verdict
+from xaiexp.statistics import summary as statistics
+from xaiexp.statistics import variance
+from xaiexp.statistics.significance import friedman
 
 __all__ = [
     "Judgement",

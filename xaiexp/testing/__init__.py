@@ -19,7 +19,7 @@ The modules ``of_*`` hold the laws: each is a function whose docstring is the la
 
 from __future__ import annotations
 
-from xaiexp.testing.checking import check, conformance, laws, report
-from xaiexp.testing.laws import Law, Verdict
+from xaiexp.testing.check_types import Law, Verdict
+from xaiexp.testing.kit import check, conformance, laws, report
 
 __all__ = ["Law", "Verdict", "check", "conformance", "laws", "report"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from xaiexp.testing.laws import demand
+from xaiexp.testing.check_types import demand
 
 __all__ = ["apart", "same"]
 

@@ -10,10 +10,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from xaiexp.feature_map import FeatureMap
-from xaiexp.passes import Passes
+from xaiexp.core.batches import Background, Batch
+from xaiexp.core.explanations import Explanation, Spent
+from xaiexp.core.feature_map import FeatureMap
+from xaiexp.inference.passes import Passes
 from xaiexp.testing.toys import World
-from xaiexp.types import Background, Batch, Explanation, Spent
 
 __all__ = ["contest", "explanation", "scaled"]
 
@@ -51,9 +52,9 @@ def explanation(world: World, level: float = 0.0, change: Change | None = None) 
         complete=level == 0 and change is None,
         multiplied_by_inputs=True,
         reference=reference,
-        again=at,
-        under=lambda module: at(world.batch.inputs, module),
-        aimed=lambda targets: at(world.batch.inputs, targets=targets),
+        explain_perturbed=at,
+        explain_network=lambda module: at(world.batch.inputs, module),
+        explain_targets=lambda targets: at(world.batch.inputs, targets=targets),
         spent=Spent(round(4 * n * (1 + level)), 0, 0.25 * n * (1 + level), int((1 + level) * 2**20)),
     )
 

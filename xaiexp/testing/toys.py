@@ -16,13 +16,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xaiexp.contract import offered
-from xaiexp.draws import Draws
-from xaiexp.feature_map import FeatureMap
-from xaiexp.passes import Handle, Passes
+from xaiexp.contract.kinds import offered
+from xaiexp.core.batches import Background, Batch
+from xaiexp.core.draws import Draws
+from xaiexp.core.feature_map import FeatureMap
+from xaiexp.core.vocabulary import MODALITIES, Modality, Output
+from xaiexp.inference.passes import Handle, Passes
+from xaiexp.testing.check_types import NotApplicable
 from xaiexp.testing.encoders import Encoder
-from xaiexp.testing.laws import NotApplicable
-from xaiexp.types import MODALITIES, Background, Batch, Modality, Output
 
 __all__ = ["Blown", "Fuse", "World", "moved", "some", "trimmed", "world", "worlds"]
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from xaiexp.testing.check_types import demand
 from xaiexp.testing.comparing import same
-from xaiexp.testing.laws import demand
 from xaiexp.testing.toys import Blown, Fuse, World
 from xaiexp.testing.watching import difference, network, randomness, seeded, tensors
 

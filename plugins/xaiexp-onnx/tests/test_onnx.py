@@ -18,11 +18,13 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 import xaiexp
+from xaiexp.contract.registry import installed
+from xaiexp.core.samples import LoadContext, Sample
 from xaiexp.errors import MismatchError, ParameterError, ResourceError, UserError
-from xaiexp.passes import Passes
-from xaiexp.registry import installed
-from xaiexp.study import Settings, Study, plan
-from xaiexp.types import LoadContext, Sample
+from xaiexp.inference.passes import Passes
+from xaiexp.plan.plan import plan
+from xaiexp.plan.settings import Settings
+from xaiexp.plan.study import Study
 
 RNG = np.random.default_rng(0)
 
@@ -126,8 +128,10 @@ def test_the_plan_skips_without_running_or_importing_torch(tmp_path):
     np.savez(tmp_path / "a.npz", images=np.zeros((3, 4, 5), np.uint8), labels=np.arange(3))
     code = f"""
 import sys
-from xaiexp.registry import installed
-from xaiexp.study import Settings, Study, plan
+from xaiexp.contract.registry import installed
+from xaiexp.plan.plan import plan
+from xaiexp.plan.settings import Settings
+from xaiexp.plan.study import Study
 build = installed().build
 study = Study(
     build("model", "onnx", {{"path": {str(tmp_path / "m.onnx")!r}}}),
@@ -137,7 +141,7 @@ study = Study(
     {{"zero": build("baseline", "zero", {{}})}},
     {{}}, {{}}, Settings())
 made = plan(study)
-print([(c.method, c.skip, c.cost and c.cost.total) for c in made.cells], made.count, made.shape, "torch" in sys.modules)
+print([(c.id.method, c.skip, c.cost and c.cost.total) for c in made.cells], made.count, made.shape, "torch" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (
@@ -254,7 +258,7 @@ def test_methods_work_for_any_budget(tmp_path):
     got = xaiexp.attribute(network.module, x, "occlusion", target=1, sliding_window_shapes=[1, 2, 2], batch_budget=2)
     torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-6)
     with pytest.raises(MismatchError, match="must return scores"):
-        Passes(lambda rows: network.module(rows)[:1]).logits(x, {})
+        Passes(lambda rows: network.module(rows)[:1]).forward(x, {})
 
 
 def test_equal_weights_have_one_identity_and_others_another(tmp_path):
@@ -371,7 +375,7 @@ def test_a_plan_of_pictures_that_are_no_pictures_is_refused(tmp_path):
         *({}, {}, {}),
         Settings(),
     )
-    with pytest.raises(MismatchError, match="holds pictures, and model 'onnx' takes tables"):
+    with pytest.raises(MismatchError, match="contains images; model 'onnx' expects tables"):
         plan(study)
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import xaiexp
-from xaiexp.contract import Component
+from xaiexp.plugin import Component, hookimpl
 from xaiexp_onnx.arrays import Npz
 from xaiexp_onnx.model import Onnx
 
 __all__ = ["xaiexp_components"]
 
 
-@xaiexp.hookimpl
+@hookimpl
 def xaiexp_components() -> list[type[Component]]:
     """The model and the data set."""
     return [Onnx, Npz]

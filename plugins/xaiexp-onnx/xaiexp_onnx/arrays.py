@@ -9,10 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from xaiexp.contract import Dataset
-from xaiexp.errors import MismatchError, ResourceError, nearest
-from xaiexp.parameters import Range
-from xaiexp.types import Outline, Sample, Source
+from xaiexp.plugin import Dataset, MismatchError, Outline, Range, ResourceError, Sample, Source, nearest
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,10 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from xaiexp.contract import Model
-from xaiexp.errors import MismatchError, ParameterError, ResourceError, nearest
-from xaiexp.parameters import Range
-from xaiexp.types import Encoded, LoadContext, Network, Sample
+from xaiexp.plugin import (
+    Encoded,
+    LoadContext,
+    MismatchError,
+    Model,
+    Network,
+    ParameterError,
+    Range,
+    ResourceError,
+    Sample,
+    nearest,
+)
 from xaiexp_onnx.arrays import Layout, channels_last
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from timm.data import create_transform, resolve_model_data_config
 from torch import nn
 
 import xaiexp
+from xaiexp.contract.registry import installed
+from xaiexp.core.samples import LoadContext, Sample
 from xaiexp.errors import MismatchError, ParameterError, ResourceError, UnknownName, UserError
-from xaiexp.registry import installed
-from xaiexp.types import LoadContext, Sample
 
 
 def component(**values):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import xaiexp
-from xaiexp.contract import Component
+from xaiexp.plugin import Component, hookimpl
 from xaiexp_timm.model import Timm
 
 __all__ = ["xaiexp_components"]
 
 
-@xaiexp.hookimpl
+@hookimpl
 def xaiexp_components() -> list[type[Component]]:
     """The model."""
     return [Timm]

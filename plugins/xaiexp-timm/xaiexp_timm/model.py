@@ -12,10 +12,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from xaiexp.contract import Model
-from xaiexp.errors import MismatchError, ParameterError, ResourceError, UnknownName, nearest
-from xaiexp.parameters import Range
-from xaiexp.types import Encoded, LoadContext, Network, Sample
+from xaiexp.plugin import (
+    Encoded,
+    LoadContext,
+    MismatchError,
+    Model,
+    Network,
+    ParameterError,
+    Range,
+    ResourceError,
+    Sample,
+    UnknownName,
+    nearest,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -22,10 +22,10 @@ from zennit.composites import (
     EpsilonPlusFlat,
 )
 
-from xaiexp.feature_map import FeatureMap
-from xaiexp.passes import Passes
-from xaiexp.registry import installed
-from xaiexp.types import Background, Batch
+from xaiexp.contract.registry import installed
+from xaiexp.core.batches import Background, Batch
+from xaiexp.core.feature_map import FeatureMap
+from xaiexp.inference.passes import Passes
 
 COMPOSITES = {
     "lrp_epsilon_plus": EpsilonPlus,

@@ -85,7 +85,7 @@ def test_an_example_is_explained_alike_alone_in_company_and_for_every_budget_and
     for budget in (1, 2):
         handle = bound(module, x, budget=budget)
         close(lrp.attribute(handle, handle.batch, None, None), want)
-        cost, counter = lrp.passes((3, 32, 32), 32 * 32), handle.passes.counter
+        cost, counter = lrp.passes((3, 32, 32), 32 * 32), handle.counter
         assert (counter.forward, counter.backward) == (3 * cost.forward, 3 * cost.backward)
 
 

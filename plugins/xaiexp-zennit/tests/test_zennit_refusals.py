@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import nn
 
 import xaiexp
+from xaiexp.core.batches import Background
 from xaiexp.errors import Unsupported
-from xaiexp.types import Background
 
 from .lrp_cases import bound, component, fingerprint, lived_in, network, pictures, same
 

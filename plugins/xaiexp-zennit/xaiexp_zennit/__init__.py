@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import xaiexp
-from xaiexp.contract import Component
+from xaiexp.plugin import Component, hookimpl
 from xaiexp_zennit.methods import (
     LrpEpsilonAlpha2Beta1,
     LrpEpsilonAlpha2Beta1Flat,
@@ -15,7 +14,7 @@ from xaiexp_zennit.methods import (
 __all__ = ["xaiexp_components"]
 
 
-@xaiexp.hookimpl
+@hookimpl
 def xaiexp_components() -> list[type[Component]]:
     """The composites."""
     return [

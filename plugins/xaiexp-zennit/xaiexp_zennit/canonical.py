@@ -23,7 +23,7 @@ from zennit.layer import Sum
 from zennit.rules import Norm, Pass
 from zennit.types import Activation, AvgPool, BatchNorm, Linear
 
-from xaiexp.errors import Unsupported
+from xaiexp.plugin import Unsupported
 
 __all__ = ["Canonical", "MergeBatchNorms"]
 

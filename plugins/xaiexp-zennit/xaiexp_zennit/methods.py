@@ -5,16 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from xaiexp.contract import Method
-from xaiexp.errors import Unsupported
-from xaiexp.parameters import Range
-from xaiexp.types import Batch, Cost
+from xaiexp.plugin import Batch, Cost, Method, Range, Unsupported
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from xaiexp.draws import Draws
-    from xaiexp.passes import Block, Handle
+    from xaiexp.plugin import Block, Draws, Handle
 
 __all__ = [
     "LrpEpsilonAlpha2Beta1",
@@ -58,7 +54,7 @@ class _Lrp(Method):
         return ()
 
     def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
-        """See :meth:`xaiexp.contract.Method.attribute`.
+        """See :meth:`xaiexp.contract.kinds.Method.attribute`.
 
         Raises:
             Unsupported: the network has a layer or runs an operation that the rules do not cover, or the study

@@ -21,7 +21,7 @@ from xaiexp.builtin.agreements.whole_maps import (
     Ssim,
     TopKIouAdjusted,
 )
-from xaiexp.contract import Component
+from xaiexp.contract.kinds import Component
 
 __all__ = ["COMPONENTS"]
 

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from xaiexp.contract import Agreement
-from xaiexp.parameters import Range
+from xaiexp.contract.kinds import Agreement
+from xaiexp.core.parameters import Range
 
 if TYPE_CHECKING:
     from torch import Tensor

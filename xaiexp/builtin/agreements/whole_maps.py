@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from xaiexp.contract import Agreement
+from xaiexp.contract.kinds import Agreement
+from xaiexp.core.parameters import Range
 from xaiexp.errors import ParameterError
-from xaiexp.parameters import Range
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -149,7 +149,7 @@ class Ssim(_Paired):
     source = "Wang et al. 2004, Image Quality Assessment, equation 13; of attributions: Adebayo et al. 2018"
     bounds = (-1.0, 1.0)
     symmetric = True
-    natural = True
+    needs_grid = True
 
     window: Annotated[int, Range(3)] = 7
     of: Literal["values", "magnitudes"] = "magnitudes"
@@ -166,7 +166,7 @@ class Ssim(_Paired):
 
     def compare_all(self, maps: Tensor, pairs: Sequence[tuple[int, int]]) -> Tensor:
         """Agreement ``[P, N]`` of P pairs of the maps ``[M, N, H, W]``; NaN where undefined."""
-        from xaiexp.builtin.agreements.structure import structural_similarity
+        from xaiexp.builtin.agreements.structural_similarity import structural_similarity
 
         return structural_similarity(maps, pairs, self.window, magnitudes=self.of == "magnitudes")
 
@@ -184,15 +184,15 @@ class KendallW(_Paired):
     bounds = (0.0, 1.0)
     needs_sign = False
     symmetric = True
-    together = True
+    joint = True
 
     def compare_all(self, maps: Tensor, pairs: Sequence[tuple[int, int]]) -> Tensor:
         """Agreement ``[P, N]`` of pairs, each taken together."""
         import torch
 
-        return torch.stack([self.compare_together(maps[list(pair)]) for pair in pairs])
+        return torch.stack([self.compare_jointly(maps[list(pair)]) for pair in pairs])
 
-    def compare_together(self, maps: Tensor) -> Tensor:
+    def compare_jointly(self, maps: Tensor) -> Tensor:
         """Agreement ``[N]`` of M maps ``[M, N, d]``; NaN where one of them ranks nothing."""
         from xaiexp.builtin.agreements.products import concordance
 

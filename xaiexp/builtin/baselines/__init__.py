@@ -12,7 +12,7 @@ from xaiexp.builtin.baselines.range import Black, MaxDistance, White
 from xaiexp.builtin.baselines.samples import DatasetSample
 from xaiexp.builtin.baselines.series import SeriesMean
 from xaiexp.builtin.baselines.tokens import MaskToken, NeutralSentence, PadToken
-from xaiexp.contract import Component
+from xaiexp.contract.kinds import Component
 
 __all__ = ["COMPONENTS"]
 

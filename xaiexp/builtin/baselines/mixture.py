@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from xaiexp.contract import Baseline
+from xaiexp.contract.kinds import Baseline
+from xaiexp.core.batches import Batch
+from xaiexp.core.vocabulary import MODALITIES, Modality
 from xaiexp.errors import ParameterError
-from xaiexp.types import MODALITIES, Batch, Modality
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from xaiexp.draws import Draws
+    from xaiexp.core.draws import Draws
 
 __all__ = ["Mixture", "blended"]
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from xaiexp.builtin.baselines.range import ends
-from xaiexp.contract import Baseline
-from xaiexp.parameters import Range
-from xaiexp.types import Batch
+from xaiexp.contract.kinds import Baseline
+from xaiexp.core.batches import Batch
+from xaiexp.core.parameters import Range
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from xaiexp.draws import Draws
+    from xaiexp.core.draws import Draws
 
 __all__ = ["Gaussian", "Uniform"]
 

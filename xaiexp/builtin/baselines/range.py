@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xaiexp.builtin.baselines.constants import fill
-from xaiexp.contract import Baseline
+from xaiexp.contract.kinds import Baseline
+from xaiexp.core.batches import Batch
 from xaiexp.errors import Unsupported
-from xaiexp.types import Batch
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from xaiexp.draws import Draws
+    from xaiexp.core.draws import Draws
 
 __all__ = ["Black", "MaxDistance", "White", "ends", "farthest"]
 

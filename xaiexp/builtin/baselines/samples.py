@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from xaiexp.contract import Baseline
+from xaiexp.contract.kinds import Baseline
+from xaiexp.core.batches import Batch
+from xaiexp.core.parameters import Range
 from xaiexp.errors import Unsupported
-from xaiexp.parameters import Range
-from xaiexp.types import Batch
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from xaiexp.draws import Draws
+    from xaiexp.core.draws import Draws
 
 __all__ = ["DatasetSample"]
 

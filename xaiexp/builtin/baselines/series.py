@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xaiexp.contract import Baseline
+from xaiexp.contract.kinds import Baseline
+from xaiexp.core.batches import Batch
 from xaiexp.errors import Unsupported
-from xaiexp.types import Batch
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from xaiexp.draws import Draws
+    from xaiexp.core.draws import Draws
 
 __all__ = ["SeriesMean"]
 

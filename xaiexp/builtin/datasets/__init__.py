@@ -10,7 +10,7 @@ from xaiexp.builtin.datasets.table import Csv
 from xaiexp.builtin.datasets.text import Text
 from xaiexp.builtin.datasets.time_series import TimeSeries
 from xaiexp.builtin.datasets.torchvision_sets import TorchvisionDataset
-from xaiexp.contract import Component
+from xaiexp.contract.kinds import Component
 
 __all__ = ["COMPONENTS"]
 

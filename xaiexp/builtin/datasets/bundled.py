@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from xaiexp.builtin.datasets.splits import BREAST_CANCER, DIGITS, Part, breast_cancer, digits
-from xaiexp.contract import Dataset
-from xaiexp.types import Outline, Sample, Source
+from xaiexp.builtin.splits import BREAST_CANCER, DIGITS, Part, breast_cancer, digits
+from xaiexp.contract.kinds import Dataset
+from xaiexp.core.samples import Outline, Sample, Source
 
 __all__ = ["BreastCancer", "Digits"]
 

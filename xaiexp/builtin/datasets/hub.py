@@ -11,9 +11,10 @@ from typing import Any
 
 from xaiexp.builtin.datasets.labels import Labels, read_labels
 from xaiexp.builtin.datasets.text import about_tokens
-from xaiexp.contract import Dataset
+from xaiexp.contract.kinds import Dataset
+from xaiexp.core.samples import Outline, Sample, Source
+from xaiexp.core.vocabulary import Modality
 from xaiexp.errors import MismatchError, ParameterError, ResourceError, nearest
-from xaiexp.types import Modality, Outline, Sample, Source
 
 __all__ = ["HfDataset"]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xaiexp.builtin.datasets.listing import Listing, read_listing, stamp
-from xaiexp.contract import Dataset
+from xaiexp.contract.kinds import Dataset
+from xaiexp.core.samples import Outline, Sample, Source
 from xaiexp.errors import MismatchError, ResourceError, nearest
-from xaiexp.types import Outline, Sample, Source
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from xaiexp.builtin.datasets.listing import Delimiter, Listing, read_listing, stamp
-from xaiexp.contract import Dataset
+from xaiexp.contract.kinds import Dataset
+from xaiexp.core.samples import Outline, Sample, Source
 from xaiexp.errors import MismatchError
-from xaiexp.types import Outline, Sample, Source
 
 __all__ = ["Text", "about_tokens", "marked"]
 

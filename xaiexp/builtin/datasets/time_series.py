@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from xaiexp.builtin.datasets.arrays import Arrays, look_into
 from xaiexp.builtin.datasets.labels import Labels, read_labels
 from xaiexp.builtin.datasets.listing import Delimiter, Listing, read_listing, stamp
-from xaiexp.builtin.datasets.splits import is_held_out
-from xaiexp.contract import Dataset
+from xaiexp.builtin.splits import is_held_out
+from xaiexp.contract.kinds import Dataset
+from xaiexp.core.parameters import Range
+from xaiexp.core.samples import Outline, Sample, Source
 from xaiexp.errors import MismatchError, ResourceError
-from xaiexp.parameters import Range
-from xaiexp.types import Outline, Sample, Source
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from xaiexp.contract import Dataset
+from xaiexp.contract.kinds import Dataset
+from xaiexp.core.samples import Outline, Sample, Source
 from xaiexp.errors import ResourceError
-from xaiexp.types import Outline, Sample, Source
 
 if TYPE_CHECKING:
     from PIL.Image import Image

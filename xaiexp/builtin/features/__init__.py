@@ -7,7 +7,7 @@ from xaiexp.builtin.features.grid import Grid
 from xaiexp.builtin.features.superpixels import Slic
 from xaiexp.builtin.features.token import Token, Word
 from xaiexp.builtin.features.window import Window
-from xaiexp.contract import Component
+from xaiexp.contract.kinds import Component
 
 __all__ = ["COMPONENTS"]
 

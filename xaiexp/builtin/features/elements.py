@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from xaiexp.contract import Features
+from xaiexp.contract.kinds import Features
+from xaiexp.core.feature_map import FeatureMap
+from xaiexp.core.samples import Encoded
 from xaiexp.errors import MismatchError
-from xaiexp.feature_map import FeatureMap
-from xaiexp.types import Encoded
 
 __all__ = ["Column", "Element", "Pixel", "Step"]
 
@@ -58,7 +58,7 @@ class Pixel(Features):
 class Column(Features):
     """Every column of a table is a feature, the elements of a one-hot group together; features ``(columns,)``.
 
-    Which elements came from one column the data set tells (:attr:`xaiexp.types.Source.columns`); where it tells
+    Which elements came from one column the data set tells (:attr:`xaiexp.core.samples.Source.columns`); where it tells
     nothing, every element of a row ``[F]`` is a column of its own.
     """
 

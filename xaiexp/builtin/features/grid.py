@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from xaiexp.contract import Features
-from xaiexp.feature_map import FeatureMap
-from xaiexp.parameters import Range
-from xaiexp.types import Encoded
+from xaiexp.contract.kinds import Features
+from xaiexp.core.feature_map import FeatureMap
+from xaiexp.core.parameters import Range
+from xaiexp.core.samples import Encoded
 
 __all__ = ["Grid"]
 

@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from xaiexp.contract import Features
-from xaiexp.feature_map import FeatureMap
-from xaiexp.parameters import Range
-from xaiexp.types import Encoded
+from xaiexp.contract.kinds import Features
+from xaiexp.core.feature_map import FeatureMap
+from xaiexp.core.parameters import Range
+from xaiexp.core.samples import Encoded
 
 if TYPE_CHECKING:
     import numpy as np

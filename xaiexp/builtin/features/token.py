@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from xaiexp.contract import Features
+from xaiexp.contract.kinds import Features
+from xaiexp.core.feature_map import FeatureMap
+from xaiexp.core.samples import Encoded
 from xaiexp.errors import MismatchError
-from xaiexp.feature_map import FeatureMap
-from xaiexp.types import Encoded
 
 __all__ = ["Token", "Word"]
 

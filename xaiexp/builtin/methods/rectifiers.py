@@ -20,8 +20,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xaiexp.builtin.methods.following import Following
 from xaiexp.builtin.methods.operations import tensors_in
+from xaiexp.builtin.methods.tracing import Following
 from xaiexp.errors import Unsupported
 
 __all__ = ["Rectifying"]

@@ -1,86 +1,12 @@
-"""The built-in metrics."""
+"""The built-in metrics, a folder a family. Files beside the families hold what several families use."""
 
 from __future__ import annotations
 
-from xaiexp.builtin.metrics.axioms import Completeness, NonSensitivity
-from xaiexp.builtin.metrics.complexity import EffectiveComplexity, Entropy, Sparseness
-from xaiexp.builtin.metrics.cost import Memory, Passes, Seconds
-from xaiexp.builtin.metrics.faithfulness_correlations import (
-    FaithfulnessCorrelation,
-    FaithfulnessEstimate,
-    MonotonicityNguyen,
-    SensitivityN,
-)
-from xaiexp.builtin.metrics.faithfulness_curves import (
-    Aopc,
-    Deletion,
-    Insertion,
-    Irof,
-    MonotonicityArya,
-    PixelFlipping,
-)
-from xaiexp.builtin.metrics.faithfulness_noise import Infidelity, PredictionGapImportant, PredictionGapUnimportant
-from xaiexp.builtin.metrics.faithfulness_shares import Comprehensiveness, Road, Sufficiency
-from xaiexp.builtin.metrics.localisation import (
-    AveragePrecision,
-    EnergyPointingGame,
-    PointingGame,
-    PrecisionAtK,
-    RelevanceMass,
-    RelevanceRank,
-    TopKIntersection,
-)
-from xaiexp.builtin.metrics.randomisation import ParameterRandomisation, RandomLogit
-from xaiexp.builtin.metrics.robustness import (
-    InputInvariance,
-    LocalLipschitz,
-    RelativeInputStability,
-    RelativeOutputStability,
-    RelativeRepresentationStability,
-    SensitivityMax,
-)
-from xaiexp.contract import Component
+from xaiexp.builtin.metrics import axioms, complexity, cost, faithfulness, localisation, randomisation, robustness
+from xaiexp.contract.kinds import Component
 
 __all__ = ["COMPONENTS"]
 
-COMPONENTS: tuple[type[Component], ...] = (
-    Infidelity,
-    Deletion,
-    Insertion,
-    PixelFlipping,
-    Aopc,
-    Irof,
-    Road,
-    Comprehensiveness,
-    Sufficiency,
-    FaithfulnessCorrelation,
-    SensitivityN,
-    FaithfulnessEstimate,
-    MonotonicityArya,
-    MonotonicityNguyen,
-    PredictionGapImportant,
-    PredictionGapUnimportant,
-    SensitivityMax,
-    LocalLipschitz,
-    RelativeInputStability,
-    RelativeOutputStability,
-    RelativeRepresentationStability,
-    InputInvariance,
-    Completeness,
-    NonSensitivity,
-    ParameterRandomisation,
-    RandomLogit,
-    Sparseness,
-    Entropy,
-    EffectiveComplexity,
-    PointingGame,
-    RelevanceMass,
-    RelevanceRank,
-    EnergyPointingGame,
-    TopKIntersection,
-    PrecisionAtK,
-    AveragePrecision,
-    Passes,
-    Seconds,
-    Memory,
-)
+_FAMILIES = (faithfulness, robustness, randomisation, axioms, localisation, complexity, cost)
+
+COMPONENTS: tuple[type[Component], ...] = tuple(component for family in _FAMILIES for component in family.COMPONENTS)

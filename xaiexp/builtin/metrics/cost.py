@@ -10,16 +10,17 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xaiexp.contract import Metric
-from xaiexp.types import Batch, Cost, Explanation, Spent
+from xaiexp.contract.kinds import Component, Metric
+from xaiexp.core.batches import Batch
+from xaiexp.core.explanations import Cost, Explanation, Spent
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from xaiexp.draws import Draws
-    from xaiexp.passes import Handle
+    from xaiexp.core.draws import Draws
+    from xaiexp.inference.passes import Handle
 
-__all__ = ["Memory", "Passes", "Seconds"]
+__all__ = ["COMPONENTS", "Memory", "Passes", "Seconds"]
 
 
 @dataclass(frozen=True)
@@ -87,3 +88,6 @@ class Memory(_Spent):
     def of_one(self, spent: Spent, examples: int) -> float:
         """Bytes, for whatever number of examples."""
         return float(spent.memory)
+
+
+COMPONENTS: tuple[type[Component], ...] = (Passes, Seconds, Memory)

@@ -7,7 +7,7 @@ from xaiexp.builtin.models.fitted import SeriesCnn, TabularMlp
 from xaiexp.builtin.models.pretrained import Transformers
 from xaiexp.builtin.models.small import DigitsCnn, DigitsMlp, ShapesCnn
 from xaiexp.builtin.models.vision import Torchvision
-from xaiexp.contract import Component
+from xaiexp.contract.kinds import Component
 
 __all__ = ["COMPONENTS"]
 

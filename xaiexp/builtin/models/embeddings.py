@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from xaiexp.core.samples import Encoded, Sample
 from xaiexp.errors import MismatchError
-from xaiexp.types import Encoded, Sample
 
 __all__ = ["FromEmbeddings", "Reader", "check_faithful"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from xaiexp.core.samples import Encoded, Sample
 from xaiexp.errors import MismatchError
-from xaiexp.types import Encoded, Sample
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,17 +11,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from xaiexp.contract import Model
+from xaiexp.contract.kinds import Model
+from xaiexp.core.parameters import Range
+from xaiexp.core.samples import LoadContext, Network
+from xaiexp.core.vocabulary import Modality
 from xaiexp.errors import MismatchError, ParameterError, ResourceError, UserError, nearest
-from xaiexp.parameters import Range
-from xaiexp.types import LoadContext, Modality, Network
 
 __all__ = ["Factory"]
 
 
 @dataclass(frozen=True, kw_only=True)  # else `modality`, declared by Model, would have to stand first
 class Factory(Model):
-    """Whatever a function of the user's own returns: a ``torch.nn.Module``, or an ``xaiexp.types.Network``.
+    """Whatever a function of the user's own returns: a ``torch.nn.Module``, or an ``xaiexp.core.samples.Network``.
 
     Nothing is imported unless the module stands under a prefix of the study's ``trust``, in whole words between
     the dots; the function itself must be defined there too.
@@ -93,13 +94,13 @@ class Factory(Model):
         if not isinstance(made, torch.nn.Module):
             raise MismatchError(
                 "model.target",
-                f"{self.target} must return a torch.nn.Module or an xaiexp.types.Network",
+                f"{self.target} must return a torch.nn.Module or an xaiexp.core.samples.Network",
                 got=type(made).__name__,
             )
         if self.modality == "text":
             raise MismatchError(
                 "model.target",
-                f"{self.target} must return an xaiexp.types.Network: only it knows how its texts become embeddings",
+                f"{self.target} must return an xaiexp.core.samples.Network: only it knows how its texts become embeddings",
                 got=type(made).__name__,
             )
         made.to("cpu", torch.float32).eval()

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from xaiexp.builtin.models.small import recipe_name
-from xaiexp.contract import Model
-from xaiexp.parameters import Range
-from xaiexp.types import LoadContext, Network
+from xaiexp.contract.kinds import Model
+from xaiexp.core.parameters import Range
+from xaiexp.core.samples import LoadContext, Network
 
 if TYPE_CHECKING:
     from torch import nn

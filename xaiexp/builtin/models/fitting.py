@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from xaiexp.builtin.models.encoding import as_tensor, words_for
 from xaiexp.builtin.models.training import Data, Recipe
+from xaiexp.core.samples import LoadContext
 from xaiexp.errors import MismatchError, ResourceError
-from xaiexp.types import LoadContext
 
 __all__ = ["Examples", "mlp", "read_training", "recipe_for", "series_network"]
 

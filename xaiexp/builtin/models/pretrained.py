@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from xaiexp.builtin.models.checkpoints import Checkpoint, settings_in
-from xaiexp.contract import Model
+from xaiexp.contract.kinds import Model
+from xaiexp.core.parameters import Range
+from xaiexp.core.samples import LoadContext, Network
+from xaiexp.core.vocabulary import Modality
 from xaiexp.errors import ParameterError
-from xaiexp.parameters import Range
-from xaiexp.types import LoadContext, Modality, Network
 
 __all__ = ["Transformers"]
 
@@ -121,13 +122,13 @@ class Transformers(Model):
         """
         checkpoint = Checkpoint(self.path)
         if self.modality == "image":
-            from xaiexp.builtin.models.sight import load_pictures
+            from xaiexp.builtin.models.image_models import load_pictures
 
             return load_pictures(checkpoint, self.size, self.mean, self.std)
         for name in ("size", "mean", "std"):
             if getattr(self, name) is not None:
                 raise ParameterError(f"model.{name}", "is for pictures, and this model takes texts", got=self.path)
-        from xaiexp.builtin.models.language import load_texts
+        from xaiexp.builtin.models.text_models import load_texts
 
         return load_texts(checkpoint, self.max_length)
 

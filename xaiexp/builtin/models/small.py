@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Annotated
 
-from xaiexp.builtin.datasets.shapes import CLASSES
-from xaiexp.contract import Model
-from xaiexp.parameters import Range
-from xaiexp.types import LoadContext, Network
+from xaiexp.builtin.shape_images import CLASSES
+from xaiexp.contract.kinds import Model
+from xaiexp.core.parameters import Range
+from xaiexp.core.samples import LoadContext, Network
 
 __all__ = ["DigitsCnn", "DigitsMlp", "ShapesCnn", "recipe_name"]
 

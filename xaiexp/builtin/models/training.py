@@ -23,9 +23,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from xaiexp.builtin.datasets.shapes import CLASSES, Shapes, draw
-from xaiexp.builtin.datasets.splits import Part, digits
+from xaiexp.builtin.datasets.shapes import Shapes
 from xaiexp.builtin.models.randomness import own_randomness
+from xaiexp.builtin.shape_images import CLASSES, draw
+from xaiexp.builtin.splits import Part, digits
 from xaiexp.errors import ResourceError
 
 __all__ = ["Data", "Recipe", "digits_cnn", "digits_mlp", "make", "shapes_cnn"]

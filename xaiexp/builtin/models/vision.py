@@ -9,11 +9,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from xaiexp.builtin.models.pictures import picture_encoder
-from xaiexp.contract import Model
+from xaiexp.builtin.models.image_encoding import picture_encoder
+from xaiexp.contract.kinds import Model
+from xaiexp.core.parameters import Range
+from xaiexp.core.samples import LoadContext, Network
 from xaiexp.errors import MismatchError, ResourceError, UnknownName, nearest
-from xaiexp.parameters import Range
-from xaiexp.types import LoadContext, Network
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -227,7 +227,7 @@ class Torchvision(Model):
 
 @dataclass(frozen=True)
 class _Prepare:
-    """Resize and crop, the same for pictures, tensors and masks: :class:`xaiexp.builtin.models.pictures.Prepare`."""
+    """Resize and crop, the same for pictures, tensors and masks: :class:`xaiexp.builtin.models.image_encoding.Prepare`."""
 
     resize: int
     crop: int

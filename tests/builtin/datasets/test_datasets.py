@@ -1,0 +1,468 @@
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy import stats
+from sklearn.datasets import load_breast_cancer, load_digits
+
+from xaiexp.builtin.datasets import COMPONENTS
+from xaiexp.builtin.datasets.bundled import BreastCancer, Digits
+from xaiexp.builtin.datasets.image_folder import ImageFolder
+from xaiexp.builtin.datasets.shapes import Shapes
+from xaiexp.builtin.datasets.text import Text
+from xaiexp.builtin.shape_images import CLASSES, draw
+from xaiexp.builtin.splits import breast_cancer, digits
+from xaiexp.contract.registry import flaw
+from xaiexp.errors import MismatchError, ParameterError, ResourceError, UserError
+
+
+@pytest.mark.parametrize("component", COMPONENTS, ids=lambda c: c.name)
+def test_every_data_set_states_its_facts(component):
+    assert flaw(component) == ""
+
+
+def test_outlines_are_known_without_torch_numpy_or_sklearn():
+    code = """
+import sys
+from xaiexp.builtin.datasets import COMPONENTS
+from xaiexp.builtin import baselines, features, models
+for c in COMPONENTS:
+    if c.name in ("digits", "breast_cancer", "shapes"):
+        print(c.name, c().outline())
+heavy = {"torch", "numpy", "sklearn", "pandas", "PIL", "transformers", "torchvision", "safetensors", "mlflow"}
+print(sorted(heavy & set(sys.modules)))
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert out == [
+        "digits Outline(count=597, shape=(1, 8, 8), exact=True)",
+        "breast_cancer Outline(count=169, shape=(30,), exact=True)",
+        "shapes Outline(count=256, shape=(3, 32, 32), exact=True)",
+        "[]",
+    ]
+
+
+@pytest.mark.parametrize("dataset", [Digits(), BreastCancer(), Shapes(count=12)], ids=lambda d: d.name)
+def test_what_is_read_is_what_the_outline_says(dataset):
+    source = dataset.open()
+    samples = source.read(0, source.count)
+    assert len(samples) == source.count == dataset.outline().count
+    assert {tuple(s.data.shape) for s in samples} == {dataset.outline().shape}
+    assert len({s.id for s in samples}) == source.count
+    assert {s.label for s in samples} == set(range(len(source.class_names)))
+    again = dataset.open().read(3, 5)
+    assert [s.id for s in again] == [s.id for s in samples[3:5]]
+    assert all(torch.equal(a.data, b.data) for a, b in zip(again, samples[3:5], strict=True))
+
+
+def test_digits_are_those_of_scikit_learn_in_0_to_1():
+    whole = load_digits()
+    for sample in Digits().open().read(0, 50):
+        row = int(sample.id.removeprefix("digits/"))
+        np.testing.assert_array_equal(sample.data[0].numpy() * 16, whole.images[row])
+        assert sample.label == whole.target[row]
+
+
+def test_breast_cancer_is_that_of_scikit_learn_in_its_own_units():
+    whole = load_breast_cancer()
+    source = BreastCancer().open()
+    assert source.feature_names == tuple(whole.feature_names)
+    for sample in source.read(0, 50):
+        row = int(sample.id.removeprefix("breast_cancer/"))
+        np.testing.assert_allclose(sample.data.numpy(), whole.data[row], rtol=1e-6)
+        assert sample.label == whole.target[row]
+
+
+@pytest.mark.parametrize("dataset", [Digits(), BreastCancer()], ids=lambda d: d.name)
+def test_the_bundled_data_sets_have_a_part_to_train_on(dataset):
+    source, training = dataset.open(), dataset.training()
+    ids = [{s.id for s in part.read(0, part.count)} for part in (source, training)]
+    assert not ids[0] & ids[1]
+    assert len(ids[0] | ids[1]) == source.count + training.count == {"digits": 1797, "breast_cancer": 569}[dataset.name]
+    assert (training.class_names, training.feature_names) == (source.class_names, source.feature_names)
+
+
+@pytest.mark.parametrize(("part", "total"), [(digits, 1797), (breast_cancer, 569)])
+def test_no_example_is_both_trained_on_and_held_out(part, total):
+    train, held_out = part(held_out=False), part(held_out=True)
+    assert sorted([*train.rows, *held_out.rows]) == list(range(total))
+    share = np.bincount(train.labels) / len(train.labels) - np.bincount(held_out.labels) / len(held_out.labels)
+    assert np.abs(share).max() < 0.01  # stratified
+
+
+def test_a_subset_of_shapes_is_the_same_pictures():
+    few, many = Shapes(count=4).open().read(2, 4), Shapes(count=100).open().read(2, 4)
+    for a, b in zip(few, many, strict=True):
+        assert a.id == b.id
+        assert torch.equal(a.data, b.data)
+    other = Shapes(count=4, seed=1).open().read(2, 4)
+    assert not torch.equal(few[0].data, other[0].data)
+
+
+def test_the_figure_alone_decides_the_class():
+    for index in range(40):
+        picture, mask, label = draw(0, index, 64, 0.0, 3, "either")
+        assert label == index % len(CLASSES)
+        assert len({tuple(c) for c in picture[:, mask].T.tolist()}) == 1  # one colour, no stroke over it
+        colour = picture[:, mask][:, 0]
+        ground = np.median(picture[:, ~mask], axis=1)
+        assert np.abs(colour - ground).max() >= 0.5
+        assert not mask[[0, -1]].any()  # all of it is in the picture
+        assert not mask[:, [0, -1]].any()
+
+
+def test_the_mask_has_the_area_of_its_figure():
+    # Areas by hand, for a circumscribed radius r: relative, so that r drops out. A disk of radius 0.8 r, a square
+    # of half side 0.707 r, a triangle of inradius 0.6 r, a cross of two bars 2 r by 0.6 r.
+    expected = np.array([np.pi * 0.64, 2.0, 3 * np.sqrt(3) * 0.36, 2 * 2 * 0.6 - 0.36])
+    areas = np.array([[draw(0, i, 128, 0.0, 0, "either")[1].sum() for i in range(label, 200, 4)] for label in range(4)])
+    r = np.sqrt(areas / 128**2 / expected[:, None])
+    assert r.min() > 0.19 - 0.005
+    assert r.max() < 0.30 + 0.005
+
+
+def test_noise_has_the_standard_deviation_asked_for():
+    clean, _, _ = draw(0, 5, 64, 0.0, 0, "dark")
+    noisy, _, _ = draw(0, 5, 64, 0.03, 0, "dark")
+    inner = (clean > 0.15) & (clean < 0.85)  # where nothing is clipped
+    assert (noisy - clean)[inner].std() == pytest.approx(0.03, rel=0.05)
+
+
+def test_a_dark_ground_gives_the_pictures_from_before_there_was_a_choice():
+    # Their means, pixels of the figure and one value each, written down when every ground was dark.
+    known = [
+        (0.196723252, 76, 0.0789492205),
+        (0.247532388, 100, 0.0975050107),
+        (0.288711135, 160, 0.1006032601),
+        (0.333022185, 182, 0.1705121994),
+    ]
+    for sample, (mean, area, value) in zip(Shapes(ground="dark").open().read(0, 4), known, strict=True):
+        assert sample.data.double().mean().item() == pytest.approx(mean, abs=1e-7)
+        assert sample.mask.sum() == area
+        assert sample.data[1, 16, 5].item() == pytest.approx(value, abs=1e-6)
+
+
+def test_either_ground_is_half_dark_half_light_in_every_class():
+    def pictures(ground):
+        return [sample.data for sample in Shapes(count=1600, size=16, ground=ground).open().read(0, 1600)]
+
+    light = []
+    for either, dark, negative in zip(*map(pictures, ("either", "dark", "light")), strict=True):
+        torch.testing.assert_close(negative, 1 - dark, rtol=0, atol=1e-7)
+        light.append(torch.equal(either, negative))
+        assert light[-1] or torch.equal(either, dark)
+    by_turn = np.reshape(light, (400, 4))
+    assert np.abs(by_turn.mean(axis=0) - 0.5).max() < 0.08  # three standard deviations
+    # Nor does the picture before tell: so many runs are expected of fair coins, with a deviation of 20.
+    assert abs(np.count_nonzero(np.diff(light)) - 799.5) < 60
+
+
+@pytest.mark.parametrize(("ground", "chance"), [("dark", 0.98), ("light", 0.02), ("either", 0.5)])
+def test_brightness_gives_the_figure_away_on_one_ground_only(ground, chance):
+    # The chance that a pixel of the figure is brighter than one beside it, by Mann and Whitney's statistic.
+    found = []
+    for sample in Shapes(count=400, noise=0.0, ground=ground).open().read(0, 400):
+        bright, inside = sample.data.mean(0).numpy(), sample.mask.numpy()
+        n, m = inside.sum(), (~inside).sum()
+        found.append((stats.rankdata(bright)[inside.ravel()].sum() - n * (n + 1) / 2) / (n * m))
+    assert np.mean(found) == pytest.approx(chance, abs=0.05)
+
+
+@pytest.mark.parametrize("values", [{"count": 0}, {"size": 8}, {"noise": 1.5}, {"ground": "grey"}, {"seed": -1}])
+def test_illegal_parameters_of_shapes_are_refused(values):
+    with pytest.raises(ParameterError, match=rf"^dataset\.shapes\.{next(iter(values))}: must be"):
+        Shapes(**values)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three pictures, one of them turned by EXIF, one in grey with a palette mask."""
+    (tmp_path / "masks").mkdir()
+    random = np.random.default_rng(0)
+    Image.fromarray(random.integers(0, 255, (6, 9, 3), dtype=np.uint8)).save(tmp_path / "a.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees
+    Image.fromarray(random.integers(0, 255, (6, 9, 3), dtype=np.uint8)).save(tmp_path / "b.png", exif=exif)
+    Image.fromarray(random.integers(0, 255, (6, 9), dtype=np.uint8)).save(tmp_path / "c.png")
+    mask = np.zeros((6, 9), dtype=np.uint8)
+    mask[2:4, 1:5] = 255
+    mask[0, 0] = 1
+    Image.fromarray(mask).save(tmp_path / "masks" / "c.png")
+    (tmp_path / "labels.csv").write_text(
+        'file,label,class_name,mask\na.png,3,"kite, red",\nb.png,0,flute,\nc.png,,,masks/c.png\n'
+    )
+    return tmp_path
+
+
+def test_pictures_labels_names_and_masks_are_read(folder):
+    source = ImageFolder(str(folder)).open()
+    a, b, c = source.read(0, 3)
+    assert (a.id, a.label, a.name, a.mask) == ("a.png", 3, "kite, red", None)
+    np.testing.assert_array_equal(np.asarray(a.data), np.asarray(Image.open(folder / "a.png")))
+    assert b.data.size == (6, 9)
+    np.testing.assert_array_equal(np.asarray(b.data), np.rot90(np.asarray(Image.open(folder / "b.png")), -1))
+    assert c.label is None
+    assert c.data.mode == "RGB"
+    assert c.mask.dtype == torch.bool
+    assert c.mask.sum() == 9
+    assert c.mask[0, 0]
+    assert c.mask[2:4, 1:5].all()
+    assert ImageFolder(str(folder)).outline().count == 3
+
+
+def test_masks_are_found_beside_the_labels_too(folder, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "labels.csv").write_text((folder / "labels.csv").read_text())
+    (folder / "masks").rename(elsewhere / "masks")
+    samples = ImageFolder(str(folder), labels=str(elsewhere / "labels.csv")).open().read(0, 3)
+    assert samples[2].mask.sum() == 9
+
+
+def test_names_of_classes_may_stand_for_labels(folder):
+    (folder / "labels.csv").write_text("file,label\na.png,cat\nb.png,1\n")
+    source = ImageFolder(str(folder), classes=("cat", "dog")).open()
+    assert [s.label for s in source.read(0, 2)] == [0, 1]
+    assert source.class_names == ("cat", "dog")
+
+
+def corrupt(folder):
+    (folder / "b.png").write_bytes(b"not a picture")
+
+
+def truncate(folder):
+    data = (folder / "b.png").read_bytes()
+    (folder / "b.png").write_bytes(data[: len(data) // 2])
+
+
+def rewrite(text):
+    def damage(folder):
+        (folder / "labels.csv").write_text(text)
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    ("damage", "values", "kind", "message"),
+    [
+        (corrupt, {}, ResourceError, r"dataset\.root: .*b\.png is not a picture, or is damaged"),
+        (truncate, {}, ResourceError, r"dataset\.root: .*b\.png cannot be read as a picture: "),
+        (lambda f: (f / "b.png").unlink(), {}, ResourceError, r"dataset\.root: .*labels\.csv, line 3: no such file"),
+        (lambda f: (f / "masks/c.png").unlink(), {}, ResourceError, r"labels\.csv, line 4: no such file .*masks"),
+        (
+            lambda f: Image.new("L", (5, 5)).save(f / "masks/c.png"),
+            {},
+            ResourceError,
+            r"dataset\.mask_column: .*c\.png is 5 x 5 pixels, its picture c\.png is 9 x 6",
+        ),
+        (
+            lambda f: (f / "labels.csv").unlink(),
+            {},
+            ResourceError,
+            r"dataset\.labels: .*neither a file labels\.csv nor its",
+        ),
+        (lambda f: None, {"labels": "gone.csv"}, ResourceError, r"dataset\.labels: no such file .*gone\.csv"),
+        (rewrite(""), {}, ResourceError, r"dataset\.labels: .*labels\.csv has no rows"),
+        (rewrite("file,label\n"), {}, ResourceError, r"dataset\.labels: .*labels\.csv has a header but no rows"),
+        (rewrite("file,label\na.png\n"), {}, ResourceError, r"line 2: 1 cells where the header has 2"),
+        (rewrite("file,label\na.png,1\na.png,1\n"), {}, ResourceError, r"line 3: listed before, on line 2"),
+        (
+            rewrite("files,label\na.png,1\n"),
+            {},
+            MismatchError,
+            r"file_column: .*labels\.csv has no such column \(got 'file'\)\n  nearest: files   columns: files, label",
+        ),
+        (rewrite("file,lable\na.png,1\n"), {}, MismatchError, r"dataset\.label_column: .*\n  nearest: lable"),
+        (
+            rewrite("file,label\na.png,1\nb.png,cat\n"),
+            {},
+            MismatchError,
+            r"labels\.csv, line 3: a label must be a class index \(0, 1, \.\.\.\) \(got 'cat'\)",
+        ),
+        (rewrite("file,label\na.png,-1\n"), {}, MismatchError, r"line 2: a label must be a class index"),
+        (rewrite("file,label\na.png,1.0\n"), {}, MismatchError, r"line 2: a label must be a class index"),
+        (
+            rewrite("file,label\na.png,cot\n"),
+            {"classes": ("cat", "dog")},
+            MismatchError,
+            r"line 2: the label is none of the 2 classes \(got 'cot'\)\n  nearest: cat",
+        ),
+        (rewrite("file,label\na.png,2\n"), {"classes": ("cat", "dog")}, MismatchError, r"none of the 2 classes"),
+        (
+            lambda f: (f / "labels.csv").write_bytes(b"file,label\n\xff\xfe,1\n"),
+            {},
+            ResourceError,
+            r"dataset\.labels: .* cannot be read as a table",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_folder_of_pictures_is_named(folder, damage, values, kind, message):
+    damage(folder)
+    with pytest.raises(kind, match=message):
+        ImageFolder(str(folder), **values).open().read(0, 3)
+
+
+def test_boxes_are_the_mask_where_there_is_none(folder):
+    lines = ["file,label,mask,boxes", 'a.png,0,,"[[1, 2, 4, 5]]"', 'b.png,0,,"[[0.5, 0, 2, 1], [3, 7.5, 60, 80]]"']
+    lines += ['c.png,0,masks/c.png,"[[0, 0, 9, 6]]"']
+    (folder / "labels.csv").write_text("\n".join(lines))
+    a, b, c = ImageFolder(str(folder), box_column="boxes").open().read(0, 3)
+    # Rows are the second number; pixels that are partly inside are in, what is beyond the picture is not.
+    assert a.mask.shape == (6, 9)
+    assert [tuple(place) for place in a.mask.nonzero().tolist()] == [(y, x) for y in (2, 3, 4) for x in (1, 2, 3)]
+    assert b.mask.shape == (9, 6)
+    places = [(0, 0), (0, 1), *((y, x) for y in (7, 8) for x in (3, 4, 5))]
+    assert [tuple(place) for place in b.mask.nonzero().tolist()] == places
+    assert c.mask.sum() == 9  # the mask, not the box
+    assert ImageFolder(str(folder)).open().read(0, 1)[0].mask is None  # no column of the default name
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ('"[[1, 2, 3]]"', r"dataset\.box_column: .*labels\.csv, line 2: \[1, 2, 3\] is no box of four numbers"),
+        ('"[1, 2, 3, 4]"', "1 is no box of four numbers"),
+        ('"[[3, 2, 1, 4]]"', r"the box \[3, 2, 1, 4\] is empty"),
+        ('"[[1, 2, 3, NaN]]"', "is no box of four numbers"),
+        ('"[[1, 2"', "line 2: Expecting"),
+        ("7", "line 2: 'int' object is not iterable"),
+        ('"[[9, 0, 12, 4]]"', r"line 2: the box lies outside the picture of 9 x 6 \(got \[9\.0, 0\.0, 12\.0, 4\.0\]\)"),
+    ],
+)
+def test_what_is_wrong_with_a_box_is_named(folder, cell, message):
+    (folder / "labels.csv").write_text(f"file,label,boxes_xyxy\na.png,0,{cell}\n")
+    with pytest.raises(MismatchError, match=message):
+        ImageFolder(str(folder)).open().read(0, 1)
+
+
+@pytest.fixture
+def classes(folder):
+    """The same pictures in a folder for each class, without a list."""
+    (folder / "labels.csv").unlink()
+    (folder / "masks" / "c.png").unlink()
+    (folder / "masks").rename(folder / "dog")
+    (folder / "cat").mkdir()
+    for name, place in (("a", "dog"), ("b", "cat"), ("c", "dog")):
+        (folder / f"{name}.png").rename(folder / place / f"{name}.png")
+    (folder / "cat" / "notes.txt").write_text("not a picture")
+    return folder
+
+
+def test_a_folder_for_each_class_needs_no_list(classes):
+    source = ImageFolder(str(classes)).open()
+    samples = source.read(0, 9)
+    assert source.class_names == ("cat", "dog")
+    assert [(s.id, s.label, s.mask) for s in samples] == [
+        ("cat/b.png", 0, None),
+        ("dog/a.png", 1, None),
+        ("dog/c.png", 1, None),
+    ]
+    assert samples[0].data.size == (6, 9)  # turned
+    assert ImageFolder(str(classes)).outline().count == source.count == 3
+    other = ImageFolder(str(classes), classes=("fish", "dog", "cat")).open()
+    assert [s.label for s in other.read(0, 3)] == [2, 1, 1]
+
+
+def test_what_is_wrong_with_folders_of_classes_is_named(classes, tmp_path):
+    with pytest.raises(MismatchError, match=r"dataset\.classes: .*dog is none of the 2 classes .*\n  nearest: dogs"):
+        ImageFolder(str(classes), classes=("cat", "dogs")).open()
+    (classes / "cat" / "b.png").write_bytes(b"damaged")
+    with pytest.raises(ResourceError, match=r"cat/b\.png is not a picture, or is damaged"):
+        ImageFolder(str(classes)).open()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(
+        ResourceError, match=r"dataset\.labels: .*empty has neither a file labels\.csv nor its pictures"
+    ):
+        ImageFolder(str(tmp_path / "empty")).outline()
+
+
+def test_damage_is_found_on_opening_not_on_reading(folder):
+    corrupt(folder)
+    with pytest.raises(ResourceError):
+        ImageFolder(str(folder)).open()
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(ResourceError, match=r"dataset\.root: no such folder \(got '.*nowhere'\)"):
+        ImageFolder(str(tmp_path / "nowhere")).outline()
+
+
+def test_tab_separated_texts_keep_their_quotes(tmp_path):
+    (tmp_path / "t.tsv").write_text('label\tsentence\n1\tan "odd" one\n0\t"unclosed\n1\tcaf\u00e9\n')
+    samples = Text(str(tmp_path / "t.tsv")).open().read(0, 3)
+    assert [(s.id, s.data, s.label) for s in samples] == [
+        ("t/0", 'an "odd" one', 1),
+        ("t/1", '"unclosed', 0),
+        ("t/2", "caf\u00e9", 1),
+    ]
+
+
+def test_comma_separated_texts_may_be_quoted(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b'\xef\xbb\xbfsentence,label\n"a, ""b""\nc",pos\n')
+    source = Text(str(tmp_path / "t.csv"), classes=("neg", "pos")).open()
+    assert source.read(0, 9) == [source.read(0, 1)[0]]
+    assert (source.read(0, 1)[0].data, source.read(0, 1)[0].label) == ('a, "b"\nc', 1)
+
+
+def test_texts_need_no_labels_and_any_delimiter(tmp_path):
+    (tmp_path / "t.txt").write_text("body;n\none two three four;7\nfive six;8\n")
+    dataset = Text(str(tmp_path / "t.txt"), text_column="body", label_column=None, delimiter="semicolon")
+    assert [s.label for s in dataset.open().read(0, 2)] == [None, None]
+    assert dataset.outline().count == 2
+    assert dataset.outline().shape == (6,)  # 3 words in the mean, 1.3 pieces each, 2 special tokens
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "message"),
+    [
+        ("label\tsentence\n", {}, r"dataset\.path: .*t\.tsv has a header but no rows"),
+        (
+            "label\ttext\n1\ta\n",
+            {},
+            r"dataset\.text_column: .*no such column \(got 'sentence'\)\n  columns: label, text",
+        ),
+        ("label\tsentence\nyes\ta\n", {}, r"dataset\.label_column: .*t\.tsv, line 2: a label must be"),
+        ("sentence\na\n", {}, r"dataset\.label_column: .*no such column \(got 'label'\)"),
+        ("label\tsentence\n1\ta\tb\n", {}, r"line 2: 3 cells where the header has 2"),
+    ],
+)
+def test_what_is_wrong_with_a_file_of_texts_is_named(tmp_path, text, values, message):
+    (tmp_path / "t.tsv").write_text(text)
+    with pytest.raises(UserError, match=message):
+        Text(str(tmp_path / "t.tsv"), **values).open()
+
+
+def test_a_missing_file_of_texts_is_named(tmp_path):
+    with pytest.raises(ResourceError, match=r"dataset\.path: no such file \(got '.*gone\.tsv'\)"):
+        Text(str(tmp_path / "gone.tsv")).outline()
+
+
+def test_the_kit_s_photos_and_sentences(kit):
+    photos = ImageFolder(str(kit / "photos"), box_column=None).open()
+    assert photos.count == 57
+    masked = [s for s in photos.read(0, 57) if s.mask is not None]
+    assert len(masked) == 9
+    assert all(s.mask.shape == s.data.size[::-1] and 0.005 < s.mask.float().mean() < 0.95 for s in masked)
+    boxed = [s for s in ImageFolder(str(kit / "photos")).open().read(0, 57) if s.mask is not None]
+    assert len(boxed) == 49
+    with (kit / "photos" / "labels.csv").open(newline="") as file:
+        boxes = {row["file"]: row["boxes_xyxy"] for row in csv.DictReader(file)}
+    truth = {s.id: s.mask for s in masked}
+    for sample in boxed:
+        if sample.id not in truth:
+            width, height = sample.data.size
+            expected = np.zeros((height, width), dtype=bool)
+            for left, top, right, bottom in json.loads(boxes[sample.id]):
+                expected[top:bottom, left:right] = True
+            np.testing.assert_array_equal(sample.mask.numpy(), expected)
+        else:
+            assert torch.equal(sample.mask, truth[sample.id])
+    sentences = Text(str(kit / "text" / "sst2_dev.tsv")).open()
+    assert sentences.count == 872
+    assert sum(s.label for s in sentences.read(0, 872)) == 444  # as published

@@ -1,0 +1,423 @@
+"""Laws that hold for every built-in method."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+from builders import bind, draws, make_batch, pixel_map
+from torch import nn
+
+from xaiexp.builtin.methods import COMPONENTS
+from xaiexp.core.batches import Background
+from xaiexp.core.explanations import Cost, Estimate
+from xaiexp.core.feature_map import FeatureMap
+from xaiexp.errors import ParameterError, Unsupported
+
+# Small versions, so that a budget of one row a pass stays quick. 70 coalitions are all of them for texts of up to
+# 6 tokens and random ones for longer texts, in one batch.
+SMALL = {
+    "integrated_gradients": {"n_steps": 7},
+    "expected_gradients": {"n_samples": 6},
+    "gradient_shap": {"n_samples": 6, "stdevs": 0.1},
+    "smooth_grad": {"n_samples": 6},
+    "smooth_grad_squared": {"n_samples": 6},
+    "var_grad": {"n_samples": 6},
+    "blur_ig": {"n_steps": 5},
+    "guided_ig": {"n_steps": 6, "max_dist": 0.1},
+    "kernel_shap": {"n_samples": 70},
+    "lime": {"n_samples": 70},
+    "feature_permutation": {"n_samples": 3},
+    "rise": {"n_masks": 40, "grid": 3},
+    "shapley_sampling": {"n_samples": 4},
+    "permutation_shap": {"n_samples": 2},
+}
+# Methods that need attention have tests of their own, on networks with attention.
+CLASSES = {c.name: c for c in COMPONENTS if "attention" not in c.needs}
+VARIANTS = [(name, SMALL.get(name, {})) for name in CLASSES] + [
+    ("lime", {"alpha": 0.01, "n_samples": 60}),
+]
+METHODS = [pytest.param(CLASSES[n](**p), id=f"{n}-{p}" if p else n) for n, p in VARIANTS]
+
+
+class Picture(nn.Module):
+    """In-place, functional and reused activations, pooling, batch normalisation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(2, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+        self.norm, self.act, self.pool = nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2)
+        self.head = nn.Linear(16, 5)
+
+    def forward(self, x):
+        x = self.act(self.conv1(x))
+        y = self.norm(self.conv2(x))
+        y += x
+        return self.head(torch.sigmoid_(self.pool(torch.tanh(y)).flatten(1)))
+
+
+class Text(nn.Module):
+    """Tokens ``[N, T, D]`` with a mask that rides along."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.head = nn.Linear(3, 6), nn.Linear(6, 4)
+
+    def forward(self, x, mask):
+        hidden = torch.relu(self.embed(x).transpose(0, 1))  # the examples are not on the first axis
+        weight = (mask / mask.sum(1, keepdim=True)).t().unsqueeze(-1)
+        return self.head(torch.tanh((hidden * weight).sum(0)))
+
+
+def picture(n=8):
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(n, 2, 5, 5, generator=generator)
+    reference = 0.3 * torch.randn(n, 2, 5, 5, generator=generator)
+    zero = torch.zeros(1)
+    background = Background("image", torch.randn(6, 2, 5, 5, generator=generator), zero, zero, zero + 1)
+    return make_batch(x, torch.arange(n) % 5, features=pixel_map((2, 5, 5)), background=background), reference
+
+
+def table(n=8):
+    generator = torch.Generator().manual_seed(2)
+    x = torch.randn(n, 5, generator=generator)
+    zero = torch.zeros(1)
+    background = Background("table", torch.randn(6, 5, generator=generator), zero, zero, zero + 1)
+    return make_batch(x, torch.arange(n) % 3, background=background), torch.randn(n, 5, generator=generator)
+
+
+def text(n=8):
+    generator = torch.Generator().manual_seed(3)
+    tokens = torch.tensor([4, 1, 9, 0, 6, 12, 2, 7])[:n]
+    width = 14  # [CLS], tokens, [SEP], padding
+    x = torch.randn(n, width, 3, generator=generator)
+    place = torch.arange(width)
+    index = torch.where((place > 0) & (place <= tokens[:, None]), place - 1, -1)
+    index = index.unsqueeze(-1).expand(-1, -1, 3).contiguous()
+    features = FeatureMap(index, tokens, (int(tokens.max()),))
+    reference = torch.where(index >= 0, 0.2 * torch.randn(n, width, 3, generator=generator), x)
+    one = torch.ones(1)
+    return make_batch(
+        x,
+        torch.arange(n) % 4,
+        features=features,
+        background=Background("text", low=-2 * one, high=2 * one),
+        context={"mask": (place <= tokens[:, None] + 1).float()},
+    ), reference
+
+
+def networks():
+    torch.manual_seed(0)
+    return {
+        picture: Picture().eval(),
+        table: nn.Sequential(nn.Linear(5, 8), nn.GELU(), nn.Linear(8, 3)).eval(),
+        text: Text().eval(),
+    }
+
+
+NETWORKS = networks()
+MODALITIES = pytest.mark.parametrize("make", [picture, table, text], ids=lambda m: m.__name__)
+
+
+def supports(method, batch):
+    if batch.background.modality not in method.modalities:
+        pytest.skip(f"{method.name} is not for {batch.background.modality}")
+    if method.name == "exact_shapley" and batch.features.d > 16:
+        pytest.skip("too many features for exact_shapley")
+    if method.name in ("guided_backprop", "deconvolution") and batch.background.modality == "table":
+        pytest.skip(f"{method.name} has no rule for the GELU of this network")
+
+
+def attribute(method, network, batch, reference, budget=None, **options):
+    handle = bind(network, batch, budget=budget, **options)
+    if not method.reads_baseline:
+        reference = None
+    elif method.reads_distribution:
+        reference = torch.stack((reference, 0.5 * reference + 0.5 * batch.inputs), dim=1)
+    got = method.attribute(handle, batch, reference, draws(batch))
+    return got.values if isinstance(got, Estimate) else got, handle.counter
+
+
+def some(batch, reference, rows):
+    """The same examples in other company."""
+    rows = torch.tensor(rows)
+    return replace(
+        batch,
+        ids=tuple(batch.ids[i] for i in rows),
+        inputs=batch.inputs[rows],
+        targets=batch.targets[rows],
+        features=batch.features.rows(rows),
+        context={k: v[rows] for k, v in batch.context.items()},
+    ), reference[rows]
+
+
+def close(got, want, rtol=1e-5):
+    torch.testing.assert_close(got, want, rtol=rtol, atol=rtol * float(want.abs().max()))
+
+
+@MODALITIES
+@pytest.mark.parametrize("method", METHODS)
+def test_an_example_is_explained_alike_alone_in_company_and_for_every_budget(method, make):
+    batch, reference = make()
+    supports(method, batch)
+    network = NETWORKS[make]
+    want, _ = attribute(method, network, batch, reference)
+    assert want.shape == batch.inputs.shape or (method.space == "layer" and len(want) == len(batch))
+    assert want.dtype == batch.inputs.dtype
+    assert not want.requires_grad
+    assert bool(want.isfinite().all())
+    for budget in (1, 3):
+        close(attribute(method, network, *some(batch, reference, [2, 0]), budget=budget)[0], want[[2, 0]])
+    for rows in ([0], [2], [4, 1, 2], [5, 2]):
+        close(attribute(method, network, *some(batch, reference, rows), budget=1000)[0], want[rows])
+
+
+@MODALITIES
+@pytest.mark.parametrize("method", METHODS)
+def test_passes_are_those_that_are_counted(method, make):
+    batch, reference = make()
+    supports(method, batch)
+    _, counter = attribute(method, NETWORKS[make], batch, reference)
+    counts = batch.features.counts.expand(len(batch)).tolist()
+    costs = [method.passes(batch.shape, d) for d in counts]
+    if method.name == "deep_lift_shap":  # for each of the two references
+        costs = [Cost(2, 1) * 2 for _ in counts]
+    if method.name == "score_cam":  # one for each of the four channels, and one to find them
+        assert costs == [None] * len(batch)
+        costs = [Cost(1 + 4) for _ in counts]
+    if None in costs:  # a window over a text: one for each token
+        assert (method.name, make) == ("occlusion", text)
+        costs = [Cost(1 + d) for d in counts]
+    assert counter.forward == sum(c.forward for c in costs)
+    assert counter.backward == sum(c.backward for c in costs)
+
+
+@MODALITIES
+@pytest.mark.parametrize("method", METHODS)
+def test_nothing_is_changed_but_the_counter(method, make):
+    batch, reference = make()
+    supports(method, batch)
+    network = NETWORKS[make]
+    before = [t.clone() for t in (batch.inputs, batch.targets, reference, *network.state_dict().values())]
+    needing = [p.requires_grad for p in network.parameters()]
+    state = torch.get_rng_state()
+    attribute(method, network, batch, reference)
+    after = [batch.inputs, batch.targets, reference, *network.state_dict().values()]
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    assert torch.equal(state, torch.get_rng_state())
+    assert needing == [p.requires_grad for p in network.parameters()]
+    assert all(p.grad is None for p in network.parameters())
+    assert not batch.inputs.requires_grad
+    assert not reference.requires_grad
+    assert not any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in network.modules())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_forward_that_raises_leaves_no_trace(method):
+    batch, reference = picture()
+    network = Picture().eval()
+    network.head = nn.Linear(3, 5)
+    if method.name in ("random", "sobel", "input_magnitude"):
+        return
+    supports(method, batch)
+    with pytest.raises(RuntimeError, match="shapes"):
+        attribute(method, network, batch, reference)
+    assert not any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in network.modules())
+    assert torch.overrides._get_current_function_mode() is None
+    assert not batch.inputs.requires_grad
+
+
+@MODALITIES
+@pytest.mark.parametrize("method", METHODS)
+def test_what_belongs_to_no_feature_is_no_part_of_a_contribution(method, make):
+    batch, reference = make()
+    supports(method, batch)
+    if not method.reads_baseline or method.space == "layer":
+        return
+    got, _ = attribute(method, NETWORKS[make], batch, reference)
+    assert float((got * ~batch.features.inside).abs().max()) == 0.0
+
+
+@MODALITIES
+@pytest.mark.parametrize("output", ["logit", "probability"])
+@pytest.mark.parametrize(
+    "method",
+    [m for m in METHODS if m.values[0].space == "input" and (m.values[0].complete or m.values[0].name == "guided_ig")],
+)
+def test_a_complete_method_adds_up_to_the_change_of_the_score(method, output, make):
+    batch, reference = make()
+    supports(method, batch)
+    batch = replace(batch, inputs=batch.inputs.double(), context={k: v.double() for k, v in batch.context.items()})
+    network = networks()[make].double()
+    if method.name == "integrated_gradients":
+        method = replace(method, n_steps=400)
+    if method.name == "guided_ig":
+        method = replace(method, n_steps=400, max_dist=0.0025)
+    got, _ = attribute(method, network, batch, reference.double(), output=output)
+    assert got.dtype == torch.float64
+    handle = bind(network, batch, output=output)
+    absent = handle.scores(reference.double())
+    if method.reads_distribution:
+        absent = (absent + handle.scores(0.5 * reference.double() + 0.5 * batch.inputs)) / 2
+    # The score has kinks along the paths, so their quadrature is not exact.
+    tolerance = 2e-2 if method.name in ("integrated_gradients", "guided_ig") else 1e-9
+    close(batch.features.pool(got).sum(1), handle.scores() - absent, tolerance)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_float64_stays_float64_and_agrees_with_float32(method):
+    batch, reference = table()
+    supports(method, batch)
+    single, _ = attribute(method, NETWORKS[table], batch, reference)
+    network = networks()[table].double()
+    double, _ = attribute(method, network, replace(batch, inputs=batch.inputs.double()), reference.double())
+    assert double.dtype == torch.float64
+    close(single.double(), double, 2e-4)
+
+
+CONTRIBUTIONS = [
+    "integrated_gradients",
+    "expected_gradients",
+    "gradient_shap",
+    "guided_ig",
+    "deep_lift",
+    "deep_lift_shap",
+    "occlusion",
+    "feature_ablation",
+    "kernel_shap",
+    "lime",
+    "shapley_sampling",
+    "permutation_shap",
+    "exact_shapley",
+]
+
+
+@pytest.mark.parametrize("d", [1, 2, 5, 13])
+@pytest.mark.parametrize("name", CONTRIBUTIONS)
+def test_on_a_linear_model_every_contribution_is_w_times_the_change(name, d):
+    generator = torch.Generator().manual_seed(d)
+    weight = torch.randn(d, 3, generator=generator, dtype=torch.float64)
+    x, x0 = torch.randn(2, 4, d, generator=generator, dtype=torch.float64)
+    batch = make_batch(x, torch.tensor([0, 1, 2, 1]))
+    method, handle = CLASSES[name](), bind(lambda v: v @ weight + 2.0, batch)
+    got = method.attribute(handle, batch, x0[:, None] if method.reads_distribution else x0, draws(batch))
+    if isinstance(got, Estimate):  # however many samples: they are all the same
+        assert float(got.standard_error.abs().max()) < 1e-9
+        got = got.values
+    close(got, weight.t()[batch.targets] * (x - x0), 1e-9)
+
+
+@pytest.mark.parametrize("name", ["kernel_shap", "lime"])
+def test_random_coalitions_find_a_linear_model_too(name):
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(40, 2, generator=generator, dtype=torch.float64)
+    x, x0 = torch.randn(2, 3, 40, generator=generator, dtype=torch.float64)
+    batch = make_batch(x, 1)
+    got, counter = attribute(CLASSES[name](n_samples=300), lambda v: v @ weight, batch, x0)
+    assert counter.forward == 3 * 302
+    close(got, weight[:, 1] * (x - x0), 1e-9)
+
+
+def test_random_knows_only_the_example_and_the_feature():
+    batch, _ = picture()
+    got = batch.features.pool(attribute(CLASSES["random"](), NETWORKS[picture], batch, None)[0])
+    torch.testing.assert_close(got, draws(batch).normal("values", (25,)))
+
+
+@pytest.mark.parametrize("name", ["kernel_shap", "lime"])
+def test_more_features_than_can_be_told_apart_are_refused(name):
+    x = torch.zeros(2, 2100)
+    batch = make_batch(x)
+    with pytest.raises(Unsupported, match=r"2100 features are too many .*features=grid"):
+        attribute(CLASSES[name](), lambda v: v.sum(1), batch, x)
+    batch = make_batch(x[:, :50])
+    with pytest.raises(
+        Unsupported, match=r"cannot tell 50 features apart with 40 samples: raise n_samples \(null is 2148\)"
+    ):
+        attribute(CLASSES[name](n_samples=41), lambda v: v.sum(1), batch, x[:, :50])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"sliding_window_shapes": (3,)}, r"sliding_window_shapes must give 3 numbers of at least 1 .* not \[3\]"),
+        ({"sliding_window_shapes": (2, 7, 7)}, "does not cover inputs"),
+        ({"sliding_window_shapes": (2, 2, 2), "strides": (2, 3, 3)}, "does not cover inputs"),
+        ({"strides": 0}, r"strides must give 3 numbers of at least 1 .* not \[0, 0, 0\]"),
+    ],
+)
+def test_windows_that_do_not_fit_are_named(parameters, message):
+    batch, reference = picture()
+    with pytest.raises(Unsupported, match=message):
+        attribute(CLASSES["occlusion"](**parameters), NETWORKS[picture], batch, reference)
+
+
+@pytest.mark.parametrize(
+    ("layer", "error", "message"),
+    [
+        ("conv_2", ParameterError, r"no submodule of this name \(got 'conv_2'\)\n  nearest: conv2, conv1"),
+        ("head", Unsupported, r"layer 'head' gives \[8, 5\], which is no picture"),
+        ("unused", Unsupported, "layer 'unused' does not run"),
+    ],
+)
+def test_a_layer_that_is_no_picture_of_activations_is_named(layer, error, message):
+    network = Picture().eval()
+    network.unused = nn.Conv2d(2, 2, 1)
+    batch, _ = picture()
+    with pytest.raises(error, match=message):
+        attribute(CLASSES["grad_cam"](layer=layer), network, batch, None)
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(50, 5))
+    with pytest.raises(Unsupported, match=r"no nn.Conv2d of the network runs"):
+        attribute(CLASSES["grad_cam"](), flat, batch, None)
+
+
+def test_smooth_grad_without_a_range_is_refused():
+    batch, _ = table()
+    batch = replace(batch, background=Background("table"))
+    for name in ("smooth_grad", "smooth_grad_squared", "var_grad"):
+        with pytest.raises(Unsupported, match=f"{name} needs the range of the data"):
+            attribute(CLASSES[name](), NETWORKS[table], batch, None)
+
+
+def test_a_trapezoid_of_one_step_is_refused():
+    with pytest.raises(ParameterError, match="must be at least 2 for riemann_trapezoid"):
+        CLASSES["integrated_gradients"](n_steps=1, method="riemann_trapezoid")
+
+
+def test_facts_follow_the_parameters_that_decide_them():
+    assert not CLASSES["saliency"]().signed
+    assert CLASSES["saliency"](absolute=False).signed
+    assert CLASSES["grad_cam"]().signed
+    assert not CLASSES["grad_cam"](relu_attributions=True).signed
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_that_is_not_signed_gives_no_negative_number(method):
+    batch, reference = picture()
+    if not method.signed and method.space == "input":
+        assert float(attribute(method, NETWORKS[picture], batch, reference)[0].min()) >= 0.0
+
+
+def test_importing_the_methods_imports_no_torch():
+    code = "import sys, xaiexp.builtin.methods; print([m for m in ('torch', 'numpy', 'captum') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_features_of_several_elements_share_one_pass():
+    batch, reference = picture()
+    halves = FeatureMap.from_index((torch.arange(25).view(1, 1, 5, 5) // 13).expand(1, 2, 5, 5))
+    batch = replace(batch, features=halves)
+    for name in ("feature_ablation", "kernel_shap"):
+        got, counter = attribute(CLASSES[name](), NETWORKS[picture], batch, reference)
+        handle = bind(NETWORKS[picture], batch)
+        without = [torch.where(halves.index == j, reference, batch.inputs) for j in range(2)]
+        one, two = (handle.scores() - handle.scores(x) for x in without)
+        if name == "kernel_shap":  # the mean over the two orders
+            both = handle.scores() - handle.scores(reference)
+            one, two = (one + both - two) / 2, (two + both - one) / 2
+        close(halves.pool(got), torch.stack((one, two), 1), 1e-4)
+        assert counter.forward == 8 * (3 if name == "feature_ablation" else 4)

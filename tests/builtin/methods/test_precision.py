@@ -1,0 +1,93 @@
+"""Half precision: what the methods that read gradients say they can work with, on a trained network."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+import torch
+from builders import draws, make_batch
+from torch import nn
+
+from xaiexp.builtin.datasets.bundled import Digits
+from xaiexp.builtin.methods import COMPONENTS
+from xaiexp.builtin.models.small import DigitsCnn
+from xaiexp.core.explanations import Estimate
+from xaiexp.core.samples import LoadContext
+from xaiexp.inference.passes import Passes
+
+CLASSES = {c.name: c for c in COMPONENTS}
+METHODS = [
+    "saliency", "input_x_gradient", "integrated_gradients", "expected_gradients", "gradient_shap", "smooth_grad",
+    "smooth_grad_squared", "var_grad", "blur_ig", "guided_ig", "deep_lift", "deep_lift_shap", "guided_backprop",
+    "deconvolution",
+]  # fmt: skip
+
+# Distance from the map in fp32 over its length: the mean of the examples, and the farthest.
+MEAN, WORST = 0.03, 0.1
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """The trained network that the studies of the tests use, and 32 digits."""
+    cache = Path(tempfile.gettempdir()) / f"xaiexp-tests-{os.getuid()}-models"
+    cache.mkdir(exist_ok=True)
+    network = DigitsCnn().load(LoadContext(cache))
+    return network.module, network.encode(Digits().open().read(0, 32)).inputs
+
+
+def explained(name, module, inputs, precision, output):
+    with torch.no_grad():
+        batch = make_batch(inputs, module(inputs).argmax(1))
+    method, reference = CLASSES[name](), torch.zeros_like(inputs)
+    if method.reads_distribution:
+        reference = torch.stack((reference, inputs.flip(0)), dim=1)
+    handle = Passes(module, precision=precision).bind(batch, output)
+    got = method.attribute(handle, batch, reference if method.reads_baseline else None, draws(batch))
+    got = got.values if isinstance(got, Estimate) else got
+    assert got.dtype == torch.float32
+    return got
+
+
+def missed(got, want):
+    return (got - want).flatten(1).norm(dim=1) / want.flatten(1).norm(dim=1)
+
+
+@pytest.mark.parametrize("output", ["logit", "probability"])
+@pytest.mark.parametrize("name", METHODS)
+def test_maps_of_half_precision_stay_within_the_tolerance(digits, name, output):
+    want = explained(name, *digits, "fp32", output)
+    for precision in CLASSES[name].precisions:
+        distance = missed(explained(name, *digits, precision, output), want)
+        assert float(distance.mean()) < MEAN, precision
+        assert float(distance.max()) < WORST, precision
+
+
+def test_what_the_methods_declare():
+    assert CLASSES["guided_ig"].precisions == ("fp32",)
+    assert {CLASSES[name].precisions for name in METHODS if name != "guided_ig"} == {("fp32", "bf16")}
+
+
+class Sharp(nn.Module):
+    """The same network, surer of itself."""
+
+    def __init__(self, network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x):
+        return 3 * self.network(x)
+
+
+def test_in_fp16_a_sure_probability_has_no_gradient(digits):
+    """Why fp16 is not declared: maps that are 0 everywhere, where bf16 (which has the range of fp32) has them."""
+    module, inputs = digits
+    want = explained("saliency", Sharp(module), inputs, "fp32", "probability")
+    empty = {
+        p: ~explained("saliency", Sharp(module), inputs, p, "probability").flatten(1).any(1) for p in ("bf16", "fp16")
+    }
+    assert bool(want.flatten(1).any(1).all())
+    assert not bool(empty["bf16"].any())
+    assert bool(empty["fp16"].any())

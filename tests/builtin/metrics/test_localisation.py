@@ -1,0 +1,270 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from builders import bind, draws, element_map, explain, make_batch, pixel_map
+from metric_batches import normal, score_all, texts
+from reference import localisation_loops as slow
+from sklearn.metrics import average_precision_score
+
+from xaiexp.builtin.metrics.localisation import ground_truth as truth
+from xaiexp.builtin.metrics.localisation import overlap_formulas as overlap
+from xaiexp.builtin.metrics.localisation.pointing_game import (
+    AveragePrecision,
+    EnergyPointingGame,
+    PointingGame,
+    PrecisionAtK,
+    RelevanceMass,
+    RelevanceRank,
+    TopKIntersection,
+)
+from xaiexp.core.feature_map import FeatureMap
+from xaiexp.errors import Unsupported
+
+EVERY = [
+    PointingGame(),
+    PointingGame(of="magnitudes"),
+    RelevanceMass(),
+    RelevanceMass(of="magnitudes"),
+    RelevanceRank(),
+    RelevanceRank(of="magnitudes"),
+    TopKIntersection(k=3),
+    TopKIntersection(k=3, concept_influence=True),
+    PrecisionAtK(k=3),
+    PrecisionAtK(k=50),
+    AveragePrecision(),
+    AveragePrecision(of="magnitudes"),
+]
+
+
+def rows(n=24, d=6):
+    """Rows of numbers with ties and signs, and a mask for each; the last three have none, all, and no evidence."""
+    batch = make_batch(normal(n, d))
+    masks = normal(n, d, seed=3) > 0.3
+    masks[:-3, 0], masks[:-3, 1] = True, False
+    masks[-3], masks[-2] = False, True
+    phi = normal(n, d, seed=4).mul(2).round()
+    phi[:-1, 2] = 1  # some evidence
+    phi[-1] = 0
+    masks[-1, :2] = torch.tensor([True, False])
+    return make_batch(batch.inputs, masks=masks), phi
+
+
+def pictures():
+    """Pictures of two channels whose features are tiles of unlike size, with masks that cut through them."""
+    x = normal(4, 2, 5, 6)
+    index = (torch.arange(5) // 3).unsqueeze(1) * 3 + (torch.arange(6) * 3 // 6)
+    features = FeatureMap.from_index(index.expand(1, 2, 5, 6).contiguous(), (2, 3))
+    masks = normal(4, 5, 6, seed=8) > 0.4
+    masks[:, 0] = masks[:, :, 0] = False
+    return make_batch(x, features=features, masks=masks)
+
+
+def score(metric, batch, phi, **facts):
+    return metric.score(bind(None, batch), batch, explain(batch, phi, **facts), draws(batch))
+
+
+def defined(metric, evidence, mask, share):
+    inside = [s >= 0.5 for s in share]
+    if isinstance(metric, PointingGame | RelevanceMass | EnergyPointingGame | TopKIntersection):
+        known = any(s > 0 for s in share) and any(s < 1 for s in share)
+    else:
+        known = any(inside) and not all(inside)
+    return known and any(e > 0 for e in evidence)
+
+
+def expected(metric, evidence, share, near=None):
+    """The value from the definitions; ``share`` by feature."""
+    inside = [float(s >= 0.5) for s in share]
+    if not defined(metric, evidence, None, share):
+        return math.nan
+    if isinstance(metric, PointingGame):
+        return slow.pointing(evidence, near or share)
+    if isinstance(metric, RelevanceMass | EnergyPointingGame):
+        return slow.mass(evidence, share)
+    if isinstance(metric, RelevanceRank):
+        return slow.top_share(evidence, inside, int(sum(inside)))
+    if isinstance(metric, PrecisionAtK):
+        return slow.top_share(evidence, inside, metric.k)
+    if isinstance(metric, TopKIntersection):
+        value = slow.top_share(evidence, share, metric.k)
+        return value / (sum(share) / len(share)) if metric.concept_influence else value
+    return slow.average_precision(evidence, inside)
+
+
+def told(metric, values):
+    return [max(v, 0.0) if metric.of == "positive" else abs(v) for v in values]
+
+
+@pytest.mark.parametrize("metric", EVERY, ids=repr)
+def test_measures_of_rows_are_their_definitions_with_ties_signs_and_without_truth(metric):
+    batch, phi = rows()
+    got = score(metric, batch, phi)
+    assert got.isnan().tolist() == [False] * 21 + [True] * 3
+    for n in range(24):
+        want = expected(metric, told(metric, phi[n].tolist()), batch.masks[n].double().tolist())
+        assert float(got[n]) == pytest.approx(want, nan_ok=True)
+
+
+@pytest.mark.parametrize("metric", [*EVERY, EnergyPointingGame()], ids=repr)
+def test_measures_of_tiles_are_their_definitions(metric):
+    batch = pictures()
+    phi = normal(4, 2, 5, 6, seed=9)
+    values = batch.features.pool(phi)
+    got = score(metric, batch, phi)
+    for n in range(4):
+        mask = batch.masks[n].tolist()
+        if isinstance(metric, EnergyPointingGame):
+            mask = slow.box(mask)
+        elements = torch.tensor(mask).expand(2, 5, 6).flatten().tolist()
+        share = slow.shares(elements, batch.features.index[0].flatten().tolist(), 6)
+        want = expected(metric, told(metric, values[n].tolist()), share)
+        assert float(got[n]) == pytest.approx(want, nan_ok=True)
+    assert not got.isnan().all()
+
+
+@pytest.mark.parametrize("metric", [*EVERY, EnergyPointingGame()], ids=repr)
+def test_tokens_have_a_truth_and_padding_does_not_count(metric):
+    batch = texts()
+    masks = torch.zeros(3, 8, dtype=torch.bool)
+    masks[0, 1] = masks[1, 2] = masks[1, 4] = True
+    masks[:, 0] = masks[:, 7] = True  # special tokens and padding belong to no feature
+    batch = make_batch(batch.inputs, features=batch.features, background=batch.background, masks=masks)
+    phi = normal(3, 8, 3, seed=5).abs()
+    got = score(metric, batch, phi)
+    values = batch.features.pool(phi)
+    for n, inside in ((0, [1.0, 0.0]), (1, [0.0, 1.0, 0.0, 1.0, 0.0])):
+        if isinstance(metric, EnergyPointingGame):
+            continue  # the stretch from the first to the last marked place, special ones too, is all
+        want = expected(metric, told(metric, values[n, : len(inside)].tolist()), inside)
+        assert float(got[n]) == pytest.approx(want)
+    assert got[2].isnan()
+
+
+def test_average_precision_is_that_of_scikit_learn():
+    batch, phi = rows(40, 12)
+    got = score(AveragePrecision(of="magnitudes"), batch, phi)
+    for n in range(37):
+        assert float(got[n]) == pytest.approx(average_precision_score(batch.masks[n].numpy(), phi[n].abs().numpy()))
+
+
+def test_evidence_is_what_speaks_for_the_target_and_magnitudes_without_signs():
+    batch, phi = rows()
+    magnitudes = score(RelevanceMass(of="magnitudes"), batch, phi)
+    torch.testing.assert_close(score(RelevanceMass(), batch, phi, signed=False), magnitudes, equal_nan=True)
+    torch.testing.assert_close(
+        score(RelevanceMass(), batch, phi), score(RelevanceMass(), batch, phi.clamp(min=0)), equal_nan=True
+    )
+    assert not torch.allclose(score(RelevanceMass(), batch, phi)[:-3], magnitudes[:-3])
+
+
+@pytest.mark.parametrize("metric", [*EVERY, EnergyPointingGame()], ids=repr)
+def test_evidence_in_the_truth_alone_is_perfect_and_elsewhere_is_none(metric):
+    if isinstance(metric, PrecisionAtK | TopKIntersection) and getattr(metric, "k", 0) == 50:
+        pytest.skip("all features are the top")
+    masks = torch.zeros(1, 6, 6, dtype=torch.bool)
+    masks[:, 1:3, 2:4] = True
+    x = torch.zeros(1, 1, 6, 6, dtype=torch.float64)
+    batch = make_batch(x, features=pixel_map((1, 6, 6)), masks=masks)
+    best = {True: 9.0, False: 1.0}[getattr(metric, "concept_influence", False)]
+    assert float(score(metric, batch, masks.unsqueeze(1).double())) == pytest.approx(best)
+    outside = (~masks).unsqueeze(1).double() * torch.arange(1, 37).view(1, 1, 6, 6)
+    worst = float(score(metric, batch, outside))
+    if isinstance(metric, AveragePrecision):
+        want = average_precision_score(masks.flatten().numpy(), outside.flatten().numpy())
+        assert worst == pytest.approx(want)
+    else:
+        assert worst == 0
+
+
+@pytest.mark.parametrize("metric", EVERY, ids=repr)
+def test_a_constant_map_has_the_value_of_chance(metric):
+    batch, phi = rows()
+    got = score(metric, batch, torch.ones_like(phi))[:-3]
+    chance = batch.masks[:-3].double().mean(dim=1)
+    if getattr(metric, "concept_influence", False):
+        chance = torch.ones_like(chance)
+    torch.testing.assert_close(got, chance)
+
+
+@pytest.mark.parametrize("metric", EVERY, ids=repr)
+def test_maps_that_are_not_numbers_and_data_without_truth_have_no_value(metric):
+    batch, phi = rows()
+    broken = phi.clone()
+    broken[1, 3] = math.nan
+    assert score(metric, batch, broken).isnan().tolist() == [n in (1, 21, 22, 23) for n in range(24)]
+    assert score(metric, make_batch(batch.inputs), phi).isnan().all()
+
+
+@pytest.mark.parametrize("metric", EVERY, ids=repr)
+def test_one_feature_has_nothing_outside_the_truth(metric):
+    batch = make_batch(normal(2, 1), masks=torch.tensor([[True], [False]]))
+    assert score(metric, batch, torch.ones(2, 1, dtype=torch.float64)).isnan().all()
+
+
+def test_measures_cost_no_pass():
+    batch, phi = rows()
+    assert {score_all(m, lambda x: x, batch, [explain(batch, phi)])[1] for m in EVERY} == {0}
+
+
+# Tolerance and boxes
+
+
+@pytest.mark.parametrize("tolerance", [0, 1, 2, 3, 20])
+def test_a_truth_grows_by_the_distance_as_the_crow_flies(tolerance):
+    masks = torch.zeros(3, 7, 9, dtype=torch.bool)
+    masks[0, 3, 4] = masks[1, 0, 0] = masks[1, 6, 2] = True
+    got = truth.grown(masks, tolerance, "image")
+    for n in range(3):
+        assert got[n].tolist() == slow.grown(masks[n].tolist(), tolerance)
+
+
+def test_a_truth_of_a_series_grows_by_steps():
+    masks = torch.zeros(1, 9, dtype=torch.bool)
+    masks[0, 4] = masks[0, 8] = True
+    assert truth.grown(masks, 2, "series")[0].nonzero().flatten().tolist() == [2, 3, 4, 5, 6, 7, 8]
+
+
+def test_a_miss_by_less_than_the_tolerance_is_a_hit():
+    masks = torch.zeros(1, 8, 8, dtype=torch.bool)
+    masks[0, 4, 4] = True
+    batch = make_batch(torch.zeros(1, 1, 8, 8), features=pixel_map((1, 8, 8)), masks=masks)
+    phi = torch.zeros(1, 1, 8, 8)
+    phi[0, 0, 1, 0] = 1  # 3 up and 4 left: 5 away
+    assert [float(score(PointingGame(tolerance=t), batch, phi)) for t in (0, 4, 5)] == [0, 0, 1]
+
+
+def test_there_is_no_distance_between_columns():
+    batch, phi = rows()
+    with pytest.raises(Unsupported, match="tolerance"):
+        score(PointingGame(tolerance=1), batch, phi)
+    with pytest.raises(Unsupported, match="no order"):
+        score(EnergyPointingGame(), batch, phi)
+
+
+def test_a_box_is_the_smallest_around_all_that_is_marked():
+    masks = normal(20, 5, 6, seed=2) > 1.4
+    masks[3] = False
+    for mask, box in zip(masks, truth.boxes(masks), strict=True):
+        assert box.tolist() == slow.box(mask.tolist())
+    steps = torch.tensor([[False, True, False, True, False], [False] * 5])
+    assert truth.boxes(steps).tolist() == [[False, True, True, True, False], [False] * 5]
+
+
+@pytest.mark.parametrize("modality", ["image", "series", "table"])
+def test_masks_are_shared_by_the_channels(modality):
+    shape = {"image": (2, 3, 4), "series": (2, 4), "table": (4,)}[modality]
+    x = normal(2, *shape)
+    masks = normal(2, *(shape if modality == "table" else shape[1:]), seed=1) > 0
+    batch = make_batch(x, features=element_map(shape), masks=masks)
+    want = np.broadcast_to(masks.numpy() if modality == "table" else masks.numpy()[:, None], x.shape)
+    np.testing.assert_array_equal(truth.shares(batch, masks).view(x.shape), want)
+
+
+def test_a_top_without_features_has_no_share():
+    given, share = torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0, 0.0]])
+    valid = torch.ones(1, 2, dtype=torch.bool)
+    assert overlap.top_share(given, share, valid, torch.tensor([0])).isnan().all()

@@ -1,0 +1,259 @@
+"""The small networks that are trained on first use, and the user's own factories."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from xaiexp.builtin.datasets.bundled import Digits
+from xaiexp.builtin.datasets.shapes import Shapes
+from xaiexp.builtin.gaussian_blur import default_sigma, gaussian_blur
+from xaiexp.builtin.models import COMPONENTS
+from xaiexp.builtin.models.factory import Factory
+from xaiexp.builtin.models.small import DigitsCnn, DigitsMlp, ShapesCnn
+from xaiexp.contract.registry import flaw
+from xaiexp.core.samples import LoadContext, Sample
+from xaiexp.errors import MismatchError, ParameterError, ResourceError, UserError
+
+
+@pytest.fixture(scope="module")
+def context(tmp_path_factory):
+    return LoadContext(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.mark.parametrize("component", COMPONENTS, ids=lambda c: c.name)
+def test_every_model_states_its_facts(component):
+    assert flaw(component) == ""
+
+
+@pytest.mark.parametrize(
+    ("model", "dataset", "least"),
+    [
+        (DigitsCnn(), Digits(), 0.97),
+        (DigitsMlp(), Digits(), 0.95),
+        (ShapesCnn(), Shapes(count=512), 0.95),
+    ],
+    ids=lambda p: getattr(p, "name", str(p)),
+)
+def test_the_recorded_accuracy_is_that_on_the_held_out_data_set(model, dataset, least, context):
+    network = model.load(context)
+    samples = dataset.open().read(0, dataset.outline().count)
+    encoded = network.encode(samples)
+    labels = torch.tensor([s.label for s in samples])
+    accuracy = (network.module(encoded.inputs).argmax(1) == labels).double().mean().item()
+    assert accuracy >= least
+    assert network.facts["held_out_accuracy"] == pytest.approx(accuracy, abs=1e-9)
+    assert network.facts["held_out_examples"] == len(samples)
+    assert tuple(encoded.inputs.shape[1:]) == model.input_shape()
+    assert network.class_names == dataset.open().class_names
+    assert not network.module.training
+    assert not any(p.requires_grad for p in network.module.parameters())
+    # Data space is where the data set lives: encoding is (data - mean) / std.
+    torch.testing.assert_close(encoded.inputs[0] * network.std + network.mean, samples[0].data, rtol=1e-5, atol=1e-5)
+    assert (encoded.masks is None) == (samples[0].mask is None)
+    if encoded.masks is not None:
+        assert torch.equal(encoded.masks[3], samples[3].mask)
+
+
+def test_training_is_the_same_whatever_the_global_state(tmp_path):
+    states, threads = [], torch.get_num_threads()
+    try:
+        for name, seed, count in (("a", 0, 1), ("b", 7, 2)):
+            torch.manual_seed(seed)
+            torch.set_num_threads(count)
+            before = torch.random.get_rng_state()
+            with torch.no_grad():
+                states.append(DigitsMlp().load(LoadContext(tmp_path / name)).module.state_dict())
+            assert torch.equal(torch.random.get_rng_state(), before)
+            assert torch.get_num_threads() == count
+    finally:
+        torch.set_num_threads(threads)
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_weights_are_kept_and_damage_is_mended_with_a_note(tmp_path, caplog):
+    context, model = LoadContext(tmp_path), DigitsMlp()
+    first = model.load(context)
+    file = tmp_path / f"{model.fingerprint()}.safetensors"
+    kept = file.read_bytes()
+    again = model.load(context)
+    assert "note" not in again.facts
+    assert again.facts == first.facts  # the seconds, too: it was not trained again
+    file.write_bytes(kept[: len(kept) // 2])
+    mended = model.load(context)
+    assert "trained again" in str(mended.facts["note"])
+    assert "was damaged" in caplog.text
+    for a, b, c in zip(*(n.module.parameters() for n in (first, again, mended)), strict=True):
+        assert torch.equal(a, b)
+        assert torch.equal(a, c)
+    torch.testing.assert_close(again.mean, first.mean)
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ResourceError, match=r"^store: trained weights cannot be kept in .*file"):
+        DigitsMlp().load(LoadContext(tmp_path / "file"))
+
+
+def test_a_data_set_of_another_shape_is_refused_in_words(context):
+    network = DigitsMlp().load(context)
+    with pytest.raises(MismatchError, match=r"'x' is not of the shape \[1, 8, 8\]: the model takes pictures of 1 chan"):
+        network.encode([Sample("x", torch.zeros(3, 8, 8))])
+    with pytest.raises(MismatchError, match="example 'x' is str, and this model takes pictures, tables or series"):
+        network.encode([Sample("x", "a text")])
+
+
+def test_shapes_of_another_size_are_another_network():
+    assert ShapesCnn(size=16).input_shape() == (3, 16, 16)
+    assert ShapesCnn(size=16).fingerprint() != ShapesCnn().fingerprint()
+
+
+def test_what_the_plan_asks_for_needs_no_torch():
+    code = """
+import sys
+from xaiexp.builtin.models import COMPONENTS
+for c in COMPONENTS:
+    given = {"transformers": {"path": "x"}, "factory": {"target": "a:b"}}.get(c.name, {})
+    model = c(**given)
+    assert model.offers >= {"modules"}, c
+    model.input_shape(), model.fingerprint()
+print(sorted({"torch", "numpy", "sklearn", "PIL", "transformers", "torchvision", "safetensors"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+MODELS = """
+from pathlib import Path
+from os import system
+
+import torch
+
+from xaiexp.core.samples import Encoded, Network
+
+Path("imported").touch()
+
+
+def build(width=4, classes=3):
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(width, classes)).train().double()
+
+
+def network(modality="table"):
+    return Network(build(), lambda samples: Encoded(torch.stack([s.data for s in samples])), modality, classes=3)
+
+
+def broken():
+    raise ZeroDivisionError("by hand")
+
+
+def nothing():
+    return None
+"""
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """A module of the user's own in the working folder."""
+    name = "my_networks"
+    (tmp_path / f"{name}.py").write_text(MODELS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    yield name
+    sys.modules.pop(name, None)
+
+
+def load(trust=("my_networks",), **values):
+    return Factory(**values).load(LoadContext(None, trust))
+
+
+def test_a_factory_s_module_becomes_a_network(mine):
+    path = list(sys.path)
+    network = load(target=f"{mine}:build", kwargs={"classes": 2}, modality="table", mean=(1.0,), std=(2.0,))
+    assert sys.path == path
+    encoded = network.encode([Sample("a", torch.tensor([1.0, 3.0, 5.0, 7.0]))])
+    assert encoded.inputs.tolist() == [[0.0, 1.0, 2.0, 3.0]]
+    assert network.module(encoded.inputs).shape == (1, 2)
+    assert not network.module.training
+    assert next(network.module.parameters()).dtype == torch.float32
+    assert not next(network.module.parameters()).requires_grad
+
+
+def test_the_normalisation_of_pictures_is_per_channel(mine):
+    network = load(target=f"{mine}:build", mean=(0.0, 0.5), std=(1.0, 0.5))
+    encoded = network.encode([Sample("a", torch.ones(2, 1, 2))])
+    assert encoded.inputs.tolist() == [[[[1.0, 1.0]], [[1.0, 1.0]]]]
+    assert (encoded.inputs[0] * network.std + network.mean == 1).all()
+
+
+def test_a_factory_may_return_a_network(mine):
+    assert load(target=f"{mine}:network", modality="table").classes == 3
+    with pytest.raises(MismatchError, match=r"model\.modality: my_networks:network returned a network for table"):
+        load(target=f"{mine}:network", modality="image")
+
+
+@pytest.mark.parametrize("trust", [(), ("my",), ("networks",), ("my_networks.sub",), ("",)])
+def test_nothing_is_imported_without_trust(mine, tmp_path, trust):
+    with pytest.raises(ParameterError, match="not trusted") as refused:
+        load(trust, target=f"{mine}:build")
+    assert not (tmp_path / "imported").exists()
+    assert mine not in sys.modules
+    assert "'trust=[" in str(refused.value)
+
+
+def test_trust_reaches_down_by_whole_words():
+    network = load(("torch",), target="torch.nn:Flatten", modality="table")
+    assert isinstance(network.module, torch.nn.Flatten)
+
+
+def test_a_trusted_module_does_not_hand_out_what_it_imports(mine):
+    with pytest.raises(ParameterError, match=r"module \w+ is not trusted"):
+        load(target=f"{mine}:system", kwargs={"command": "touch owned"})
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "message"),
+    [
+        ({"target": "my_networks"}, ParameterError, r"model\.target: must be package\.module:function"),
+        ({"target": "my_networks:a.b"}, ParameterError, r"model\.target: must be package\.module:function"),
+        ({"target": "my_networks:bild"}, ParameterError, r"has no function 'bild'\n  nearest: build"),
+        ({"target": "my_networks:broken"}, UserError, "my_networks:broken raised ZeroDivisionError: by hand"),
+        ({"target": "my_networks:nothing"}, MismatchError, r"must return a torch\.nn\.Module .* \(got 'NoneType'\)"),
+        (
+            {"target": "my_networks:build", "kwargs": {"depth": 2}},
+            ParameterError,
+            r"model\.kwargs: my_networks:build\(width=4, classes=3\): got an unexpected keyword argument 'depth'",
+        ),
+        ({"target": "my_networks:build", "modality": "text"}, MismatchError, "how its texts become embeddings"),
+        (
+            {"target": "my_networks:build", "modality": "video"},
+            ParameterError,
+            r"model\.factory\.modality: must be one",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_factory_is_named(mine, values, kind, message):
+    with pytest.raises(kind, match=message):
+        load(**values)
+
+
+def test_a_module_that_is_not_there_is_named(mine):
+    with pytest.raises(ResourceError, match=r"model\.target: cannot import nowhere_at_all: No module named"):
+        load(("nowhere_at_all",), target="nowhere_at_all:build")
+
+
+@pytest.mark.parametrize(
+    ("model", "dataset", "chance"),
+    [(DigitsCnn(), Digits(), 0.1), (ShapesCnn(), Shapes(), 0.25)],
+    ids=lambda p: getattr(p, "name", str(p)),
+)
+def test_the_default_blur_leaves_nothing_to_recognise(model, dataset, chance, context):
+    network = model.load(context)
+    inputs = network.encode(dataset.open().read(0, 200)).inputs
+    blurred = gaussian_blur(inputs, default_sigma(tuple(inputs.shape[2:])))
+    same = network.module(blurred).argmax(1) == network.module(inputs).argmax(1)
+    assert same.double().mean() < chance + 0.12

@@ -1,0 +1,274 @@
+"""Networks that are trained on the study's own data set."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from xaiexp.builtin.datasets.bundled import BreastCancer
+from xaiexp.builtin.datasets.table import Csv
+from xaiexp.builtin.datasets.time_series import TimeSeries
+from xaiexp.builtin.models import fitting, training
+from xaiexp.builtin.models.fitted import SeriesCnn, TabularMlp
+from xaiexp.builtin.models.training import Data, Recipe
+from xaiexp.core.samples import LoadContext, Sample, Source
+from xaiexp.errors import MismatchError, ResourceError
+
+
+def source_of(samples, names=("no", "yes"), columns=()):
+    return Source(len(samples), lambda start, stop: samples[start:stop], names, columns)
+
+
+def blobs(count=60, width=4, seed=0, gap=2.0):
+    """Two clouds of rows, ``gap`` apart in their first column."""
+    random = torch.Generator().manual_seed(seed)
+    data = torch.randn(count, width, generator=random)
+    return [Sample(f"r{i}", row + gap * (i % 2) * torch.eye(width)[0], i % 2) for i, row in enumerate(data)]
+
+
+def waves(count=24, steps=40, seed=0):
+    """Noise with a bump somewhere, up or down."""
+    random = torch.Generator().manual_seed(seed)
+    data = torch.randn(count, 1, steps, generator=random) * 0.3
+    for i, each in enumerate(data):
+        place = int(torch.randint(steps - 6, (1,), generator=random))
+        each[0, place : place + 6] += 2 * (i % 2) - 1
+    return [Sample(f"s{i}", each, i % 2) for i, each in enumerate(data)]
+
+
+def load(model, folder, samples, names=("no", "yes")):
+    return model.load(LoadContext(folder, training=lambda: source_of(samples, names)))
+
+
+def accuracy(network, samples):
+    logits = network.module(network.encode(samples).inputs)
+    return (logits.argmax(1) == torch.tensor([s.label for s in samples])).double().mean().item()
+
+
+def whole(source):
+    return source.read(0, source.count)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+def test_breast_cancer_is_told_apart_as_well_as_by_a_linear_model(cache):
+    dataset, model = BreastCancer(), TabularMlp()
+    network = model.load(LoadContext(cache, training=dataset.training))
+    train, out = whole(dataset.training()), whole(dataset.open())
+    scaler = StandardScaler().fit(torch.stack([s.data for s in train]))
+    linear = LogisticRegression().fit(scaler.transform(torch.stack([s.data for s in train])), [s.label for s in train])
+    expected = linear.score(scaler.transform(torch.stack([s.data for s in out])), [s.label for s in out])
+    assert accuracy(network, out) > expected - 0.03
+    assert accuracy(network, out) >= 0.93
+    assert network.class_names == ("malignant", "benign")
+    assert network.facts["trained_on_examples"] == 400
+    assert str(network.facts["trained_on_columns"]).startswith("mean radius, mean texture, ")
+    assert network.facts["held_out_accuracy_of"] == "a network like this one, trained without 1/5 of the training part"
+    assert abs(network.facts["held_out_accuracy"] - accuracy(network, out)) < 0.06
+    # Data space is where the data set lives: encoding is (data - mean) / std of the training part.
+    encoded = network.encode(out[:5]).inputs
+    torch.testing.assert_close(encoded, torch.tensor(scaler.transform(torch.stack([s.data for s in out[:5]]))).float())
+    assert not network.module.training
+    assert not any(p.requires_grad for p in network.module.parameters())
+    assert model.input_shape() is None
+
+
+def test_titanic_is_learnt_from_its_csv(kit, cache):
+    dataset = Csv(str(kit / "tabular" / "titanic3.csv"), "survived", ignore=("boat", "body"))
+    network = TabularMlp().load(LoadContext(cache, training=dataset.training))
+    out = whole(dataset.open())
+    share = sum(s.label == 0 for s in out) / len(out)
+    assert accuracy(network, out) > max(0.77, share + 0.1)
+    assert abs(network.facts["held_out_accuracy"] - accuracy(network, out)) < 0.07
+    assert network.facts["trained_on_columns"] == "pclass, sex, age, sibsp, parch, fare, embarked"
+
+
+def test_the_ecg_is_learnt_from_23_series(kit, cache):
+    dataset = TimeSeries(str(kit / "arrays" / "two_lead_ecg.npz"))
+    network = SeriesCnn().load(LoadContext(cache, training=dataset.training))
+    assert accuracy(network, whole(dataset.open())) > 0.97  # nearest neighbour: 0.75
+    assert network.facts["trained_on_examples"] == 23
+    assert network.facts["held_out_examples"] == 23
+
+
+def test_series_with_a_bump_are_learnt_wherever_it_is(tmp_path):
+    network = load(SeriesCnn(steps=200), tmp_path, waves())
+    assert accuracy(network, waves(100, seed=1)) > 0.95
+    assert network.mean.shape == network.std.shape == (1, 1)
+
+
+@pytest.mark.parametrize(("model", "make"), [(TabularMlp(steps=60), blobs), (SeriesCnn(steps=30), waves)])
+def test_training_is_the_same_whatever_the_global_state(model, make, tmp_path):
+    states, threads = [], torch.get_num_threads()
+    try:
+        for name, seed, count in (("a", 0, 1), ("b", 7, 2)):
+            torch.manual_seed(seed)
+            torch.set_num_threads(count)
+            before = torch.random.get_rng_state()
+            states.append(load(model, tmp_path / name, make()).module.state_dict())
+            assert torch.equal(torch.random.get_rng_state(), before)
+    finally:
+        torch.set_num_threads(threads)
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+
+def test_what_is_trained_on_decides_what_is_kept(tmp_path):
+    model = TabularMlp(steps=20)
+
+    def identity(samples, of=model, names=("no", "yes")):
+        return load(of, tmp_path, samples, names).identity
+
+    first = identity(blobs())
+    assert identity(blobs()) == first
+    assert len(list(tmp_path.glob("*.safetensors"))) == 1
+    moved, swapped = blobs(), blobs()
+    moved[7] = replace(moved[7], data=moved[7].data + 1e-6)
+    swapped[7] = replace(swapped[7], label=1 - swapped[7].label)
+    others = [identity(moved), identity(swapped), identity(blobs()[:-2]), identity(blobs(), names=("no", "yes", "so"))]
+    others += [identity(blobs(), replace(model, seed=1)), identity(blobs(), replace(model, hidden=(8,)))]
+    assert len({first, *others}) == 7
+    assert len(list(tmp_path.glob("*.safetensors"))) == 7
+    assert first.startswith(model.fingerprint())
+
+
+def test_damage_of_what_is_kept_is_mended_with_a_note(tmp_path, caplog):
+    model = TabularMlp(steps=20)
+    first = load(model, tmp_path, blobs())
+    (file,) = tmp_path.glob("*.safetensors")
+    assert load(model, tmp_path, blobs()).facts == first.facts  # the seconds, too: it was not trained again
+    file.write_bytes(file.read_bytes()[:200])
+    mended = load(model, tmp_path, blobs())
+    assert "trained again" in str(mended.facts["note"])
+    for a, b in zip(first.module.parameters(), mended.module.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_the_accuracy_told_is_that_of_networks_which_did_not_see_the_example():
+    # One-hot inputs: an example that was not trained on has columns that no weight was trained for, so the
+    # logits of a linear network are those of its bias, and that of the class with more examples wins.
+    count = 30
+    labels = torch.tensor([0] * 20 + [1] * 10)
+    data = Data(torch.eye(count) * 5, labels, None, None, {})
+    recipe = Recipe(lambda: linear(count), lambda: data, epochs=60, batch=6, rate=3e-2)
+    with training._alone(0):
+        share, tested = training.cross_validated(data, recipe, 0)
+        module = recipe.build()
+        training.fit(module, data, recipe, 0)
+    assert training.accuracy(module, data.inputs, labels) == 1.0  # it can learn them by heart
+    assert (share, tested) == (pytest.approx(20 / 30), 30)
+
+
+def linear(count):
+    module = torch.nn.Linear(count, 2)
+    torch.nn.init.zeros_(module.weight)
+    torch.nn.init.zeros_(module.bias)
+    return module
+
+
+def test_folds_have_their_share_of_every_class(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        training, "fit", lambda module, data, recipe, seed: seen.append(data.labels.bincount().tolist())
+    )
+    monkeypatch.setattr(training, "accuracy", lambda module, inputs, labels: len(labels) / 100)
+    data = Data(torch.zeros(50, 2), torch.tensor([0] * 35 + [1] * 15), None, None, {})
+    recipe = Recipe(lambda: torch.nn.Linear(2, 2), lambda: data, epochs=1)
+    assert training.cross_validated(data, recipe, 0) == (pytest.approx(0.1), 50)
+    assert seen == [[28, 12]] * 5
+    assert training.cross_validated(data, replace(recipe, tested_folds=1), 0) == (pytest.approx(0.1), 10)
+    one = Data(torch.zeros(1, 2), torch.tensor([0]), None, None, {})
+    assert math.isnan(training.cross_validated(one, replace(recipe, folds=1, tested_folds=1), 0)[0])
+
+
+def test_steps_do_not_grow_with_the_examples():
+    for count in (10, 100, 1_000, 50_000):
+        examples = fitting.Examples(torch.zeros(count, 3), torch.arange(count) % 2, ("a", "b"), ())
+        recipe = fitting.recipe_for(examples, linear, steps=600, batch=64, rate=1e-3, decay=0.0)
+        steps = recipe.epochs * math.ceil(count / recipe.batch)
+        assert 500 <= steps <= 900, count
+        assert recipe.tested_folds == (5 if count < 300 else 1)
+
+
+def test_a_column_that_never_changes_stays_finite(tmp_path):
+    samples = [replace(s, data=torch.cat([s.data, torch.tensor([1e6])])) for s in blobs()]
+    network = load(TabularMlp(steps=30), tmp_path, samples)
+    assert network.std[-1] == 1
+    encoded = network.encode([replace(samples[0], data=samples[0].data + torch.eye(5)[4])])
+    assert encoded.inputs[0, -1] == 1
+
+
+def test_the_hidden_layers_are_those_asked_for(tmp_path):
+    for hidden in ((), (3,), (5, 4, 3)):
+        module = load(TabularMlp(hidden=hidden, steps=10), tmp_path, blobs()).module
+        widths = [m.out_features for m in module if isinstance(m, torch.nn.Linear)]
+        assert widths == [*hidden, 2]
+        assert sum(isinstance(m, torch.nn.ReLU) for m in module) == len(hidden)
+
+
+def changed(**values):
+    samples = blobs()
+    samples[5] = replace(samples[5], **values)
+    return samples
+
+
+@pytest.mark.parametrize(
+    ("samples", "names", "kind", "message"),
+    [
+        ([], ("no", "yes"), MismatchError, r"model\.tabular_mlp: the training part of the data set holds no examples"),
+        (changed(label=None), ("no", "yes"), MismatchError, "example 'r5' of the training part has no label"),
+        (
+            changed(label=2),
+            ("no", "yes"),
+            MismatchError,
+            r"'r5' has a label that is no index of the 2 classes \(got 2\)",
+        ),
+        (changed(label=-1), (), MismatchError, r"'r5' has a label that is no index of a class \(got -1\)"),
+        (
+            changed(data=torch.zeros(5)),
+            (),
+            MismatchError,
+            r"'r5' is not of the shape \[4\] of the others \(got \[5\]\)",
+        ),
+        (changed(data=torch.full((4,), math.nan)), (), ResourceError, r"NaN or infinite values \(got 'r5'\)"),
+        (changed(data="a text"), (), MismatchError, "example 'r5' is str, and this model takes"),
+        (blobs()[::2], ("no", "yes"), MismatchError, r"the training part of the data set holds one class \(got 0\)"),
+        (waves(), ("no", "yes"), MismatchError, r"cannot be trained on series of 1 channels and 40 steps \(got 's0'\)"),
+    ],
+)
+def test_what_cannot_be_trained_on_is_named(tmp_path, samples, names, kind, message):
+    with pytest.raises(kind, match=message):
+        load(TabularMlp(), tmp_path, samples, names)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("opens", [None, lambda: None])
+def test_a_data_set_without_a_training_part_is_named(tmp_path, opens):
+    for model in (TabularMlp(), SeriesCnn()):
+        with pytest.raises(MismatchError) as told:
+            model.load(LoadContext(tmp_path, training=opens))
+        first, hint = str(told.value).splitlines()
+        assert first == (
+            f"model.{model.name}: is trained on the study's own data set, and this one has no training part"
+        )
+        assert "dataset=csv" in hint
+        assert "model=factory" in hint
+
+
+def test_a_data_set_of_another_shape_is_refused_in_words(tmp_path):
+    network = load(TabularMlp(steps=10), tmp_path, blobs())
+    with pytest.raises(
+        MismatchError, match=r"example 'x' is not of the shape \[4\]: the model takes rows of 4 columns"
+    ):
+        network.encode([Sample("x", torch.zeros(12))])
+
+
+def test_classes_without_names_are_counted(tmp_path):
+    assert load(TabularMlp(steps=10), tmp_path, blobs(), ()).class_names == ("0", "1")

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import types
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+
+import xaiexp
+from xaiexp.contract.kinds import Agreement, Component, Method
+from xaiexp.contract.registry import Registry, installed
+from xaiexp.errors import ParameterError, UnknownName
+
+
+@dataclass(frozen=True)
+class Mine(Method):
+    """A method of a stranger's."""
+
+    summary: ClassVar[str] = "mine"
+    source: ClassVar[str] = "made up"
+    needs: ClassVar[frozenset[str]] = frozenset()
+    reads_baseline: ClassVar[bool] = False
+    signed: ClassVar[bool] = True
+    complete: ClassVar[bool] = False
+    multiplied_by_inputs: ClassVar[bool] = True
+    n: int = 1
+
+    def attribute(self, model, batch, reference, rng):
+        return batch.inputs
+
+
+def plugin(*classes, **more):
+    module = types.ModuleType("theirs")
+    module.xaiexp_components = xaiexp.hookimpl(lambda: list(classes))
+    for name, value in more.items():
+        setattr(module, name, xaiexp.hookimpl(lambda value=value: value()))
+    return module
+
+
+def add(registry, *classes, name="theirs", dist="xaiexp-theirs", **more):
+    return registry.add(name, dist, "1.0", lambda: plugin(*classes, **more))
+
+
+def test_a_plugin_adds_its_components():
+    registry = Registry()
+    assert add(registry, Mine).reason == ""
+    assert registry.build("method", "mine", {"n": 4}) == Mine(4)
+    assert str(registry.plugin_of(Mine)) == "xaiexp-theirs 1.0"
+
+
+def test_the_first_to_bring_a_name_keeps_it_and_the_clash_names_both():
+    registry = Registry()
+    add(registry, Mine)
+    other = type("Mine", (Mine,), {"__doc__": "another", "name": "mine", "__annotations__": {}})
+    late = add(registry, dataclass(frozen=True)(other), name="late", dist="xaiexp-late")
+    assert late.reason == "method 'mine' of xaiexp-late 1.0 is already brought by xaiexp-theirs 1.0"
+    assert registry.get("method", "mine") is Mine
+
+
+def test_an_unknown_hook_is_refused_with_the_nearest():
+    registry = Registry()
+    broken = add(registry, Mine, xaiexp_component=list)
+    assert "unknown hook 'xaiexp_component'; nearest: xaiexp_components" in broken.reason
+    assert registry.names("method") == []
+
+
+@pytest.mark.parametrize(
+    ("load", "reason"),
+    [
+        (lambda: __import__("no_such_package"), "could not be imported (ModuleNotFoundError: No module named"),
+        (lambda: sys.exit(3), "could not be imported (SystemExit: 3"),
+        (lambda: types.ModuleType("empty"), "has none of the hooks xaiexp_components, xaiexp_conf"),
+        (plugin, "its hooks returned nothing"),
+        (lambda: plugin(int), "int: is not a subclass of a kind in xaiexp.contract.kinds"),
+        (lambda: plugin(Agreement), "Agreement: lacks compare"),
+    ],
+)
+def test_a_broken_plugin_is_kept_with_its_reason_and_harms_nobody(load, reason):
+    registry = Registry()
+    broken = registry.add("theirs", "xaiexp-theirs", "1.0", load)
+    assert broken.reason.startswith(reason)
+    add(registry, Mine, name="good")
+    assert registry.names("method") == ["mine"]
+    with pytest.raises(UnknownName) as caught:
+        registry.get("method", "mein")
+    assert str(caught.value) == (
+        "method.mein: no method has this name\n  nearest: mine   all: xaiexp plugins\n"
+        f"  note: plugin 'theirs' of xaiexp-theirs 1.0 {broken.reason}"
+    )
+
+
+def without(fact):
+    stated = (*Method.facts, "attribute", "__module__")
+    body = {k: v for k, v in vars(Mine).items() if k in stated and k != fact}
+    return dataclass(frozen=True)(type("Mine", (Method,), body))
+
+
+@pytest.mark.parametrize("fact", ["summary", "source", "needs", "signed", "complete", "multiplied_by_inputs"])
+def test_every_fact_must_be_stated(fact):
+    assert add(Registry(), without(fact)).reason == f"Mine: does not state {fact}"
+
+
+def test_a_component_must_be_frozen():
+    loose = type("Loose", (Component,), {})
+    assert "derives from none of the kinds" in add(Registry(), loose).reason
+    bare = type("Bare", (Mine,), {})
+    assert add(Registry(), bare).reason == "Bare: is not decorated with @dataclass(frozen=True)"
+
+
+def test_parameters_are_checked_in_the_constructor_too():
+    with pytest.raises(ParameterError, match=r"method\.mine\.n: must be int"):
+        Mine(n="a")
+
+
+def test_every_built_in_component_comes_through_the_entry_point_and_none_is_broken():
+    registry = installed()
+    ours = [p for p in registry.plugins if p.distribution == "xaiexp"]
+    assert [p.name for p in ours] == ["builtin"]
+    assert ours[0].reason == ""
+    assert {c.kind for c in ours[0].components} == set(registry_kinds())
+
+
+def registry_kinds():
+    from xaiexp.contract.kinds import KINDS
+
+    return KINDS
+
+
+OURS = [c for c in installed().classes() if installed().plugin_of(c).distribution == "xaiexp"]
+
+
+@pytest.mark.parametrize("component", OURS, ids=lambda c: f"{c.kind}.{c.name}")
+def test_a_component_says_what_it_does_and_where_it_comes_from(component):
+    assert component.summary.strip()
+    assert component.source.strip()
+    assert component.__doc__
+    assert component.__module__.startswith("xaiexp.builtin.")
+
+
+def test_listing_components_imports_nothing_heavy():
+    code = (
+        "import sys; from xaiexp.contract.registry import installed; list(installed().classes());"
+        "print([m for m in ('torch', 'numpy', 'pandas', 'mlflow') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

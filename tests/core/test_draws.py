@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from xaiexp.core import draws
+from xaiexp.core.draws import Draws
+
+IDS = tuple(f"photo {i}" for i in range(50))
+
+
+def test_uniform_numbers_are_uniform():
+    numbers = Draws(0, IDS).uniform("x", (1000,)).flatten().numpy()
+    assert numbers.min() >= 0
+    assert numbers.max() < 1
+    assert stats.kstest(numbers, "uniform").pvalue > 1e-3
+
+
+def test_normal_numbers_are_normal():
+    numbers = Draws(0, IDS).normal("x", (1000,)).flatten().numpy()
+    assert np.isfinite(numbers).all()
+    assert stats.kstest(numbers, "norm").pvalue > 1e-3
+
+
+def test_integers_are_uniform_over_their_range():
+    numbers = Draws(0, IDS).integers("x", 7, (1000,)).flatten().numpy()
+    assert stats.chisquare(np.bincount(numbers, minlength=7)).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("axis", ["examples", "samples", "positions", "names", "seeds"])
+def test_neighbouring_sequences_do_not_correlate(axis):
+    n = 4000
+    rows = {
+        "examples": Draws(0, tuple(map(str, range(20)))).uniform("x", (n,)),
+        "samples": Draws(0, ("a",)).uniform("x", (n,), range(20))[0],
+        "positions": Draws(0, tuple(map(str, range(n)))).uniform("x", (20,)).T,
+        "names": torch.cat([Draws(0, ("a",)).uniform(f"x{k}", (n,)) for k in range(20)]),
+        "seeds": torch.cat([Draws(k, ("a",)).uniform("x", (n,)) for k in range(20)]),
+    }[axis]
+    correlation = torch.corrcoef(rows).fill_diagonal_(0).abs().max()
+    assert correlation < 5 / n**0.5
+
+
+def test_an_example_draws_the_same_alone_in_company_and_in_pieces():
+    together = Draws(3, IDS).normal("x", (4, 5), range(30))
+    alone = Draws(3, IDS[7:8]).normal("x", (4, 5), range(30))
+    piece = Draws(3, (IDS[9], IDS[7])).normal("x", (4, 5), range(11, 13))
+    assert torch.equal(together[7], alone[0])
+    assert torch.equal(together[7, 11:13], piece[1])
+
+
+def test_padding_the_first_axis_leaves_earlier_positions_as_they_are():
+    short, long = (Draws(3, IDS[:2]).uniform("x", (t, 6), range(3)) for t in (4, 9))
+    assert torch.equal(short, long[:, :, :4])
+
+
+def test_numbers_do_not_depend_on_the_stretches_in_which_they_are_made(monkeypatch):
+    whole = Draws(3, IDS[:3]).normal("x", (5, 4), range(4))
+    for stretch in (3, 20, 50):
+        monkeypatch.setattr(draws, "_STRETCH", stretch)
+        assert torch.equal(Draws(3, IDS[:3]).normal("x", (5, 4), range(4)), whole)
+
+
+def test_scopes_names_and_seeds_draw_apart():
+    draws = Draws(0, ("a",))
+    others = [draws.within("s").uniform("x", (9,)), draws.uniform("y", (9,)), Draws(1, ("a",)).uniform("x", (9,))]
+    assert not any(torch.equal(draws.uniform("x", (9,)), other) for other in others)
+
+
+def test_the_global_generator_is_left_alone():
+    before = torch.random.get_rng_state()
+    Draws(0, IDS).normal("x", (3,))
+    assert torch.equal(before, torch.random.get_rng_state())

@@ -1,0 +1,306 @@
+from __future__ import annotations
+
+import base64
+import io
+import itertools
+import re
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from xaiexp.cli.tables import agreement_table
+from xaiexp.report import agreement_svg, heatmap, heatmap_png, series_svg
+from xaiexp.report.figures import agreement_matrix, axis_over, axis_svg, interval_svg
+from xaiexp.report.images import LEVELS, colour, full_colour, gradient, ink, photograph, png
+
+SVG = "{http://www.w3.org/2000/svg}"
+GREY = "#9a9a9a"
+
+
+def rgb(text: str) -> tuple[int, int, int]:
+    return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
+
+
+def contrast(a: str, b: str) -> float:
+    def luminance(text: str) -> float:
+        parts = [part / 255 for part in rgb(text)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((luminance(a), luminance(b)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.3, 0.5, 0.8, 1.0, 7.0])
+def test_positive_is_red_negative_is_blue_and_zero_is_white(share):
+    red, _, blue = rgb(colour(2 * share, True, 2.0))
+    assert red > blue
+    red, _, blue = rgb(colour(-2 * share, True, 2.0))
+    assert blue > red
+    assert colour(0.0, True, 2.0) == colour(0.0, False, 2.0) == "#ffffff"
+
+
+@pytest.mark.parametrize(("signed", "direction"), [(True, 1), (True, -1), (False, 1)])
+def test_larger_is_darker_without_exception(signed, direction):
+    shades = [contrast(colour(direction * k / LEVELS, signed, 1.0), "#ffffff") for k in range(LEVELS + 1)]
+    assert all(a < b for a, b in itertools.pairwise(shades))
+
+
+def test_beyond_full_colour_there_is_no_other_colour():
+    assert colour(5.0, True, 1.0) == colour(1.0, True, 1.0)
+    assert colour(-5.0, True, 1.0) == colour(-1.0, True, 1.0)
+
+
+def test_a_method_without_sign_draws_a_negative_number_as_nothing():
+    assert colour(-1.0, False, 1.0) == "#ffffff"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("signed", [True, False])
+def test_undefined_is_grey_and_grey_is_nothing_else(value, signed):
+    assert colour(value, signed, 1.0) == GREY
+    assert colour(value, signed, 0.0) == GREY
+    assert GREY not in {colour(v, signed, 1.0) for v in np.linspace(-1, 1, 999)}
+
+
+def test_text_can_be_read_on_every_colour():
+    for signed in (True, False):
+        for value in np.linspace(-1, 1, 401):
+            background = colour(float(value), signed, 1.0)
+            assert contrast(background, ink(background)) >= 4.5
+
+
+def test_full_colour_is_the_99th_percentile_of_magnitudes():
+    values = np.random.default_rng(0).standard_normal((40, 50))
+    assert full_colour(values) == np.percentile(np.abs(values), 99)
+    values[0, 0] = np.nan
+    assert full_colour(values) == np.percentile(np.abs(values[np.isfinite(values)]), 99)
+
+
+def test_full_colour_of_a_lonely_spike_is_the_spike_and_of_nothing_is_zero():
+    spike = np.zeros((20, 20))
+    spike[3, 4] = -7.0
+    assert full_colour(spike) == 7.0
+    assert full_colour(np.zeros(3)) == full_colour(np.full(3, np.nan)) == full_colour([]) == 0.0
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_a_heatmap_shows_the_colour_of_every_number(signed):
+    values = np.random.default_rng(1).standard_normal((8, 9))
+    values[2, 3] = np.nan
+    picture = Image.open(io.BytesIO(heatmap_png(values, signed))).convert("RGB")
+    assert picture.size == (9, 8)
+    for y, x in np.ndindex(8, 9):
+        assert picture.getpixel((x, y)) == rgb(colour(values[y, x], signed, full_colour(values)))
+
+
+def test_all_heatmaps_share_one_colour_scale_and_it_is_the_legends():
+    palettes = {tuple(heatmap(np.full((2, 2), v), True).getpalette() or ()) for v in (0.0, 1e-9, -5.0, 1e9)}
+    assert len(palettes) == 1
+    anchors = re.findall("#[0-9a-f]{6}", gradient(signed=True))
+    assert anchors == [colour(v, True, 1.0) for v in np.linspace(-1, 1, 11)]
+
+
+def test_a_map_of_zeros_is_white():
+    assert heatmap(np.zeros((4, 4)), True).convert("RGB").getcolors() == [(16, (255, 255, 255))]
+
+
+def test_a_large_map_is_averaged_down_and_keeps_its_proportions():
+    blocks = np.kron(np.array([[1.0, -1.0, 0.0]]), np.ones((200, 200)))
+    small = heatmap(blocks, True, side=30).convert("RGB")
+    assert small.size == (30, 10)
+    assert [small.getpixel((x, 5)) for x in (5, 15, 25)] == [rgb(colour(v, True, 1.0)) for v in (1.0, -1.0, 0.0)]
+
+
+def test_enlarging_repeats_pixels_and_invents_none():
+    values = np.random.default_rng(2).standard_normal((8, 6))
+    small, large = (np.asarray(heatmap(values, True, 224, enlarge=big).convert("RGB")) for big in (False, True))
+    assert large.shape == (224, 168, 3)
+    assert (large == np.kron(small, np.ones((28, 28, 1), dtype=np.uint8))).all()
+
+
+def test_a_grey_picture_stays_as_it_is_and_a_coloured_one_nearly():
+    grey = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
+    assert (np.asarray(photograph(grey)) == grey).all()
+    y, x = np.mgrid[:224, :224]
+    colours = np.stack([y, x, (x + y) // 2], axis=2).astype(np.uint8)
+    shown = np.asarray(photograph(colours).convert("RGB"))
+    assert np.abs(shown.astype(int) - colours).mean() < 8
+
+
+def test_the_same_picture_gives_the_same_bytes():
+    values = np.random.default_rng(3).standard_normal((30, 30))
+    assert heatmap_png(values, True) == heatmap_png(values.copy(), True)
+    pixels = np.random.default_rng(3).integers(0, 256, (30, 30, 3)).astype(np.uint8)
+    assert png(photograph(pixels)) == png(photograph(pixels.copy()))
+
+
+# -- agreement
+
+
+def pairs(values: dict[tuple[str, str], list[float]], measure: str = "rho") -> pd.DataFrame:
+    return pd.DataFrame(
+        {"method_a": a, "baseline_a": "none", "method_b": b, "baseline_b": "zero" if b == "c" else "none"}
+        | {"measure": measure, "example": str(i), "value": value}
+        for (a, b), row in values.items()
+        for i, value in enumerate(row)
+    )
+
+
+def test_the_matrix_is_the_mean_over_examples_in_both_triangles():
+    nan = float("nan")
+    frame = pairs({("a", "b"): [0.5, nan, -0.1], ("a", "c"): [nan, nan, nan], ("b", "c"): [0.0, 0.0, 0.6]})
+    matrix = agreement_matrix(pd.concat([frame, pairs({("a", "b"): [1.0]}, "other")]), "rho")
+    assert matrix.names == ("a", "b", "c / zero")
+    expected = np.array([[nan, 0.2, nan], [0.2, nan, 0.2], [nan, 0.2, nan]])
+    np.testing.assert_allclose(matrix.means, expected)
+    assert matrix.defined[0].tolist() == [0, 2, 0]
+    assert matrix.undefined[0].tolist() == [0, 1, 3]
+
+
+def test_the_drawn_matrix_leaves_the_diagonal_blank_and_dashes_the_undefined():
+    nan = float("nan")
+    frame = pairs({("a", "b"): [0.5], ("a", "c"): [nan], ("b", "c"): [-0.5]})
+    root = ET.fromstring(agreement_svg(frame, "rho", [-1, 1]))
+    groups = root.findall(f"{SVG}g")
+    assert len(groups) == 6
+    shown = [group.findtext(f"{SVG}text") for group in groups]
+    assert shown == ["0.50", "–", "0.50", "-0.50", "–", "-0.50"]
+    fills = [group.find(f"{SVG}rect").get("fill") for group in groups]
+    assert fills[0] == colour(0.5, True, 1.0)
+    assert fills[3] == colour(-0.5, True, 1.0)
+    titles = [group.findtext(f"{SVG}title") for group in groups]
+    assert titles[1] == "a and c / zero: – (mean of 0 examples, undefined for 1)"
+    assert "a and b: 0.5" in (root.get("aria-label") or "")
+
+
+def test_a_measure_from_zero_to_one_has_no_blue_side():
+    root = ET.fromstring(agreement_svg(pairs({("a", "b"): [0.5]}), "iou", [0, 1]))
+    assert not root.findall(f"{SVG}g")
+    root = ET.fromstring(agreement_svg(pairs({("a", "b"): [0.5]}, "iou"), "iou", [0, 1]))
+    assert root.find(f"{SVG}g/{SVG}rect").get("fill") == colour(0.5, False, 1.0)
+
+
+def test_names_in_the_matrix_are_text_whatever_they_hold():
+    name = '<b>&"x"'
+    text = agreement_svg(pairs({(name, "b"): [1.0]}), "rho")
+    assert "<b>" not in text
+    assert name in [element.text for element in ET.fromstring(text).iter(f"{SVG}title")]
+
+
+# -- intervals
+
+
+@pytest.mark.parametrize(
+    "values", [[0.0, 1.0], [-3e-7, 2e-7], [1e9, 5e9], [0.31, 0.32, 0.329], [5.0], [0.0], [-2.0], [1.0, 1.0 + 1e-15]]
+)
+def test_an_axis_holds_all_values_and_a_few_round_ticks(values):
+    axis = axis_over([*values, float("nan")])
+    assert axis is not None
+    assert axis.low <= min(values) <= max(values) <= axis.high
+    assert 3 <= len(axis.ticks) <= 6
+    assert all(axis.low - 1e-9 * abs(axis.low) <= tick <= axis.high + 1e-9 * abs(axis.high) for tick in axis.ticks)
+    assert len({f"{tick:g}" for tick in axis.ticks}) == len(axis.ticks)
+
+
+def test_without_any_number_there_is_no_axis():
+    assert axis_over([float("nan"), float("inf")]) is None
+
+
+def test_dots_and_whiskers_stand_where_the_axis_says():
+    axis = axis_over([0.0, 8.0])
+    assert axis is not None
+    labels = ET.fromstring(axis_svg(axis)).findall(f"{SVG}text")
+    at = {float(label.text or "nan"): float(label.get("x") or "nan") for label in labels}
+    row = ET.fromstring(interval_svg(axis, 5.0, 2.5, 7.5, floor=0.0))
+    assert float(row.find(f"{SVG}circle").get("cx")) == pytest.approx(at[5.0], abs=0.01)
+    whisker = next(line for line in row.findall(f"{SVG}line") if line.get("y1") == line.get("y2"))
+    assert [float(whisker.get(end)) for end in ("x1", "x2")] == pytest.approx([at[2.5], at[7.5]], abs=0.01)
+    dashed = next(line for line in row.findall(f"{SVG}line") if line.get("stroke-dasharray"))
+    assert float(dashed.get("x1")) == pytest.approx(at[0.0], abs=0.01)
+
+
+def test_what_is_undefined_is_not_drawn():
+    axis, nan = axis_over([0.0, 10.0]), float("nan")
+    assert axis is not None
+    assert ET.fromstring(interval_svg(axis, nan, nan, nan)).find(f"{SVG}circle") is None
+    assert 'stroke-width="2"' not in interval_svg(axis, 5.0, nan, nan)
+
+
+# -- series
+
+
+def test_a_series_is_drawn_over_the_colours_of_its_steps():
+    curve, values = np.array([[0.0, 1.0, 0.5]]), np.array([1.0, -1.0, 0.0])
+    root = ET.fromstring(series_svg(curve, values, True, "a & b"))
+    data = base64.b64decode(root.find(f"{SVG}image").get("href").split(",")[1])
+    spans = Image.open(io.BytesIO(data)).convert("RGB")
+    assert spans.size == (3, 1)
+    assert [spans.getpixel((x, 0)) for x in range(3)] == [rgb(colour(v, True, 1.0)) for v in values]
+    points = [tuple(map(float, point.split(","))) for point in root.find(f"{SVG}polyline").get("points").split()]
+    assert [x for x, _ in points] == [60, 180, 300]
+    (_, low), (_, high), (_, middle) = points
+    assert high < middle < low  # the larger, the higher up
+    assert middle == pytest.approx((low + high) / 2)
+
+
+def test_a_long_series_keeps_its_peaks():
+    curve = np.zeros((1, 50_000))
+    curve[0, 31_234] = 1.0
+    text = series_svg(curve, np.zeros(50_000), True, "long")
+    points = ET.fromstring(text).find(f"{SVG}polyline").get("points").split()
+    assert len(points) <= 600
+    assert min(float(point.split(",")[1]) for point in points) == 3
+    assert len(text) < 40_000
+
+
+def test_channels_stand_below_each_other():
+    lines = ET.fromstring(series_svg(np.zeros((3, 4)), None, True, "x")).findall(f"{SVG}polyline")
+    heights = {float(line.get("points").split()[0].split(",")[1]) for line in lines}
+    assert sorted(heights) == [20, 60, 100]
+
+
+# -- series
+
+
+def test_the_spans_of_windows_are_set_off_and_tell_their_steps_and_their_attribution():
+    curves, values = np.zeros((2, 7)), np.array([2.0, 2, 2, -1, -1, -1, 0.5])
+    root = ET.fromstring(series_svg(curves, values, True, "s", [0, 0, 0, 1, 1, 1, 2]))
+    boxes = root.findall(f"{SVG}rect")
+    assert [box.findtext(f"{SVG}title") for box in boxes] == ["steps 0 to 2: 2", "steps 3 to 5: -1", "step 6: 0.500"]
+    width = float(root.get("width"))
+    places = [(float(box.get("x")), float(box.get("width"))) for box in boxes]
+    np.testing.assert_allclose(
+        places, [(0, width * 3 / 7), (width * 3 / 7, width * 3 / 7), (width * 6 / 7, width / 7)], 1e-3
+    )
+    borders = [float(line.get("x1")) for line in root.findall(f"{SVG}line")]
+    np.testing.assert_allclose(borders, [width * 3 / 7, width * 6 / 7], 1e-3)
+
+
+def test_what_lies_between_features_says_nothing():
+    root = ET.fromstring(series_svg(np.zeros((1, 4)), np.zeros(4), True, "s", [0, 0, -1, 1]))
+    assert [box.findtext(f"{SVG}title") for box in root.findall(f"{SVG}rect")] == ["steps 0 to 1: 0", "step 3: 0"]
+
+
+@pytest.mark.parametrize("features", [None, [0, 1, 2, 3], [0, 0]])
+def test_single_steps_have_no_borders(features):
+    root = ET.fromstring(series_svg(np.zeros((1, 4)), np.ones(4), True, "s", features))
+    assert root.findall(f"{SVG}rect") == root.findall(f"{SVG}line") == []
+
+
+def test_what_rounds_to_zero_has_no_sign():
+    row = {
+        "measure": "pearson",
+        "method_a": "one",
+        "method_b": "other",
+        "baseline_a": "",
+        "baseline_b": "",
+        "example": 0,
+    }
+    frame = pd.DataFrame([row | {"value": -0.001}])
+    assert ">0.00<" in agreement_svg(frame, "pearson", (-1.0, 1.0))
+    table = agreement_table(frame.assign(model="m", dataset="d", seed=0), "pearson")
+    assert list(table.columns[1].cells) == ["·", "0.00"]

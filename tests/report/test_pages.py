@@ -1,0 +1,381 @@
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from parsed_page import Page
+from PIL import Image
+from written_studies import CELLS, METRICS, NAIVE, WORDS, write_study
+
+import xaiexp.report
+from xaiexp.errors import ResourceError
+from xaiexp.report import build, export_pictures, find_studies
+from xaiexp.report.images import colour
+from xaiexp.report.wording import cell, number
+
+DASH = "–"
+FILES = ["config.yaml", "record.json", "cells.parquet", "scores.parquet", "agreement.parquet", "summary.csv", "gallery"]
+
+
+@pytest.fixture
+def page(tmp_path):
+    def make(*folders: Path, title: str | None = None) -> Page:
+        return Page(build(folders, tmp_path / "report.html", title).read_text(encoding="utf-8"))
+
+    return make
+
+
+@pytest.fixture(params=["image", "text", "table", "series"])
+def modality(request):
+    return request.param
+
+
+def test_every_row_of_the_summary_is_there_with_its_numbers(tmp_path, page):
+    folder = write_study(tmp_path / "s")
+    shown = page(folder).results()
+    summary = pd.read_csv(folder / "summary.csv", keep_default_na=False, na_values={"mean": "", "low": "", "rank": ""})
+    assert len(shown) == len(METRICS)
+    for (_, rows), table in zip(summary.groupby("metric", sort=False), shown, strict=True):
+        printed = {row[0].removesuffix(" floor"): row for row in table}
+        assert len(printed) == len(rows)
+        for _, row in rows.iterrows():
+            name, mean, _, interval, n, undefined, rank = printed[cell(row["method"], row["baseline"])]
+            assert mean == (f"{row['mean']:#.3g}" if row["mean"] == row["mean"] else DASH)
+            assert (interval == DASH) == (row["low"] != row["low"])
+            assert (n, undefined) == (str(row["n"]), str(row["undefined"]))
+            assert rank.removesuffix(" (tie)") == (DASH if row["rank"] != row["rank"] else f"{row['rank']:g}")
+            assert name.endswith("floor") == (row["method"] == "random")
+
+
+def test_the_best_comes_first_in_the_direction_of_the_metric(tmp_path, page):
+    infidelity, insertion, _ = page(write_study(tmp_path / "s")).results()
+    assert [float(row[1]) for row in infidelity] == sorted(float(row[1]) for row in infidelity)
+    assert [float(row[1]) for row in insertion] == sorted((float(row[1]) for row in insertion), reverse=True)
+
+
+def test_directions_are_said_in_words(tmp_path, page):
+    text = page(write_study(tmp_path / "s")).text
+    for words in ("Lower is better", "Higher is better", "Describes: neither end is better"):
+        assert text.count(words) == 1
+
+
+def test_equal_ranks_are_called_ties_and_others_are_not(tmp_path, page):
+    infidelity = page(write_study(tmp_path / "s")).results()[0]
+    assert [row[-1] for row in infidelity] == ["1 (tie)", "1 (tie)", "2", "3", "4"]
+
+
+def test_an_undefined_mean_is_a_dash_and_no_zero(tmp_path, page):
+    sparseness = page(write_study(tmp_path / "s")).results()[2]
+    assert sparseness[-1] == ["random floor", DASH, "", DASH, "0", "16", DASH]
+
+
+def test_undefined_values_are_counted_among_the_problems(tmp_path, page):
+    text = page(write_study(tmp_path / "s")).text
+    assert "19 undefined scores, left out of the means" in text
+    assert "occlusion / zero: 3" in text
+
+
+@pytest.mark.parametrize("value", [float("nan"), np.float64("nan"), None, pd.NA, np.float32("nan")])
+def test_no_undefined_value_reads_as_a_number(value):
+    assert number(value) == DASH
+
+
+def test_failed_and_skipped_cells_and_warnings_stand_before_the_results(tmp_path, page):
+    failures = {"saliency": ("failed", "it broke & fell"), "occlusion": ("skipped", "no <layer>")}
+    failures["random"] = ("done", "delta 0.3 of 1")
+    shown = page(write_study(tmp_path / "s", failures=failures))
+    for words in (
+        "1 failed cell",
+        "it broke & fell",
+        "1 skipped cell",
+        "no <layer>",
+        "1 cell with a warning",
+        "delta 0.3",
+    ):
+        assert shown.text.index(words) < shown.text.index("Mean over examples")
+    assert shown.text.index("1 failed cell") < shown.text.index("1 skipped cell")
+
+
+def test_a_good_study_has_no_problems(tmp_path, page):
+    folder = write_study(tmp_path / "s", cells=CELLS[:2])
+    assert "Problems" not in page(folder).text
+
+
+def test_text_from_the_data_is_never_markup(tmp_path, page, modality):
+    folder = write_study(tmp_path / "s", modality, model="<img src=x>", cells=[*CELLS, ("<u>m</u>", '"b"')])
+    shown = page(folder, title="<title>&")
+    assert {tag for tag, _ in shown.tags} & {"script", "u", "i"} <= {"i"}
+    assert "<script" not in shown.source
+    assert NAIVE in shown.text
+    assert "<img src=x>" in shown.text
+    assert "<u>m</u>" in shown.text
+    assert "<i>not html</i>" in shown.text
+    assert [attributes for tag, attributes in shown.tags if tag == "img" and attributes["src"] == "x"] == []
+
+
+def test_tokens_stand_in_their_place_joined_and_escaped(tmp_path, page):
+    text = page(write_study(tmp_path / "s", "text")).text
+    assert '[CLS] an unbearably good film & <b> "quoted" [SEP]' in text
+    assert "##" not in text
+
+
+def test_special_tokens_have_no_colour_and_the_others_have_that_of_their_number(tmp_path, page):
+    folder = write_study(tmp_path / "s", "text", cells=CELLS[1:2], examples=1)
+    arrays = {"0-integrated_gradients-zero": np.array([1, -1, 0, 0.5, 0, 0, 0, 0, 1], dtype=np.float32)}
+    np.savez(folder / "gallery" / "gallery.npz", **arrays)
+    spans = [a for tag, a in page(folder).tags if tag == "span" and ("title" in a or "style" in a) and "role" not in a]
+    coloured = [a for a in spans if a.get("class") != "special"]
+    assert len(coloured) == len(WORDS) - 2
+    assert [a["style"] for a in coloured[:3]] == [
+        "background:#67001f;color:#ffffff",
+        "background:#053061;color:#ffffff",
+        "background:#ffffff;color:#000000",
+    ]
+    assert not any("style" in a for a in spans if a.get("class") == "special")
+
+
+@pytest.mark.parametrize(
+    ("tokens", "text"),
+    [
+        (["▁An", "▁un", "ful", "filled", "▁wish"], "An unfulfilled wish"),
+        (["An", "Ġun", "ful", "filled", "Ġwish"], "An unfulfilled wish"),
+        (["an", "un", "##ful", "##filled", "wish"], "an unfulfilled wish"),
+    ],
+)
+def test_subwords_of_every_usual_tokenizer_are_joined(tmp_path, page, tokens, text):
+    folder = write_study(tmp_path / "s", "text", examples=1)
+    file = folder / "gallery" / "gallery.json"
+    described = json.loads(file.read_text(encoding="utf-8"))
+    described["examples"][0] |= {"tokens": tokens, "token_feature": list(range(5))}
+    file.write_text(json.dumps(described), encoding="utf-8")
+    assert text in page(folder).text
+
+
+def test_the_ten_largest_bars_are_shown_in_order_to_their_side(tmp_path, page):
+    folder = write_study(tmp_path / "s", "table", cells=CELLS[1:2], examples=1)
+    values = np.arange(30, dtype=np.float32) * np.where(np.arange(30) % 2, -1, 1)
+    np.savez(folder / "gallery" / "gallery.npz", **{"0-integrated_gradients-zero": values})
+    shown = page(folder)
+    bars = next(table for table in shown.tables if table[0][0].startswith("mean radius of 29"))
+    assert [row[2] for row in bars] == ["-29", "28", "-27", "26", "-25", "24", "-23", "22", "-21", "20"]
+    assert bars[0][0].replace("\xa0", " ") == "mean radius of 29 = 29.5"
+    assert "+ 20 more" in shown.text
+    styles = [a["style"] for tag, a in shown.tags if tag == "i"]
+    assert styles[:2] == [
+        f"width:50.0%;margin-left:0.0%;background:{colour(-0.75, True, 1.0)}",
+        f"width:48.3%;margin-left:50%;background:{colour(0.75, True, 1.0)}",
+    ]
+
+
+def test_an_example_says_what_was_explained_and_what_came_out(tmp_path, page):
+    text = page(write_study(tmp_path / "s")).text
+    line = text[text.index("example 1") :][:400]
+    for part in ("explained class: ", f"{NAIVE} (1)", "predicted: ", "label: ", "logit: 3.25", "probability: 0.750"):
+        assert part in line
+    assert text.count("predicted wrongly") == 1  # example 0; example 1 is right and the label of 2 is unknown
+
+
+def test_every_cell_of_an_example_shows_its_own_scores(tmp_path, page):
+    folder = write_study(tmp_path / "s", examples=1)
+    scores = pd.read_parquet(folder / "scores.parquet")
+    mine = scores[(scores["example"] == "e0")]
+    small = [table for table in page(folder).tables if len(table[0]) == 2 and table[0][0] in METRICS]
+    assert len(small) == len(CELLS)
+    for (method, baseline), table in zip(CELLS, small, strict=True):
+        rows = mine[(mine["method"] == method) & (mine["baseline"] == baseline)]
+        assert table == [[metric, number(value)] for metric, value in zip(rows["metric"], rows["value"], strict=True)]
+
+
+def test_the_page_needs_no_network_and_no_script(tmp_path, page, modality):
+    shown = page(write_study(tmp_path / "s", modality), write_study(tmp_path / "t", modality))
+    for tag, attributes in shown.tags:
+        assert tag not in {"script", "link", "iframe", "object", "embed", "base", "form"}
+        for name in ("src", "href", "srcset", "data", "action", "poster"):
+            assert (attributes.get(name) or "#").startswith(("#", "data:image/png;base64,"))
+        assert not any(name.startswith("on") for name in attributes)
+    assert "@import" not in shown.source
+    assert not re.search(r"url\((?!data:)", shown.source)
+
+
+def test_the_page_can_be_read_aloud_and_walked(tmp_path, page, modality):
+    shown = page(write_study(tmp_path / "s", modality), write_study(tmp_path / "t", modality, seed=1))
+    ids = shown.ids()
+    assert len(ids) == len(set(ids))
+    for tag, attributes in shown.tags:
+        if tag == "th":
+            assert attributes.get("scope") in ("row", "col")
+        if tag == "img":
+            assert attributes["alt"]
+        if tag == "svg":
+            assert attributes["aria-label"]
+        if (attributes.get("href") or "").startswith("#"):
+            assert attributes["href"][1:] in ids
+
+
+@pytest.mark.parametrize("gone", [c for k in (1, 2, 6) for c in itertools.combinations(FILES, k)], ids=" ".join)
+def test_a_crashed_study_is_reported_with_what_is_left(tmp_path, page, gone):
+    folder = write_study(tmp_path / "s", examples=1)
+    for name in gone:
+        shutil.rmtree(folder / name) if (folder / name).is_dir() else (folder / name).unlink()
+    shown = page(folder)
+    for name in gone:
+        assert f"{name}\nmissing (" in shown.text.replace("\n\n", "\n")
+    if "gallery" not in gone:
+        assert sum(tag == "img" for tag, _ in shown.tags) == 1 + len(CELLS)
+    if "summary.csv" not in gone or "scores.parquet" not in gone:
+        assert [len(table) for table in shown.results()] == [len(CELLS)] * len(METRICS)
+    if "agreement.parquet" not in gone:
+        assert "rank_correlation" in shown.text
+
+
+def test_means_are_made_from_the_scores_where_the_summary_is_missing(tmp_path, page):
+    folder = write_study(tmp_path / "s")
+    whole = page(folder).results()
+    (folder / "summary.csv").unlink()
+    left = page(folder).results()
+    for before, after in zip(whole, left, strict=True):
+        kept = [0, 1, 4, 5]
+        assert sorted([row[k] for k in kept] for row in before) == sorted([row[k] for k in kept] for row in after)
+        assert {row[3] for row in after} == {row[6] for row in after} == {DASH}
+
+
+@pytest.mark.parametrize(("status", "words"), [("failed", "disk <full>"), ("running", "did not finish")])
+def test_how_a_study_ended_is_said_first(tmp_path, page, status, words):
+    folder = write_study(tmp_path / "s")
+    record = json.loads((folder / "record.json").read_text()) | {"status": status, "error": "disk <full>"}
+    (folder / "record.json").write_text(json.dumps(record))
+    text = page(folder).text
+    assert words in text
+    assert text.index(words) < text.index("undefined scores")
+
+
+@pytest.mark.parametrize(
+    "content", ["{}", '{"study": null, "passes": 3, "metrics": [], "methods": {"random": 1}}', "[]"]
+)
+def test_a_record_that_says_little_is_enough(tmp_path, page, content):
+    folder = write_study(tmp_path / "s")
+    (folder / "record.json").write_text(content)
+    assert [len(table) for table in page(folder).results()] == [len(CELLS)] * len(METRICS)
+
+
+def test_a_gallery_that_lacks_a_map_says_so(tmp_path, page):
+    folder = write_study(tmp_path / "s", examples=1)
+    file = folder / "gallery" / "gallery.npz"
+    with np.load(file) as arrays:
+        kept = {name: arrays[name] for name in arrays.files if "occlusion" not in name}
+    np.savez(file, **kept)
+    assert "its map is missing from the gallery" in page(folder).text
+
+
+def test_several_studies_are_compared_and_told_apart(tmp_path, page):
+    folders = [
+        write_study(tmp_path / "sweep" / f"{i}", model=model, seed=seed, examples=1)
+        for i, (model, seed) in enumerate(itertools.product(["digits_cnn", "digits_mlp"], [0, 1]))
+    ]
+    assert find_studies(tmp_path) == folders
+    shown = page(*folders)
+    compared = [table for table in shown.tables if table[0][0] == "method / baseline" and table[0][1][:2] == "1."]
+    names = [f"{model} on digits, seed {seed}" for model in ("digits_cnn", "digits_mlp") for seed in (0, 1)]
+    assert len(compared) == len(METRICS)
+    for table, metric in zip(compared, METRICS, strict=True):
+        assert table[0][1:5] == [f"{place}. {name}" for place, name in enumerate(names, start=1)]
+        assert [row[0] for row in table[1:]] == [cell(*pair) for pair in CELLS]
+        for place, folder in enumerate(folders, start=1):
+            summary = pd.read_csv(folder / "summary.csv")
+            means = summary[summary["metric"] == metric]["mean"]
+            assert [row[place] for row in table[1:]] == [number(mean) for mean in means]
+    assert [row[5] for row in compared[0]] == ["first in", "4 of 4", "4 of 4", "0 of 4", "0 of 4", "0 of 4"]
+    assert len(compared[2][0]) == 5  # sparseness ranks nothing
+
+
+def test_studies_of_one_name_are_told_apart_by_their_folders(tmp_path, page):
+    shown = page(write_study(tmp_path / "one"), write_study(tmp_path / "two"))
+    assert "digits_cnn on digits, seed 0 (one)" in shown.text
+    assert "digits_cnn on digits, seed 0 (two)" in shown.text
+
+
+def test_the_same_studies_give_the_same_bytes(tmp_path, modality):
+    folder = write_study(tmp_path / "s", modality)
+    a = build([folder], tmp_path / "a.html").read_bytes()
+    b = build([folder], tmp_path / "new" / "b.html").read_bytes()
+    assert a == b
+
+
+def test_a_page_of_many_noisy_pictures_stays_small(tmp_path):
+    cells = [(f"method_{k}", "zero") for k in range(10)]
+    folder = write_study(tmp_path / "s", side=224, examples=8, cells=cells)
+    assert build([folder], tmp_path / "r.html").stat().st_size < 4 * 2**20
+
+
+def test_a_large_sweep_shows_fewer_examples_and_says_so(tmp_path, page):
+    folders = [write_study(tmp_path / str(k), seed=k) for k in range(9)]
+    assert "2 of 3 examples are shown; this study's own report shows all." in page(*folders).text
+
+
+def test_the_report_appears_whole_or_not_at_all(tmp_path, monkeypatch):
+    folder, out = write_study(tmp_path / "s"), tmp_path / "out" / "report.html"
+    build([folder], out)
+    before = out.read_bytes()
+
+    def full(self, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(ResourceError, match="cannot be written") as caught:
+        build([folder], out, title="another")
+    assert "No space left on device" in str(caught.value)
+    assert out.read_bytes() == before
+    assert [file.name for file in out.parent.iterdir()] == ["report.html"]
+
+
+def test_a_report_over_nothing_is_the_users_error(tmp_path):
+    with pytest.raises(ResourceError, match="no study"):
+        build([], tmp_path / "r.html")
+    with pytest.raises(ResourceError, match="no study is here"):
+        build([tmp_path], tmp_path / "r.html")
+    assert not (tmp_path / "r.html").exists()
+
+
+def test_a_report_can_be_read_by_others(tmp_path):
+    out = build([write_study(tmp_path / "s")], tmp_path / "r.html")
+    assert out.stat().st_mode & 0o777 == 0o644
+
+
+def test_the_templates_travel_with_the_package():
+    names = {file.name for file in (Path(xaiexp.report.__file__).parent / "templates").iterdir()}
+    assert names == {"comparison.html", "examples.html", "page.html", "study.html", "style.html"}
+
+
+def test_every_picture_can_be_had_as_a_file(tmp_path, modality):
+    folder = write_study(tmp_path / "s", modality, examples=2)
+    before = {file.name for file in folder.iterdir()}
+    files = export_pictures(folder)
+    assert {file.name for file in folder.iterdir()} - before == {"pictures"}
+    assert all(file.is_file() for file in files)
+    names = [file.relative_to(folder / "pictures").as_posix() for file in files]
+    assert names[:2] == ["agreement/rank_correlation.svg", "agreement/sign_agreement.svg"]
+    ending = {"image": "png", "series": "svg"}.get(modality)
+    cells = ["saliency", "integrated_gradients_zero", "integrated_gradients_blur", "occlusion_zero", "random"]
+    expected = [f"examples/{i}_example_{i}/{name}.{ending}" for i in range(2) for name in cells] if ending else []
+    assert [name for name in names[2:] if "input" not in name] == expected
+    if modality == "image":
+        with Image.open(folder / "pictures/examples/0_example_0/occlusion_zero.png") as picture:
+            assert picture.size == (224, 224)
+
+
+def test_a_name_from_the_data_leads_no_picture_out_of_its_folder(tmp_path):
+    folder = write_study(tmp_path / "s", examples=1)
+    file = folder / "gallery" / "gallery.json"
+    described = json.loads(file.read_text(encoding="utf-8"))
+    described["examples"][0]["name"] = "../../../evil /\\:*?.jpg"
+    described["examples"][0]["maps"][0]["method"] = "../up"
+    file.write_text(json.dumps(described), encoding="utf-8")
+    for picture in export_pictures(folder):
+        assert picture.resolve().is_relative_to(folder / "pictures")
+        assert not set(picture.name) & set(' /\\:*?"')

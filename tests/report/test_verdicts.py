@@ -1,0 +1,234 @@
+"""What a report says of the order of the methods, the removals, and where the differences come from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import xaiexp
+from xaiexp.cli import app as cli
+from xaiexp.report import build
+from xaiexp.report.diagrams import cliques, critical_difference_svg
+from xaiexp.report.results import agreements
+from xaiexp.report.seeds import pooled
+from xaiexp.report.studies import Gallery, StudyFolder, read_study
+from xaiexp.report.verdicts import judgements, sources
+from xaiexp.report.wording import number
+from xaiexp.statistics.intervals import bootstrap_interval, crossed_intervals
+
+WORDS = [
+    "model=digits_mlp",
+    "examples=10",
+    "method=[saliency,integrated_gradients,random]",
+    "baseline=[zero,mean]",
+    "metric=[deletion,sparseness]",
+    "agreement=[rank_correlation,kendall_w]",
+    "tracking.uri=off",
+]
+
+
+def test_a_study_says_verdicts_removals_and_sources_in_its_tables_and_on_its_page(workplace):
+    result = xaiexp.run([*WORDS, "removal=[blur,mean]"], quiet=True)
+    said = result.verdicts.set_index("metric")
+    page = (result.path / "report.html").read_text(encoding="utf-8")
+    assert set(said.index) == {"deletion_blur", "deletion_mean", "sparseness", "deletion (removal)"}
+    for words in said["verdict"]:
+        assert words.replace("&", "&amp;").replace(">", "&gt;") in page
+    told = result.summary.set_index("metric")
+    assert (told.loc["sparseness", "verdict"] == said.loc["sparseness", "verdict"]).all()
+    assert told.loc["deletion_blur.shift", "rank"].isna().all()
+    assert "times as far from the data" in page
+    assert "How features are removed" in page
+    (source,) = [s for s in sources([read_study(result.path)]) if s.metric == "deletion"]
+    assert "method explains" in source.sentence
+    assert "removal explains" in source.sentence
+    assert source.sentence in page
+    assert "critical difference" in page
+    assert "All cells together:" in page  # Kendall's W
+    kendall = result.agreement[result.agreement["measure"] == "kendall_w"]
+    assert (kendall["method_a"] == "all").all()
+    assert len(kendall) == 10
+
+
+def test_verdicts_that_a_study_did_not_leave_are_made_from_its_scores(workplace):
+    result = xaiexp.run(WORDS, quiet=True)
+    before = judgements(read_study(result.path))
+    (result.path / "verdicts.csv").unlink()
+    after = judgements(read_study(result.path))
+    assert {k: j.sentence for k, j in before.items()} == {k: j.sentence for k, j in after.items()}
+    assert len(before) == 2
+
+
+def test_a_refused_ranking_shows_no_ranks(workplace, capsys):
+    assert cli.main([*WORDS, "examples=5"]) == cli.DONE
+    out = capsys.readouterr().out
+    assert "5 examples: too few to tell methods apart, at least 6" in out
+    assert "(1)" not in out
+    (page,) = Path("outputs").glob("2*/*/report.html")
+    assert "too few to tell methods apart" in page.read_text(encoding="utf-8")
+    (folder,) = Path("outputs").glob("2*/*")
+    assert pd.read_csv(folder / "verdicts.csv")["refused"].all()
+
+
+def test_studies_are_compared_across_seeds_and_models(workplace):
+    words = [*WORDS, "report=false", "baseline=[zero]"]
+    folders = [
+        xaiexp.run([*words, f"seed={seed}", f"model={model}"], quiet=True).path
+        for model in ("digits_mlp", "digits_cnn")
+        for seed in (0, 1)
+    ]
+    page = build(folders, Path("all.html")).read_text(encoding="utf-8")
+    assert "Verdicts over all seeds" in page
+    assert "deletion, digits_mlp on digits, 2 seeds" in page
+    scores = [pd.read_parquet(folder / "scores.parquet") for folder in folders[:2]]
+    saliency = pd.concat(scores).query("method == 'saliency' and metric == 'deletion'").groupby("example")["value"]
+    means = pooled([read_study(folder) for folder in folders[:2]])
+    (row,) = [row for part in means if part.metric.startswith("deletion,") for row in part.rows if row[0] == "saliency"]
+    mean, low, high = bootstrap_interval(saliency.mean().to_numpy(), seed=0)
+    assert row[1:] == (number(mean), f"{number(low)} to {number(high)}")
+    assert "Agreement of each cell with itself across seeds" in page
+    assert "Agreement of each cell with itself across models" in page
+    (source,) = [s for s in sources([read_study(f) for f in folders]) if s.metric == "deletion"]
+    assert "model explains" in source.sentence
+    assert "seed explains" in source.sentence
+
+
+def test_maps_that_do_not_depend_on_the_seed_agree_wholly_across_seeds_and_noise_does_not(workplace):
+    from xaiexp.report.across import across
+
+    words = [*WORDS, "report=false", "baseline=[zero]"]
+    studies = [read_study(xaiexp.run([*words, f"seed={seed}"], quiet=True).path) for seed in (0, 1)]
+    (part,) = across(studies)
+    rows = {row[0]: row for row in part.rows}
+    assert part.what == "seeds"
+    assert rows["saliency"][1] == "1"
+    assert abs(float(rows["random"][1])) < 0.2
+    assert rows["random"][3] == "10 (1)"
+
+
+@pytest.mark.parametrize(
+    ("ranks", "critical", "want"),
+    [([1.0, 1.5, 2.4, 4.0], 1.0, [(0, 1), (1, 2)]), ([1.0, 5.0], 1.0, []), ([1.0, 1.2, 1.4], 1.0, [(0, 2)])],
+)
+def test_bars_join_the_longest_runs_that_nothing_separates(ranks, critical, want):
+    assert cliques(ranks, critical) == want
+
+
+def test_the_diagram_escapes_names_and_names_every_cell():
+    svg = critical_difference_svg(["a<b", "c & d", "e"], [1.0, 2.0, 3.0], 0.5)
+    assert "a&lt;b" in svg
+    assert "c &amp; d" in svg
+    assert svg.count("<polyline") == 3
+
+
+def study(scores, seed=0, model_seed=0, steps=8):
+    """A study of one metric from ``[cells, N]``, as far as pooling reads it."""
+    parts = [
+        pd.DataFrame(
+            {
+                "model": "net",
+                "dataset": "data",
+                "seed": seed,
+                "method": f"m{k}",
+                "baseline": "none",
+                "metric": "m",
+                "example": [f"e{i:03d}" for i in range(len(row))],
+                "target": 0,
+                "value": row,
+            }
+        )
+        for k, row in enumerate(scores)
+    ]
+    record = {
+        "study": {"model": "net", "dataset": "data", "seed": seed, "examples": len(scores[0])},
+        "model": {"name": "net", "parameters": {"seed": model_seed}},
+        "dataset": {"name": "data", "parameters": {}},
+        "methods": {"m0": {"name": "m0", "parameters": {"steps": steps}}, "m1": {"name": "m1", "parameters": {}}},
+        "metrics": {"m": {"name": "m", "parameters": {}, "higher_is_better": True}},
+    }
+    empty = pd.DataFrame()
+    rows = pd.concat(parts, ignore_index=True)
+    return StudyFolder(Path(), "", record, empty, rows, empty, empty, empty, Gallery(), {})
+
+
+def scored(*shape, draw=0):
+    return np.random.default_rng(draw).normal(size=shape) + 3 * np.arange(shape[0])[:, None]
+
+
+def test_seeds_are_pooled_with_intervals_for_other_seeds():
+    values = np.stack([scored(2, 12, draw=seed) for seed in range(3)], axis=2)
+    (part,) = pooled([study(values[:, :, seed], seed) for seed in range(3)])
+    assert part.metric == "m, net on data, 3 seeds"
+    assert part.sentence.startswith("averaged over these 3 seeds: m1 > m0;")
+    for row, (mean, low, high) in zip(part.rows, crossed_intervals(values, seed=0).T, strict=True):
+        assert row[1:] == (number(mean), f"{number(low)} to {number(high)}")
+
+
+def test_studies_that_differ_in_more_than_seeds_are_not_averaged():
+    parts = pooled([study(scored(2, 12, draw=seed), seed, steps=steps) for steps in (8, 64) for seed in (0, 1)])
+    assert [part.metric for part in parts] == [
+        "m, net on data, 2 seeds (studies 1, 2)",
+        "m, net on data, 2 seeds (studies 3, 4)",
+    ]
+    assert pooled([study(scored(2, 12), 0, steps=8), study(scored(2, 12), 1, steps=64)]) == []
+
+
+def test_seeds_of_components_are_seeds_and_crossed_ones_are_no_independent_draws():
+    (tied,) = pooled([study(scored(2, 12, draw=seed), seed, seed) for seed in (0, 1)])
+    assert tied.metric == "m, net on data, 2 seeds (seed, model.seed)"
+    (alone,) = pooled([study(scored(2, 12, draw=seed), 0, seed) for seed in (0, 1)])
+    assert alone.metric == "m, net on data, 2 seeds (model.seed)"
+    crossed = pooled([study(scored(2, 12, draw=a + 2 * b), a, b) for a in (0, 1) for b in (0, 1)])
+    assert [part.metric for part in crossed] == [
+        "m, net on data, 2 seeds (studies 1, 3)",
+        "m, net on data, 2 seeds (studies 2, 4)",
+    ]
+
+
+def test_a_cell_that_one_of_several_seeds_has_gets_no_interval():
+    whole, part = scored(3, 12), scored(2, 12, draw=1)
+    (told,) = pooled([study(whole, 0), study(part, 1)])
+    assert told.rows[2] == ("m2", number(whole[2].mean()), "–")
+
+
+def test_what_else_differs_is_not_called_a_combination():
+    def summed(**options):
+        found = study(scored(2, 12), **options)
+        means = found.scores.groupby(["model", "dataset", "seed", "method", "baseline", "metric"])["value"].mean()
+        return replace(found, summary=means.rename("mean").reset_index())
+
+    seeds = [summed(seed=seed) for seed in (0, 1)]
+    more = [replace(s, summary=s.summary.assign(mean=[1.0, 9.0 + s.summary["seed"][0]])) for s in seeds]
+    assert "only combinations of these" in sources(more)[0].sentence
+    twice = sources([*more, replace(more[0], summary=more[0].summary.assign(mean=[2.0, 3.0]))])
+    assert "combinations of these, and what else differs" in twice[0].sentence
+
+
+def test_pairs_of_studies_and_targets_of_an_example_are_one_observation(workplace):
+    from xaiexp.report.across import across
+
+    words = [*WORDS, "report=false", "baseline=[zero]", "method=[random]", "target=[0,1]"]
+    studies = [read_study(xaiexp.run([*words, f"seed={seed}"], quiet=True).path) for seed in (0, 1, 2)]
+    ((row,),) = (part.rows for part in across(studies))
+    assert row[3] == "10 (3)"
+
+
+def test_targets_of_an_example_are_one_observation_of_an_agreement():
+    rng = np.random.default_rng(0)
+    values = np.repeat(rng.normal(size=10), 4)
+    rows = pd.DataFrame(
+        {
+            **dict.fromkeys(("method_a", "method_b"), "every method"),
+            **dict.fromkeys(("baseline_a", "baseline_b"), "none"),
+            "measure": "w",
+            "example": np.repeat([f"e{i}" for i in range(10)], 4),
+            "value": values,
+        }
+    )
+    (figure,) = agreements(replace(study(scored(2, 12)), agreement=rows))
+    mean, low, high = bootstrap_interval(values[::4], seed=0)
+    assert f"{number(mean)} [{number(low)}, {number(high)}]" in figure.together

@@ -1,0 +1,77 @@
+"""Batches and handles for tests, as the runner would make them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xaiexp.core.batches import Background, Batch
+from xaiexp.core.draws import Draws
+from xaiexp.core.explanations import Explanation
+from xaiexp.core.feature_map import FeatureMap
+from xaiexp.inference.passes import Handle, Passes
+
+
+def normal(*shape: int, seed: int = 0) -> Tensor:
+    """Random numbers in float64, the same for the same seed."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def element_map(shape: Sequence[int]) -> FeatureMap:
+    """Every element is a feature."""
+    count = int(torch.tensor(list(shape)).prod())
+    return FeatureMap.from_index(torch.arange(count).view(1, *shape), shape)
+
+
+def pixel_map(shape: Sequence[int]) -> FeatureMap:
+    """Every pixel is a feature, its channels added up."""
+    c, h, w = shape
+    return FeatureMap.from_index(torch.arange(h * w).view(1, 1, h, w).expand(1, c, h, w), (h, w))
+
+
+def make_batch(
+    inputs: Tensor,
+    targets: Tensor | int = 0,
+    *,
+    ids: Sequence[str] | None = None,
+    features: FeatureMap | None = None,
+    background: Background | None = None,
+    context: Mapping[str, Tensor] | None = None,
+    modality: Any = None,
+    **extra: Any,
+) -> Batch:
+    """A batch with one feature an element (unless told) and a background of zeros and ones."""
+    n = len(inputs)
+    if modality is None:
+        modality = {2: "table", 3: "series", 4: "image"}.get(inputs.ndim, "table")
+    if background is None:
+        zero = torch.zeros(1, dtype=inputs.dtype)
+        background = Background(modality, pool=None, mean=zero, low=zero, high=zero + 1)
+    return Batch(
+        ids=tuple(ids) if ids is not None else tuple(f"example {i}" for i in range(n)),
+        inputs=inputs,
+        targets=torch.full((n,), targets, dtype=torch.int64) if isinstance(targets, int) else targets,
+        features=features if features is not None else element_map(inputs.shape[1:]),
+        background=background,
+        context=dict(context or {}),
+        **extra,
+    )
+
+
+def bind(module: Any, batch: Batch, *, budget: int | None = None, output: Any = "logit") -> Handle:
+    """The handle of a module over a batch, on the CPU."""
+    return Passes(module, batch_budget=budget).bind(batch, output)
+
+
+def draws(batch: Batch, seed: int = 0) -> Draws:
+    """The random numbers of a batch."""
+    return Draws(seed, batch.ids, batch.device)
+
+
+def explain(batch: Batch, elements: Tensor, **facts: Any) -> Explanation:
+    """An explanation made by hand; signed, complete contributions unless told."""
+    told = {"signed": True, "complete": True, "multiplied_by_inputs": True, **facts}
+    return Explanation("by hand", "none", elements, batch.features, **told)

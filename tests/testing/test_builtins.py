@@ -1,0 +1,198 @@
+"""Every built-in component is under the kit; found in the registry, so that a new one cannot be forgotten."""
+
+from __future__ import annotations
+
+import sys
+
+import hub_folder
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from testing_networks import Trusting
+
+from xaiexp.builtin.models.factory import Factory
+from xaiexp.contract.registry import installed
+from xaiexp.testing import check, laws
+
+BUILT_IN = next(plugin for plugin in installed().plugins if plugin.distribution == "xaiexp").components
+
+# Beside the defaults: what a parameter turns into another component. 70 coalitions are fewer than all of them.
+VARIANTS = {
+    "saliency": [{"absolute": False}],
+    "gradient_shap": [{"n_samples": 7, "stdevs": 0.1}],
+    "guided_ig": [{"n_steps": 21, "fraction": 1.0, "max_dist": 0.3}],
+    "blur_ig": [{"n_steps": 9, "max_sigma": 1.5}],
+    "integrated_gradients": [{"n_steps": 31, "method": "riemann_middle"}],
+    "grad_cam": [{"relu_attributions": True}],
+    "kernel_shap": [{"n_samples": 70}],
+    "lime": [{"n_samples": 70, "alpha": 0.01}],
+    "infidelity": [
+        {"normalize": False, "n_samples": 32},
+        *({"perturbation": kind, "n_samples": 32} for kind in ("noise", "square", "baseline_difference")),
+    ],
+    "deletion": [{"steps": 4, "removal": "zero"}],
+    "aopc": [{"order": order, "steps": 4} for order in ("lerf", "difference")],
+    "road": [{"order": order, "removal": "mean"} for order in ("morf", "lerf", "difference")],
+    "sensitivity_n": [{"removal": "zero", "n_samples": 8}],
+    "monotonicity_nguyen": [{"removal": "marginal"}],
+    "monotonicity_arya": [{"share": True, "steps": 4}],
+    "kendall_tau": [{"of": "magnitudes"}],
+    "feature_agreement": [{"k": 5}],
+    "rank_agreement": [{"k": 5}],
+    "sign_agreement": [{"k": 5}],
+    "signed_rank_agreement": [{"k": 5}],
+    "top_k_iou": [{"k": 5}],
+    "top_k_iou_adjusted": [{"k": 5}],
+    "rank_biased_overlap": [{"p": 0.5}],
+    "ssim": [{"of": "values", "window": 3}],
+    "uniform": [{"n_references": 3}],
+    "gaussian": [{"n_references": 3}],
+    "grid": [{"rows": 4, "columns": 3}],
+    "rise": [{"n_masks": 70, "centered": False}],
+    "slic": [{"n_segments": 5}],
+    "window": [{"size": 4}],
+    "opposite_class": [{"of": "mean"}],
+    "mixture": [{"names": ("zero", "blur")}],
+    "attention_rollout": [{"head_fusion": "max"}, {"head_fusion": "min", "residual": 0.2}],
+    "attention_x_gradient": [{"positive": True}],
+}
+
+# Laws that do not hold, with the reason.
+EXCUSES = {
+    "road": {"exact_is_best": "what stands in for a pixel is imputed from the others: no map is exact for that"},
+    "prediction_gap_important": {"exact_is_best": "noise on fewer features may move the output farther by chance"},
+    "monotonicity_arya": {
+        "direction": "in an additive network every feature adds its own amount in any order, so no order is better",
+        "exact_is_best": "as for direction",
+    },
+    "parameter_randomisation": {
+        "exact_is_best": "a network drawn anew may resemble the trained one for one example by chance"
+    },
+    "effective_complexity": {
+        "direction": "once noise outweighs the contributions almost all features are needed",
+        "exact_is_best": "contributions of both signs cancel: a worse order may keep the score with fewer features",
+    },
+    "monotonicity_nguyen": {
+        "exact_is_best": "removal=marginal: the expected square of a change is no function of one contribution"
+    },
+}
+
+# Laws that say nothing here, with the reason.
+SKIPS = {
+    "defaults": "it has required parameters",
+    "device": "there is no GPU here",
+    "padding": "it takes no texts",
+    "complete": "it does not claim to be complete",
+    "linear_network": "it does not claim to be complete",
+    "passes": "it does not foretell them",
+    "standard_error": "it does not sample",
+    "target": "it asks the network nothing",
+    "output": "it asks the network nothing",
+    "pairs": "it compares all maps at once",
+    "order_of_features": "it reads where features stand",
+}
+
+
+@pytest.fixture(scope="module")
+def resources(tmp_path_factory):
+    """Parameters of the components that need files, by name."""
+    place = tmp_path_factory.mktemp("resources")
+    photos = place / "photos"
+    photos.mkdir()
+    rows = ["file,label,mask"]
+    for i in range(5):
+        pixels = np.random.default_rng(i).integers(0, 255, (6, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(photos / f"{i}.png")
+        Image.fromarray(pixels[..., 0] // 128 * 255).save(photos / f"mask{i}.png")
+        rows.append(f"{i}.png,{i % 2},mask{i}.png")
+    (photos / "labels.csv").write_text("\n".join(rows))
+    (place / "texts.csv").write_text("sentence,label\na good film,1\nbad,0\na film,1\n")
+    lines = [f"{i},{'' if i == 3 else 'xy'[i % 2]},{i % 3 / 2},{['no', 'yes'][i % 2]}" for i in range(30)]
+    (place / "table.csv").write_text("\n".join(["number,category,other,label", *lines]))
+    values = np.random.default_rng(5).normal(size=(12, 2, 9))
+    np.savez(place / "series.npz", x_train=values[:5], y_train=[1, 2] * 2 + [1], x_test=values[5:], y_test=[2] * 7)
+    raw = place / "KMNIST" / "raw"
+    raw.mkdir(parents=True)
+    for part in ("t10k", "train"):
+        pixels = np.random.default_rng(6).integers(0, 255, (4, 28, 28), dtype=np.uint8).tobytes()
+        header = np.array([2051, 4, 28, 28], dtype=">i4").tobytes()
+        (raw / f"{part}-images-idx3-ubyte").write_bytes(header + pixels)
+        (raw / f"{part}-labels-idx1-ubyte").write_bytes(np.array([2049, 4], dtype=">i4").tobytes() + bytes(range(4)))
+    rows = [{"text": f"text {i}", "label": i % 2} for i in range(5)]
+    saved = hub_folder.save(place / "saved", {"test": rows, "train": rows}, {"text": None, "label": ["no", "yes"]})
+    return {
+        "csv": {"path": str(place / "table.csv"), "label_column": "label"},
+        "time_series": {"path": str(place / "series.npz")},
+        "torchvision_dataset": {"which": "KMNIST", "root": str(place)},
+        "hf_dataset": {"path": saved},
+        "image_folder": {"root": str(photos), "classes": ("no", "yes")},
+        "text": {"path": str(place / "texts.csv")},
+        "transformers": {"path": str(language(place / "bert"))},
+        "torchvision": {"arch": "squeezenet1_1", "weights": "none", "classes": 3, "resize": 64, "crop": 64},
+        "shapes_cnn": {"size": 16},  # trains four times as fast
+        "factory": {"target": "testing_networks:small", "modality": "table", "classes": 3},
+    }
+
+
+def language(folder):
+    """A tiny classifier of texts with its tokenizer."""
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    words = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "[MASK]",
+        "a",
+        "good",
+        "film",
+        "bad",
+        "more",
+        "of",
+        "the",
+        "long",
+        "and",
+    ]
+    folder.mkdir()
+    torch.manual_seed(0)
+    config = transformers.BertConfig(
+        vocab_size=len(words),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=40,
+        initializer_range=0.5,
+        num_labels=3,
+    )
+    transformers.AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
+    (folder / "vocab.txt").write_text("\n".join(words))
+    transformers.BertTokenizer(vocab=str(folder / "vocab.txt"), model_max_length=40).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("component", BUILT_IN, ids=lambda c: f"{c.kind}-{c.name}")
+def test_every_built_in_component_keeps_the_laws(component, resources, monkeypatch):
+    monkeypatch.setitem(sys.modules, "datasets", hub_folder.stand_in())  # an optional library
+    given = resources.get(component.name, {})
+    subjects = [(Trusting if component is Factory else component)(**given)]
+    subjects += [component(**variant) for variant in VARIANTS.get(component.name, [])]
+    for subject in subjects:
+        verdicts = check(subject)
+        excused = EXCUSES.get(component.name, {})
+        broken = [v for v in verdicts if v.outcome == "failed" and v.law not in excused]
+        assert [str(v) for v in broken] == [], subject
+        silent = [v for v in verdicts if v.outcome == "skipped" and v.law not in (*SKIPS, *excused)]
+        assert [str(v) for v in silent] == [], subject
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_variants_are_of_components_that_exist(name):
+    assert name in {component.name for component in BUILT_IN}
+
+
+def test_what_may_be_skipped_are_laws():
+    assert set(SKIPS) <= {law.name for kind in ("method", "metric", "model", "agreement") for law in laws(kind)}

@@ -1,0 +1,47 @@
+"""``xaiexp.run``: the study of a command line, from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from xaiexp.api.execute import execute
+from xaiexp.config.compose import composed, plain, to_study
+from xaiexp.contract.registry import installed
+from xaiexp.engine.progress import Meter
+from xaiexp.errors import UserError
+from xaiexp.results.result import Result
+from xaiexp.store.objects import Store
+
+__all__ = ["run"]
+
+
+def run(overrides: Sequence[str] = (), *, quiet: bool = False) -> Result:
+    """Run one study, as ``xaiexp OVERRIDES`` would, and leave the same files.
+
+    Args:
+        overrides: of the configuration: ``["method=[saliency,occlusion]", "examples=16"]``.
+        quiet: show no progress.
+
+    Raises:
+        UserError: whatever is wrong with the request.
+    """
+    if isinstance(overrides, str):
+        raise UserError("overrides", "must be a list of KEY=VALUE", got=overrides, hint=f"as run([{overrides!r}])")
+    cfg = composed(list(overrides))
+    registry = installed()
+    study = to_study(cfg, registry)
+    folder = Path(str(cfg.hydra.run.dir))
+    with Meter(study.describe(), quiet=quiet) as meter:
+        outcome = execute(study, plain(cfg), folder, registry, meter)
+    return Result(
+        outcome.folder,
+        outcome.cells,
+        outcome.scores,
+        outcome.agreement,
+        outcome.summary,
+        outcome.verdicts,
+        outcome.record,
+        Store(Path(study.settings.store).resolve()),
+        outcome.keys,
+    )

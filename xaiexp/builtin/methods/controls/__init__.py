@@ -1,0 +1,17 @@
+"""Maps that do not depend on the model: the floor that every method has to exceed.
+
+``model_free.py`` holds the components; ``sobel_filter.py`` the edge filter.
+"""
+
+from __future__ import annotations
+
+from xaiexp.builtin.methods.controls.model_free import InputMagnitude, Random, Sobel
+from xaiexp.contract.kinds import Component
+
+__all__ = ["COMPONENTS"]
+
+COMPONENTS: tuple[type[Component], ...] = (
+    InputMagnitude,
+    Random,
+    Sobel,
+)

@@ -1,0 +1,121 @@
+"""Gradients at noisy copies of the input: their mean, the mean of their squares, their variance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from xaiexp.contract.kinds import Method
+from xaiexp.core.batches import Batch
+from xaiexp.core.explanations import Cost, Estimate
+from xaiexp.core.parameters import Effort, Range
+from xaiexp.errors import Unsupported
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from xaiexp.core.draws import Draws
+    from xaiexp.inference.passes import Handle
+
+__all__ = ["SmoothGrad", "SmoothGradSquared", "VarGrad"]
+
+
+@dataclass(frozen=True)
+class _Noisy(Method):
+    """What the three share: where the gradients are taken; each says which moment it takes of them."""
+
+    needs = frozenset({"gradients"})
+    reads_baseline = False
+    complete = False
+    multiplied_by_inputs = False
+    precisions = ("fp32", "bf16")  # in fp16 the gradients of a sure probability are rounded to 0
+
+    moment: ClassVar[Literal["mean", "mean square", "variance"]]
+
+    n_samples: Annotated[int, Range(1), Effort(16, 50, 200)] = 50
+    noise_level: Annotated[float, Range(0.0)] = 0.15
+
+    def gradients(self, model: Handle, batch: Batch, rng: Draws) -> Iterator[Tensor]:
+        """Gradients at noisy copies, in pieces ``[N, s, *shape]``.
+
+        Raises:
+            Unsupported: the range of the data is unknown.
+        """
+        x, background = batch.inputs, batch.background
+        if background.low is None or background.high is None:
+            raise Unsupported(f"{self.name} needs the range of the data for its noise_level, and it is unknown here")
+        sigma = self.noise_level * (background.high - background.low).to(x)
+
+        def noisy() -> Iterator[Tensor]:
+            for stretch in model.blocks(self.n_samples):
+                noise = rng.normal("noise", batch.shape, samples=stretch).to(x.dtype).mul_(sigma)
+                yield noise.mul_(batch.features.inside.unsqueeze(1)).add_(x.unsqueeze(1))
+
+        return model.gradients(noisy())
+
+    def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Estimate:
+        """See :meth:`xaiexp.contract.kinds.Method.attribute`.
+
+        Raises:
+            Unsupported: the range of the data is unknown.
+        """
+        from xaiexp.builtin.methods.estimation import Mean, Spread
+
+        like = batch.features, batch.inputs
+        moment = Spread(*like, self.n_samples) if self.moment == "variance" else Mean(*like)
+        for gradients in self.gradients(model, batch, rng):
+            moment.add(gradients.square() if self.moment == "mean square" else gradients)
+        return Estimate(moment.value(), moment.standard_error())
+
+    def passes(self, shape: tuple[int, ...], d: int) -> Cost:
+        """One forward and one backward for each noisy copy."""
+        return Cost(1, 1) * self.n_samples
+
+
+@dataclass(frozen=True)
+class SmoothGrad(_Noisy):
+    """The mean of the gradients at noisy copies of the input.
+
+    Args:
+        n_samples: noisy copies.
+        noise_level: standard deviation of the noise as a fraction of the range of the data, sigma / (x_max - x_min);
+            elements of no feature get no noise.
+    """
+
+    summary = "gradients averaged over noisy copies of the input"
+    source = "Smilkov et al. 2017, SmoothGrad, equation of section 3"
+    signed = True
+    moment = "mean"
+
+
+@dataclass(frozen=True)
+class SmoothGradSquared(_Noisy):
+    """The mean of the squared gradients at noisy copies of the input.
+
+    Args:
+        n_samples: noisy copies.
+        noise_level: standard deviation of the noise as a fraction of the range of the data, sigma / (x_max - x_min);
+            elements of no feature get no noise.
+    """
+
+    summary = "squared gradients averaged over noisy copies of the input"
+    source = "Hooker et al. 2019, A Benchmark for Interpretability Methods in Deep Neural Networks, section 4 (SG-SQ)"
+    signed = False
+    moment = "mean square"
+
+
+@dataclass(frozen=True)
+class VarGrad(_Noisy):
+    """The variance of the gradients at noisy copies of the input, divided by ``n_samples`` as in Captum.
+
+    Args:
+        n_samples: noisy copies.
+        noise_level: standard deviation of the noise as a fraction of the range of the data, sigma / (x_max - x_min);
+            elements of no feature get no noise.
+    """
+
+    summary = "variance of the gradients over noisy copies of the input"
+    source = "Adebayo et al. 2018, Local Explanation Methods for Deep Neural Networks Lack Sensitivity, section 3.1"
+    signed = False
+    moment = "variance"

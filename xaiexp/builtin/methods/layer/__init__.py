@@ -1,0 +1,34 @@
+"""Attributions of the units of a layer, and of the input for one neuron.
+
+``layer_attributions.py`` and ``neuron_attributions.py`` hold the components; ``layer_path_formulas.py`` gradients and
+activations of a layer along the line from a reference to the input.
+"""
+
+from __future__ import annotations
+
+from xaiexp.builtin.methods.layer.layer_attributions import (
+    InternalInfluence,
+    LayerActivation,
+    LayerConductance,
+    LayerGradientXActivation,
+    LayerIntegratedGradients,
+)
+from xaiexp.builtin.methods.layer.neuron_attributions import (
+    NeuronConductance,
+    NeuronGradient,
+    NeuronIntegratedGradients,
+)
+from xaiexp.contract.kinds import Component
+
+__all__ = ["COMPONENTS"]
+
+COMPONENTS: tuple[type[Component], ...] = (
+    InternalInfluence,
+    LayerActivation,
+    LayerConductance,
+    LayerGradientXActivation,
+    LayerIntegratedGradients,
+    NeuronConductance,
+    NeuronGradient,
+    NeuronIntegratedGradients,
+)

@@ -1,0 +1,127 @@
+"""The keys of the store: one frozen dataclass for each kind of object, hashed over all of its fields.
+
+Two objects share a key if and only if they are of one kind and agree in every field. Importing this module imports no
+torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+__all__ = ["VERSION", "AttributionKey", "ComponentKey", "Key", "PlanKey", "PredictionKey", "ScoreKey", "digest"]
+
+VERSION = 2
+"""Version of the keys and of the objects in the store; objects of another version are not found."""
+
+
+def digest(parts: Any) -> str:
+    """The BLAKE2b hash, 40 hexadecimal digits, of nested plain values; of other values, of their ``repr``."""
+    text = json.dumps(parts, sort_keys=True, default=repr, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
+
+
+@dataclass(frozen=True)
+class ComponentKey:
+    """What a component contributes to a key.
+
+    Args:
+        kind, name, parameters: of the component.
+        plugin: name and version of the distribution that provides it.
+    """
+
+    kind: str
+    name: str
+    parameters: Mapping[str, Any]
+    plugin: str
+
+
+@dataclass(frozen=True)
+class Key:
+    """The base of all keys."""
+
+    @property
+    def digest(self) -> str:
+        """The name of the object: a hash of the kind of key, its version and all fields."""
+        return digest([VERSION, type(self).__name__, asdict(self)])
+
+
+@dataclass(frozen=True)
+class PredictionKey(Key):
+    """Of the logits at the inputs of a chunk.
+
+    Args:
+        weights: fingerprint of the network.
+        data: fingerprint of the chunk's inputs.
+        precision: of the passes.
+        torch: its version.
+    """
+
+    weights: str
+    data: str
+    precision: str
+    torch: str
+
+
+@dataclass(frozen=True)
+class AttributionKey(Key):
+    """Of the attributions of one cell for one chunk.
+
+    Args:
+        method, baseline, features: the components; ``baseline`` is None where the method reads none.
+        weights: fingerprint of the network.
+        data: fingerprint of the chunk's inputs and targets.
+        background: fingerprint of what baselines draw from.
+        output, precision, seed: settings of the study.
+    """
+
+    method: ComponentKey
+    baseline: ComponentKey | None
+    features: ComponentKey
+    weights: str
+    data: str
+    background: str
+    output: str
+    precision: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class ScoreKey(Key):
+    """Of the scores of one metric for the attributions of one cell and chunk.
+
+    Args:
+        metric: the component.
+        attribution: key of the attributions.
+    """
+
+    metric: ComponentKey
+    attribution: str
+
+
+@dataclass(frozen=True)
+class PlanKey(Key):
+    """Of what a planned cell left in the store when it last ran; made without loading model or data.
+
+    Args:
+        model, dataset, features, method, baseline: the components.
+        model_fingerprint, dataset_fingerprint: what they tell of weights and data without loading them.
+        seed, target, output, precision: settings of the study.
+        examples: how many the study has; None where the dataset does not tell.
+    """
+
+    model: ComponentKey
+    model_fingerprint: str
+    dataset: ComponentKey
+    dataset_fingerprint: str
+    features: ComponentKey
+    method: ComponentKey
+    baseline: ComponentKey | None
+    seed: int
+    target: int | str | Sequence[int | str]
+    output: str
+    precision: str
+    examples: int | None

@@ -1,0 +1,119 @@
+"""The state of one cell over a study: its status, passes, seconds, memory and warnings, folded from its outcomes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from xaiexp.core.explanations import Explanation
+from xaiexp.core.ids import CellId
+from xaiexp.core.keys import digest
+from xaiexp.engine.outcome import CellOutcome
+from xaiexp.statistics.reliability import reliability
+
+__all__ = ["RELIABLE", "TOLERANCE", "CellState"]
+
+RELIABLE = 0.5
+"""Of a sampled map, the share of the variance between features that must not be sampling noise."""
+
+TOLERANCE = 0.05
+"""The completeness error, relative to f(x) - f(reference), above which a method that claims it gets a warning."""
+
+
+@dataclass
+class CellState:
+    """The state of one cell.
+
+    Args:
+        id: method and baseline.
+        status: ``planned``, ``done``, ``skipped`` or ``failed``.
+        reason: of a skip or failure; warnings where it is done.
+        forward, backward: passes; attributions from the store cost none.
+        examples: explained so far.
+        seconds, peak_memory: of the attributions.
+        cached: chunks that came from the store.
+        keys: of the attributions in the store, chunk by chunk.
+        explained: attributions so far, one for each example and target.
+        violations: how many of them violate completeness by more than :data:`TOLERANCE`; ``worst``, by how much.
+        noisy: how many of them are less than :data:`RELIABLE`.
+    """
+
+    id: CellId
+    status: str = "planned"
+    reason: str = ""
+    forward: int = 0
+    backward: int = 0
+    examples: int = 0
+    seconds: float = 0.0
+    peak_memory: int = 0
+    cached: int = 0
+    keys: list[str] = field(default_factory=list)
+    explained: int = 0
+    violations: int = 0
+    worst: float = 0.0
+    noisy: int = 0
+
+    @property
+    def active(self) -> bool:
+        """Whether it continues with the next chunk."""
+        return self.status == "planned"
+
+    @property
+    def key(self) -> str:
+        """The content key of all its attributions."""
+        return digest(self.keys) if self.keys else ""
+
+    @property
+    def all_cached(self) -> bool:
+        """Whether every attribution came from the store."""
+        return bool(self.keys) and self.cached == len(self.keys)
+
+    def fold(self, outcome: CellOutcome, examples: int) -> None:
+        """Add the outcome of one chunk.
+
+        Args:
+            outcome: of the chunk.
+            examples: how many the chunk adds; 0 where they were counted for an earlier target.
+        """
+        self.forward += outcome.forward
+        self.backward += outcome.backward
+        self.seconds += outcome.seconds
+        self.peak_memory = max(self.peak_memory, outcome.peak_memory)
+        if outcome.explanation is None:
+            self.status, self.reason = outcome.status, outcome.reason
+            self.keys.clear()
+            return
+        self.cached += outcome.cached
+        self.keys.append(outcome.key)
+        self.examples += examples
+        self._warn_of(outcome.explanation, outcome.incompleteness)
+
+    def _warn_of(self, explanation: Explanation, incompleteness: Tensor | None) -> None:
+        self.explained += len(explanation.elements)
+        if incompleteness is not None:
+            self.violations += int((incompleteness > TOLERANCE).sum())
+            self.worst = max(self.worst, float(incompleteness.max()))
+        if explanation.standard_error is not None:
+            signal = reliability(explanation.values, explanation.standard_error, explanation.features.valid)
+            self.noisy += int((signal < RELIABLE).sum())
+
+    def finalize(self, count: int) -> None:
+        """Set the final status and the warnings, after a study of ``count`` examples."""
+        if self.active and self.examples < count:
+            self.status, self.reason = "skipped", "stopped after a failure (on_error=stop)"
+        elif self.active:
+            self.status = "done"
+        warnings = []
+        if self.violations:
+            warnings.append(
+                f"completeness violated by more than {TOLERANCE:.0%} on {self.violations} of {self.explained} examples "
+                f"(worst {self.worst:.0%})"
+            )
+        if self.noisy:
+            warnings.append(
+                f"sampling noise exceeds half of the variance between features on {self.noisy} of {self.explained} "
+                "examples; increase the number of samples"
+            )
+        if self.status == "done" and warnings:
+            self.reason = "warning: " + "; ".join(warnings)

@@ -1,0 +1,229 @@
+"""One explanation of a batch: references are drawn, the method is called, its result is checked.
+
+Studies and the functions of :mod:`xaiexp.api` share this module.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from xaiexp.contract.kinds import Baseline, Method
+from xaiexp.core.batches import Batch
+from xaiexp.core.draws import Draws
+from xaiexp.core.explanations import Estimate, Explanation, Spent
+from xaiexp.core.feature_map import FeatureMap
+from xaiexp.core.ids import NO_BASELINE, CellId
+from xaiexp.errors import CellError
+from xaiexp.inference.passes import Handle
+from xaiexp.inference.row_cache import RowScope
+from xaiexp.plan.study import Study
+
+__all__ = ["Explainer", "attributed", "estimated", "features_of", "rebound", "referenced"]
+
+# A difference of scores below this is rounding error, and no relative error can be computed from it.
+_NOTICEABLE = 1e-3
+
+
+def referenced(baseline: Baseline, batch: Batch, draws: Draws) -> Tensor:
+    """The references of a batch.
+
+    Returns:
+        ``[N, R, *shape]``; elements that belong to no feature keep the input's own values.
+
+    Raises:
+        CellError: the baseline returned another shape, or values that are not finite.
+    """
+    got = baseline.references(batch, draws.within(f"baseline/{baseline.name}"))
+    shape = batch.inputs.shape
+    if tuple(got.shape) == tuple(shape):
+        got = got.unsqueeze(1)
+    if got.ndim != len(shape) + 1 or got.shape[0] != shape[0] or got.shape[2:] != shape[1:] or not got.shape[1]:
+        raise CellError(f"baseline {baseline.name!r} returned shape {list(got.shape)}; must be {list(shape)}")
+    if not bool(got.isfinite().all()):
+        raise CellError(f"baseline {baseline.name!r} returned NaN or infinite values")
+    got = got.to(batch.inputs.dtype)
+    return torch.where(batch.features.inside.unsqueeze(1), got, batch.inputs.unsqueeze(1))
+
+
+def estimated(method: Method, handle: Handle, reference: Tensor | None, draws: Draws) -> tuple[Tensor, Tensor | None]:
+    """Attributions, and the standard errors of the features where the method samples.
+
+    Args:
+        method: what explains.
+        handle: the batch.
+        reference: ``[N, R, *shape]``, averaged over unless the method reads distributions; None where none is read.
+            Standard errors are averaged likewise: exact where the references share their random numbers, an upper
+            bound elsewhere.
+        draws: random numbers of the study.
+
+    Returns:
+        ``[N, *shape]`` and ``[N, d]`` or None.
+
+    Raises:
+        CellError: the method returned another shape, or values that are not finite.
+    """
+    rng, batch = draws.within(f"method/{method.name}"), handle.batch
+    if reference is None or method.reads_distribution:
+        each = [method.attribute(handle, batch, reference, rng)]
+    else:
+        each = [method.attribute(handle, batch, reference[:, r], rng) for r in range(reference.shape[1])]
+    values = [_checked(method, got.values if isinstance(got, Estimate) else got, batch) for got in each]
+    errors = [got.standard_error for got in each if isinstance(got, Estimate)]
+    error = None
+    if errors:
+        error = torch.stack([e.detach() for e in errors]).mean(dim=0)
+        want = [len(batch), batch.features.d]
+        if method.space != "layer" and list(error.shape) != want:
+            raise CellError(f"returned standard errors of shape {list(error.shape)}; must be {want}")
+    return torch.stack(values).mean(dim=0) if len(values) > 1 else values[0], error
+
+
+def attributed(method: Method, handle: Handle, reference: Tensor | None, draws: Draws) -> Tensor:
+    """The attributions alone; see :func:`estimated`."""
+    return estimated(method, handle, reference, draws)[0]
+
+
+def _checked(method: Method, got: object, batch: Batch) -> Tensor:
+    shape = list(got.shape) if isinstance(got, Tensor) else type(got).__name__
+    if method.space == "layer":
+        if not isinstance(got, Tensor) or got.ndim < 2 or len(got) != len(batch) or not got[0].numel():
+            raise CellError(f"returned attributions of shape {shape}; must be [{len(batch)}, *layer]")
+    elif not isinstance(got, Tensor) or got.shape != batch.inputs.shape:
+        raise CellError(f"returned attributions of shape {shape}; must be {list(batch.inputs.shape)}")
+    finite = got.isfinite().flatten(1).all(dim=1)
+    if not bool(finite.all()):
+        bad = [i for i, fine in zip(batch.ids, finite.tolist(), strict=True) if not fine]
+        raise CellError(
+            f"returned NaN or infinite attributions for {len(bad)} of {len(batch)} examples (first: {bad[0]})"
+        )
+    return got.detach().to(batch.inputs.dtype)
+
+
+def features_of(method: Method, elements: Tensor, batch: Batch) -> FeatureMap:
+    """The features that a method attributes to: the batch's, or in the space ``layer`` each unit by itself."""
+    if method.space != "layer":
+        return batch.features
+    shape = elements.shape[1:]
+    index = torch.arange(math.prod(shape), device=elements.device).view(1, *shape)
+    return FeatureMap.from_index(index, tuple(shape))
+
+
+class Explainer:
+    """Explains one batch for the cells of a study; references and their scores are computed once for all cells.
+
+    Args:
+        study: methods and baselines by label.
+        handle: the batch; its counter counts the passes at references.
+        draws: random numbers of the study.
+    """
+
+    def __init__(self, study: Study, handle: Handle, draws: Draws) -> None:
+        self.study, self.handle, self.draws = study, handle, draws
+        self._references: dict[str, Tensor] = {}
+        self._reference_scores: dict[str, Tensor] = {}
+
+    def reference(self, label: str) -> Tensor | None:
+        """References ``[N, R, *shape]`` of the baseline with this label; None for cells without one."""
+        if label == NO_BASELINE:
+            return None
+        if label not in self._references:
+            self._references[label] = referenced(self.study.baselines[label], self.handle.batch, self.draws)
+        return self._references[label]
+
+    def attribute(self, cell: CellId, handle: Handle) -> tuple[Tensor, Tensor | None]:
+        """Attributions and standard errors of a cell, its passes counted by ``handle``; see :func:`estimated`."""
+        return estimated(self.study.methods[cell.method], handle, self.reference(cell.baseline), self.draws)
+
+    def incompleteness(self, cell: CellId, elements: Tensor, rows: RowScope | None = None) -> Tensor | None:
+        """The completeness error of each example, relative to f(x) - f(reference).
+
+        Args:
+            cell: method and baseline.
+            elements: its attributions ``[N, *shape]``.
+            rows: of the cell, where the study has several targets.
+
+        Returns:
+            ``[N]``; None where the method does not claim completeness.
+        """
+        method, reference = self.study.methods[cell.method], self.reference(cell.baseline)
+        if not method.complete or method.space == "neuron" or reference is None:
+            return None
+        if cell.baseline not in self._reference_scores:
+            handle = self.handle.counted_by(self.handle.counter, rows)
+            self._reference_scores[cell.baseline] = handle.scores(reference).mean(dim=1)
+        change = self.handle.scores() - self._reference_scores[cell.baseline]
+        missed = (elements.flatten(1).sum(dim=1) - change).abs()
+        return (missed - _NOTICEABLE).clamp(min=0) / change.abs().clamp(min=_NOTICEABLE)
+
+    def explanation(
+        self, cell: CellId, elements: Tensor, standard_error: Tensor | None = None, spent: Spent | None = None
+    ) -> Explanation:
+        """The explanation of a cell; :meth:`rebound` adds what it takes to explain again."""
+        method = self.study.methods[cell.method]
+        return Explanation(
+            method=cell.method,
+            baseline=cell.baseline,
+            elements=elements,
+            features=features_of(method, elements, self.handle.batch),
+            signed=method.signed,
+            complete=method.complete,
+            multiplied_by_inputs=method.multiplied_by_inputs,
+            reference=self.reference(cell.baseline),
+            space=method.space,
+            standard_error=standard_error,
+            spent=spent,
+        )
+
+    def rebound(self, cell: CellId, explanation: Explanation, handle: Handle) -> Explanation:
+        """The explanation of a cell with functions that explain again, their passes counted by ``handle``."""
+        method = self.study.methods[cell.method]
+        baseline = self.study.baselines.get(cell.baseline)
+        return rebound(explanation, method, handle, self.draws, baseline)
+
+
+def rebound(
+    explanation: Explanation, method: Method, handle: Handle, draws: Draws, baseline: Baseline | None = None
+) -> Explanation:
+    """The explanation with functions that explain again with the same method, references and random numbers.
+
+    Args:
+        explanation: of the handle's batch.
+        method: what made it.
+        handle: counts the passes of the functions.
+        draws: random numbers of the study.
+        baseline: draws the references of perturbed inputs; without one they keep the explanation's references.
+    """
+    reference = explanation.reference if method.reads_baseline else None
+
+    def explain_network(module: nn.Module) -> Tensor:
+        return attributed(method, handle.with_module(module), reference, draws)
+
+    def explain_targets(targets: Tensor) -> Tensor:
+        return attributed(method, handle.with_batch(replace(handle.batch, targets=targets)), reference, draws)
+
+    return explanation.with_functions(
+        _explaining_perturbed(method, baseline, handle, draws, reference), explain_network, explain_targets
+    )
+
+
+def _explaining_perturbed(
+    method: Method, baseline: Baseline | None, handle: Handle, draws: Draws, reference: Tensor | None
+) -> Callable[[Tensor], Tensor]:
+    def explain_perturbed(perturbed: Tensor) -> Tensor:
+        n, s = perturbed.shape[:2]
+        batch = handle.batch.repeated(perturbed)
+        repeated = replace(draws, ids=batch.ids)
+        own = None
+        if baseline is not None:
+            own = referenced(baseline, batch, repeated)
+        elif reference is not None:
+            own = reference.repeat_interleave(s, dim=0)
+        got = attributed(method, handle.with_batch(batch), own, repeated)
+        return got.view(n, s, *got.shape[1:])
+
+    return explain_perturbed

@@ -1,0 +1,163 @@
+"""From a data set's samples to the batches of a study, chunk by chunk."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from xaiexp.contract.kinds import Dataset, Features
+from xaiexp.core.batches import Background, Batch
+from xaiexp.core.feature_map import FeatureMap
+from xaiexp.core.samples import Encoded, Network, Sample
+from xaiexp.engine import targets
+from xaiexp.errors import ResourceError
+from xaiexp.store.fingerprints import fingerprint
+
+__all__ = ["Examples", "Loader", "background_of"]
+
+# Elements of input that a chunk holds, and its most examples: what bounds the memory of a study.
+_CHUNK_ELEMENTS = 1 << 22
+_CHUNK_EXAMPLES = 64
+_PROBES = 16
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Samples with their encoding and feature map, on the CPU."""
+
+    samples: tuple[Sample, ...]
+    encoded: Encoded
+    features: FeatureMap
+
+    def rows(self, rows: Tensor) -> Examples:
+        """Only the examples ``rows`` (int64 ``[M]``)."""
+        encoded = self.encoded
+
+        def chosen(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor[rows]
+
+        return Examples(
+            tuple(self.samples[i] for i in rows.tolist()),
+            replace(
+                encoded,
+                inputs=encoded.inputs[rows],
+                context={k: v[rows] for k, v in encoded.context.items()},
+                masks=chosen(encoded.masks),
+                removable=chosen(encoded.removable),
+                words=chosen(encoded.words),
+                tokens=tuple(encoded.tokens[i] for i in rows.tolist()) if encoded.tokens else (),
+            ),
+            self.features.rows(rows),
+        )
+
+
+class Loader:
+    """Reads a data set for a network.
+
+    Args:
+        limit: how many examples the study wants, from the first; None for all.
+
+    Attributes:
+        count: how many examples the study has.
+        chunk: how many of them make a chunk; decided by the data alone, so that the store's chunks fit again.
+        background: what the data look like.
+        fingerprint: of the background.
+    """
+
+    def __init__(
+        self, dataset: Dataset, network: Network, features: Features, limit: int | None, device: torch.device
+    ) -> None:
+        self._dataset, self._network, self._features, self._device = dataset, network, features, device
+        self._source = dataset.open()
+        where = f"dataset.{dataset.name}"
+        if self._source.count < 1:
+            raise ResourceError(where, "holds no examples")
+        self.count = self._source.count if limit is None else min(limit, self._source.count)
+        self.class_names = self._source.class_names or network.class_names
+        self.feature_names = self._source.feature_names
+        probe = self.read(0, min(_PROBES, self._source.count))
+        self.labelled = any(sample.label is not None for sample in probe.samples)
+        elements = max(1, math.prod(probe.encoded.inputs.shape[1:]))
+        self.chunk = max(1, min(_CHUNK_EXAMPLES, _CHUNK_ELEMENTS // elements))
+        rows = _spread(self._source.count, self.chunk)
+        samples = [sample for row in rows for sample in self._source.read(row, row + 1)]
+        labels = torch.tensor([-1 if s.label is None else s.label for s in samples]) if self.labelled else None
+        pool = background_of(self._encoded(samples).encoded, network)
+        self.background = _moved(replace(pool, labels=labels), device)
+        self.fingerprint = fingerprint(
+            {k: v for k, v in vars(self.background).items() if isinstance(v, Tensor)} | dict(self.background.special)
+        )
+
+    def read(self, start: int, stop: int) -> Examples:
+        """The examples ``start..stop`` as the network takes them."""
+        return self._encoded(self._source.read(start, stop))
+
+    def batch(self, examples: Examples) -> Batch:
+        """The batch on the study's device; its targets are still 0."""
+        samples, encoded, device = examples.samples, examples.encoded, self._device
+        labels = None
+        if self.labelled:
+            labels = torch.tensor([-1 if s.label is None else s.label for s in samples], device=device)
+        return Batch(
+            ids=tuple(s.id for s in samples),
+            inputs=encoded.inputs.to(device),
+            targets=torch.zeros(len(samples), dtype=torch.int64, device=device),
+            features=examples.features.to(device),
+            background=self.background,
+            context={k: v.to(device) for k, v in encoded.context.items()},
+            labels=labels,
+            masks=None if encoded.masks is None else encoded.masks.to(device),
+        )
+
+    def _encoded(self, samples: Sequence[Sample]) -> Examples:
+        labels = torch.tensor([-1 if s.label is None else s.label for s in samples])
+        ids = [s.id for s in samples]
+        targets.check_labels(self._dataset.name, self._source.class_names, ids, labels, self._network.classes)
+        encoded = self._network.encode(samples)
+        if not bool(encoded.inputs.isfinite().all()):
+            bad = int((~encoded.inputs.isfinite().flatten(1).all(dim=1)).int().argmax())
+            raise ResourceError(f"dataset.{self._dataset.name}", "holds NaN or infinite values", got=samples[bad].id)
+        columns = self._source.columns or self._source.feature_names
+        if columns and not encoded.columns:
+            encoded = replace(encoded, columns=columns)
+        return Examples(tuple(samples), encoded, self._features.build(encoded))
+
+
+def background_of(encoded: Encoded, network: Network) -> Background:
+    """What inputs look like, from examples of them: see :class:`xaiexp.core.batches.Background` for the axes."""
+    pool, modality = encoded.inputs, network.modality
+    shift, scale = network.mean, network.std
+    if modality == "text":
+        tokens = pool[encoded.removable] if encoded.removable is not None else pool.flatten(0, 1)
+        ends = tokens.amin(0), tokens.amax(0)
+        known = Background(modality, pool, tokens.mean(0), *ends, shift, scale, network.special, embed=network.embed)
+        return replace(known, context=encoded.context)
+    # Keep the axis of channels (or columns); average over examples and places.
+    axes = [0, *range(2, pool.ndim)]
+    mean, low, high = (f(pool, dim=axes, keepdim=True)[0] for f in (torch.mean, torch.amin, torch.amax))
+    if network.low is not None:
+        low = torch.full_like(low, network.low).sub(shift).div(scale)
+    if network.high is not None:
+        high = torch.full_like(high, network.high).sub(shift).div(scale)
+    return Background(modality, pool, mean, low, high, shift, scale, network.special, context=encoded.context)
+
+
+def _moved(background: Background, device: torch.device) -> Background:
+    def move(value: object) -> object:
+        return value.to(device) if isinstance(value, Tensor) else value
+
+    fields = {k: move(v) for k, v in vars(background).items()}
+    for name in ("special", "context"):
+        fields[name] = {k: v.to(device) for k, v in getattr(background, name).items()}
+    return Background(**fields)  # type: ignore[arg-type]  # the same fields, moved
+
+
+def _spread(count: int, most: int) -> list[int]:
+    """Up to ``most`` row numbers, evenly over the data set."""
+    if count <= most:
+        return list(range(count))
+    return [i * count // most for i in range(most)]

@@ -1,0 +1,164 @@
+"""What explaining one chunk for one cell came to."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from xaiexp.core.explanations import Explanation, Spent
+from xaiexp.core.ids import CellId
+from xaiexp.engine.explainer import Explainer, features_of
+from xaiexp.errors import CellError, Unsupported, UserError
+from xaiexp.inference.passes import Handle
+from xaiexp.store.objects import Store
+
+__all__ = ["CellOutcome", "explain_chunk", "peak_memory", "reason_of"]
+
+
+@dataclass(frozen=True)
+class CellOutcome:
+    """What explaining one chunk for one cell came to.
+
+    Args:
+        status: ``done``; ``skipped`` where the method does not support this model or input; ``failed``.
+        reason: of a skip or failure, in one line.
+        key: of the attributions in the store; empty unless done.
+        explanation: None unless done.
+        incompleteness: ``[N]``, see :meth:`xaiexp.engine.explainer.Explainer.incompleteness`; None where the method
+            does not claim completeness.
+        forward, backward: passes.
+        seconds: of the clock.
+        peak_memory: bytes, see :func:`peak_memory`.
+        cached: whether the attributions came from the store.
+    """
+
+    status: Literal["done", "skipped", "failed"]
+    reason: str = ""
+    key: str = ""
+    explanation: Explanation | None = None
+    incompleteness: Tensor | None = None
+    forward: int = 0
+    backward: int = 0
+    seconds: float = 0.0
+    peak_memory: int = 0
+    cached: bool = False
+
+
+def explain_chunk(
+    cell: CellId,
+    explainer: Explainer,
+    handle: Handle,
+    store: Store,
+    key: str,
+    attribute: Callable[[], tuple[Tensor, Tensor | None]],
+) -> CellOutcome:
+    """Explain one chunk for one cell, from the store where it has it.
+
+    Whatever the method raises becomes the outcome of this cell alone.
+
+    Args:
+        cell: method and baseline.
+        explainer: of the chunk; shared by the cells.
+        handle: the chunk's batch, its passes counted for this cell alone.
+        store: where attributions are kept.
+        key: of the attributions.
+        attribute: computes attributions and standard errors (see :func:`xaiexp.engine.explainer.estimated`).
+
+    Raises:
+        UserError: the request is wrong, whichever cell noticed it.
+    """
+    started = time.perf_counter()
+    device = handle.batch.device
+    found = None
+
+    def outcome(
+        status: Literal["done", "skipped", "failed"],
+        reason: str = "",
+        explanation: Explanation | None = None,
+        incompleteness: Tensor | None = None,
+    ) -> CellOutcome:
+        done = status == "done"
+        return CellOutcome(
+            status=status,
+            reason=reason,
+            key=key if done else "",
+            explanation=explanation,
+            incompleteness=incompleteness,
+            forward=handle.counter.forward,
+            backward=handle.counter.backward,
+            seconds=time.perf_counter() - started,
+            peak_memory=peak_memory(device),
+            cached=done and found is not None,
+        )
+
+    try:
+        found = store.get(key, "attributions", "features")
+        if found is None:
+            tensors = _computed(cell, explainer, handle, attribute, started)
+            store.put(key, tensors)
+        else:
+            tensors = {name: tensor.to(device) for name, tensor in found.items()}
+        explanation = explainer.explanation(
+            cell, tensors["attributions"], tensors.get("standard_error"), _spent(tensors.get("spent"))
+        )
+    except UserError:
+        raise
+    except Unsupported as reason:
+        return outcome("skipped", str(reason))
+    except (Exception, SystemExit) as error:  # whatever a method raises is the failure of its cell alone
+        return outcome("failed", reason_of(error))
+    return outcome("done", explanation=explanation, incompleteness=tensors.get("incompleteness"))
+
+
+def _computed(
+    cell: CellId,
+    explainer: Explainer,
+    handle: Handle,
+    attribute: Callable[[], tuple[Tensor, Tensor | None]],
+    started: float,
+) -> dict[str, Tensor]:
+    """The tensors that the store keeps of a cell's explanation of a chunk."""
+    batch, counter = handle.batch, handle.counter
+    elements, error = attribute()
+    features = features_of(explainer.study.methods[cell.method], elements, batch)
+    spent = [counter.forward, counter.backward, time.perf_counter() - started, peak_memory(batch.device)]
+    tensors = {
+        "attributions": elements,
+        "features": features.natural(features.pool(elements)),
+        "spent": torch.tensor(spent, dtype=torch.float64),
+    }
+    if error is not None:
+        tensors["standard_error"] = error
+    incompleteness = explainer.incompleteness(cell, elements, handle.rows)
+    if incompleteness is not None:
+        tensors["incompleteness"] = incompleteness
+    return tensors
+
+
+def _spent(stored: Tensor | None) -> Spent | None:
+    if stored is None:
+        return None
+    forward, backward, seconds, memory = stored.tolist()
+    return Spent(int(forward), int(backward), seconds, int(memory))
+
+
+def reason_of(error: BaseException) -> str:
+    """An error in one line."""
+    lines = str(error).strip().splitlines()
+    first = lines[0] if lines else "no message"
+    return first if isinstance(error, CellError) else f"{type(error).__name__}: {first}"
+
+
+def peak_memory(device: torch.device) -> int:
+    """The most memory that this process has held so far, in bytes: of the device, or resident."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

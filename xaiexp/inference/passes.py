@@ -1,0 +1,447 @@
+"""The model's forward and backward passes: packed to fill the device, retried when memory runs out, counted.
+
+A method sees a :class:`Handle`, bound to one batch: it knows the batch's targets and context, so a method only
+says at which inputs it wants scores or gradients. Pieces of any size are packed into full batches of rows.
+Importing this module imports no torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, overload
+
+from xaiexp.core.batches import Batch
+from xaiexp.core.vocabulary import Output, Precision
+from xaiexp.errors import MismatchError, Unsupported
+from xaiexp.inference import packing
+from xaiexp.inference.block import Block
+from xaiexp.inference.counter import Counter
+from xaiexp.inference.outputs import target_scores
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from xaiexp.inference.packing import Piece
+    from xaiexp.inference.representation import Penultimate
+    from xaiexp.inference.row_cache import RowScope
+
+__all__ = ["Handle", "Passes", "autocast_dtype"]
+
+# Elements of input that one batch of rows may hold when the budget is "auto"; activations are some tens of
+# times that. On a CPU larger batches leave the caches, and their activations are so large that the allocator
+# returns them to the system after every layer: MobileNetV2 at 224 x 224 is fastest with 4 to 8 rows.
+_AUTO_ELEMENTS = {"cpu": 1_000_000, "cuda": 40_000_000}
+_AUTO_ROWS = {"cpu": 1024, "cuda": 8192}
+
+
+def autocast_dtype(precision: Precision) -> torch.dtype | None:
+    """The dtype that a precision runs in by autocast; None for the module's own."""
+    import torch
+
+    return {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+
+
+def _cpu() -> torch.device:
+    import torch
+
+    return torch.device("cpu")
+
+
+@dataclass
+class Passes:
+    """The engine for one module on one device.
+
+    Args:
+        module: ``(inputs, **context) -> logits [B, classes]`` or ``[B]``.
+        device: where the passes run; the module lies there.
+        precision: ``fp32`` (the module's own), ``bf16`` or ``fp16`` by autocast.
+        batch_budget: rows per pass; None derives it from the size of an input.
+        counter: counts the passes of handles that were bound without a counter of their own.
+        limit: rows per pass beyond which memory ran out, or None.
+    """
+
+    module: Any
+    device: torch.device = field(default_factory=_cpu)
+    precision: Precision = "fp32"
+    batch_budget: int | None = None
+    counter: Counter = field(default_factory=Counter)
+    limit: int | None = None
+    _penultimate: Penultimate | None = field(default=None, init=False, repr=False, compare=False)
+
+    def budget(self, shape: tuple[int, ...]) -> int:
+        """Rows of inputs of this shape that go through the model at once."""
+        rows = self.batch_budget
+        if rows is None:
+            kind = self.device.type if self.device.type in _AUTO_ROWS else "cpu"
+            rows = max(1, min(_AUTO_ROWS[kind], _AUTO_ELEMENTS[kind] // max(1, math.prod(shape))))
+        return rows if self.limit is None else min(rows, self.limit)
+
+    def bind(
+        self, batch: Batch, output: Output = "logit", counter: Counter | None = None, rows: RowScope | None = None
+    ) -> Handle:
+        """The handle for one batch.
+
+        Args:
+            batch: the examples.
+            output: what is explained.
+            counter: counts the passes made through this handle; this engine's own by default.
+            rows: where the scores of rows are kept for the study's other targets; None keeps nothing.
+        """
+        return Handle(self, batch, output, self.counter if counter is None else counter, rows)
+
+    @property
+    def penultimate(self) -> Penultimate:
+        """The penultimate layer of the module, found once.
+
+        Raises:
+            Unsupported: the model is not a ``torch.nn.Module``.
+        """
+        if self._penultimate is None:
+            from xaiexp.inference.representation import Penultimate
+
+            self._penultimate = Penultimate(as_module(self.module))
+        return self._penultimate
+
+    def forward(self, inputs: Tensor, context: Mapping[str, Tensor]) -> Tensor:
+        """One forward pass of rows as they are, not counted: ``[B, classes]``, in the inputs' dtype.
+
+        Raises:
+            MismatchError: the model does not return one tensor ``[B, classes]`` or ``[B]``.
+        """
+        import torch
+
+        dtype = autocast_dtype(self.precision)
+        scope: contextlib.AbstractContextManager[object] = (
+            contextlib.nullcontext() if dtype is None else torch.autocast(self.device.type, dtype=dtype)
+        )
+        with scope:
+            out = self.module(inputs, **context)
+        if not isinstance(out, torch.Tensor):
+            raise MismatchError(
+                "model", "must return one tensor of scores [N, classes]", got=type(out).__name__, hint="wrap it"
+            )
+        if out.ndim == 1:
+            out = out.unsqueeze(1)
+        if out.ndim != 2 or out.shape[0] != inputs.shape[0]:
+            raise MismatchError(
+                "model",
+                f"must return scores [N, classes] or [N] for {inputs.shape[0]} inputs",
+                got=tuple(out.shape),
+            )
+        return out.to(inputs.dtype)
+
+    def packed(
+        self,
+        batch: Batch,
+        pieces: Iterable[Piece],
+        run: Callable[[Block], Tensor],
+        counter: Counter,
+        weight: int = 1,
+    ) -> Iterator[Tensor]:
+        """Run ``pieces`` through ``run`` in full batches; see :func:`xaiexp.inference.packing.packed`.
+
+        Args:
+            batch: the examples that the rows are versions of.
+            pieces: see :func:`xaiexp.inference.packing.packed`.
+            run: a block of rows to a tensor with as many rows.
+            counter: counts the passes.
+            weight: how many rows go through the model at once for every row of a block.
+        """
+
+        def retried(rows: Tensor, owners: Tensor) -> Tensor:
+            return self._retried(batch, rows, owners, run, counter)
+
+        return packing.packed(
+            pieces, len(batch), batch.shape, lambda: max(1, self.budget(batch.shape) // weight), retried
+        )
+
+    def _retried(
+        self, batch: Batch, rows: Tensor, owners: Tensor, run: Callable[[Block], Tensor], counter: Counter
+    ) -> Tensor:
+        import torch
+
+        try:
+            return run(Block(batch, rows, owners, self.forward, counter))
+        except (torch.OutOfMemoryError, RuntimeError) as error:
+            if not _out_of_memory(error):
+                raise
+            if len(rows) == 1:
+                raise Unsupported("one example alone does not fit into memory") from None
+        half = self.limit = len(rows) // 2
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        parts = (slice(half), slice(half, None))
+        return torch.cat([self._retried(batch, rows[part], owners[part], run, counter) for part in parts])
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
+
+
+def as_module(module: Any) -> nn.Module:
+    """The network as a ``torch.nn.Module``.
+
+    Raises:
+        Unsupported: it is some other callable.
+    """
+    from torch import nn
+
+    if not isinstance(module, nn.Module):
+        raise Unsupported("the model is not a torch.nn.Module, so its layers cannot be hooked")
+    return module
+
+
+class Handle:
+    """The model as methods and metrics see it, bound to one batch.
+
+    Results at the batch's own inputs are kept: asking again costs no pass.
+
+    Attributes:
+        passes: the engine; ``passes.budget(shape)`` is the number of rows that go through the model at once.
+        batch: the batch it is bound to.
+        output: what is explained, ``logit`` or ``probability``.
+        counter: counts the passes made through this handle.
+        rows: where the scores of rows are kept for the study's other targets; None where nothing is kept.
+    """
+
+    def __init__(
+        self, passes: Passes, batch: Batch, output: Output, counter: Counter, rows: RowScope | None = None
+    ) -> None:
+        self.passes, self.batch, self.output, self.counter = passes, batch, output, counter
+        self.rows = rows
+        self._kept: dict[tuple[str, Output], Tensor] = {}
+
+    def counted_by(self, counter: Counter, rows: RowScope | None = None) -> Handle:
+        """The same batch with the same results kept, its passes counted by ``counter``.
+
+        Args:
+            counter: counts the passes made through the returned handle.
+            rows: as in :meth:`Passes.bind`.
+        """
+        other = Handle(self.passes, self.batch, self.output, counter, rows)
+        other._kept = self._kept
+        return other
+
+    def with_batch(self, batch: Batch, output: Output | None = None) -> Handle:
+        """Another batch (perturbed versions, other targets) on the same network, counted as this one's passes."""
+        return Handle(self.passes, batch, output or self.output, self.counter, self.rows)
+
+    def with_module(self, module: nn.Module) -> Handle:
+        """The same batch on another network, on the same device; its passes are counted as this handle's."""
+        # Rows are not shared: what is cached are the scores of this handle's network.
+        return Handle(replace(self.passes, module=module), self.batch, self.output, self.counter)
+
+    @property
+    def module(self) -> nn.Module:
+        """The network itself, in eval mode, for methods that hook its submodules.
+
+        Raises:
+            Unsupported: the model is not a ``torch.nn.Module``.
+        """
+        return as_module(self.passes.module)
+
+    def blocks(self, count: int, weight: int = 1) -> Iterator[range]:
+        """``range(count)`` in ranges of samples that, times the examples of the batch, fill a pass.
+
+        For generators of perturbed inputs: yield one piece ``[N, len(range), *shape]`` a range, and memory does not
+        grow with ``count``.
+
+        Args:
+            count: the number of samples.
+            weight: rows that each sample becomes.
+        """
+        step = max(1, self.passes.budget(self.batch.shape) // max(1, len(self.batch) * weight))
+        for start in range(0, count, step):
+            yield range(start, min(count, start + step))
+
+    def packed(self, pieces: Iterable[Piece], run: Callable[[Block], Tensor], weight: int = 1) -> Iterator[Tensor]:
+        """:meth:`Passes.packed` for this batch, counted by this handle's counter."""
+        return self.passes.packed(self.batch, pieces, run, self.counter, weight)
+
+    def logits(self) -> Tensor:
+        """All logits at the batch's inputs, ``[N, classes]``; computed once."""
+        import torch
+
+        if ("logits", "logit") not in self._kept:
+            with torch.no_grad():
+                pieces = self.packed([self.batch.inputs], lambda block: block.logits(block.rows))
+                self._kept["logits", "logit"] = next(iter(pieces))
+        return self._kept["logits", "logit"]
+
+    def preset_logits(self, logits: Tensor) -> None:
+        """Use ``logits [N, classes]`` as those at the batch's inputs, so that they cost no pass."""
+        self._kept["logits", "logit"] = logits
+
+    def scores(self, inputs: Tensor | Iterable[Tensor] | None = None, output: Output | None = None) -> Tensor:
+        """Scores of the targets.
+
+        Args:
+            inputs: ``[N, *shape]``, ``[N, S, *shape]``, or an iterable of such pieces that is consumed as
+                needed; the batch's own inputs by default.
+            output: ``logit`` or ``probability`` instead of the study's.
+
+        Returns:
+            ``[N]`` or ``[N, S]``; the pieces of an iterable are concatenated along S.
+        """
+        import torch
+
+        output = output or self.output
+        if inputs is None or inputs is self.batch.inputs:
+            return target_scores(self.logits(), self.batch.targets, output)
+
+        def run(block: Block) -> Tensor:
+            return self._cached_scores(block, output)
+
+        with torch.no_grad():
+            if isinstance(inputs, torch.Tensor):
+                return next(iter(self.packed([inputs], run)))
+            pieces = [p if p.ndim == 2 else p.unsqueeze(1) for p in self.packed(inputs, run)]
+        if not pieces:
+            return self.batch.inputs.new_zeros(len(self.batch), 0)
+        return torch.cat(pieces, dim=1)
+
+    def hidden(self, inputs: Tensor | None = None) -> Tensor:
+        """The model's penultimate representation: the input of its last linear layer, or of its last convolution.
+
+        Args:
+            inputs: ``[N, *shape]`` or ``[N, S, *shape]``; the batch's own by default, whose result is kept.
+
+        Returns:
+            float ``[N, H]`` or ``[N, S, H]``; see :class:`xaiexp.inference.representation.Penultimate`.
+
+        Raises:
+            Unsupported: the model is no module, or has no such layer.
+        """
+        import torch
+
+        own = inputs is None or inputs is self.batch.inputs
+        if own and ("hidden", self.output) in self._kept:
+            return self._kept["hidden", self.output]
+        given = self.batch.inputs if inputs is None else inputs
+        with torch.no_grad():
+            found = next(iter(self.packed([given], lambda block: self._scores_and_hidden(block, self.output))))
+        if own:
+            self._kept["hidden", self.output] = found[..., 1:]
+        return found[..., 1:]
+
+    def hidden_of_pool(self) -> Tensor:
+        """The penultimate representation ``[P, H]`` of the background's pool; computed, and counted, once a study.
+
+        Raises:
+            Unsupported: there is no pool, or as :meth:`hidden`; its context is not known.
+        """
+        return self.passes.penultimate.of_pool(self.batch, lambda pool: self.with_batch(pool).hidden())
+
+    def scores_and_hidden_of_rows(
+        self, pieces: Iterable[tuple[Tensor, Tensor]], output: Output | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """As :meth:`scores_of_rows`, with the penultimate representation from the same passes: ``[M]``, ``[M, H]``."""
+        import torch
+
+        run = torch.no_grad()(lambda block: self._scores_and_hidden(block, output or self.output))
+        for found in self.packed(pieces, run):
+            yield found[:, 0], found[:, 1:]
+
+    def _scores_and_hidden(self, block: Block, output: Output) -> Tensor:
+        """Scores and representation ``[B, 1 + H]`` of a block."""
+        import torch
+
+        if self.rows is not None:
+            return self.rows.get_or_compute(block, self._ids(block), output, self._logits_and_hidden, "hidden")
+        logits, hidden = self._logits_and_hidden(block)
+        scores = target_scores(logits, block.batch.targets[block.owners], output)
+        return torch.cat([scores.unsqueeze(1), hidden.to(scores.dtype)], dim=1)
+
+    def _logits_and_hidden(self, block: Block) -> tuple[Tensor, Tensor]:
+        """Logits ``[B, classes]`` and representation ``[B, H]`` of a block."""
+        return self.passes.penultimate(lambda: block.logits(block.rows))
+
+    def scores_of_rows(self, pieces: Iterable[tuple[Tensor, Tensor]]) -> Iterator[Tensor]:
+        """Scores where examples differ in how many rows they need (ragged features), piece by piece.
+
+        Args:
+            pieces: ``(rows [M, *shape], owners [M])``, the example of the batch that each row belongs to; any M
+                of at least 1, consumed as needed.
+
+        Returns:
+            An iterator of ``[M]``, one for each piece and in their order.
+        """
+        import torch
+
+        run = torch.no_grad()(lambda block: self._cached_scores(block, self.output))
+        return self.packed(pieces, run)
+
+    def _cached_scores(self, block: Block, output: Output) -> Tensor:
+        """Scores ``[B]`` of a block, without a pass for rows that went through for another target before."""
+        if self.rows is None:
+            return block.scores(block.rows, output)
+
+        def run(part: Block) -> tuple[Tensor, Tensor]:
+            logits = part.logits(part.rows)
+            return logits, logits.new_empty(len(logits), 0)
+
+        return self.rows.get_or_compute(block, self._ids(block), output, run).squeeze(1)
+
+    def _ids(self, block: Block) -> list[str]:
+        return [self.batch.ids[i] for i in block.owners.tolist()]
+
+    @overload
+    def gradients(self, inputs: Tensor | None = None, output: Output | None = None) -> Tensor: ...
+
+    @overload
+    def gradients(self, inputs: Iterable[Tensor], output: Output | None = None) -> Iterator[Tensor]: ...
+
+    def gradients(
+        self, inputs: Tensor | Iterable[Tensor] | None = None, output: Output | None = None
+    ) -> Tensor | Iterator[Tensor]:
+        """Gradients of the targets' scores with respect to the inputs.
+
+        Args:
+            inputs, output: as in :meth:`scores`.
+
+        Returns:
+            Like ``inputs``; for an iterable an iterator of gradients, one for each piece and in their order, of
+            which only as many exist at once as fill a pass.
+        """
+        import torch
+
+        output = output or self.output
+
+        def run(block: Block) -> Tensor:
+            with torch.enable_grad():
+                leaf = block.rows.requires_grad_()
+                return block.gradients(block.scores(leaf * 1, output), leaf).detach()
+
+        if inputs is not None and not isinstance(inputs, torch.Tensor):
+            return self.packed(inputs, run)
+        if inputs is not None and inputs is not self.batch.inputs:
+            return next(iter(self.packed([inputs], run)))
+        if ("gradients", output) not in self._kept:
+            self._kept["gradients", output] = next(iter(self.packed([self.batch.inputs], run)))
+        return self._kept["gradients", output]
+
+    def apply(self, run: Callable[[Block], Tensor], inputs: Tensor | None = None, weight: int = 1) -> Tensor:
+        """Run a function of one's own over full blocks of rows, with gradients enabled.
+
+        For methods that need more than scores and gradients at the inputs: hooks on layers, paired inputs.
+
+        Args:
+            run: ``block -> [B, ...]``; calls ``block.scores`` and ``block.gradients``, which count.
+            inputs: ``[N, *shape]`` or ``[N, S, *shape]``; the batch's own by default.
+            weight: rows that go through the model at once for each row of a block.
+
+        Returns:
+            What ``run`` returned, put together over the rows: ``[N, ...]`` or ``[N, S, ...]``, detached.
+        """
+        import torch
+
+        with torch.enable_grad():
+            return next(iter(self.packed([self.batch.inputs if inputs is None else inputs], run, weight))).detach()

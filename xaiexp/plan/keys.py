@@ -1,0 +1,35 @@
+"""The keys of planned cells."""
+
+from __future__ import annotations
+
+from xaiexp.contract.identity import component_key
+from xaiexp.contract.registry import Registry
+from xaiexp.core.ids import CellId
+from xaiexp.core.keys import PlanKey
+from xaiexp.plan.plan import Plan
+
+__all__ = ["plan_key"]
+
+
+def plan_key(plan: Plan, cell: CellId, registry: Registry) -> str:
+    """What the plan can say of a cell's results without loading anything: equal keys, equal results.
+
+    The store keeps under this key which objects the cell had when it last ran, so that ``xaiexp plan`` can tell what
+    will be found.
+    """
+    study = plan.study
+    baseline = study.baselines.get(cell.baseline)
+    return PlanKey(
+        model=component_key(study.model, registry),
+        model_fingerprint=study.model.fingerprint(),
+        dataset=component_key(study.dataset, registry),
+        dataset_fingerprint=study.dataset.fingerprint(),
+        features=component_key(study.features, registry),
+        method=component_key(study.methods[cell.method], registry),
+        baseline=None if baseline is None else component_key(baseline, registry),
+        seed=study.settings.seed,
+        target=study.settings.target,
+        output=study.settings.output,
+        precision=study.settings.precision,
+        examples=plan.count,
+    ).digest

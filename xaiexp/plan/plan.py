@@ -1,0 +1,162 @@
+"""What would run: the cells of a study, impossible ones skipped with the reason. Imports no torch and no Hydra."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from xaiexp.contract.kinds import Method, Metric, Model, offered
+from xaiexp.core.explanations import Cost
+from xaiexp.core.ids import CellId
+from xaiexp.core.samples import Outline
+from xaiexp.core.vocabulary import plural
+from xaiexp.errors import MismatchError, ParameterError
+from xaiexp.plan.study import DEFAULT_FEATURES, Study
+
+__all__ = ["Plan", "PlannedCell", "plan"]
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """One cell, and whether it runs.
+
+    Args:
+        id: method and baseline, by labels.
+        skip: why the plan leaves the cell out; empty where it runs.
+        cost: passes of one example, as far as the method can tell beforehand.
+    """
+
+    id: CellId
+    skip: str = ""
+    cost: Cost | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would run.
+
+    Args:
+        count: examples, or None where the dataset does not tell before it is read.
+        shape: of one input, or None where the model must be loaded to know.
+        exact: whether ``shape`` is certain or typical.
+        metric_costs: passes of one example for each metric, over all cells that run.
+        metric_skips: metrics that are left out, with the reason.
+    """
+
+    study: Study
+    cells: tuple[PlannedCell, ...]
+    count: int | None
+    shape: tuple[int, ...] | None
+    exact: bool
+    metric_costs: Mapping[str, Cost | None]
+    metric_skips: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def running(self) -> tuple[PlannedCell, ...]:
+        """The cells that are not skipped."""
+        return tuple(cell for cell in self.cells if not cell.skip)
+
+    def passes(self, without: Collection[CellId] = ()) -> tuple[int | None, int | None]:
+        """Passes of the attributions and of the metrics; None where nobody can tell beforehand.
+
+        Metrics that explain again are left out: their passes are those of the methods, some ten times over.
+        """
+        cells = [cell.cost for cell in self.running if cell.id not in without]
+        return self._total(cells), self._total(list(self.metric_costs.values()))
+
+    def _total(self, costs: list[Cost | None]) -> int | None:
+        if self.count is None or self.shape is None:
+            return None
+        return self.count * sum(cost.total for cost in costs if cost is not None)
+
+
+def plan(study: Study) -> Plan:
+    """The cells of a study, impossible ones skipped with the reason.
+
+    Raises:
+        MismatchError: model, dataset and features do not fit together, or nothing is left to run.
+    """
+    modality = study.model.modality
+    if study.dataset.modality != modality:
+        raise MismatchError(
+            f"dataset.{study.dataset.name}",
+            f"contains {plural(study.dataset.modality)}; model {study.model.name!r} expects {plural(modality)}",
+            hint="choose a model and a dataset of one modality: xaiexp plugins lists them",
+        )
+    if modality not in study.features.modalities:
+        raise MismatchError(
+            f"features.{study.features.name}",
+            f"is for {', '.join(map(plural, study.features.modalities))}; the data are {plural(modality)}",
+            hint=f"leave it out for the default ({DEFAULT_FEATURES[modality]})",
+        )
+    if not study.methods:
+        raise ParameterError("method", "lists no method", hint="for example method=[saliency,occlusion]")
+    outline = study.dataset.outline()
+    shape = study.model.input_shape() or outline.shape
+    cells = tuple(cell for label in study.methods for cell in _cells(study, label, shape))
+    running = sum(not cell.skip for cell in cells)
+    if not running:
+        raise MismatchError(
+            "method",
+            "nothing to run, every cell is skipped",
+            notes=[f"{cell.id}: {cell.skip}" for cell in cells[:5]],
+        )
+    d = _features(study, shape)
+    skips = {label: why for label, metric in study.metrics.items() if (why := _unfit(metric, study.model))}
+    costs = {
+        label: None if d is None or shape is None else metric.passes(shape, d, running)
+        for label, metric in study.metrics.items()
+        if label not in skips
+    }
+    return Plan(study, cells, _count(outline, study.settings.examples), shape, outline.exact, costs, skips)
+
+
+def _unfit(component: Method | Metric, model: Model) -> str:
+    """Why a method or metric is not for this model; empty where it is."""
+    lacking = sorted(component.needs - offered(model.offers))
+    if model.modality not in component.modalities:
+        return f"is for {', '.join(map(plural, component.modalities))}; the data are {plural(model.modality)}"
+    if lacking:
+        return f"needs {', '.join(lacking)}, which model {model.name!r} does not offer"
+    return ""
+
+
+def _cells(study: Study, label: str, shape: tuple[int, ...] | None) -> list[PlannedCell]:
+    method, modality = study.methods[label], study.model.modality
+    skip = _unfit(method, study.model)
+    if not skip and study.settings.precision not in method.precisions:
+        skip = f"works in {' and '.join(method.precisions)}, not in {study.settings.precision}"
+    if not method.reads_baseline:
+        return [PlannedCell(CellId(label), skip, _cost(study, method, shape))]
+    if not study.baselines:
+        return [PlannedCell(CellId(label), skip or "reads a baseline, and the study lists none")]
+    cells = []
+    for name, baseline in study.baselines.items():
+        why = skip
+        if not why and modality not in baseline.modalities:
+            why = (
+                f"baseline {name!r} is for {', '.join(map(plural, baseline.modalities))}; "
+                f"the data are {plural(modality)}"
+            )
+        cells.append(PlannedCell(CellId(label, name), why, _cost(study, method, shape)))
+    return cells
+
+
+def _cost(study: Study, method: Method, shape: tuple[int, ...] | None) -> Cost | None:
+    d = _features(study, shape)
+    return None if shape is None or d is None else method.passes(shape, d)
+
+
+def _features(study: Study, shape: tuple[int, ...] | None) -> int | None:
+    if shape is None:
+        return None
+    d = 1
+    for side in study.features.shape(shape):
+        d *= side
+    return d
+
+
+def _count(outline: Outline, examples: int | None) -> int | None:
+    if outline.count is None:
+        return examples
+    return outline.count if examples is None else min(examples, outline.count)

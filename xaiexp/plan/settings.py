@@ -1,0 +1,77 @@
+"""The root keys of a study that are no components."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from xaiexp.core.parameters import Range
+from xaiexp.errors import ParameterError
+
+__all__ = ["Settings", "Tracking"]
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """Where MLflow keeps the runs: ``uri`` null is the embedded store, ``off`` tracks nothing."""
+
+    uri: str | None = None
+    experiment: str = "xaiexp"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The root keys of a study that are no components.
+
+    Args:
+        seed: of every random number of the study.
+        device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:1``.
+        precision: of the passes; half precisions by autocast.
+        examples: how many, from the first; null for all.
+        target: the class that is explained: the predicted one, the label, or an index; several of these, each
+            class of an example once; or ``all`` classes.
+        output: what is explained: the target's logit or its probability.
+        batch_budget: rows that go through the model at once, or ``auto``.
+        on_error: what a failed cell does to the others.
+        force: compute anew what the store holds.
+        store: the folder of attributions and scores.
+        tracking: MLflow.
+        report: whether ``report.html`` is made.
+        trust: module prefixes whose factories this study may name.
+        effort: what becomes of steps and samples that nobody set.
+        removal: how features are removed, as an axis: every metric that removes features is there once for each
+            of these, under the label ``METRIC_REMOVAL``; empty leaves each metric its own.
+    """
+
+    seed: Annotated[int, Range(0, 2**31 - 1)] = 0
+    device: str = "auto"
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    examples: Annotated[int, Range(1)] | None = 64
+    target: (
+        Literal["predicted", "label", "all"]
+        | Annotated[int, Range(0)]
+        | tuple[Literal["predicted", "label"] | Annotated[int, Range(0)], ...]
+    ) = "predicted"
+    output: Literal["logit", "probability"] = "logit"
+    batch_budget: Literal["auto"] | Annotated[int, Range(1)] = "auto"
+    on_error: Literal["continue", "stop"] = "continue"
+    force: bool = False
+    store: str = "outputs/store"
+    tracking: Tracking = field(default_factory=Tracking)
+    report: bool = True
+    trust: tuple[str, ...] = ()
+    effort: Literal["draft", "standard", "publication"] = "standard"
+    removal: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.target == ():
+            raise ParameterError("target", "names no target", hint="as target=predicted or 'target=[predicted,label]'")
+        if not self.store.strip():
+            raise ParameterError("store", "must name a folder", got=self.store)
+        head, _, index = self.device.partition(":")
+        if (
+            head not in ("auto", "cpu", "cuda")
+            or (index and not (head == "cuda" and index.isdigit()))
+            or (self.device.endswith(":"))
+        ):
+            raise ParameterError("device", "must be auto, cpu, cuda or cuda:INDEX", got=self.device)

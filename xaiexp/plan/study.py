@@ -1,0 +1,41 @@
+"""What is asked: one model on one dataset, with lists of methods, baselines, metrics and agreements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from xaiexp.contract.kinds import Agreement, Baseline, Dataset, Features, Method, Metric, Model
+from xaiexp.core.ids import NO_BASELINE
+from xaiexp.errors import UserError
+from xaiexp.plan.settings import Settings
+
+__all__ = ["DEFAULT_FEATURES", "Study", "check_label"]
+
+DEFAULT_FEATURES = {"image": "pixel", "text": "token", "table": "column", "series": "step"}
+
+
+@dataclass(frozen=True)
+class Study:
+    """One model on one data set, with lists of methods, baselines, metrics and agreements by label."""
+
+    model: Model
+    dataset: Dataset
+    features: Features
+    methods: Mapping[str, Method]
+    baselines: Mapping[str, Baseline]
+    metrics: Mapping[str, Metric]
+    agreements: Mapping[str, Agreement]
+    settings: Settings = field(default_factory=Settings)
+
+    def describe(self) -> str:
+        """The study in a few words."""
+        return f"{self.model.name} on {self.dataset.name}, seed {self.settings.seed}"
+
+
+def check_label(kind: str, label: str) -> None:
+    """Refuse labels that other parts could not tell apart."""
+    if kind == "baseline" and label == NO_BASELINE:
+        raise UserError(
+            f"baseline.{label}", "is what methods without a baseline have in that column; use another label"
+        )

@@ -1,0 +1,89 @@
+"""Everything that a plugin author imports: one module, one import.
+
+::
+
+    from xaiexp.plugin import Batch, Handle, Method, Range, hookimpl
+
+A component is a frozen dataclass derived from one of the kinds (:class:`Model`, :class:`Dataset`, :class:`Features`,
+:class:`Baseline`, :class:`Method`, :class:`Metric`, :class:`Agreement`); its fields are its parameters. A plugin returns
+its component classes from the hook ``xaiexp_components``. Importing this module imports no torch, so a component's module
+stays quick to import. The conformance kit lies in :mod:`xaiexp.testing`.
+"""
+
+from __future__ import annotations
+
+from xaiexp.contract.hookspecs import API, hookimpl
+from xaiexp.contract.kinds import (
+    Agreement,
+    Baseline,
+    Component,
+    Dataset,
+    Features,
+    Method,
+    Metric,
+    Model,
+)
+from xaiexp.core.batches import Background, Batch
+from xaiexp.core.draws import Draws
+from xaiexp.core.explanations import Cost, Estimate, Explanation, Scores, Spent
+from xaiexp.core.feature_map import FeatureMap
+from xaiexp.core.parameters import Effort, Range
+from xaiexp.core.samples import Encoded, LoadContext, Network, Outline, Sample, Source
+from xaiexp.core.vocabulary import MODALITIES, Modality, Output, Precision, Space
+from xaiexp.errors import (
+    CellError,
+    MismatchError,
+    ParameterError,
+    ResourceError,
+    UnknownName,
+    Unsupported,
+    UserError,
+    nearest,
+)
+from xaiexp.inference.block import Block
+from xaiexp.inference.passes import Handle
+
+__all__ = [
+    "API",
+    "MODALITIES",
+    "Agreement",
+    "Background",
+    "Baseline",
+    "Batch",
+    "Block",
+    "CellError",
+    "Component",
+    "Cost",
+    "Dataset",
+    "Draws",
+    "Effort",
+    "Encoded",
+    "Estimate",
+    "Explanation",
+    "FeatureMap",
+    "Features",
+    "Handle",
+    "LoadContext",
+    "Method",
+    "Metric",
+    "MismatchError",
+    "Modality",
+    "Model",
+    "Network",
+    "Outline",
+    "Output",
+    "ParameterError",
+    "Precision",
+    "Range",
+    "ResourceError",
+    "Sample",
+    "Scores",
+    "Source",
+    "Space",
+    "Spent",
+    "UnknownName",
+    "Unsupported",
+    "UserError",
+    "hookimpl",
+    "nearest",
+]
