@@ -76,7 +76,7 @@ WRONG = [
     ),
     (
         ["dataset=shapes"],
-        "dataset.shapes: has 4 classes, and the model has 10",
+        "dataset.shapes: has 4 classes; the model has 10",
     ),
     (
         ["features=token"],

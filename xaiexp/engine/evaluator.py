@@ -17,7 +17,7 @@ from xaiexp.contract.kinds import Agreement, Metric
 from xaiexp.core.explanations import Explanation, Scores
 from xaiexp.core.ids import CellId, MetricId
 from xaiexp.core.keys import ScoreKey
-from xaiexp.engine.comparison import Maps, agree_all, agree_jointly, gathered
+from xaiexp.engine.comparison import Maps, agree_all, agree_jointly, group_maps
 from xaiexp.engine.explainer import Explainer
 from xaiexp.engine.outcome import reason_of
 from xaiexp.errors import CellError, UserError
@@ -164,7 +164,7 @@ class Evaluator:
 
         def fresh() -> Maps:
             stacked = torch.stack([explanations[cell].values.float() for cell in cells])
-            return gathered(stacked, explanations[cells[0]].features)
+            return group_maps(stacked, explanations[cells[0]].features)
 
         maps = fresh()
         for label, measure in self._agreements.items():

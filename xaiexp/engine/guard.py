@@ -1,4 +1,4 @@
-"""Watches that a method leaves model and batch as it found them: the other cells of the study share them."""
+"""Detects whether a method changed the model or the batch, which all cells of a study share."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_p
 
 
 class Guard:
-    """Remembers the state of a module and a batch by a sum over their bits, which costs one look at the memory."""
+    """The state of a module and a batch, as sums over the bits of their tensors: one read of their memory."""
 
     def __init__(self, module: object, batch: Batch) -> None:
         self._module, self._batch = module, batch
-        self._weights, self._others = self._seen()
+        self._weights, self._others = self._state()
 
-    def broken(self) -> str:
-        """What has changed since; empty where nothing has."""
-        weights, others = self._seen()
+    def changes(self) -> str:
+        """What changed since construction, in words; empty where nothing did."""
+        weights, others = self._state()
         changed = [name for name, value in weights.items() if self._weights.get(name) != value]
         changed += [name for name, value in others.items() if self._others.get(name) != value]
         return ", ".join(changed[:3])
 
-    def _seen(self) -> tuple[dict[str, int], dict[str, object]]:
+    def _state(self) -> tuple[dict[str, int], dict[str, object]]:
         module = self._module
         state: dict[str, object] = {"the inputs": _sum(self._batch.inputs), "the targets": _sum(self._batch.targets)}
         if not isinstance(module, nn.Module):

@@ -154,7 +154,7 @@ class Run:
         budget = None if settings.batch_budget == "auto" else int(settings.batch_budget)
         self._passes = Passes(network.module, device, settings.precision, budget)
         first = loader.read(0, min(loader.count, loader.chunk))
-        targets.check(settings.target, network.classes, loader.labelled, self.study.dataset.name)
+        targets.check_target(settings.target, network.classes, loader.labelled, self.study.dataset.name)
         yield Loaded(
             network,
             device,
@@ -199,7 +199,7 @@ class Run:
         costs: list[Cost | None] = [self.study.methods[cell.method].passes(shape, d) for cell in running]
         costs += [metric.passes(shape, d, len(running)) for metric in self.evaluator.metrics.values()]
         each = sum(c.total for c in costs if c is not None)
-        return count * (1 + each * targets.most(self.study.settings.target, classes))
+        return count * (1 + each * targets.max_targets(self.study.settings.target, classes))
 
     def _chunks(self, start: int, examples: Examples, loader: Loader, weights: str) -> Iterator[Chunk]:
         """The results of a range of examples, one chunk for each target of the study."""
@@ -207,7 +207,7 @@ class Run:
         passes = targets.target_passes(self.study.settings.target, batch, logits)
         cache = None
         if len(passes) > 1:
-            cache = RowCache(batch.ids, targets.table(passes, len(batch), batch.device))
+            cache = RowCache(batch.ids, targets.target_table(passes, len(batch), batch.device))
         for number, (rows, chosen) in enumerate(passes):
             whole = len(rows) == len(batch)
             part = replace(batch if whole else batch.rows(rows), targets=chosen)
@@ -264,7 +264,7 @@ class Run:
             bad = [i for i, ok in zip(batch.ids, logits.isfinite().all(dim=1).tolist(), strict=True) if not ok]
             raise MismatchError("model", f"returns NaN or infinite scores for {len(bad)} examples", got=bad[0])
         target, dataset = self.study.settings.target, self.study.dataset.name
-        targets.check(target, logits.shape[1], loader.labelled, dataset)
+        targets.check_target(target, logits.shape[1], loader.labelled, dataset)
         targets.check_labels(dataset, loader.class_names, batch.ids, batch.labels, logits.shape[1])
         self.data_fingerprints.append(data)
         return batch, logits, data
@@ -321,7 +321,7 @@ class Run:
         try:
             return explainer.attribute(cell, handle)
         finally:
-            changed = guard.broken()
+            changed = guard.changes()
             if changed:
                 self._restore(handle.batch, examples)
                 raise CellError(f"changed {changed}, which all cells share; the change has been undone for the others")
