@@ -126,7 +126,9 @@ def score(
     """
     component = _component("metric", metric, params)
     if attributions.shape != inputs.shape:
-        raise MismatchError("attributions", f"must have the shape of inputs, {list(inputs.shape)}", got=list(attributions.shape))
+        raise MismatchError(
+            "attributions", f"must have the shape of inputs, {list(inputs.shape)}", got=list(attributions.shape)
+        )
     with _evaluated(model):
         handle, draws = _bound(model, inputs, target, feature_mask, background, context, output, batch_budget, seed)
         batch = handle.batch

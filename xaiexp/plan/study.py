@@ -40,6 +40,4 @@ def check_label(kind: str, label: str) -> None:
         UserError: it is that label.
     """
     if kind == "baseline" and label == NO_BASELINE:
-        raise UserError(
-            f"baseline.{label}", "is the baseline of methods that read none; use another label"
-        )
+        raise UserError(f"baseline.{label}", "is the baseline of methods that read none; use another label")
