@@ -19,7 +19,7 @@ from xaiexp.config import compose as config
 from xaiexp.config.safety import refuse_trust
 from xaiexp.contract.registry import installed
 from xaiexp.errors import ResourceError, UnknownName, UserError, nearest
-from xaiexp.store.files import writable
+from xaiexp.store.files import ensure_writable
 
 __all__ = ["TOOLS", "job", "main"]
 
@@ -179,7 +179,7 @@ def _checked(overrides: list[str], sweeping: bool) -> tuple[Path, int]:
     if folder is None:
         raise UserError("-m", "makes no job", got=" ".join(overrides))
     folder = Path(os.path.abspath(folder))  # noqa: PTH100  # not resolved: a link stays a link
-    writable(folder, "hydra.sweep.dir" if sweeping else "hydra.run.dir")
+    ensure_writable(folder, "hydra.sweep.dir" if sweeping else "hydra.run.dir")
     if sweeping:  # the workers of a launcher must find the store made: they would all make it at once
         from xaiexp.tracking.mlflow import prepare_store
 
@@ -248,7 +248,7 @@ def _plan(words: list[str]) -> int:
         study = config.to_study(config.composed(each), registry)
         made = plan(study)
         store = Store(Path(study.settings.store), study.settings.force)
-        hits = {c.id for c in made.running if store.expected(plan_key(made, c.id, registry))}
+        hits = {c.id for c in made.running if store.has_cell(plan_key(made, c.id, registry))}
         rows = [
             {
                 "method": cell.id.method,
@@ -309,7 +309,7 @@ def _report(words: list[str]) -> int:
     if not studies:
         raise ResourceError("report", "holds no study (a folder with record.json)", got=", ".join(map(str, folders)))
     target = Path(out) if out else folders[0] / "report.html"
-    writable(target.parent, "report --out")
+    ensure_writable(target.parent, "report --out")
     print(report.build(studies, target))  # noqa: T201
     return DONE
 
