@@ -62,10 +62,10 @@ def test_more_examples_give_the_requested_power():
     more = more_examples(effect, n)
     assert more is not None
     count = n + more
-    found = stats.ttest_1samp(normal(10000, count) + effect, 0, axis=1).pvalue < 0.05
-    assert found.mean() == pytest.approx(0.8, abs=0.02)
-    fewer = stats.ttest_1samp(normal(10000, count - 6) + effect, 0, axis=1).pvalue < 0.05
-    assert fewer.mean() < 0.77
+    significant = stats.ttest_1samp(normal(10000, count) + effect, 0, axis=1).pvalue < 0.05
+    assert significant.mean() == pytest.approx(0.8, abs=0.02)
+    with_fewer = stats.ttest_1samp(normal(10000, count - 6) + effect, 0, axis=1).pvalue < 0.05
+    assert with_fewer.mean() < 0.77
 
 
 @pytest.mark.parametrize(("effect", "count"), [(0.2, 199), (0.5, 34), (0.8, 15)])

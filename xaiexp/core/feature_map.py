@@ -139,7 +139,7 @@ class FeatureMap:
         return gathered.view(*lead, *self.distinct.shape[1:]).expand(*lead, *shape)
 
     def spread(self, values: Tensor) -> Tensor:
-        """Divide each feature's value equally among its elements; the inverse of :meth:`pool`."""
+        """Divide each feature's value equally among its elements: :meth:`pool` of the result returns the values."""
         sizes = self.sizes.clamp(min=1).to(values.dtype)
         return self.expand(values / (sizes if values.ndim == 2 else sizes.unsqueeze(1)))
 

@@ -57,7 +57,7 @@ class Effort:
     It annotates the field: ``n_steps: Annotated[int, Effort(16, 50, 200)] = 50``.
 
     Args:
-        draft, standard, publication: the values; ``standard`` must equal the default of the field.
+        draft, standard, publication: the values; ``standard`` is the default of the field.
     """
 
     draft: Any
