@@ -143,7 +143,7 @@ def _checked(overrides: list[str], sweeping: bool) -> tuple[Path, int]:
     from xaiexp.config.build import to_study
     from xaiexp.config.compose import composed, expand
     from xaiexp.plan.plan import plan
-    from xaiexp.store.files import writable
+    from xaiexp.store.files import ensure_writable
 
     jobs = expand(overrides) if sweeping else [overrides]
     tracked = set()
@@ -158,7 +158,7 @@ def _checked(overrides: list[str], sweeping: bool) -> tuple[Path, int]:
     if folder is None:
         raise UserError("-m", "makes no job", got=" ".join(overrides))
     folder = Path(os.path.abspath(folder))  # noqa: PTH100  # not resolved: a link stays a link
-    writable(folder, "hydra.sweep.dir" if sweeping else "hydra.run.dir")
+    ensure_writable(folder, "hydra.sweep.dir" if sweeping else "hydra.run.dir")
     if sweeping:  # created before the workers of a launcher start: they would all create it at once
         from xaiexp.tracking.mlflow import prepare_store
 

@@ -46,7 +46,7 @@ def _print_plan(overrides: Sequence[str]) -> None:
     study = to_study(composed(overrides), registry)
     planned = plan(study)
     store = Store(Path(study.settings.store), study.settings.force)
-    hits = {cell.id for cell in planned.running if store.expected(plan_key(planned, cell.id, registry))}
+    hits = {cell.id for cell in planned.running if store.has_cell(plan_key(planned, cell.id, registry))}
     rows = [
         {
             "method": cell.id.method,

@@ -23,12 +23,12 @@ def run(words: Sequence[str]) -> int:
         if not folder.is_dir():
             raise ResourceError("report", "no such folder", got=str(folder))
     from xaiexp import report
-    from xaiexp.store.files import writable
+    from xaiexp.store.files import ensure_writable
 
     studies = [study for folder in folders for study in report.find_studies(folder)]
     if not studies:
         raise ResourceError("report", "contains no study (a folder with record.json)", got=", ".join(map(str, folders)))
     target = arguments.out or folders[0] / "report.html"
-    writable(target.parent, "report --out")
+    ensure_writable(target.parent, "report --out")
     print(report.build(studies, target))  # noqa: T201
     return DONE

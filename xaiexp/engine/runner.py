@@ -175,7 +175,7 @@ class Run:
         for cell, state in self.states.items():
             state.finalize(loader.count)
             if state.status == "done":
-                self.store.note(plan_key(self.plan, cell, known), state.keys)
+                self.store.put_cell_keys(plan_key(self.plan, cell, known), state.keys)
 
     def failed(self) -> bool:
         """Whether some cell or measure failed."""
