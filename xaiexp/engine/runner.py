@@ -326,8 +326,20 @@ class Run:
 
 
 def weights_fingerprint(network: Network) -> str:
-    """A hash of the weights and of everything else that decides the scores."""
+    """A hash of the weights and of everything else that decides the scores.
+
+    Raises:
+        MismatchError: the model is no ``torch.nn.Module`` and states no identity, so that its results could not be told
+            from those of another model in the store.
+    """
     module = network.module
-    tensors = module.state_dict() if isinstance(module, nn.Module) else {}
+    if not isinstance(module, nn.Module) and not network.identity:
+        raise MismatchError(
+            "model",
+            "is no torch.nn.Module, and its Network has no identity",
+            got=type(module).__name__,
+            hint="set Network(identity=...) to a hash of what decides the scores, such as the model file",
+        )
     code = f"{type(module).__module__}.{type(module).__qualname__}"
-    return fingerprint(tensors, code, str(module) if isinstance(module, nn.Module) else "", network.identity)
+    description = str(module) if isinstance(module, nn.Module) else ""
+    return fingerprint(tensors_of(module), code, description, network.identity)
