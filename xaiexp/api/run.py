@@ -11,6 +11,7 @@ from xaiexp.contract.registry import installed
 from xaiexp.engine.progress import Meter
 from xaiexp.errors import UserError
 from xaiexp.results.result import Result
+from xaiexp.store.files import writable
 from xaiexp.store.objects import Store
 
 __all__ = ["run"]
@@ -32,6 +33,7 @@ def run(overrides: Sequence[str] = (), *, quiet: bool = False) -> Result:
     registry = installed()
     study = to_study(cfg, registry)
     folder = Path(str(cfg.hydra.run.dir))
+    writable(folder, "hydra.run.dir")
     with Meter(study.describe(), quiet=quiet) as meter:
         outcome = execute(study, plain(cfg), folder, registry, meter)
     return Result(
@@ -41,7 +43,7 @@ def run(overrides: Sequence[str] = (), *, quiet: bool = False) -> Result:
         outcome.agreement,
         outcome.summary,
         outcome.verdicts,
-        outcome.record,
+        outcome.record.to_mapping(),
         Store(Path(study.settings.store).resolve()),
         outcome.keys,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -18,6 +17,7 @@ from xaiexp.cli.plugins import plugins
 from xaiexp.config import compose as config
 from xaiexp.config.safety import refuse_trust
 from xaiexp.contract.registry import installed
+from xaiexp.core.record import Record
 from xaiexp.errors import ResourceError, UnknownName, UserError, nearest
 from xaiexp.store.files import writable
 
@@ -115,14 +115,12 @@ def _show(outcome: Any, brief: bool) -> None:
 
     out = console()
     if brief:
-        told = outcome.record["study"]
-        out.print(
-            f"{told['model']} on {told['dataset']}, seed {told['seed']}: {outcome.record['status']}", markup=False
-        )
+        study = outcome.record.study
+        out.print(f"{study.model} on {study.dataset}, seed {study.seed}: {outcome.record.status}", markup=False)
     if not brief and len(outcome.summary):
         refused = set(outcome.verdicts.loc[outcome.verdicts["refused"].astype(bool), "metric"])
         out.print("mean [95 % interval] (rank; equal ranks are a tie within the noise)", markup=False)
-        out.print(terminal.summary_table(outcome.summary, outcome.record["metrics"], refused))
+        out.print(terminal.summary_table(outcome.summary, outcome.record, refused))
         for line in terminal.verdict_lines(outcome.verdicts):
             out.print(line, markup=False)
         out.print()
@@ -133,7 +131,7 @@ def _show(outcome: Any, brief: bool) -> None:
         out.print(terminal.agreement_table(outcome.agreement, measure))
     for note in terminal.notes(outcome.cells, outcome.errors):
         out.print(note, markup=False)
-    for line in terminal.where_it_lies(outcome.folder, outcome.report, outcome.tracked):
+    for line in terminal.result_paths(outcome.folder, outcome.report, outcome.tracked):
         out.print(line, markup=False)
 
 
@@ -222,8 +220,7 @@ def _after_sweep(folder: Path, jobs: int) -> int:
     studies = report.find_studies(folder)
     if not studies:
         return FAILED
-    states = [json.loads((study / "record.json").read_text()).get("status") for study in studies]
-    done = states.count("done")
+    done = sum(Record.read(study / "record.json").status == "done" for study in studies)
     page = report.build(studies, folder / "report.html")
     out.print(f"{done} of {max(jobs, len(studies))} studies done", markup=False)
     out.print(f"report:  {page}", markup=False)

@@ -27,7 +27,7 @@ from xaiexp.core import parameters
 from xaiexp.errors import ParameterError, UnknownName, UserError, nearest
 from xaiexp.plan.settings import Settings, Tracking
 from xaiexp.plan.study import DEFAULT_FEATURES, Study, check_label
-from xaiexp.results import record
+from xaiexp.results.providers import provider_of
 
 __all__ = [
     "CONF",
@@ -259,7 +259,7 @@ def _unknown(registry: Registry, kind: str, name: str) -> None:
     try:
         registry.get(kind, name)
     except UnknownName as error:
-        plugin = record.remembered(Path(Settings().store), kind, name)
+        plugin = provider_of(Path(Settings().store), kind, name)
         if plugin is None:
             raise
         notes = [f"studies here had it from the plugin {plugin}, which is not installed now", *error.notes]
