@@ -204,9 +204,9 @@ def test_other_differences_are_not_called_interactions():
 
     seeds = [summed(seed=seed) for seed in (0, 1)]
     more = [replace(s, summary=s.summary.assign(mean=[1.0, 9.0 + s.summary["seed"][0]])) for s in seeds]
-    assert "interactions of these" in sources(more)[0].sentence
+    assert "their interactions explain" in sources(more)[0].sentence
     twice = sources([*more, replace(more[0], summary=more[0].summary.assign(mean=[2.0, 3.0]))])
-    assert "interactions and other differences" in twice[0].sentence
+    assert "interactions and other differences explain" in twice[0].sentence
 
 
 def test_pairs_of_studies_and_targets_of_an_example_are_one_observation(workplace):

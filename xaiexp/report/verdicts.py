@@ -187,7 +187,7 @@ def sources(studies: Sequence[StudyFolder]) -> list[Source]:
         words = [f"{factor} explains {100 * shares[factor]:.0f} %" for factor in factors]
         # Two means with the same factors differ in something else: a parameter, or the seed of a model.
         repeated = rows.duplicated([f for f in _FACTORS if f in rows]).any()
-        rest = "interactions and other differences" if repeated else "interactions of these"
+        rest = "interactions and other differences explain" if repeated else "their interactions explain"
         words.append(f"{rest} {100 * shares['rest']:.0f} %")
         found.append(Source(str(metric), ", ".join(words)))
     return found
