@@ -11,6 +11,7 @@ import pytest
 from small_studies import Facts
 
 from xaiexp.cli import app as cli
+from xaiexp.core.record import VERSION
 from xaiexp.tracking.mlflow import embedded_uri, flattened
 
 STUDY = ["model=digits_mlp", "examples=6", "metric=[deletion]", "agreement=[rank_correlation]", "baseline=[zero]"]
@@ -32,6 +33,7 @@ def test_mlflow_has_a_run_for_every_study_and_a_child_run_for_every_cell(workpla
     assert cli.main(["-m", *words]) == cli.FAILED
     (sweep,) = Path("outputs/multirun").glob("*/*")
     record = json.loads((sweep / "0" / "record.json").read_text())
+    assert record["version"] == VERSION
     client = MlflowClient(tracking_uri=embedded_uri())
     experiment = client.get_experiment_by_name("xaiexp").experiment_id
     parents = client.search_runs([experiment], "params.seed = '1' and params.`model.name` = 'digits_mlp'")

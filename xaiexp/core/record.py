@@ -267,7 +267,7 @@ class Record(_Part):
         return bool(name.part) and name.label in self.metrics
 
 
-# Fields are read and written by their type hints, so that a part needs no code of its own.
+# Fields are read and written by their type hints.
 
 
 @functools.cache
@@ -277,14 +277,14 @@ def _hints(part: Any) -> dict[str, Any]:
 
 def _read_part(part: Any, values: Mapping[str, Any]) -> Any:
     """The dataclass ``part`` from its JSON object; fields that are missing or do not fit keep their defaults."""
-    found = {}
+    arguments = {}
     for name, hint in _hints(part).items():
         if name in values:
             try:
-                found[name] = _read_value(hint, values[name])
+                arguments[name] = _read_value(hint, values[name])
             except TypeError:
                 continue
-    return part(**found)
+    return part(**arguments)
 
 
 def _read_value(hint: Any, value: Any) -> Any:
@@ -325,14 +325,14 @@ def _read_mapping(key_hint: Any, value_hint: Any, value: Any) -> dict[Any, Any]:
     """A mapping; entries that do not fit are left out."""
     if not isinstance(value, Mapping):
         raise TypeError
-    found: dict[Any, Any] = {}
+    entries: dict[Any, Any] = {}
     for key, entry in value.items():
         try:
             read = _read_value(value_hint, entry)
         except TypeError:
             continue
-        found[_cell(key) if key_hint is CellId else key] = read
-    return found
+        entries[_cell(key) if key_hint is CellId else key] = read
+    return entries
 
 
 def _cell(key: str) -> CellId:

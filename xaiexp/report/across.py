@@ -55,7 +55,7 @@ class Across:
 
 def across(studies: Sequence[StudyFolder]) -> list[Across]:
     """For every cell the agreement of its maps between studies that differ in one thing: the seeds, or the model."""
-    found: dict[str, dict[CellId, list[pd.DataFrame]]] = {}
+    by_difference: dict[str, dict[CellId, list[pd.DataFrame]]] = {}
     maps: dict[int, _Maps] = {}
     settings = [setting(study) for study in studies[:_MAX_STUDIES]]
     for i, j in itertools.combinations(range(len(settings)), 2):
@@ -69,10 +69,10 @@ def across(studies: Sequence[StudyFolder]) -> list[Across]:
             right = maps[j].get(cell)
             values = None if right is None else _agreement(left, right)
             if values is not None:
-                found.setdefault(difference, {}).setdefault(cell, []).append(values)
+                by_difference.setdefault(difference, {}).setdefault(cell, []).append(values)
     return [
         Across(difference, tuple(_row(str(cell), parts) for cell, parts in cells.items()))
-        for difference, cells in found.items()
+        for difference, cells in by_difference.items()
     ]
 
 

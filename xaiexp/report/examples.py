@@ -110,7 +110,7 @@ def examples(study: StudyFolder, count: int, side: int) -> list[Example]:
     """The first examples of the gallery.
 
     Args:
-        study: whose.
+        study: the study.
         count: how many at most.
         side: the longer side of an image at most, in pixels.
     """

@@ -244,25 +244,25 @@ def _cells_by_reason(rows: pd.DataFrame) -> tuple[tuple[str, str], ...]:
 
 def problems(study: StudyFolder) -> list[Problem]:
     """Failures first, then missing files, skips, warnings and undefined values."""
-    found, cells = [], study.cells
+    listed, cells = [], study.cells
     failed = cells[cells["status"] == "failed"]
     status, error = study.record.status, study.record.error
     if status == "failed" and (error or not len(failed)):  # otherwise the failed cells are the reason
         title = "This study failed in part" if (cells["status"] == "done").any() else "This study failed"
-        found.append(Problem(title, True, (("", error or "no reason was recorded"),)))
+        listed.append(Problem(title, True, (("", error or "no reason was recorded"),)))
     elif status == "running":
         text = 'The status in its record is still "running": it has not finished, or it was killed.'
-        found.append(Problem("This study did not finish", True, (("", text),)))
+        listed.append(Problem("This study did not finish", True, (("", text),)))
     if len(failed):
-        found.append(Problem(f"{plural(len(failed), 'failed cell')}", True, _cells_by_reason(failed)))
+        listed.append(Problem(f"{plural(len(failed), 'failed cell')}", True, _cells_by_reason(failed)))
     if study.missing:
-        found.append(Problem("Missing or damaged files", True, tuple(study.missing.items())))
+        listed.append(Problem("Missing or damaged files", True, tuple(study.missing.items())))
     skipped = cells[cells["status"] == "skipped"]
     if len(skipped):
-        found.append(Problem(f"{plural(len(skipped), 'skipped cell')}", False, _cells_by_reason(skipped)))
+        listed.append(Problem(f"{plural(len(skipped), 'skipped cell')}", False, _cells_by_reason(skipped)))
     warned = cells[(cells["status"] == "done") & (cells["reason"].fillna("").astype(str) != "")]
     if len(warned):
-        found.append(Problem(f"{plural(len(warned), 'cell')} with a warning", False, _cells_by_reason(warned)))
+        listed.append(Problem(f"{plural(len(warned), 'cell')} with a warning", False, _cells_by_reason(warned)))
     summary = summary_of(study)
     auxiliary = [study.record.is_auxiliary(str(metric)) for metric in summary["metric"]]
     undefined = summary[(summary["undefined"].astype(float) > 0) & ~np.array(auxiliary, dtype=bool)]
@@ -278,8 +278,8 @@ def problems(study: StudyFolder) -> list[Problem]:
             for metric, group in undefined.groupby("metric", sort=False)
         )
         title = f"{plural(total, 'undefined score')}, left out of the means"
-        found.append(Problem(title, False, rows))
-    return found
+        listed.append(Problem(title, False, rows))
+    return listed
 
 
 def comparisons(studies: Sequence[StudyFolder]) -> list[Comparison]:
@@ -291,7 +291,7 @@ def comparisons(studies: Sequence[StudyFolder]) -> list[Comparison]:
         for metric in summary["metric"]
         if not study.record.is_auxiliary(str(metric))
     )
-    found = []
+    tables = []
     for metric in metrics:
         values: list[dict[str, tuple[float, float]]] = []
         facts: MetricFacts | None = None
@@ -303,7 +303,7 @@ def comparisons(studies: Sequence[StudyFolder]) -> list[Comparison]:
             values.append(dict(zip(keys, numbers, strict=True)))
         cells = dict.fromkeys(name for column in values for name in column)
         ranked = sum(any(rank == 1 for _, rank in column.values()) for column in values)
-        found.append(
+        tables.append(
             Comparison(
                 metric=metric,
                 direction=_direction(facts),
@@ -318,7 +318,7 @@ def comparisons(studies: Sequence[StudyFolder]) -> list[Comparison]:
                 ),
             )
         )
-    return found
+    return tables
 
 
 def _mean_and_first(value: tuple[float, float] | None) -> tuple[str, bool]:

@@ -150,13 +150,13 @@ def _shift_sentence(study: StudyFolder, metric: str) -> str:
 def removals(study: StudyFolder) -> list[Removal]:
     """Every metric that was computed with several removals."""
     sentences = {str(row["metric"]): str(row["verdict"]) for row in _verdicts(study).to_dict("records")}
-    found = []
+    entries = []
     for name, labels in removal_groups([study]).items():
         sentence = sentences.get(f"{name} (removal)")
         if sentence is not None:
             rows = tuple((removal, number(_mean_shift(study, label), 2)) for removal, label in labels.items())
-            found.append(Removal(name, rows, sentence))
-    return found
+            entries.append(Removal(name, rows, sentence))
+    return entries
 
 
 def sources(studies: Sequence[StudyFolder]) -> list[Source]:
@@ -178,7 +178,7 @@ def sources(studies: Sequence[StudyFolder]) -> list[Source]:
         )
     if not frames:
         return []
-    found = []
+    entries = []
     for metric, rows in pd.concat(frames, ignore_index=True).groupby("metric", sort=False):
         shares = variance.shares(rows, _FACTORS)
         factors = sorted((f for f in shares if f != "rest"), key=lambda factor: -shares[factor])
@@ -189,5 +189,5 @@ def sources(studies: Sequence[StudyFolder]) -> list[Source]:
         repeated = rows.duplicated([f for f in _FACTORS if f in rows]).any()
         rest = "interactions and other differences explain" if repeated else "their interactions explain"
         words.append(f"{rest} {100 * shares['rest']:.0f} %")
-        found.append(Source(str(metric), ", ".join(words)))
-    return found
+        entries.append(Source(str(metric), ", ".join(words)))
+    return entries

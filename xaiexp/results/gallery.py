@@ -33,8 +33,8 @@ class Gallery:
     """Collects the first examples of a study.
 
     Args:
-        study: whose.
-        loaded: names of features and classes.
+        study: the study.
+        loaded: its network and data, with the names of features and classes.
     """
 
     def __init__(self, study: Study, loaded: Loaded) -> None:
