@@ -58,7 +58,7 @@ def ranking(strokes: int, examples: int = 128) -> dict[str, object]:
     words = [f"method=[{','.join(INFORMED + CONTROLS)}]", f"metric=[{','.join(METRICS)}]", f"examples={examples}"]
     result = xaiexp.run([*COMMON, *words, f"dataset.distractors={strokes}"], quiet=True)
     told = result.verdicts.set_index("metric")
-    tests = verdict.compared(result.scores, METRICS)
+    tests = verdict.comparison_table(result.scores, METRICS)
     means = result.summary.set_index(["metric", "method"])["mean"]
     out: dict[str, object] = {}
     for metric, higher in METRICS.items():
@@ -114,7 +114,7 @@ def scored(methods: str, seed: int, pictures: int) -> pd.DataFrame:
 def compared(a: pd.DataFrame, b: pd.DataFrame) -> dict[str, tuple[bool, bool, bool]]:
     """By metric: whether the ranks of two cells differ, whether a verdict puts one first, and whether a is ahead."""
     both = pd.concat([a.assign(method="a"), b.assign(method="b")]).assign(seed=0)
-    verdicts = verdict.judged(both, PLANTED, [], {}, 0).set_index("metric")
+    verdicts = verdict.verdict_table(both, PLANTED, [], {}, 0).set_index("metric")
     out = {}
     for metric, higher in PLANTED.items():
         values = [part[part["metric"] == metric].sort_values("example")["value"].to_numpy() for part in (a, b)]

@@ -63,7 +63,7 @@ def test_informed_methods_rank_above_all_controls(workplace: Path) -> None:
     # Networks differ from machine to machine: of four from other seeds, no p value is above 3e-8 (d_z 0.65 and more).
     words = [f"method=[{','.join(INFORMED + CONTROLS)}]", f"metric=[{','.join(METRICS)}]", "metric.aopc.steps=8"]
     result = run(*words, "examples=96", "dataset.distractors=5")
-    tests = verdict.compared(result.scores, METRICS)
+    tests = verdict.comparison_table(result.scores, METRICS)
     for metric in METRICS:
         # Infidelity is not defined for maps without signs, as those of the other controls are.
         for control in ("random",) if metric == "infidelity" else CONTROLS:

@@ -6,7 +6,7 @@ import json
 
 from xaiexp import testing
 from xaiexp.contract.registry import Registry
-from xaiexp.results.record import CONFORMANCE
+from xaiexp.results.providers import CONFORMANCE
 from xaiexp.store.files import write_atomically
 from xaiexp.tracking.mlflow import STORE
 
