@@ -33,7 +33,7 @@ def _check(words: list[str], registry: Registry) -> int:
     verdicts = conformity.check(words[0] if words else None, registry)
     out = console()
     if not verdicts:
-        out.print("no plugin but our own is installed; a built-in component's laws: xaiexp plugins check builtin")
+        out.print("no plugin except the built-in one is installed; to check it: xaiexp plugins check builtin")
     for verdict in verdicts:
         if verdict.outcome != "passed":
             out.print(str(verdict), markup=False)
