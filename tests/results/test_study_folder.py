@@ -28,7 +28,7 @@ def test_tables_and_configuration_are_written(tmp_path):
     frames = {name: pd.DataFrame({"name": [name], "value": [0.5]}) for name in names}
     writer = FolderWriter(tmp_path, Record())
     writer.write_tables(Tables(**frames))
-    writer.write_config({"seed": 0, "method": {"saliency": {}}})
+    writer.write_config("seed: 0\nmethod:\n  saliency: {}\n")
     for name in names[:3]:
         pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / f"{name}.parquet"), frames[name], check_dtype=False)
     for name in names[3:]:

@@ -226,7 +226,7 @@ class KendallTau(_Paired):
     n_pairs: Annotated[int, Range(1)] | None = 1 << 17
 
     @property
-    def needs_sign(self) -> bool:  # type: ignore[override]  # a fact that a parameter decides
+    def needs_sign(self) -> bool:
         """Magnitudes are defined without signs."""
         return self.of == "values"
 

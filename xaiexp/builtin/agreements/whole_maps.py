@@ -160,7 +160,7 @@ class Ssim(_Paired):
             raise ParameterError("agreement.ssim.window", "must be odd", got=self.window)
 
     @property
-    def needs_sign(self) -> bool:  # type: ignore[override]  # a fact that a parameter decides
+    def needs_sign(self) -> bool:
         """Magnitudes are defined without signs."""
         return self.of == "values"
 

@@ -61,6 +61,6 @@ class Masking(Metric):
         """What a removed feature becomes: a parameter of every such measure."""
 
     @property
-    def modalities(self) -> tuple[Modality, ...]:  # type: ignore[override]  # a fact that a parameter decides
+    def modalities(self) -> tuple[Modality, ...]:
         """Noisy linear imputation needs neighbours."""
         return modalities_of(self.removal)

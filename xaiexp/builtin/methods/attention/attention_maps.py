@@ -202,7 +202,7 @@ class AttentionXGradient(_FromAttention):
     positive: bool = False
 
     @property
-    def signed(self) -> bool:  # type: ignore[override]  # a fact that a parameter decides
+    def signed(self) -> bool:  # type: ignore[override]  # the base class states a constant
         """Whether the sign is kept."""
         return not self.positive
 

@@ -90,7 +90,7 @@ class _Gradient(_Cam):
     relu_attributions: bool = False
 
     @property
-    def signed(self) -> bool:  # type: ignore[override]  # a fact that a parameter decides
+    def signed(self) -> bool:
         """Whether the sign is kept."""
         return not self.relu_attributions
 
@@ -208,7 +208,7 @@ class ScoreCam(_Cam):
     relu_attributions: bool = False
 
     @property
-    def signed(self) -> bool:  # type: ignore[override]  # a fact that a parameter decides
+    def signed(self) -> bool:
         """Whether the sign is kept."""
         return not self.relu_attributions
 

@@ -33,7 +33,7 @@ class Saliency(Method):
     absolute: bool = True
 
     @property
-    def signed(self) -> bool:  # type: ignore[override]  # a fact that a parameter decides
+    def signed(self) -> bool:
         """Whether the sign is kept."""
         return not self.absolute
 

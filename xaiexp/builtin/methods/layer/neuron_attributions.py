@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 
 from xaiexp.builtin.methods.layer.layer_attributions import OfLayer, OnLine
 from xaiexp.builtin.methods.quadrature import quadrature
-from xaiexp.contract.kinds import Method
 from xaiexp.core.batches import Batch
 from xaiexp.core.explanations import Cost
 from xaiexp.core.vocabulary import Precision
@@ -39,9 +38,9 @@ class _Neuron(OfLayer):
     neuron: Neuron = "max"
 
     @property
-    def precisions(self) -> tuple[Precision, ...]:  # type: ignore[override]  # a fact that a parameter decides
+    def precisions(self) -> tuple[Precision, ...]:
         """Rounding to half precision makes another unit the most active one."""
-        return ("fp32",) if self.neuron == "max" else Method.precisions
+        return ("fp32",) if self.neuron == "max" else super().precisions
 
     def _place(self, activations: Tensor) -> Tensor:
         """Which of the flattened units ``[B, *layer]`` is meant, int64 ``[B]``.

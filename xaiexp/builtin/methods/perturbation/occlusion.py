@@ -143,7 +143,7 @@ class Rise(Method):
     sample_factor: Annotated[float, Range(0.01), Effort(0.32, 1.0, 4.0)] = 1.0
 
     @property
-    def signed(self) -> bool:  # type: ignore[override]  # a fact that a parameter decides
+    def signed(self) -> bool:
         """Whether the sign tells for from against."""
         return self.centered
 

@@ -127,12 +127,12 @@ class Road(_Shares):
     order: Order = "morf"
 
     @property
-    def higher_is_better(self) -> bool:  # type: ignore[override]  # a fact that a parameter decides
+    def higher_is_better(self) -> bool:
         """What is least relevant may be removed without a fall."""
         return self.order != "morf"
 
     @property
-    def bounds(self) -> tuple[float | None, float | None]:  # type: ignore[override]  # a fact that a parameter decides
+    def bounds(self) -> tuple[float | None, float | None]:  # type: ignore[override]  # the base class states a constant
         """Of a probability, or of the difference of two."""
         return (-1.0 if self.order == "difference" else 0.0, 1.0)
 

@@ -171,7 +171,7 @@ class Aopc(_Stepwise):
     order: Order = "morf"
 
     @property
-    def higher_is_better(self) -> bool:  # type: ignore[override]  # a fact that a parameter decides
+    def higher_is_better(self) -> bool:
         """What is least relevant may be removed without a drop."""
         return self.order != "lerf"
 

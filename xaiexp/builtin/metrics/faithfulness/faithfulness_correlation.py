@@ -181,7 +181,7 @@ class MonotonicityNguyen(_Correlation):
     removal: Literal[Removal, "marginal"] = "auto"
 
     @property
-    def modalities(self) -> tuple[Modality, ...]:  # type: ignore[override]  # a fact that a parameter decides
+    def modalities(self) -> tuple[Modality, ...]:
         """Noisy linear imputation needs neighbours, and the marginal distribution inputs of one shape."""
         return ("image", "table", "series") if self.removal == "marginal" else modalities_of(self.removal)
 

@@ -70,12 +70,12 @@ class Infidelity(Metric):
     normalize: bool = True
 
     @property
-    def scale_invariant(self) -> bool:  # type: ignore[override]  # a fact that a parameter decides
+    def scale_invariant(self) -> bool:
         """The best beta undoes any factor."""
         return self.normalize
 
     @property
-    def modalities(self) -> tuple[Modality, ...]:  # type: ignore[override]  # a fact that a parameter decides
+    def modalities(self) -> tuple[Modality, ...]:
         """Squares are of pictures; noisy linear imputation needs neighbours."""
         if self.perturbation == "square":
             return ("image",)

@@ -69,22 +69,22 @@ class ParameterRandomisation(Metric):
     bins: Annotated[int, Range(2)] = 100
 
     @property
-    def higher_is_better(self) -> bool:  # type: ignore[override]  # a fact that a parameter decides
+    def higher_is_better(self) -> bool:
         """Similarity should be low, the rise of entropy high."""
         return self.order == "efficient"
 
     @property
-    def bounds(self) -> tuple[float | None, float | None]:  # type: ignore[override]  # a fact that a parameter decides
+    def bounds(self) -> tuple[float | None, float | None]:
         """Of a similarity, or of a relative rise."""
         return (-1.0, None) if self.order == "efficient" else (-1.0, 1.0)
 
     @property
-    def needs_sign(self) -> bool:  # type: ignore[override]  # a fact that a parameter decides
+    def needs_sign(self) -> bool:
         """Magnitudes are defined without signs."""
         return self.of == "values"
 
     @property
-    def modalities(self) -> tuple[Modality, ...]:  # type: ignore[override]  # a fact that a parameter decides
+    def modalities(self) -> tuple[Modality, ...]:
         """Structural similarity is of pictures."""
         return ("image",) if self.similarity == "ssim" and self.order != "efficient" else MODALITIES
 
@@ -128,12 +128,12 @@ class RandomLogit(Metric):
     of: Literal["magnitudes", "values"] = "values"
 
     @property
-    def needs_sign(self) -> bool:  # type: ignore[override]  # a fact that a parameter decides
+    def needs_sign(self) -> bool:
         """Magnitudes are defined without signs."""
         return self.of == "values"
 
     @property
-    def modalities(self) -> tuple[Modality, ...]:  # type: ignore[override]  # a fact that a parameter decides
+    def modalities(self) -> tuple[Modality, ...]:
         """Structural similarity is of pictures."""
         return ("image",) if self.similarity == "ssim" else MODALITIES
 
