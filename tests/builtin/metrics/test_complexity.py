@@ -7,24 +7,24 @@ import pytest
 import scipy.stats
 import torch
 from builders import bind, draws, explain, make_batch
-from metric_batches import Tanh, Words, explanations, normal, pictures, score_all, texts
-from reference import complexity_loops as slow
-from reference import metrics_loops as loops
+from metric_batches import TanhNetwork, TextNetwork, explanations, images, normal, score_all, texts
+from reference import complexity_loops, metrics_loops
 
-from xaiexp.builtin.metrics.complexity.sparseness import EffectiveComplexity, Entropy, Sparseness
-from xaiexp.builtin.removals import fill as removal
+from xaiexp.builtin.metrics.complexity.effective_complexity import EffectiveComplexity
+from xaiexp.builtin.metrics.complexity.sparseness import Entropy, Sparseness
+from xaiexp.builtin.removals.fill import removed_inputs
 
 # Sparseness
 
 
 def test_sparseness_is_half_the_relative_mean_difference_of_magnitudes():
-    for batch in (pictures(), texts()):
+    for batch in (images(), texts()):
         given = explanations(batch)
         values = Sparseness().score_all(bind(None, batch), batch, given, draws(batch))
         for e, row in zip(given, values, strict=True):
             for n in range(2):
                 d = int(batch.features.counts.expand(3)[n])
-                assert float(row[n]) == pytest.approx(loops.gini(e.values[n, :d].tolist()))
+                assert float(row[n]) == pytest.approx(metrics_loops.gini(e.values[n, :d].tolist()))
 
 
 def test_sparseness_of_equal_single_and_missing_attributions():
@@ -37,7 +37,7 @@ def test_sparseness_of_equal_single_and_missing_attributions():
 # Entropy
 
 
-@pytest.mark.parametrize("make", [pictures, texts])
+@pytest.mark.parametrize("make", [images, texts])
 def test_entropy_is_its_definition_and_scipys(make):
     batch = make()
     given = explanations(batch)
@@ -45,7 +45,7 @@ def test_entropy_is_its_definition_and_scipys(make):
     for e, row in zip(given, values, strict=True):
         for n in range(2):
             phi = e.values[n, : int(batch.features.counts.expand(3)[n])]
-            assert float(row[n]) == pytest.approx(slow.entropy(phi.tolist()))
+            assert float(row[n]) == pytest.approx(complexity_loops.entropy(phi.tolist()))
             assert float(row[n]) == pytest.approx(scipy.stats.entropy(phi.abs().numpy()))
 
 
@@ -70,15 +70,15 @@ def test_one_feature_says_all():
 @pytest.mark.parametrize(
     "metric", [EffectiveComplexity(epsilon=0.6), EffectiveComplexity(epsilon=0.8, steps=3, removal="zero")], ids=repr
 )
-@pytest.mark.parametrize("make", [pictures, texts])
+@pytest.mark.parametrize("make", [images, texts])
 def test_effective_complexity_is_its_definition(metric, make):
     batch = make()
-    module = Tanh(24) if make is pictures else Words(3)
+    module = TanhNetwork(24) if make is images else TextNetwork(3)
     given = explanations(batch)
     got, _ = score_all(metric, module, batch, given)
-    gone = removal.removed(metric.removal, batch, draws(batch))
+    replacement = removed_inputs(metric.removal, batch, draws(batch))
     index = batch.features.index.expand(batch.inputs.shape)
-    seen = set()
+    distinct_values = set()
     for n in range(2 if make is texts else 3):
 
         def f(x, n=n):
@@ -87,18 +87,18 @@ def test_effective_complexity_is_its_definition(metric, make):
         d = int(batch.features.counts.expand(3)[n])
         points = min(metric.steps, d)
         for e, values in zip(given, got, strict=True):
-            want = slow.effective_complexity(
+            want = complexity_loops.effective_complexity(
                 f,
                 batch.inputs[n].flatten().tolist(),
-                gone[n].flatten().tolist(),
+                replacement[n].flatten().tolist(),
                 index[n].flatten().tolist(),
                 e.values[n, :d].tolist(),
                 [math.floor(k * d / points + 0.5) for k in range(points + 1)],
                 metric.epsilon,
             )
             assert float(values[n]) == pytest.approx(want)
-            seen.add(want)
-    assert len(seen) > 1
+            distinct_values.add(want)
+    assert len(distinct_values) > 1
 
 
 def test_as_many_features_are_needed_as_carry_the_score():
@@ -107,7 +107,7 @@ def test_as_many_features_are_needed_as_carry_the_score():
     maps = [w, w.flip(0), torch.tensor([1.0, 9.0, 0, 0, 0]).double()]
     given = [explain(batch, phi.expand(1, 5)) for phi in maps]
     values, made = score_all(EffectiveComplexity(removal="zero"), lambda x: x @ w, batch, given)
-    # The rest may be a tenth of 12.5; reversed, the last feature is the one that counts.
+    # The tolerated change is a tenth of 12.5; in the reversed order, the decisive feature comes last.
     assert values[:, 0].tolist() == pytest.approx([2 / 5, 1.0, 2 / 5])
     assert made == 1 + 3 * 4
 
