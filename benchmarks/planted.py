@@ -5,7 +5,7 @@ Images of ``dataset=shapes``, where the decisive pixels are known. Printed as JS
 - ``ranking``: for two and for five distractors per image and for each metric, the verdict, which informed methods are
   not significantly better than which controls, and for which controls the metric is undefined;
 - ``copies``: for each of 100 seeds, 32 new images, explained by two copies of one method (Shapley values from few
-  permutations) with different random numbers. ``told apart``: how often their ranks differ, which the test allows in
+  permutations) with different random numbers. ``ranks differ``: how often their ranks differ, which the test allows in
   5 % of the cases, and the probability of at least as many; ``false alarms``: how often the verdict, which also refuses
   orders that the examples do not share, ranks one first;
 - ``degraded found worse``: how often the second copy ranks behind the first once it has noise as large as its standard
@@ -150,7 +150,7 @@ def copies(seeds: int = SEEDS) -> dict[str, dict[str, object]]:
         n_different = sum(result[metric][0] for result in copied)
         out[metric] = {
             "comparisons of copies": len(copied),
-            "told apart": n_different,
+            "ranks differ": n_different,
             "chance of at least as many": round(float(stats.binom.sf(n_different - 1, len(copied), 0.05)), 3),
             "false alarms": sum(result[metric][1] for result in copied),
             "degraded found worse": sum(result[metric][2] for result in degraded_copies),

@@ -187,7 +187,8 @@ def orders(c: Case, tiles: Tensor) -> Iterator[Row]:
         same(tiled.ours("irof", steps=16, **constant), (them - (1 + first / probable) / 2) / 16),
         checked("Same segments; after adding the first step and dividing by the number of segments (theirs grows with "
              "it). Their default value for removed pixels is the mean of the whole mini-batch, so it depends on the "
-             "other examples, and images of three channels fail.", abs(alone - together) > 1e-4 and "mask shape" in refused),
+             "other examples, and images of three channels fail.",
+             abs(alone - together) > 1e-4 and "mask shape" in refused),
     )  # fmt: skip
 
 

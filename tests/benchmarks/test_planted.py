@@ -58,7 +58,7 @@ def significantly_better(tests: pd.DataFrame, metric: str, method: str, control:
     return bool(row["p_holm"] <= 0.05 and better)
 
 
-def test_informed_methods_rank_above_all_controls(workplace: Path) -> None:
+def test_informed_methods_are_significantly_better_than_all_controls(workplace: Path) -> None:
     # With two distractors most edges belong to the figure and Sobel filters find it; with five they are uninformative.
     # Networks differ between machines: over four seeds, the largest p value is 3e-8 (d_z of at least 0.65).
     words = [f"method=[{','.join(INFORMED + CONTROLS)}]", f"metric=[{','.join(METRICS)}]", "metric.aopc.steps=8"]
@@ -71,7 +71,7 @@ def test_informed_methods_rank_above_all_controls(workplace: Path) -> None:
                 assert significantly_better(tests, metric, method, control), (metric, method, control)
 
 
-def test_copies_tie_and_a_degraded_copy_is_found_worse(workplace: Path, bring: Callable[..., None]) -> None:
+def test_copies_tie_and_a_degraded_copy_ranks_behind(workplace: Path, bring: Callable[..., None]) -> None:
     bring(Sampled)
     metrics = ("relevance_mass", "average_precision")
     words = [f"metric=[{','.join(metrics)}]", f"examples={EXAMPLES}", "method=[sampled]"]

@@ -36,7 +36,7 @@ def test_exact_attributions_are_complete():
     torch.testing.assert_close(values, torch.zeros(1, 3, dtype=torch.float64), rtol=0, atol=1e-12)
 
 
-def test_completeness_is_of_the_output_that_the_study_explains():
+def test_completeness_uses_the_output_that_the_study_explains():
     batch, module = images(), TanhNetwork(24)
     zero = explain(batch, torch.zeros_like(batch.inputs), reference=torch.zeros_like(batch.inputs).unsqueeze(1))
     got = Completeness().score_all(bind(module, batch, output="probability"), batch, [zero], draws(batch))
@@ -68,7 +68,7 @@ def layer_of(batch, units, **facts):
     return replace(explain(batch, normal(len(batch), units), **facts), features=features, space="layer")
 
 
-def test_attributions_of_a_layer_are_held_to_completeness_where_their_method_claims_it():
+def test_completeness_of_layer_attributions_is_defined_if_the_method_declares_it():
     batch, module = images(), TanhNetwork(24)
     reference = torch.zeros_like(batch.inputs).unsqueeze(1)
     claims, other = (layer_of(batch, 5, reference=reference, complete=c) for c in (True, False))
@@ -85,7 +85,7 @@ def test_attributions_of_a_layer_are_held_to_completeness_where_their_method_cla
 
 @pytest.mark.parametrize("metric", [NonSensitivity(), NonSensitivity(epsilon=0.3, removal="zero")], ids=repr)
 @pytest.mark.parametrize("make", [images, texts])
-def test_non_sensitivity_is_its_definition(metric, make):
+def test_non_sensitivity_matches_its_definition(metric, make):
     batch = make()
     module = TanhNetwork(24) if make is images else TextNetwork(3)
     given = explanations(batch)
@@ -115,7 +115,7 @@ def test_non_sensitivity_is_its_definition(metric, make):
     assert len(distinct_values) > 2
 
 
-def test_the_exact_map_of_a_linear_model_has_no_mistaken_features_and_others_have_their_number():
+def test_non_sensitivity_of_maps_of_a_linear_model_in_closed_form():
     w = torch.tensor([2.0, 0.0, -1.0, 0.0], dtype=torch.float64)
     batch = make_batch(normal(2, 4).float().double())
     maps = [w * batch.inputs, 0 * batch.inputs, batch.inputs, (w == 0) * batch.inputs]
@@ -124,7 +124,7 @@ def test_the_exact_map_of_a_linear_model_has_no_mistaken_features_and_others_hav
     assert made == 2 * 4
 
 
-def test_effects_that_are_rounding_are_none():
+def test_effects_within_the_rounding_error_are_0():
     """Adding a small number to a large one and subtracting the large one again changes the small one by rounding."""
     batch = make_batch(torch.rand(4, 64, generator=torch.Generator().manual_seed(0)) + 1)
 
@@ -140,14 +140,14 @@ def test_effects_that_are_rounding_are_none():
     assert (module(without) != module(batch.inputs)).any()
 
 
-def test_epsilon_is_relative_to_the_largest_and_inclusive():
+def test_epsilon_is_relative_to_the_largest_magnitude_and_inclusive():
     valid = torch.ones(1, 3, dtype=torch.bool)
     changes, values = torch.tensor([[10.0, 1.0, 0.0]]), torch.tensor([[100.0, 10.0, 10.1]])
     shares = [float(non_sensitivity_formulas.mismatched_shares(changes, values, valid, e)) for e in (0.05, 0.1, 0.101)]
     assert shares == pytest.approx([1 / 3, 1 / 3, 0.0])
 
 
-def test_a_map_that_is_not_a_number_has_no_value():
+def test_a_map_with_nan_has_the_value_nan():
     batch = images()
     broken = batch.inputs.clone()
     broken[1, 0, 0, 0] = math.nan

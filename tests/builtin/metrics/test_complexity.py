@@ -27,7 +27,7 @@ def test_sparseness_is_half_the_relative_mean_difference_of_magnitudes():
                 assert float(row[n]) == pytest.approx(metrics_loops.gini(e.values[n, :d].tolist()))
 
 
-def test_sparseness_of_equal_single_and_missing_attributions():
+def test_sparseness_of_equal_single_and_zero_attributions():
     batch = make_batch(torch.zeros(4, 5, dtype=torch.float64))
     phi = torch.tensor([[2.0, -2, 2, 2, -2], [0, 0, -9, 0, 0], [0, 0, 0, 0, 0], [1, 2, 3, 4, 5]]).double()
     got = Sparseness().score(bind(None, batch), batch, explain(batch, phi), draws(batch))
@@ -38,7 +38,7 @@ def test_sparseness_of_equal_single_and_missing_attributions():
 
 
 @pytest.mark.parametrize("make", [images, texts])
-def test_entropy_is_its_definition_and_scipys(make):
+def test_entropy_matches_its_definition_and_scipy(make):
     batch = make()
     given = explanations(batch)
     values = Entropy().score_all(bind(None, batch), batch, given, draws(batch))
@@ -49,14 +49,14 @@ def test_entropy_is_its_definition_and_scipys(make):
             assert float(row[n]) == pytest.approx(scipy.stats.entropy(phi.abs().numpy()))
 
 
-def test_entropy_of_equal_single_and_missing_attributions():
+def test_entropy_of_equal_single_zero_and_nan_attributions():
     batch = make_batch(torch.zeros(4, 5, dtype=torch.float64))
     phi = torch.tensor([[2.0, -2, 2, 2, -2], [0, 0, -9, 0, 0], [0, 0, 0, 0, 0], [math.nan, 2, 3, 4, 5]]).double()
     got = Entropy().score(bind(None, batch), batch, explain(batch, phi), draws(batch))
     np.testing.assert_allclose(got, [math.log(5), 0, math.nan, math.nan], atol=1e-15)
 
 
-def test_one_feature_says_all():
+def test_complexity_metrics_of_a_single_feature():
     batch = make_batch(normal(2, 1))
     given = [explain(batch, normal(2, 1, seed=1))]
     for metric in (Entropy(), Sparseness()):
@@ -71,7 +71,7 @@ def test_one_feature_says_all():
     "metric", [EffectiveComplexity(epsilon=0.6), EffectiveComplexity(epsilon=0.8, steps=3, removal="zero")], ids=repr
 )
 @pytest.mark.parametrize("make", [images, texts])
-def test_effective_complexity_is_its_definition(metric, make):
+def test_effective_complexity_matches_its_definition(metric, make):
     batch = make()
     module = TanhNetwork(24) if make is images else TextNetwork(3)
     given = explanations(batch)
@@ -101,7 +101,7 @@ def test_effective_complexity_is_its_definition(metric, make):
     assert len(distinct_values) > 1
 
 
-def test_as_many_features_are_needed_as_carry_the_score():
+def test_effective_complexity_of_a_linear_model_in_closed_form():
     w = torch.tensor([8.0, 4.0, 0.5, 0.0, 0.0], dtype=torch.float64)
     batch = make_batch(torch.ones(1, 5, dtype=torch.float64))
     maps = [w, w.flip(0), torch.tensor([1.0, 9.0, 0, 0, 0]).double()]
@@ -112,14 +112,14 @@ def test_as_many_features_are_needed_as_carry_the_score():
     assert made == 1 + 3 * 4
 
 
-def test_a_score_that_is_met_on_the_way_and_left_again_is_not_kept():
+def test_a_score_that_is_reached_only_temporarily_does_not_count_as_kept():
     w = torch.tensor([5.0, 3.0, -3.0, 0.1], dtype=torch.float64)
     batch = make_batch(torch.ones(1, 4, dtype=torch.float64))
     values, _ = score_all(EffectiveComplexity(removal="zero"), lambda x: x @ w, batch, [explain(batch, w.expand(1, 4))])
     assert float(values) == 3 / 4
 
 
-def test_effective_complexity_is_undefined_for_empty_maps_and_where_nothing_changes():
+def test_effective_complexity_is_nan_for_zero_maps_and_where_nothing_changes():
     batch = make_batch(torch.tensor([[1.0, 2.0], [1.0, 2.0], [0.0, 0.0]], dtype=torch.float64))
     phi = torch.tensor([[0.0, 0.0], [math.nan, 1.0], [1.0, 2.0]], dtype=torch.float64)
     values, _ = score_all(EffectiveComplexity(removal="zero"), lambda x: x.sum(1), batch, [explain(batch, phi)])

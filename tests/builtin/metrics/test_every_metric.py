@@ -34,7 +34,7 @@ EVERY = [*INFIDELITIES, *CURVES, *STABILITY, *DEPENDENCE, Completeness(), Sparse
 
 @pytest.mark.parametrize("metric", EVERY, ids=repr)
 @pytest.mark.parametrize("make", [images, texts])
-def test_an_example_scores_alone_what_it_scores_in_company_in_any_batch_size(metric, make):
+def test_values_do_not_depend_on_the_other_examples_or_the_batch_size(metric, make):
     batch = make()
     module = TanhNetwork(24) if make is images else TextNetwork(3)
     given = explanations(batch)
@@ -48,7 +48,7 @@ def test_an_example_scores_alone_what_it_scores_in_company_in_any_batch_size(met
 
 
 @pytest.mark.parametrize("metric", EVERY, ids=repr)
-def test_the_value_of_an_explanation_does_not_depend_on_which_others_are_there(metric):
+def test_values_do_not_depend_on_the_other_explanations(metric):
     batch, module = images(), TanhNetwork(24)
     given = explanations(batch, 5)
     joint, _ = score_all(metric, module, batch, given)
@@ -60,21 +60,21 @@ def test_the_value_of_an_explanation_does_not_depend_on_which_others_are_there(m
 
 @pytest.mark.parametrize("metric", [m for m in EVERY if not isinstance(m, Completeness)], ids=repr)
 @pytest.mark.parametrize("count", [1, 5])
-def test_the_promised_passes_are_made(metric, count):
+def test_the_declared_number_of_passes_is_made(metric, count):
     batch = images()
     _, made = score_all(metric, TanhNetwork(24), batch, explanations(batch, count))
     assert made == len(batch) * metric.passes(batch.shape, batch.features.d, count).forward
 
 
 @pytest.mark.parametrize("metric", CURVES, ids=repr)
-def test_ragged_examples_cost_the_passes_of_their_own_features(metric):
+def test_the_passes_of_ragged_examples_depend_on_their_own_features(metric):
     batch = texts()
     _, made = score_all(metric, TextNetwork(3), batch, explanations(batch, 3))
     assert made == sum(metric.passes(batch.shape, d, 3).forward for d in (2, 5))
 
 
 @pytest.mark.parametrize("metric", EVERY, ids=repr)
-def test_declared_scale_invariance_holds_and_only_there(metric):
+def test_values_are_scale_invariant_exactly_if_declared(metric):
     batch, module = images(), TanhNetwork(24)
     given = explanations(batch, 3)[:1]
     larger = [
@@ -86,7 +86,7 @@ def test_declared_scale_invariance_holds_and_only_there(metric):
 
 
 @pytest.mark.parametrize("metric", EVERY, ids=repr)
-def test_measures_of_signs_and_no_others_are_undefined_without_them(metric):
+def test_values_of_unsigned_maps_are_nan_exactly_if_signs_are_needed(metric):
     batch = images()
     unsigned = [replace(e, signed=False) for e in explanations(batch)[:1]]
     values, made = score_all(metric, TanhNetwork(24), batch, unsigned)
@@ -95,14 +95,14 @@ def test_measures_of_signs_and_no_others_are_undefined_without_them(metric):
 
 
 @pytest.mark.parametrize("metric", [*INFIDELITIES[:1], *CURVES[:1], Sparseness()], ids=repr)
-def test_an_example_without_features_has_no_value(metric):
+def test_an_example_without_features_has_the_value_nan(metric):
     batch = texts()
     values, _ = score_all(metric, TextNetwork(3), batch, explanations(batch, 3))
     assert values.isnan().tolist() == [[False, False, True]] * 3
 
 
 @pytest.mark.parametrize("metric", EVERY, ids=repr)
-def test_batch_and_maps_are_left_as_they_were(metric):
+def test_batch_and_maps_are_unchanged(metric):
     batch = images()
     given = explanations(batch)
     before = [batch.inputs.clone(), *(e.elements.clone() for e in given)]
@@ -112,7 +112,7 @@ def test_batch_and_maps_are_left_as_they_were(metric):
 
 
 @pytest.mark.parametrize("cls", [cls for cls in COMPONENTS if "table" in cls().modalities])
-def test_values_come_in_the_dtype_of_the_inputs(cls):
+def test_values_have_the_dtype_of_the_inputs(cls):
     batch = make_batch(normal(2, 4).float())
     metric = cls()
     given = [explain(batch, normal(2, 4).float(), reference=torch.zeros(2, 1, 4), explain_perturbed=torch.sin)]

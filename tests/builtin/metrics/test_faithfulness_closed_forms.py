@@ -38,7 +38,7 @@ from xaiexp.core.feature_map import FeatureMap
         lambda r: MonotonicityNguyen(removal=r),
     ],
 )
-def test_the_exact_attribution_of_a_linear_model_correlates_perfectly(metric, removed):
+def test_exact_attributions_of_a_linear_model_have_correlation_1(metric, removed):
     batch = make_batch(normal(3, 6), background=Background("table", mean=normal(6, seed=3)))
     w = normal(6, seed=1)
     replacement = removed_inputs(removed, batch, draws(batch))
@@ -56,7 +56,7 @@ def test_the_exact_attribution_of_a_linear_model_correlates_perfectly(metric, re
 
 @pytest.mark.parametrize("kind", ["removal", "noise", "square", "baseline_difference"])
 @pytest.mark.parametrize("removed", ["zero", "noisy_linear"])
-def test_the_exact_attribution_of_a_linear_model_has_no_infidelity(kind, removed):
+def test_exact_attributions_of_a_linear_model_have_infidelity_0(kind, removed):
     x = normal(3, 2, 3, 4)
     features = FeatureMap.from_index(torch.arange(24).view(1, 2, 3, 4), (2, 3, 4))
     batch = replace(images(), inputs=x, features=features, targets=torch.zeros(3, dtype=torch.int64))
@@ -100,7 +100,7 @@ def test_curves_of_a_linear_model_in_closed_form():
         assert bool(good > bad) is metric.higher_is_better
 
 
-def test_one_at_a_time_no_order_of_an_additive_model_is_more_monotone_than_another():
+def test_monotonicity_arya_of_an_additive_model_does_not_depend_on_the_order():
     w = normal(6, seed=1)
     batch = make_batch(normal(40, 6))
     maps = [explain(batch, normal(40, 6, seed=s)) for s in range(3)]
@@ -111,7 +111,7 @@ def test_one_at_a_time_no_order_of_an_additive_model_is_more_monotone_than_anoth
     close(whole, (falls == 0).double().expand(3, 40))
 
 
-def test_noise_on_features_that_do_nothing_moves_nothing():
+def test_prediction_gaps_of_a_linear_model_in_closed_form():
     w = torch.tensor([3.0, 0, 0, 2.0, 0, 0, 0, 0, 0, 0], dtype=torch.float64)
     batch = make_batch(normal(3, 10))
     exact = explain(batch, w * batch.inputs)
@@ -128,7 +128,7 @@ def test_noise_on_features_that_do_nothing_moves_nothing():
 
 
 @pytest.mark.parametrize("metric", SHARED[:6], ids=repr)
-def test_a_constant_map_correlates_with_nothing(metric):
+def test_the_correlation_of_a_constant_map_is_nan(metric):
     batch = images()
     even = torch.full_like(batch.inputs, 0.1)  # its sums differ by rounding errors
     values, *_ = score_metric(metric, network(batch), batch, [explain(batch, even), explain(batch, 0 * even)])
@@ -137,7 +137,7 @@ def test_a_constant_map_correlates_with_nothing(metric):
 
 @pytest.mark.parametrize("metric", SHARED[:6], ids=repr)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_an_output_that_moves_by_rounding_only_correlates_with_nothing(metric, dtype):
+def test_the_correlation_with_an_output_that_changes_by_rounding_only_is_nan(metric, dtype):
     batch = images()
     batch = replace(batch, inputs=batch.inputs.to(dtype))
     # The remaining elements are added up with rounding errors, but have no weight.
@@ -153,7 +153,7 @@ def test_an_output_that_moves_by_rounding_only_correlates_with_nothing(metric, d
     assert values.isnan().all()
 
 
-def test_one_feature_has_no_correlation_and_an_all_or_nothing_curve():
+def test_metrics_of_a_single_feature():
     features = FeatureMap.from_index(torch.zeros(1, 2, dtype=torch.int64))
     batch = make_batch(normal(2, 2), features=features)
     given = [explain(batch, normal(2, 2, seed=1))]
@@ -178,7 +178,7 @@ def test_one_feature_has_no_correlation_and_an_all_or_nothing_curve():
     assert not score_metric(PredictionGapImportant(), linear, batch, given)[0].isnan().any()
 
 
-def test_more_features_asked_for_than_there_are_means_all_of_them():
+def test_n_features_is_limited_to_the_number_of_features():
     batch = images()
     given, module = explanations(batch), network(batch)
     many = score_metric(FaithfulnessEstimate(n_features=500), module, batch, given)
@@ -186,7 +186,7 @@ def test_more_features_asked_for_than_there_are_means_all_of_them():
     assert many[2] == 3 * 12
 
 
-def test_irof_is_undefined_where_the_class_has_no_probability():
+def test_irof_is_nan_where_the_class_has_probability_0():
     batch = make_batch(torch.ones(1, 4, dtype=torch.float64))
     never = lambda x: torch.stack([x.sum(1) - 1e4, x.sum(1)], 1)  # noqa: E731
     assert score_metric(Irof(), never, batch, [explain(batch, normal(1, 4))])[0].isnan().all()

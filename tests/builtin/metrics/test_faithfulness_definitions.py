@@ -137,7 +137,7 @@ DEFINED = [
 
 @pytest.mark.parametrize(("metric", "make"), DEFINED, ids=lambda v: getattr(v, "__name__", repr(v)))
 @pytest.mark.parametrize("output", ["logit", "probability"])
-def test_values_are_their_definitions(metric, make, output):
+def test_values_match_their_definitions(metric, make, output):
     batch = make()
     module, given = network(batch), explanations(batch)
     handle = bind(module, batch, output=output)
@@ -154,7 +154,7 @@ def test_values_are_their_definitions(metric, make, output):
     assert n_defined >= 4
 
 
-def test_road_is_its_definition_with_imputed_pixels():
+def test_road_matches_its_definition_with_imputed_pixels():
     batch = images()
     module, given = network(batch), explanations(batch, 2)
     fill = fill_for("noisy_linear", batch, draws(batch))
@@ -173,7 +173,7 @@ def test_road_is_its_definition_with_imputed_pixels():
 
 
 @pytest.mark.parametrize("kind", ["square", "baseline_difference"])
-def test_infidelity_of_other_perturbations_is_its_definition(kind):
+def test_infidelity_of_other_perturbations_matches_its_definition(kind):
     batch = images()
     module, given = network(batch), explanations(batch, 3)
     metric = Infidelity(n_samples=9, perturbation=kind, normalize=False)
@@ -234,7 +234,7 @@ def test_shift_of_curves_is_the_mean_over_the_distinct_masked_inputs():
 
 
 @pytest.mark.parametrize("metric", [CURVES[0], SHARED[0], SHARED[2], GAPS[0], SHARED[6]], ids=repr)
-def test_shift_is_undefined_without_a_penultimate_layer_or_data_and_values_are_the_same(metric):
+def test_shift_is_nan_without_a_penultimate_layer_or_data_and_values_are_unchanged(metric):
     batch = images()
     module, given = network(batch), explanations(batch)
     values, *_ = score_metric(metric, module, batch, given)

@@ -17,7 +17,7 @@ CURVES = [Deletion(steps=4), Insertion(steps=4), Deletion(steps=100, removal="ze
 
 @pytest.mark.parametrize("metric", [*CURVES, Insertion(steps=5, removal="mean"), Deletion(steps=1)], ids=repr)
 @pytest.mark.parametrize("make", [images, texts])
-def test_curves_are_their_definition(metric, make):
+def test_deletion_and_insertion_match_their_definitions(metric, make):
     batch = make()
     module = TanhNetwork(24) if make is images else TextNetwork(3)
     given = explanations(batch)
@@ -44,7 +44,7 @@ def test_curves_are_their_definition(metric, make):
             assert float(values[n]) == pytest.approx(want)
 
 
-def test_the_best_order_has_the_least_deletion_and_the_most_insertion():
+def test_the_best_order_has_the_lowest_deletion_and_the_highest_insertion():
     w = torch.tensor([4.0, 2.0, 1.0, 0.5], dtype=torch.float64)
     batch = make_batch(torch.ones(1, 4, dtype=torch.float64))
     best, worst = (explain(batch, phi.expand(1, 4)) for phi in (w, -w))
@@ -58,7 +58,7 @@ def test_the_best_order_has_the_least_deletion_and_the_most_insertion():
     torch.testing.assert_close(deletion[1], insertion[0])
 
 
-def test_curves_are_probabilities_whatever_the_study_explains():
+def test_curves_are_of_the_probability_for_every_explained_output():
     batch = images()
     given = explanations(batch, 1)
     module = TanhNetwork(24)
@@ -69,7 +69,7 @@ def test_curves_are_probabilities_whatever_the_study_explains():
     assert torch.equal(*both)
 
 
-def test_ties_are_broken_at_random_and_alike_for_all_explanations():
+def test_ties_are_broken_at_random_and_in_the_same_way_for_all_explanations():
     n = 400
     batch = make_batch(torch.ones(n, 4, dtype=torch.float64))
     w = torch.tensor([1.0, 0.0, 0.0, 0.0], dtype=torch.float64)
@@ -84,7 +84,7 @@ def test_ties_are_broken_at_random_and_alike_for_all_explanations():
     assert min(times) > n / 4 - 4 * math.sqrt(n * 3 / 16)
 
 
-def test_a_map_that_is_not_a_number_has_no_curve():
+def test_the_curve_of_a_map_with_nan_is_nan():
     batch = images()
     broken = batch.inputs.clone()
     broken[1, 0, 0, 0] = math.nan

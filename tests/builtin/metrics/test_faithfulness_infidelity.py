@@ -34,7 +34,7 @@ def perturbed_inputs(metric, batch, rng, count):
 
 @pytest.mark.parametrize("metric", INFIDELITIES, ids=repr)
 @pytest.mark.parametrize("make", [images, texts])
-def test_infidelity_is_its_definition(metric, make):
+def test_infidelity_matches_its_definition(metric, make):
     batch = make()
     module = TanhNetwork(24) if make is images else TextNetwork(3)
     given = explanations(batch, 3)
@@ -64,7 +64,7 @@ def test_infidelity_is_its_definition(metric, make):
 
 @pytest.mark.parametrize("metric", INFIDELITIES, ids=repr)
 @pytest.mark.parametrize("references", [0, 1, 3])
-def test_exact_attributions_of_a_linear_model_have_no_infidelity(metric, references):
+def test_exact_attributions_of_a_linear_model_have_infidelity_0(metric, references):
     batch = make_batch(normal(3, 6))
     w = normal(6, seed=1)
     reference = normal(3, references, 6, seed=2) if references else None
@@ -105,7 +105,7 @@ def test_infidelity_equals_captum_on_the_same_perturbations(metric, contribution
     torch.testing.assert_close(got[0], want)
 
 
-def test_beta_undoes_any_factor_and_a_map_of_zeros_foretells_nothing():
+def test_beta_cancels_any_factor_and_a_map_of_zeros_predicts_no_change():
     batch, module = images(), TanhNetwork(24)
     given = [explain(batch, s * batch.inputs) for s in (1.0, -5.0, 0.0)]
     values, _ = score_all(INFIDELITIES[0], module, batch, given)
@@ -116,7 +116,7 @@ def test_beta_undoes_any_factor_and_a_map_of_zeros_foretells_nothing():
     assert (values[0] < values[2]).all()
 
 
-def test_all_sizes_of_subsets_are_equally_likely_and_all_subsets_of_a_size():
+def test_sizes_of_subsets_and_subsets_of_a_size_are_equally_likely():
     count = 18000
     features = FeatureMap(torch.tensor([[0, 1, 2], [0, 1, -1]]), torch.tensor([3, 2]), (3,))
     three, two = infidelity_formulas.subsets_of_any_size(Draws(0, ("a", "b")), features, range(count))
@@ -129,7 +129,7 @@ def test_all_sizes_of_subsets_are_equally_likely_and_all_subsets_of_a_size():
         assert times == {code: pytest.approx(p, abs=4 * (p * (1 - p) / count) ** 0.5) for code, p in want.items()}
 
 
-def test_perturbations_leave_alone_what_belongs_to_no_feature():
+def test_perturbations_keep_elements_of_no_feature():
     batch = texts()
     outside = ~batch.features.inside.unsqueeze(1).expand(3, 4, 8, 3)
     original = batch.inputs.unsqueeze(1).expand(3, 4, 8, 3)

@@ -30,7 +30,7 @@ from xaiexp.errors import Unsupported
 
 
 @cases
-def test_an_example_scores_alone_what_it_scores_in_company_in_any_batch_size(metric, make):
+def test_values_do_not_depend_on_the_other_examples_or_the_batch_size(metric, make):
     batch = make()
     module, given = network(batch), explanations(batch)
     values, shift, _ = score_metric(metric, module, batch, given)
@@ -48,7 +48,7 @@ def test_an_example_scores_alone_what_it_scores_in_company_in_any_batch_size(met
 
 
 @pytest.mark.parametrize("metric", EVERY, ids=repr)
-def test_the_value_of_an_explanation_does_not_depend_on_which_others_are_there(metric):
+def test_values_do_not_depend_on_the_other_explanations(metric):
     batch = images()
     module, given = network(batch), explanations(batch, 5)
     values, shift, _ = score_metric(metric, module, batch, given)
@@ -60,28 +60,28 @@ def test_the_value_of_an_explanation_does_not_depend_on_which_others_are_there(m
 
 @pytest.mark.parametrize("metric", EVERY, ids=repr)
 @pytest.mark.parametrize("count", [1, 5])
-def test_the_promised_passes_are_made(metric, count):
+def test_the_declared_number_of_passes_is_made(metric, count):
     batch = images()
     *_, made = score_metric(metric, network(batch), batch, explanations(batch, count))
     assert made == len(batch) * metric.passes(batch.shape, batch.features.d, count).forward
 
 
 @pytest.mark.parametrize("metric", [*SHARED, *IMAGES_ONLY[3:]], ids=repr)
-def test_what_depends_on_no_attribution_is_evaluated_once_for_all(metric):
+def test_inputs_that_depend_on_no_attribution_are_evaluated_once_for_all_explanations(metric):
     batch = images()
     passes = [score_metric(metric, network(batch), batch, explanations(batch, count))[2] for count in (1, 5)]
     assert passes[0] == passes[1] > 0
 
 
 @pytest.mark.parametrize("metric", [*CURVES, *SHARED[:6], *GAPS], ids=repr)
-def test_ragged_examples_cost_the_passes_of_their_own_features(metric):
+def test_the_passes_of_ragged_examples_depend_on_their_own_features(metric):
     batch = texts()
     *_, made = score_metric(metric, network(batch), batch, explanations(batch, 3))
     assert made == sum(metric.passes(batch.shape, d, 3).forward for d in (2, 5))
 
 
 @pytest.mark.parametrize("metric", EVERY, ids=repr)
-def test_declared_scale_invariance_holds(metric):
+def test_values_are_scale_invariant_exactly_if_declared(metric):
     batch = images()
     given = explanations(batch, 1)
     larger = [replace(e, elements=3 * e.elements) for e in given]
@@ -90,7 +90,7 @@ def test_declared_scale_invariance_holds(metric):
 
 
 @pytest.mark.parametrize("metric", EVERY, ids=repr)
-def test_measures_of_signs_and_no_others_are_undefined_without_them(metric):
+def test_values_of_unsigned_maps_are_nan_exactly_if_signs_are_needed(metric):
     batch = images()
     unsigned = [replace(e, signed=False) for e in explanations(batch)[:1]]
     values, shift, made = score_metric(metric, network(batch), batch, unsigned)
@@ -100,7 +100,7 @@ def test_measures_of_signs_and_no_others_are_undefined_without_them(metric):
 
 
 @pytest.mark.parametrize("metric", [*CURVES, *SHARED, *GAPS], ids=repr)
-def test_an_example_without_features_has_no_value(metric):
+def test_an_example_without_features_has_the_value_nan(metric):
     batch = texts()
     values, shift, _ = score_metric(metric, network(batch), batch, explanations(batch, 3))
     assert values[:, 2].isnan().all()
@@ -109,7 +109,7 @@ def test_an_example_without_features_has_no_value(metric):
 
 
 @pytest.mark.parametrize("metric", [m for m in EVERY if not isinstance(m, Infidelity)], ids=repr)
-def test_a_map_that_is_not_a_number_has_no_value(metric):
+def test_a_map_with_nan_has_the_value_nan(metric):
     batch = images()
     given = explanations(batch, 1)[0]
     elements = given.elements.clone()
@@ -119,7 +119,7 @@ def test_a_map_that_is_not_a_number_has_no_value(metric):
 
 
 @pytest.mark.parametrize("metric", EVERY, ids=repr)
-def test_batch_and_maps_are_left_as_they_were_and_values_keep_the_dtype(metric):
+def test_batch_and_maps_are_unchanged_and_values_have_the_dtype_of_the_inputs(metric):
     batch = images()
     given = explanations(batch)
     before = [batch.inputs.clone(), *(e.elements.clone() for e in given)]
@@ -142,7 +142,7 @@ def test_batch_and_maps_are_left_as_they_were_and_values_keep_the_dtype(metric):
     ],
     ids=repr,
 )
-def test_what_a_table_without_data_cannot_be_asked_is_refused(metric, words):
+def test_metrics_that_do_not_support_a_table_without_data_raise_unsupported(metric, words):
     batch = make_batch(normal(3, 6), background=Background("table"))
     with pytest.raises(Unsupported, match=words):
         metric.score_all(bind(with_fixed_weights(nn.Linear(6, 2)), batch), batch, explanations(batch), draws(batch))
@@ -159,7 +159,7 @@ def test_what_a_table_without_data_cannot_be_asked_is_refused(metric, words):
     ],
     ids=repr,
 )
-def test_the_plan_knows_which_inputs_a_removal_is_for(metric, modalities):
+def test_modalities_depend_on_the_removal(metric, modalities):
     assert set(metric.modalities) == set(modalities)
 
 
@@ -171,7 +171,7 @@ def test_the_direction_follows_from_the_order():
 
 
 @pytest.mark.parametrize("metric", [*CURVES[:1], *SHARED[:1], *GAPS[:1], *IMAGES_ONLY], ids=repr)
-def test_single_precision_stays_single_and_near(metric):
+def test_single_precision_is_kept_and_close_to_double_precision(metric):
     batch = images()
     module, given = network(batch), explanations(batch, 1)
     want, far, _ = score_metric(metric, module, batch, given)

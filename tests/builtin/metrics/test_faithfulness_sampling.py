@@ -49,7 +49,7 @@ def test_subsets_have_exactly_their_size_and_are_equally_likely():
         assert (times - 1 / kinds).abs().max() < 4 * math.sqrt(1 / kinds / count)
 
 
-def test_features_are_drawn_without_repetition_and_evenly():
+def test_features_are_sampled_uniformly_without_replacement():
     many = Draws(0, tuple(f"example {i}" for i in range(3000)))
     features = FeatureMap.from_index(torch.arange(5).view(1, 5))
     sampled, inside = correlation_formulas.sample_features(many, features, 2)
@@ -59,7 +59,7 @@ def test_features_are_drawn_without_repetition_and_evenly():
     assert (times - 0.4).abs().max() < 4 * math.sqrt(0.24 / 3000)
 
 
-def test_equal_values_share_their_mean_rank():
+def test_ties_get_their_mean_rank():
     values = torch.tensor([[3.0, 1.0, 3.0, 0.0, 3.0, 1.0], [0.0, 0.0, 0.0, 7.0, -1.0, 5.0]], dtype=torch.float64)
     valid = torch.ones(2, 6, dtype=torch.bool)
     valid[1, 4:] = False
@@ -69,7 +69,7 @@ def test_equal_values_share_their_mean_rank():
     assert got[0].tolist() == faithfulness_loops.mean_ranks(values[0].tolist())
 
 
-def test_a_share_that_is_all_leaves_one_feature():
+def test_a_share_of_all_features_keeps_one_feature():
     batch = images()
     module, given = network(batch), explanations(batch, 1)
     whole, nearly = (
@@ -79,7 +79,7 @@ def test_a_share_that_is_all_leaves_one_feature():
     close(whole, nearly)
 
 
-def test_squares_lie_inside_and_have_every_side_and_place_equally_often():
+def test_sides_and_positions_of_squares_inside_the_image_are_uniform():
     drawn = infidelity_formulas.random_squares(Draws(0, ("a",)), (3, 6, 8), 0.5, range(6000))[0]
     sides = drawn.any(2).sum(1)
     assert torch.equal(drawn.sum((1, 2)), sides**2)
@@ -91,14 +91,14 @@ def test_squares_lie_inside_and_have_every_side_and_place_equally_often():
     assert (ones - 1 / 48).abs().max() < 4 * math.sqrt(1 / 48 / int((sides == 1).sum()))
 
 
-def test_shares_of_features_are_rounded_up_alike_before_and_in_a_run():
+def test_feature_count_and_feature_counts_round_up_identically():
     for d in (1, 7, 12, 30, 49, 196, 50176):
         for share in (0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0):
             want = faithfulness_loops.rounded_up(share, d) if d < 1000 else math.ceil(round(share * d, 6))
             assert feature_count(share, d) == want == int(feature_counts((share,), torch.tensor([d])))
 
 
-def test_the_top_features_are_those_of_largest_magnitude():
+def test_the_top_features_have_the_largest_magnitudes():
     batch = make_batch(torch.zeros(1, 4, dtype=torch.float64))
     given = [explain(batch, torch.tensor([[-5.0, 1.0, 3.0, -2.0]], dtype=torch.float64))]
     assert prediction_gap_formulas.top_features(given, batch, draws(batch), 0.5).tolist() == [
@@ -106,7 +106,7 @@ def test_the_top_features_are_those_of_largest_magnitude():
     ]
 
 
-def test_the_order_of_irof_is_by_the_mean_and_of_others_by_the_sum():
+def test_irof_orders_features_by_the_mean_and_other_metrics_by_the_sum():
     features = FeatureMap.from_index(torch.tensor([[0, 0, 0, 1]]))
     batch = make_batch(torch.ones(1, 4, dtype=torch.float64), features=features)
     given = [explain(batch, torch.tensor([[1.0, 1.0, 1.0, 2.0]], dtype=torch.float64))]

@@ -99,7 +99,7 @@ def evidence_of(metric, values):
 
 
 @pytest.mark.parametrize("metric", EVERY, ids=repr)
-def test_measures_of_rows_are_their_definitions_with_ties_signs_and_without_truth(metric):
+def test_metrics_of_tables_match_their_definitions(metric):
     batch, phi = rows()
     got = score(metric, batch, phi)
     assert got.isnan().tolist() == [False] * 21 + [True] * 3
@@ -109,7 +109,7 @@ def test_measures_of_rows_are_their_definitions_with_ties_signs_and_without_trut
 
 
 @pytest.mark.parametrize("metric", [*EVERY, EnergyPointingGame()], ids=repr)
-def test_measures_of_tiles_are_their_definitions(metric):
+def test_metrics_of_image_tiles_match_their_definitions(metric):
     batch = images()
     phi = normal(4, 2, 5, 6, seed=9)
     values = batch.features.pool(phi)
@@ -126,7 +126,7 @@ def test_measures_of_tiles_are_their_definitions(metric):
 
 
 @pytest.mark.parametrize("metric", [*EVERY, EnergyPointingGame()], ids=repr)
-def test_tokens_have_a_truth_and_padding_does_not_count(metric):
+def test_metrics_of_tokens_ignore_padding(metric):
     batch = texts()
     masks = torch.zeros(3, 8, dtype=torch.bool)
     masks[0, 1] = masks[1, 2] = masks[1, 4] = True
@@ -143,14 +143,14 @@ def test_tokens_have_a_truth_and_padding_does_not_count(metric):
     assert got[2].isnan()
 
 
-def test_average_precision_is_that_of_scikit_learn():
+def test_average_precision_equals_scikit_learn():
     batch, phi = rows(40, 12)
     got = score(AveragePrecision(of="magnitudes"), batch, phi)
     for n in range(37):
         assert float(got[n]) == pytest.approx(average_precision_score(batch.masks[n].numpy(), phi[n].abs().numpy()))
 
 
-def test_evidence_is_what_speaks_for_the_target_and_magnitudes_without_signs():
+def test_evidence_is_the_positive_part_and_the_magnitude_of_unsigned_maps():
     batch, phi = rows()
     magnitudes = score(RelevanceMass(of="magnitudes"), batch, phi)
     torch.testing.assert_close(score(RelevanceMass(), batch, phi, signed=False), magnitudes, equal_nan=True)
@@ -161,7 +161,7 @@ def test_evidence_is_what_speaks_for_the_target_and_magnitudes_without_signs():
 
 
 @pytest.mark.parametrize("metric", [*EVERY, EnergyPointingGame()], ids=repr)
-def test_evidence_in_the_truth_alone_is_perfect_and_elsewhere_is_none(metric):
+def test_evidence_inside_the_ground_truth_only_is_best_and_outside_only_is_worst(metric):
     if isinstance(metric, PrecisionAtK | TopKIntersection) and getattr(metric, "k", 0) == 50:
         pytest.skip("all features are the top")
     masks = torch.zeros(1, 6, 6, dtype=torch.bool)
@@ -180,7 +180,7 @@ def test_evidence_in_the_truth_alone_is_perfect_and_elsewhere_is_none(metric):
 
 
 @pytest.mark.parametrize("metric", EVERY, ids=repr)
-def test_a_constant_map_has_the_value_of_chance(metric):
+def test_a_constant_map_has_the_chance_value(metric):
     batch, phi = rows()
     got = score(metric, batch, torch.ones_like(phi))[:-3]
     chance = batch.masks[:-3].double().mean(dim=1)
@@ -190,7 +190,7 @@ def test_a_constant_map_has_the_value_of_chance(metric):
 
 
 @pytest.mark.parametrize("metric", EVERY, ids=repr)
-def test_maps_that_are_not_numbers_and_data_without_truth_have_no_value(metric):
+def test_maps_with_nan_and_data_without_ground_truth_have_the_value_nan(metric):
     batch, phi = rows()
     broken = phi.clone()
     broken[1, 3] = math.nan
@@ -199,12 +199,12 @@ def test_maps_that_are_not_numbers_and_data_without_truth_have_no_value(metric):
 
 
 @pytest.mark.parametrize("metric", EVERY, ids=repr)
-def test_one_feature_has_nothing_outside_the_truth(metric):
+def test_a_single_feature_has_the_value_nan(metric):
     batch = make_batch(normal(2, 1), masks=torch.tensor([[True], [False]]))
     assert score(metric, batch, torch.ones(2, 1, dtype=torch.float64)).isnan().all()
 
 
-def test_measures_cost_no_pass():
+def test_metrics_make_no_passes():
     batch, phi = rows()
     assert {score_all(m, lambda x: x, batch, [explain(batch, phi)])[1] for m in EVERY} == {0}
 
@@ -213,7 +213,7 @@ def test_measures_cost_no_pass():
 
 
 @pytest.mark.parametrize("tolerance", [0, 1, 2, 3, 20])
-def test_a_truth_grows_by_the_distance_as_the_crow_flies(tolerance):
+def test_masks_are_dilated_by_the_euclidean_distance(tolerance):
     masks = torch.zeros(3, 7, 9, dtype=torch.bool)
     masks[0, 3, 4] = masks[1, 0, 0] = masks[1, 6, 2] = True
     got = ground_truth.dilated(masks, tolerance, "image")
@@ -221,13 +221,13 @@ def test_a_truth_grows_by_the_distance_as_the_crow_flies(tolerance):
         assert got[n].tolist() == localisation_loops.dilated(masks[n].tolist(), tolerance)
 
 
-def test_a_truth_of_a_series_grows_by_steps():
+def test_masks_of_time_series_are_dilated_by_steps():
     masks = torch.zeros(1, 9, dtype=torch.bool)
     masks[0, 4] = masks[0, 8] = True
     assert ground_truth.dilated(masks, 2, "series")[0].nonzero().flatten().tolist() == [2, 3, 4, 5, 6, 7, 8]
 
 
-def test_a_miss_by_less_than_the_tolerance_is_a_hit():
+def test_a_miss_by_at_most_the_tolerance_is_a_hit():
     masks = torch.zeros(1, 8, 8, dtype=torch.bool)
     masks[0, 4, 4] = True
     batch = make_batch(torch.zeros(1, 1, 8, 8), features=pixel_map((1, 8, 8)), masks=masks)
@@ -236,7 +236,7 @@ def test_a_miss_by_less_than_the_tolerance_is_a_hit():
     assert [float(score(PointingGame(tolerance=t), batch, phi)) for t in (0, 4, 5)] == [0, 0, 1]
 
 
-def test_there_is_no_distance_between_columns():
+def test_distances_between_columns_raise_unsupported():
     batch, phi = rows()
     with pytest.raises(Unsupported, match="tolerance"):
         score(PointingGame(tolerance=1), batch, phi)
@@ -244,7 +244,7 @@ def test_there_is_no_distance_between_columns():
         score(EnergyPointingGame(), batch, phi)
 
 
-def test_a_box_is_the_smallest_around_all_that_is_marked():
+def test_a_bounding_box_is_the_smallest_around_the_mask():
     masks = normal(20, 5, 6, seed=2) > 1.4
     masks[3] = False
     for mask, box in zip(masks, ground_truth.bounding_boxes(masks), strict=True):
@@ -263,7 +263,7 @@ def test_masks_are_shared_by_the_channels(modality):
     np.testing.assert_array_equal(ground_truth.inside_shares(batch, masks).view(x.shape), want)
 
 
-def test_a_top_without_features_has_no_share():
+def test_the_share_of_the_top_0_features_is_nan():
     given, share = torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0, 0.0]])
     valid = torch.ones(1, 2, dtype=torch.bool)
     assert overlap_formulas.top_k_share(given, share, valid, torch.tensor([0])).isnan().all()

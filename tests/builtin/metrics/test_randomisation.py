@@ -100,7 +100,7 @@ RUN = [["first.weight", "first.bias"], ["middle.weight", "middle.bias"], ["last.
 # Randomised networks
 
 
-def test_layers_stand_in_the_order_in_which_they_run_without_what_cannot_be_drawn():
+def test_layers_are_in_run_order_without_constant_parameters():
     batch, module = images(), Layers()
     layers = random_parameters.layers_in_run_order(bind(module, batch), module)
     # The unused layer belongs to the enclosing network, which starts first; constants (scale, normal) are left out.
@@ -109,7 +109,7 @@ def test_layers_stand_in_the_order_in_which_they_run_without_what_cannot_be_draw
     assert not any(part._forward_pre_hooks for part in module.modules())
 
 
-def test_parameters_of_a_module_that_is_never_called_belong_to_the_one_around_it():
+def test_parameters_of_a_module_that_is_never_called_belong_to_the_enclosing_one():
     class Attending(nn.Module):
         def __init__(self):
             super().__init__()
@@ -127,7 +127,7 @@ def test_parameters_of_a_module_that_is_never_called_belong_to_the_one_around_it
     assert [n for n, _ in layers[0].parameters] == ["attention.in_proj_weight", "attention.out_proj.weight"]
 
 
-def test_a_layer_that_runs_twice_stands_where_it_runs_last():
+def test_a_layer_that_runs_twice_has_the_position_of_its_last_run():
     class Twice(nn.Module):
         def __init__(self):
             super().__init__()
@@ -140,7 +140,7 @@ def test_a_layer_that_runs_twice_stands_where_it_runs_last():
     assert [layer.name for layer in random_parameters.layers_in_run_order(bind(module, batch), module)] == ["b", "a"]
 
 
-def test_parameters_are_normal_with_their_own_mean_and_deviation_and_follow_from_seed_and_name():
+def test_randomised_parameters_are_normal_and_depend_on_seed_and_name():
     module = nn.Linear(200, 200).requires_grad_(False)
     module.weight.mul_(0.3).add_(2)
     layer = random_parameters.Layer("", (("weight", module.weight), ("bias", module.bias)))
@@ -163,7 +163,7 @@ def test_parameters_are_normal_with_their_own_mean_and_deviation_and_follow_from
 @pytest.mark.parametrize("average", [True, False])
 @pytest.mark.parametrize("of", ["magnitudes", "values"])
 @pytest.mark.parametrize("order", ORDERS)
-def test_parameter_randomisation_is_its_definition(order, of, average):
+def test_parameter_randomisation_matches_its_definition(order, of, average):
     batch, module = images(), Layers()
     metric = ParameterRandomisation(order=order, stages=9, of=of, average=average)
     values, made = score_all(metric, module, batch, [InputXGradient()])
@@ -186,7 +186,7 @@ def test_parameter_randomisation_is_its_definition(order, of, average):
         assert float(values[0, n]) == pytest.approx(sum(similarities) / 4 if average else similarities[-1])
 
 
-def test_stages_are_spread_evenly_over_the_layers_and_end_with_all():
+def test_stages_are_evenly_spaced_and_end_with_all_layers():
     batch, module = images(), Layers()
     changed_layers = []
 
@@ -205,7 +205,7 @@ def test_stages_are_spread_evenly_over_the_layers_and_end_with_all():
 
 @pytest.mark.parametrize("metric", [*(ParameterRandomisation(order=o) for o in ORDERS), RandomLogit()], ids=repr)
 @pytest.mark.parametrize("make", [images, texts])
-def test_values_do_not_depend_on_batch_size_company_and_other_explanations(metric, make):
+def test_values_do_not_depend_on_batch_size_other_examples_or_other_explanations(metric, make):
     batch, module = make(), Layers() if make is images else Embedded()
     methods = [InputXGradient(), Saliency(absolute=False)]
     joint, _ = score_all(metric, module, batch, methods)
@@ -226,7 +226,7 @@ def test_values_do_not_depend_on_batch_size_company_and_other_explanations(metri
 
 
 @pytest.mark.parametrize("metric", [*(ParameterRandomisation(order=o) for o in ORDERS), RandomLogit()], ids=repr)
-def test_a_method_that_asks_the_network_nothing_does_not_change_and_gradients_do(metric):
+def test_a_model_free_method_does_not_change_and_gradients_do(metric):
     batch, module = images(6), Layers()
     values, _ = score_all(metric, module, batch, [Random(), InputXGradient()])
     torch.testing.assert_close(values[0], torch.ones(6, dtype=torch.float64))
@@ -234,7 +234,7 @@ def test_a_method_that_asks_the_network_nothing_does_not_change_and_gradients_do
 
 
 @pytest.mark.parametrize("order", [*ORDERS, "efficient"])
-def test_the_network_of_the_study_is_left_alone_and_one_copy_serves_all(order):
+def test_the_study_network_is_unchanged_and_one_copy_serves_all_explanations(order):
     batch, module = images(), Layers()
     before = copy.deepcopy(module.state_dict())
     networks = []
@@ -251,7 +251,7 @@ def test_the_network_of_the_study_is_left_alone_and_one_copy_serves_all(order):
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
 
 
-def test_what_cannot_be_explained_again_or_ranks_nothing_has_no_value():
+def test_explanations_without_a_method_and_constant_maps_have_the_value_nan():
     batch, module = images(), Layers()
     maps = {"first": batch.inputs, "flat": torch.ones_like(batch.inputs)}
     given = [
@@ -263,7 +263,7 @@ def test_what_cannot_be_explained_again_or_ranks_nothing_has_no_value():
         assert metric.score_all(bind(module, batch), batch, given, draws(batch)).isnan().all()
 
 
-def test_a_stage_at_which_a_map_is_flat_is_left_out_of_the_mean():
+def test_a_stage_at_which_a_map_is_constant_is_excluded_from_the_mean():
     batch, module = images(), Layers()
     answers = iter([torch.ones_like(batch.inputs), batch.inputs, -batch.inputs, batch.inputs])
     given = [explain(batch, batch.inputs, explain_network=lambda _: next(answers))]
@@ -275,7 +275,7 @@ def test_a_stage_at_which_a_map_is_flat_is_left_out_of_the_mean():
 # Efficient MPRT
 
 
-def test_the_rise_of_entropy_is_its_definition():
+def test_the_rise_of_the_entropy_matches_its_definition():
     batch, module = images(), Layers()
     metric = ParameterRandomisation(order="efficient", bins=5, of="values")
     values, _ = score_all(metric, module, batch, [InputXGradient()])
@@ -288,7 +288,7 @@ def test_the_rise_of_entropy_is_its_definition():
         assert float(values[0, n]) == pytest.approx((after - before) / before)
 
 
-def test_the_entropy_of_a_histogram_is_that_of_numpy_and_scipy():
+def test_the_entropy_of_a_histogram_equals_numpy_and_scipy():
     values = normal(5, 200)
     values[1] = 3.0
     values[2, 4] = math.nan
@@ -301,7 +301,7 @@ def test_the_entropy_of_a_histogram_is_that_of_numpy_and_scipy():
     assert got[2].isnan()
 
 
-def test_the_facts_of_the_efficient_test_are_others():
+def test_efficient_mprt_declares_other_facts():
     plain, efficient = ParameterRandomisation(), ParameterRandomisation(order="efficient")
     assert (plain.higher_is_better, plain.bounds) == (False, (-1.0, 1.0))
     assert (efficient.higher_is_better, efficient.bounds) == (True, (-1.0, None))
@@ -312,7 +312,7 @@ def test_the_facts_of_the_efficient_test_are_others():
 # Another class
 
 
-def test_random_logit_is_its_definition():
+def test_random_logit_matches_its_definition():
     batch, module = images(6), Layers()
     values, made = score_all(RandomLogit(), module, batch, [InputXGradient()])
     assert made == 0
@@ -330,7 +330,7 @@ def test_every_other_class_is_equally_likely_and_never_the_target():
     assert [int((steps == k).sum()) for k in range(4)] == [0, *[pytest.approx(2000, abs=4 * 37)] * 3]
 
 
-def test_a_single_class_has_no_other():
+def test_random_logit_of_a_single_class_is_nan():
     batch = images()
     given = [explain(batch, batch.inputs, explain_targets=lambda _: batch.inputs)]
     module = lambda x: x.flatten(1).sum(1, keepdim=True)  # noqa: E731
@@ -341,7 +341,7 @@ def test_a_single_class_has_no_other():
 
 
 @pytest.mark.parametrize("of", ["magnitudes", "values"])
-def test_the_rank_correlation_is_scipys_and_the_definition(of):
+def test_the_rank_correlation_matches_its_definition_and_scipy(of):
     a, b = normal(6, 15).mul(2).round(), normal(6, 15, seed=1).mul(2).round()
     a[4] = 1.0
     b[5, 3] = math.nan
@@ -360,7 +360,7 @@ def test_the_rank_correlation_is_scipys_and_the_definition(of):
 
 @pytest.mark.parametrize(("side", "window"), [((9, 12), 7), ((5, 8), 5), ((4, 4), 3)])
 @pytest.mark.parametrize("of", ["magnitudes", "values"])
-def test_structural_similarity_is_that_of_scikit_image(side, window, of):
+def test_structural_similarity_equals_scikit_image(side, window, of):
     a, b = normal(4, *side), normal(4, *side, seed=1)
     b[1] = a[1] + b[1] / 5
     a[3] = 0
@@ -374,7 +374,7 @@ def test_structural_similarity_is_that_of_scikit_image(side, window, of):
     assert got[3].isnan()
 
 
-def test_structural_similarity_needs_a_picture_of_some_size():
+def test_structural_similarity_of_small_images_and_other_features_is_nan():
     for shape in ((2, 8), (12,), (2, 3, 4)):
         size = math.prod(shape)
         features = replace(make_batch(normal(2, size)).features, shape=shape)

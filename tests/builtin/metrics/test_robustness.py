@@ -57,7 +57,7 @@ def near(batch, radius=0.02, count=4):
 # Maximum sensitivity
 
 
-def test_sensitivity_is_its_definition():
+def test_sensitivity_matches_its_definition():
     batch = images()
     given = explanations(batch)
     metric = SensitivityMax(perturb_radius=0.05, n_perturb_samples=4)
@@ -72,7 +72,7 @@ def test_sensitivity_is_its_definition():
             assert float(values[n]) == pytest.approx(want)
 
 
-def test_the_ball_has_the_declared_radius_and_is_filled_evenly():
+def test_nearby_points_are_uniform_in_the_ball_of_the_declared_radius():
     batch = images()
     points = torch.cat(
         list(sensitivity_formulas.nearby_points(bind(TanhNetwork(24), batch), batch, draws(batch), 0.05, 400)), 1
@@ -84,7 +84,7 @@ def test_the_ball_has_the_declared_radius_and_is_filled_evenly():
     assert float(moves.square().mean()) == pytest.approx(1 / 3, abs=0.01)
 
 
-def test_sensitivity_of_a_method_that_ignores_the_input_is_zero_and_of_a_linear_one_in_closed_form():
+def test_sensitivity_of_constant_and_linear_methods_in_closed_form():
     batch = make_batch(normal(3, 6))
     w = normal(6, seed=1)
     given = [
@@ -114,7 +114,7 @@ def test_sensitivity_equals_captum_on_the_same_points():
     torch.testing.assert_close(got[0], want)
 
 
-def test_sensitivity_is_undefined_for_zero_maps_and_without_the_method():
+def test_sensitivity_is_nan_for_zero_maps_and_without_the_method():
     batch = make_batch(normal(3, 6))
     zero = torch.cat([normal(2, 6), torch.zeros(1, 6, dtype=torch.float64)])
     given = [explain(batch, normal(3, 6)), explain(batch, zero, explain_perturbed=torch.sin)]
@@ -126,7 +126,7 @@ def test_sensitivity_is_undefined_for_zero_maps_and_without_the_method():
 
 
 @pytest.mark.parametrize("make", [images, texts])
-def test_the_local_lipschitz_estimate_is_its_definition(make):
+def test_the_local_lipschitz_estimate_matches_its_definition(make):
     batch = make()
     given = explanations(batch)
     metric = LocalLipschitz(perturb_radius=0.05, n_perturb_samples=4)
@@ -156,7 +156,7 @@ def test_the_steepest_change_of_a_diagonal_map_lies_between_its_slopes():
     torch.testing.assert_close(values[1], torch.full((3,), 3.0, dtype=torch.float64))
 
 
-def test_the_steepness_of_a_zero_map_and_without_the_method_is_undefined():
+def test_the_local_lipschitz_estimate_is_nan_for_zero_maps_and_without_the_method():
     batch = make_batch(normal(3, 6))
     zero = torch.cat([normal(2, 6), torch.zeros(1, 6, dtype=torch.float64)])
     given = [explain(batch, normal(3, 6)), explain(batch, zero, explain_perturbed=torch.sin)]
@@ -169,7 +169,7 @@ def test_the_steepness_of_a_zero_map_and_without_the_method_is_undefined():
 
 @pytest.mark.parametrize(("floor", "eps_min"), [(0.1, 0.01), (0.001, 30.0)])
 @pytest.mark.parametrize("kind", RELATIVE)
-def test_relative_stability_is_its_definition(kind, floor, eps_min):
+def test_relative_stability_matches_its_definition(kind, floor, eps_min):
     batch, module = images(), Layers(24)
     given = explanations(batch)
     metric = kind(perturb_radius=1.5, n_perturb_samples=12, floor=floor, eps_min=eps_min)
@@ -198,7 +198,7 @@ def test_relative_stability_is_its_definition(kind, floor, eps_min):
 
 
 @pytest.mark.parametrize("kind", RELATIVE)
-def test_no_point_of_the_class_and_a_map_of_zeros_have_no_stability(kind):
+def test_stability_is_nan_if_no_point_keeps_the_class_and_for_zero_maps(kind):
     module = Layers(6)
     batch = make_batch(normal(3, 6))
 
@@ -220,7 +220,7 @@ def test_no_point_of_the_class_and_a_map_of_zeros_have_no_stability(kind):
     assert score_all(kind(n_perturb_samples=3), PlaneNetwork(), batch, given)[0].isnan().all()
 
 
-def test_an_input_of_zeros_has_no_relative_change():
+def test_relative_input_stability_of_a_zero_input_is_nan():
     batch = make_batch(torch.cat([normal(1, 6), torch.zeros(1, 6, dtype=torch.float64)]))
     given = [explain(batch, normal(2, 6), explain_perturbed=torch.sin)]
     values, _ = score_all(RelativeInputStability(n_perturb_samples=3, perturb_radius=1e-4), Layers(6), batch, given)
@@ -228,7 +228,7 @@ def test_an_input_of_zeros_has_no_relative_change():
 
 
 @pytest.mark.parametrize("kind", RELATIVE)
-def test_relative_stability_costs_no_more_for_more_explanations(kind):
+def test_the_passes_of_relative_stability_do_not_depend_on_the_number_of_explanations(kind):
     batch = images()
     metric = kind(n_perturb_samples=5)
     costs = {score_all(metric, Layers(24), batch, explanations(batch, m))[1] for m in (1, 4)}
@@ -236,7 +236,7 @@ def test_relative_stability_costs_no_more_for_more_explanations(kind):
 
 
 @pytest.mark.parametrize("metric", [kind(n_perturb_samples=5) for kind in RELATIVE], ids=repr)
-def test_stability_does_not_depend_on_batch_size_and_company(metric):
+def test_stability_does_not_depend_on_batch_size_or_other_examples(metric):
     batch, module = images(), Layers(24)
     given = explanations(batch)
     joint, _ = score_all(metric, module, batch, given)
@@ -267,7 +267,7 @@ def test_gradients_are_input_invariant_and_gradients_times_inputs_are_not(shift)
         assert float(values[1, n]) == pytest.approx(want)
 
 
-def test_a_reference_that_moves_with_the_input_makes_integrated_gradients_invariant():
+def test_integrated_gradients_are_invariant_if_the_reference_shifts_with_the_input():
     batch, module = images(), Layers(24)
     method = IntegratedGradients(n_steps=5)
     given = [explain_with(method, batch, module, baseline) for baseline in (BLUR, ZERO)]
@@ -276,7 +276,7 @@ def test_a_reference_that_moves_with_the_input_makes_integrated_gradients_invari
     assert (values[1] > 0.01).all()
 
 
-def test_the_corrected_network_says_of_the_shifted_input_what_the_network_says_of_the_input():
+def test_the_compensated_network_has_the_same_outputs_for_shifted_inputs():
     module, x = Layers(24), normal(3, 2, 3, 4)
     shift = normal(2, 1, 1, seed=3)
     before = {name: p.clone() for name, p in module.named_parameters()}
@@ -287,7 +287,7 @@ def test_the_corrected_network_says_of_the_shifted_input_what_the_network_says_o
     assert all(torch.equal(p, before[name]) for name, p in module.named_parameters())
 
 
-def test_invariance_is_undefined_without_the_method_and_for_maps_of_zeros():
+def test_invariance_is_nan_without_the_method_and_for_zero_maps():
     batch, module = images(), Layers(24)
     nothing = explain(
         batch,
@@ -299,7 +299,7 @@ def test_invariance_is_undefined_without_the_method_and_for_maps_of_zeros():
     assert score_all(InputInvariance(), module, batch, given)[0].isnan().all()
 
 
-def test_relative_sizes_of_numbers_above_the_floor_are_quotients():
+def test_relative_norms_of_values_above_the_floor_are_quotients():
     assert stability_formulas.relative_norm(torch.tensor([[[3.0, 1.0]]]), torch.tensor([[2.0, -4.0]]), 0.1).item() == (
         pytest.approx(math.hypot(1.5, 0.25))
     )

@@ -55,7 +55,7 @@ def masks(height, width):
 
 @pytest.mark.parametrize("size", [(32, 32), (33, 20), (7, 50), (5, 5), (2, 9), (1, 8), (8, 1), (1, 1)])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float64, 1e-3), (torch.float32, 1e-4)])
-def test_missing_pixels_solve_the_equations(size, dtype, tolerance):
+def test_imputed_pixels_solve_the_equations(size, dtype, tolerance):
     known = masks(*size)
     planes = normal(len(known), *size)
     want = np.stack([impute_sparse(p.numpy(), k.numpy()) for p, k in zip(planes, known, strict=True)])
@@ -67,7 +67,7 @@ def test_missing_pixels_solve_the_equations(size, dtype, tolerance):
     assert torch.equal(got[known], planes.to(dtype)[known])
 
 
-def test_the_number_of_cycles_hardly_grows_with_the_picture(monkeypatch):
+def test_the_number_of_cycles_hardly_grows_with_the_image(monkeypatch):
     real, calls = MultigridSolver.correct, []
 
     def counted(self, x, change, level=0):
@@ -85,7 +85,7 @@ def test_the_number_of_cycles_hardly_grows_with_the_picture(monkeypatch):
     assert needed[-1] <= needed[0] + 2
 
 
-def test_what_a_plane_becomes_does_not_depend_on_the_others():
+def test_the_solution_of_a_plane_does_not_depend_on_the_others():
     known = masks(20, 24)
     planes, limit = normal(len(known), 20, 24), torch.full((len(known), 1, 1), 1e-3).double()
     joint = imputation.solve(planes, known, limit)
@@ -95,7 +95,7 @@ def test_what_a_plane_becomes_does_not_depend_on_the_others():
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_channels_that_share_a_mask_become_what_each_becomes_by_itself(dtype):
+def test_channels_that_share_a_mask_have_the_same_solution_as_separate_channels(dtype):
     known = masks(18, 21)
     values = normal(len(known), 3, 18, 21).to(dtype)
     fallback = torch.zeros(3, 1, 1, dtype=dtype)
@@ -105,7 +105,7 @@ def test_channels_that_share_a_mask_become_what_each_becomes_by_itself(dtype):
     assert torch.equal(torch.where(known.unsqueeze(1), joint, 0.0), torch.where(known.unsqueeze(1), values, 0.0))
 
 
-def test_a_plane_of_one_known_value_is_that_value_and_a_ramp_is_continued():
+def test_one_known_pixel_gives_a_constant_plane_and_known_ends_give_a_ramp():
     known = torch.zeros(1, 16, 16, dtype=torch.bool)
     known[0, 3, 4] = True
     limit = torch.full((1, 1, 1), 1e-12).double()
@@ -117,14 +117,14 @@ def test_a_plane_of_one_known_value_is_that_value_and_a_ramp_is_continued():
     torch.testing.assert_close(imputation.solve(ramp * known, known, limit), ramp)
 
 
-def test_where_a_single_pixel_is_known_rounding_does_not_add_up():
+def test_rounding_errors_do_not_accumulate_with_a_single_known_pixel():
     known = torch.zeros(1, 200, 200, dtype=torch.bool)
     known[0, 0, 0] = True
     got = imputation.solve(torch.full((1, 200, 200), 0.7), known, torch.full((1, 1, 1), 1e-3))
     torch.testing.assert_close(got, torch.full((1, 200, 200), 0.7))
 
 
-def test_what_stands_at_missing_pixels_is_not_read():
+def test_values_of_unknown_pixels_are_not_read():
     known = masks(9, 9)[1].expand(2, 3, 9, 9)
     values = normal(2, 3, 9, 9)
     fallback = torch.zeros(3, 1, 1).double()
@@ -134,7 +134,7 @@ def test_what_stands_at_missing_pixels_is_not_read():
     assert not first.isnan().any()
 
 
-def test_pictures_become_the_same_in_blocks_of_any_size(monkeypatch):
+def test_imputation_does_not_depend_on_the_block_size(monkeypatch):
     known = masks(12, 14).unsqueeze(1)
     values, fallback = normal(len(known), 2, 12, 14), torch.zeros(2, 1, 1).double()
     whole = imputation.impute(values, known, fallback, 1e-3)
@@ -142,7 +142,7 @@ def test_pictures_become_the_same_in_blocks_of_any_size(monkeypatch):
     torch.testing.assert_close(imputation.impute(values, known, fallback, 1e-3), whole, rtol=0, atol=1e-12)
 
 
-def test_steps_of_a_series_lie_on_the_line_between_the_known_ones_beside_them():
+def test_unknown_steps_of_a_time_series_are_interpolated_linearly():
     rng = np.random.default_rng(0)
     values, known = rng.normal(size=(40, 17)), rng.random((40, 17)) > 0.6
     known[:, 5] = True
@@ -172,7 +172,7 @@ def test_every_removal_is_a_baseline_with_one_reference(name):
 
 
 @pytest.mark.parametrize("name", ["auto", "zero", "blur", "noisy_linear"])
-def test_a_fill_removes_what_is_not_present_and_nothing_else(name):
+def test_a_fill_replaces_exactly_the_features_that_are_not_present(name):
     batch = images()
     fill = fill_for(name, batch, draws(batch))
     owners, present = torch.tensor([2, 0, 2, 1]), normal(4, 35, seed=3) > 0
@@ -187,7 +187,7 @@ def test_a_fill_removes_what_is_not_present_and_nothing_else(name):
         torch.testing.assert_close(one[0], got[k], rtol=0, atol=1e-12)
 
 
-def test_what_belongs_to_no_feature_is_known_to_the_imputation():
+def test_elements_of_no_feature_are_known_to_the_imputation():
     index = torch.arange(35).view(1, 1, 5, 7).clone() - 7  # the first row belongs to no feature
     index[index < 0] = -1
     batch = replace(images(), features=FeatureMap(index.expand(1, 2, 5, 7), torch.tensor([28]), (28,)))
@@ -202,7 +202,7 @@ def test_what_belongs_to_no_feature_is_known_to_the_imputation():
             np.testing.assert_allclose(nothing[n, c], want, atol=4 * 4e-3)
 
 
-def test_imputed_pixels_are_noisy_by_a_hundredth_of_the_range_and_alike_for_every_mask():
+def test_the_noise_of_imputed_pixels_is_a_hundredth_of_the_range_and_equal_for_every_mask():
     batch = images((2, 40, 40))
     fill = fill_for("noisy_linear", batch, draws(batch))
     present = normal(3, 1600, seed=3) > 0
@@ -222,7 +222,7 @@ def test_imputed_pixels_are_noisy_by_a_hundredth_of_the_range_and_alike_for_ever
     assert torch.equal(other[~known], batch.inputs[~known])
 
 
-def test_channels_with_features_of_their_own_are_imputed_each_from_itself():
+def test_channels_with_separate_features_are_imputed_separately():
     batch = make_batch(normal(2, 2, 6, 6), background=background("image"), features=element_map((2, 6, 6)))
     present = torch.ones(2, 72, dtype=torch.bool)
     present[:, 40:50] = False  # in the second channel only
@@ -234,7 +234,7 @@ def test_channels_with_features_of_their_own_are_imputed_each_from_itself():
         np.testing.assert_allclose(got[n, 1], want, atol=5 * 0.04)
 
 
-def test_series_are_imputed_along_time():
+def test_time_series_are_imputed_along_time():
     batch = make_batch(
         normal(2, 2, 9),
         background=background("series"),
@@ -261,7 +261,7 @@ def test_series_are_imputed_along_time():
         ("image", (2, 4, 4), "pad_token", "pad_token"),
     ],
 )
-def test_a_removal_that_is_not_for_these_inputs_is_refused(modality, shape, name, words):
+def test_a_removal_that_does_not_support_the_inputs_raises_unsupported(modality, shape, name, words):
     batch = make_batch(normal(2, *shape), background=Background(modality))
     with pytest.raises(Unsupported, match=words):
         fill_for(name, batch, draws(batch))

@@ -47,7 +47,7 @@ def weights(size):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_laying_out_is_undone_and_sums_are_over_each_picture(dtype):
+def test_layout_conversions_are_inverse_and_reductions_are_by_plane(dtype):
     planes = normal(3, 5, 4, 6).to(dtype)
     there = to_convolution_layout(planes)
     assert torch.equal(there, planes)
@@ -58,13 +58,13 @@ def test_laying_out_is_undone_and_sums_are_over_each_picture(dtype):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_neighbours_weigh_one_and_two(size):
+def test_neighbours_have_the_weights_1_and_2(size):
     stencil = Stencil.of(torch.zeros(1, 1, *size, dtype=torch.float64))
     torch.testing.assert_close(matrix_of(stencil.neighbours, size), weights(size))
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_restriction_is_the_transpose_of_prolongation_which_keeps_constants(size):
+def test_restriction_is_the_transpose_of_prolongation_and_prolongation_keeps_constants(size):
     stencil = Stencil.of(torch.zeros(1, 1, *size, dtype=torch.float64))
     half = tuple((n + 1) // 2 for n in size)
     down, up = matrix_of(stencil.restrict, size), matrix_of(lambda x: stencil.prolong(x, size), half)
@@ -73,7 +73,7 @@ def test_restriction_is_the_transpose_of_prolongation_which_keeps_constants(size
     torch.testing.assert_close(kept, torch.ones(1, 1, *size, dtype=torch.float64))
 
 
-def test_prolongation_is_linear_between_the_middles_of_coarse_pixels():
+def test_prolongation_is_linear_between_the_centres_of_coarse_pixels():
     stencil = Stencil.of(torch.zeros(1, 1, 12, 12, dtype=torch.float64))
     coarse, fine = torch.arange(6.0).double() * 2 + 0.5, torch.arange(12.0).double()
     ramp = (coarse.view(-1, 1) + 3 * coarse).view(1, 1, 6, 6)
@@ -82,7 +82,7 @@ def test_prolongation_is_linear_between_the_middles_of_coarse_pixels():
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_a_constant_on_a_coarse_grid_has_the_image_that_galerkins_operator_gives_it(size):
+def test_the_coarse_operator_maps_constants_as_galerkins_operator_does(size):
     """``P^T A P 1`` from the matrices; the coarse variables are scaled, so 1 corresponds to ``1 / scale``."""
     unknown, across = masks(size), weights(size)
     grids, half = MultigridSolver.of(unknown), tuple((n + 1) // 2 for n in size)
@@ -99,7 +99,7 @@ def test_a_constant_on_a_coarse_grid_has_the_image_that_galerkins_operator_gives
 
 
 @pytest.mark.parametrize("size", [(16, 16), (15, 22), (40, 9)])
-def test_the_smallest_grid_is_solved(size):
+def test_the_coarsest_grid_is_solved_directly(size):
     solver = MultigridSolver.of(masks(size))
     last = solver.grids[-1]
     b = normal(2, 4, *last.inverse.shape[2:], seed=5) * (last.inverse > 0)
@@ -108,7 +108,7 @@ def test_the_smallest_grid_is_solved(size):
 
 
 @pytest.mark.parametrize("size", [(16, 16), (33, 20), (7, 50), (64, 64)])
-def test_a_cycle_leaves_a_fraction_of_the_error_whatever_the_size(size):
+def test_a_cycle_reduces_the_error_by_a_factor_for_every_size(size):
     unknown = masks(size)
     known = ~unknown[0].bool()
     values = normal(*known.shape, seed=9)
@@ -127,7 +127,7 @@ def test_a_cycle_leaves_a_fraction_of_the_error_whatever_the_size(size):
     assert torch.equal(x[0][known], values[known])
 
 
-def test_some_of_the_planes_have_the_grids_that_they_have_alone():
+def test_selected_planes_have_the_same_grids_as_separate_planes():
     unknown, selected = masks((20, 14)), torch.tensor([3, 1])
     joint, separate = MultigridSolver.of(unknown).select(selected), MultigridSolver.of(unknown[:, selected])
     x, b = normal(2, 2, 20, 14), normal(2, 2, 20, 14, seed=1)

@@ -12,7 +12,7 @@ from xaiexp.core.batches import Background
 @pytest.mark.parametrize(
     ("modality", "shape", "name"), [("image", (2, 4, 4), "blur"), ("table", (4,), "mean"), ("series", (2, 4), "mean")]
 )
-def test_removal_is_chosen_by_modality(modality, shape, name):
+def test_removal_auto_depends_on_the_modality(modality, shape, name):
     background = Background(modality, mean=torch.tensor(0.25).double(), shift=0.5, scale=2.0)
     batch = make_batch(normal(2, *shape), background=background)
     rng = draws(batch)
@@ -22,7 +22,7 @@ def test_removal_is_chosen_by_modality(modality, shape, name):
         assert torch.equal(removed_inputs(name, batch, rng), torch.full_like(batch.inputs, value))
 
 
-def test_what_belongs_to_no_feature_is_not_removed():
+def test_elements_of_no_feature_are_not_removed():
     batch = texts()
     replacement = removed_inputs("auto", batch, draws(batch))
     inside = batch.features.inside

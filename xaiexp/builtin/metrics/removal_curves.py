@@ -113,9 +113,9 @@ def curves(
     orders = [(e, f) for f in first for e in explanations]
     rows = _rows(model, batch, orders, rng, fill, fully_removed, owners, steps[owners, points], by_mean)
     pieces = list(scores_and_shifts(model, batch, rows, output))
-    nothing = torch.empty(0, dtype=torch.float64, device=batch.device)
+    no_scores = torch.empty(0, dtype=torch.float64, device=batch.device)
     scores, shifts = (
-        (torch.cat([nothing, *parts]) for parts in zip(*pieces, strict=True)) if pieces else (nothing, nothing)
+        (torch.cat([no_scores, *parts]) for parts in zip(*pieces, strict=True)) if pieces else (no_scores, no_scores)
     )
     start = len(fully_removed)
 
