@@ -63,7 +63,7 @@ def test_a_shared_reference_is_evaluated_once():
 
 
 def layer_of(batch, units, **facts):
-    """An explanation of a layer of so many units."""
+    """An explanation of a layer with ``units`` units."""
     features = FeatureMap.from_index(torch.arange(units).view(1, units))
     return replace(explain(batch, normal(len(batch), units), **facts), features=features, space="layer")
 

@@ -33,7 +33,7 @@ from xaiexp.builtin.removals.fill import fill_for, removed_inputs
 
 
 class Example:
-    """Example example as plain lists and functions, the arguments of the reference implementations."""
+    """One example as plain lists and functions, the arguments of the reference implementations."""
 
     def __init__(self, metric, module, batch, e, n):
         self.x = batch.inputs[n].flatten().tolist()
