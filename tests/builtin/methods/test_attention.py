@@ -497,7 +497,7 @@ REFUSED = {
         (3, 6),
         "6 and 3 tokens",
     ),
-    "tokens that are no places": (lambda: Convolves(lambda x: rows_of(x)[:, :4]), (2, 6), "cannot be traced back"),
+    "tokens that are no places": (lambda: Convolves(lambda x: rows_of(x)[:, :4]), (2, 6), "cannot be mapped"),
     "a decoder": (
         lambda: nn.Sequential(nn.TransformerDecoderLayer(6, 2, batch_first=True)), (3, 6), "cross-attention"
     ),

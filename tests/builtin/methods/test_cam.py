@@ -14,7 +14,9 @@ from torch import nn
 
 from xaiexp.builtin.methods.backprop.guided_backprop import GuidedBackprop
 from xaiexp.builtin.methods.cam import cam_formulas as cam_maps
-from xaiexp.builtin.methods.cam.grad_cam import EigenCam, GradCam, GradCamPlusPlus, GuidedGradCam, LayerCam, ScoreCam
+from xaiexp.builtin.methods.cam.eigen_cam import EigenCam
+from xaiexp.builtin.methods.cam.grad_cam import GradCam, GradCamPlusPlus, GuidedGradCam, LayerCam
+from xaiexp.builtin.methods.cam.score_cam import ScoreCam
 from xaiexp.core.explanations import Cost
 from xaiexp.errors import ParameterError, Unsupported
 from xaiexp.inference.layers import token_grid
@@ -335,7 +337,7 @@ class TestVisionTransformers:
     @pytest.mark.parametrize("layer", ["encoder.layers.encoder_layer_2", "encoder.ln", "encoder"])
     def test_what_the_class_token_alone_leaves_is_refused(self, vit, layer, method):
         batch = make_batch(normal(3, 3, 24, 24), torch.tensor([0, 3, 1]))
-        with pytest.raises(Unsupported, match=rf"behind layer '{layer}' the score depends on the class token alone"):
+        with pytest.raises(Unsupported, match=rf"after layer '{layer}' the score depends on the class token alone"):
             explained(method(layer=layer), vit, batch)
 
     def test_an_earlier_block_and_the_patches_themselves(self, vit):

@@ -13,7 +13,7 @@ from xaiexp.builtin.methods.backprop.deep_lift import DeepLift
 from xaiexp.builtin.methods.controls.model_free import Random
 from xaiexp.builtin.methods.gradient.saliency import Saliency
 from xaiexp.builtin.methods.perturbation.occlusion import Occlusion
-from xaiexp.builtin.methods.shapley.kernel_shap import KernelShap, Lime
+from xaiexp.builtin.methods.shapley.linear_surrogates import KernelShap, Lime
 from xaiexp.core.explanations import Estimate
 from xaiexp.core.feature_map import FeatureMap
 from xaiexp.errors import Unsupported
@@ -268,7 +268,7 @@ def without_gradient(v):
         (lambda v: v.data.sum(1) + v.sum(1), "'data'"),
         (lambda v: v.detach().sum(1) + v.sum(1), "'detach'"),
         (lambda v: Visible.apply(v).sum(1), "'pow' under torch.no_grad.* or in a custom autograd function"),
-        (lambda v: Hidden.apply(v).sum(1), "cannot see into 'Hidden'"),
+        (lambda v: Hidden.apply(v).sum(1), "cannot trace 'Hidden'"),
         (control_flow, "'__bool__'"),
         (without_gradient, "torch.no_grad"),
     ],
@@ -286,7 +286,7 @@ def test_saliency_of_a_probability_is_the_gradient_of_the_softmax(network, batch
 
 
 def test_drawn_coalitions_have_the_sizes_of_the_shapley_kernel_and_any_members():
-    from xaiexp.builtin.methods.shapley.regressions import ShapleyRegression
+    from xaiexp.builtin.methods.shapley.shapley_regression import ShapleyRegression
 
     counts, pairs = torch.tensor([9, 5]), 4000
     regression = ShapleyRegression.of(counts, 9, [(pairs, False)] * 2)

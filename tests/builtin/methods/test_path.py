@@ -15,7 +15,7 @@ from torch import nn
 
 from xaiexp.builtin.baselines.blur import Blur
 from xaiexp.builtin.methods import COMPONENTS
-from xaiexp.builtin.methods.estimation import Mean, Spread
+from xaiexp.builtin.methods.estimation import SampleMean, SampleVariance
 from xaiexp.builtin.methods.quadrature import quadrature
 from xaiexp.core.batches import Background
 from xaiexp.core.feature_map import FeatureMap
@@ -216,7 +216,7 @@ def test_too_few_samples_tell_no_error(network, batch):
 def test_means_and_spreads_do_not_depend_on_the_pieces(pieces):
     samples = normal(2, 17, 6)
     features = FeatureMap.from_index(torch.tensor([[0, 0, 1, 1, 1, 2]]))
-    mean, spread = Mean(features, samples[:, 0]), Spread(features, samples[:, 0], 17)
+    mean, variance = SampleMean(features, samples[:, 0]), SampleVariance(features, samples[:, 0], 17)
     for piece in samples.split(pieces, dim=1):
         mean.add(piece)
         spread.add(piece)

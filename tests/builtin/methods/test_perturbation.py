@@ -11,8 +11,11 @@ from feature_games import explained, same, small_network
 from reference import shapley_slow as slow
 from torch import nn
 
-from xaiexp.builtin.methods.perturbation.occlusion import FeatureAblation, FeaturePermutation, Occlusion, Rise
-from xaiexp.builtin.methods.perturbation.random_masks import picture_masks
+from xaiexp.builtin.methods.perturbation.feature_ablation import FeatureAblation
+from xaiexp.builtin.methods.perturbation.feature_permutation import FeaturePermutation
+from xaiexp.builtin.methods.perturbation.occlusion import Occlusion
+from xaiexp.builtin.methods.perturbation.random_masks import image_masks
+from xaiexp.builtin.methods.perturbation.rise import Rise
 from xaiexp.core.batches import Background
 from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Cost, Estimate
@@ -135,7 +138,7 @@ def test_other_examples_are_needed_and_of_the_same_shape(network):
 def test_masks_of_pictures_are_enlarged_grids_cut_out_at_a_random_place(shape, grid):
     transform = pytest.importorskip("skimage.transform")
     rng = Draws(0, ("a", "b"))
-    masks = picture_masks(rng, shape, grid, 0.4, range(3, 9))
+    masks = image_masks(rng, shape, grid, 0.4, range(3, 9))
     cells = rng.uniform("cells", (grid, grid), samples=range(3, 9)) < 0.4
     height, width = shape[1:]
     down, right = math.ceil(height / grid), math.ceil(width / grid)
@@ -156,9 +159,9 @@ def test_masks_of_pictures_are_enlarged_grids_cut_out_at_a_random_place(shape, g
 
 
 def test_a_pixel_shows_as_often_as_was_asked_for():
-    masks = picture_masks(Draws(0, ("a",)), (1, 12, 12), 3, 0.3, range(6000))
+    masks = image_masks(Draws(0, ("a",)), (1, 12, 12), 3, 0.3, range(6000))
     assert float((masks.mean((0, 1)) - 0.3).abs().max()) < 0.03
-    shifted = picture_masks(Draws(0, ("a",)), (1, 12, 12), 3, 0.3, range(400))[0]
+    shifted = image_masks(Draws(0, ("a",)), (1, 12, 12), 3, 0.3, range(400))[0]
     edges = (shifted.diff(dim=2).abs() > 0.1).any(1).float().mean(0)
     assert float(edges.min()) > 0.1  # no seam of the grid stays in its place
 
@@ -172,7 +175,7 @@ def test_rise_over_pictures_is_the_weighed_mean_of_the_scores(picture_network, c
         batch = make_batch(x, torch.tensor([0, 2]), features=features)
         method = Rise(n_masks=25, grid=3, p=0.3, centered=centered)
         got, errors = explained(method, picture_network, batch, x0, budget=budget)
-        masks = picture_masks(draws(batch), (2, 6, 5), 3, 0.3, range(25)).double()
+        masks = image_masks(draws(batch), (2, 6, 5), 3, 0.3, range(25)).double()
         for i in range(2):
             points = [x0[i] + mask * (x[i] - x0[i]) for mask in masks[i]]
             scores = [score(picture_network, point, int(batch.targets[i])) for point in points]

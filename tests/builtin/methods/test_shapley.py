@@ -11,8 +11,9 @@ from feature_games import explained, games, same, small_network
 from reference import shapley_slow as slow
 from torch import nn
 
-from xaiexp.builtin.methods.perturbation.occlusion import FeaturePermutation, Rise
-from xaiexp.builtin.methods.shapley.kernel_shap import KernelShap, Lime, lime_pairs, shapley_pairs
+from xaiexp.builtin.methods.perturbation.feature_permutation import FeaturePermutation
+from xaiexp.builtin.methods.perturbation.rise import Rise
+from xaiexp.builtin.methods.shapley.linear_surrogates import KernelShap, Lime, lime_pairs, shapley_pairs
 from xaiexp.builtin.methods.shapley.shapley_values import ExactShapley, PermutationShap, ShapleySampling
 from xaiexp.core.batches import Background
 from xaiexp.core.explanations import Cost, Estimate
