@@ -8,15 +8,15 @@ import torch
 from builders import bind, draws
 
 
-def explained(method, network, batch, reference=None, **options):
+def explained(method, network, batch, reference=None, seed=0, **options):
     """The result of a method; the reference is passed only if the method reads a baseline."""
     reference = reference if method.reads_baseline else None
-    return method.attribute(bind(network, batch, **options), batch, reference, draws(batch))
+    return method.attribute(bind(network, batch, **options), batch, reference, draws(batch, seed))
 
 
 def same(got, want, rtol=1e-9):
-    """Assert equality up to ``rtol``, also relative to the largest value."""
-    want = want.detach().to(got.dtype)
+    """Assert equal dtypes, and equal values up to ``rtol`` relative to each and to the largest value."""
+    want = want.detach()
     torch.testing.assert_close(got, want, rtol=rtol, atol=rtol * float(want.abs().max()))
 
 
