@@ -1,8 +1,8 @@
 """Run times of xaiexp and Captum in one process, as ratios. ``uv run python benchmarks/peers.py``.
 
-A convolutional network of the size of LeNet and 64 images of 28 x 28, on the CPU. "vs passes" is the run time divided by
-that of the forward and backward passes that the method needs, in batches of the engine's size. Captum uses full batches,
-``perturbations_per_eval`` and ``internal_batch_size`` where it supports them.
+A convolutional network of the size of LeNet and 64 images of 28 x 28, on the CPU. "vs passes" is the run time
+divided by that of the forward and backward passes that the method needs, in batches of the engine's size. Captum uses
+full batches, ``perturbations_per_eval`` and ``internal_batch_size`` where it supports them.
 """
 
 from __future__ import annotations

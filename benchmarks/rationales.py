@@ -1,15 +1,15 @@
 """Agreement of attributions with human rationales in film reviews. ``uv run python benchmarks/rationales.py``.
 
-Uses 30 film reviews with annotated rationales (Zaidan et al. 2007, as in ERASER) and a small sentence classifier (MiniLM
-on SST-2), both from the test kit. In one study, every method attributes the score of each review's label (or of the
-predicted class with ``--target predicted``) to its words. For every review the measure is compared with its expectation
-under random permutation of the attributions. The output is the mean difference over the reviews with its 95 % bootstrap
-interval; a method is better than chance if the interval is above 0. The intervals are not corrected for multiple
-comparisons: about one in twenty intervals of a random method is expected to exclude 0.
+Uses 30 film reviews with annotated rationales (Zaidan et al. 2007, as in ERASER) and a small sentence classifier
+(MiniLM on SST-2), both from the test kit. In one study, every method attributes the score of each review's label (or of
+the predicted class with ``--target predicted``) to its words. For every review the measure is compared with its
+expectation under random permutation of the attributions. The output is the mean difference over the reviews with its
+95 % bootstrap interval; a method is better than chance if the interval is above 0. The intervals are not corrected for
+multiple comparisons: about one in twenty intervals of a random method is expected to exclude 0.
 
 The evidence ``positive`` is the positive part of attributions, ``magnitudes`` their absolute value; they are equal for
-unsigned methods. Reviews are truncated after ``--length`` word pieces; those without an annotated word in that part have
-no value. Words are removed by padding tokens. The files of the study are written to ``outputs``.
+unsigned methods. Reviews are truncated after ``--length`` word pieces; those without an annotated word in that part
+have no value. Words are removed by padding tokens. The files of the study are written to ``outputs``.
 """
 
 from __future__ import annotations
