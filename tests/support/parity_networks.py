@@ -121,7 +121,7 @@ class WithoutReuse(nn.Module):
         return self.two(self.second(self.one(self.first(x))))
 
 
-class PoolApart(nn.Module):
+class SeparatedPool(nn.Module):
     """``BasicModel_MaxPool_ReLU`` with a separator between its two modules."""
 
     def __init__(self, _: nn.Module) -> None:
@@ -170,7 +170,8 @@ def lenet_of_modules(network: nn.Module) -> nn.Module:
     """The same with a separate module for each use."""
     return nn.Sequential(
         network.conv_1, nn.ReLU(), Separator(), nn.MaxPool2d(2),
-        network.conv_2, nn.ReLU(), Separator(), nn.MaxPool2d(2), nn.Flatten(), network.fc_1, nn.ReLU(), network.fc_2, nn.ReLU(), network.fc_3,
+        network.conv_2, nn.ReLU(), Separator(), nn.MaxPool2d(2),
+        nn.Flatten(), network.fc_1, nn.ReLU(), network.fc_2, nn.ReLU(), network.fc_3,
     )  # fmt: skip
 
 
@@ -340,8 +341,8 @@ TOYS: dict[str, Entry] = {
     "LinearMaxPoolLinearModel": Entry(_toy("LinearMaxPoolLinearModel"), (4,), 1, unsupported=NO_RELU),
     "ReusedModules": Entry(_toy("BasicModelWithReusedModules"), (3,), 2, **_both(WithoutReuse)),
     "ReusedLinear": Entry(_toy("BasicModelWithReusedLinear"), (3,), 3, **_both(WithoutReuse)),
-    "MaxPool_ReLU": Entry(_toy("BasicModel_MaxPool_ReLU"), (2, 9), 3, deep=PoolApart),
-    "MaxPool_ReLU in place": Entry(_toy("BasicModel_MaxPool_ReLU", inplace=True), (2, 9), 3, deep=PoolApart),
+    "MaxPool_ReLU": Entry(_toy("BasicModel_MaxPool_ReLU"), (2, 9), 3, deep=SeparatedPool),
+    "MaxPool_ReLU in place": Entry(_toy("BasicModel_MaxPool_ReLU", inplace=True), (2, 9), 3, deep=SeparatedPool),
     "ReLULinearModel": Entry(_split("ReLULinearModel", 2), (6,), 1),
     "ReLULinearModel in place": Entry(_split("ReLULinearModel", 2, inplace=True), (6,), 1),
     "SimpleLRPModel": Entry(_toy("SimpleLRPModel", inplace=False), (3,), 1),

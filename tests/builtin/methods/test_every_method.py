@@ -94,8 +94,8 @@ def text(n=8):
     tokens = torch.tensor([4, 1, 9, 0, 6, 12, 2, 7])[:n]
     width = 14  # [CLS], tokens, [SEP], padding
     x = torch.randn(n, width, 3, generator=generator)
-    place = torch.arange(width)
-    index = torch.where((place > 0) & (place <= tokens[:, None]), place - 1, -1)
+    position = torch.arange(width)
+    index = torch.where((position > 0) & (position <= tokens[:, None]), position - 1, -1)
     index = index.unsqueeze(-1).expand(-1, -1, 3).contiguous()
     features = FeatureMap(index, tokens, (int(tokens.max()),))
     reference = torch.where(index >= 0, 0.2 * torch.randn(n, width, 3, generator=generator), x)
@@ -105,7 +105,7 @@ def text(n=8):
         torch.arange(n) % 4,
         features=features,
         background=Background("text", low=-2 * one, high=2 * one),
-        context={"mask": (place <= tokens[:, None] + 1).float()},
+        context={"mask": (position <= tokens[:, None] + 1).float()},
     ), reference
 
 

@@ -180,21 +180,21 @@ def test_layer_independent_of_the_input_has_gradients_but_no_conductance(batch, 
     class IndependentLayer(nn.Module):
         def __init__(self):
             super().__init__()
-            self.place, self.head = nn.Embedding(4, 4), nn.Linear(4, 3)
+            self.embedding, self.head = nn.Embedding(4, 4), nn.Linear(4, 3)
 
         def forward(self, x):
-            return self.head(x + 2 * self.place(torch.arange(4).expand(len(x), 4)).sum(1))
+            return self.head(x + 2 * self.embedding(torch.arange(4).expand(len(x), 4)).sum(1))
 
     torch.manual_seed(0)
     network = IndependentLayer().double()
     for parameter in network.parameters():
         parameter.requires_grad_(False)
     weights = 2 * network.head.weight[batch.targets].unsqueeze(1).expand(-1, 4, -1)
-    values = network.place.weight.expand(3, 4, 4)
-    same(explained(LayerGradientXActivation("place"), network, batch), weights * values)
-    same(explained(InternalInfluence("place"), network, batch, reference), weights)
-    assert not explained(LayerConductance("place"), network, batch, reference).any()
-    assert not explained(LayerIntegratedGradients("place"), network, batch, reference).any()
+    values = network.embedding.weight.expand(3, 4, 4)
+    same(explained(LayerGradientXActivation("embedding"), network, batch), weights * values)
+    same(explained(InternalInfluence("embedding"), network, batch, reference), weights)
+    assert not explained(LayerConductance("embedding"), network, batch, reference).any()
+    assert not explained(LayerIntegratedGradients("embedding"), network, batch, reference).any()
 
 
 def test_layer_with_unused_output_has_zero_attribution(batch, reference):

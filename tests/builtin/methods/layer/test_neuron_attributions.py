@@ -242,12 +242,12 @@ def test_layer_independent_of_the_input_has_zero_gradient(batch):
     class IndependentLayer(nn.Module):
         def __init__(self):
             super().__init__()
-            self.place, self.head = nn.Embedding(4, 4), nn.Linear(4, 3)
+            self.embedding, self.head = nn.Embedding(4, 4), nn.Linear(4, 3)
 
         def forward(self, x):
-            return self.head(x + self.place(torch.arange(4).expand(len(x), 4)).sum(1))
+            return self.head(x + self.embedding(torch.arange(4).expand(len(x), 4)).sum(1))
 
-    got = explained(NeuronGradient("place", (1, 2)), IndependentLayer().double(), batch)
+    got = explained(NeuronGradient("embedding", (1, 2)), IndependentLayer().double(), batch)
     assert got.shape == batch.inputs.shape
     assert not got.any()
 

@@ -232,9 +232,9 @@ class _Maximum(torch.autograd.Function):
             ends = [v.requires_grad_() for v in (x, start.clone())]
             y, y0 = (ctx.maximum(v) for v in ends)
         top = torch.maximum(y, y0).detach()
-        gained, lost = grad * (top - y0.detach()), grad * (y.detach() - top)
+        increase, decrease = grad * (top - y0.detach()), grad * (y.detach() - top)
         (plain,) = torch.autograd.grad(y, ends[0], grad, retain_graph=True)
-        shares = torch.autograd.grad([y, y0], ends, [gained, lost])
+        shares = torch.autograd.grad([y, y0], ends, [increase, decrease])
         dx = (x - start).detach()
         safe = torch.where(dx == 0, torch.ones_like(dx), dx)
         return torch.where(dx == 0, plain, (shares[0] + shares[1]) / safe).to(grads[0].dtype), None, None
