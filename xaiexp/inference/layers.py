@@ -154,7 +154,7 @@ class Layer:
             if record.next_run(site) != run or tensor is None:
                 return None
             replaced.append(True)
-            # A copy, since later operations may work in site.
+            # A copy, since later operations may work in place.
             return _with_tensor_replaced(output, tensor, values.to(tensor.dtype).clone())
 
         hook = self._hook(site, replace)

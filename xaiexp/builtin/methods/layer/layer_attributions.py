@@ -176,7 +176,7 @@ class LayerConductance(LayerMethod):
         return captum_conductance(model, layer, reference, quadrature(self.method, self.n_steps + 1)[0])
 
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
-        """One forward and one backward pass for each step, and a forward pass for both ends; Captum's rules differ."""
+        """One forward and one backward pass for each node, and for ``midpoint`` a forward pass for each end."""
         if self.method == "midpoint":
             return Cost(2) + Cost(1, 1) * self.n_steps
         return Cost(1, 1) * (self.n_steps + 1)
