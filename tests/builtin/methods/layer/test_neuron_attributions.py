@@ -105,9 +105,9 @@ def test_max_selects_the_first_of_equally_active_units():
         network[0].weight.copy_(torch.tensor([[1.0, 0, 0], [0, 5, 0], [0, 5, 0], [0, 5, 0]]))
         network[0].bias.zero_()
     batch = make_batch(torch.tensor([[1.0, 1, 1]]).double())
-    same(explained(NeuronGradient("0"), network, batch), torch.tensor([[0.0, 5, 0]]))
+    same(explained(NeuronGradient("0"), network, batch), torch.tensor([[0.0, 5, 0]]).double())
     network[0].weight.data[3] = torch.tensor([0, 0, 5.0])
-    same(explained(NeuronGradient("0"), network, batch), torch.tensor([[0.0, 5, 0]]))
+    same(explained(NeuronGradient("0"), network, batch), torch.tensor([[0.0, 5, 0]]).double())
 
 
 def captum_attribution(module, method, network, layer, batch, reference, context=()):
