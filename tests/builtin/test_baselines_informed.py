@@ -26,7 +26,7 @@ from xaiexp.builtin.features.superpixels import Slic
 from xaiexp.builtin.features.token import Token
 from xaiexp.builtin.features.window import Window
 from xaiexp.builtin.methods.path.integrated_gradients import IntegratedGradients
-from xaiexp.builtin.methods.perturbation.occlusion import FeatureAblation
+from xaiexp.builtin.methods.perturbation.feature_ablation import FeatureAblation
 from xaiexp.core.batches import Background
 from xaiexp.core.feature_map import FeatureMap
 from xaiexp.core.samples import Encoded

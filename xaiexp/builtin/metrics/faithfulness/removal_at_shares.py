@@ -137,7 +137,7 @@ class Road(_RemovalAtShares):
         return self.order != "morf"
 
     @property
-    def bounds(self) -> tuple[float | None, float | None]:
+    def bounds(self) -> tuple[float | None, float | None]:  # type: ignore[override]  # the base class states a constant
         """The bounds of a probability, or of the difference of two."""
         return (-1.0 if self.order == "difference" else 0.0, 1.0)
 

@@ -187,7 +187,7 @@ class TopKIntersection(_Localisation):
     concept_influence: bool = False
 
     @property
-    def bounds(self) -> tuple[float | None, float | None]:
+    def bounds(self) -> tuple[float | None, float | None]:  # type: ignore[override]  # the base class states a constant
         """The concept influence has no upper bound."""
         return (0.0, None) if self.concept_influence else (0.0, 1.0)
 
