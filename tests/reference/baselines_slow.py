@@ -6,12 +6,12 @@ import itertools
 from collections.abc import Sequence
 
 
-def inpainted(picture: list[list[float]], features: list[list[int]]) -> list[list[float]]:
-    """Every feature of a picture filled by Gauss-Seidel on Laplace's equation, the others at their own values."""
-    height, width = len(picture), len(picture[0])
-    out = [row[:] for row in picture]
+def inpainted(image: list[list[float]], features: list[list[int]]) -> list[list[float]]:
+    """Every feature of an image filled by Gauss-Seidel on Laplace's equation, the others at their own values."""
+    height, width = len(image), len(image[0])
+    out = [row[:] for row in image]
     for feature in sorted({f for row in features for f in row if f >= 0}):
-        alone = [row[:] for row in picture]
+        alone = [row[:] for row in image]
         inside = [(y, x) for y in range(height) for x in range(width) if features[y][x] == feature]
         for y, x in inside:
             alone[y][x] = 0.0

@@ -15,11 +15,11 @@ _TRUNCATE = 4.0
 
 
 def default_sigma(sides: tuple[int, ...]) -> float:
-    """The standard deviation that makes pictures (or series) unrecognisable: 0.75 * sqrt(longest side).
+    """The standard deviation that makes images (or series) unrecognisable: 0.75 * sqrt(longest side).
 
     That is 2.1 for 8 x 8 digits, 4.2 for 32 x 32 and 11.2 for 224 x 224 photos (Fong and Vedaldi take 10 there):
-    chosen by measurement, so that our networks and MobileNetV2 are at chance (see ``tests/test_models_kit.py``), while
-    colour and lighting remain. A share of the side does not do: small pictures need more of it than large ones.
+    chosen empirically: at this value the built-in networks and MobileNetV2 are at chance level (see
+    ``tests/builtin/models/test_kit.py``). A fixed share of the side would not do: small images need a larger share.
 
     Args:
         sides: height and width in pixels, or steps.
@@ -30,8 +30,8 @@ def default_sigma(sides: tuple[int, ...]) -> float:
 def _matrix(side: int, sigma: float, like: Tensor) -> Tensor:
     """The blur along one axis as a matrix ``[side, side]``, whose rows and columns sum to 1.
 
-    Beyond the border stands the mirror image (``d c b a | a b c d | d c b a``), however wide the kernel is; so the
-    blur keeps the mean.
+    Inputs are extended by reflection (``d c b a | a b c d | d c b a``), repeatedly for wide kernels, so the blur keeps
+    the mean.
     """
     import torch
 

@@ -22,7 +22,7 @@ from xaiexp.plugin import (
     Sample,
     nearest,
 )
-from xaiexp_onnx.arrays import Layout, channels_last
+from xaiexp_onnx.npz_dataset import Layout, channels_last
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,7 +37,7 @@ _FLOATS = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(floa
 class Onnx(Model):
     """A model in ONNX format, ``[N, *shape]`` to ``[N, classes]`` or ``[N]``, without gradients.
 
-    The model takes ``scale * (data - mean) / std``, where pictures are 0..1. Pictures of another size are resized
+    The model takes ``scale * (data - mean) / std``, where images are 0..1. Images of another size are resized
     to the model's, bilinearly, and their masks alike.
 
     Args:
@@ -46,8 +46,8 @@ class Onnx(Model):
         class_names: by index; empty where there are none.
         mean, std: one number or one for each channel (column); empty for 0 and 1.
         scale: what 1 in normalised data is to the model: 255 for one that takes bytes.
-        layout: of pictures in the model; ``auto`` takes the axis of 1, 3 or 4 as channels.
-        size: height and width of the pictures, where the graph leaves them open.
+        layout: of images in the model; ``auto`` takes the axis of 1, 3 or 4 as channels.
+        size: height and width of the images, where the graph leaves them open.
         input, output: names in the graph; null takes the only input and the first output.
         gives: ``logits`` (any scores), or ``probabilities``, whose logarithm is then taken as score, so that
             ``output=probability`` explains them as they are.
@@ -72,7 +72,7 @@ class Onnx(Model):
     provider: Literal["cpu", "cuda"] = "cpu"
 
     def input_shape(self) -> tuple[int, ...] | None:
-        """The shape of one input, ``[C, H, W]`` for pictures, as far as the graph fixes it."""
+        """The shape of one input, ``[C, H, W]`` for images, as far as the graph fixes it."""
         path = Path(self.path).expanduser()
         if not path.is_file():
             return None
@@ -114,17 +114,17 @@ class Onnx(Model):
             raise MismatchError(
                 "model.class_names", f"the model has {classes} outputs", got=len(self.class_names), hint="one each"
             )
-        picture = self.modality == "image"
+        image = self.modality == "image"
         return Network(
             session,
-            functools.partial(_encoded_pictures if picture else _encoded_rows, shape, mean, std),
+            functools.partial(_encoded_images if image else _encoded_rows, shape, mean, std),
             self.modality,
             classes=classes,
             class_names=self.class_names,
             mean=torch.as_tensor(mean),
             std=torch.as_tensor(std),
-            low=0.0 if picture else None,
-            high=1.0 if picture else None,
+            low=0.0 if image else None,
+            high=1.0 if image else None,
             identity=f"onnx {_digest(path)} {self.parameters()!r} onnxruntime {onnxruntime.__version__}",
             facts={"weights": str(path), "runtime": f"onnxruntime {onnxruntime.__version__}", "batch": note},
         )
@@ -172,7 +172,7 @@ class Onnx(Model):
         channels, *size = [shape[2], *shape[:2]] if last else shape
         for side, chosen in zip(size, self.size or (None, None), strict=True):
             if chosen is not None and side not in (None, chosen):
-                raise MismatchError("model.size", f"the graph takes pictures of {size[0]} x {size[1]}", got=self.size)
+                raise MismatchError("model.size", f"the graph takes images of {size[0]} x {size[1]}", got=self.size)
         return (channels, *(self.size or size)), last
 
     def _probed(self, session: Session, shape: Sequence[int | None]) -> tuple[Session, int | None, str]:
@@ -224,7 +224,7 @@ class Session:
         opened: the ``onnxruntime.InferenceSession``.
         input, output: names in the graph.
         dtype: of the input.
-        channels_last: whether pictures go in as ``[N, H, W, C]``.
+        channels_last: whether images go in as ``[N, H, W, C]``.
         batch: how many rows the graph takes at once; None for any number.
         logarithm: whether the output is probabilities, to be turned into their logarithm.
     """
@@ -336,8 +336,8 @@ def _encoded_rows(shape: Sequence[int | None], mean: Tensor, std: Tensor, sample
     return Encoded((torch.stack(rows) - mean) / std)
 
 
-def _encoded_pictures(shape: Sequence[int | None], mean: Tensor, std: Tensor, samples: Sequence[Sample]) -> Encoded:
-    """Pictures and masks, resized where the model takes another size."""
+def _encoded_images(shape: Sequence[int | None], mean: Tensor, std: Tensor, samples: Sequence[Sample]) -> Encoded:
+    """Images and masks, resized where the model takes another size."""
     import torch
     from PIL import Image
     from torchvision.transforms import InterpolationMode
@@ -368,7 +368,7 @@ def _encoded_pictures(shape: Sequence[int | None], mean: Tensor, std: Tensor, sa
         masks.append(mask)
     if any(row.shape != rows[0].shape for row in rows):
         raise MismatchError(
-            "model.size", "pictures differ in size, and the graph leaves theirs open", hint="size=[HEIGHT,WIDTH]"
+            "model.size", "images differ in size, and the graph leaves theirs open", hint="size=[HEIGHT,WIDTH]"
         )
     given = [mask for mask in masks if mask is not None]
     stacked = torch.stack([torch.zeros_like(given[0]) if m is None else m for m in masks]) if given else None

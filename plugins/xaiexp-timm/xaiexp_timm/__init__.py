@@ -1,4 +1,4 @@
-"""The picture models of timm, for xaiexp."""
+"""The image models of timm, for xaiexp."""
 
 from __future__ import annotations
 

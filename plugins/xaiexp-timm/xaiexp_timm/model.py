@@ -1,4 +1,4 @@
-"""The picture models of timm, with the preprocessing that timm evaluates them with."""
+"""The image models of timm, with the preprocessing that timm evaluates them with."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Timm"]
 
-# Their convolutions only cut the picture into patches (of all architectures of timm 1.0, at most three convolutions
+# Their convolutions only cut the image into patches (of all architectures of timm 1.0, at most three convolutions
 # have windows that overlap); a test looks at the networks themselves.
 _PATCHES = re.compile(
     r"aimv2|beit|cait|convit|crossvit|deepseek|deit|eva|flexivit|gemma4|gmixer|gmlp|hiera|mixer_|naflexvit|nest_|pit_|qwen3"
@@ -41,9 +41,9 @@ _PATCHES = re.compile(
 
 @dataclass(frozen=True)
 class Timm(Model):
-    """A picture model of timm over ``[N, 3, height, width]``, with ``classes`` logits.
+    """An image model of timm over ``[N, 3, height, width]``, with ``classes`` logits.
 
-    Pictures are resized, cropped and normalised by timm's evaluation transform for the model; masks go the same way.
+    Images are resized, cropped and normalised by timm's evaluation transform for the model; masks go the same way.
 
     Args:
         arch: a name of ``timm.list_models()``, with or without the tag of its weights (``resnet50.a1_in1k``).
@@ -52,13 +52,13 @@ class Timm(Model):
         pretrained: whether to take timm's own weights of that tag, downloaded once from the hub. Without these and
             without a file the weights are random, from a fixed seed.
         classes: how many outputs; null takes those of timm's weights.
-        size: side of the pictures in pixels; null takes timm's.
+        size: side of the images in pixels; null takes timm's.
         crop_pct: the side of the crop, as a part of the shorter side; null takes timm's.
         interpolation: of resizing; null takes timm's.
-        mean, std: per channel, of pictures in 0..1; null takes timm's.
+        mean, std: per channel, of images in 0..1; null takes timm's.
     """
 
-    summary = "a picture model of timm, with its own preprocessing"
+    summary = "an image model of timm, with its own preprocessing"
     source = "Wightman 2019, PyTorch Image Models; weights from the hub unless a file is given"
     modality = "image"
 
@@ -273,7 +273,7 @@ def _class_names(module: nn.Module) -> tuple[str, ...]:
 def _encoded(
     transform: Callable[[Any], Tensor], mask_transform: Callable[[Any], Tensor], samples: Sequence[Sample]
 ) -> Encoded:
-    """PIL pictures or float tensors ``[3, H, W]`` in 0..1 to ``[N, 3, height, width]``, their masks alike."""
+    """PIL images or float tensors ``[3, H, W]`` in 0..1 to ``[N, 3, height, width]``, their masks alike."""
     import torch
     from PIL import Image
 
@@ -289,7 +289,7 @@ def _encoded(
         else:
             got = list(data.shape) if isinstance(data, torch.Tensor) else type(data).__name__
             raise MismatchError(
-                "dataset", f"example {sample.id!r} is no colour picture [3, H, W], which the model takes", got=got
+                "dataset", f"example {sample.id!r} is no colour image [3, H, W], which the model takes", got=got
             )
         rows.append(transform(data))
         masks.append(None)
@@ -300,8 +300,8 @@ def _encoded(
                     "dataset", f"the mask of example {sample.id!r} is not of its size {list(size)}",
                     got=list(mask.shape),
                 )  # fmt: skip
-            picture = Image.fromarray((mask.bool().to(torch.uint8) * 255).cpu().numpy()).convert("RGB")
-            masks[-1] = mask_transform(picture)[0] > 0
+            image = Image.fromarray((mask.bool().to(torch.uint8) * 255).cpu().numpy()).convert("RGB")
+            masks[-1] = mask_transform(image)[0] > 0
     given = [mask for mask in masks if mask is not None]
     stacked = torch.stack([torch.zeros_like(given[0]) if m is None else m for m in masks]) if given else None
     return Encoded(torch.stack(rows), masks=stacked)

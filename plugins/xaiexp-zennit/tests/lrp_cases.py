@@ -100,7 +100,7 @@ def network(name, biases=True):
         return lived_in(BUILD[name](), biases)
 
 
-def pictures(n=2, side=32):
+def images(n=2, side=32):
     return torch.rand(n, 3, side, side, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 
 

@@ -16,7 +16,7 @@ import xaiexp
 from xaiexp.core.batches import Background
 from xaiexp.errors import Unsupported
 
-from .lrp_cases import bound, component, fingerprint, lived_in, network, pictures, same
+from .lrp_cases import bound, component, fingerprint, images, lived_in, network, same
 
 
 class Functional(nn.Module):
@@ -43,7 +43,7 @@ BETWEEN = {
 
 
 @pytest.mark.parametrize("reason", BETWEEN)
-def test_what_no_rule_covers_is_refused_by_name(reason):
+def test_operations_without_a_rule_raise_with_their_name(reason):
     module = Functional(BETWEEN[reason]).eval()
     before = fingerprint(module)
     with pytest.raises(Unsupported, match=reason):
@@ -76,7 +76,7 @@ MODULES = {
 
 
 @pytest.mark.parametrize("reason", MODULES)
-def test_a_network_that_no_canonizer_makes_right_is_refused_and_left_alone(reason):
+def test_a_network_without_canonical_form_raises_and_is_unchanged(reason):
     module = MODULES[reason]()
     if isinstance(module, nn.ModuleDict):
         module.forward = lambda x: module["attention"](x, x, x)[0]
@@ -96,16 +96,16 @@ def test_a_network_that_no_canonizer_makes_right_is_refused_and_left_alone(reaso
         ("vit", "self_attention is attention"),
     ],
 )
-def test_known_networks_without_rules_are_refused(name, reason):
+def test_known_networks_without_rules_raise(name, reason):
     module = network(name)
     before = fingerprint(module)
     with pytest.raises(Unsupported, match=reason):
-        xaiexp.attribute(module, pictures(1), "lrp_epsilon_plus", target=0)
+        xaiexp.attribute(module, images(1), "lrp_epsilon_plus", target=0)
     assert same(before, fingerprint(module))
 
 
 @pytest.mark.parametrize("method", ["lrp_epsilon_plus_flat", "lrp_epsilon_gamma_box"])
-def test_a_rule_for_pictures_is_refused_where_the_first_layer_sees_none(method):
+def test_a_first_convolution_rule_raises_for_other_first_layers(method):
     module = nn.Sequential(nn.Flatten(), nn.Linear(48, 3)).eval()
     with pytest.raises(Unsupported, match=r"1 \(Linear\) is the first layer to run"):
         xaiexp.attribute(module, torch.rand(2, 3, 4, 4), method, target=0)
@@ -122,14 +122,14 @@ class Backwards(nn.Module):
         return self.late(F.relu(self.early(x))).flatten(1)
 
 
-def test_the_first_rule_is_for_the_layer_that_runs_first():
+def test_the_first_rule_applies_to_the_layer_that_runs_first():
     module, x = Backwards().eval(), torch.rand(1, 3, 5, 5)
     with pytest.raises(Unsupported, match=r"early .* is the first layer to run, and the rule .* is for late"):
         xaiexp.attribute(module, x, "lrp_epsilon_plus_flat", target=0)
     xaiexp.attribute(module, x, "lrp_epsilon_plus", target=0)
 
 
-def test_probabilities_and_half_precision_are_refused():
+def test_probabilities_and_half_precision_raise():
     module, x = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Flatten(), nn.Linear(4, 2)).eval(), torch.randn(2, 4)
     with pytest.raises(Unsupported, match="output=logit"):
         xaiexp.attribute(module, x, "lrp_epsilon_plus", target=0, output="probability")
@@ -138,8 +138,8 @@ def test_probabilities_and_half_precision_are_refused():
         component("lrp_epsilon_plus").attribute(handle, handle.batch, None, None)
 
 
-def test_the_box_needs_the_range_of_the_inputs():
-    handle = bound(network("fire"), pictures(1))
+def test_the_box_rule_needs_the_range_of_the_inputs():
+    handle = bound(network("fire"), images(1))
     batch = replace(handle.batch, background=Background("image"))
     with pytest.raises(Unsupported, match="range of legal inputs"):
         component("lrp_epsilon_gamma_box").attribute(handle, batch, None, None)

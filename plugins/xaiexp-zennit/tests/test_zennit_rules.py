@@ -19,7 +19,7 @@ from zennit.torchvision import ResNetCanonizer, VGGCanonizer
 
 import xaiexp
 
-from .lrp_cases import COMPOSITES, METHODS, close, network, pictures
+from .lrp_cases import COMPOSITES, METHODS, close, images, network
 
 
 def by_hand(module, x, target, composite):
@@ -31,28 +31,28 @@ def by_hand(module, x, target, composite):
         return attributor(x, lambda output: output * start)[1].detach()
 
 
-def test_epsilon_plus_flat_on_resnet18_equals_zennit_called_by_hand_with_its_canonizer():
-    module, x, target = network("resnet18"), pictures(side=64), torch.tensor([3, 7])
+def test_epsilon_plus_flat_on_resnet18_equals_zennit_with_its_canonizer():
+    module, x, target = network("resnet18"), images(side=64), torch.tensor([3, 7])
     want = by_hand(module, x, target, EpsilonPlusFlat(canonizers=[ResNetCanonizer()]))
     assert float(want.abs().sum()) > 0
     close(xaiexp.attribute(module, x, "lrp_epsilon_plus_flat", target=target), want)
 
 
 @METHODS
-def test_every_composite_on_basic_blocks_equals_zennit_called_by_hand_with_its_canonizer(method):
-    module, x, target = network("basic blocks"), pictures(), torch.tensor([3, 7])
+def test_every_composite_on_basic_blocks_equals_zennit_with_its_canonizer(method):
+    module, x, target = network("basic blocks"), images(), torch.tensor([3, 7])
     want = by_hand(module, x, target, COMPOSITES[method](canonizers=[ResNetCanonizer()]))
     close(xaiexp.attribute(module, x, method, target=target), want)
 
 
-def test_bottlenecks_too_and_in_single_precision():
-    module, x, target = network("bottlenecks").float(), pictures().float(), torch.tensor([3, 7])
+def test_bottlenecks_in_single_precision_equal_zennit():
+    module, x, target = network("bottlenecks").float(), images().float(), torch.tensor([3, 7])
     want = by_hand(module, x, target, EpsilonPlusFlat(canonizers=[ResNetCanonizer()]))
     close(xaiexp.attribute(module, x, "lrp_epsilon_plus_flat", target=target), want, rtol=1e-5)
 
 
-def test_on_vgg_with_batch_normalisation_it_equals_zennit():
-    module, x, target = network("vgg"), pictures(), torch.tensor([3, 7])
+def test_vgg_with_batch_normalisation_equals_zennit():
+    module, x, target = network("vgg"), images(), torch.tensor([3, 7])
     want = by_hand(module, x, target, EpsilonPlusFlat(epsilon=0.1, canonizers=[VGGCanonizer()]))
     close(xaiexp.attribute(module, x, "lrp_epsilon_plus_flat", target=target, epsilon=0.1), want)
 
@@ -78,8 +78,8 @@ class MobileNetCanonizer(CompositeCanonizer):
         return None
 
 
-def test_a_sum_and_an_average_between_modules_are_what_a_canonizer_by_hand_makes_of_them():
-    module, x, target = network("mobilenet"), pictures(), torch.tensor([3, 7])
+def test_sums_and_averages_between_modules_equal_a_handwritten_canonizer():
+    module, x, target = network("mobilenet"), images(), torch.tensor([3, 7])
     want = by_hand(module, x, target, EpsilonPlus(canonizers=[MobileNetCanonizer()]))
     close(xaiexp.attribute(module, x, "lrp_epsilon_plus", target=target), want)
 
@@ -95,21 +95,21 @@ def test_a_sum_and_an_average_between_modules_are_what_a_canonizer_by_hand_makes
     ],
 )
 def test_without_biases_relevance_sums_to_the_score(name, method):
-    module, x, target = network(name, biases=False), pictures(), torch.tensor([3, 7])
+    module, x, target = network(name, biases=False), images(), torch.tensor([3, 7])
     tiny = {"epsilon": 1e-30, "stabilizer": 1e-30}
     maps = xaiexp.attribute(module, x, method, target=target, **tiny)
     score = module(x).gather(1, target[:, None])[:, 0].detach()
     close(maps.flatten(1).sum(1), score)
 
 
-def test_zennit_without_a_canonizer_would_not_conserve():
-    module, x, target = network("basic blocks", biases=False), pictures(), torch.tensor([3, 7])
+def test_zennit_without_a_canonizer_does_not_conserve_relevance():
+    module, x, target = network("basic blocks", biases=False), images(), torch.tensor([3, 7])
     wrong = by_hand(module, x, target, EpsilonPlus(canonizers=[SequentialMergeBatchNorm()]))
     score = module(x).gather(1, target[:, None])[:, 0]
     assert float((wrong.flatten(1).sum(1) / score).abs().min()) > 4
 
 
-def test_what_biases_absorb_is_what_is_missing():
+def test_the_missing_relevance_is_absorbed_by_biases():
     """One layer, epsilon 0: ``z = w x + b``, so the elements get ``w x`` and the bias keeps ``b``."""
     layer = nn.Linear(4, 3).double().eval()
     x = torch.randn(5, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -142,7 +142,7 @@ def slow_epsilon(layer, x, relevance, eps):
     return out
 
 
-def test_a_small_residual_network_derived_by_hand():
+def test_a_small_residual_network_equals_a_derivation_by_hand():
     torch.manual_seed(0)
     module, eps = Residual().double().eval(), 0.01
     x = torch.randn(3, 4, dtype=torch.float64)

@@ -161,7 +161,7 @@ class LrpEpsilonAlpha2Beta1Flat(_FirstConvolution):
 class LrpEpsilonGammaBox(_FirstConvolution):
     """The box rule in the first convolution, gamma in the others, epsilon in fully connected layers.
 
-    The box is the range of legal inputs: 0 and 1 for pictures, normalised as the model does; that of the data else.
+    The box is the range of legal inputs: 0 and 1 for images, normalised as the model does; that of the data else.
 
     Args:
         epsilon: of the epsilon rule; the larger, the more relevance is absorbed.

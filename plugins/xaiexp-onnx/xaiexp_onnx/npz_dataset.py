@@ -1,4 +1,4 @@
-"""Pictures and labels in a ``.npz`` file."""
+"""Images and labels in a ``.npz`` file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Layout = Literal["auto", "nchw", "nhwc"]
 
 
 def channels_last(where: str, layout: Layout, shape: Sequence[int]) -> bool:
-    """Whether pictures of one shape of three axes end with their channels.
+    """Whether images of one shape of three axes end with their channels.
 
     Args:
         where: the parameter that chooses the layout.
@@ -40,18 +40,18 @@ def channels_last(where: str, layout: Layout, shape: Sequence[int]) -> bool:
 
 @dataclass(frozen=True)
 class Npz(Dataset):
-    """Pictures of a ``.npz`` file, ``[N, H, W]`` or with channels, as float tensors ``[C, H, W]`` in 0..1.
+    """Images of a ``.npz`` file, ``[N, H, W]`` or with channels, as float tensors ``[C, H, W]`` in 0..1.
 
     Args:
         path: the file; nothing in it is unpickled.
-        images_key: the array of pictures, uint8 or floats.
+        images_key: the array of images, uint8 or floats.
         labels_key: the array of labels, integers ``[N]``; null where there are none.
         classes: the labels to keep, numbered 0, 1, ... in this order; empty keeps all as they are.
-        layout: of pictures with channels; ``auto`` takes the axis of 1, 3 or 4.
+        layout: of images with channels; ``auto`` takes the axis of 1, 3 or 4.
         scale: the value that is 1; null takes 255 for uint8 and 1 for floats.
     """
 
-    summary = "pictures and labels from a .npz file"
+    summary = "images and labels from a .npz file"
     source = "the user's own file"
     modality = "image"
 
@@ -66,7 +66,7 @@ class Npz(Dataset):
         """The samples; an id is the row in the file.
 
         Raises:
-            ResourceError, MismatchError: file or array missing or damaged, shapes that are no pictures, values
+            ResourceError, MismatchError: file or array missing or damaged, shapes that are no images, values
                 out of range, a class that no example has.
         """
         import torch
@@ -80,16 +80,16 @@ class Npz(Dataset):
             samples = []
             for index in range(len(rows))[start:stop]:
                 row, label = rows[index], labels[index]
-                picture = torch.from_numpy(images[row].copy()).float() / scale
-                picture = picture.unsqueeze(0) if picture.ndim == 2 else picture.permute(2, 0, 1) if last else picture
+                image = torch.from_numpy(images[row].copy()).float() / scale
+                image = image.unsqueeze(0) if image.ndim == 2 else image.permute(2, 0, 1) if last else image
                 name = str(self.classes[label]) if self.classes and label is not None else ""
-                samples.append(Sample(str(row), picture.contiguous(), label, name=name))
+                samples.append(Sample(str(row), image.contiguous(), label, name=name))
             return samples
 
         return Source(len(rows), read, tuple(map(str, self.classes)))
 
     def outline(self) -> Outline:
-        """How many pictures of what shape, from the header of the array."""
+        """How many images of what shape, from the header of the array."""
         from numpy.lib import format as npy
 
         shape: tuple[int, ...] = ()
@@ -143,7 +143,7 @@ class Npz(Dataset):
         if labels.ndim != 1 or labels.dtype.kind not in "iub" or len(labels) != count:
             raise MismatchError(
                 "dataset.labels_key",
-                "must be one integer for each picture [N]",
+                "must be one integer for each image [N]",
                 got=f"{labels.dtype} {list(labels.shape)}",
             )
         values = [int(label) for label in labels]
@@ -165,7 +165,7 @@ class Npz(Dataset):
             return False
         if len(shape) != 4:
             raise MismatchError(
-                "dataset.images_key", "must be pictures [N, H, W], [N, C, H, W] or [N, H, W, C]", got=list(shape)
+                "dataset.images_key", "must be images [N, H, W], [N, C, H, W] or [N, H, W, C]", got=list(shape)
             )
         return channels_last("dataset.layout", self.layout, shape[1:])
 
@@ -176,6 +176,6 @@ class Npz(Dataset):
         low, high = (float(end) for end in (images.min(), images.max())) if images.size else (0.0, 0.0)
         if not (math.isfinite(low) and math.isfinite(high)) or low < 0 or high > scale:
             raise MismatchError(
-                "dataset.scale", f"pictures must lie between 0 and {scale:g}", got=[low, high], hint="scale=MAXIMUM"
+                "dataset.scale", f"images must lie between 0 and {scale:g}", got=[low, high], hint="scale=MAXIMUM"
             )
         return scale
