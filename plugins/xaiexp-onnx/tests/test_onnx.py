@@ -199,7 +199,7 @@ def test_tables_series_and_a_single_output_are_supported(tmp_path):
     path, _ = linear(tmp_path / "s.onnx", shape=(2, 9))
     network = loaded(path, tmp_path, modality="series")
     assert network.module(torch.randn(3, 2, 9)).shape == (3, 3)
-    with pytest.raises(MismatchError, match="example 'a' does not fit the model, which takes"):
+    with pytest.raises(MismatchError, match="example 'a' must have the shape"):
         network.encode([Sample("a", torch.randn(2, 8))])
 
 
@@ -283,11 +283,11 @@ def test_the_identity_depends_on_the_weights(tmp_path):
         ({"modality": "table"}, MismatchError, "table inputs have 2 axes .*hint|modality=image"),
         ({"output": "yy"}, MismatchError, "model.output: the graph has no output of this name .*\n  nearest: y"),
         ({"input": "z"}, MismatchError, "model.input: the graph has no input of this name"),
-        ({"size": [9, 9]}, MismatchError, "model.size: the graph takes images of 4 x 5"),
+        ({"size": [9, 9]}, MismatchError, "model.size: the graph expects images of 4 x 5"),
         ({"mean": [0.1, 0.2]}, ParameterError, "model.mean: must be one number or one for each of 1 channels"),
         ({"class_names": ["a"]}, MismatchError, "model.class_names: the model has 3 outputs"),
         ({"path": "amb.onnx"}, MismatchError, "model.layout: must be given"),
-        ({"path": "ints.onnx"}, MismatchError, "takes no floating-point numbers"),
+        ({"path": "ints.onnx"}, MismatchError, "does not accept floating-point numbers"),
         ({"path": "map.onnx"}, MismatchError, r"must be scores \[N, classes\]"),
         ({"provider": "cuda"}, ResourceError, "model.provider: ONNX Runtime was not built with it"),
     ],
@@ -343,14 +343,14 @@ def test_npz_supports_greyscale_and_channels_last_images(form, tmp_path):
     ("values", "kind", "message"),
     [
         ({"path": "nowhere.npz"}, ResourceError, "dataset.path: no such file"),
-        ({"path": "bad.npz"}, ResourceError, "is no .npz file"),
+        ({"path": "bad.npz"}, ResourceError, "is not an .npz file"),
         ({"images_key": "image"}, MismatchError, "dataset.images_key: .* has no such array .*\n  nearest: images"),
         ({"labels_key": "images"}, MismatchError, "dataset.labels_key: must be one integer for each image"),
         ({"images_key": "labels"}, MismatchError, "dataset.images_key: must be images"),
         ({"images_key": "bright"}, MismatchError, "dataset.scale: images must lie between 0 and 1 "),
         ({"classes": [1, 5]}, MismatchError, "dataset.classes: no example has the label 5 .*\n  labels: 0, 1"),
-        ({"classes": [1, 1]}, MismatchError, "dataset.classes: names a label twice"),
-        ({"labels_key": None, "classes": [1]}, MismatchError, "chooses by label, and there are none"),
+        ({"classes": [1, 1]}, MismatchError, "dataset.classes: contains a label twice"),
+        ({"labels_key": None, "classes": [1]}, MismatchError, "selects by label, but there are no labels"),
         ({"images_key": "objects"}, ResourceError, "cannot be read as .npz: Object arrays cannot be loaded"),
     ],
 )

@@ -1,4 +1,4 @@
-"""ONNX models on ONNX Runtime, and images from ``.npz`` files, for xaiexp."""
+"""A plugin for xaiexp: ONNX models on ONNX Runtime, and images from ``.npz`` files."""
 
 from __future__ import annotations
 

@@ -114,12 +114,12 @@ class Evil:
         ({"arch": "resnet81"}, UnknownName, r"model.arch: timm has no model of this name .*\n  nearest: resnet"),
         ({"arch": "resnet18.a9"}, UnknownName, r"timm has no weights of this tag .*\n  nearest: resnet18\.a"),
         ({"checkpoint": "nowhere"}, ResourceError, "model.checkpoint: no such file"),
-        ({"checkpoint": "evil.pth"}, ResourceError, "cannot be read as weights: not a state dict of tensors alone"),
+        ({"checkpoint": "evil.pth"}, ResourceError, "cannot be read as weights: not a state dict of tensors only"),
         ({"checkpoint": "bad.safetensors"}, ResourceError, "cannot be read as weights"),
-        ({"checkpoint": "three.pth"}, MismatchError, r"does not fit .*\n  the file has 3 classes: model.classes=3"),
-        ({"checkpoint": "three.pth", "arch": "resnet26"}, MismatchError, "does not fit resnet26"),
+        ({"checkpoint": "three.pth"}, MismatchError, r"does not match .*\n  the file has 3 classes: model.classes=3"),
+        ({"checkpoint": "three.pth", "arch": "resnet26"}, MismatchError, "does not match resnet26"),
         ({"checkpoint": "short.pth", "classes": 3}, MismatchError, "1 missing in the file: fc.bias"),
-        ({"checkpoint": "three.pth", "pretrained": True}, ParameterError, "is given, and so is pretrained=true"),
+        ({"checkpoint": "three.pth", "pretrained": True}, ParameterError, "must not be given with pretrained=true"),
         ({"pretrained": True, "classes": 5}, MismatchError, "timm's weights of resnet18 have 1000 classes"),
         ({"pretrained": True}, ResourceError, r"could not be downloaded: .*\n  without a network give a file"),
     ],
@@ -181,9 +181,9 @@ def test_convolutions_are_offered_for_networks_with_overlapping_windows(arch):
 
 def test_invalid_images_raise(tmp_path):
     network = loaded(tmp_path, arch="resnet18", size=32)
-    with pytest.raises(MismatchError, match="example 'grey' is no colour image"):
+    with pytest.raises(MismatchError, match="example 'grey' is not a colour image"):
         network.encode([Sample("grey", torch.rand(1, 32, 32))])
-    with pytest.raises(MismatchError, match="the mask of example 'm' is not of its size"):
+    with pytest.raises(MismatchError, match="the mask of example 'm' does not have the size"):
         network.encode([Sample("m", torch.rand(3, 32, 32), mask=torch.ones(4, 4))])
 
 

@@ -33,7 +33,7 @@ class Functional(nn.Module):
 
 BETWEEN = {
     "runs mul, for": lambda m, x: m.second(m.first(x) * x),
-    "adds something else than two tensors": lambda m, x: m.second(m.first(x) + 1),
+    "adds other values than two tensors": lambda m, x: m.second(m.first(x) + 1),
     "runs softmax, for": lambda m, x: m.second(m.first(x)).softmax(1),
     "runs linear, for": lambda m, x: F.linear(m.first(x), m.second.weight),
     "runs sub, for": lambda m, x: m.second(m.first(x - 0.5)),
@@ -66,9 +66,9 @@ class Own(nn.Linear):
 
 MODULES = {
     "1 .* follows no linear layer": lambda: nn.Sequential(nn.ReLU(), nn.BatchNorm1d(4), nn.Linear(4, 4)),
-    "misses its logits": lambda: Functional(lambda m, x: m.second(m.norm(F.relu(m.first(x)))), nn.BatchNorm1d(4)),
+    "changes the logits": lambda: Functional(lambda m, x: m.second(m.norm(F.relu(m.first(x)))), nn.BatchNorm1d(4)),
     "share their weights": tied,
-    r"0 \(Own\) has a forward of its own": lambda: nn.Sequential(Own(4, 4)),
+    r"0 \(Own\) overrides forward, and no rule covers it": lambda: nn.Sequential(Own(4, 4)),
     "no weights or no running statistics": lambda: nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4, affine=False)),
     r"1 \(LayerNorm\) runs layer_norm": lambda: nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4)),
     "attention is attention": lambda: nn.ModuleDict({"attention": nn.MultiheadAttention(4, 2)}),
@@ -124,7 +124,7 @@ class Backwards(nn.Module):
 
 def test_the_first_rule_applies_to_the_layer_that_runs_first():
     module, x = Backwards().eval(), torch.rand(1, 3, 5, 5)
-    with pytest.raises(Unsupported, match=r"early .* is the first layer to run, and the rule .* is for late"):
+    with pytest.raises(Unsupported, match=r"early .* is the first layer to run, but the rule .* is for late"):
         xaiexp.attribute(module, x, "lrp_epsilon_plus_flat", target=0)
     xaiexp.attribute(module, x, "lrp_epsilon_plus", target=0)
 
@@ -141,5 +141,5 @@ def test_probabilities_and_half_precision_raise():
 def test_the_box_rule_needs_the_range_of_the_inputs():
     handle = bound(network("fire"), images(1))
     batch = replace(handle.batch, background=Background("image"))
-    with pytest.raises(Unsupported, match="range of legal inputs"):
+    with pytest.raises(Unsupported, match="range of valid inputs"):
         component("lrp_epsilon_gamma_box").attribute(handle, batch, None, None)

@@ -119,8 +119,8 @@ def test_the_held_out_share_is_as_given(share):
     assert all(is_held_out(str(i), 1.0, 0) for i in range(100))
 
 
-def test_the_split_equals_stored_values():
-    # The hash is part of the results: another one would be another experiment.
+def test_the_hash_of_the_split_equals_stored_values():
+    # Another hash would change the split, and with it the results of studies.
     assert [i for i in range(20) if is_held_out(str(i), 0.25, 0)] == [0, 10, 14, 15, 17]
 
 

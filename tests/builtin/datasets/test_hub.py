@@ -120,7 +120,7 @@ def test_a_missing_or_outdated_library_raises(monkeypatch):
         HfDataset("x").outline()
 
 
-def test_the_installed_library_gives_the_same_samples(tmp_path, monkeypatch):
+def test_samples_are_read_with_the_installed_library(tmp_path, monkeypatch):
     datasets = pytest.importorskip("datasets", reason="the optional library datasets is not installed")
     features = datasets.Features(
         text=datasets.Value("string"), label=datasets.ClassLabel(names=["neg", "pos"]), key=datasets.Value("string")
