@@ -1,4 +1,4 @@
-"""Laws of models on ONNX Runtime, against sessions run by hand, and of images in .npz files."""
+"""Models on ONNX Runtime, compared with direct calls of ONNX Runtime, and images in .npz files."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def loaded(path, tmp_path, **values):
     return build("model", "onnx", path=str(path), **values).load(LoadContext(tmp_path))
 
 
-def by_hand(path, rows):
+def direct_scores(path, rows):
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     return session.run(None, {session.get_inputs()[0].name: rows})[0]
 
@@ -58,7 +58,7 @@ def save(path, nodes, shape, out, weights=(), kind=TensorProto.FLOAT, batch="N",
 
 
 def linear(path, shape=(2, 4, 5), classes=3, batch="N", reshape=None, weight=None, **options):
-    """``tanh`` of a linear layer over everything."""
+    """``tanh`` of a linear layer over all inputs."""
     count = int(np.prod(shape))
     weight = RNG.normal(size=(count, classes)).astype(np.float32) if weight is None else weight
     flat = np.array([reshape or 0, count] if reshape else [-1, count])
@@ -74,7 +74,7 @@ def test_scores_equal_onnx_runtime(tmp_path):
     path, _ = linear(tmp_path / "m.onnx", shape=(1, 4, 5))
     network = loaded(path, tmp_path)
     x = torch.randn(7, 1, 4, 5)
-    assert torch.equal(network.module(x), torch.from_numpy(by_hand(path, x.numpy())))
+    assert torch.equal(network.module(x), torch.from_numpy(direct_scores(path, x.numpy())))
     assert (network.classes, network.modality, network.facts["batch"]) == (3, "image", "any size")
 
 
@@ -86,7 +86,7 @@ def test_the_model_of_the_kit_equals_onnx_runtime_on_bytes(kit, tmp_path):
     got = network.module(network.encode(samples).inputs)
     with np.load(kit / "arrays" / "mnist500.npz") as arrays:
         kept = np.isin(arrays["labels"], [0, 1])
-        want = by_hand(path, arrays["images"][kept][:, None].astype(np.float32))
+        want = direct_scores(path, arrays["images"][kept][:, None].astype(np.float32))
         assert [sample.label for sample in samples] == arrays["labels"][kept].tolist()
     torch.testing.assert_close(got, torch.from_numpy(want), rtol=1e-4, atol=1e-3)
     assert float((got.argmax(1) == torch.tensor([s.label for s in samples])).float().mean()) > 0.98
@@ -109,13 +109,13 @@ def test_a_study_skips_methods_that_need_gradients(kit, tmp_path, monkeypatch):
     assert status == dict.fromkeys(("occlusion", "feature_ablation", "kernel_shap", "random"), "done")
     reasons = result.cells.set_index("method")["reason"]
     assert reasons["integrated_gradients"] == "needs gradients, which model 'onnx' does not offer"
-    # Feature ablation is the change of the score when one pixel becomes 0: run by hand for the first example.
+    # Feature ablation is the change of the score when one pixel becomes 0: computed directly for the first example.
     with np.load(images) as arrays:
         image = arrays["images"][np.isin(arrays["labels"], [0, 1])][0].astype(np.float32)
     changed = np.repeat(image[None, None], 28 * 28 + 1, axis=0)
     for pixel in range(28 * 28):
         changed[pixel, 0, pixel // 28, pixel % 28] = 0
-    scores = by_hand(model, changed)
+    scores = direct_scores(model, changed)
     scores = scores[:, scores[-1].argmax()]
     want = torch.from_numpy(scores[-1] - scores[:-1])
     torch.testing.assert_close(
@@ -166,7 +166,10 @@ def test_a_channels_last_graph_gives_the_same_scores(tmp_path):
     model = build("model", "onnx", path=str(other))
     assert model.input_shape() == (3, 5, 6)
     torch.testing.assert_close(
-        model.load(LoadContext(tmp_path)).module(x), torch.from_numpy(by_hand(path, x.numpy())), rtol=1e-5, atol=1e-5
+        model.load(LoadContext(tmp_path)).module(x),
+        torch.from_numpy(direct_scores(path, x.numpy())),
+        rtol=1e-5,
+        atol=1e-5,
     )
 
 
@@ -185,7 +188,9 @@ def test_a_fixed_batch_size_does_not_change_the_scores(options, note, tmp_path):
     network = loaded(path, tmp_path)
     assert network.facts["batch"] == note
     x = torch.randn(6, 1, 4, 5)
-    torch.testing.assert_close(network.module(x), torch.from_numpy(by_hand(free, x.numpy())), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(
+        network.module(x), torch.from_numpy(direct_scores(free, x.numpy())), rtol=1e-6, atol=1e-6
+    )
 
 
 def test_tables_series_and_a_single_output_are_supported(tmp_path):
@@ -232,7 +237,7 @@ def test_images_and_masks_are_preprocessed(tmp_path):
     torch.testing.assert_close(encoded.inputs[1], torch.full((1, 4, 6), (0.2 - 0.5) / 0.25 * 255))
     assert encoded.masks.tolist()[0] == [[False] * 6] * 4
     assert encoded.masks.tolist()[1] == [[True] * 3 + [False] * 3] * 2 + [[False] * 6] * 2
-    # What baselines read: 0 in data space is the model's value for black.
+    # Baselines use these: 0 in data space is the value for black in model space.
     torch.testing.assert_close((0.0 - network.mean) / network.std, torch.full((1, 1, 1), -510.0))
 
 

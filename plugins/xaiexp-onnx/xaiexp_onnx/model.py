@@ -364,7 +364,7 @@ def _encoded_images(shape: Sequence[int | None], mean: Tensor, std: Tensor, samp
         mask = None if sample.mask is None else torch.as_tensor(sample.mask).bool()
         if mask is not None and mask.shape != row.shape[1:]:
             raise MismatchError(
-                "dataset", f"the mask of example {sample.id!r} does not have the size {list(row.shape[1:])} of its image",
+                "dataset", f"the mask of example {sample.id!r} does not have the size {list(row.shape[1:])}",
                 got=list(mask.shape),
             )  # fmt: skip
         if len(size) == 2 and list(row.shape[1:]) != size:

@@ -1,4 +1,4 @@
-"""Laws of timm's models: against timm called by hand, and what is said about weights that do not fit."""
+"""Models of timm, compared with direct calls of timm, and errors for weights that do not match."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_preprocessing_can_be_chosen(tmp_path):
 
 def test_tensors_and_masks_are_preprocessed_like_images(tmp_path):
     network = loaded(tmp_path, arch="resnet18", size=32)
-    # As large as what timm resizes to, so that the crop alone acts and is known: 32 of 33 (crop_pct 0.95).
+    # The size equals that after resizing, so only the crop acts: 32 of 33 pixels (crop_pct 0.95).
     size = 33
     image = torch.rand(3, size, size)
     mask = torch.rand(size, size) > 0.5
@@ -102,7 +102,7 @@ def test_weights_from_a_file_are_loaded(form, tmp_path):
 
 
 class Evil:
-    """Runs something when it is unpickled."""
+    """An object whose unpickling executes code."""
 
     def __reduce__(self):
         return (print, ("pwned",))

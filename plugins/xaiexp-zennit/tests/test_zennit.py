@@ -1,4 +1,4 @@
-"""Laws of the methods as components: what they leave behind, alone and in company, what they cost and import."""
+"""The methods as components: restored networks, independence of the batch, costs and imports."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_the_network_is_unchanged_afterwards(method):
 
 
 class Boom(nn.Module):
-    """Raises once it is told to: forward, or backward."""
+    """Raises in the forward or backward pass, once enabled."""
 
     way = ""
 

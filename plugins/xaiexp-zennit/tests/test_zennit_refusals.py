@@ -1,4 +1,4 @@
-"""What no rule covers is refused by name, and the network is left alone."""
+"""Networks without rules raise ``Unsupported`` and remain unchanged."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .lrp_cases import bound, component, fingerprint, images, lived_in, network,
 
 
 class Functional(nn.Module):
-    """Two layers and what a test puts between them."""
+    """Two layers with a given function between them."""
 
     def __init__(self, between, norm=None) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ def tied():
 
 
 class Own(nn.Linear):
-    """A linear layer that is none."""
+    """A subclass of a linear layer that computes something else."""
 
     def forward(self, x):
         return F.linear(x, self.weight.softmax(1), self.bias)
@@ -112,7 +112,7 @@ def test_a_first_convolution_rule_raises_for_other_first_layers(method):
 
 
 class Backwards(nn.Module):
-    """Defined in another order than it runs."""
+    """A network whose layers run in another order than they are defined."""
 
     def __init__(self) -> None:
         super().__init__()

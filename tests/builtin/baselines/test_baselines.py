@@ -23,7 +23,7 @@ STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
 
 
 def photos(n=3, size=6, seed=0, ids=None):
-    """Random photos in [0, 1], normalised as ImageNet models want them."""
+    """Random photos in [0, 1], normalised as for ImageNet models."""
     generator = torch.Generator().manual_seed(seed)
     pool = (torch.rand(5, 3, size, size, generator=generator) - MEAN) / STD
     background = Background(
@@ -133,13 +133,13 @@ def test_dataset_sample_draws_uniformly_from_the_pool():
 def test_references_do_not_depend_on_the_batch(baseline):
     ids = ("a", "b", "c")
     batch = photos(ids=ids)
-    alone = make_batch(batch.inputs[1:2], ids=ids[1:2], background=batch.background)
+    single = make_batch(batch.inputs[1:2], ids=ids[1:2], background=batch.background)
     before = batch.inputs.clone()
-    together = references(baseline, batch)
-    torch.testing.assert_close(references(baseline, alone)[0], together[1], atol=1e-6, rtol=0)
-    assert torch.equal(references(baseline, batch), together)
+    joint = references(baseline, batch)
+    torch.testing.assert_close(references(baseline, single)[0], joint[1], atol=1e-6, rtol=0)
+    assert torch.equal(references(baseline, batch), joint)
     assert torch.equal(batch.inputs, before)
-    together.add_(1)  # a reference is the caller's own
+    joint.add_(1)  # the returned tensor belongs to the caller
     assert torch.equal(batch.inputs, before)
 
 

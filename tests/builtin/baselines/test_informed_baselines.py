@@ -1,4 +1,4 @@
-"""Baselines that read the example, its features, its surroundings or other examples."""
+"""Baselines that depend on the explained input, its features or other examples."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def seeded(seed=0):
 
 
 def photos(n=3, size=6, **extra):
-    """Random photos in [0, 1], normalised as ImageNet models want them."""
+    """Random photos in [0, 1], normalised as for ImageNet models."""
     pool = (torch.rand(5, 3, size, size, generator=seeded()) - MEAN) / STD
     ends = {"low": (0 - MEAN) / STD, "high": (1 - MEAN) / STD}
     background = Background("image", pool, pool.mean((0, 2, 3)).view(3, 1, 1), **ends, shift=MEAN, scale=STD)
@@ -70,7 +70,7 @@ def test_variants_pass_the_conformance_checks(baseline):
     assert [str(v) for v in verdicts if v.outcome != "passed"] == []
 
 
-# -- the range of the data
+# Range of the data
 
 
 def test_black_and_white_are_the_ends_of_the_valid_range_of_every_channel():
@@ -93,8 +93,8 @@ def test_max_distance_is_the_farthest_valid_input():
     low, high = -torch.arange(1, 6, dtype=torch.float64), torch.tensor([3.0, 2.5, 2.0, 4.0, 9.0], dtype=torch.float64)
     batch = make_batch(inputs, background=Background("table", low=low, high=high))
     out = references(MaxDistance(), batch)
-    for row, found in zip(inputs.tolist(), out.tolist(), strict=True):
-        assert tuple(found) == farthest_corner(row, low.tolist(), high.tolist())
+    for row, result in zip(inputs.tolist(), out.tolist(), strict=True):
+        assert tuple(result) == farthest_corner(row, low.tolist(), high.tolist())
 
 
 def test_max_distance_replaces_dark_by_white_and_bright_by_black():
@@ -116,7 +116,7 @@ def test_an_unknown_range_raises(baseline):
         references(baseline, batch)
 
 
-# -- inpaint
+# Inpaint
 
 
 @pytest.mark.parametrize("kind", ["tiles", "blobs", "pixels", "with none"])
@@ -130,9 +130,9 @@ def test_every_feature_satisfies_the_discrete_laplace_equation(kind):
         "with none": rng.integers(-1, 2, (9, 8)),
     }[kind]
     expected = inpainted(image.tolist(), features.tolist())
-    found = harmonic_interpolation(image[None], features)[0]
-    np.testing.assert_allclose(found, expected, atol=1e-11)
-    assert (found[features < 0] == image[features < 0]).all()
+    result = harmonic_interpolation(image[None], features)[0]
+    np.testing.assert_allclose(result, expected, atol=1e-11)
+    assert (result[features < 0] == image[features < 0]).all()
 
 
 def test_a_pixel_is_the_mean_of_its_neighbours():
@@ -147,16 +147,16 @@ def test_a_window_is_interpolated_linearly():
     batch = make_batch(x, features=Window(6).build(Encoded(x)))
     out = references(Inpaint(), batch).numpy()
     for i, channel in np.ndindex(2, 3):
-        for start in (6, 12):  # those with a neighbour on either side
+        for start in (6, 12):  # windows with neighbours on both sides
             ends, steps = [start - 1, start + 6], np.arange(start, start + 6)
             line = np.interp(steps, ends, x[i, channel, ends].numpy())
             np.testing.assert_allclose(out[i, channel, steps], line, atol=1e-12)
-        np.testing.assert_allclose(out[i, channel, :6], x[i, channel, 6])  # with one: as it is
+        np.testing.assert_allclose(out[i, channel, :6], x[i, channel, 6])  # with one neighbour: its value
         np.testing.assert_allclose(out[i, channel, 18:], x[i, channel, 17])
 
 
 def test_a_linear_image_is_reconstructed():
-    """Harmonic functions are restored: inside of an image, what is linear."""
+    """Harmonic functions, such as linear ones, are reconstructed within an image."""
     y, x = np.mgrid[:12, :12].astype(float)
     features = np.where((y > 2) & (y < 9) & (x > 3) & (x < 8), 0, -1)
     np.testing.assert_allclose(
@@ -174,8 +174,8 @@ def test_each_example_is_inpainted_with_its_own_superpixels():
         np.testing.assert_allclose(out[i, channel].numpy(), expected, atol=1e-5)
     inner = features.pool(torch.ones_like(x)) > 0
     assert inner.sum(1).tolist() == features.counts.tolist()
-    alone = make_batch(x[1:2], features=features.rows(torch.tensor([1])))
-    torch.testing.assert_close(references(Inpaint(), alone)[0], out[1], atol=1e-6, rtol=0)
+    single = make_batch(x[1:2], features=features.rows(torch.tensor([1])))
+    torch.testing.assert_close(references(Inpaint(), single)[0], out[1], atol=1e-6, rtol=0)
 
 
 def test_channels_with_different_features_are_inpainted_separately():
@@ -219,7 +219,7 @@ def test_removing_a_tile_gives_the_image_with_this_tile_inpainted():
     np.testing.assert_allclose(shown.numpy(), harmonic_interpolation(x[0].numpy(), only)[0], atol=1e-12)
 
 
-# -- series and classes
+# Series and classes
 
 
 def test_series_mean_is_the_mean_of_each_series():
@@ -227,7 +227,7 @@ def test_series_mean_is_the_mean_of_each_series():
     out = references(SeriesMean(), make_batch(x))
     for i, channel in np.ndindex(4, 2):
         np.testing.assert_allclose(out[i, channel].numpy(), np.full(30, np.mean(x[i, channel].numpy())))
-    out.add_(1)  # a tensor of its own
+    out.add_(1)  # a new tensor
     with pytest.raises(Unsupported, match="needs series"):
         references(SeriesMean(), make_batch(torch.zeros(2, 5)))
 
@@ -272,15 +272,15 @@ def test_data_without_another_class_raise():
         references(OppositeClass(), batch)
     unknown = replace(batch, background=replace(batch.background, labels=torch.full((12,), -1)))
     none = replace(batch, background=replace(batch.background, labels=None))
-    for each in (unknown, none):
+    for labelless in (unknown, none):
         with pytest.raises(Unsupported, match="needs labelled examples of the data, but there are none"):
-            references(OppositeClass(), each)
+            references(OppositeClass(), labelless)
     other = replace(batch, background=replace(batch.background, pool=torch.zeros(12, 2, 9)))
     with pytest.raises(Unsupported, match=r"the inputs are \[2, 7\], the examples to choose from \[2, 9\]"):
         references(OppositeClass(), other)
 
 
-# -- texts
+# Texts
 
 
 def texts(embed):
@@ -303,7 +303,7 @@ def test_a_neutral_sentence_is_repeated_along_the_tokens_of_the_text():
     assert out[0, [1, 2, 4, 5], 0].tolist() == [1, 2, 3, 1]
     assert out[1, 1].tolist() == [1, 1, 1]
     kept = referenced(NeutralSentence("it is so"), batch, draws(batch))[:, 0]
-    assert torch.equal(kept[:, 0], batch.inputs[:, 0])  # [CLS] is its own
+    assert torch.equal(kept[:, 0], batch.inputs[:, 0])  # [CLS] is kept
 
 
 def test_a_model_that_cannot_embed_texts_does_not_support_neutral_sentence():
@@ -313,7 +313,7 @@ def test_a_model_that_cannot_embed_texts_does_not_support_neutral_sentence():
         references(NeutralSentence(""), texts(lambda text: torch.zeros(0, 3)))
 
 
-# -- mixture
+# Mixture
 
 
 class Wavy(nn.Module):
@@ -381,7 +381,7 @@ def test_a_mixture_raises_what_its_parts_raise():
 
 
 def test_a_classifier_is_less_confident_on_the_neutral_sentence_than_on_padding(kit):
-    """What the docstring says of the default text, measured on the model of the kit."""
+    """The probabilities in the docstring of the baseline, measured on the model of the kit."""
     from xaiexp.builtin.models.transformers_classifiers import Transformers
     from xaiexp.core.samples import LoadContext, Sample
 

@@ -1,4 +1,4 @@
-"""Tables from a file: what the columns are, how they become numbers, and which rows are held out."""
+"""The dataset csv: kinds and encoding of columns, labels, and the split of the rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from xaiexp.builtin.splits import is_held_out
 from xaiexp.errors import MismatchError, ParameterError, ResourceError, UserError
 
 
-def whole(source):
+def all_samples(source):
     return source.read(0, source.count)
 
 
@@ -36,7 +36,7 @@ def rows(count, line, header="a,b,label"):
 
 @pytest.fixture
 def table(tmp_path):
-    """Forty rows: numbers with gaps, a category with gaps, a text of its own in each row."""
+    """Forty rows: numbers with gaps, a category with gaps, a different text in each row."""
     random = np.random.default_rng(0)
     lines = ["size,colour,note,label"]
     for i in range(40):
@@ -49,17 +49,17 @@ def table(tmp_path):
 def test_numbers_and_categories_equal_pandas(table):
     source, training = Csv(table, "label").open(), Csv(table, "label").training()
     frame = pd.read_csv(table)
-    out = np.array([int(s.id.removeprefix("t/")) for s in whole(source)])
-    train = np.array([int(s.id.removeprefix("t/")) for s in whole(training)])
+    out = np.array([int(s.id.removeprefix("t/")) for s in all_samples(source)])
+    train = np.array([int(s.id.removeprefix("t/")) for s in all_samples(training)])
     assert sorted([*out, *train]) == list(range(40))
     levels = pd.get_dummies(frame["colour"].fillna("missing"), dtype=float)
     expected = pd.concat([frame["size"].fillna(frame["size"].iloc[train].median()), levels], axis=1)
     assert source.feature_names == training.feature_names == ("size", *(f"colour={c}" for c in levels.columns))
     assert source.columns == ("size", *["colour"] * 4)
     for part, places in ((source, out), (training, train)):
-        got = torch.stack([s.data for s in whole(part)]).numpy()
-        np.testing.assert_allclose(got, expected.to_numpy()[places], rtol=1e-6)
-        assert [source.class_names[s.label] for s in whole(part)] == list(frame["label"].iloc[places])
+        result = torch.stack([s.data for s in all_samples(part)]).numpy()
+        np.testing.assert_allclose(result, expected.to_numpy()[places], rtol=1e-6)
+        assert [source.class_names[s.label] for s in all_samples(part)] == list(frame["label"].iloc[places])
     assert source.class_names == ("no", "yes")
     assert Csv(table, "label").outline().count == len(out)
     assert Csv(table, "label").outline().shape == (5,)
@@ -68,7 +68,7 @@ def test_numbers_and_categories_equal_pandas(table):
 def test_columns_that_are_left_out_are_logged(table, caplog):
     with caplog.at_level(logging.INFO, logger="xaiexp"):
         Csv(table, "label").open()
-    many = len({s.id for s in whole(Csv(table, "label").training())})
+    many = len({s.id for s in all_samples(Csv(table, "label").training())})
     expected = f"dataset.csv: left out column 'note': it has {many} distinct texts (dataset.most_levels=20)"
     assert [r.getMessage() for r in caplog.records] == [expected]
     caplog.clear()
@@ -80,18 +80,18 @@ def test_columns_that_are_left_out_are_logged(table, caplog):
 
 def test_medians_and_levels_are_fitted_on_the_training_part_only(table, tmp_path):
     before = Csv(table, "label")
-    out = {s.id.removeprefix("t/") for s in whole(before.open())}
+    out = {s.id.removeprefix("t/") for s in all_samples(before.open())}
     frame = pd.read_csv(table, dtype=str, keep_default_na=False)
-    held = frame.index.astype(str).isin(out)
-    frame.loc[held, "size"] = "1000"
+    is_out = frame.index.astype(str).isin(out)
+    frame.loc[is_out, "size"] = "1000"
     other = tmp_path / "other" / "t.csv"
     other.parent.mkdir()
     frame.to_csv(other, index=False)
     after = Csv(str(other), "label")
-    for a, b in zip(whole(before.training()), whole(after.training()), strict=True):
+    for a, b in zip(all_samples(before.training()), all_samples(after.training()), strict=True):
         assert a.id == b.id
         assert torch.equal(a.data, b.data)
-    assert {float(s.data[0]) for s in whole(after.open())} == {1000.0}
+    assert {float(s.data[0]) for s in all_samples(after.open())} == {1000.0}
 
 
 def test_adding_rows_does_not_change_the_split_of_others(tmp_path):
@@ -100,22 +100,24 @@ def test_adding_rows_does_not_change_the_split_of_others(tmp_path):
     shuffled = written(tmp_path, rows(60, lambda i: f"{59 - i},{i % 2},{i % 2}"), "shuffled.csv")
 
     def out(path, **values):
-        return {float(s.data[0]) for s in whole(Csv(path, "label", **values).open())}
+        return {float(s.data[0]) for s in all_samples(Csv(path, "label", **values).open())}
 
     assert out(few) == {a for a in out(many) if a < 60}
     assert out(few, id_column="a", columns=("b",)) == {0.0, 1.0}
-    ids = [{s.id.partition("/")[2] for s in whole(Csv(p, "label", id_column="a").open())} for p in (few, shuffled)]
-    assert ids[0] == ids[1]  # by name, wherever they stand
+    ids = [
+        {s.id.partition("/")[2] for s in all_samples(Csv(p, "label", id_column="a").open())} for p in (few, shuffled)
+    ]
+    assert ids[0] == ids[1]  # by id, for any order of the rows
     assert out(few) != out(few, split_seed=1)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.25, 0.7])
 def test_the_held_out_share_is_as_given(share):
     count = 20_000
-    held = sum(is_held_out(f"row {i}", share, 3) for i in range(count))
-    assert abs(held - share * count) < 4 * math.sqrt(count * share * (1 - share))
+    count_out = sum(is_held_out(f"row {i}", share, 3) for i in range(count))
+    assert abs(count_out - share * count) < 4 * math.sqrt(count * share * (1 - share))
     both = sum(is_held_out(f"row {i}", share, 3) and is_held_out(f"row {i}", share, 4) for i in range(count))
-    assert abs(both - share**2 * count) < 4 * math.sqrt(count * share**2)  # seeds cut independently
+    assert abs(both - share**2 * count) < 4 * math.sqrt(count * share**2)  # splits of different seeds are independent
     assert all(is_held_out(str(i), 1.0, 0) for i in range(100))
 
 
@@ -129,7 +131,7 @@ def test_all_rows_may_be_held_out(table):
     assert dataset.open().count == 40
     assert dataset.training() is None
     assert Csv(table, None).training() is None
-    assert {s.label for s in whole(Csv(table, None).open())} == {None}
+    assert {s.label for s in all_samples(Csv(table, None).open())} == {None}
 
 
 def test_selected_columns_keep_the_order_of_the_file(table):
@@ -143,7 +145,7 @@ def test_numbers_may_be_categories(tmp_path):
     assert Csv(path, "label").open().feature_names == ("a", "b")
     source = Csv(path, "label", categorical=("a",)).open()
     assert source.feature_names == ("a=0", "a=1", "a=2", "b")
-    for sample in whole(source):
+    for sample in all_samples(source):
         assert sample.data[:3].tolist() == [float(int(sample.data[3]) % 3 == level) for level in range(3)]
 
 
@@ -151,7 +153,7 @@ def test_an_unknown_category_is_logged_and_encoded_as_zeros(tmp_path, caplog):
     out = next(i for i in range(40) if is_held_out(str(i), 0.25, 0))
     path = written(tmp_path, rows(40, lambda i: f"{'rare' if i == out else 'red'},{i},{i % 2}"))
     with caplog.at_level(logging.INFO, logger="xaiexp"):
-        sample = next(s for s in whole(Csv(path, "label").open()) if s.id == f"t/{out}")
+        sample = next(s for s in all_samples(Csv(path, "label").open()) if s.id == f"t/{out}")
     assert sample.data.tolist() == [0.0, float(out)]
     assert "column 'a': 1 rows have a value that does not occur in the training part ('rare')" in caplog.text
 
@@ -168,8 +170,8 @@ def test_rows_without_a_label_are_explained_but_not_trained_on(tmp_path):
     path = written(tmp_path, rows(40, lambda i: f"{i},1,{'' if i % 4 else i % 8 // 4}.0".replace(",.0", ",NA")))
     dataset = Csv(path, "label")
     assert dataset.open().class_names == ("0", "1")
-    assert None in {s.label for s in whole(dataset.open())}
-    assert {s.label for s in whole(dataset.training())} == {0, 1}
+    assert None in {s.label for s in all_samples(dataset.open())}
+    assert {s.label for s in all_samples(dataset.training())} == {0, 1}
     assert dataset.open().count + dataset.training().count < 40
 
 
@@ -191,17 +193,17 @@ def test_a_table_may_consist_of_json_objects(tmp_path):
         (["1.0", "0.0", "1"], (), ("0", "1"), (1, 0, 1)),
         (["1", "0"], ("died", "survived"), ("died", "survived"), (1, 0)),
         (["survived", "0"], ("died", "survived"), ("died", "survived"), (1, 0)),
-        (["2", "1"], ("1", "2"), ("1", "2"), (1, 0)),  # names that are numbers are names
+        (["2", "1"], ("1", "2"), ("1", "2"), (1, 0)),  # numeric names are names, not indices
         (["-1", "1"], (), ("-1", "1"), (0, 1)),
     ],
 )
 def test_written_labels_become_class_indices(cells, classes, names, indices):
-    found = read_labels("w", cells, str, classes)
-    assert (found.names, found.indices) == (names, indices)
+    result = read_labels("w", cells, str, classes)
+    assert (result.names, result.indices) == (names, indices)
 
 
 def numbers(**columns):
-    """Rows with one cell that is something else."""
+    """Rows of numbers in which the given cells are replaced."""
     return rows(40, lambda i: ",".join([columns.get(f"a{i}", str(i)), "1", columns.get(f"label{i}", str(i % 2))]))
 
 
@@ -286,7 +288,7 @@ def test_invalid_json_raises_with_the_reason(tmp_path, text, message):
 
 def test_a_training_part_without_labels_raises(tmp_path):
     path = written(tmp_path, rows(40, lambda i: f"{i},1,{i % 2 if is_held_out(str(i), 0.25, 0) else ''}"))
-    assert {s.label for s in whole(Csv(path, "label").open())} <= {0, 1}
+    assert {s.label for s in all_samples(Csv(path, "label").open())} <= {0, 1}
     with pytest.raises(UserError, match="no row of the training part has a label"):
         Csv(path, "label").training()
 
@@ -298,7 +300,7 @@ def test_the_titanic_table(kit):
     assert source.count + training.count == 1309
     assert set(source.columns) == {"pclass", "sex", "age", "sibsp", "parch", "fare", "embarked"}
     assert {"sex=female", "sex=male", "embarked=S"} < set(source.feature_names)
-    samples = [*whole(source), *whole(training)]
+    samples = [*all_samples(source), *all_samples(training)]
     frame = pd.read_csv(path)
     survivors = [int(s.id.partition("/")[2]) for s in samples if s.label == 1]
     assert sorted(survivors) == list(frame.index[frame["survived"] == 1])

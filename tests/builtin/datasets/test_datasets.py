@@ -109,11 +109,11 @@ def test_the_form_of_the_shape_alone_determines_the_class():
     for index in range(40):
         image, mask, label = draw_shape_image(0, index, 64, 0.0, 3, "either")
         assert label == index % len(CLASSES)
-        assert len({tuple(c) for c in image[:, mask].T.tolist()}) == 1  # one colour, no stroke over it
+        assert len({tuple(c) for c in image[:, mask].T.tolist()}) == 1  # one colour, not covered by a stroke
         colour = image[:, mask][:, 0]
         ground = np.median(image[:, ~mask], axis=1)
         assert np.abs(colour - ground).max() >= 0.5
-        assert not mask[[0, -1]].any()  # all of it is in the image
+        assert not mask[[0, -1]].any()  # the shape lies within the image
         assert not mask[:, [0, -1]].any()
 
 
@@ -132,12 +132,12 @@ def test_the_mask_has_the_area_of_its_shape():
 def test_noise_has_the_given_standard_deviation():
     clean, _, _ = draw_shape_image(0, 5, 64, 0.0, 0, "dark")
     noisy, _, _ = draw_shape_image(0, 5, 64, 0.03, 0, "dark")
-    inner = (clean > 0.15) & (clean < 0.85)  # where nothing is clipped
+    inner = (clean > 0.15) & (clean < 0.85)  # where no value is clipped
     assert (noisy - clean)[inner].std() == pytest.approx(0.03, rel=0.05)
 
 
 def test_images_on_a_dark_ground_equal_stored_values():
-    # Their means, pixels of the figure and one value each, written down when every ground was dark.
+    # The mean, the area of the shape and one value of each image, stored when all backgrounds were dark.
     known = [
         (0.196723252, 76, 0.0789492205),
         (0.247532388, 100, 0.0975050107),
@@ -161,19 +161,19 @@ def test_either_ground_is_dark_for_half_of_the_images_of_every_class():
         assert light[-1] or torch.equal(either, dark)
     by_turn = np.reshape(light, (400, 4))
     assert np.abs(by_turn.mean(axis=0) - 0.5).max() < 0.08  # three standard deviations
-    # Nor does the image before tell: so many runs are expected of fair coins, with a deviation of 20.
+    # Consecutive images are independent: the number of runs is that expected of fair coins, standard deviation 20.
     assert abs(np.count_nonzero(np.diff(light)) - 799.5) < 60
 
 
 @pytest.mark.parametrize(("ground", "chance"), [("dark", 0.98), ("light", 0.02), ("either", 0.5)])
 def test_brightness_locates_the_shape_only_if_all_grounds_are_equal(ground, chance):
-    # The chance that a pixel of the figure is brighter than one beside it, by Mann and Whitney's statistic.
-    found = []
+    # The probability that a pixel of the shape is brighter than one outside, by the Mann-Whitney statistic.
+    result = []
     for sample in Shapes(count=400, noise=0.0, ground=ground).open().read(0, 400):
         bright, inside = sample.data.mean(0).numpy(), sample.mask.numpy()
         n, m = inside.sum(), (~inside).sum()
-        found.append((stats.rankdata(bright)[inside.ravel()].sum() - n * (n + 1) / 2) / (n * m))
-    assert np.mean(found) == pytest.approx(chance, abs=0.05)
+        result.append((stats.rankdata(bright)[inside.ravel()].sum() - n * (n + 1) / 2) / (n * m))
+    assert np.mean(result) == pytest.approx(chance, abs=0.05)
 
 
 @pytest.mark.parametrize("values", [{"count": 0}, {"size": 8}, {"noise": 1.5}, {"ground": "grey"}, {"seed": -1}])
@@ -184,12 +184,12 @@ def test_invalid_parameters_of_shapes_raise(values):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Three images, one of them turned by EXIF, one in grey with a palette mask."""
+    """Three images: one rotated by EXIF, one in greyscale with a palette mask."""
     (tmp_path / "masks").mkdir()
     random = np.random.default_rng(0)
     Image.fromarray(random.integers(0, 255, (6, 9, 3), dtype=np.uint8)).save(tmp_path / "a.png")
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by 90 degrees
+    exif[0x0112] = 6  # to be rotated by 90 degrees
     Image.fromarray(random.integers(0, 255, (6, 9, 3), dtype=np.uint8)).save(tmp_path / "b.png", exif=exif)
     Image.fromarray(random.integers(0, 255, (6, 9), dtype=np.uint8)).save(tmp_path / "c.png")
     mask = np.zeros((6, 9), dtype=np.uint8)
@@ -315,14 +315,14 @@ def test_boxes_give_the_mask_of_images_without_a_mask(folder):
     lines += ['c.png,0,masks/c.png,"[[0, 0, 9, 6]]"']
     (folder / "labels.csv").write_text("\n".join(lines))
     a, b, c = ImageFolder(str(folder), box_column="boxes").open().read(0, 3)
-    # Rows are the second number; pixels that are partly inside are in, what is beyond the image is not.
+    # The second number is the row; pixels partly inside a box belong to it, parts beyond the image are cut off.
     assert a.mask.shape == (6, 9)
-    assert [tuple(place) for place in a.mask.nonzero().tolist()] == [(y, x) for y in (2, 3, 4) for x in (1, 2, 3)]
+    assert [tuple(position) for position in a.mask.nonzero().tolist()] == [(y, x) for y in (2, 3, 4) for x in (1, 2, 3)]
     assert b.mask.shape == (9, 6)
     places = [(0, 0), (0, 1), *((y, x) for y in (7, 8) for x in (3, 4, 5))]
-    assert [tuple(place) for place in b.mask.nonzero().tolist()] == places
+    assert [tuple(position) for position in b.mask.nonzero().tolist()] == places
     assert c.mask.sum() == 9  # the mask, not the box
-    assert ImageFolder(str(folder)).open().read(0, 1)[0].mask is None  # no column of the default name
+    assert ImageFolder(str(folder)).open().read(0, 1)[0].mask is None  # there is no column of the default name
 
 
 @pytest.mark.parametrize(
@@ -345,13 +345,13 @@ def test_invalid_boxes_raise_with_the_reason(folder, cell, message):
 
 @pytest.fixture
 def classes(folder):
-    """The same images in a folder for each class, without a list."""
+    """The same images in one folder per class, without a CSV file."""
     (folder / "labels.csv").unlink()
     (folder / "masks" / "c.png").unlink()
     (folder / "masks").rename(folder / "dog")
     (folder / "cat").mkdir()
-    for name, place in (("a", "dog"), ("b", "cat"), ("c", "dog")):
-        (folder / f"{name}.png").rename(folder / place / f"{name}.png")
+    for name, class_name in (("a", "dog"), ("b", "cat"), ("c", "dog")):
+        (folder / f"{name}.png").rename(folder / class_name / f"{name}.png")
     (folder / "cat" / "notes.txt").write_text("not an image")
     return folder
 
@@ -365,7 +365,7 @@ def test_one_folder_per_class_needs_no_csv_file(classes):
         ("dog/a.png", 1, None),
         ("dog/c.png", 1, None),
     ]
-    assert samples[0].data.size == (6, 9)  # turned
+    assert samples[0].data.size == (6, 9)  # rotated
     assert ImageFolder(str(classes)).outline().count == source.count == 3
     other = ImageFolder(str(classes), classes=("fish", "dog", "cat")).open()
     assert [s.label for s in other.read(0, 3)] == [2, 1, 1]
@@ -415,7 +415,7 @@ def test_texts_need_no_labels_and_any_delimiter(tmp_path):
     dataset = Text(str(tmp_path / "t.txt"), text_column="body", label_column=None, delimiter="semicolon")
     assert [s.label for s in dataset.open().read(0, 2)] == [None, None]
     assert dataset.outline().count == 2
-    assert dataset.outline().shape == (6,)  # 3 words in the mean, 1.3 pieces each, 2 special tokens
+    assert dataset.outline().shape == (6,)  # 3 words on average, 1.3 tokens each, 2 special tokens
 
 
 @pytest.mark.parametrize(

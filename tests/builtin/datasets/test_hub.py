@@ -1,4 +1,4 @@
-"""Datasets of other libraries: `datasets` (a stand-in, and the real one where it is installed) and torchvision."""
+"""Datasets of other libraries: `datasets` (a substitute, and the installed library if any) and torchvision."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def test_texts_labels_and_ids_are_read(texts, library):
     assert source.class_names == ("neg", "pos")
     assert [(s.id, s.data, s.label) for s in source.read(1, 4)] == [
         ("test/k1", "text 1 of some", 0),
-        ("test/k2", "text 2 of some", None),  # -1 is a label that is kept secret
+        ("test/k2", "text 2 of some", None),  # -1 denotes an unpublished label
         ("test/k3", "text 3 of some", 1),
     ]
-    assert (dataset.outline().count, dataset.outline().shape) == (6, (7,))  # 4 words of 1.3 pieces, 2 special tokens
+    assert (dataset.outline().count, dataset.outline().shape) == (6, (7,))  # 4 words of 1.3 tokens, 2 special tokens
     assert HfDataset(texts, split="train").open().count == 2
     assert HfDataset(texts, label_column=None).open().read(0, 1)[0].label is None
     assert not library.are_progress_bars_disabled()
@@ -102,13 +102,13 @@ def test_an_empty_split_raises(library, tmp_path):
 
 
 def test_an_unreachable_hub_raises_with_one_line(library):
-    with pytest.raises(ResourceError) as told:
+    with pytest.raises(ResourceError) as raised:
         HfDataset("someone/something").open()
-    assert str(told.value).splitlines()[0] == (
+    assert str(raised.value).splitlines()[0] == (
         "dataset.path: cannot be loaded: Couldn't reach 'someone/something' on the Hub (OfflineModeIsEnabled) "
         "(got 'someone/something')"
     )
-    assert len(str(told.value).splitlines()) == 2
+    assert len(str(raised.value).splitlines()) == 2
 
 
 def test_a_missing_or_outdated_library_raises(monkeypatch):
@@ -148,7 +148,7 @@ def test_samples_are_read_with_the_installed_library(tmp_path, monkeypatch):
 
 
 def idx(folder, part, images, labels):
-    """The files of MNIST, by the format of LeCun et al.: a magic number, the sizes, the bytes."""
+    """The files of MNIST in the format of LeCun et al.: a magic number, the sizes, the bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     header = np.array([2051, *images.shape], dtype=">i4").tobytes()
     (folder / f"{part}-images-idx3-ubyte").write_bytes(header + images.tobytes())
@@ -218,18 +218,18 @@ def test_a_failed_download_raises(tmp_path, monkeypatch):
 
 
 class Trap:
-    """What a pickle runs when it is read."""
+    """An object whose unpickling creates a file."""
 
-    def __init__(self, place):
-        self.place = place
+    def __init__(self, path):
+        self.path = path
 
     def __reduce__(self):
-        return (open, (str(self.place), "w"))
+        return (open, (str(self.path), "w"))
 
 
 @pytest.fixture
 def cifar(tmp_path, monkeypatch):
-    """CIFAR10 of few images, whose sums the test publishes in place of the real ones."""
+    """CIFAR10 with few images; its MD5 sums replace the published ones."""
     folder = tmp_path / "cifar-10-batches-py"
     folder.mkdir()
     random = np.random.default_rng(0)
@@ -275,7 +275,7 @@ def test_a_pickle_with_another_md5_sum_is_not_loaded(cifar, name):
         TorchvisionDataset("CIFAR10", str(root)).open()
     assert not trap.exists()
     pickle.loads(file.read_bytes()).close()
-    assert trap.exists()  # the trap works
+    assert trap.exists()  # unpickling does create the file
     file.unlink()
     with pytest.raises(ResourceError, match=rf"CIFAR10 lacks a file \(got '.*{name}'\)"):
         TorchvisionDataset("CIFAR10", str(root)).open()
@@ -285,7 +285,7 @@ def test_a_pickle_is_not_loaded_after_a_failed_download(cifar, monkeypatch):
     root, _ = cifar
     trap = root / "sprung"
     (root / "cifar-10-batches-py" / "test_batch").write_bytes(pickle.dumps(Trap(trap)))
-    monkeypatch.setattr(torchvision.datasets.CIFAR10, "download", lambda self: None)  # as if nothing came
+    monkeypatch.setattr(torchvision.datasets.CIFAR10, "download", lambda self: None)  # a download without effect
     with pytest.raises(ResourceError, match="CIFAR10 cannot be downloaded or read: Dataset not found or corrupted"):
         TorchvisionDataset("CIFAR10", str(root), download=True).open()
     assert not trap.exists()

@@ -1,4 +1,4 @@
-"""Texts in JSON, and the tokens and characters that people marked."""
+"""The dataset text: texts in JSON, with annotated tokens and characters."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def written(tmp_path, items, name):
 
 
 def words_under(sample):
-    """The words that the spans cover, found in the text by characters alone."""
+    """The words that the spans cover, from characters only."""
     return [sample.data[start:stop] for start, stop in sample.mask]
 
 

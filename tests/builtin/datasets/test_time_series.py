@@ -1,4 +1,4 @@
-"""Time series from arrays and from rows."""
+"""The dataset time_series: series from arrays and from rows of a table."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from xaiexp.builtin.splits import is_held_out
 from xaiexp.errors import MismatchError, ResourceError, UserError
 
 
-def whole(source):
+def all_samples(source):
     return source.read(0, source.count)
 
 
@@ -39,12 +39,14 @@ def test_train_and_test_arrays_are_the_two_parts(tmp_path):
     dataset = TimeSeries(path)
     source, training = dataset.open(), dataset.training()
     assert source.class_names == training.class_names == ("1", "2", "3")
-    assert [s.label for s in whole(source)] == [2, 0, 1, 0, 1, 1, 0]
-    assert [s.label for s in whole(training)] == [1, 0, 0, 1, 2]
+    assert [s.label for s in all_samples(source)] == [2, 0, 1, 0, 1, 1, 0]
+    assert [s.label for s in all_samples(training)] == [1, 0, 0, 1, 2]
     for part, values in ((source, x_test), (training, x_train)):
-        np.testing.assert_array_equal(torch.stack([s.data for s in whole(part)]).numpy(), values.astype(np.float32))
+        np.testing.assert_array_equal(
+            torch.stack([s.data for s in all_samples(part)]).numpy(), values.astype(np.float32)
+        )
     assert [s.id for s in source.read(0, 2)] == ["s/test/0", "s/test/1"]
-    assert not {s.id for s in whole(source)} & {s.id for s in whole(training)}
+    assert not {s.id for s in all_samples(source)} & {s.id for s in all_samples(training)}
     assert dataset.outline().count == 7
     assert dataset.outline().shape == (2, 9)
 
@@ -53,7 +55,7 @@ def test_one_array_is_split_by_number(tmp_path):
     x, y = series(40, 12), np.array(["b", "a"] * 20)
     dataset = TimeSeries(saved(tmp_path, signal=x, kind=y), series_key="signal", labels_key="kind")
     out = [i for i in range(40) if is_held_out(str(i), 0.25, 0)]
-    samples = whole(dataset.open())
+    samples = all_samples(dataset.open())
     assert [s.id for s in samples] == [f"s/{i}" for i in out]
     assert dataset.outline().count == len(out)
     assert dataset.outline().shape == (1, 12)
@@ -74,7 +76,7 @@ def test_channels_may_be_last_and_masks_are_read(tmp_path):
     path = saved(tmp_path, x=x, truth=mask)
     dataset = TimeSeries(path, labels_key=None, channels_last=True, mask_key="truth", held_out=1)
     assert dataset.outline().shape == (2, 9)
-    samples = whole(dataset.open())
+    samples = all_samples(dataset.open())
     np.testing.assert_array_equal(samples[4].data.numpy(), x[4].T.astype(np.float32))
     np.testing.assert_array_equal(samples[4].mask.numpy(), mask[4])
     assert samples[4].mask.dtype == torch.bool
@@ -86,7 +88,7 @@ def test_each_row_of_a_table_is_a_series(tmp_path):
     path = tmp_path / "s.csv"
     path.write_text("\n".join(lines))
     dataset = TimeSeries(str(path), label_column="kind", id_column="who", ignore=("remark",))
-    samples = [*whole(dataset.open()), *whole(dataset.training())]
+    samples = [*all_samples(dataset.open()), *all_samples(dataset.training())]
     assert dataset.outline().shape == (1, 3)
     assert dataset.outline().count == dataset.open().count == sum(is_held_out(f"p{i}", 0.25, 0) for i in range(30))
     assert len(samples) == 30
@@ -174,11 +176,11 @@ def test_invalid_rows_raise_with_the_reason(tmp_path, text, values, message):
 class Trap:
     """What a pickle runs when it is read."""
 
-    def __init__(self, place):
-        self.place = place
+    def __init__(self, path):
+        self.path = path
 
     def __reduce__(self):
-        return (open, (str(self.place), "w"))
+        return (open, (str(self.path), "w"))
 
 
 def test_objects_in_arrays_are_not_unpickled(tmp_path):

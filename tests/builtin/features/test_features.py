@@ -92,9 +92,9 @@ def test_tokens_are_numbered_in_order_without_special_tokens():
 def test_the_map_of_a_text_does_not_depend_on_the_batch():
     removable = torch.tensor([[0, 1, 1, 0, 1, 0, 0], [0, 1, 0, 0, 0, 0, 0]], dtype=torch.bool)
     both = Token().build(Encoded(torch.zeros(2, 7, 3), removable=removable))
-    alone = Token().build(Encoded(torch.zeros(1, 7, 3), removable=removable[1:]))
-    assert torch.equal(alone.index[0], both.index[1])
-    assert alone.counts[0] == both.counts[1]
+    single = Token().build(Encoded(torch.zeros(1, 7, 3), removable=removable[1:]))
+    assert torch.equal(single.index[0], both.index[1])
+    assert single.counts[0] == both.counts[1]
 
 
 def test_token_raises_if_the_model_does_not_define_tokens():
@@ -102,7 +102,7 @@ def test_token_raises_if_the_model_does_not_define_tokens():
         Token().build(Encoded(torch.zeros(1, 4, 3)))
 
 
-# -- columns
+# Columns
 
 
 def test_a_one_hot_group_is_one_feature_named_as_its_column():
@@ -113,7 +113,7 @@ def test_a_one_hot_group_is_one_feature_named_as_its_column():
     assert built.shape == (4,)
     pooled = torch.stack([inputs[:, 0], inputs[:, [1, 2, 4]].sum(1), inputs[:, 3], inputs[:, 5]], dim=1)
     torch.testing.assert_close(built.pool(inputs), pooled)
-    assert Column().shape((6,)) == (6,)  # an upper bound: the plan has not opened the data
+    assert Column().shape((6,)) == (6,)  # an upper bound: the dataset is not open when the study is planned
 
 
 def test_columns_of_one_element_are_the_elements_with_names():
@@ -127,7 +127,7 @@ def test_column_names_of_another_number_of_elements_raise():
         Column().build(Encoded(torch.zeros(1, 3), columns=("a", "b")))
 
 
-# -- windows
+# Windows
 
 
 def test_windows_have_the_given_size_and_are_named_by_their_steps():
@@ -139,7 +139,7 @@ def test_windows_have_the_given_size_and_are_named_by_their_steps():
     torch.testing.assert_close(built.pool(inputs), total)
 
 
-# -- words
+# Words
 
 WORDS = torch.tensor([[-1, 0, 0, 1, 2, 2, -1, -1], [-1, 0, 1, 1, 1, -1, -1, -1]])
 
@@ -165,9 +165,9 @@ def test_words_without_tokens_are_skipped_in_the_numbering():
 
 def test_the_words_of_a_text_do_not_depend_on_the_batch():
     both = Word().build(Encoded(torch.zeros(2, 8, 3), words=WORDS))
-    alone = Word().build(Encoded(torch.zeros(1, 8, 3), words=WORDS[1:]))
-    assert torch.equal(alone.index[0], both.index[1])
-    assert alone.counts[0] == both.counts[1]
+    single = Word().build(Encoded(torch.zeros(1, 8, 3), words=WORDS[1:]))
+    assert torch.equal(single.index[0], both.index[1])
+    assert single.counts[0] == both.counts[1]
 
 
 def test_word_raises_if_the_tokenizer_does_not_define_words():
@@ -178,7 +178,7 @@ def test_word_raises_if_the_tokenizer_does_not_define_words():
         Word().build(Encoded(torch.zeros(1, 3, 2), removable=removable, words=torch.tensor([[-1, 0, -1]])))
 
 
-# -- superpixels
+# Superpixels
 
 
 def blobs(n, side=48, channels=3, seed=0):
@@ -190,7 +190,7 @@ def blobs(n, side=48, channels=3, seed=0):
 
 @pytest.mark.parametrize("channels", [1, 2, 3])
 def test_superpixels_equal_scikit_image_unless_there_are_too_many(channels):
-    inputs = 5 * blobs(3, channels=channels) - 2  # as normalised: SLIC stretches them itself
+    inputs = 5 * blobs(3, channels=channels) - 2  # as after normalisation: SLIC rescales the values
     built = Slic(20, compactness=3.0, sigma=0.5).build(Encoded(inputs))
     assert built.shape == (20,)
     for i, image in enumerate(inputs):
@@ -222,9 +222,9 @@ def test_there_are_at_most_n_segments_superpixels(n_segments):
         labels = superpixels(image, n_segments, 10.0, 0.0)
         assert sorted(np.unique(labels)) == list(range(labels.max() + 1))
         assert labels.max() + 1 <= n_segments
-        # Nothing is merged or cut: it is what SLIC gives for some number, and for the one asked where that fits.
+        # The result equals that of SLIC for some requested number, and for n_segments if this gives few enough.
         given = [slic(image, k, 10.0, sigma=0.0, start_label=0, channel_axis=-1) for k in range(1, n_segments + 1)]
-        assert any((labels == each).all() for each in given)
+        assert any((labels == segments).all() for segments in given)
         assert given[-1].max() + 1 > n_segments or (labels == given[-1]).all()
 
 
@@ -236,16 +236,16 @@ def test_scikit_image_may_return_more_segments_than_requested():
 def test_superpixels_do_not_depend_on_the_batch_and_are_reproducible():
     inputs = blobs(3)
     both = Slic(12).build(Encoded(inputs))
-    alone = Slic(12).build(Encoded(inputs[2:]))
-    assert torch.equal(alone.index[0], both.index[2])
-    assert alone.counts[0] == both.counts[2]
-    assert alone.shape == both.shape == Slic(12).shape((3, 48, 48)) == (12,)
+    single = Slic(12).build(Encoded(inputs[2:]))
+    assert torch.equal(single.index[0], both.index[2])
+    assert single.counts[0] == both.counts[2]
+    assert single.shape == both.shape == Slic(12).shape((3, 48, 48)) == (12,)
     assert torch.equal(Slic(12).build(Encoded(inputs)).index, both.index)
     assert both.index.stride(1) == 0  # expanded over the channels, not copied
 
 
 def test_superpixels_of_photos_follow_their_edges_better_than_a_grid(kit):
-    """How much colours vary within a feature: the reason to have superpixels."""
+    """The variance of colours within a feature, which superpixels reduce."""
     files = sorted((kit / "photos").glob("*.jp*g"))[:4]
     photos = np.stack([np.asarray(Image.open(f).convert("RGB").resize((112, 112))) / 255 for f in files])
     inputs = torch.from_numpy(photos).permute(0, 3, 1, 2).float()

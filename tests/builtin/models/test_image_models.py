@@ -78,7 +78,7 @@ def test_preprocessing_equals_the_image_processor_of_the_checkpoint(kind, tmp_pa
     encoded = network.encode([Sample("a", image())])
     assert_close(encoded.inputs, expected, atol=1e-5, rtol=1e-5)
     assert encoded.inputs.shape == (1, 3, 12, 12)
-    unknown = kind == "crop after a part of it"  # for which only the processor knows
+    unknown = kind == "crop after a part of it"  # its input shape is unknown before loading
     assert Transformers(path=str(folder)).input_shape() == (None if unknown else (3, 12, 12))
     plain = transformers.ViTForImageClassification.from_pretrained(folder).eval()
     with torch.no_grad():
@@ -204,8 +204,8 @@ def test_the_modality_follows_the_task_or_else_the_architecture(architectures, t
 
 def test_a_model_on_the_hub_is_described_from_the_cache(monkeypatch, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"architectures": ["ViTForImageClassification"], "image_size": 9}))
-    told = {("somebody/vit", "config.json"): str(tmp_path / "config.json")}
-    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda path, name: told.get((path, name)))
+    cached = {("somebody/vit", "config.json"): str(tmp_path / "config.json")}
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda path, name: cached.get((path, name)))
     assert Transformers(path="somebody/vit").modality == "image"
     assert Transformers(path="somebody/vit").input_shape() == (3, 9, 9)
     assert Transformers(path="somebody/else").modality == "text"
@@ -227,8 +227,8 @@ def test_facts_do_not_import_torch(tmp_path):
         "m = Transformers(path=sys.argv[1]); "
         "print(m.modality, sorted(m.offers), m.input_shape(), {'torch', 'transformers'} & set(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "image ['attention', 'gradients', 'modules'] (3, 12, 12) set()"
+    completed = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
+    assert completed.stdout.strip() == "image ['attention', 'gradients', 'modules'] (3, 12, 12) set()"
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ PATCHES_ALONE = ["beit", "data2vec-vision", "deit", "dinov2", "pvt", "swin", "vi
 
 @pytest.mark.parametrize("family", [*sorted(transformers_classifiers._CONVOLUTIONAL), *PATCHES_ALONE])
 def test_offered_capabilities_match_every_model_family(family, tmp_path):
-    """The families of transformers with their own defaults, built without memory."""
+    """The families of transformers with their default configurations, built without allocating weights."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING as FAMILIES
 
     config = transformers.CONFIG_MAPPING[family]()
@@ -279,5 +279,5 @@ def test_offered_capabilities_match_every_model_family(family, tmp_path):
     convolves = [m for m in parts if isinstance(m, torch.nn.Conv2d) and m.kernel_size not in ((1, 1), m.stride)]
     attends = [m for m in parts if "Attention" in type(m).__name__]
     assert ("convolutions" in offers) == bool(convolves)
-    linear = family in ("mobilevitv2", "swiftformer")  # what they call attention has no weights between tokens
+    linear = family in ("mobilevitv2", "swiftformer")  # their linear attention has no weights between tokens
     assert ("attention" in offers) == (bool(attends) and not linear)

@@ -1,4 +1,4 @@
-"""Real models on real data, where the kit is at hand."""
+"""Pretrained models on real data; skipped without the kit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CONTEXT = LoadContext(None)
 def test_mobilenet_recognises_photos_but_not_blurred_photos(kit):
     model = Torchvision(arch="mobilenet_v2", weights=str(kit / "models" / "mobilenet_v2_imagenet.pth"))
     network = model.load(CONTEXT)
-    samples = ImageFolder(str(kit / "photos")).open().read(0, 57)[::2]  # every second one: half the time
+    samples = ImageFolder(str(kit / "photos")).open().read(0, 57)[::2]  # every second image, to halve the time
     inputs, labels = network.encode(samples).inputs, torch.tensor([s.label for s in samples])
     with torch.no_grad():
         sharp = network.module(inputs).argmax(1)
@@ -53,8 +53,8 @@ def test_minilm_classifies_the_sentences(kit):
         expected = plain(**ids).logits
         assert_close(logits[:6], expected, atol=1e-5, rtol=1e-5)
         for i in range(3):
-            alone = network.encode(samples[i : i + 1])
-            assert_close(network.module(alone.inputs, **alone.context)[0], logits[i], atol=1e-5, rtol=1e-5)
+            single = network.encode(samples[i : i + 1])
+            assert_close(network.module(single.inputs, **single.context)[0], logits[i], atol=1e-5, rtol=1e-5)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_attention_concentrates_on_the_strokes(digits, method, better):
     maps = method.attribute(bind(network.module, batch), batch, None, draws(batch)).flatten(1)
     ink = (inputs[:64].flatten(1) > 0).double()  # brighter than the mean of the data
     share = (maps * ink).sum(1) / maps.sum(1)
-    # Of a map that is the same everywhere the stroke would get as much as it has of the area.
+    # A constant map would give the strokes their share of the area.
     assert (share / ink.mean(1)).mean() > 1 + better
 
 

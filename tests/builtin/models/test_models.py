@@ -1,4 +1,4 @@
-"""The small networks that are trained on first use, and the user's own factories."""
+"""Small networks that are trained on first use, and networks from functions of the user."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_recorded_accuracy_equals_that_on_the_held_out_dataset(model, datase
     assert network.class_names == dataset.open().class_names
     assert not network.module.training
     assert not any(p.requires_grad for p in network.module.parameters())
-    # Data space is where the dataset lives: encoding is (data - mean) / std.
+    # The encoding of data is (data - mean) / std.
     torch.testing.assert_close(encoded.inputs[0] * network.std + network.mean, samples[0].data, rtol=1e-5, atol=1e-5)
     assert (encoded.masks is None) == (samples[0].mask is None)
     if encoded.masks is not None:
@@ -82,7 +82,7 @@ def test_weights_are_cached_and_a_damaged_file_is_replaced_with_a_note(tmp_path,
     kept = file.read_bytes()
     again = model.load(context)
     assert "note" not in again.facts
-    assert again.facts == first.facts  # the seconds, too: it was not trained again
+    assert again.facts == first.facts  # including the training time: it was not trained again
     file.write_bytes(kept[: len(kept) // 2])
     mended = model.load(context)
     assert "trained again" in str(mended.facts["note"])
@@ -125,8 +125,8 @@ for c in COMPONENTS:
     model.input_shape(), model.fingerprint()
 print(sorted({"torch", "numpy", "sklearn", "PIL", "transformers", "torchvision", "safetensors"} & set(sys.modules)))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert completed.stdout == "[]\n"
 
 
 MODELS = """
@@ -160,7 +160,7 @@ def nothing():
 
 @pytest.fixture
 def mine(tmp_path, monkeypatch):
-    """A module of the user's own in the working folder."""
+    """A module of the user in the working folder."""
     name = "my_networks"
     (tmp_path / f"{name}.py").write_text(MODELS)
     monkeypatch.chdir(tmp_path)
@@ -200,11 +200,11 @@ def test_a_factory_may_return_a_network(mine):
 
 @pytest.mark.parametrize("trust", [(), ("my",), ("networks",), ("my_networks.sub",), ("",)])
 def test_untrusted_modules_are_not_imported(mine, tmp_path, trust):
-    with pytest.raises(ParameterError, match="not trusted") as refused:
+    with pytest.raises(ParameterError, match="not trusted") as raised:
         load(trust, target=f"{mine}:build")
     assert not (tmp_path / "imported").exists()
     assert mine not in sys.modules
-    assert "'trust=[" in str(refused.value)
+    assert "'trust=[" in str(raised.value)
 
 
 def test_trust_applies_to_submodules_by_whole_names():

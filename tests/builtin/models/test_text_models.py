@@ -18,7 +18,7 @@ SMALL = {"vocab_size": len(WORDS), "num_labels": 3, "pad_token_id": 0}
 
 
 def build(kind):
-    """A tiny network of one of transformers' families, with random weights."""
+    """A tiny network of a model family of transformers, with random weights."""
     torch.manual_seed(0)
     if kind == "distilbert":
         config = transformers.DistilBertConfig(
@@ -66,8 +66,8 @@ def test_logits_from_embeddings_equal_logits_from_token_ids(kind, tmp_path):
         expected = plain(**tokenizer(list(written), padding=True, return_tensors="pt")).logits
         assert_close(network.module(encoded.inputs, **encoded.context), expected, atol=1e-5, rtol=1e-5)
         for i, text in enumerate(written):  # padding changes nothing
-            alone = network.encode(texts(text))
-            assert_close(network.module(alone.inputs, **alone.context)[0], expected[i], atol=1e-5, rtol=1e-5)
+            single = network.encode(texts(text))
+            assert_close(network.module(single.inputs, **single.context)[0], expected[i], atol=1e-5, rtol=1e-5)
 
 
 def test_tokens_and_removable_positions_are_encoded(folder):
@@ -213,7 +213,7 @@ def test_the_fingerprint_changes_with_the_files(folder, tmp_path):
 
 
 def byte_level(folder):
-    """A RoBERTa with a byte-level tokenizer, whose tokens carry the space before them."""
+    """A RoBERTa with a byte-level tokenizer, whose tokens include the preceding space."""
     from tokenizers import ByteLevelBPETokenizer
 
     folder.mkdir()
@@ -235,7 +235,7 @@ def byte_level(folder):
 
 
 def joined(encoded, text):
-    """The tokens of each word, put together."""
+    """The joined tokens of each word."""
     words = {}
     for token, word in zip(encoded.tokens[text], encoded.words[text].tolist(), strict=False):
         words.setdefault(word, []).append(token.removeprefix("##").replace("Ġ", ""))
@@ -259,7 +259,7 @@ def test_words_of_a_byte_level_tokenizer(tmp_path):
 
 
 def slow(folder, monkeypatch):
-    """The same network with a tokenizer that does not tell where its tokens stand."""
+    """The same network with a slow tokenizer, which gives no character offsets."""
     real = transformers.AutoTokenizer.from_pretrained
 
     def read(*args, **kwargs):
@@ -286,7 +286,7 @@ def test_a_slow_tokenizer_gives_no_words_and_refuses_masks(folder, monkeypatch):
         (((0, 8),), {1, 2, 3}),  # unlikely
         (((2, 3),), {2}),  # the l of ##like
         (((7, 10),), {3, 4}),  # from ##ly over the space into good
-        (((8, 9),), set()),  # the space alone
+        (((8, 9),), set()),  # only the space
         (((0, 1), (9, 13)), {1, 4}),
         ((), set()),
     ],

@@ -1,4 +1,4 @@
-"""Networks that are trained on the study's own dataset."""
+"""Networks that are trained on the dataset of the study."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def source_of(samples, names=("no", "yes"), columns=()):
 
 
 def blobs(count=60, width=4, seed=0, gap=2.0):
-    """Two clouds of rows, ``gap`` apart in their first column."""
+    """Two clusters of rows with distance ``gap`` in the first column."""
     random = torch.Generator().manual_seed(seed)
     data = torch.randn(count, width, generator=random)
     return [Sample(f"r{i}", row + gap * (i % 2) * torch.eye(width)[0], i % 2) for i, row in enumerate(data)]
 
 
 def waves(count=24, steps=40, seed=0):
-    """Noise with a bump somewhere, up or down."""
+    """Noise with a positive or negative bump at a random position."""
     random = torch.Generator().manual_seed(seed)
     data = torch.randn(count, 1, steps, generator=random) * 0.3
     for i, each in enumerate(data):
@@ -73,7 +73,7 @@ def test_tabular_mlp_is_as_accurate_on_breast_cancer_as_a_linear_model(cache):
     assert str(network.facts["trained_on_columns"]).startswith("mean radius, mean texture, ")
     assert network.facts["held_out_accuracy_of"] == "a network like this one, trained without 1/5 of the training part"
     assert abs(network.facts["held_out_accuracy"] - accuracy(network, out)) < 0.06
-    # Data space is where the dataset lives: encoding is (data - mean) / std of the training part.
+    # The encoding of data is (data - mean) / std of the training part.
     encoded = network.encode(out[:5]).inputs
     torch.testing.assert_close(encoded, torch.tensor(scaler.transform(torch.stack([s.data for s in out[:5]]))).float())
     assert not network.module.training
@@ -143,7 +143,7 @@ def test_a_damaged_cache_file_is_replaced_with_a_note(tmp_path, caplog):
     model = TabularMlp(steps=20)
     first = load(model, tmp_path, blobs())
     (file,) = tmp_path.glob("*.safetensors")
-    assert load(model, tmp_path, blobs()).facts == first.facts  # the seconds, too: it was not trained again
+    assert load(model, tmp_path, blobs()).facts == first.facts  # including the training time: it was not trained again
     file.write_bytes(file.read_bytes()[:200])
     mended = load(model, tmp_path, blobs())
     assert "trained again" in str(mended.facts["note"])
@@ -152,8 +152,8 @@ def test_a_damaged_cache_file_is_replaced_with_a_note(tmp_path, caplog):
 
 
 def test_the_accuracy_is_measured_on_examples_that_were_not_trained_on():
-    # One-hot inputs: an example that was not trained on has columns that no weight was trained for, so the
-    # logits of a linear network are those of its bias, and that of the class with more examples wins.
+    # Inputs are one-hot, so the weights for a held-out example are untrained. The logits of a linear network are then
+    # those of its bias, and the class with more examples is predicted.
     count = 30
     labels = torch.tensor([0] * 20 + [1] * 10)
     data = Data(torch.eye(count) * 5, labels, None, None, {})
@@ -162,7 +162,7 @@ def test_the_accuracy_is_measured_on_examples_that_were_not_trained_on():
         share, tested = training.cross_validated_accuracy(data, recipe, 0)
         module = recipe.build()
         training.fit(module, data, recipe, 0)
-    assert training.accuracy(module, data.inputs, labels) == 1.0  # it can learn them by heart
+    assert training.accuracy(module, data.inputs, labels) == 1.0  # it can memorise the training examples
     assert (share, tested) == (pytest.approx(20 / 30), 30)
 
 
@@ -174,15 +174,15 @@ def linear(count):
 
 
 def test_folds_are_stratified_by_class(monkeypatch):
-    seen = []
+    observed = []
     monkeypatch.setattr(
-        training, "fit", lambda module, data, recipe, seed: seen.append(data.labels.bincount().tolist())
+        training, "fit", lambda module, data, recipe, seed: observed.append(data.labels.bincount().tolist())
     )
     monkeypatch.setattr(training, "accuracy", lambda module, inputs, labels: len(labels) / 100)
     data = Data(torch.zeros(50, 2), torch.tensor([0] * 35 + [1] * 15), None, None, {})
     recipe = Recipe(lambda: torch.nn.Linear(2, 2), lambda: data, epochs=1)
     assert training.cross_validated_accuracy(data, recipe, 0) == (pytest.approx(0.1), 50)
-    assert seen == [[28, 12]] * 5
+    assert observed == [[28, 12]] * 5
     assert training.cross_validated_accuracy(data, replace(recipe, tested_folds=1), 0) == (pytest.approx(0.1), 10)
     one = Data(torch.zeros(1, 2), torch.tensor([0]), None, None, {})
     assert math.isnan(training.cross_validated_accuracy(one, replace(recipe, folds=1, tested_folds=1), 0)[0])
@@ -257,9 +257,9 @@ def test_unsuitable_training_parts_raise_with_the_reason(tmp_path, samples, name
 @pytest.mark.parametrize("opens", [None, lambda: None])
 def test_a_dataset_without_a_training_part_raises(tmp_path, opens):
     for model in (TabularMlp(), SeriesCnn()):
-        with pytest.raises(MismatchError) as told:
+        with pytest.raises(MismatchError) as raised:
             model.load(LoadContext(tmp_path, training=opens))
-        first, hint = str(told.value).splitlines()
+        first, hint = str(raised.value).splitlines()
         assert first == (f"model.{model.name}: is trained on the dataset of the study, which has no training part")
         assert "dataset=csv" in hint
         assert "model=factory" in hint

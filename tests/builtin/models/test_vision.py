@@ -16,7 +16,7 @@ from xaiexp.builtin.models.torchvision_classifiers import Torchvision
 from xaiexp.core.samples import LoadContext, Sample
 from xaiexp.errors import MismatchError, ResourceError, UnknownName
 
-ARCH = "squeezenet1_1"  # the quickest to build
+ARCH = "squeezenet1_1"  # the fastest to build
 
 
 def load(**values):
@@ -25,7 +25,7 @@ def load(**values):
 
 @pytest.fixture(scope="module")
 def module():
-    """A network with weights of its own and three classes."""
+    """A network with random weights and three classes."""
     torch.manual_seed(3)
     return tv.get_model(ARCH, num_classes=3).eval()
 
@@ -147,7 +147,7 @@ def test_a_damaged_file_raises(module, tmp_path, suffix, damage):
 
 
 class Marker:
-    """Its pickle would make a file."""
+    """An object whose unpickling creates a file."""
 
     def __init__(self, path):
         self.path = path
@@ -222,7 +222,7 @@ def test_the_fingerprint_changes_with_the_file(tmp_path):
     assert Torchvision(weights=str(path)).fingerprint() != one
 
 
-# One of each family; the smallest images that its strides allow.
+# One architecture of each family, with the smallest images that its strides allow.
 FAMILIES = {
     "alexnet": 64,
     "convnext_tiny": 64,
@@ -245,7 +245,7 @@ FAMILIES = {
 
 
 class Kernels(TorchFunctionMode):
-    """Notes convolutions whose windows overlap, or are of one pixel, and products of a square softmax."""
+    """Records convolutions with overlapping or single-pixel windows, and products with a square softmax."""
 
     def __init__(self, seen):
         super().__init__()
@@ -266,19 +266,19 @@ def test_every_family_gives_scores_gradients_and_its_offered_capabilities(arch):
     model = Torchvision(arch=arch, weights="none", classes=3, crop=FAMILIES[arch])
     network = model.load(LoadContext(None))
     inputs = torch.rand(2, *model.input_shape(), generator=torch.Generator().manual_seed(0)).requires_grad_()
-    seen = set()
-    with Kernels(seen):
+    observed = set()
+    with Kernels(observed):
         scores = network.module(inputs)
-    assert scores.shape == (2, 3)  # one tensor, of the main head alone
+    assert scores.shape == (2, 3)  # one tensor, of the main head only
     (gradient,) = torch.autograd.grad(scores[:, 0].sum(), inputs)
     assert gradient.isfinite().all()
     assert (gradient != 0).any()
-    assert ("convolutions" in model.offers) == ("convolution" in seen)
-    assert ("attention" in model.offers) == ("attention" in seen)
+    assert ("convolutions" in model.offers) == ("convolution" in observed)
+    assert ("attention" in model.offers) == ("attention" in observed)
 
 
 def test_every_architecture_belongs_to_a_tested_family():
-    """What is offered follows from the beginning of a name; resnext and wide_resnet are torchvision's ResNet."""
+    """Capabilities follow from the prefix of the name; resnext and wide_resnet are ResNets of torchvision."""
     tried = {re.match("[a-z]+", arch)[0] for arch in FAMILIES} | {"resnext", "wide"}
     for arch in tv.list_models(module=tv):
         assert re.match("[a-z]+", arch)[0] in tried, arch
@@ -289,7 +289,7 @@ def test_every_architecture_belongs_to_a_tested_family():
 def test_auxiliary_heads_may_be_missing_from_a_file(arch, auxiliary, tmp_path):
     plain = tv.get_model(arch, weights=None, num_classes=3, init_weights=False, aux_logits=auxiliary)
     assert any(key.lower().startswith("aux") for key in plain.state_dict()) == auxiliary
-    plain.transform_input = True  # as torchvision's own weights want it
+    plain.transform_input = True  # as with torchvision's weights
     torch.save(plain.state_dict(), tmp_path / "w.pth")
     network = load(arch=arch, weights=str(tmp_path / "w.pth"))
     inputs = torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
