@@ -58,7 +58,9 @@ def harmonic_interpolation(planes: NDArray[np.floating], features: NDArray[np.in
     within = flat[first] == flat[second]
     adjacency = sparse.coo_array((np.ones(2 * len(first)), (np.r_[first, second], np.r_[second, first])), (size, size))
     one, other = first[within], second[within]
-    within_features = sparse.coo_array((np.ones(2 * within.sum()), (np.r_[one, other], np.r_[other, one])), (size, size))
+    within_features = sparse.coo_array(
+        (np.ones(2 * within.sum()), (np.r_[one, other], np.r_[other, one])), (size, size)
+    )
     missing = flat >= 0
     boundary = (adjacency - within_features).tocsr()[missing]
     if not boundary.nnz:
