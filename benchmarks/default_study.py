@@ -22,7 +22,7 @@ def main() -> None:
 
     import xaiexp
     from xaiexp import report  # noqa: F401
-    from xaiexp.builtin.models import training
+    from xaiexp.builtin.models.trained import training
     from xaiexp.inference.passes import Passes
 
     imports = time.perf_counter() - started

@@ -10,9 +10,9 @@ import pytest
 import torch
 from builders import element_map, make_batch, pixel_map
 
-from xaiexp.builtin.features.elements import Column
-from xaiexp.builtin.features.token import Word
-from xaiexp.builtin.features.window import Window
+from xaiexp.builtin.features.input_axes import Column
+from xaiexp.builtin.features.time_windows import Window
+from xaiexp.builtin.features.tokens_and_words import Word
 from xaiexp.core.explanations import Explanation
 from xaiexp.core.ids import CellId
 from xaiexp.core.samples import Encoded, Sample

@@ -1,4 +1,4 @@
-"""Batches and handles for tests, as the runner would make them."""
+"""Batches, handles and explanations for tests, made as the runner makes them."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from xaiexp.inference.passes import Handle, Passes
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
-    """Random numbers in float64, the same for the same seed."""
+    """Seeded standard normal numbers, float64."""
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def element_map(shape: Sequence[int]) -> FeatureMap:
-    """Every element is a feature."""
+    """A feature map with every element as a feature."""
     count = int(torch.tensor(list(shape)).prod())
     return FeatureMap.from_index(torch.arange(count).view(1, *shape), shape)
 
 
 def pixel_map(shape: Sequence[int]) -> FeatureMap:
-    """Every pixel is a feature, its channels added up."""
+    """A feature map with every pixel as a feature, summed over channels."""
     c, h, w = shape
     return FeatureMap.from_index(torch.arange(h * w).view(1, 1, h, w).expand(1, c, h, w), (h, w))
 
@@ -43,7 +43,7 @@ def make_batch(
     modality: Any = None,
     **extra: Any,
 ) -> Batch:
-    """A batch with one feature an element (unless told) and a background of zeros and ones."""
+    """A batch; by default every element is a feature, and the background has mean 0 and range 0..1."""
     n = len(inputs)
     if modality is None:
         modality = {2: "table", 3: "series", 4: "image"}.get(inputs.ndim, "table")
@@ -62,7 +62,7 @@ def make_batch(
 
 
 def bind(module: Any, batch: Batch, *, budget: int | None = None, output: Any = "logit") -> Handle:
-    """The handle of a module over a batch, on the CPU."""
+    """A handle of a module for a batch, on the CPU."""
     return Passes(module, batch_budget=budget).bind(batch, output)
 
 
@@ -71,7 +71,7 @@ def draws(batch: Batch, seed: int = 0) -> Draws:
     return Draws(seed, batch.ids, batch.device)
 
 
-def explain(batch: Batch, elements: Tensor, **facts: Any) -> Explanation:
-    """An explanation made by hand; signed, complete contributions unless told."""
-    told = {"signed": True, "complete": True, "multiplied_by_inputs": True, **facts}
-    return Explanation("by hand", "none", elements, batch.features, **told)
+def explain(batch: Batch, elements: Tensor, **overrides: Any) -> Explanation:
+    """An explanation of given attributions; by default they are signed, complete contributions."""
+    properties = {"signed": True, "complete": True, "multiplied_by_inputs": True, **overrides}
+    return Explanation("by hand", "none", elements, batch.features, **properties)

@@ -1,4 +1,4 @@
-"""A stand-in for the library `datasets`, with as much of it as `hf_dataset` uses, where it is not installed."""
+"""A substitute for the library `datasets` with the functions that `hf_dataset` uses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image
 
 
 class Rows:
-    """A split: a list of rows, read by column."""
+    """A split: rows that are read by column."""
 
     def __init__(self, rows, features):
         self.rows, self.features = rows, features
@@ -22,8 +22,8 @@ class Rows:
     def select_columns(self, names):
         return Rows(self.rows, {name: self.features[name] for name in names})
 
-    def __getitem__(self, places):
-        rows = self.rows[places]
+    def __getitem__(self, numbers):
+        rows = self.rows[numbers]
         return {name: [self._value(row[name]) for row in rows] for name in self.features}
 
     def _value(self, value):
@@ -35,7 +35,7 @@ class Rows:
 
 
 def load_from_disk(folder):
-    """Rows by split, from a file that :func:`save` wrote."""
+    """Rows by split, from a file written by :func:`save`."""
     saved = json.loads((Path(folder) / "state.json").read_text())
     features = {name: types.SimpleNamespace(**({"names": names} if names else {})) for name, names in saved["features"]}
     splits = {split: Rows(rows, features) for split, rows in saved["splits"].items()}
@@ -43,19 +43,19 @@ def load_from_disk(folder):
 
 
 def load_dataset(path, name=None, *, revision=None):
-    """There is no hub here."""
+    """Raises as the library does without a connection to the hub."""
     raise ConnectionError(f"Couldn't reach '{path}' on the Hub (OfflineModeIsEnabled)\nmore than one line")
 
 
 def save(folder, splits, features):
-    """Rows for :func:`load_from_disk`: features are names of columns with class names, or None."""
+    """Write rows for :func:`load_from_disk`; ``features`` maps column names to class names or None."""
     folder.mkdir()
     (folder / "state.json").write_text(json.dumps({"splits": splits, "features": list(features.items())}))
     return str(folder)
 
 
 def stand_in(version="4.0.0"):
-    """The library."""
+    """The substitute as a module, with the given version."""
     module = types.ModuleType("datasets")
     module.__version__ = version
     module.load_from_disk, module.load_dataset = load_from_disk, load_dataset

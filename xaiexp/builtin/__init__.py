@@ -1,4 +1,9 @@
-"""The built-in plugin: it comes in through the same door as everybody else's."""
+"""The built-in components, registered as a plugin through the entry point ``xaiexp.builtin``.
+
+One folder holds each family: models, datasets, features, baselines, methods, metrics and agreements; ``removals`` holds
+how metrics and methods remove features. The modules beside the folders are shared by several families: ``splits``
+(training and held-out parts), ``shape_images`` (generated images), ``gaussian_blur`` and ``data_range``.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,7 @@ __all__ = ["xaiexp_components"]
 
 @hookimpl
 def xaiexp_components() -> list[type[Component]]:
-    """Every built-in component."""
+    """All built-in component classes."""
     return [
         *models.COMPONENTS,
         *datasets.COMPONENTS,

@@ -1,4 +1,4 @@
-"""How data sets are cut into what models are trained on and what is explained."""
+"""Splits of datasets into a part to train on and a held-out part to explain."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["BREAST_CANCER", "DIGITS", "Part", "Split", "breast_cancer", "digits"
 
 @dataclass(frozen=True)
 class Split:
-    """How a data set is cut, stratified by class, the same on every machine.
+    """A random split of a dataset, stratified by class and reproducible on every machine.
 
     Args:
-        total: rows of the whole data set.
-        held_out: rows that no model of ours is trained on.
+        total: number of rows of the whole dataset.
+        held_out: number of rows that no built-in model is trained on.
         seed: of the shuffle.
     """
 
@@ -28,8 +28,8 @@ class Split:
     held_out: int
     seed: int = 0
 
-    def cut(self, labels: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Row numbers to train on and row numbers held out, both shuffled."""
+    def row_numbers(self, labels: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Shuffled row numbers of the training part and of the held-out part."""
         import numpy as np
         from sklearn.model_selection import train_test_split
 
@@ -40,14 +40,14 @@ class Split:
 
 
 def is_held_out(name: str, share: float, seed: int) -> bool:
-    """Whether the example of this name is held out from training: a stable hash decides.
+    """Whether an example is held out from training, decided by a hash of its name.
 
-    So every example stays where it is, whichever others are added or taken away.
+    The decision does not depend on the other examples: adding or removing some moves no other.
 
     Args:
-        name: of the example.
-        share: of the examples that are held out, in expectation, 0 to 1.
-        seed: another seed cuts otherwise.
+        name: name of the example.
+        share: expected share of held-out examples, 0 to 1.
+        seed: selects another split.
     """
     digest = hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") < share * 2**64
@@ -59,14 +59,14 @@ BREAST_CANCER = Split(total=569, held_out=169)
 
 @dataclass(frozen=True)
 class Part:
-    """One side of a split.
+    """The rows of one part of a split.
 
     Args:
-        rows: int64 ``[N]``, row numbers in the whole data set.
+        rows: int64 ``[N]``, row numbers in the whole dataset.
         inputs: float32 ``[N, *shape]``.
         labels: int64 ``[N]``.
         class_names: by class index.
-        feature_names: names of the columns, for tables.
+        feature_names: names of the columns; empty unless a table.
     """
 
     rows: NDArray[np.int64]
@@ -77,23 +77,23 @@ class Part:
 
 
 def digits(held_out: bool) -> Part:
-    """Handwritten digits ``[N, 1, 8, 8]`` in 0..1: 1,200 to train on, 597 held out (Alpaydin, Kaynak 1998)."""
+    """Handwritten digits ``[N, 1, 8, 8]`` in 0..1: 1,200 for training, 597 held out (Alpaydin and Kaynak 1998)."""
     import numpy as np
     from sklearn.datasets import load_digits
 
     data = load_digits()
-    rows = DIGITS.cut(data.target)[held_out]
+    rows = DIGITS.row_numbers(data.target)[held_out]
     inputs = (data.images[rows, None] / 16).astype(np.float32)
     return Part(rows, inputs, data.target[rows].astype(np.int64), [str(digit) for digit in range(10)])
 
 
 def breast_cancer(held_out: bool) -> Part:
-    """Thirty measurements of cell nuclei ``[N, 30]`` in their own units: 400 to train on, 169 held out."""
+    """Thirty measurements of cell nuclei ``[N, 30]`` in physical units: 400 rows for training, 169 held out."""
     import numpy as np
     from sklearn.datasets import load_breast_cancer
 
     data = load_breast_cancer()
-    rows = BREAST_CANCER.cut(data.target)[held_out]
+    rows = BREAST_CANCER.row_numbers(data.target)[held_out]
     return Part(
         rows,
         data.data[rows].astype(np.float32),

@@ -1,4 +1,4 @@
-"""Laws of models on ONNX Runtime, against sessions run by hand, and of pictures in .npz files."""
+"""Models on ONNX Runtime, compared with direct calls of ONNX Runtime, and images in .npz files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def loaded(path, tmp_path, **values):
     return build("model", "onnx", path=str(path), **values).load(LoadContext(tmp_path))
 
 
-def by_hand(path, rows):
+def direct_scores(path, rows):
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     return session.run(None, {session.get_inputs()[0].name: rows})[0]
 
@@ -57,7 +57,7 @@ def save(path, nodes, shape, out, weights=(), kind=TensorProto.FLOAT, batch="N",
 
 
 def linear(path, shape=(2, 4, 5), classes=3, batch="N", reshape=None, weight=None, **options):
-    """``tanh`` of a linear layer over everything."""
+    """``tanh`` of a linear layer over all inputs."""
     count = int(np.prod(shape))
     weight = RNG.normal(size=(count, classes)).astype(np.float32) if weight is None else weight
     flat = np.array([reshape or 0, count] if reshape else [-1, count])
@@ -69,15 +69,15 @@ def linear(path, shape=(2, 4, 5), classes=3, batch="N", reshape=None, weight=Non
     return save(path, nodes, shape, [classes], [("s", flat), ("w", weight)], batch=batch, rows=batch, **options), weight
 
 
-def test_forward_scores_equal_onnx_runtime_called_by_hand(tmp_path):
+def test_scores_equal_onnx_runtime(tmp_path):
     path, _ = linear(tmp_path / "m.onnx", shape=(1, 4, 5))
     network = loaded(path, tmp_path)
     x = torch.randn(7, 1, 4, 5)
-    assert torch.equal(network.module(x), torch.from_numpy(by_hand(path, x.numpy())))
+    assert torch.equal(network.module(x), torch.from_numpy(direct_scores(path, x.numpy())))
     assert (network.classes, network.modality, network.facts["batch"]) == (3, "image", "any size")
 
 
-def test_the_model_of_the_kit_gives_what_onnx_runtime_gives_on_bytes(kit, tmp_path):
+def test_the_model_of_the_kit_equals_onnx_runtime_on_bytes(kit, tmp_path):
     path = kit / "models" / "dianna_mnist_binary.onnx"
     dataset = build("dataset", "npz", path=str(kit / "arrays" / "mnist500.npz"), classes=[0, 1])
     network, source = loaded(path, tmp_path, scale=255.0), dataset.open()
@@ -85,13 +85,13 @@ def test_the_model_of_the_kit_gives_what_onnx_runtime_gives_on_bytes(kit, tmp_pa
     got = network.module(network.encode(samples).inputs)
     with np.load(kit / "arrays" / "mnist500.npz") as arrays:
         kept = np.isin(arrays["labels"], [0, 1])
-        want = by_hand(path, arrays["images"][kept][:, None].astype(np.float32))
+        want = direct_scores(path, arrays["images"][kept][:, None].astype(np.float32))
         assert [sample.label for sample in samples] == arrays["labels"][kept].tolist()
     torch.testing.assert_close(got, torch.from_numpy(want), rtol=1e-4, atol=1e-3)
     assert float((got.argmax(1) == torch.tensor([s.label for s in samples])).float().mean()) > 0.98
 
 
-def test_a_study_runs_what_needs_no_gradients_and_skips_the_rest_with_the_reason(kit, tmp_path, monkeypatch):
+def test_a_study_skips_methods_that_need_gradients(kit, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model, images = kit / "models" / "dianna_mnist_binary.onnx", kit / "arrays" / "mnist500.npz"
     result = xaiexp.run(
@@ -108,13 +108,13 @@ def test_a_study_runs_what_needs_no_gradients_and_skips_the_rest_with_the_reason
     assert status == dict.fromkeys(("occlusion", "feature_ablation", "kernel_shap", "random"), "done")
     reasons = result.cells.set_index("method")["reason"]
     assert reasons["integrated_gradients"] == "needs gradients, which model 'onnx' does not offer"
-    # Feature ablation is the change of the score when one pixel becomes 0: run by hand for the first example.
+    # Feature ablation is the change of the score when one pixel becomes 0: computed directly for the first example.
     with np.load(images) as arrays:
-        picture = arrays["images"][np.isin(arrays["labels"], [0, 1])][0].astype(np.float32)
-    changed = np.repeat(picture[None, None], 28 * 28 + 1, axis=0)
+        image = arrays["images"][np.isin(arrays["labels"], [0, 1])][0].astype(np.float32)
+    changed = np.repeat(image[None, None], 28 * 28 + 1, axis=0)
     for pixel in range(28 * 28):
         changed[pixel, 0, pixel // 28, pixel % 28] = 0
-    scores = by_hand(model, changed)
+    scores = direct_scores(model, changed)
     scores = scores[:, scores[-1].argmax()]
     want = torch.from_numpy(scores[-1] - scores[:-1])
     torch.testing.assert_close(
@@ -122,7 +122,7 @@ def test_a_study_runs_what_needs_no_gradients_and_skips_the_rest_with_the_reason
     )
 
 
-def test_the_plan_skips_without_running_or_importing_torch(tmp_path):
+def test_the_plan_skips_methods_without_importing_torch(tmp_path):
     linear(tmp_path / "m.onnx", shape=(1, 4, 5))
     np.savez(tmp_path / "a.npz", images=np.zeros((3, 4, 5), np.uint8), labels=np.arange(3))
     code = f"""
@@ -157,7 +157,7 @@ print(cells, made.count, made.shape, "torch" in sys.modules)
     ), done.stderr
 
 
-def test_channels_last_is_the_same_model(tmp_path):
+def test_a_channels_last_graph_gives_the_same_scores(tmp_path):
     path, weight = linear(tmp_path / "first.onnx", shape=(3, 5, 6))
     turned = weight.reshape(3, 5, 6, 3).transpose(1, 2, 0, 3).reshape(90, 3)
     other, _ = linear(tmp_path / "last.onnx", shape=(5, 6, 3), weight=np.ascontiguousarray(turned))
@@ -165,7 +165,10 @@ def test_channels_last_is_the_same_model(tmp_path):
     model = build("model", "onnx", path=str(other))
     assert model.input_shape() == (3, 5, 6)
     torch.testing.assert_close(
-        model.load(LoadContext(tmp_path)).module(x), torch.from_numpy(by_hand(path, x.numpy())), rtol=1e-5, atol=1e-5
+        model.load(LoadContext(tmp_path)).module(x),
+        torch.from_numpy(direct_scores(path, x.numpy())),
+        rtol=1e-5,
+        atol=1e-5,
     )
 
 
@@ -178,16 +181,18 @@ def test_channels_last_is_the_same_model(tmp_path):
     ],
 )
 @pytest.mark.filterwarnings("ignore")
-def test_a_fixed_batch_runs_in_pieces_and_changes_no_number(options, note, tmp_path):
+def test_a_fixed_batch_size_does_not_change_the_scores(options, note, tmp_path):
     free, weight = linear(tmp_path / "free.onnx", shape=(1, 4, 5))
     path, _ = linear(tmp_path / "fixed.onnx", shape=(1, 4, 5), weight=weight, **options)
     network = loaded(path, tmp_path)
     assert network.facts["batch"] == note
     x = torch.randn(6, 1, 4, 5)
-    torch.testing.assert_close(network.module(x), torch.from_numpy(by_hand(free, x.numpy())), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(
+        network.module(x), torch.from_numpy(direct_scores(free, x.numpy())), rtol=1e-6, atol=1e-6
+    )
 
 
-def test_tables_and_series_and_a_single_output(tmp_path):
+def test_tables_series_and_a_single_output_are_supported(tmp_path):
     path, _ = linear(tmp_path / "t.onnx", shape=(6,), classes=1)
     network = loaded(path, tmp_path, modality="table", mean=[1.0], std=[2.0], class_names=["no", "yes"])
     rows = torch.randn(4, 6)
@@ -198,11 +203,11 @@ def test_tables_and_series_and_a_single_output(tmp_path):
     path, _ = linear(tmp_path / "s.onnx", shape=(2, 9))
     network = loaded(path, tmp_path, modality="series")
     assert network.module(torch.randn(3, 2, 9)).shape == (3, 3)
-    with pytest.raises(MismatchError, match="example 'a' does not fit the model, which takes"):
+    with pytest.raises(MismatchError, match="example 'a' must have the shape"):
         network.encode([Sample("a", torch.randn(2, 8))])
 
 
-def test_double_precision_graphs_take_doubles(tmp_path):
+def test_double_precision_graphs_get_doubles(tmp_path):
     nodes = [helper.make_node("Tanh", ["x"], ["y"])]
     path = save(tmp_path / "d.onnx", nodes, [6], [6], kind=TensorProto.DOUBLE)
     network = loaded(path, tmp_path, modality="table")
@@ -210,7 +215,7 @@ def test_double_precision_graphs_take_doubles(tmp_path):
     torch.testing.assert_close(network.module(x), x.tanh(), rtol=1e-12, atol=1e-12)
 
 
-def test_probabilities_are_explained_as_they_are(tmp_path):
+def test_probabilities_are_explained_unchanged(tmp_path):
     nodes = [helper.make_node("Softmax", ["x"], ["y"], axis=1)]
     path = save(tmp_path / "p.onnx", nodes, [4], [4])
     x = torch.randn(3, 4)
@@ -219,7 +224,7 @@ def test_probabilities_are_explained_as_they_are(tmp_path):
     assert bool(network.module(torch.tensor([[500.0, 0, 0, 0]])).isfinite().all())
 
 
-def test_pictures_are_scaled_normalised_resized_and_turned_grey_and_masks_follow(tmp_path):
+def test_images_and_masks_are_preprocessed(tmp_path):
     path, _ = linear(tmp_path / "m.onnx", shape=(1, 4, 6))
     network = loaded(path, tmp_path, scale=255.0, mean=[0.5], std=[0.25])
     exact = torch.rand(1, 4, 6)
@@ -231,22 +236,22 @@ def test_pictures_are_scaled_normalised_resized_and_turned_grey_and_masks_follow
     torch.testing.assert_close(encoded.inputs[1], torch.full((1, 4, 6), (0.2 - 0.5) / 0.25 * 255))
     assert encoded.masks.tolist()[0] == [[False] * 6] * 4
     assert encoded.masks.tolist()[1] == [[True] * 3 + [False] * 3] * 2 + [[False] * 6] * 2
-    # What baselines read: 0 in data space is the model's value for black.
+    # Baselines use these: 0 in data space is the value for black in model space.
     torch.testing.assert_close((0.0 - network.mean) / network.std, torch.full((1, 1, 1), -510.0))
 
 
-def test_an_open_size_is_given_or_that_of_the_pictures(tmp_path):
+def test_an_open_size_is_given_or_taken_from_the_images(tmp_path):
     nodes = [
         helper.make_node("GlobalAveragePool", ["x"], ["g"]),
         helper.make_node("Flatten", ["g"], ["y"]),
     ]
     path = save(tmp_path / "open.onnx", nodes, [3, "H", "W"], [3])
-    pictures = [Sample("a", torch.rand(3, 8, 8)), Sample("b", torch.rand(3, 6, 8))]
+    images = [Sample("a", torch.rand(3, 8, 8)), Sample("b", torch.rand(3, 6, 8))]
     assert build("model", "onnx", path=str(path)).input_shape() is None
-    with pytest.raises(MismatchError, match=r"model\.size: pictures differ in size"):
-        loaded(path, tmp_path).encode(pictures)
+    with pytest.raises(MismatchError, match=r"model\.size: images differ in size"):
+        loaded(path, tmp_path).encode(images)
     network = loaded(path, tmp_path, size=[5, 7])
-    assert network.encode(pictures).inputs.shape == (2, 3, 5, 7)
+    assert network.encode(images).inputs.shape == (2, 3, 5, 7)
     assert build("model", "onnx", path=str(path), size=[5, 7]).input_shape() == (3, 5, 7)
 
 
@@ -261,7 +266,7 @@ def test_methods_work_for_any_budget(tmp_path):
         Passes(lambda rows: network.module(rows)[:1]).forward(x, {})
 
 
-def test_equal_weights_have_one_identity_and_others_another(tmp_path):
+def test_the_identity_depends_on_the_weights(tmp_path):
     path, weight = linear(tmp_path / "m.onnx", shape=(1, 4, 5))
     first = loaded(path, tmp_path).identity
     linear(path, shape=(1, 4, 5), weight=weight)
@@ -282,16 +287,16 @@ def test_equal_weights_have_one_identity_and_others_another(tmp_path):
         ({"modality": "table"}, MismatchError, "table inputs have 2 axes .*hint|modality=image"),
         ({"output": "yy"}, MismatchError, "model.output: the graph has no output of this name .*\n  nearest: y"),
         ({"input": "z"}, MismatchError, "model.input: the graph has no input of this name"),
-        ({"size": [9, 9]}, MismatchError, "model.size: the graph takes pictures of 4 x 5"),
+        ({"size": [9, 9]}, MismatchError, "model.size: the graph expects images of 4 x 5"),
         ({"mean": [0.1, 0.2]}, ParameterError, "model.mean: must be one number or one for each of 1 channels"),
         ({"class_names": ["a"]}, MismatchError, "model.class_names: the model has 3 outputs"),
         ({"path": "amb.onnx"}, MismatchError, "model.layout: must be given"),
-        ({"path": "ints.onnx"}, MismatchError, "takes no floating-point numbers"),
+        ({"path": "ints.onnx"}, MismatchError, "does not accept floating-point numbers"),
         ({"path": "map.onnx"}, MismatchError, r"must be scores \[N, classes\]"),
         ({"provider": "cuda"}, ResourceError, "model.provider: ONNX Runtime was not built with it"),
     ],
 )
-def test_what_cannot_be_explained_is_said_in_one_sentence(values, kind, message, tmp_path, monkeypatch):
+def test_unsupported_models_raise_with_the_reason(values, kind, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     if values.get("provider") == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this ONNX Runtime has CUDA")
@@ -310,10 +315,10 @@ def arrays(tmp_path, **given):
     return str(tmp_path / "a.npz")
 
 
-def test_npz_reads_pictures_with_their_labels_and_keeps_what_is_chosen(tmp_path):
+def test_npz_reads_images_and_labels_and_selects_classes(tmp_path):
     images = RNG.integers(0, 256, (6, 3, 5, 7), dtype=np.uint8)
-    path = arrays(tmp_path, pictures=images, y=np.array([4, 7, 1, 7, 4, 2]))
-    dataset = build("dataset", "npz", path=path, images_key="pictures", labels_key="y", classes=[7, 4])
+    path = arrays(tmp_path, images=images, y=np.array([4, 7, 1, 7, 4, 2]))
+    dataset = build("dataset", "npz", path=path, images_key="images", labels_key="y", classes=[7, 4])
     source = dataset.open()
     samples = source.read(0, 4)
     assert (source.count, source.class_names) == (4, ("7", "4"))
@@ -326,7 +331,7 @@ def test_npz_reads_pictures_with_their_labels_and_keeps_what_is_chosen(tmp_path)
 
 
 @pytest.mark.parametrize("form", [np.savez, np.savez_compressed])
-def test_npz_takes_grey_pictures_and_channels_last(form, tmp_path):
+def test_npz_supports_greyscale_and_channels_last_images(form, tmp_path):
     images = RNG.random((2, 5, 7, 3)).astype(np.float32)
     form(tmp_path / "a.npz", images=images, grey=images[..., 0])
     last = build("dataset", "npz", path=str(tmp_path / "a.npz"), labels_key=None)
@@ -342,18 +347,18 @@ def test_npz_takes_grey_pictures_and_channels_last(form, tmp_path):
     ("values", "kind", "message"),
     [
         ({"path": "nowhere.npz"}, ResourceError, "dataset.path: no such file"),
-        ({"path": "bad.npz"}, ResourceError, "is no .npz file"),
+        ({"path": "bad.npz"}, ResourceError, "is not an .npz file"),
         ({"images_key": "image"}, MismatchError, "dataset.images_key: .* has no such array .*\n  nearest: images"),
-        ({"labels_key": "images"}, MismatchError, "dataset.labels_key: must be one integer for each picture"),
-        ({"images_key": "labels"}, MismatchError, "dataset.images_key: must be pictures"),
-        ({"images_key": "bright"}, MismatchError, "dataset.scale: pictures must lie between 0 and 1 "),
+        ({"labels_key": "images"}, MismatchError, "dataset.labels_key: must be one integer for each image"),
+        ({"images_key": "labels"}, MismatchError, "dataset.images_key: must be images"),
+        ({"images_key": "bright"}, MismatchError, "dataset.scale: images must lie between 0 and 1 "),
         ({"classes": [1, 5]}, MismatchError, "dataset.classes: no example has the label 5 .*\n  labels: 0, 1"),
-        ({"classes": [1, 1]}, MismatchError, "dataset.classes: names a label twice"),
-        ({"labels_key": None, "classes": [1]}, MismatchError, "chooses by label, and there are none"),
+        ({"classes": [1, 1]}, MismatchError, "dataset.classes: contains a label twice"),
+        ({"labels_key": None, "classes": [1]}, MismatchError, "selects by label, but there are no labels"),
         ({"images_key": "objects"}, ResourceError, "cannot be read as .npz: Object arrays cannot be loaded"),
     ],
 )
-def test_npz_says_what_is_wrong(values, kind, message, tmp_path, monkeypatch):
+def test_invalid_npz_files_raise_with_the_reason(values, kind, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     objects = np.array([{"a": 1}] * 2, dtype=object)
     images = np.zeros((2, 4, 4), np.uint8)
@@ -364,7 +369,7 @@ def test_npz_says_what_is_wrong(values, kind, message, tmp_path, monkeypatch):
     assert isinstance(caught.value, kind)
 
 
-def test_a_plan_of_pictures_that_are_no_pictures_is_refused(tmp_path):
+def test_images_for_a_table_model_are_refused_by_the_plan(tmp_path):
     path, _ = linear(tmp_path / "t.onnx", shape=(6,))
     np.savez(tmp_path / "a.npz", images=np.zeros((3, 4, 5), np.uint8), labels=np.arange(3))
     study = Study(
@@ -379,7 +384,7 @@ def test_a_plan_of_pictures_that_are_no_pictures_is_refused(tmp_path):
         plan(study)
 
 
-def test_starting_up_imports_nothing_heavy():
+def test_registering_the_plugin_imports_no_heavy_package():
     code = (
         "import sys, xaiexp_onnx; xaiexp_onnx.xaiexp_components();"
         "print([m for m in ('torch', 'numpy', 'onnxruntime', 'PIL') if m in sys.modules])"

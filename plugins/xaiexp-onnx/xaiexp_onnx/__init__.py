@@ -1,15 +1,15 @@
-"""ONNX models on ONNX Runtime, and pictures from ``.npz`` files, for xaiexp."""
+"""A plugin for xaiexp: ONNX models on ONNX Runtime, and images from ``.npz`` files."""
 
 from __future__ import annotations
 
 from xaiexp.plugin import Component, hookimpl
-from xaiexp_onnx.arrays import Npz
 from xaiexp_onnx.model import Onnx
+from xaiexp_onnx.npz_dataset import Npz
 
 __all__ = ["xaiexp_components"]
 
 
 @hookimpl
 def xaiexp_components() -> list[type[Component]]:
-    """The model and the data set."""
+    """The model and the dataset."""
     return [Onnx, Npz]

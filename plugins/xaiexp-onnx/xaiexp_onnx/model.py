@@ -1,4 +1,4 @@
-"""A model in ONNX format, run by ONNX Runtime."""
+"""The model ``onnx``: a model in ONNX format, run by ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from xaiexp.plugin import (
     Sample,
     nearest,
 )
-from xaiexp_onnx.arrays import Layout, channels_last
+from xaiexp_onnx.npz_dataset import Layout, channels_last
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,25 +33,25 @@ _AXES = {"image": 3, "series": 2, "table": 1}
 _FLOATS = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(float16)": "float16"}
 
 
-@dataclass(frozen=True, kw_only=True)  # else `modality`, declared by Model, would have to stand first
+@dataclass(frozen=True, kw_only=True)  # otherwise the field `modality`, declared by Model, would have to come first
 class Onnx(Model):
     """A model in ONNX format, ``[N, *shape]`` to ``[N, classes]`` or ``[N]``, without gradients.
 
-    The model takes ``scale * (data - mean) / std``, where pictures are 0..1. Pictures of another size are resized
-    to the model's, bilinearly, and their masks alike.
+    The input of the model is ``scale * (data - mean) / std``, with images in 0..1. Images of another size are resized
+    bilinearly to the size of the model, and their masks by nearest neighbour.
 
     Args:
-        path: the file.
-        modality: what it takes: ``image``, ``table`` or ``series``.
-        class_names: by index; empty where there are none.
-        mean, std: one number or one for each channel (column); empty for 0 and 1.
-        scale: what 1 in normalised data is to the model: 255 for one that takes bytes.
-        layout: of pictures in the model; ``auto`` takes the axis of 1, 3 or 4 as channels.
-        size: height and width of the pictures, where the graph leaves them open.
+        path: path of the file.
+        modality: kind of the inputs: ``image``, ``table`` or ``series``.
+        class_names: by index; empty if there are none.
+        mean, std: one number or one per channel (column); empty for 0 and 1.
+        scale: factor after normalisation: 255 for a model that expects values in 0..255.
+        layout: layout of images in the model; ``auto`` takes the axis of length 1, 3 or 4 for the channels.
+        size: height and width of the images, if the graph does not fix them.
         input, output: names in the graph; null takes the only input and the first output.
-        gives: ``logits`` (any scores), or ``probabilities``, whose logarithm is then taken as score, so that
-            ``output=probability`` explains them as they are.
-        provider: what ONNX Runtime computes with.
+        gives: ``logits`` (any scores), or ``probabilities``, whose logarithms are then the scores:
+            ``output=probability`` explains the probabilities of the model.
+        provider: device of ONNX Runtime.
     """
 
     summary = "a model in ONNX format, on ONNX Runtime; no gradients"
@@ -72,27 +72,27 @@ class Onnx(Model):
     provider: Literal["cpu", "cuda"] = "cpu"
 
     def input_shape(self) -> tuple[int, ...] | None:
-        """The shape of one input, ``[C, H, W]`` for pictures, as far as the graph fixes it."""
+        """The shape of one input, ``(C, H, W)`` for images; None if the graph does not fix it."""
         path = Path(self.path).expanduser()
         if not path.is_file():
             return None
         shape, _ = self._shape(_opened(str(path), path.stat().st_mtime_ns, self.provider, 0))
-        return None if None in shape else shape  # type: ignore[return-value]  # no None in it, as just seen
+        return None if None in shape else shape  # type: ignore[return-value]  # contains no None
 
     def fingerprint(self) -> str:
-        """Size and time of the file."""
+        """Size and modification time of the file."""
         try:
-            told = Path(self.path).expanduser().stat()
+            status = Path(self.path).expanduser().stat()
         except OSError:
             return ""
-        return f"{told.st_size} bytes, {told.st_mtime_ns} ns"
+        return f"{status.st_size} bytes, {status.st_mtime_ns} ns"
 
     def load(self, context: LoadContext) -> Network:
         """The network; its module is a :class:`Session`.
 
         Raises:
-            ResourceError: no such file, not an ONNX model, a provider that is not there.
-            UnknownName, MismatchError: no such input or output, or of a kind that cannot be explained.
+            ResourceError: the file is missing or not an ONNX model, or the provider is not available.
+            UnknownName, MismatchError: there is no such input or output, or its type or shape is not supported.
         """
         import onnxruntime
         import torch
@@ -101,10 +101,11 @@ class Onnx(Model):
         if not path.is_file():
             raise ResourceError("model.path", "no such file", got=str(path))
         opened = _opened(str(path), path.stat().st_mtime_ns, self.provider, torch.get_num_threads())
-        given, taken = self._input(opened), self._output(opened)
+        input_node, output_name = self._input(opened), self._output(opened)
         shape, last = self._shape(opened)
-        fixed = given.shape[0] if isinstance(given.shape[0], int) else None
-        session = Session(opened, given.name, taken, _FLOATS[given.type], last, fixed, self.gives == "probabilities")
+        batch = input_node.shape[0] if isinstance(input_node.shape[0], int) else None
+        dtype, logarithm = _FLOATS[input_node.type], self.gives == "probabilities"
+        session = Session(opened, input_node.name, output_name, dtype, last, batch, logarithm)
         session, classes, note = self._probed(session, shape)
         axes = _AXES[self.modality] - 1
         mean = self._per_channel("mean", self.mean or (0.0,), shape[0], axes)
@@ -114,23 +115,23 @@ class Onnx(Model):
             raise MismatchError(
                 "model.class_names", f"the model has {classes} outputs", got=len(self.class_names), hint="one each"
             )
-        picture = self.modality == "image"
+        is_image = self.modality == "image"
         return Network(
             session,
-            functools.partial(_encoded_pictures if picture else _encoded_rows, shape, mean, std),
+            functools.partial(_encoded_images if is_image else _encoded_rows, shape, mean, std),
             self.modality,
             classes=classes,
             class_names=self.class_names,
             mean=torch.as_tensor(mean),
             std=torch.as_tensor(std),
-            low=0.0 if picture else None,
-            high=1.0 if picture else None,
+            low=0.0 if is_image else None,
+            high=1.0 if is_image else None,
             identity=f"onnx {_digest(path)} {self.parameters()!r} onnxruntime {onnxruntime.__version__}",
             facts={"weights": str(path), "runtime": f"onnxruntime {onnxruntime.__version__}", "batch": note},
         )
 
     def _input(self, opened: Any) -> Any:
-        """The graph's input."""
+        """The input node of the graph, checked."""
         known = {node.name: node for node in opened.get_inputs()}
         if self.input is None and len(known) > 1:
             raise MismatchError(
@@ -138,14 +139,16 @@ class Onnx(Model):
             )
         node = _named("model.input", "input", self.input, known)
         if len(known) > 1:
-            raise MismatchError("model.path", "the graph needs several inputs at once, and has one", got=list(known))
+            raise MismatchError("model.path", "the graph has several inputs, which is not supported", got=list(known))
         if node.type not in _FLOATS:
-            raise MismatchError("model.path", f"input {node.name!r} takes no floating-point numbers", got=node.type)
-        wanted = _AXES[self.modality] + 1
-        if len(node.shape) != wanted:
+            raise MismatchError(
+                "model.path", f"input {node.name!r} does not accept floating-point numbers", got=node.type
+            )
+        expected = _AXES[self.modality] + 1
+        if len(node.shape) != expected:
             raise MismatchError(
                 "model.modality",
-                f"{self.modality} inputs have {wanted} axes with that of examples, input {node.name!r} does not",
+                f"{self.modality} inputs have {expected} axes with that of examples; input {node.name!r} does not",
                 got=node.shape,
                 hint=f"modality={next((m for m, n in _AXES.items() if n + 1 == len(node.shape)), 'none fits')}",
             )
@@ -164,19 +167,19 @@ class Onnx(Model):
         return name
 
     def _shape(self, opened: Any) -> tuple[tuple[int | None, ...], bool]:
-        """The shape of one input as xaiexp has it, open axes None, and whether its channels stand last."""
+        """The shape of one input in xaiexp's layout, None for open axes, and whether the graph has channels last."""
         shape = [side if isinstance(side, int) else None for side in self._input(opened).shape[1:]]
         if self.modality != "image":
             return tuple(shape), False
         last = channels_last("model.layout", self.layout, [side or 0 for side in shape])
         channels, *size = [shape[2], *shape[:2]] if last else shape
-        for side, chosen in zip(size, self.size or (None, None), strict=True):
-            if chosen is not None and side not in (None, chosen):
-                raise MismatchError("model.size", f"the graph takes pictures of {size[0]} x {size[1]}", got=self.size)
+        for side, requested in zip(size, self.size or (None, None), strict=True):
+            if requested is not None and side not in (None, requested):
+                raise MismatchError("model.size", f"the graph expects images of {size[0]} x {size[1]}", got=self.size)
         return (channels, *(self.size or size)), last
 
     def _probed(self, session: Session, shape: Sequence[int | None]) -> tuple[Session, int | None, str]:
-        """The session, how many outputs it has, and what to tell of its batches; two rows of zeros tell."""
+        """Run two rows of zeros; the session, the number of outputs, and a note on batch sizes for ``record.json``."""
         import torch
         from onnxruntime.capi import onnxruntime_pybind11_state as states
 
@@ -187,8 +190,8 @@ class Onnx(Model):
             return session, None, note
         rows = torch.zeros(2, *[side or 0 for side in shape])
         trials = [session]
-        if session.batch is None:  # the axis is open, and yet some exports fix it further inside
-            trials.append(session.in_pieces(1))
+        if session.batch is None:  # some exports leave this axis open but fix it inside the graph
+            trials.append(session.with_batch(1))
         for trial in trials:
             try:
                 out = trial(rows)
@@ -207,6 +210,7 @@ class Onnx(Model):
         raise MismatchError("model.path", f"the model does not run: {reason}", got=list(shape))
 
     def _per_channel(self, name: str, values: tuple[float, ...], channels: int | None, axes: int) -> Tensor:
+        """The values as a tensor that broadcasts over one input."""
         import torch
 
         if len(values) not in (1, channels):
@@ -220,13 +224,15 @@ class Onnx(Model):
 class Session:
     """A session of ONNX Runtime as a function of tensors: ``[N, *shape]`` to ``[N, classes]`` or ``[N]``.
 
+    The module path and name of this class are part of the keys of the store.
+
     Args:
         opened: the ``onnxruntime.InferenceSession``.
         input, output: names in the graph.
-        dtype: of the input.
-        channels_last: whether pictures go in as ``[N, H, W, C]``.
-        batch: how many rows the graph takes at once; None for any number.
-        logarithm: whether the output is probabilities, to be turned into their logarithm.
+        dtype: dtype of the input.
+        channels_last: whether the graph expects images ``[N, H, W, C]``.
+        batch: batch size fixed by the graph; None for any size.
+        logarithm: whether the output are probabilities, whose logarithms are the scores.
     """
 
     opened: Any
@@ -238,7 +244,7 @@ class Session:
     logarithm: bool = False
 
     def __call__(self, inputs: Tensor) -> Tensor:
-        """Scores of ``inputs``, float32 or wider, on their device."""
+        """Scores of ``inputs``, at least float32, on the same device."""
         import numpy as np
         import torch
 
@@ -246,36 +252,37 @@ class Session:
         array = np.ascontiguousarray(rows.cpu().numpy(), dtype=self.dtype)
         out = torch.from_numpy(self._run(array))
         if out.ndim == 0 or len(out) != len(inputs):
-            raise ValueError(f"the graph gave {list(out.shape)} for {len(inputs)} rows")
+            raise ValueError(f"the graph returned {list(out.shape)} for {len(inputs)} rows")
         out = out.to(inputs.device, torch.promote_types(inputs.dtype, torch.float32))
         return out.clamp(min=torch.finfo(out.dtype).tiny).log() if self.logarithm else out
 
-    def in_pieces(self, batch: int) -> Session:
-        """The same, with so many rows at once."""
+    def with_batch(self, batch: int) -> Session:
+        """The same session, run with the given number of rows at a time."""
         return Session(self.opened, self.input, self.output, self.dtype, self.channels_last, batch, self.logarithm)
 
     def _run(self, array: Any) -> Any:
+        """The output for an array of rows, computed in chunks of the fixed batch size."""
         import numpy as np
 
         if self.batch is None:
             return self.opened.run([self.output], {self.input: array})[0]
-        pieces = []
+        outputs = []
         for start in range(0, len(array), self.batch):
-            piece = array[start : start + self.batch]
-            missing = self.batch - len(piece)
-            filled = np.concatenate([piece, np.repeat(piece[-1:], missing, axis=0)]) if missing else piece
-            pieces.append(self.opened.run([self.output], {self.input: filled})[0][: len(piece)])
-        return np.concatenate(pieces)
+            chunk = array[start : start + self.batch]
+            missing = self.batch - len(chunk)
+            padded = np.concatenate([chunk, np.repeat(chunk[-1:], missing, axis=0)]) if missing else chunk
+            outputs.append(self.opened.run([self.output], {self.input: padded})[0][: len(chunk)])
+        return np.concatenate(outputs)
 
 
 @functools.lru_cache(maxsize=4)
 def _opened(path: str, modified: int, provider: str, threads: int) -> Any:  # noqa: ARG001  # see below
-    """A session; ``modified`` is when the file was, so that a new file is read anew.
+    """A session of ONNX Runtime, cached until the file is modified.
 
     Args:
-        path, provider: what is opened, and for what.
-        modified: in nanoseconds; part of the key.
-        threads: how many it computes with; 0 opens it only to look at it.
+        path, provider: the file, and the device to compute with.
+        modified: modification time in nanoseconds; part of the key of the cache.
+        threads: number of threads; 0 opens the model only to read its inputs and outputs.
     """
     import onnxruntime
 
@@ -295,13 +302,13 @@ def _opened(path: str, modified: int, provider: str, threads: int) -> Any:  # no
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
         return onnxruntime.InferenceSession(path, options, providers=[name])
-    except Exception as broken:  # its errors have no common class
+    except Exception as broken:  # its errors have no common base class
         reason = str(broken).splitlines()[0][:200]
         raise ResourceError("model.path", f"{path} cannot be read as an ONNX model: {reason}") from None
 
 
 def _named(where: str, what: str, name: str | None, known: dict[str, Any]) -> Any:
-    """The node of that name; the first without a name."""
+    """The node with the given name; the first node if the name is None."""
     if name is None:
         return next(iter(known.values()))
     if name not in known:
@@ -316,28 +323,28 @@ def _named(where: str, what: str, name: str | None, known: dict[str, Any]) -> An
 
 
 def _digest(path: Path) -> str:
-    """Of the file, and of those beside it that hold its larger weights (``model.onnx.data``, ``model.onnx_data``)."""
-    total = hashlib.blake2b(digest_size=16)
-    for each in sorted(path.parent.glob(f"{glob.escape(path.name)}*")):
-        if each.is_file():
-            with each.open("rb") as file:
-                total.update(hashlib.file_digest(file, "blake2b").digest())
-    return total.hexdigest()
+    """A hash of the file and of its external weights (``model.onnx.data``, ``model.onnx_data``)."""
+    digest = hashlib.blake2b(digest_size=16)
+    for file_path in sorted(path.parent.glob(f"{glob.escape(path.name)}*")):
+        if file_path.is_file():
+            with file_path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "blake2b").digest())
+    return digest.hexdigest()
 
 
 def _encoded_rows(shape: Sequence[int | None], mean: Tensor, std: Tensor, samples: Sequence[Sample]) -> Encoded:
-    """Rows of a table, or series, as they are."""
+    """Rows of a table, or series, normalised."""
     import torch
 
     rows = [_tensor(sample) for sample in samples]
     for sample, row in zip(samples, rows, strict=True):
         if row.ndim != len(shape) or any(s not in (None, r) for s, r in zip(shape, row.shape, strict=True)):
-            raise _unfit(sample, shape, row)
+            raise _wrong_shape(sample, shape, row)
     return Encoded((torch.stack(rows) - mean) / std)
 
 
-def _encoded_pictures(shape: Sequence[int | None], mean: Tensor, std: Tensor, samples: Sequence[Sample]) -> Encoded:
-    """Pictures and masks, resized where the model takes another size."""
+def _encoded_images(shape: Sequence[int | None], mean: Tensor, std: Tensor, samples: Sequence[Sample]) -> Encoded:
+    """Images, resized to the size of the model and normalised, and their masks, resized."""
     import torch
     from PIL import Image
     from torchvision.transforms import InterpolationMode
@@ -353,11 +360,11 @@ def _encoded_pictures(shape: Sequence[int | None], mean: Tensor, std: Tensor, sa
         else:
             row = _tensor(sample)
         if row.ndim != 3 or channels not in (None, row.shape[0]):
-            raise _unfit(sample, shape, row)
+            raise _wrong_shape(sample, shape, row)
         mask = None if sample.mask is None else torch.as_tensor(sample.mask).bool()
         if mask is not None and mask.shape != row.shape[1:]:
             raise MismatchError(
-                "dataset", f"the mask of example {sample.id!r} is not of its size {list(row.shape[1:])}",
+                "dataset", f"the mask of example {sample.id!r} does not have the size {list(row.shape[1:])}",
                 got=list(mask.shape),
             )  # fmt: skip
         if len(size) == 2 and list(row.shape[1:]) != size:
@@ -368,7 +375,7 @@ def _encoded_pictures(shape: Sequence[int | None], mean: Tensor, std: Tensor, sa
         masks.append(mask)
     if any(row.shape != rows[0].shape for row in rows):
         raise MismatchError(
-            "model.size", "pictures differ in size, and the graph leaves theirs open", hint="size=[HEIGHT,WIDTH]"
+            "model.size", "images differ in size, and the graph does not fix a size", hint="size=[HEIGHT,WIDTH]"
         )
     given = [mask for mask in masks if mask is not None]
     stacked = torch.stack([torch.zeros_like(given[0]) if m is None else m for m in masks]) if given else None
@@ -379,13 +386,13 @@ def _tensor(sample: Sample) -> Tensor:
     import torch
 
     if not isinstance(sample.data, torch.Tensor):
-        raise MismatchError("dataset", f"example {sample.id!r} is no tensor", got=type(sample.data).__name__)
+        raise MismatchError("dataset", f"example {sample.id!r} is not a tensor", got=type(sample.data).__name__)
     return sample.data.float()
 
 
-def _unfit(sample: Sample, shape: Sequence[int | None], row: Tensor) -> MismatchError:
+def _wrong_shape(sample: Sample, shape: Sequence[int | None], row: Tensor) -> MismatchError:
     return MismatchError(
         "dataset",
-        f"example {sample.id!r} does not fit the model, which takes {['any' if s is None else s for s in shape]}",
+        f"example {sample.id!r} must have the shape {['any' if s is None else s for s in shape]}",
         got=list(row.shape),
     )

@@ -1,4 +1,4 @@
-"""Laws of timm's models: against timm called by hand, and what is said about weights that do not fit."""
+"""Models of timm, compared with direct calls of timm, and errors for weights that do not match."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def photo(width=90, height=70):
 
 
 @pytest.mark.parametrize("arch", ["resnet18", "test_vit", "efficientnet_b0", "test_convnext", "levit_128s"])
-def test_the_forward_pass_and_the_preprocessing_are_those_of_timm(arch, tmp_path):
+def test_scores_and_preprocessing_equal_timm(arch, tmp_path):
     network = loaded(tmp_path, arch=arch, classes=7)
     by_hand = timm.create_model(arch, num_classes=7).eval()
     by_hand.load_state_dict(network.module.state_dict())
@@ -62,21 +62,21 @@ def test_preprocessing_can_be_chosen(tmp_path):
     assert vit.module(vit.encode([Sample("a", photo())]).inputs).shape == (1, 2)
 
 
-def test_pictures_as_tensors_and_masks_go_the_way_of_photos(tmp_path):
+def test_tensors_and_masks_are_preprocessed_like_images(tmp_path):
     network = loaded(tmp_path, arch="resnet18", size=32)
-    # As large as what timm resizes to, so that the crop alone acts and is known: 32 of 33 (crop_pct 0.95).
+    # The size equals that after resizing, so only the crop acts: 32 of 33 pixels (crop_pct 0.95).
     size = 33
-    picture = torch.rand(3, size, size)
+    image = torch.rand(3, size, size)
     mask = torch.rand(size, size) > 0.5
-    encoded = network.encode([Sample("a", picture, mask=mask), Sample("b", picture)])
+    encoded = network.encode([Sample("a", image, mask=mask), Sample("b", image)])
     start = round((size - 32) / 2)
-    inner = picture[:, start : start + 32, start : start + 32]
+    inner = image[:, start : start + 32, start : start + 32]
     torch.testing.assert_close(encoded.inputs[0], (inner - network.mean) / network.std)
     assert torch.equal(encoded.masks[0], mask[start : start + 32, start : start + 32])
     assert not bool(encoded.masks[1].any())
 
 
-def test_random_weights_come_from_a_fixed_seed_and_leave_the_global_one_alone(tmp_path):
+def test_random_weights_are_reproducible_and_keep_the_random_state(tmp_path):
     first = loaded(tmp_path, arch="resnet18", classes=3).module.state_dict()
     torch.rand(3)
     state = torch.random.get_rng_state()
@@ -86,7 +86,7 @@ def test_random_weights_come_from_a_fixed_seed_and_leave_the_global_one_alone(tm
 
 
 @pytest.mark.parametrize("form", ["safetensors", "pth", "wrapped"])
-def test_weights_from_a_file_are_the_weights(form, tmp_path):
+def test_weights_from_a_file_are_loaded(form, tmp_path):
     by_hand = timm.create_model("resnet18", num_classes=3).eval()
     path = tmp_path / f"w.{'safetensors' if form == 'safetensors' else 'pth'}"
     if form == "safetensors":
@@ -101,7 +101,7 @@ def test_weights_from_a_file_are_the_weights(form, tmp_path):
 
 
 class Evil:
-    """Runs something when it is unpickled."""
+    """An object whose unpickling executes code."""
 
     def __reduce__(self):
         return (print, ("pwned",))
@@ -113,17 +113,17 @@ class Evil:
         ({"arch": "resnet81"}, UnknownName, r"model.arch: timm has no model of this name .*\n  nearest: resnet"),
         ({"arch": "resnet18.a9"}, UnknownName, r"timm has no weights of this tag .*\n  nearest: resnet18\.a"),
         ({"checkpoint": "nowhere"}, ResourceError, "model.checkpoint: no such file"),
-        ({"checkpoint": "evil.pth"}, ResourceError, "cannot be read as weights: not a state dict of tensors alone"),
+        ({"checkpoint": "evil.pth"}, ResourceError, "cannot be read as weights: not a state dict of tensors only"),
         ({"checkpoint": "bad.safetensors"}, ResourceError, "cannot be read as weights"),
-        ({"checkpoint": "three.pth"}, MismatchError, r"does not fit .*\n  the file has 3 classes: model.classes=3"),
-        ({"checkpoint": "three.pth", "arch": "resnet26"}, MismatchError, "does not fit resnet26"),
+        ({"checkpoint": "three.pth"}, MismatchError, r"does not match .*\n  the file has 3 classes: model.classes=3"),
+        ({"checkpoint": "three.pth", "arch": "resnet26"}, MismatchError, "does not match resnet26"),
         ({"checkpoint": "short.pth", "classes": 3}, MismatchError, "1 missing in the file: fc.bias"),
-        ({"checkpoint": "three.pth", "pretrained": True}, ParameterError, "is given, and so is pretrained=true"),
+        ({"checkpoint": "three.pth", "pretrained": True}, ParameterError, "must not be given with pretrained=true"),
         ({"pretrained": True, "classes": 5}, MismatchError, "timm's weights of resnet18 have 1000 classes"),
         ({"pretrained": True}, ResourceError, r"could not be downloaded: .*\n  without a network give a file"),
     ],
 )
-def test_what_is_wrong_is_said(values, kind, message, tmp_path, monkeypatch):
+def test_invalid_parameters_raise_with_the_reason(values, kind, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setenv("HF_HOME", str(tmp_path))
@@ -167,7 +167,7 @@ def test_what_is_wrong_is_said(values, kind, message, tmp_path, monkeypatch):
         ),
     ],
 )
-def test_convolutions_are_offered_by_networks_that_have_overlapping_windows(arch):
+def test_convolutions_are_offered_for_networks_with_overlapping_windows(arch):
     with torch.device("meta"):
         module = timm.create_model(arch)
     convolutions = [m for m in module.modules() if isinstance(m, nn.Conv2d)]
@@ -178,15 +178,15 @@ def test_convolutions_are_offered_by_networks_that_have_overlapping_windows(arch
     assert "attention" not in offers
 
 
-def test_bad_pictures_are_named(tmp_path):
+def test_invalid_images_raise(tmp_path):
     network = loaded(tmp_path, arch="resnet18", size=32)
-    with pytest.raises(MismatchError, match="example 'grey' is no colour picture"):
+    with pytest.raises(MismatchError, match="example 'grey' is not a colour image"):
         network.encode([Sample("grey", torch.rand(1, 32, 32))])
-    with pytest.raises(MismatchError, match="the mask of example 'm' is not of its size"):
+    with pytest.raises(MismatchError, match="the mask of example 'm' does not have the size"):
         network.encode([Sample("m", torch.rand(3, 32, 32), mask=torch.ones(4, 4))])
 
 
-def test_the_weights_decide_the_fingerprint(tmp_path):
+def test_the_fingerprint_depends_on_the_weights(tmp_path):
     path = tmp_path / "w.pth"
     path.write_bytes(b"one")
     first = component(checkpoint=str(path)).fingerprint()
@@ -195,7 +195,7 @@ def test_the_weights_decide_the_fingerprint(tmp_path):
     assert component(arch="resnet26").fingerprint() != component(arch="resnet18").fingerprint()
 
 
-def test_methods_explain_it(tmp_path):
+def test_methods_run_on_the_model(tmp_path):
     network = loaded(tmp_path, arch="resnet18", classes=3, size=32)
     x = network.encode([Sample("a", photo())]).inputs
     maps = xaiexp.attribute(network.module, x, "integrated_gradients", target=1, baseline="zero", n_steps=64)
@@ -204,7 +204,7 @@ def test_methods_explain_it(tmp_path):
     torch.testing.assert_close(maps.sum(), change, rtol=0.05, atol=1e-3)
 
 
-def test_starting_up_imports_nothing_heavy():
+def test_registering_the_plugin_imports_no_heavy_package():
     code = (
         "import sys, xaiexp_timm; xaiexp_timm.xaiexp_components()[0]('vit_tiny_patch16_224').offers;"
         "print([m for m in ('torch', 'numpy', 'timm', 'PIL') if m in sys.modules])"

@@ -1,4 +1,4 @@
-"""The picture models of timm, for xaiexp."""
+"""A plugin for xaiexp: the image models of timm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests share: the composites, networks of torchvision's parts, and whether a network is as it was."""
+"""Composites, networks of torchvision's parts, and comparisons of networks, shared by the tests."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ METHODS = pytest.mark.parametrize("method", COMPOSITES)
 
 
 def lived_in(network, biases=True):
-    """A network with batch statistics as training would leave them, float64, in eval mode."""
+    """A network with random batch statistics, as after training, float64, in eval mode."""
     generator = torch.Generator().manual_seed(5)
     network = network.double().eval()
     for module in network.modules():
@@ -47,7 +47,7 @@ def lived_in(network, biases=True):
             module.bias.data.normal_(0, 0.2, generator=generator).mul_(float(biases))
             module.running_mean.normal_(0, 0.2, generator=generator).mul_(float(biases))
             if not biases:
-                module.eps = 0.0  # zennit leaves it in a merged normalisation, which then scales by 1 - 5e-6
+                module.eps = 0.0  # zennit keeps eps in a merged normalisation, which then scales by 1 - 5e-6
         if isinstance(module, nn.Linear | nn.Conv2d) and module.bias is not None:
             module.bias.data.mul_(float(biases))
     return network
@@ -65,7 +65,7 @@ def head(planes):
     return nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(planes, 10)
 
 
-# torchvision's parts, so that zennit's canonizers know them, in small networks.
+# Small networks of torchvision's parts, which zennit's canonizers support.
 BUILD = {
     "resnet18": lambda: models.resnet18(num_classes=10),
     "basic blocks": lambda: nn.Sequential(
@@ -99,7 +99,7 @@ def network(name, biases=True):
         return lived_in(BUILD[name](), biases)
 
 
-def pictures(n=2, side=32):
+def images(n=2, side=32):
     return torch.rand(n, 3, side, side, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 
 
@@ -108,7 +108,7 @@ def close(got, want, rtol=1e-9):
 
 
 def fingerprint(module):
-    """Everything of a module that may be left changed."""
+    """All state of a module that a method could change."""
     return {
         name: (
             {k: None if v is None else (id(v), v.data_ptr(), v.clone()) for k, v in child._parameters.items()},

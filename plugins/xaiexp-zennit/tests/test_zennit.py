@@ -1,4 +1,4 @@
-"""Laws of the methods as components: what they leave behind, alone and in company, what they cost and import."""
+"""The methods as components: restored networks, independence of the batch, costs and imports."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from zennit.canonizers import SequentialMergeBatchNorm
 
 import xaiexp
 
-from .lrp_cases import METHODS, bound, close, component, fingerprint, network, pictures, same
+from .lrp_cases import METHODS, bound, close, component, fingerprint, images, network, same
 
 
 @METHODS
-def test_the_network_is_what_it_was(method):
-    module, x = network("basic blocks"), pictures()
+def test_the_network_is_unchanged_afterwards(method):
+    module, x = network("basic blocks"), images()
     before, inputs, state = fingerprint(module), x.clone(), torch.random.get_rng_state()
     xaiexp.attribute(module, x, method, target=3)
     assert same(before, fingerprint(module))
@@ -29,7 +29,7 @@ def test_the_network_is_what_it_was(method):
 
 
 class Boom(nn.Module):
-    """Raises once it is told to: forward, or backward."""
+    """Raises in the forward or backward pass, once enabled."""
 
     way = ""
 
@@ -46,8 +46,8 @@ class Boom(nn.Module):
 
 
 @pytest.mark.parametrize("way", ["forward", "backward"])
-def test_the_network_is_what_it_was_after_an_exception(way):
-    module, x = network("basic blocks"), pictures()
+def test_the_network_is_unchanged_after_an_exception(way):
+    module, x = network("basic blocks"), images()
     module[5].downsample.append(Boom())
     handle = bound(module, x)
     handle.logits()
@@ -60,8 +60,8 @@ def test_the_network_is_what_it_was_after_an_exception(way):
     assert same(before, fingerprint(module))
 
 
-def test_memory_that_runs_out_while_merging_leaves_nothing_merged(monkeypatch):
-    module, x = network("basic blocks"), pictures()
+def test_an_error_while_merging_undoes_all_merges(monkeypatch):
+    module, x = network("basic blocks"), images()
     before, count, merge = fingerprint(module), iter(range(100)), SequentialMergeBatchNorm.merge_batch_norm
 
     def short(modules, norm):
@@ -76,8 +76,8 @@ def test_memory_that_runs_out_while_merging_leaves_nothing_merged(monkeypatch):
 
 
 @METHODS
-def test_an_example_is_explained_alike_alone_in_company_and_for_every_budget_and_costs_what_is_said(method):
-    module, x = network("fire"), pictures(3)
+def test_attributions_and_costs_do_not_depend_on_the_batch(method):
+    module, x = network("fire"), images(3)
     want = xaiexp.attribute(module, x, method, target=3)
     close(torch.cat([xaiexp.attribute(module, row[None], method, target=3) for row in x]), want)
     close(xaiexp.attribute(module, x.flip(0), method, target=3).flip(0), want)
@@ -89,7 +89,7 @@ def test_an_example_is_explained_alike_alone_in_company_and_for_every_budget_and
         assert (counter.forward, counter.backward) == (3 * cost.forward, 3 * cost.backward)
 
 
-def test_starting_up_imports_nothing_heavy():
+def test_registering_the_plugin_imports_no_heavy_package():
     code = (
         "import sys, xaiexp_zennit; xaiexp_zennit.xaiexp_components();"
         "print([m for m in ('torch', 'numpy', 'zennit', 'torchvision') if m in sys.modules])"

@@ -1,4 +1,4 @@
-"""What no rule covers is refused by name, and the network is left alone."""
+"""Networks without rules raise ``Unsupported`` and remain unchanged."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from torch import nn
 import xaiexp
 from xaiexp.plugin import Background, Unsupported
 
-from .lrp_cases import bound, component, fingerprint, lived_in, network, pictures, same
+from .lrp_cases import bound, component, fingerprint, images, lived_in, network, same
 
 
 class Functional(nn.Module):
-    """Two layers and what a test puts between them."""
+    """Two layers with a given function between them."""
 
     def __init__(self, between, norm=None) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class Functional(nn.Module):
 
 BETWEEN = {
     "runs mul, for": lambda m, x: m.second(m.first(x) * x),
-    "adds something else than two tensors": lambda m, x: m.second(m.first(x) + 1),
+    "adds other values than two tensors": lambda m, x: m.second(m.first(x) + 1),
     "runs softmax, for": lambda m, x: m.second(m.first(x)).softmax(1),
     "runs linear, for": lambda m, x: F.linear(m.first(x), m.second.weight),
     "runs sub, for": lambda m, x: m.second(m.first(x - 0.5)),
@@ -42,7 +42,7 @@ BETWEEN = {
 
 
 @pytest.mark.parametrize("reason", BETWEEN)
-def test_what_no_rule_covers_is_refused_by_name(reason):
+def test_operations_without_a_rule_raise_with_their_name(reason):
     module = Functional(BETWEEN[reason]).eval()
     before = fingerprint(module)
     with pytest.raises(Unsupported, match=reason):
@@ -57,7 +57,7 @@ def tied():
 
 
 class Own(nn.Linear):
-    """A linear layer that is none."""
+    """A subclass of a linear layer that computes something else."""
 
     def forward(self, x):
         return F.linear(x, self.weight.softmax(1), self.bias)
@@ -65,9 +65,9 @@ class Own(nn.Linear):
 
 MODULES = {
     "1 .* follows no linear layer": lambda: nn.Sequential(nn.ReLU(), nn.BatchNorm1d(4), nn.Linear(4, 4)),
-    "misses its logits": lambda: Functional(lambda m, x: m.second(m.norm(F.relu(m.first(x)))), nn.BatchNorm1d(4)),
+    "changes the logits": lambda: Functional(lambda m, x: m.second(m.norm(F.relu(m.first(x)))), nn.BatchNorm1d(4)),
     "share their weights": tied,
-    r"0 \(Own\) has a forward of its own": lambda: nn.Sequential(Own(4, 4)),
+    r"0 \(Own\) overrides forward, and no rule covers it": lambda: nn.Sequential(Own(4, 4)),
     "no weights or no running statistics": lambda: nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4, affine=False)),
     r"1 \(LayerNorm\) runs layer_norm": lambda: nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4)),
     "attention is attention": lambda: nn.ModuleDict({"attention": nn.MultiheadAttention(4, 2)}),
@@ -75,7 +75,7 @@ MODULES = {
 
 
 @pytest.mark.parametrize("reason", MODULES)
-def test_a_network_that_no_canonizer_makes_right_is_refused_and_left_alone(reason):
+def test_a_network_without_canonical_form_raises_and_is_unchanged(reason):
     module = MODULES[reason]()
     if isinstance(module, nn.ModuleDict):
         module.forward = lambda x: module["attention"](x, x, x)[0]
@@ -95,23 +95,23 @@ def test_a_network_that_no_canonizer_makes_right_is_refused_and_left_alone(reaso
         ("vit", "self_attention is attention"),
     ],
 )
-def test_known_networks_without_rules_are_refused(name, reason):
+def test_known_networks_without_rules_raise(name, reason):
     module = network(name)
     before = fingerprint(module)
     with pytest.raises(Unsupported, match=reason):
-        xaiexp.attribute(module, pictures(1), "lrp_epsilon_plus", target=0)
+        xaiexp.attribute(module, images(1), "lrp_epsilon_plus", target=0)
     assert same(before, fingerprint(module))
 
 
 @pytest.mark.parametrize("method", ["lrp_epsilon_plus_flat", "lrp_epsilon_gamma_box"])
-def test_a_rule_for_pictures_is_refused_where_the_first_layer_sees_none(method):
+def test_a_first_convolution_rule_raises_for_other_first_layers(method):
     module = nn.Sequential(nn.Flatten(), nn.Linear(48, 3)).eval()
     with pytest.raises(Unsupported, match=r"1 \(Linear\) is the first layer to run"):
         xaiexp.attribute(module, torch.rand(2, 3, 4, 4), method, target=0)
 
 
 class Backwards(nn.Module):
-    """Defined in another order than it runs."""
+    """A network whose layers run in another order than they are defined."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -121,14 +121,14 @@ class Backwards(nn.Module):
         return self.late(F.relu(self.early(x))).flatten(1)
 
 
-def test_the_first_rule_is_for_the_layer_that_runs_first():
+def test_the_first_rule_applies_to_the_layer_that_runs_first():
     module, x = Backwards().eval(), torch.rand(1, 3, 5, 5)
-    with pytest.raises(Unsupported, match=r"early .* is the first layer to run, and the rule .* is for late"):
+    with pytest.raises(Unsupported, match=r"early .* is the first layer to run, but the rule .* is for late"):
         xaiexp.attribute(module, x, "lrp_epsilon_plus_flat", target=0)
     xaiexp.attribute(module, x, "lrp_epsilon_plus", target=0)
 
 
-def test_probabilities_and_half_precision_are_refused():
+def test_probabilities_and_half_precision_raise():
     module, x = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Flatten(), nn.Linear(4, 2)).eval(), torch.randn(2, 4)
     with pytest.raises(Unsupported, match="output=logit"):
         xaiexp.attribute(module, x, "lrp_epsilon_plus", target=0, output="probability")
@@ -137,8 +137,8 @@ def test_probabilities_and_half_precision_are_refused():
         component("lrp_epsilon_plus").attribute(handle, handle.batch, None, None)
 
 
-def test_the_box_needs_the_range_of_the_inputs():
-    handle = bound(network("fire"), pictures(1))
+def test_the_box_rule_needs_the_range_of_the_inputs():
+    handle = bound(network("fire"), images(1))
     batch = replace(handle.batch, background=Background("image"))
-    with pytest.raises(Unsupported, match="range of legal inputs"):
+    with pytest.raises(Unsupported, match="range of valid inputs"):
         component("lrp_epsilon_gamma_box").attribute(handle, batch, None, None)

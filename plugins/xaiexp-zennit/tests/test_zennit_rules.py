@@ -1,4 +1,4 @@
-"""Laws of the rules: against zennit called by hand, against slow derivations, and what relevance sums to."""
+"""The rules, compared with direct calls of zennit and with slow derivations, and the sum of relevance."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from zennit.torchvision import ResNetCanonizer, VGGCanonizer
 
 import xaiexp
 
-from .lrp_cases import COMPOSITES, METHODS, close, network, pictures
+from .lrp_cases import COMPOSITES, METHODS, close, images, network
 
 
-def by_hand(module, x, target, composite):
-    """zennit as its documentation has it, relevance starting from the score of the target."""
+def direct_relevance(module, x, target, composite):
+    """zennit, used as in its documentation, with relevance starting from the score of the target."""
     for parameter in module.parameters():
         parameter.requires_grad_(False)
     start = torch.eye(10, dtype=x.dtype)[target]
@@ -31,34 +31,34 @@ def by_hand(module, x, target, composite):
         return attributor(x, lambda output: output * start)[1].detach()
 
 
-def test_epsilon_plus_flat_on_resnet18_equals_zennit_called_by_hand_with_its_canonizer():
-    module, x, target = network("resnet18"), pictures(side=64), torch.tensor([3, 7])
-    want = by_hand(module, x, target, EpsilonPlusFlat(canonizers=[ResNetCanonizer()]))
+def test_epsilon_plus_flat_on_resnet18_equals_zennit_with_its_canonizer():
+    module, x, target = network("resnet18"), images(side=64), torch.tensor([3, 7])
+    want = direct_relevance(module, x, target, EpsilonPlusFlat(canonizers=[ResNetCanonizer()]))
     assert float(want.abs().sum()) > 0
     close(xaiexp.attribute(module, x, "lrp_epsilon_plus_flat", target=target), want)
 
 
 @METHODS
-def test_every_composite_on_basic_blocks_equals_zennit_called_by_hand_with_its_canonizer(method):
-    module, x, target = network("basic blocks"), pictures(), torch.tensor([3, 7])
-    want = by_hand(module, x, target, COMPOSITES[method](canonizers=[ResNetCanonizer()]))
+def test_every_composite_on_basic_blocks_equals_zennit_with_its_canonizer(method):
+    module, x, target = network("basic blocks"), images(), torch.tensor([3, 7])
+    want = direct_relevance(module, x, target, COMPOSITES[method](canonizers=[ResNetCanonizer()]))
     close(xaiexp.attribute(module, x, method, target=target), want)
 
 
-def test_bottlenecks_too_and_in_single_precision():
-    module, x, target = network("bottlenecks").float(), pictures().float(), torch.tensor([3, 7])
-    want = by_hand(module, x, target, EpsilonPlusFlat(canonizers=[ResNetCanonizer()]))
+def test_bottlenecks_in_single_precision_equal_zennit():
+    module, x, target = network("bottlenecks").float(), images().float(), torch.tensor([3, 7])
+    want = direct_relevance(module, x, target, EpsilonPlusFlat(canonizers=[ResNetCanonizer()]))
     close(xaiexp.attribute(module, x, "lrp_epsilon_plus_flat", target=target), want, rtol=1e-5)
 
 
-def test_on_vgg_with_batch_normalisation_it_equals_zennit():
-    module, x, target = network("vgg"), pictures(), torch.tensor([3, 7])
-    want = by_hand(module, x, target, EpsilonPlusFlat(epsilon=0.1, canonizers=[VGGCanonizer()]))
+def test_vgg_with_batch_normalisation_equals_zennit():
+    module, x, target = network("vgg"), images(), torch.tensor([3, 7])
+    want = direct_relevance(module, x, target, EpsilonPlusFlat(epsilon=0.1, canonizers=[VGGCanonizer()]))
     close(xaiexp.attribute(module, x, "lrp_epsilon_plus_flat", target=target, epsilon=0.1), want)
 
 
 class MobileNetCanonizer(CompositeCanonizer):
-    """What a user of zennit would have to write for a MobileNetV2."""
+    """The canonizer that a user of zennit would have to write for a MobileNetV2."""
 
     def __init__(self):
         super().__init__((SequentialMergeBatchNorm(), AttributeCanonizer(self._attributes)))
@@ -78,13 +78,13 @@ class MobileNetCanonizer(CompositeCanonizer):
         return None
 
 
-def test_a_sum_and_an_average_between_modules_are_what_a_canonizer_by_hand_makes_of_them():
-    module, x, target = network("mobilenet"), pictures(), torch.tensor([3, 7])
-    want = by_hand(module, x, target, EpsilonPlus(canonizers=[MobileNetCanonizer()]))
+def test_sums_and_averages_between_modules_equal_a_handwritten_canonizer():
+    module, x, target = network("mobilenet"), images(), torch.tensor([3, 7])
+    want = direct_relevance(module, x, target, EpsilonPlus(canonizers=[MobileNetCanonizer()]))
     close(xaiexp.attribute(module, x, "lrp_epsilon_plus", target=target), want)
 
 
-# Where the rules promise it: z-plus needs a positive contribution to every neuron that has relevance, alpha-beta a
+# Conditions of conservation: z-plus needs a positive contribution to every neuron that has relevance, alpha-beta a
 # positive and a negative one, gamma any.
 @pytest.mark.parametrize(
     ("name", "method"),
@@ -95,22 +95,22 @@ def test_a_sum_and_an_average_between_modules_are_what_a_canonizer_by_hand_makes
     ],
 )
 def test_without_biases_relevance_sums_to_the_score(name, method):
-    module, x, target = network(name, biases=False), pictures(), torch.tensor([3, 7])
+    module, x, target = network(name, biases=False), images(), torch.tensor([3, 7])
     tiny = {"epsilon": 1e-30, "stabilizer": 1e-30}
     maps = xaiexp.attribute(module, x, method, target=target, **tiny)
     score = module(x).gather(1, target[:, None])[:, 0].detach()
     close(maps.flatten(1).sum(1), score)
 
 
-def test_zennit_without_a_canonizer_would_not_conserve():
-    module, x, target = network("basic blocks", biases=False), pictures(), torch.tensor([3, 7])
-    wrong = by_hand(module, x, target, EpsilonPlus(canonizers=[SequentialMergeBatchNorm()]))
+def test_zennit_without_a_canonizer_does_not_conserve_relevance():
+    module, x, target = network("basic blocks", biases=False), images(), torch.tensor([3, 7])
+    wrong = direct_relevance(module, x, target, EpsilonPlus(canonizers=[SequentialMergeBatchNorm()]))
     score = module(x).gather(1, target[:, None])[:, 0]
     assert float((wrong.flatten(1).sum(1) / score).abs().min()) > 4
 
 
-def test_what_biases_absorb_is_what_is_missing():
-    """One layer, epsilon 0: ``z = w x + b``, so the elements get ``w x`` and the bias keeps ``b``."""
+def test_the_missing_relevance_is_absorbed_by_biases():
+    """One layer, epsilon 0: ``z = w x + b``, the elements get ``w x`` and the bias absorbs ``b``."""
     layer = nn.Linear(4, 3).double().eval()
     x = torch.randn(5, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     maps = xaiexp.attribute(layer, x, "lrp_epsilon_plus", target=1, epsilon=1e-30)
@@ -119,7 +119,7 @@ def test_what_biases_absorb_is_what_is_missing():
 
 
 class Residual(nn.Module):
-    """Functional activations, a sum in place and an average, between modules."""
+    """Functional activations, an in-place sum and an average between modules."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -142,7 +142,7 @@ def slow_epsilon(layer, x, relevance, eps):
     return out
 
 
-def test_a_small_residual_network_derived_by_hand():
+def test_a_small_residual_network_equals_a_derivation_direct_relevance():
     torch.manual_seed(0)
     module, eps = Residual().double().eval(), 0.01
     x = torch.randn(3, 4, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Layer-wise relevance propagation through zennit, for xaiexp."""
+"""A plugin for xaiexp: layer-wise relevance propagation (LRP) by zennit."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The canonical form of a network, for as long as relevance is propagated, and the refusal of what no rule covers.
+"""The canonical form of a network during relevance propagation, and checks that every operation has a rule.
 
-A rule stands at a module. What a network does between its modules (``x + shortcut``, ``x.mean((2, 3))``) gets
-plain gradients from zennit, which for a sum means that relevance is doubled. So sums and averages between modules
-are given their rule here while they run, and an operation for which gradients are not LRP is refused by name.
+zennit attaches rules to modules. For operations between modules (``x + shortcut``, ``x.mean((2, 3))``) it uses plain
+gradients, which double the relevance at a sum. Here sums and averages between modules get a rule while they run, and
+operations whose gradient is not an LRP rule raise ``Unsupported``.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from xaiexp.plugin import Unsupported
 
 __all__ = ["Canonical", "MergeBatchNorms"]
 
-# How far the canonical network may be from the network, as a part of its largest logit: merging a batch
-# normalisation leaves its eps in place, so each scales by 1 - 5e-6; a wrong merge is off by far more.
+# Largest difference of the logits of the canonical form, relative to the largest logit. A merged batch normalisation
+# keeps its eps and scales by 1 - 5e-6; a wrong merge changes the logits far more.
 _TOLERANCE = 5e-3
 
 _SUMS = frozenset({"add", "add_", "__add__", "__iadd__", "__radd__"})
 _AVERAGES = frozenset({"mean", *(f"{kind}avg_pool{d}d" for kind in ("", "adaptive_") for d in (1, 2, 3))})
-# zennit passes relevance through an activation as it is, where it is a module; functional ones are the same.
+# zennit passes relevance unchanged through activations that are modules; functional activations get the same rule.
 _ACTIVATIONS = frozenset(
     f"{name}{end}"
     for name in (
@@ -42,9 +42,9 @@ _ACTIVATIONS = frozenset(
     )
     for end in ("", "_")
 )
-# Their gradient is LRP: they move, split, join, or choose elements. (A ReLU also is: what it sets to zero
-# receives no relevance from the rule above it.)
-_MOVES = frozenset(
+# Operations whose gradient is an LRP rule: they move, split, join or select elements. (This includes ReLU: elements
+# that it sets to zero receive no relevance from the layer above.)
+_REARRANGEMENTS = frozenset(
     {"flatten", "unflatten", "view", "view_as", "reshape", "permute", "transpose", "t", "swapaxes", "movedim"}
     | {"contiguous", "clone", "squeeze", "unsqueeze", "expand", "expand_as", "to", "float", "double", "type"}
     | {"cat", "concat", "concatenate", "stack", "chunk", "split", "tensor_split", "unbind", "__getitem__", "narrow"}
@@ -54,19 +54,19 @@ _MOVES = frozenset(
 
 
 class MergeBatchNorms(SequentialMergeBatchNorm):  # type: ignore[misc]  # zennit has no types
-    """Merges every batch normalisation into the linear layer that is defined right before it, all of them or none.
+    """Merges every batch normalisation into the linear layer defined directly before it; undone if one merge fails.
 
-    zennit's own stops where shapes do not fit, or memory runs out, and leaves what it has merged so far.
+    zennit's canonizer stops at an error (mismatched shapes, no memory) and keeps the merges made so far.
     """
 
     def apply(self, root_module: nn.Module) -> list[SequentialMergeBatchNorm]:
-        """The merges made, to be removed in any order.
+        """The merges, which may be removed in any order.
 
         Raises:
             Unsupported: two of the layers share their weights.
         """
         leaves = list(collect_leaves(root_module))
-        pairs = [pair for pair in pairwise(leaves) if _fit(*pair)]
+        pairs = [pair for pair in pairwise(leaves) if _can_merge(*pair)]
         parameters = [id(tensor) for pair in pairs for child in pair for tensor in child.parameters()]
         if len(set(parameters)) < len(parameters):
             raise Unsupported("layers that batch normalisations would be merged into share their weights")
@@ -83,8 +83,8 @@ class MergeBatchNorms(SequentialMergeBatchNorm):  # type: ignore[misc]  # zennit
         return instances
 
 
-def _fit(linear: nn.Module, norm: nn.Module) -> bool:
-    """Whether the second is a batch normalisation of as many channels as the first gives."""
+def _can_merge(linear: nn.Module, norm: nn.Module) -> bool:
+    """Whether ``norm`` is a batch normalisation of the output channels of ``linear``, a linear or convolution layer."""
     if not isinstance(linear, Linear) or not isinstance(norm, BatchNorm):
         return False
     channels = linear.out_features if isinstance(linear, nn.Linear) else linear.out_channels
@@ -92,7 +92,7 @@ def _fit(linear: nn.Module, norm: nn.Module) -> bool:
 
 
 class _Operation(nn.Module):
-    """A function as a module, so that a rule can stand at it."""
+    """A function as a module, to which zennit can attach a rule."""
 
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
@@ -104,13 +104,13 @@ class _Operation(nn.Module):
 
 
 class Canonical:
-    """A network in canonical form within a ``with`` block; afterwards it is what it was, whatever happened.
+    """A network in canonical form within a ``with`` block; it is restored afterwards, also after an error.
 
     Args:
         module: the network, in eval mode.
-        composite: with its canonizers; of its own, not shared.
-        stabilizer: of the rule for sums and averages between modules.
-        first: kinds of layers that the first rule of the composite is for; empty where it has none.
+        composite: composite with canonizers; must not be used by other instances.
+        stabilizer: stabilizer of the rule for sums and averages between modules.
+        first: kinds of layers that the composite's rule for the first layer applies to; empty without such a rule.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class Canonical:
         self.running: list[nn.Module] = []
         self.ran: list[nn.Module] = []
         self.inside = 0
-        self.operations: list[nn.Module] = []  # zennit itself keeps weak references to hooks
+        self.operations: list[nn.Module] = []  # kept alive here: zennit holds weak references only
         self._undo = ExitStack()
 
     def __enter__(self) -> Canonical:
@@ -135,8 +135,8 @@ class Canonical:
             self.composite.register(self.module)
             self.merged = {h.batch_norm for h in self.composite.handles if isinstance(h, SequentialMergeBatchNorm)}
             for child in self.names:
-                undo.callback(child.register_forward_pre_hook(self._enters, prepend=True).remove)
-                undo.callback(child.register_forward_hook(self._leaves).remove)
+                undo.callback(child.register_forward_pre_hook(self._before_forward, prepend=True).remove)
+                undo.callback(child.register_forward_hook(self._after_forward).remove)
             self._undo = undo.pop_all()
         return self
 
@@ -147,75 +147,76 @@ class Canonical:
         self.operations.clear()
 
     @contextmanager
-    def watched(self) -> Iterator[None]:
-        """Within this scope one forward pass runs, and every operation of it is looked at."""
-        with _Watch(self):
+    def forward_pass(self) -> Iterator[None]:
+        """A scope for one forward pass, whose operations between modules get their rules or raise."""
+        with _OperationRules(self):
             yield
 
-    def check_same(self, logits: Tensor, wanted: Tensor) -> None:
-        """Refuse a canonical form that computes something else than the network.
+    def check_same(self, logits: Tensor, expected: Tensor) -> None:
+        """Check that the canonical form computes the logits of the network.
 
         Raises:
-            Unsupported: batch normalisations and linear layers do not run in the order they are defined in.
+            Unsupported: it does not, because layers run in another order than they are defined in.
         """
-        off = (logits.detach() - wanted).abs().amax()
-        if not bool(off <= _TOLERANCE * wanted.abs().amax().clamp(min=1e-6)):
+        difference = (logits.detach() - expected).abs().amax()
+        if not bool(difference <= _TOLERANCE * expected.abs().amax().clamp(min=1e-6)):
             raise Unsupported(
-                f"the canonical form of the network misses its logits by {float(off):.2g}: batch normalisations "
-                "cannot be merged into the layers defined before them"
+                f"the canonical form changes the logits of the network by {float(difference):.2g}: batch "
+                "normalisations cannot be merged into the layers defined before them"
             )
 
-    def place(self) -> str:
-        """The module that runs now, in words."""
+    def running_module(self) -> str:
+        """Name and type of the module that is running, for messages."""
         running = self.running[-1]
         return f"{self.names[running]} ({type(running).__name__})"
 
     def rule(self, hook: Any, operation: nn.Module, x: Tensor) -> Tensor:
-        """An operation with a rule of its own."""
+        """The output of an operation with a rule attached to it."""
         self.operations.append(operation)
         self._undo.callback(hook.register(operation).remove)
         out: Tensor = operation(x)
         return out
 
     def _check(self, child: nn.Module) -> None:
+        """Raise ``Unsupported`` for a module that no rule covers."""
         name, kind = self.names[child], type(child)
         if isinstance(child, nn.MultiheadAttention):
             raise Unsupported(f"{name} is attention, for which these composites have no rule")
-        if _ruled(child) and not kind.forward.__module__.startswith(("torch.nn.", "zennit.")):
-            raise Unsupported(f"{name} ({kind.__name__}) has a forward of its own, which no rule knows")
+        if _has_rule(child) and not kind.forward.__module__.startswith(("torch.nn.", "zennit.")):
+            raise Unsupported(f"{name} ({kind.__name__}) overrides forward, and no rule covers it")
         if isinstance(child, BatchNorm) and (child.weight is None or child.running_mean is None):
             raise Unsupported(f"{name} ({kind.__name__}) has no weights or no running statistics to be merged")
 
-    def _enters(self, child: nn.Module, _inputs: Any) -> None:
+    def _before_forward(self, child: nn.Module, _inputs: Any) -> None:
         self.running.append(child)
-        if not _ruled(child):
+        if not _has_rule(child):
             return
         self.inside += 1
         if isinstance(child, BatchNorm) and child not in self.merged:
-            raise Unsupported(f"{self.place()} follows no linear layer, so it cannot be merged into one")
+            raise Unsupported(f"{self.running_module()} follows no linear layer, so it cannot be merged into one")
         if isinstance(child, Linear | AvgPool):
             if child in self.ran:
-                raise Unsupported(f"{self.place()} runs twice in one pass, and a rule remembers one input only")
+                raise Unsupported(f"{self.running_module()} runs twice in one pass, but a rule stores one input only")
             first = not any(isinstance(other, Linear) for other in self.ran)
             if self.wants_first and first and isinstance(child, Linear) and child is not self.first:
                 raise Unsupported(
-                    f"{self.place()} is the first layer to run, and the rule for the first layer is for "
+                    f"{self.running_module()} is the first layer to run, but the rule for the first layer is for "
                     + (f"{self.names[self.first]}" if self.first is not None else "convolutions")
                 )
             self.ran.append(child)
 
-    def _leaves(self, child: nn.Module, _inputs: Any, _output: Any) -> None:
+    def _after_forward(self, child: nn.Module, _inputs: Any, _output: Any) -> None:
         self.running.pop()
-        self.inside -= _ruled(child)
+        self.inside -= _has_rule(child)
 
 
-def _ruled(module: nn.Module) -> bool:
-    """Whether zennit puts a rule at this kind of module."""
+def _has_rule(module: nn.Module) -> bool:
+    """Whether zennit attaches a rule to this kind of module."""
     return isinstance(module, Linear | AvgPool | BatchNorm | Activation | Sum)
 
 
-class _Watch(TorchFunctionMode):
-    """Sees every operation of a forward pass: gives sums and averages between modules a rule, and refuses others."""
+class _OperationRules(TorchFunctionMode):
+    """Gives sums, averages and activations between modules a rule in a forward pass; raises for other operations."""
 
     def __init__(self, canonical: Canonical) -> None:
         super().__init__()
@@ -231,8 +232,8 @@ class _Watch(TorchFunctionMode):
         """Called by torch in place of ``func``."""
         kwargs = dict(kwargs or {})
         canonical = self.canonical
-        # Outside of every module nothing of the network runs: that is the caller preparing its inputs.
-        if canonical.inside or not canonical.running or not any(map(_depends, (*args, *kwargs.values()))):
+        # Outside of all modules, the caller prepares inputs; inside a module with a rule, that rule applies.
+        if canonical.inside or not canonical.running or not any(map(_requires_grad, (*args, *kwargs.values()))):
             return func(*args, **kwargs)
         self._refuse_autocast(args)
         name = (resolve_name(func) or getattr(func, "__name__", "")).rpartition(".")[2]
@@ -242,40 +243,41 @@ class _Watch(TorchFunctionMode):
             operation = _Operation(lambda x: func(x, *args[1:], **kwargs))
             return canonical.rule(Norm(stabilizer=canonical.stabilizer), operation, args[0])
         if name in _ACTIVATIONS and isinstance(args[0], Tensor):
-            return canonical.rule(Pass(), _Operation(partial(_activated, func, args[1:], kwargs)), args[0])
+            return canonical.rule(Pass(), _Operation(partial(_activation, func, args[1:], kwargs)), args[0])
         out = func(*args, **kwargs)
-        if name not in _MOVES and _numbers(out):
-            raise Unsupported(f"{canonical.place()} runs {name}, for which these composites have no rule")
+        if name not in _REARRANGEMENTS and _is_float(out):
+            raise Unsupported(f"{canonical.running_module()} runs {name}, for which these composites have no rule")
         return out
 
     def _sum(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+        """The sum of two tensors, with a rule that distributes relevance in proportion to the addends."""
         canonical = self.canonical
         addends = [*args, *([kwargs.pop("other")] if "other" in kwargs else [])]
         if kwargs or len(addends) != 2 or not all(isinstance(a, Tensor) and a.is_floating_point() for a in addends):
-            raise Unsupported(f"{canonical.place()} adds something else than two tensors ({name})")
-        alike = torch.broadcast_tensors(*addends)  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        stacked = torch.stack(alike, dim=-1)
+            raise Unsupported(f"{canonical.running_module()} adds other values than two tensors ({name})")
+        broadcast = torch.broadcast_tensors(*addends)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        stacked = torch.stack(broadcast, dim=-1)
         return canonical.rule(Norm(stabilizer=canonical.stabilizer), Sum(), stacked)
 
     @staticmethod
     def _refuse_autocast(args: tuple[Any, ...]) -> None:
         device = next((a.device.type for a in args if isinstance(a, Tensor)), "cpu")
         if torch.is_autocast_enabled(device):
-            raise Unsupported("the rules divide by small numbers and need full precision: precision=fp32")
+            raise Unsupported("the rules divide by small numbers and need full precision: use precision=fp32")
 
 
-def _activated(func: Callable[..., Tensor], args: tuple[Any, ...], kwargs: dict[str, Any], x: Tensor) -> Tensor:
+def _activation(func: Callable[..., Tensor], args: tuple[Any, ...], kwargs: dict[str, Any], x: Tensor) -> Tensor:
     return func(x, *args, **kwargs)
 
 
-def _depends(value: object) -> bool:
-    """Whether a gradient would flow through an argument."""
+def _requires_grad(value: object) -> bool:
+    """Whether a value is or contains a tensor that requires a gradient."""
     if isinstance(value, list | tuple):
-        return any(map(_depends, value))
+        return any(map(_requires_grad, value))
     return isinstance(value, Tensor) and value.requires_grad
 
 
-def _numbers(value: object) -> bool:
+def _is_float(value: object) -> bool:
     if isinstance(value, list | tuple):
-        return any(map(_numbers, value))
+        return any(map(_is_float, value))
     return isinstance(value, Tensor) and value.is_floating_point()

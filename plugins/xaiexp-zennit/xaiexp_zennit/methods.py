@@ -1,4 +1,4 @@
-"""LRP by composite: which rule stands at which kind of layer."""
+"""LRP methods, each defined by a composite of zennit: which rule applies to which kind of layer."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _LAPUSCHKIN = "Lapuschkin et al. 2019, Unmasking Clever Hans Predictors"
 
 @dataclass(frozen=True)
 class _Lrp(Method):
-    """What the composites have in common: relevance starts from the target's score and goes down layer by layer.
+    """Base of the LRP methods: relevance starts from the target's score and is propagated back layer by layer.
 
-    It is conserved up to what biases and epsilon absorb, so without biases it sums to ``f(x)``. Nothing is compared
-    with a reference: these methods do not claim completeness, which is about ``f(x) - f(reference)``.
+    It is conserved except for what biases and epsilon absorb; without these it sums to ``f(x)``. LRP uses no reference,
+    so these methods do not claim completeness, which refers to ``f(x) - f(reference)``.
     """
 
     needs = frozenset({"gradients", "modules"})
@@ -50,39 +50,38 @@ class _Lrp(Method):
         return {"epsilon": self.epsilon, "stabilizer": self.stabilizer}
 
     def first_layers(self) -> tuple[type, ...]:
-        """The kinds of layers that the rule of the first layer is for; none where it has no rule of its own."""
+        """The kinds of layers that the rule for the first layer applies to; empty without such a rule."""
         return ()
 
     def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
         """See :meth:`xaiexp.contract.kinds.Method.attribute`.
 
         Raises:
-            Unsupported: the network has a layer or runs an operation that the rules do not cover, or the study
-                explains probabilities.
+            Unsupported: the network has a layer or operation without a rule, or the study explains probabilities.
         """
         from zennit.composites import COMPOSITES
 
         from xaiexp_zennit.canonical import Canonical, MergeBatchNorms
 
         if model.output != "logit":
-            raise Unsupported("relevance starts from a score of the network, not from its softmax; output=logit")
+            raise Unsupported("LRP starts from a score of the network and has no rule for a softmax: use output=logit")
         logits, rules = model.logits(), self.rules(batch)
 
         def run(block: Block) -> Tensor:
             composite = COMPOSITES[self.composite](**rules, canonizers=[MergeBatchNorms()])
             leaf = block.rows.requires_grad_()
             with Canonical(model.module, composite, self.stabilizer, self.first_layers()) as canonical:
-                with canonical.watched():
+                with canonical.forward_pass():
                     scores = block.logits(leaf * 1)
                 canonical.check_same(scores, logits[block.owners])
                 start = scores.gather(1, batch.targets[block.owners].unsqueeze(1)).squeeze(1)
-                # The gradient of this sum with respect to the scores is the score of the target, where LRP starts.
+                # Its gradient with respect to the target's score is that score, the initial relevance of LRP.
                 return block.gradients(start * start.detach(), leaf)
 
         return model.apply(run)
 
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
-        """The network as it is, shared with all methods, and its canonical form, forward and backward."""
+        """One forward pass shared with all methods, and one forward and one backward pass of the canonical form."""
         return Cost(2, 1)
 
 
@@ -91,8 +90,8 @@ class LrpEpsilonPlus(_Lrp):
     """The z-plus rule in convolutions, the epsilon rule in fully connected layers.
 
     Args:
-        epsilon: of the epsilon rule; the larger, the more relevance is absorbed.
-        stabilizer: what keeps the denominators of the other rules from zero.
+        epsilon: parameter of the epsilon rule; larger values absorb more relevance.
+        stabilizer: added to the denominators of the other rules.
     """
 
     summary = "LRP: z-plus in convolutions, epsilon in fully connected layers"
@@ -106,8 +105,8 @@ class LrpEpsilonAlpha2Beta1(_Lrp):
     """The alpha-beta rule (2, 1) in convolutions, the epsilon rule in fully connected layers.
 
     Args:
-        epsilon: of the epsilon rule; the larger, the more relevance is absorbed.
-        stabilizer: what keeps the denominators of the other rules from zero.
+        epsilon: parameter of the epsilon rule; larger values absorb more relevance.
+        stabilizer: added to the denominators of the other rules.
     """
 
     summary = "LRP: alpha 2 beta 1 in convolutions, epsilon in fully connected layers"
@@ -118,12 +117,12 @@ class LrpEpsilonAlpha2Beta1(_Lrp):
 
 @dataclass(frozen=True)
 class _FirstConvolution(_Lrp):
-    """A rule of its own for the first convolution."""
+    """Base of the methods with a special rule for the first convolution."""
 
     modalities = ("image", "series")
 
     def first_layers(self) -> tuple[type, ...]:
-        """Convolutions: Flat in a fully connected layer would give every element the same."""
+        """Convolutions: the flat rule in a fully connected layer would give all elements the same relevance."""
         from torch.nn.modules.conv import _ConvNd
 
         return (_ConvNd,)
@@ -134,8 +133,8 @@ class LrpEpsilonPlusFlat(_FirstConvolution):
     """The flat rule in the first convolution, z-plus in the others, epsilon in fully connected layers.
 
     Args:
-        epsilon: of the epsilon rule; the larger, the more relevance is absorbed.
-        stabilizer: what keeps the denominators of the other rules from zero.
+        epsilon: parameter of the epsilon rule; larger values absorb more relevance.
+        stabilizer: added to the denominators of the other rules.
     """
 
     summary = "LRP: flat in the first convolution, z-plus in the others, epsilon in fully connected layers"
@@ -148,8 +147,8 @@ class LrpEpsilonAlpha2Beta1Flat(_FirstConvolution):
     """The flat rule in the first convolution, alpha-beta (2, 1) in the others, epsilon in fully connected layers.
 
     Args:
-        epsilon: of the epsilon rule; the larger, the more relevance is absorbed.
-        stabilizer: what keeps the denominators of the other rules from zero.
+        epsilon: parameter of the epsilon rule; larger values absorb more relevance.
+        stabilizer: added to the denominators of the other rules.
     """
 
     summary = "LRP: flat in the first convolution, alpha 2 beta 1 in the others, epsilon in fully connected layers"
@@ -161,12 +160,13 @@ class LrpEpsilonAlpha2Beta1Flat(_FirstConvolution):
 class LrpEpsilonGammaBox(_FirstConvolution):
     """The box rule in the first convolution, gamma in the others, epsilon in fully connected layers.
 
-    The box is the range of legal inputs: 0 and 1 for pictures, normalised as the model does; that of the data else.
+    The box is the range of valid inputs in model space: 0..1 before normalisation for images, else the range of the
+    data.
 
     Args:
-        epsilon: of the epsilon rule; the larger, the more relevance is absorbed.
-        stabilizer: what keeps the denominators of the other rules from zero.
-        gamma: how much more positive contributions count than negative ones.
+        epsilon: parameter of the epsilon rule; larger values absorb more relevance.
+        stabilizer: added to the denominators of the other rules.
+        gamma: additional weight of positive contributions.
     """
 
     summary = "LRP: the box rule in the first convolution, gamma in the others, epsilon in fully connected layers"
@@ -179,10 +179,10 @@ class LrpEpsilonGammaBox(_FirstConvolution):
         """The arguments of the composite.
 
         Raises:
-            Unsupported: nobody knows the range of the inputs.
+            Unsupported: the range of the inputs is unknown.
         """
         low, high = batch.background.low, batch.background.high
         if low is None or high is None:
-            raise Unsupported("the box rule needs the range of legal inputs, which is unknown here")
+            raise Unsupported("the box rule needs the range of valid inputs, which is unknown")
         low, high = (end.to(batch.inputs).expand(batch.shape).unsqueeze(0) for end in (low, high))
         return {**super().rules(batch), "gamma": self.gamma, "low": low, "high": high}

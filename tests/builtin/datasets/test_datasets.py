@@ -13,18 +13,18 @@ from scipy import stats
 from sklearn.datasets import load_breast_cancer, load_digits
 
 from xaiexp.builtin.datasets import COMPONENTS
-from xaiexp.builtin.datasets.bundled import BreastCancer, Digits
 from xaiexp.builtin.datasets.image_folder import ImageFolder
+from xaiexp.builtin.datasets.scikit_learn import BreastCancer, Digits
 from xaiexp.builtin.datasets.shapes import Shapes
 from xaiexp.builtin.datasets.text import Text
-from xaiexp.builtin.shape_images import CLASSES, draw
+from xaiexp.builtin.shape_images import CLASSES, draw_shape_image
 from xaiexp.builtin.splits import breast_cancer, digits
 from xaiexp.contract.registry import flaw
 from xaiexp.errors import MismatchError, ParameterError, ResourceError, UserError
 
 
 @pytest.mark.parametrize("component", COMPONENTS, ids=lambda c: c.name)
-def test_every_data_set_states_its_facts(component):
+def test_every_dataset_declares_its_facts(component):
     assert flaw(component) == ""
 
 
@@ -49,7 +49,7 @@ print(sorted(heavy & set(sys.modules)))
 
 
 @pytest.mark.parametrize("dataset", [Digits(), BreastCancer(), Shapes(count=12)], ids=lambda d: d.name)
-def test_what_is_read_is_what_the_outline_says(dataset):
+def test_samples_agree_with_the_outline(dataset):
     source = dataset.open()
     samples = source.read(0, source.count)
     assert len(samples) == source.count == dataset.outline().count
@@ -61,7 +61,7 @@ def test_what_is_read_is_what_the_outline_says(dataset):
     assert all(torch.equal(a.data, b.data) for a, b in zip(again, samples[3:5], strict=True))
 
 
-def test_digits_are_those_of_scikit_learn_in_0_to_1():
+def test_digits_equal_those_of_scikit_learn_scaled_to_0_to_1():
     whole = load_digits()
     for sample in Digits().open().read(0, 50):
         row = int(sample.id.removeprefix("digits/"))
@@ -69,7 +69,7 @@ def test_digits_are_those_of_scikit_learn_in_0_to_1():
         assert sample.label == whole.target[row]
 
 
-def test_breast_cancer_is_that_of_scikit_learn_in_its_own_units():
+def test_breast_cancer_equals_scikit_learn_in_physical_units():
     whole = load_breast_cancer()
     source = BreastCancer().open()
     assert source.feature_names == tuple(whole.feature_names)
@@ -80,7 +80,7 @@ def test_breast_cancer_is_that_of_scikit_learn_in_its_own_units():
 
 
 @pytest.mark.parametrize("dataset", [Digits(), BreastCancer()], ids=lambda d: d.name)
-def test_the_bundled_data_sets_have_a_part_to_train_on(dataset):
+def test_scikit_learn_datasets_have_a_training_part(dataset):
     source, training = dataset.open(), dataset.training()
     ids = [{s.id for s in part.read(0, part.count)} for part in (source, training)]
     assert not ids[0] & ids[1]
@@ -89,14 +89,14 @@ def test_the_bundled_data_sets_have_a_part_to_train_on(dataset):
 
 
 @pytest.mark.parametrize(("part", "total"), [(digits, 1797), (breast_cancer, 569)])
-def test_no_example_is_both_trained_on_and_held_out(part, total):
+def test_training_and_held_out_parts_are_disjoint(part, total):
     train, held_out = part(held_out=False), part(held_out=True)
     assert sorted([*train.rows, *held_out.rows]) == list(range(total))
     share = np.bincount(train.labels) / len(train.labels) - np.bincount(held_out.labels) / len(held_out.labels)
     assert np.abs(share).max() < 0.01  # stratified
 
 
-def test_a_subset_of_shapes_is_the_same_pictures():
+def test_the_first_shapes_do_not_depend_on_the_count():
     few, many = Shapes(count=4).open().read(2, 4), Shapes(count=100).open().read(2, 4)
     for a, b in zip(few, many, strict=True):
         assert a.id == b.id
@@ -105,37 +105,39 @@ def test_a_subset_of_shapes_is_the_same_pictures():
     assert not torch.equal(few[0].data, other[0].data)
 
 
-def test_the_figure_alone_decides_the_class():
+def test_the_form_of_the_shape_alone_determines_the_class():
     for index in range(40):
-        picture, mask, label = draw(0, index, 64, 0.0, 3, "either")
+        image, mask, label = draw_shape_image(0, index, 64, 0.0, 3, "either")
         assert label == index % len(CLASSES)
-        assert len({tuple(c) for c in picture[:, mask].T.tolist()}) == 1  # one colour, no stroke over it
-        colour = picture[:, mask][:, 0]
-        ground = np.median(picture[:, ~mask], axis=1)
+        assert len({tuple(c) for c in image[:, mask].T.tolist()}) == 1  # one colour, not covered by a stroke
+        colour = image[:, mask][:, 0]
+        ground = np.median(image[:, ~mask], axis=1)
         assert np.abs(colour - ground).max() >= 0.5
-        assert not mask[[0, -1]].any()  # all of it is in the picture
+        assert not mask[[0, -1]].any()  # the shape lies within the image
         assert not mask[:, [0, -1]].any()
 
 
-def test_the_mask_has_the_area_of_its_figure():
+def test_the_mask_has_the_area_of_its_shape():
     # Areas by hand, for a circumscribed radius r: relative, so that r drops out. A disk of radius 0.8 r, a square
     # of half side 0.707 r, a triangle of inradius 0.6 r, a cross of two bars 2 r by 0.6 r.
     expected = np.array([np.pi * 0.64, 2.0, 3 * np.sqrt(3) * 0.36, 2 * 2 * 0.6 - 0.36])
-    areas = np.array([[draw(0, i, 128, 0.0, 0, "either")[1].sum() for i in range(label, 200, 4)] for label in range(4)])
+    areas = np.array(
+        [[draw_shape_image(0, i, 128, 0.0, 0, "either")[1].sum() for i in range(label, 200, 4)] for label in range(4)]
+    )
     r = np.sqrt(areas / 128**2 / expected[:, None])
     assert r.min() > 0.19 - 0.005
     assert r.max() < 0.30 + 0.005
 
 
-def test_noise_has_the_standard_deviation_asked_for():
-    clean, _, _ = draw(0, 5, 64, 0.0, 0, "dark")
-    noisy, _, _ = draw(0, 5, 64, 0.03, 0, "dark")
-    inner = (clean > 0.15) & (clean < 0.85)  # where nothing is clipped
+def test_noise_has_the_given_standard_deviation():
+    clean, _, _ = draw_shape_image(0, 5, 64, 0.0, 0, "dark")
+    noisy, _, _ = draw_shape_image(0, 5, 64, 0.03, 0, "dark")
+    inner = (clean > 0.15) & (clean < 0.85)  # where no value is clipped
     assert (noisy - clean)[inner].std() == pytest.approx(0.03, rel=0.05)
 
 
-def test_a_dark_ground_gives_the_pictures_from_before_there_was_a_choice():
-    # Their means, pixels of the figure and one value each, written down when every ground was dark.
+def test_images_on_a_dark_ground_equal_stored_values():
+    # The mean, the area of the shape and one value of each image, stored when all backgrounds were dark.
     known = [
         (0.196723252, 76, 0.0789492205),
         (0.247532388, 100, 0.0975050107),
@@ -148,46 +150,46 @@ def test_a_dark_ground_gives_the_pictures_from_before_there_was_a_choice():
         assert sample.data[1, 16, 5].item() == pytest.approx(value, abs=1e-6)
 
 
-def test_either_ground_is_half_dark_half_light_in_every_class():
-    def pictures(ground):
+def test_either_ground_is_dark_for_half_of_the_images_of_every_class():
+    def images(ground):
         return [sample.data for sample in Shapes(count=1600, size=16, ground=ground).open().read(0, 1600)]
 
     light = []
-    for either, dark, negative in zip(*map(pictures, ("either", "dark", "light")), strict=True):
+    for either, dark, negative in zip(*map(images, ("either", "dark", "light")), strict=True):
         torch.testing.assert_close(negative, 1 - dark, rtol=0, atol=1e-7)
         light.append(torch.equal(either, negative))
         assert light[-1] or torch.equal(either, dark)
     by_turn = np.reshape(light, (400, 4))
     assert np.abs(by_turn.mean(axis=0) - 0.5).max() < 0.08  # three standard deviations
-    # Nor does the picture before tell: so many runs are expected of fair coins, with a deviation of 20.
+    # Consecutive images are independent: the number of runs is that expected of fair coins, standard deviation 20.
     assert abs(np.count_nonzero(np.diff(light)) - 799.5) < 60
 
 
 @pytest.mark.parametrize(("ground", "chance"), [("dark", 0.98), ("light", 0.02), ("either", 0.5)])
-def test_brightness_gives_the_figure_away_on_one_ground_only(ground, chance):
-    # The chance that a pixel of the figure is brighter than one beside it, by Mann and Whitney's statistic.
-    found = []
+def test_brightness_locates_the_shape_only_if_all_grounds_are_equal(ground, chance):
+    # The probability that a pixel of the shape is brighter than one outside, by the Mann-Whitney statistic.
+    result = []
     for sample in Shapes(count=400, noise=0.0, ground=ground).open().read(0, 400):
         bright, inside = sample.data.mean(0).numpy(), sample.mask.numpy()
         n, m = inside.sum(), (~inside).sum()
-        found.append((stats.rankdata(bright)[inside.ravel()].sum() - n * (n + 1) / 2) / (n * m))
-    assert np.mean(found) == pytest.approx(chance, abs=0.05)
+        result.append((stats.rankdata(bright)[inside.ravel()].sum() - n * (n + 1) / 2) / (n * m))
+    assert np.mean(result) == pytest.approx(chance, abs=0.05)
 
 
 @pytest.mark.parametrize("values", [{"count": 0}, {"size": 8}, {"noise": 1.5}, {"ground": "grey"}, {"seed": -1}])
-def test_illegal_parameters_of_shapes_are_refused(values):
+def test_invalid_parameters_of_shapes_raise(values):
     with pytest.raises(ParameterError, match=rf"^dataset\.shapes\.{next(iter(values))}: must be"):
         Shapes(**values)
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """Three pictures, one of them turned by EXIF, one in grey with a palette mask."""
+    """Three images: one rotated by EXIF, one in greyscale with a palette mask."""
     (tmp_path / "masks").mkdir()
     random = np.random.default_rng(0)
     Image.fromarray(random.integers(0, 255, (6, 9, 3), dtype=np.uint8)).save(tmp_path / "a.png")
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by 90 degrees
+    exif[0x0112] = 6  # to be rotated by 90 degrees
     Image.fromarray(random.integers(0, 255, (6, 9, 3), dtype=np.uint8)).save(tmp_path / "b.png", exif=exif)
     Image.fromarray(random.integers(0, 255, (6, 9), dtype=np.uint8)).save(tmp_path / "c.png")
     mask = np.zeros((6, 9), dtype=np.uint8)
@@ -200,7 +202,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_pictures_labels_names_and_masks_are_read(folder):
+def test_images_labels_names_and_masks_are_read(folder):
     source = ImageFolder(str(folder)).open()
     a, b, c = source.read(0, 3)
     assert (a.id, a.label, a.name, a.mask) == ("a.png", 3, "kite, red", None)
@@ -216,7 +218,7 @@ def test_pictures_labels_names_and_masks_are_read(folder):
     assert ImageFolder(str(folder)).outline().count == 3
 
 
-def test_masks_are_found_beside_the_labels_too(folder, tmp_path):
+def test_masks_may_be_relative_to_the_folder_of_the_csv_file(folder, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "labels.csv").write_text((folder / "labels.csv").read_text())
@@ -225,7 +227,7 @@ def test_masks_are_found_beside_the_labels_too(folder, tmp_path):
     assert samples[2].mask.sum() == 9
 
 
-def test_names_of_classes_may_stand_for_labels(folder):
+def test_class_names_may_be_used_as_labels(folder):
     (folder / "labels.csv").write_text("file,label\na.png,cat\nb.png,1\n")
     source = ImageFolder(str(folder), classes=("cat", "dog")).open()
     assert [s.label for s in source.read(0, 2)] == [0, 1]
@@ -233,7 +235,7 @@ def test_names_of_classes_may_stand_for_labels(folder):
 
 
 def corrupt(folder):
-    (folder / "b.png").write_bytes(b"not a picture")
+    (folder / "b.png").write_bytes(b"not an image")
 
 
 def truncate(folder):
@@ -251,27 +253,27 @@ def rewrite(text):
 @pytest.mark.parametrize(
     ("damage", "values", "kind", "message"),
     [
-        (corrupt, {}, ResourceError, r"dataset\.root: .*b\.png is not a picture, or is damaged"),
-        (truncate, {}, ResourceError, r"dataset\.root: .*b\.png cannot be read as a picture: "),
+        (corrupt, {}, ResourceError, r"dataset\.root: .*b\.png is not an image, or is damaged"),
+        (truncate, {}, ResourceError, r"dataset\.root: .*b\.png cannot be read as an image: "),
         (lambda f: (f / "b.png").unlink(), {}, ResourceError, r"dataset\.root: .*labels\.csv, line 3: no such file"),
         (lambda f: (f / "masks/c.png").unlink(), {}, ResourceError, r"labels\.csv, line 4: no such file .*masks"),
         (
             lambda f: Image.new("L", (5, 5)).save(f / "masks/c.png"),
             {},
             ResourceError,
-            r"dataset\.mask_column: .*c\.png is 5 x 5 pixels, its picture c\.png is 9 x 6",
+            r"dataset\.mask_column: .*c\.png is 5 x 5 pixels, its image c\.png is 9 x 6",
         ),
         (
             lambda f: (f / "labels.csv").unlink(),
             {},
             ResourceError,
-            r"dataset\.labels: .*neither a file labels\.csv nor its",
+            r"dataset\.labels: .*neither a file labels\.csv nor images",
         ),
         (lambda f: None, {"labels": "gone.csv"}, ResourceError, r"dataset\.labels: no such file .*gone\.csv"),
         (rewrite(""), {}, ResourceError, r"dataset\.labels: .*labels\.csv has no rows"),
         (rewrite("file,label\n"), {}, ResourceError, r"dataset\.labels: .*labels\.csv has a header but no rows"),
-        (rewrite("file,label\na.png\n"), {}, ResourceError, r"line 2: 1 cells where the header has 2"),
-        (rewrite("file,label\na.png,1\na.png,1\n"), {}, ResourceError, r"line 3: listed before, on line 2"),
+        (rewrite("file,label\na.png\n"), {}, ResourceError, r"line 2: 1 cells, but the header has 2"),
+        (rewrite("file,label\na.png,1\na.png,1\n"), {}, ResourceError, r"line 3: already listed on line 2"),
         (
             rewrite("files,label\na.png,1\n"),
             {},
@@ -291,9 +293,9 @@ def rewrite(text):
             rewrite("file,label\na.png,cot\n"),
             {"classes": ("cat", "dog")},
             MismatchError,
-            r"line 2: the label is none of the 2 classes \(got 'cot'\)\n  nearest: cat",
+            r"line 2: the label is not one of the 2 classes \(got 'cot'\)\n  nearest: cat",
         ),
-        (rewrite("file,label\na.png,2\n"), {"classes": ("cat", "dog")}, MismatchError, r"none of the 2 classes"),
+        (rewrite("file,label\na.png,2\n"), {"classes": ("cat", "dog")}, MismatchError, r"not one of the 2 classes"),
         (
             lambda f: (f / "labels.csv").write_bytes(b"file,label\n\xff\xfe,1\n"),
             {},
@@ -302,40 +304,40 @@ def rewrite(text):
         ),
     ],
 )
-def test_what_is_wrong_with_a_folder_of_pictures_is_named(folder, damage, values, kind, message):
+def test_invalid_image_folders_raise_with_the_reason(folder, damage, values, kind, message):
     damage(folder)
     with pytest.raises(kind, match=message):
         ImageFolder(str(folder), **values).open().read(0, 3)
 
 
-def test_boxes_are_the_mask_where_there_is_none(folder):
+def test_boxes_give_the_mask_of_images_without_a_mask(folder):
     lines = ["file,label,mask,boxes", 'a.png,0,,"[[1, 2, 4, 5]]"', 'b.png,0,,"[[0.5, 0, 2, 1], [3, 7.5, 60, 80]]"']
     lines += ['c.png,0,masks/c.png,"[[0, 0, 9, 6]]"']
     (folder / "labels.csv").write_text("\n".join(lines))
     a, b, c = ImageFolder(str(folder), box_column="boxes").open().read(0, 3)
-    # Rows are the second number; pixels that are partly inside are in, what is beyond the picture is not.
+    # The second number is the row; pixels partly inside a box belong to it, parts beyond the image are cut off.
     assert a.mask.shape == (6, 9)
-    assert [tuple(place) for place in a.mask.nonzero().tolist()] == [(y, x) for y in (2, 3, 4) for x in (1, 2, 3)]
+    assert [tuple(position) for position in a.mask.nonzero().tolist()] == [(y, x) for y in (2, 3, 4) for x in (1, 2, 3)]
     assert b.mask.shape == (9, 6)
     places = [(0, 0), (0, 1), *((y, x) for y in (7, 8) for x in (3, 4, 5))]
-    assert [tuple(place) for place in b.mask.nonzero().tolist()] == places
+    assert [tuple(position) for position in b.mask.nonzero().tolist()] == places
     assert c.mask.sum() == 9  # the mask, not the box
-    assert ImageFolder(str(folder)).open().read(0, 1)[0].mask is None  # no column of the default name
+    assert ImageFolder(str(folder)).open().read(0, 1)[0].mask is None  # there is no column of the default name
 
 
 @pytest.mark.parametrize(
     ("cell", "message"),
     [
-        ('"[[1, 2, 3]]"', r"dataset\.box_column: .*labels\.csv, line 2: \[1, 2, 3\] is no box of four numbers"),
-        ('"[1, 2, 3, 4]"', "1 is no box of four numbers"),
+        ('"[[1, 2, 3]]"', r"dataset\.box_column: .*labels\.csv, line 2: \[1, 2, 3\] is not a box of four numbers"),
+        ('"[1, 2, 3, 4]"', "1 is not a box of four numbers"),
         ('"[[3, 2, 1, 4]]"', r"the box \[3, 2, 1, 4\] is empty"),
-        ('"[[1, 2, 3, NaN]]"', "is no box of four numbers"),
+        ('"[[1, 2, 3, NaN]]"', "is not a box of four numbers"),
         ('"[[1, 2"', "line 2: Expecting"),
         ("7", "line 2: 'int' object is not iterable"),
-        ('"[[9, 0, 12, 4]]"', r"line 2: the box lies outside the picture of 9 x 6 \(got \[9\.0, 0\.0, 12\.0, 4\.0\]\)"),
+        ('"[[9, 0, 12, 4]]"', r"line 2: the box lies outside the image of 9 x 6 \(got \[9\.0, 0\.0, 12\.0, 4\.0\]\)"),
     ],
 )
-def test_what_is_wrong_with_a_box_is_named(folder, cell, message):
+def test_invalid_boxes_raise_with_the_reason(folder, cell, message):
     (folder / "labels.csv").write_text(f"file,label,boxes_xyxy\na.png,0,{cell}\n")
     with pytest.raises(MismatchError, match=message):
         ImageFolder(str(folder)).open().read(0, 1)
@@ -343,18 +345,18 @@ def test_what_is_wrong_with_a_box_is_named(folder, cell, message):
 
 @pytest.fixture
 def classes(folder):
-    """The same pictures in a folder for each class, without a list."""
+    """The same images in one folder per class, without a CSV file."""
     (folder / "labels.csv").unlink()
     (folder / "masks" / "c.png").unlink()
     (folder / "masks").rename(folder / "dog")
     (folder / "cat").mkdir()
-    for name, place in (("a", "dog"), ("b", "cat"), ("c", "dog")):
-        (folder / f"{name}.png").rename(folder / place / f"{name}.png")
-    (folder / "cat" / "notes.txt").write_text("not a picture")
+    for name, class_name in (("a", "dog"), ("b", "cat"), ("c", "dog")):
+        (folder / f"{name}.png").rename(folder / class_name / f"{name}.png")
+    (folder / "cat" / "notes.txt").write_text("not an image")
     return folder
 
 
-def test_a_folder_for_each_class_needs_no_list(classes):
+def test_one_folder_per_class_needs_no_csv_file(classes):
     source = ImageFolder(str(classes)).open()
     samples = source.read(0, 9)
     assert source.class_names == ("cat", "dog")
@@ -363,37 +365,35 @@ def test_a_folder_for_each_class_needs_no_list(classes):
         ("dog/a.png", 1, None),
         ("dog/c.png", 1, None),
     ]
-    assert samples[0].data.size == (6, 9)  # turned
+    assert samples[0].data.size == (6, 9)  # rotated
     assert ImageFolder(str(classes)).outline().count == source.count == 3
     other = ImageFolder(str(classes), classes=("fish", "dog", "cat")).open()
     assert [s.label for s in other.read(0, 3)] == [2, 1, 1]
 
 
-def test_what_is_wrong_with_folders_of_classes_is_named(classes, tmp_path):
-    with pytest.raises(MismatchError, match=r"dataset\.classes: .*dog is none of the 2 classes .*\n  nearest: dogs"):
+def test_invalid_class_folders_raise_with_the_reason(classes, tmp_path):
+    with pytest.raises(MismatchError, match=r"dataset\.classes: .*dog is not one of the 2 classes .*\n  nearest: dogs"):
         ImageFolder(str(classes), classes=("cat", "dogs")).open()
     (classes / "cat" / "b.png").write_bytes(b"damaged")
-    with pytest.raises(ResourceError, match=r"cat/b\.png is not a picture, or is damaged"):
+    with pytest.raises(ResourceError, match=r"cat/b\.png is not an image, or is damaged"):
         ImageFolder(str(classes)).open()
     (tmp_path / "empty").mkdir()
-    with pytest.raises(
-        ResourceError, match=r"dataset\.labels: .*empty has neither a file labels\.csv nor its pictures"
-    ):
+    with pytest.raises(ResourceError, match=r"dataset\.labels: .*empty contains neither a file labels\.csv nor images"):
         ImageFolder(str(tmp_path / "empty")).outline()
 
 
-def test_damage_is_found_on_opening_not_on_reading(folder):
+def test_a_damaged_image_raises_when_the_dataset_is_opened(folder):
     corrupt(folder)
     with pytest.raises(ResourceError):
         ImageFolder(str(folder)).open()
 
 
-def test_a_missing_folder_is_named(tmp_path):
+def test_a_missing_folder_raises(tmp_path):
     with pytest.raises(ResourceError, match=r"dataset\.root: no such folder \(got '.*nowhere'\)"):
         ImageFolder(str(tmp_path / "nowhere")).outline()
 
 
-def test_tab_separated_texts_keep_their_quotes(tmp_path):
+def test_tab_separated_texts_keep_quotation_marks(tmp_path):
     (tmp_path / "t.tsv").write_text('label\tsentence\n1\tan "odd" one\n0\t"unclosed\n1\tcaf\u00e9\n')
     samples = Text(str(tmp_path / "t.tsv")).open().read(0, 3)
     assert [(s.id, s.data, s.label) for s in samples] == [
@@ -415,7 +415,7 @@ def test_texts_need_no_labels_and_any_delimiter(tmp_path):
     dataset = Text(str(tmp_path / "t.txt"), text_column="body", label_column=None, delimiter="semicolon")
     assert [s.label for s in dataset.open().read(0, 2)] == [None, None]
     assert dataset.outline().count == 2
-    assert dataset.outline().shape == (6,)  # 3 words in the mean, 1.3 pieces each, 2 special tokens
+    assert dataset.outline().shape == (6,)  # 3 words on average, 1.3 tokens each, 2 special tokens
 
 
 @pytest.mark.parametrize(
@@ -429,21 +429,21 @@ def test_texts_need_no_labels_and_any_delimiter(tmp_path):
         ),
         ("label\tsentence\nyes\ta\n", {}, r"dataset\.label_column: .*t\.tsv, line 2: a label must be"),
         ("sentence\na\n", {}, r"dataset\.label_column: .*no such column \(got 'label'\)"),
-        ("label\tsentence\n1\ta\tb\n", {}, r"line 2: 3 cells where the header has 2"),
+        ("label\tsentence\n1\ta\tb\n", {}, r"line 2: 3 cells, but the header has 2"),
     ],
 )
-def test_what_is_wrong_with_a_file_of_texts_is_named(tmp_path, text, values, message):
+def test_invalid_text_files_raise_with_the_reason(tmp_path, text, values, message):
     (tmp_path / "t.tsv").write_text(text)
     with pytest.raises(UserError, match=message):
         Text(str(tmp_path / "t.tsv"), **values).open()
 
 
-def test_a_missing_file_of_texts_is_named(tmp_path):
+def test_a_missing_text_file_raises(tmp_path):
     with pytest.raises(ResourceError, match=r"dataset\.path: no such file \(got '.*gone\.tsv'\)"):
         Text(str(tmp_path / "gone.tsv")).outline()
 
 
-def test_the_kit_s_photos_and_sentences(kit):
+def test_photos_and_sentences_of_the_kit(kit):
     photos = ImageFolder(str(kit / "photos"), box_column=None).open()
     assert photos.count == 57
     masked = [s for s in photos.read(0, 57) if s.mask is not None]

@@ -1,4 +1,4 @@
-"""Data sets of other libraries: `datasets` (a stand-in, and the real one where it is installed) and torchvision."""
+"""Datasets of other libraries: `datasets` (a substitute, and the installed library if any) and torchvision."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 import torchvision
 from PIL import Image
 
-from xaiexp.builtin.datasets.hub import HfDataset
-from xaiexp.builtin.datasets.torchvision_sets import TorchvisionDataset
+from xaiexp.builtin.datasets.hugging_face import HfDataset
+from xaiexp.builtin.datasets.torchvision_datasets import TorchvisionDataset
 from xaiexp.errors import MismatchError, ParameterError, ResourceError
 
 TEXTS = [{"text": f"text {i} of some", "label": (1, 0, -1)[i % 3], "key": f"k{i}", "body": None} for i in range(6)]
@@ -34,13 +34,13 @@ def texts(library, tmp_path):
 
 
 @pytest.fixture
-def pictures(library, tmp_path):
+def images(library, tmp_path):
     random = np.random.default_rng(0)
     rows = []
     for i, (shape, label) in enumerate([((6, 8, 3), "cat"), ((6, 8), "dog"), ((6, 8, 4), "cat")]):
         Image.fromarray(random.integers(0, 255, shape, dtype=np.uint8)).save(tmp_path / f"{i}.png")
         rows.append({"img": str(tmp_path / f"{i}.png"), "kind": label})
-    return hub_folder.save(tmp_path / "pictures", {"all": rows}, {"img": None, "kind": None})
+    return hub_folder.save(tmp_path / "images", {"all": rows}, {"img": None, "kind": None})
 
 
 def test_texts_labels_and_ids_are_read(texts, library):
@@ -50,17 +50,17 @@ def test_texts_labels_and_ids_are_read(texts, library):
     assert source.class_names == ("neg", "pos")
     assert [(s.id, s.data, s.label) for s in source.read(1, 4)] == [
         ("test/k1", "text 1 of some", 0),
-        ("test/k2", "text 2 of some", None),  # -1 is a label that is kept secret
+        ("test/k2", "text 2 of some", None),  # -1 denotes an unpublished label
         ("test/k3", "text 3 of some", 1),
     ]
-    assert (dataset.outline().count, dataset.outline().shape) == (6, (7,))  # 4 words of 1.3 pieces, 2 special tokens
+    assert (dataset.outline().count, dataset.outline().shape) == (6, (7,))  # 4 words of 1.3 tokens, 2 special tokens
     assert HfDataset(texts, split="train").open().count == 2
     assert HfDataset(texts, label_column=None).open().read(0, 1)[0].label is None
     assert not library.are_progress_bars_disabled()
 
 
-def test_pictures_are_grey_or_rgb(pictures, tmp_path):
-    dataset = HfDataset(pictures, image_column="img", label_column="kind")
+def test_images_are_greyscale_or_rgb(images, tmp_path):
+    dataset = HfDataset(images, image_column="img", label_column="kind")
     assert dataset.modality == "image"
     samples = dataset.open().read(0, 3)
     assert [s.data.mode for s in samples] == ["RGB", "L", "RGB"]
@@ -76,51 +76,51 @@ def test_pictures_are_grey_or_rgb(pictures, tmp_path):
     [
         ({"split": "tset"}, MismatchError, r"dataset\.split: .*no such split \(got 'tset'\)\n  nearest: test"),
         ({"text_column": "txt"}, MismatchError, r"dataset\.text_column: .*\(got 'txt'\)\n  nearest: text   columns: t"),
-        ({"label_column": "y"}, MismatchError, r"dataset\.label_column: the data set has no such column"),
-        ({"id_column": "y"}, MismatchError, r"dataset\.id_column: the data set has no such column"),
+        ({"label_column": "y"}, MismatchError, r"dataset\.label_column: the dataset has no such column"),
+        ({"id_column": "y"}, MismatchError, r"dataset\.id_column: the dataset has no such column"),
         ({"id_column": "label"}, MismatchError, r"dataset\.id_column: rows 0 and 3 have the same id \(got '1'\)"),
-        ({"image_column": "text"}, MismatchError, r"dataset\.image_column: row 0 of column 'text' is no image"),
-        ({"text_column": "body"}, MismatchError, r"dataset\.text_column: row 0 of column 'body' is no text"),
+        ({"image_column": "text"}, MismatchError, r"dataset\.image_column: row 0 of column 'text' is not an image"),
+        ({"text_column": "body"}, MismatchError, r"dataset\.text_column: row 0 of column 'body' is not a text"),
         ({"text_column": None}, ParameterError, r"dataset\.text_column: either this or image_column must be given"),
         ({"classes": ("a",)}, MismatchError, r"dataset\.classes: .* has 2 classes \(got \['a'\]\)"),
         (
             {"label_column": "key", "classes": ("a", "b")},
             MismatchError,
-            r"split test, row 0: the label is none of the 2 classes \(got 'k0'\)",
+            r"split test, row 0: the label is not one of the 2 classes \(got 'k0'\)",
         ),
     ],
 )
-def test_what_is_wrong_with_such_a_data_set_is_named(texts, values, kind, message):
+def test_invalid_hugging_face_datasets_raise_with_the_reason(texts, values, kind, message):
     with pytest.raises(kind, match=message):
         HfDataset(texts, **values).open().read(0, 1)
 
 
-def test_an_empty_split_is_named(library, tmp_path):
+def test_an_empty_split_raises(library, tmp_path):
     path = hub_folder.save(tmp_path / "empty", {"test": [], "train": []}, FEATURES)
     with pytest.raises(ResourceError, match=r"dataset\.path: split 'test' of .*empty has no rows"):
         HfDataset(path).outline()
 
 
-def test_a_hub_out_of_reach_is_named_in_one_line(library):
-    with pytest.raises(ResourceError) as told:
+def test_an_unreachable_hub_raises_with_one_line(library):
+    with pytest.raises(ResourceError) as raised:
         HfDataset("someone/something").open()
-    assert str(told.value).splitlines()[0] == (
+    assert str(raised.value).splitlines()[0] == (
         "dataset.path: cannot be loaded: Couldn't reach 'someone/something' on the Hub (OfflineModeIsEnabled) "
         "(got 'someone/something')"
     )
-    assert len(str(told.value).splitlines()) == 2
+    assert len(str(raised.value).splitlines()) == 2
 
 
-def test_a_library_that_is_missing_or_runs_scripts_is_named(monkeypatch):
+def test_a_missing_or_outdated_library_raises(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(ResourceError, match=r"needs the library datasets, which is not installed\n.*datasets>=4"):
         HfDataset("x").outline()
     monkeypatch.setitem(sys.modules, "datasets", hub_folder.stand_in("3.6.0"))
-    with pytest.raises(ResourceError, match=r"may run code that a data set brings \(got '3\.6\.0'\)"):
+    with pytest.raises(ResourceError, match=r"may run code of a dataset \(got '3\.6\.0'\)"):
         HfDataset("x").outline()
 
 
-def test_the_real_library(tmp_path, monkeypatch):
+def test_samples_are_read_with_the_installed_library(tmp_path, monkeypatch):
     datasets = pytest.importorskip("datasets", reason="the optional library datasets is not installed")
     features = datasets.Features(
         text=datasets.Value("string"), label=datasets.ClassLabel(names=["neg", "pos"]), key=datasets.Value("string")
@@ -134,24 +134,24 @@ def test_the_real_library(tmp_path, monkeypatch):
         ("test/k1", "text 1 of some", 0),
         ("test/k2", "text 2 of some", None),
     ]
-    picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (6, 8), dtype=np.uint8))
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (6, 8), dtype=np.uint8))
     images = datasets.Dataset.from_dict(
-        {"image": [picture], "label": ["cat"]},
+        {"image": [image], "label": ["cat"]},
         features=datasets.Features(image=datasets.Image(), label=datasets.Value("string")),
     )
     images.save_to_disk(str(tmp_path / "images"))
     (sample,) = HfDataset(str(tmp_path / "images"), image_column="image").open().read(0, 1)
-    np.testing.assert_array_equal(np.asarray(sample.data), np.asarray(picture))
+    np.testing.assert_array_equal(np.asarray(sample.data), np.asarray(image))
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     with pytest.raises(ResourceError, match=r"dataset\.path: cannot be loaded"):
         HfDataset("someone/something").open()
 
 
-def idx(folder, part, pictures, labels):
-    """The files of MNIST, by the format of LeCun et al.: a magic number, the sizes, the bytes."""
+def idx(folder, part, images, labels):
+    """The files of MNIST in the format of LeCun et al.: a magic number, the sizes, the bytes."""
     folder.mkdir(parents=True, exist_ok=True)
-    header = np.array([2051, *pictures.shape], dtype=">i4").tobytes()
-    (folder / f"{part}-images-idx3-ubyte").write_bytes(header + pictures.tobytes())
+    header = np.array([2051, *images.shape], dtype=">i4").tobytes()
+    (folder / f"{part}-images-idx3-ubyte").write_bytes(header + images.tobytes())
     header = np.array([2049, len(labels)], dtype=">i4").tobytes()
     (folder / f"{part}-labels-idx1-ubyte").write_bytes(header + bytes(labels))
 
@@ -160,39 +160,39 @@ def idx(folder, part, pictures, labels):
 def mnist(tmp_path):
     random = np.random.default_rng(0)
     sets = {"t10k": (5, [3, 1, 4, 1, 5]), "train": (7, [0, 1, 2, 3, 4, 5, 6])}
-    pictures = {}
+    images = {}
     for part, (count, labels) in sets.items():
-        pictures[part] = random.integers(0, 255, (count, 28, 28), dtype=np.uint8)
-        idx(tmp_path / "MNIST" / "raw", part, pictures[part], labels)
-    return tmp_path, pictures
+        images[part] = random.integers(0, 255, (count, 28, 28), dtype=np.uint8)
+        idx(tmp_path / "MNIST" / "raw", part, images[part], labels)
+    return tmp_path, images
 
 
 def test_mnist_is_read_from_its_files(mnist):
-    root, pictures = mnist
+    root, images = mnist
     dataset = TorchvisionDataset("MNIST", str(root))
     source, training = dataset.open(), dataset.training()
     samples = source.read(0, 9)
     assert [s.label for s in samples] == [3, 1, 4, 1, 5]
     assert [s.id for s in samples[:2]] == ["test/0", "test/1"]
-    for sample, picture in zip(samples, pictures["t10k"], strict=True):
-        np.testing.assert_array_equal(np.asarray(sample.data), picture)
+    for sample, image in zip(samples, images["t10k"], strict=True):
+        np.testing.assert_array_equal(np.asarray(sample.data), image)
     assert source.class_names[3] == "3 - three"
     assert dataset.outline().count == 5
     assert dataset.outline().shape == (1, 28, 28)
     assert training.count == 7
-    np.testing.assert_array_equal(np.asarray(training.read(6, 7)[0].data), pictures["train"][6])
+    np.testing.assert_array_equal(np.asarray(training.read(6, 7)[0].data), images["train"][6])
     assert not {s.id for s in samples} & {s.id for s in training.read(0, 7)}
     assert TorchvisionDataset("MNIST", str(root), split="train").training() is None
     assert TorchvisionDataset("MNIST", str(root), split="train").outline().count == 7
 
 
-def test_what_is_wrong_with_mnist_is_named(mnist):
-    root, pictures = mnist
-    with pytest.raises(ResourceError, match=r"dataset\.root: FashionMNIST is not there .*\n  dataset\.download=true"):
+def test_invalid_mnist_files_raise_with_the_reason(mnist):
+    root, images = mnist
+    with pytest.raises(ResourceError, match=r"dataset\.root: FashionMNIST is missing .*\n  dataset\.download=true"):
         TorchvisionDataset("FashionMNIST", str(root)).outline()
     raw = root / "MNIST" / "raw"
-    idx(raw, "t10k", pictures["t10k"], [1, 2])
-    with pytest.raises(ResourceError, match="MNIST is damaged: 5 pictures and 2 labels"):
+    idx(raw, "t10k", images["t10k"], [1, 2])
+    with pytest.raises(ResourceError, match="MNIST is damaged: 5 images and 2 labels"):
         TorchvisionDataset("MNIST", str(root)).open()
     (raw / "t10k-images-idx3-ubyte").write_bytes(b"\x00" * 9)
     with pytest.raises(ResourceError, match=r"dataset\.root: is damaged \(got '.*t10k-images-idx3-ubyte'\)"):
@@ -206,7 +206,7 @@ def test_what_is_wrong_with_mnist_is_named(mnist):
         TorchvisionDataset("MNST", str(root))
 
 
-def test_a_download_that_fails_is_named(tmp_path, monkeypatch):
+def test_a_failed_download_raises(tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
         raise RuntimeError("Error downloading train-images-idx3-ubyte.gz\nin many lines")
 
@@ -218,18 +218,18 @@ def test_a_download_that_fails_is_named(tmp_path, monkeypatch):
 
 
 class Trap:
-    """What a pickle runs when it is read."""
+    """An object whose unpickling creates a file."""
 
-    def __init__(self, place):
-        self.place = place
+    def __init__(self, path):
+        self.path = path
 
     def __reduce__(self):
-        return (open, (str(self.place), "w"))
+        return (open, (str(self.path), "w"))
 
 
 @pytest.fixture
 def cifar(tmp_path, monkeypatch):
-    """CIFAR10 of few pictures, whose sums the test publishes in place of the real ones."""
+    """CIFAR10 with few images; its MD5 sums replace the published ones."""
     folder = tmp_path / "cifar-10-batches-py"
     folder.mkdir()
     random = np.random.default_rng(0)
@@ -253,7 +253,7 @@ def cifar(tmp_path, monkeypatch):
     return tmp_path, pixels
 
 
-def test_cifar_is_read_from_published_files(cifar):
+def test_cifar_is_read_from_files_with_published_md5_sums(cifar):
     root, pixels = cifar
     dataset = TorchvisionDataset("CIFAR10", str(root))
     samples = dataset.open().read(0, 3)
@@ -266,7 +266,7 @@ def test_cifar_is_read_from_published_files(cifar):
 
 
 @pytest.mark.parametrize("name", ["test_batch", "data_batch_3", "batches.meta"])
-def test_a_pickle_that_is_not_the_published_one_is_not_opened(cifar, name):
+def test_a_pickle_with_another_md5_sum_is_not_loaded(cifar, name):
     root, _ = cifar
     trap = root / "sprung"
     file = root / "cifar-10-batches-py" / name
@@ -275,26 +275,26 @@ def test_a_pickle_that_is_not_the_published_one_is_not_opened(cifar, name):
         TorchvisionDataset("CIFAR10", str(root)).open()
     assert not trap.exists()
     pickle.loads(file.read_bytes()).close()
-    assert trap.exists()  # the trap works
+    assert trap.exists()  # unpickling does create the file
     file.unlink()
     with pytest.raises(ResourceError, match=rf"CIFAR10 lacks a file \(got '.*{name}'\)"):
         TorchvisionDataset("CIFAR10", str(root)).open()
 
 
-def test_a_pickle_is_not_opened_after_a_failed_download_either(cifar, monkeypatch):
+def test_a_pickle_is_not_loaded_after_a_failed_download(cifar, monkeypatch):
     root, _ = cifar
     trap = root / "sprung"
     (root / "cifar-10-batches-py" / "test_batch").write_bytes(pickle.dumps(Trap(trap)))
-    monkeypatch.setattr(torchvision.datasets.CIFAR10, "download", lambda self: None)  # as if nothing came
+    monkeypatch.setattr(torchvision.datasets.CIFAR10, "download", lambda self: None)  # a download without effect
     with pytest.raises(ResourceError, match="CIFAR10 cannot be downloaded or read: Dataset not found or corrupted"):
         TorchvisionDataset("CIFAR10", str(root), download=True).open()
     assert not trap.exists()
 
 
-def test_outlines_need_no_torch(mnist, cifar):
+def test_outlines_do_not_import_torch(mnist, cifar):
     code = """
 import sys
-from xaiexp.builtin.datasets.torchvision_sets import TorchvisionDataset
+from xaiexp.builtin.datasets.torchvision_datasets import TorchvisionDataset
 for which in ("MNIST", "CIFAR10"):
     print(TorchvisionDataset(which, sys.argv[1]).outline().count)
 print(sorted({"torch", "torchvision", "numpy", "PIL"} & set(sys.modules)))

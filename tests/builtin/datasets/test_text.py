@@ -1,4 +1,4 @@
-"""Texts in JSON, and the tokens and characters that people marked."""
+"""The dataset text: texts in JSON, with annotated tokens and characters."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from xaiexp.builtin.datasets.text import Text, marked
+from xaiexp.builtin.datasets.text import Text, annotated_spans
 from xaiexp.errors import UserError
 
 REVIEWS = [
@@ -24,12 +24,12 @@ def written(tmp_path, items, name):
 
 
 def words_under(sample):
-    """The words that the spans cover, found in the text by characters alone."""
+    """The words that the spans cover, from characters only."""
     return [sample.data[start:stop] for start, stop in sample.mask]
 
 
 @pytest.mark.parametrize("name", ["r.json", "r.jsonl", "r.ndjson"])
-def test_marked_tokens_become_spans_of_characters(tmp_path, name):
+def test_annotated_tokens_become_spans_of_characters(tmp_path, name):
     path = written(tmp_path, REVIEWS, name)
     source = Text(path, tokens_column="words", mask_column="why", id_column="id").open()
     a, b, c, d = source.read(0, 4)
@@ -41,13 +41,13 @@ def test_marked_tokens_become_spans_of_characters(tmp_path, name):
     assert Text(path, tokens_column="words").outline().count == 4
 
 
-def test_without_tokens_marks_are_of_characters(tmp_path):
+def test_without_tokens_annotations_refer_to_characters(tmp_path):
     items = [{"sentence": "a good film", "label": 1, "m": [[2, 6]]}]
     (sample,) = Text(written(tmp_path, items, "t.json"), mask_column="m").open().read(0, 1)
     assert words_under(sample) == ["good"]
 
 
-def test_a_table_may_hold_lists_in_json(tmp_path):
+def test_cells_of_a_table_may_contain_json_lists(tmp_path):
     path = tmp_path / "t.tsv"
     path.write_text('label\twords\tm\n1\t["a", "b c"]\t[0, 1]\n')
     (sample,) = Text(str(path), tokens_column="words", mask_column="m").open().read(0, 1)
@@ -55,7 +55,7 @@ def test_a_table_may_hold_lists_in_json(tmp_path):
     assert words_under(sample) == ["b c"]
 
 
-def test_spans_and_masks_say_the_same(tmp_path):
+def test_ranges_and_binary_annotations_are_equivalent(tmp_path):
     tokens = [f"w{i}" for i in range(9)]
     both = [
         {"words": tokens, "m": [0, 1, 1, 0, 0, 1, 1, 1, 0]},
@@ -66,7 +66,7 @@ def test_spans_and_masks_say_the_same(tmp_path):
     assert a.mask == b.mask == ((3, 8), (15, 23))
 
 
-def test_labels_of_json_may_be_names(tmp_path):
+def test_labels_in_json_may_be_class_names(tmp_path):
     items = [{"sentence": "a", "label": "POS"}, {"sentence": "b", "label": 0}]
     source = Text(written(tmp_path, items, "t.jsonl"), classes=("NEG", "POS")).open()
     assert [s.label for s in source.read(0, 2)] == [1, 0]
@@ -81,43 +81,43 @@ def test_labels_of_json_may_be_names(tmp_path):
         (
             {"words": "a b"},
             {},
-            r"dataset\.tokens_column: .*t\.json, item 1: must be a list of texts in JSON \(got 'a b'",
+            r"dataset\.tokens_column: .*t\.json, item 1: must be a JSON list of strings \(got 'a b'",
         ),
-        ({"words": []}, {}, r"item 1: must be a list of texts"),
-        ({"words": ["a", 3]}, {}, r"item 1: must be a list of texts"),
+        ({"words": []}, {}, r"item 1: must be a JSON list of strings"),
+        ({"words": ["a", 3]}, {}, r"item 1: must be a JSON list of strings"),
         ({"why": [0, 1, 1]}, {}, r"dataset\.mask_column: .*item 1: must be a 0 or 1 for each of 2 tokens"),
         ({"why": [0, 2]}, {}, r"item 1: must be a 0 or 1 for each of 2 tokens"),
-        ({"why": [[0, 3]]}, {}, r"item 1: \[0, 3\] is no \[start, stop\] within 2 tokens"),
-        ({"why": [[1, 1]]}, {}, r"item 1: \[1, 1\] is no \[start, stop\]"),
-        ({"why": [[-1, 1]]}, {}, r"item 1: \[-1, 1\] is no \[start, stop\]"),
+        ({"why": [[0, 3]]}, {}, r"item 1: \[0, 3\] is not a \[start, stop\] within 2 tokens"),
+        ({"why": [[1, 1]]}, {}, r"item 1: \[1, 1\] is not a \[start, stop\]"),
+        ({"why": [[-1, 1]]}, {}, r"item 1: \[-1, 1\] is not a \[start, stop\]"),
         ({"why": "[0, 1"}, {}, r"dataset\.mask_column: .*item 1: Expecting ',' delimiter"),
         ({"why": {"a": 1}}, {}, r"item 1: must be a 0 or 1"),
-        ({"label": 2}, {"classes": ("no", "yes")}, r"item 1: the label is none of the 2 classes \(got '2'\)"),
+        ({"label": 2}, {"classes": ("no", "yes")}, r"item 1: the label is not one of the 2 classes \(got '2'\)"),
         ({"label": 0.5}, {}, r"item 1: a label must be a class index"),
     ],
 )
-def test_what_is_wrong_with_marks_is_named(tmp_path, item, values, message):
+def test_invalid_annotations_raise_with_the_reason(tmp_path, item, values, message):
     path = written(tmp_path, [{"words": ["a", "b"], "why": [0, 1], "label": 1, **item}], "t.json")
     with pytest.raises(UserError, match=message):
         Text(**{"path": path, "tokens_column": "words", "mask_column": "why", **values}).open()
 
 
-def test_names_that_are_numbers_are_no_indices(tmp_path):
+def test_numeric_class_names_are_not_taken_for_indices(tmp_path):
     items = [{"sentence": "a", "label": 1}, {"sentence": "b", "label": 2}]
     path = written(tmp_path, items, "t.json")
     assert [s.label for s in Text(path, classes=("1", "2")).open().read(0, 2)] == [0, 1]
-    with pytest.raises(UserError, match="none of the 2 classes"):
+    with pytest.raises(UserError, match="not one of the 2 classes"):
         Text(path, classes=("2", "3")).open()
 
 
-def test_every_other_token_of_a_long_review_is_a_span(tmp_path):
+def test_alternating_tokens_of_a_long_review_give_separate_spans(tmp_path):
     items = [{"words": ["word"] * 300, "why": [0, 1] * 150, "label": 1}] * 300
     source = Text(written(tmp_path, items, "t.jsonl"), tokens_column="words", mask_column="why").open()
     assert source.count == 300
     assert len(source.read(299, 300)[0].mask) == 150
 
 
-def test_the_kit_s_rationales(kit):
+def test_rationales_of_the_kit(kit):
     path = kit / "text" / "movie_rationales_30.json"
     samples = {}
     for column in ("rationale_mask", "rationale_spans"):
@@ -131,6 +131,6 @@ def test_the_kit_s_rationales(kit):
         assert [word for span in words_under(sample) for word in span.split(" ")] == people
 
 
-def test_marks_are_merged_only_where_they_touch():
-    assert marked([(0, 1), (2, 3), (4, 5)], [1, 0, 1]) == ((0, 1), (4, 5))
-    assert marked([], []) == ()
+def test_spans_are_merged_only_if_adjacent():
+    assert annotated_spans([(0, 1), (2, 3), (4, 5)], [1, 0, 1]) == ((0, 1), (4, 5))
+    assert annotated_spans([], []) == ()

@@ -11,9 +11,9 @@ import torch
 from builders import draws, make_batch
 from torch import nn
 
-from xaiexp.builtin.datasets.bundled import Digits
+from xaiexp.builtin.datasets.scikit_learn import Digits
 from xaiexp.builtin.methods import COMPONENTS
-from xaiexp.builtin.models.small import DigitsCnn
+from xaiexp.builtin.models.trained.digits_and_shapes import DigitsCnn
 from xaiexp.core.explanations import Estimate
 from xaiexp.core.samples import LoadContext
 from xaiexp.inference.passes import Passes

@@ -1,4 +1,4 @@
-"""Picture classifiers of transformers."""
+"""Image classifiers of transformers."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import transformers
 from PIL import Image
 from torch.testing import assert_close
 
-from xaiexp.builtin.models import pretrained
-from xaiexp.builtin.models.pretrained import Transformers
+from xaiexp.builtin.models import transformers_classifiers
+from xaiexp.builtin.models.transformers_classifiers import Transformers
 from xaiexp.core.samples import LoadContext, Sample
 from xaiexp.errors import MismatchError, ParameterError, ResourceError
 
@@ -51,7 +51,7 @@ def load(folder, **values):
     return Transformers(path=str(folder), **values).load(LoadContext(None))
 
 
-def picture(height=20, width=30, channels=3):
+def image(height=20, width=30, channels=3):
     shape = (height, width, channels) if channels > 1 else (height, width)
     return Image.fromarray(np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8))
 
@@ -70,22 +70,22 @@ def processors():
 
 
 @pytest.mark.parametrize("kind", processors())
-def test_preprocessing_is_that_of_the_folder(kind, tmp_path):
+def test_preprocessing_equals_the_image_processor_of_the_checkpoint(kind, tmp_path):
     processor = processors()[kind]
     folder = save(tmp_path / "vit", processor)
     network = load(folder)
-    expected = processor(picture(), return_tensors="pt").pixel_values
-    encoded = network.encode([Sample("a", picture())])
+    expected = processor(image(), return_tensors="pt").pixel_values
+    encoded = network.encode([Sample("a", image())])
     assert_close(encoded.inputs, expected, atol=1e-5, rtol=1e-5)
     assert encoded.inputs.shape == (1, 3, 12, 12)
-    unknown = kind == "crop after a part of it"  # for which only the processor knows
+    unknown = kind == "crop after a part of it"  # its input shape is unknown before loading
     assert Transformers(path=str(folder)).input_shape() == (None if unknown else (3, 12, 12))
     plain = transformers.ViTForImageClassification.from_pretrained(folder).eval()
     with torch.no_grad():
         assert_close(network.module(encoded.inputs), plain(expected).logits, atol=1e-4, rtol=1e-4)
 
 
-def test_a_tensor_goes_the_way_of_a_picture(tmp_path):
+def test_tensors_are_preprocessed_like_images(tmp_path):
     smooth = np.linspace(0, 255, 30 * 3).reshape(1, 30, 3) * np.linspace(0, 1, 20).reshape(20, 1, 1)
     image = Image.fromarray(smooth.astype(np.uint8))
     tensor = torch.from_numpy(smooth.astype(np.uint8)).permute(2, 0, 1) / 255
@@ -97,7 +97,7 @@ def test_a_tensor_goes_the_way_of_a_picture(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["crop", "none"])
-def test_a_mask_goes_where_its_pixels_go(kind, tmp_path):
+def test_masks_are_resized_and_cropped_like_images(kind, tmp_path):
     folder = save(tmp_path / "vit", processors().get(kind), image_size=48 if kind == "none" else 12)
     values = HALF if kind == "none" else {}
     if kind == "crop":
@@ -119,7 +119,7 @@ def test_a_mask_goes_where_its_pixels_go(kind, tmp_path):
     assert not encoded.masks[1].any()
 
 
-def test_without_preprocessing_the_parameters_say_it(tmp_path):
+def test_without_a_preprocessor_the_parameters_define_preprocessing(tmp_path):
     folder = save(tmp_path / "vit", channels=1)
     with pytest.raises(ParameterError, match=r"model\.mean: must be given: .*vit has no preprocessor_config\.json"):
         load(folder)
@@ -129,24 +129,24 @@ def test_without_preprocessing_the_parameters_say_it(tmp_path):
     assert Transformers(path=str(folder)).input_shape() == (1, 12, 12)
     grey = torch.rand(1, 12, 12, generator=torch.Generator().manual_seed(0))
     assert_close(network.encode([Sample("a", grey)]).inputs[0], (grey - 0.5) / 0.25)
-    drawn = picture(12, 12, 1)
+    drawn = image(12, 12, 1)
     expected = (torch.from_numpy(np.array(drawn)).float() / 255 - 0.5) / 0.25
     assert_close(network.encode([Sample("a", drawn)]).inputs[0, 0], expected)
     with pytest.raises(ParameterError, match=r"model\.std: must be one number, or one for each of 1 channels"):
         load(folder, mean=(0.5,), std=(1.0, 2.0))
 
 
-def test_colours_are_what_the_model_takes(tmp_path):
+def test_images_are_converted_to_the_colours_of_the_model(tmp_path):
     grey, colour = (load(save(tmp_path / str(n), channels=n), **HALF) for n in (1, 3))
-    assert grey.encode([Sample("a", picture())]).inputs.shape == (1, 1, 12, 12)
-    assert colour.encode([Sample("a", picture(channels=1))]).inputs.shape == (1, 3, 12, 12)
-    with pytest.raises(MismatchError, match=r"no grey picture \[1, H, W\].*\(got \[3, 12, 12\]\)"):
+    assert grey.encode([Sample("a", image())]).inputs.shape == (1, 1, 12, 12)
+    assert colour.encode([Sample("a", image(channels=1))]).inputs.shape == (1, 3, 12, 12)
+    with pytest.raises(MismatchError, match=r"not a greyscale image \[1, H, W\].*\(got \[3, 12, 12\]\)"):
         grey.encode([Sample("a", torch.rand(3, 12, 12))])
-    with pytest.raises(MismatchError, match=r"no colour picture \[3, H, W\].*\(got \[1, 12, 12\]\)"):
+    with pytest.raises(MismatchError, match=r"no colour image \[3, H, W\].*\(got \[1, 12, 12\]\)"):
         colour.encode([Sample("a", torch.rand(1, 12, 12))])
 
 
-def test_a_size_of_one_s_own_is_taken(tmp_path):
+def test_a_given_size_overrides_the_preprocessing(tmp_path):
     torch.manual_seed(0)
     config = transformers.ResNetConfig(embedding_size=8, hidden_sizes=[8, 8], depths=[1, 1], num_labels=3)
     transformers.ResNetForImageClassification(config).save_pretrained(tmp_path)
@@ -156,25 +156,27 @@ def test_a_size_of_one_s_own_is_taken(tmp_path):
     assert model.input_shape() == (3, 32, 32)
     assert model.offers == {"gradients", "modules", "convolutions"}
     network = model.load(LoadContext(None))
-    assert network.module(network.encode([Sample("a", picture())]).inputs).shape == (1, 3)
+    assert network.module(network.encode([Sample("a", image())]).inputs).shape == (1, 3)
     processors()["crop"].save_pretrained(tmp_path)
-    assert load(tmp_path, size=32).encode([Sample("a", picture())]).inputs.shape == (1, 3, 32, 32)
+    assert load(tmp_path, size=32).encode([Sample("a", image())]).inputs.shape == (1, 3, 32, 32)
 
 
-def test_pictures_that_stay_of_unlike_size_are_named(tmp_path):
+def test_images_of_different_sizes_after_preprocessing_raise(tmp_path):
     folder = save(tmp_path / "vit", transformers.CLIPImageProcessor(size={"shortest_edge": 12}, do_center_crop=False))
-    with pytest.raises(MismatchError, match=r"example 'b' is \[3, 12, 12\] after preprocessing, .*\n  set model\.size"):
-        load(folder).encode([Sample("a", picture(20, 30)), Sample("b", picture(20, 20))])
+    with pytest.raises(
+        MismatchError, match=r"example 'b' has shape \[3, 12, 12\] after preprocessing, .*\n  set model\.size"
+    ):
+        load(folder).encode([Sample("a", image(20, 30)), Sample("b", image(20, 20))])
 
 
-def test_names_of_classes_weights_and_gradients(tmp_path):
+def test_class_names_frozen_weights_and_gradients(tmp_path):
     folder = save(tmp_path / "vit", processors()["vit"], **NAMES)
     network = load(folder)
     assert network.class_names == ("cat", "dog", "fox")
     assert load(save(tmp_path / "plain", processors()["vit"])).class_names == ()
     assert network.facts["architecture"] == "ViTForImageClassification"
     assert network.module.model.config._attn_implementation == "sdpa"
-    leaf = network.encode([Sample("a", picture())]).inputs.requires_grad_()
+    leaf = network.encode([Sample("a", image())]).inputs.requires_grad_()
     network.module(leaf)[0, 1].backward()
     assert (leaf.grad != 0).all()
     assert all(p.grad is None and not p.requires_grad for p in network.module.parameters())
@@ -193,17 +195,17 @@ def test_names_of_classes_weights_and_gradients(tmp_path):
         (["ViTForImageClassification"], "text", "text"),
     ],
 )
-def test_the_architecture_decides_the_modality_unless_the_task_does(architectures, task, modality, tmp_path):
+def test_the_modality_follows_the_task_or_else_the_architecture(architectures, task, modality, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"architectures": architectures, "num_attention_heads": 2}))
     assert Transformers(path=str(tmp_path), task=task).modality == modality
     (tmp_path / "config.json").write_text("{ broken")
     assert Transformers(path=str(tmp_path)).modality == "text"
 
 
-def test_a_model_of_the_hub_is_known_from_the_cache(monkeypatch, tmp_path):
+def test_a_model_on_the_hub_is_described_from_the_cache(monkeypatch, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"architectures": ["ViTForImageClassification"], "image_size": 9}))
-    told = {("somebody/vit", "config.json"): str(tmp_path / "config.json")}
-    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda path, name: told.get((path, name)))
+    cached = {("somebody/vit", "config.json"): str(tmp_path / "config.json")}
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda path, name: cached.get((path, name)))
     assert Transformers(path="somebody/vit").modality == "image"
     assert Transformers(path="somebody/vit").input_shape() == (3, 9, 9)
     assert Transformers(path="somebody/else").modality == "text"
@@ -212,20 +214,21 @@ def test_a_model_of_the_hub_is_known_from_the_cache(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("path", ["", "no such/id of/anything", "/nowhere"])
-def test_what_is_no_folder_and_no_id_is_a_text_model_until_it_loads(path):
+def test_an_invalid_path_is_a_text_model_until_loading_raises(path):
     assert Transformers(path=path).modality == "text"
     with pytest.raises(ResourceError, match="no such folder"):
         load(path)
 
 
-def test_facts_need_no_torch(tmp_path):
+def test_facts_do_not_import_torch(tmp_path):
     folder = save(tmp_path / "vit")
     code = (
-        "import sys; from xaiexp.builtin.models.pretrained import Transformers; m = Transformers(path=sys.argv[1]); "
+        "import sys; from xaiexp.builtin.models.transformers_classifiers import Transformers; "
+        "m = Transformers(path=sys.argv[1]); "
         "print(m.modality, sorted(m.offers), m.input_shape(), {'torch', 'transformers'} & set(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "image ['attention', 'gradients', 'modules'] (3, 12, 12) set()"
+    completed = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
+    assert completed.stdout.strip() == "image ['attention', 'gradients', 'modules'] (3, 12, 12) set()"
 
 
 @pytest.mark.parametrize(
@@ -240,17 +243,17 @@ def test_facts_need_no_torch(tmp_path):
         (
             lambda f: transformers.ViTModel(transformers.ViTConfig(**SIZES)).save_pretrained(f),
             MismatchError,
-            "is no picture classifier: its weights lack classifier",
+            "is not an image classifier: its weights lack classifier",
         ),
         (
             lambda f: transformers.BertConfig(architectures=["ViTForImageClassification"]).save_pretrained(f),
             MismatchError,
-            "is no picture classifier: its type is 'bert'",
+            "is not an image classifier: its type is 'bert'",
         ),
     ],
     ids=["weights", "preprocessing", "headless", "text"],
 )
-def test_what_is_wrong_with_a_folder_is_named(damage, kind, message, tmp_path):
+def test_invalid_checkpoints_raise_with_the_reason(damage, kind, message, tmp_path):
     folder = save(tmp_path / "vit", processors()["vit"])
     damage(folder)
     with pytest.raises(kind, match=r"^model\.path: .*" + message):
@@ -260,9 +263,9 @@ def test_what_is_wrong_with_a_folder_is_named(damage, kind, message, tmp_path):
 PATCHES_ALONE = ["beit", "data2vec-vision", "deit", "dinov2", "pvt", "swin", "vit"]
 
 
-@pytest.mark.parametrize("family", [*sorted(pretrained._CONVOLUTIONAL), *PATCHES_ALONE])
-def test_what_is_offered_is_what_the_families_have(family, tmp_path):
-    """The families of transformers with their own defaults, built without memory."""
+@pytest.mark.parametrize("family", [*sorted(transformers_classifiers._CONVOLUTIONAL), *PATCHES_ALONE])
+def test_offered_capabilities_match_every_model_family(family, tmp_path):
+    """The families of transformers with their default configurations, built without allocating weights."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING as FAMILIES
 
     config = transformers.CONFIG_MAPPING[family]()
@@ -276,5 +279,5 @@ def test_what_is_offered_is_what_the_families_have(family, tmp_path):
     convolves = [m for m in parts if isinstance(m, torch.nn.Conv2d) and m.kernel_size not in ((1, 1), m.stride)]
     attends = [m for m in parts if "Attention" in type(m).__name__]
     assert ("convolutions" in offers) == bool(convolves)
-    linear = family in ("mobilevitv2", "swiftformer")  # what they call attention has no weights between tokens
+    linear = family in ("mobilevitv2", "swiftformer")  # their linear attention has no weights between tokens
     assert ("attention" in offers) == (bool(attends) and not linear)

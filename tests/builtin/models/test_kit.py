@@ -1,4 +1,4 @@
-"""Real models on real data, where the kit is at hand."""
+"""Pretrained models on real data; skipped without the kit."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from torch.testing import assert_close
 
 from xaiexp.builtin.datasets.image_folder import ImageFolder
 from xaiexp.builtin.datasets.text import Text
-from xaiexp.builtin.features.token import Token
+from xaiexp.builtin.features.tokens_and_words import Token
 from xaiexp.builtin.gaussian_blur import default_sigma, gaussian_blur
 from xaiexp.builtin.methods.attention.attention_maps import AttentionRollout, AttentionXGradient, Chefer, RawAttention
-from xaiexp.builtin.models.pretrained import Transformers
-from xaiexp.builtin.models.vision import Torchvision
+from xaiexp.builtin.models.torchvision_classifiers import Torchvision
+from xaiexp.builtin.models.transformers_classifiers import Transformers
 from xaiexp.core.samples import LoadContext, Sample
 
 CONTEXT = LoadContext(None)
 
 
-def test_mobilenet_sees_what_is_in_the_photos_and_nothing_when_they_are_blurred(kit):
+def test_mobilenet_recognises_photos_but_not_blurred_photos(kit):
     model = Torchvision(arch="mobilenet_v2", weights=str(kit / "models" / "mobilenet_v2_imagenet.pth"))
     network = model.load(CONTEXT)
-    samples = ImageFolder(str(kit / "photos")).open().read(0, 57)[::2]  # every second one: half the time
+    samples = ImageFolder(str(kit / "photos")).open().read(0, 57)[::2]  # every second image, to halve the time
     inputs, labels = network.encode(samples).inputs, torch.tensor([s.label for s in samples])
     with torch.no_grad():
         sharp = network.module(inputs).argmax(1)
@@ -34,7 +34,7 @@ def test_mobilenet_sees_what_is_in_the_photos_and_nothing_when_they_are_blurred(
     assert sum(named) > 0.8 * len(named)  # the kit abbreviates a few
 
 
-def test_minilm_reads_the_sentences(kit):
+def test_minilm_classifies_the_sentences(kit):
     folder = kit / "models" / "minilm_sst2"
     network = Transformers(path=str(folder)).load(CONTEXT)
     assert network.class_names == ("NEGATIVE", "POSITIVE")
@@ -53,27 +53,27 @@ def test_minilm_reads_the_sentences(kit):
         expected = plain(**ids).logits
         assert_close(logits[:6], expected, atol=1e-5, rtol=1e-5)
         for i in range(3):
-            alone = network.encode(samples[i : i + 1])
-            assert_close(network.module(alone.inputs, **alone.context)[0], logits[i], atol=1e-5, rtol=1e-5)
+            single = network.encode(samples[i : i + 1])
+            assert_close(network.module(single.inputs, **single.context)[0], logits[i], atol=1e-5, rtol=1e-5)
 
 
 @pytest.fixture(scope="module")
 def digits(kit):
-    """The kit's vision transformer, its encoded pictures, its predictions, the labels."""
+    """The kit's vision transformer, its encoded images, its predictions, the labels."""
     model = Transformers(path=str(kit / "models" / "vit_mnist_hf"), mean=(0.1307,), std=(0.3081,))
     assert model.modality == "image"
     assert model.offers == {"gradients", "modules", "attention"}
     network = model.load(CONTEXT)
     with np.load(kit / "arrays" / "mnist500.npz") as arrays:
-        pictures, labels = torch.from_numpy(arrays["images"]).float() / 255, torch.from_numpy(arrays["labels"]).long()
-    samples = [Sample(f"digit {i}", picture.unsqueeze(0)) for i, picture in enumerate(pictures)]
+        images, labels = torch.from_numpy(arrays["images"]).float() / 255, torch.from_numpy(arrays["labels"]).long()
+    samples = [Sample(f"digit {i}", image.unsqueeze(0)) for i, image in enumerate(images)]
     inputs = network.encode(samples).inputs
     assert inputs.shape[1:] == model.input_shape()
     with torch.no_grad():
         return network, inputs, network.module(inputs).argmax(1), labels
 
 
-def test_the_vision_transformer_reads_digits(digits):
+def test_the_vision_transformer_classifies_digits(digits):
     network, _, predicted, labels = digits
     assert network.class_names == tuple("0123456789")
     assert (predicted == labels).double().mean() > 0.98
@@ -84,18 +84,18 @@ def test_the_vision_transformer_reads_digits(digits):
     [(RawAttention(), 0.05), (AttentionRollout(), 0.01), (AttentionXGradient(positive=True), 0.2), (Chefer(), 0.3)],
     ids=lambda value: getattr(value, "name", None),
 )
-def test_attention_goes_where_the_stroke_is(digits, method, better):
+def test_attention_concentrates_on_the_strokes(digits, method, better):
     network, inputs, predicted, _ = digits
     batch = make_batch(inputs[:64], predicted[:64], features=pixel_map((1, 28, 28)))
     maps = method.attribute(bind(network.module, batch), batch, None, draws(batch)).flatten(1)
     ink = (inputs[:64].flatten(1) > 0).double()  # brighter than the mean of the data
     share = (maps * ink).sum(1) / maps.sum(1)
-    # Of a map that is the same everywhere the stroke would get as much as it has of the area.
+    # A constant map would give the strokes their share of the area.
     assert (share / ink.mean(1)).mean() > 1 + better
 
 
 @pytest.mark.parametrize("method", [RawAttention(), AttentionXGradient(), Chefer()], ids=lambda m: m.name)
-def test_attention_finds_the_words_that_decide(kit, method):
+def test_attention_ranks_the_decisive_words_first(kit, method):
     network = Transformers(path=str(kit / "models" / "minilm_sst2")).load(CONTEXT)
     encoded = network.encode(Text(str(kit / "text" / "sst2_dev.tsv")).open().read(0, 32))
     features = Token().build(encoded)

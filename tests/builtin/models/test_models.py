@@ -1,4 +1,4 @@
-"""The small networks that are trained on first use, and the user's own factories."""
+"""Small networks that are trained on first use, and networks from functions of the user."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import sys
 import pytest
 import torch
 
-from xaiexp.builtin.datasets.bundled import Digits
+from xaiexp.builtin.datasets.scikit_learn import Digits
 from xaiexp.builtin.datasets.shapes import Shapes
 from xaiexp.builtin.gaussian_blur import default_sigma, gaussian_blur
 from xaiexp.builtin.models import COMPONENTS
 from xaiexp.builtin.models.factory import Factory
-from xaiexp.builtin.models.small import DigitsCnn, DigitsMlp, ShapesCnn
+from xaiexp.builtin.models.trained.digits_and_shapes import DigitsCnn, DigitsMlp, ShapesCnn
 from xaiexp.contract.registry import flaw
 from xaiexp.core.samples import LoadContext, Sample
 from xaiexp.errors import MismatchError, ParameterError, ResourceError, UserError
@@ -25,7 +25,7 @@ def context(tmp_path_factory):
 
 
 @pytest.mark.parametrize("component", COMPONENTS, ids=lambda c: c.name)
-def test_every_model_states_its_facts(component):
+def test_every_model_declares_its_facts(component):
     assert flaw(component) == ""
 
 
@@ -38,7 +38,7 @@ def test_every_model_states_its_facts(component):
     ],
     ids=lambda p: getattr(p, "name", str(p)),
 )
-def test_the_recorded_accuracy_is_that_on_the_held_out_data_set(model, dataset, least, context):
+def test_the_recorded_accuracy_equals_that_on_the_held_out_dataset(model, dataset, least, context):
     network = model.load(context)
     samples = dataset.open().read(0, dataset.outline().count)
     encoded = network.encode(samples)
@@ -51,14 +51,14 @@ def test_the_recorded_accuracy_is_that_on_the_held_out_data_set(model, dataset, 
     assert network.class_names == dataset.open().class_names
     assert not network.module.training
     assert not any(p.requires_grad for p in network.module.parameters())
-    # Data space is where the data set lives: encoding is (data - mean) / std.
+    # The encoding of data is (data - mean) / std.
     torch.testing.assert_close(encoded.inputs[0] * network.std + network.mean, samples[0].data, rtol=1e-5, atol=1e-5)
     assert (encoded.masks is None) == (samples[0].mask is None)
     if encoded.masks is not None:
         assert torch.equal(encoded.masks[3], samples[3].mask)
 
 
-def test_training_is_the_same_whatever_the_global_state(tmp_path):
+def test_training_does_not_depend_on_the_global_random_state(tmp_path):
     states, threads = [], torch.get_num_threads()
     try:
         for name, seed, count in (("a", 0, 1), ("b", 7, 2)):
@@ -75,14 +75,14 @@ def test_training_is_the_same_whatever_the_global_state(tmp_path):
     assert not list(tmp_path.rglob("*.part"))
 
 
-def test_weights_are_kept_and_damage_is_mended_with_a_note(tmp_path, caplog):
+def test_weights_are_cached_and_a_damaged_file_is_replaced_with_a_note(tmp_path, caplog):
     context, model = LoadContext(tmp_path), DigitsMlp()
     first = model.load(context)
     file = tmp_path / f"{model.fingerprint()}.safetensors"
     kept = file.read_bytes()
     again = model.load(context)
     assert "note" not in again.facts
-    assert again.facts == first.facts  # the seconds, too: it was not trained again
+    assert again.facts == first.facts  # including the training time: it was not trained again
     file.write_bytes(kept[: len(kept) // 2])
     mended = model.load(context)
     assert "trained again" in str(mended.facts["note"])
@@ -93,26 +93,28 @@ def test_weights_are_kept_and_damage_is_mended_with_a_note(tmp_path, caplog):
     torch.testing.assert_close(again.mean, first.mean)
 
 
-def test_a_cache_that_cannot_be_written_is_named(tmp_path):
+def test_a_cache_that_cannot_be_written_raises(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(ResourceError, match=r"^store: trained weights cannot be kept in .*file"):
+    with pytest.raises(ResourceError, match=r"^store: trained weights cannot be written to .*file"):
         DigitsMlp().load(LoadContext(tmp_path / "file"))
 
 
-def test_a_data_set_of_another_shape_is_refused_in_words(context):
+def test_a_dataset_of_another_shape_raises(context):
     network = DigitsMlp().load(context)
-    with pytest.raises(MismatchError, match=r"'x' is not of the shape \[1, 8, 8\]: the model takes pictures of 1 chan"):
+    with pytest.raises(
+        MismatchError, match=r"'x' does not have the shape \[1, 8, 8\]: the model expects images of 1 chan"
+    ):
         network.encode([Sample("x", torch.zeros(3, 8, 8))])
-    with pytest.raises(MismatchError, match="example 'x' is str, and this model takes pictures, tables or series"):
+    with pytest.raises(MismatchError, match="example 'x' is a str; the model expects images, tables or series"):
         network.encode([Sample("x", "a text")])
 
 
-def test_shapes_of_another_size_are_another_network():
+def test_another_size_of_shapes_gives_another_network():
     assert ShapesCnn(size=16).input_shape() == (3, 16, 16)
     assert ShapesCnn(size=16).fingerprint() != ShapesCnn().fingerprint()
 
 
-def test_what_the_plan_asks_for_needs_no_torch():
+def test_planning_does_not_import_torch():
     code = """
 import sys
 from xaiexp.builtin.models import COMPONENTS
@@ -123,8 +125,8 @@ for c in COMPONENTS:
     model.input_shape(), model.fingerprint()
 print(sorted({"torch", "numpy", "sklearn", "PIL", "transformers", "torchvision", "safetensors"} & set(sys.modules)))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert completed.stdout == "[]\n"
 
 
 MODELS = """
@@ -158,7 +160,7 @@ def nothing():
 
 @pytest.fixture
 def mine(tmp_path, monkeypatch):
-    """A module of the user's own in the working folder."""
+    """A module of the user in the working folder."""
     name = "my_networks"
     (tmp_path / f"{name}.py").write_text(MODELS)
     monkeypatch.chdir(tmp_path)
@@ -171,7 +173,7 @@ def load(trust=("my_networks",), **values):
     return Factory(**values).load(LoadContext(None, trust))
 
 
-def test_a_factory_s_module_becomes_a_network(mine):
+def test_a_module_from_a_factory_becomes_a_network(mine):
     path = list(sys.path)
     network = load(target=f"{mine}:build", kwargs={"classes": 2}, modality="table", mean=(1.0,), std=(2.0,))
     assert sys.path == path
@@ -183,7 +185,7 @@ def test_a_factory_s_module_becomes_a_network(mine):
     assert not next(network.module.parameters()).requires_grad
 
 
-def test_the_normalisation_of_pictures_is_per_channel(mine):
+def test_the_normalisation_of_images_is_per_channel(mine):
     network = load(target=f"{mine}:build", mean=(0.0, 0.5), std=(1.0, 0.5))
     encoded = network.encode([Sample("a", torch.ones(2, 1, 2))])
     assert encoded.inputs.tolist() == [[[[1.0, 1.0]], [[1.0, 1.0]]]]
@@ -197,20 +199,20 @@ def test_a_factory_may_return_a_network(mine):
 
 
 @pytest.mark.parametrize("trust", [(), ("my",), ("networks",), ("my_networks.sub",), ("",)])
-def test_nothing_is_imported_without_trust(mine, tmp_path, trust):
-    with pytest.raises(ParameterError, match="not trusted") as refused:
+def test_untrusted_modules_are_not_imported(mine, tmp_path, trust):
+    with pytest.raises(ParameterError, match="not trusted") as raised:
         load(trust, target=f"{mine}:build")
     assert not (tmp_path / "imported").exists()
     assert mine not in sys.modules
-    assert "'trust=[" in str(refused.value)
+    assert "'trust=[" in str(raised.value)
 
 
-def test_trust_reaches_down_by_whole_words():
+def test_trust_applies_to_submodules_by_whole_names():
     network = load(("torch",), target="torch.nn:Flatten", modality="table")
     assert isinstance(network.module, torch.nn.Flatten)
 
 
-def test_a_trusted_module_does_not_hand_out_what_it_imports(mine):
+def test_functions_imported_by_a_trusted_module_are_not_trusted(mine):
     with pytest.raises(ParameterError, match=r"module \w+ is not trusted"):
         load(target=f"{mine}:system", kwargs={"command": "touch owned"})
 
@@ -228,7 +230,11 @@ def test_a_trusted_module_does_not_hand_out_what_it_imports(mine):
             ParameterError,
             r"model\.kwargs: my_networks:build\(width=4, classes=3\): got an unexpected keyword argument 'depth'",
         ),
-        ({"target": "my_networks:build", "modality": "text"}, MismatchError, "how its texts become embeddings"),
+        (
+            {"target": "my_networks:build", "modality": "text"},
+            MismatchError,
+            "which defines how texts become embeddings",
+        ),
         (
             {"target": "my_networks:build", "modality": "video"},
             ParameterError,
@@ -236,12 +242,12 @@ def test_a_trusted_module_does_not_hand_out_what_it_imports(mine):
         ),
     ],
 )
-def test_what_is_wrong_with_a_factory_is_named(mine, values, kind, message):
+def test_invalid_factories_raise_with_the_reason(mine, values, kind, message):
     with pytest.raises(kind, match=message):
         load(**values)
 
 
-def test_a_module_that_is_not_there_is_named(mine):
+def test_a_missing_module_raises(mine):
     with pytest.raises(ResourceError, match=r"model\.target: cannot import nowhere_at_all: No module named"):
         load(("nowhere_at_all",), target="nowhere_at_all:build")
 
@@ -251,7 +257,7 @@ def test_a_module_that_is_not_there_is_named(mine):
     [(DigitsCnn(), Digits(), 0.1), (ShapesCnn(), Shapes(), 0.25)],
     ids=lambda p: getattr(p, "name", str(p)),
 )
-def test_the_default_blur_leaves_nothing_to_recognise(model, dataset, chance, context):
+def test_the_default_blur_reduces_accuracy_to_chance_level(model, dataset, chance, context):
     network = model.load(context)
     inputs = network.encode(dataset.open().read(0, 200)).inputs
     blurred = gaussian_blur(inputs, default_sigma(tuple(inputs.shape[2:])))

@@ -7,7 +7,7 @@ import torch
 import transformers
 from torch.testing import assert_close
 
-from xaiexp.builtin.models.pretrained import Transformers
+from xaiexp.builtin.models.transformers_classifiers import Transformers
 from xaiexp.core.samples import LoadContext, Sample
 from xaiexp.errors import MismatchError, ParameterError, ResourceError
 
@@ -18,7 +18,7 @@ SMALL = {"vocab_size": len(WORDS), "num_labels": 3, "pad_token_id": 0}
 
 
 def build(kind):
-    """A tiny network of one of transformers' families, with random weights."""
+    """A tiny network of a model family of transformers, with random weights."""
     torch.manual_seed(0)
     if kind == "distilbert":
         config = transformers.DistilBertConfig(
@@ -56,7 +56,7 @@ def texts(*written):
 
 
 @pytest.mark.parametrize("kind", ["bert", "roberta", "distilbert"])
-def test_logits_from_embeddings_are_logits_from_ids(kind, tmp_path):
+def test_logits_from_embeddings_equal_logits_from_token_ids(kind, tmp_path):
     network = load(save(tmp_path / kind, kind))
     plain = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / kind).eval()
     written = ("a good film", "a rather longer text , with a few more bad words", "unlikely")
@@ -66,11 +66,11 @@ def test_logits_from_embeddings_are_logits_from_ids(kind, tmp_path):
         expected = plain(**tokenizer(list(written), padding=True, return_tensors="pt")).logits
         assert_close(network.module(encoded.inputs, **encoded.context), expected, atol=1e-5, rtol=1e-5)
         for i, text in enumerate(written):  # padding changes nothing
-            alone = network.encode(texts(text))
-            assert_close(network.module(alone.inputs, **alone.context)[0], expected[i], atol=1e-5, rtol=1e-5)
+            single = network.encode(texts(text))
+            assert_close(network.module(single.inputs, **single.context)[0], expected[i], atol=1e-5, rtol=1e-5)
 
 
-def test_tokens_and_what_is_removable_are_known(folder):
+def test_tokens_and_removable_positions_are_encoded(folder):
     encoded = load(folder).encode(texts("unlikely good", "a [MASK] xyzzy film"))
     assert encoded.tokens == (
         ("[CLS]", "un", "##like", "##ly", "good", "[SEP]"),
@@ -82,7 +82,7 @@ def test_tokens_and_what_is_removable_are_known(folder):
     assert [len(t) for t in encoded.tokens] == [6, 3]
 
 
-def test_inputs_are_word_embeddings_alone(folder):
+def test_inputs_are_word_embeddings_without_positions(folder):
     network = load(folder)
     table = network.module.model.bert.embeddings.word_embeddings.weight
     ids = [2, WORDS.index("bad"), 3]
@@ -91,7 +91,7 @@ def test_inputs_are_word_embeddings_alone(folder):
     assert torch.equal(network.special["mask"], table[4])
 
 
-def test_gradients_reach_the_embeddings_and_not_the_weights(folder):
+def test_gradients_reach_the_embeddings_but_not_the_weights(folder):
     network = load(folder)
     encoded = network.encode(texts("a good film"))
     leaf = encoded.inputs.clone().requires_grad_()
@@ -100,7 +100,7 @@ def test_gradients_reach_the_embeddings_and_not_the_weights(folder):
     assert all(p.grad is None and not p.requires_grad for p in network.module.parameters())
 
 
-def test_texts_are_cut_at_max_length_and_at_what_the_model_takes(folder):
+def test_texts_are_truncated_to_max_length_and_to_the_maximum_of_the_model(folder):
     long = " ".join(["good"] * 100)
     assert load(folder, max_length=10).encode(texts(long)).inputs.shape == (1, 10, 16)
     network = load(folder, max_length=1000)
@@ -110,17 +110,17 @@ def test_texts_are_cut_at_max_length_and_at_what_the_model_takes(folder):
 
 
 @pytest.mark.parametrize("empty", ["", "   ", "\n"])
-def test_a_text_without_tokens_is_named(folder, empty):
+def test_a_text_without_tokens_raises(folder, empty):
     with pytest.raises(MismatchError, match=r"dataset: example 'row 1' has no token to explain \(got "):
         load(folder).encode(texts("good", empty))
 
 
-def test_something_else_than_a_text_is_named(folder):
-    with pytest.raises(MismatchError, match="example 'x' is Tensor, and this model takes texts"):
+def test_a_sample_that_is_not_a_text_raises(folder):
+    with pytest.raises(MismatchError, match="example 'x' is a Tensor; the model expects texts"):
         load(folder).encode([Sample("x", torch.zeros(3))])
 
 
-def test_loading_is_quiet_and_leaves_the_generator_alone(folder, capfd):
+def test_loading_is_silent_and_keeps_the_random_state(folder, capfd):
     transformers.utils.logging.enable_progress_bar()
     level, before = transformers.utils.logging.get_verbosity(), torch.random.get_rng_state()
     load(folder)
@@ -162,13 +162,13 @@ def vision(folder):
         (
             headless,
             MismatchError,
-            r"is no sequence classifier: its weights lack classifier\.bias, classifier\.weight \(got 'BertModel'\)",
+            r"is not a sequence classifier: its weights lack classifier\.bias, classifier\.weight \(got 'BertModel'\)",
         ),
-        (vision, MismatchError, "is no sequence classifier: its type is 'vit'"),
+        (vision, MismatchError, "is not a sequence classifier: its type is 'vit'"),
     ],
     ids=["config", "weights", "truncated", "tokenizer", "headless", "vision"],
 )
-def test_what_is_wrong_with_a_folder_is_named(folder, tmp_path, damage, kind, message):
+def test_invalid_checkpoints_raise_with_the_reason(folder, tmp_path, damage, kind, message):
     copy = shutil.copytree(folder, tmp_path / "copy")
     damage(copy)
     with pytest.raises(kind, match=r"^model\.path: .*" + message) as said:
@@ -176,18 +176,18 @@ def test_what_is_wrong_with_a_folder_is_named(folder, tmp_path, damage, kind, me
     assert len(str(said.value).splitlines()) <= 3
 
 
-def test_a_model_that_embeddings_cannot_drive_is_refused(tmp_path):
+def test_a_model_that_does_not_accept_embeddings_raises(tmp_path):
     with pytest.raises(MismatchError, match=r"GPT2ForSequenceClassification .*token embeddings"):
         load(save(tmp_path / "gpt2", "gpt2"))
 
 
 @pytest.mark.parametrize("path", ["/nowhere/at/all", "./nowhere", "a/b/c", "~/nowhere"])
-def test_a_missing_folder_is_named(path):
+def test_a_missing_folder_raises(path):
     with pytest.raises(ResourceError, match=r"model\.path: no such folder \(got "):
         load(path)
 
 
-def test_a_hub_out_of_reach_is_named(monkeypatch, tmp_path):
+def test_an_unreachable_hub_raises(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("urllib.request.getproxies", dict)
 
@@ -199,13 +199,13 @@ def test_a_hub_out_of_reach_is_named(monkeypatch, tmp_path):
         load("nobody/at-all")
     first, second = str(said.value).splitlines()
     assert first == (
-        "model.path: no such folder, not in the local cache of the hub, and huggingface.co cannot be reached "
+        "model.path: no such folder, no such model in the local cache of the hub, and huggingface.co cannot be reached "
         "(no route) (got 'nobody/at-all')"
     )
-    assert second == "  give a local folder with the model and its tokenizer or preprocessing"
+    assert second == "  give a local folder that contains the model and its tokenizer or preprocessing"
 
 
-def test_the_fingerprint_follows_the_files(folder, tmp_path):
+def test_the_fingerprint_changes_with_the_files(folder, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "copy")
     one = Transformers(path=str(copy)).fingerprint()
     (copy / "vocab.txt").write_text("[PAD]")
@@ -213,7 +213,7 @@ def test_the_fingerprint_follows_the_files(folder, tmp_path):
 
 
 def byte_level(folder):
-    """A RoBERTa with a byte-level tokenizer, whose tokens carry the space before them."""
+    """A RoBERTa with a byte-level tokenizer, whose tokens include the preceding space."""
     from tokenizers import ByteLevelBPETokenizer
 
     folder.mkdir()
@@ -235,14 +235,14 @@ def byte_level(folder):
 
 
 def joined(encoded, text):
-    """The tokens of each word, put together."""
+    """The joined tokens of each word."""
     words = {}
     for token, word in zip(encoded.tokens[text], encoded.words[text].tolist(), strict=False):
         words.setdefault(word, []).append(token.removeprefix("##").replace("Ġ", ""))
     return {word: "".join(parts) for word, parts in words.items() if word >= 0}
 
 
-def test_words_are_joined_pieces(folder):
+def test_words_consist_of_their_word_pieces(folder):
     encoded = load(folder).encode(texts("unlikely good", "a [MASK] xyzzy film, film"))
     assert encoded.words.dtype == torch.int64
     assert encoded.words[0].tolist() == [-1, 0, 0, 0, 1, -1, -1, -1]
@@ -259,7 +259,7 @@ def test_words_of_a_byte_level_tokenizer(tmp_path):
 
 
 def slow(folder, monkeypatch):
-    """The same network with a tokenizer that does not tell where its tokens stand."""
+    """The same network with a slow tokenizer, which gives no character offsets."""
     real = transformers.AutoTokenizer.from_pretrained
 
     def read(*args, **kwargs):
@@ -271,12 +271,12 @@ def slow(folder, monkeypatch):
     return load(folder)
 
 
-def test_a_slow_tokenizer_tells_no_words_and_takes_no_masks(folder, monkeypatch):
+def test_a_slow_tokenizer_gives_no_words_and_refuses_masks(folder, monkeypatch):
     network = slow(folder, monkeypatch)
     encoded = network.encode(texts("unlikely good"))
     assert encoded.words is None
     assert encoded.masks is None
-    with pytest.raises(MismatchError, match="has masks, and the model's tokenizer does not tell where"):
+    with pytest.raises(MismatchError, match="has masks, and the model's tokenizer gives no character offsets"):
         network.encode([Sample("a", "good", mask=((0, 2),))])
 
 
@@ -286,46 +286,46 @@ def test_a_slow_tokenizer_tells_no_words_and_takes_no_masks(folder, monkeypatch)
         (((0, 8),), {1, 2, 3}),  # unlikely
         (((2, 3),), {2}),  # the l of ##like
         (((7, 10),), {3, 4}),  # from ##ly over the space into good
-        (((8, 9),), set()),  # the space alone
+        (((8, 9),), set()),  # only the space
         (((0, 1), (9, 13)), {1, 4}),
         ((), set()),
     ],
 )
-def test_a_mask_marks_the_tokens_that_its_spans_touch(folder, spans, marked):
+def test_a_mask_contains_the_tokens_that_overlap_its_spans(folder, spans, marked):
     encoded = load(folder).encode([Sample("a", "unlikely good", mask=spans), *texts("a good film , with more words")])
     assert encoded.masks.dtype == torch.bool
     assert set(encoded.masks[0].nonzero().flatten().tolist()) == marked
     assert not encoded.masks[1].any()
 
 
-def test_a_mask_beyond_max_length_is_cut_with_its_text(folder):
+def test_a_mask_beyond_max_length_is_truncated_with_its_text(folder):
     encoded = load(folder, max_length=4).encode([Sample("a", "a good film good", mask=((2, 6), (12, 16)))])
     assert encoded.masks.int().tolist() == [[0, 0, 1, 0]]
 
 
-def test_masks_of_a_byte_level_tokenizer_leave_the_space_out(tmp_path):
+def test_masks_of_a_byte_level_tokenizer_exclude_leading_spaces(tmp_path):
     encoded = load(byte_level(tmp_path / "roberta")).encode([Sample("a", "a good film", mask=((1, 2),))])
     assert not encoded.masks.any()
     encoded = load(tmp_path / "roberta").encode([Sample("a", "a good film", mask=((2, 6),))])
     assert encoded.masks[0].tolist() == (encoded.words[0] == 1).tolist()
 
 
-def test_no_mask_is_none(folder):
+def test_samples_without_masks_give_none(folder):
     assert load(folder).encode(texts("good", "a film")).masks is None
 
 
 @pytest.mark.parametrize("mask", [((3, 2),), ((0, 99),), ((-1, 2),), (1, 2), "abc", torch.ones(3)])
-def test_a_mask_that_is_no_spans_is_named(folder, mask):
+def test_a_mask_that_is_not_a_list_of_spans_raises(folder, mask):
     with pytest.raises(MismatchError, match=r"mask of example 'a' must be spans \(start, stop\) of its 4 characters"):
         load(folder).encode([Sample("a", "good", mask=mask)])
 
 
-def test_attention_is_fused_and_offered(folder):
+def test_fused_attention_is_used_and_attention_is_offered(folder):
     model = Transformers(path=str(folder))
     assert model.load(LoadContext(None)).module.model.config._attn_implementation == "sdpa"
     assert model.offers == {"gradients", "modules", "attention"}
 
 
-def test_parameters_of_pictures_are_refused_for_texts(folder):
-    with pytest.raises(ParameterError, match=r"model\.std: is for pictures, and this model takes texts"):
+def test_parameters_for_images_raise_for_text_models(folder):
+    with pytest.raises(ParameterError, match=r"model\.std: is for images only; this model expects texts"):
         load(folder, std=(0.5,))

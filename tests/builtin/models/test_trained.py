@@ -1,4 +1,4 @@
-"""Networks that are trained on the study's own data set."""
+"""Networks that are trained on the dataset of the study."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from xaiexp.builtin.datasets.bundled import BreastCancer
-from xaiexp.builtin.datasets.table import Csv
+from xaiexp.builtin.datasets.csv_table import Csv
+from xaiexp.builtin.datasets.scikit_learn import BreastCancer
 from xaiexp.builtin.datasets.time_series import TimeSeries
-from xaiexp.builtin.models import fitting, training
-from xaiexp.builtin.models.fitted import SeriesCnn, TabularMlp
-from xaiexp.builtin.models.training import Data, Recipe
+from xaiexp.builtin.models.trained import dataset_recipes, training
+from xaiexp.builtin.models.trained.tabular_and_series import SeriesCnn, TabularMlp
+from xaiexp.builtin.models.trained.training import Data, Recipe
 from xaiexp.core.samples import LoadContext, Sample, Source
 from xaiexp.errors import MismatchError, ResourceError
 
@@ -25,14 +25,14 @@ def source_of(samples, names=("no", "yes"), columns=()):
 
 
 def blobs(count=60, width=4, seed=0, gap=2.0):
-    """Two clouds of rows, ``gap`` apart in their first column."""
+    """Two clusters of rows with distance ``gap`` in the first column."""
     random = torch.Generator().manual_seed(seed)
     data = torch.randn(count, width, generator=random)
     return [Sample(f"r{i}", row + gap * (i % 2) * torch.eye(width)[0], i % 2) for i, row in enumerate(data)]
 
 
 def waves(count=24, steps=40, seed=0):
-    """Noise with a bump somewhere, up or down."""
+    """Noise with a positive or negative bump at a random position."""
     random = torch.Generator().manual_seed(seed)
     data = torch.randn(count, 1, steps, generator=random) * 0.3
     for i, each in enumerate(data):
@@ -59,7 +59,7 @@ def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
 
 
-def test_breast_cancer_is_told_apart_as_well_as_by_a_linear_model(cache):
+def test_tabular_mlp_is_as_accurate_on_breast_cancer_as_a_linear_model(cache):
     dataset, model = BreastCancer(), TabularMlp()
     network = model.load(LoadContext(cache, training=dataset.training))
     train, out = whole(dataset.training()), whole(dataset.open())
@@ -73,7 +73,7 @@ def test_breast_cancer_is_told_apart_as_well_as_by_a_linear_model(cache):
     assert str(network.facts["trained_on_columns"]).startswith("mean radius, mean texture, ")
     assert network.facts["held_out_accuracy_of"] == "a network like this one, trained without 1/5 of the training part"
     assert abs(network.facts["held_out_accuracy"] - accuracy(network, out)) < 0.06
-    # Data space is where the data set lives: encoding is (data - mean) / std of the training part.
+    # The encoding of data is (data - mean) / std of the training part.
     encoded = network.encode(out[:5]).inputs
     torch.testing.assert_close(encoded, torch.tensor(scaler.transform(torch.stack([s.data for s in out[:5]]))).float())
     assert not network.module.training
@@ -81,7 +81,7 @@ def test_breast_cancer_is_told_apart_as_well_as_by_a_linear_model(cache):
     assert model.input_shape() is None
 
 
-def test_titanic_is_learnt_from_its_csv(kit, cache):
+def test_tabular_mlp_learns_the_titanic_table(kit, cache):
     dataset = Csv(str(kit / "tabular" / "titanic3.csv"), "survived", ignore=("boat", "body"))
     network = TabularMlp().load(LoadContext(cache, training=dataset.training))
     out = whole(dataset.open())
@@ -91,7 +91,7 @@ def test_titanic_is_learnt_from_its_csv(kit, cache):
     assert network.facts["trained_on_columns"] == "pclass, sex, age, sibsp, parch, fare, embarked"
 
 
-def test_the_ecg_is_learnt_from_23_series(kit, cache):
+def test_series_cnn_learns_the_ecg_from_23_series(kit, cache):
     dataset = TimeSeries(str(kit / "arrays" / "two_lead_ecg.npz"))
     network = SeriesCnn().load(LoadContext(cache, training=dataset.training))
     assert accuracy(network, whole(dataset.open())) > 0.97  # nearest neighbour: 0.75
@@ -99,14 +99,14 @@ def test_the_ecg_is_learnt_from_23_series(kit, cache):
     assert network.facts["held_out_examples"] == 23
 
 
-def test_series_with_a_bump_are_learnt_wherever_it_is(tmp_path):
+def test_series_cnn_learns_bumps_at_any_position(tmp_path):
     network = load(SeriesCnn(steps=200), tmp_path, waves())
     assert accuracy(network, waves(100, seed=1)) > 0.95
     assert network.mean.shape == network.std.shape == (1, 1)
 
 
 @pytest.mark.parametrize(("model", "make"), [(TabularMlp(steps=60), blobs), (SeriesCnn(steps=30), waves)])
-def test_training_is_the_same_whatever_the_global_state(model, make, tmp_path):
+def test_training_does_not_depend_on_the_global_random_state(model, make, tmp_path):
     states, threads = [], torch.get_num_threads()
     try:
         for name, seed, count in (("a", 0, 1), ("b", 7, 2)):
@@ -120,7 +120,7 @@ def test_training_is_the_same_whatever_the_global_state(model, make, tmp_path):
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
 
 
-def test_what_is_trained_on_decides_what_is_kept(tmp_path):
+def test_cached_networks_depend_on_the_training_examples(tmp_path):
     model = TabularMlp(steps=20)
 
     def identity(samples, of=model, names=("no", "yes")):
@@ -139,11 +139,11 @@ def test_what_is_trained_on_decides_what_is_kept(tmp_path):
     assert first.startswith(model.fingerprint())
 
 
-def test_damage_of_what_is_kept_is_mended_with_a_note(tmp_path, caplog):
+def test_a_damaged_cache_file_is_replaced_with_a_note(tmp_path, caplog):
     model = TabularMlp(steps=20)
     first = load(model, tmp_path, blobs())
     (file,) = tmp_path.glob("*.safetensors")
-    assert load(model, tmp_path, blobs()).facts == first.facts  # the seconds, too: it was not trained again
+    assert load(model, tmp_path, blobs()).facts == first.facts  # including the training time: it was not trained again
     file.write_bytes(file.read_bytes()[:200])
     mended = load(model, tmp_path, blobs())
     assert "trained again" in str(mended.facts["note"])
@@ -151,18 +151,18 @@ def test_damage_of_what_is_kept_is_mended_with_a_note(tmp_path, caplog):
         assert torch.equal(a, b)
 
 
-def test_the_accuracy_told_is_that_of_networks_which_did_not_see_the_example():
-    # One-hot inputs: an example that was not trained on has columns that no weight was trained for, so the
-    # logits of a linear network are those of its bias, and that of the class with more examples wins.
+def test_the_accuracy_is_measured_on_examples_that_were_not_trained_on():
+    # Inputs are one-hot, so the weights for a held-out example are untrained. The logits of a linear network are then
+    # those of its bias, and the class with more examples is predicted.
     count = 30
     labels = torch.tensor([0] * 20 + [1] * 10)
     data = Data(torch.eye(count) * 5, labels, None, None, {})
     recipe = Recipe(lambda: linear(count), lambda: data, epochs=60, batch=6, rate=3e-2)
-    with training._alone(0):
-        share, tested = training.cross_validated(data, recipe, 0)
+    with training._reproducible(0):
+        share, tested = training.cross_validated_accuracy(data, recipe, 0)
         module = recipe.build()
         training.fit(module, data, recipe, 0)
-    assert training.accuracy(module, data.inputs, labels) == 1.0  # it can learn them by heart
+    assert training.accuracy(module, data.inputs, labels) == 1.0  # it can memorise the training examples
     assert (share, tested) == (pytest.approx(20 / 30), 30)
 
 
@@ -173,31 +173,31 @@ def linear(count):
     return module
 
 
-def test_folds_have_their_share_of_every_class(monkeypatch):
-    seen = []
+def test_folds_are_stratified_by_class(monkeypatch):
+    observed = []
     monkeypatch.setattr(
-        training, "fit", lambda module, data, recipe, seed: seen.append(data.labels.bincount().tolist())
+        training, "fit", lambda module, data, recipe, seed: observed.append(data.labels.bincount().tolist())
     )
     monkeypatch.setattr(training, "accuracy", lambda module, inputs, labels: len(labels) / 100)
     data = Data(torch.zeros(50, 2), torch.tensor([0] * 35 + [1] * 15), None, None, {})
     recipe = Recipe(lambda: torch.nn.Linear(2, 2), lambda: data, epochs=1)
-    assert training.cross_validated(data, recipe, 0) == (pytest.approx(0.1), 50)
-    assert seen == [[28, 12]] * 5
-    assert training.cross_validated(data, replace(recipe, tested_folds=1), 0) == (pytest.approx(0.1), 10)
+    assert training.cross_validated_accuracy(data, recipe, 0) == (pytest.approx(0.1), 50)
+    assert observed == [[28, 12]] * 5
+    assert training.cross_validated_accuracy(data, replace(recipe, tested_folds=1), 0) == (pytest.approx(0.1), 10)
     one = Data(torch.zeros(1, 2), torch.tensor([0]), None, None, {})
-    assert math.isnan(training.cross_validated(one, replace(recipe, folds=1, tested_folds=1), 0)[0])
+    assert math.isnan(training.cross_validated_accuracy(one, replace(recipe, folds=1, tested_folds=1), 0)[0])
 
 
-def test_steps_do_not_grow_with_the_examples():
+def test_the_number_of_steps_does_not_depend_on_the_number_of_examples():
     for count in (10, 100, 1_000, 50_000):
-        examples = fitting.Examples(torch.zeros(count, 3), torch.arange(count) % 2, ("a", "b"), ())
-        recipe = fitting.recipe_for(examples, linear, steps=600, batch=64, rate=1e-3, decay=0.0)
+        examples = dataset_recipes.Examples(torch.zeros(count, 3), torch.arange(count) % 2, ("a", "b"), ())
+        recipe = dataset_recipes.recipe_for(examples, linear, steps=600, batch=64, rate=1e-3, decay=0.0)
         steps = recipe.epochs * math.ceil(count / recipe.batch)
         assert 500 <= steps <= 900, count
         assert recipe.tested_folds == (5 if count < 300 else 1)
 
 
-def test_a_column_that_never_changes_stays_finite(tmp_path):
+def test_a_constant_column_stays_finite(tmp_path):
     samples = [replace(s, data=torch.cat([s.data, torch.tensor([1e6])])) for s in blobs()]
     network = load(TabularMlp(steps=30), tmp_path, samples)
     assert network.std[-1] == 1
@@ -205,7 +205,7 @@ def test_a_column_that_never_changes_stays_finite(tmp_path):
     assert encoded.inputs[0, -1] == 1
 
 
-def test_the_hidden_layers_are_those_asked_for(tmp_path):
+def test_hidden_layers_have_the_given_widths(tmp_path):
     for hidden in ((), (3,), (5, 4, 3)):
         module = load(TabularMlp(hidden=hidden, steps=10), tmp_path, blobs()).module
         widths = [m.out_features for m in module if isinstance(m, torch.nn.Linear)]
@@ -222,53 +222,56 @@ def changed(**values):
 @pytest.mark.parametrize(
     ("samples", "names", "kind", "message"),
     [
-        ([], ("no", "yes"), MismatchError, r"model\.tabular_mlp: the training part of the data set holds no examples"),
+        ([], ("no", "yes"), MismatchError, r"model\.tabular_mlp: the training part of the dataset is empty"),
         (changed(label=None), ("no", "yes"), MismatchError, "example 'r5' of the training part has no label"),
         (
             changed(label=2),
             ("no", "yes"),
             MismatchError,
-            r"'r5' has a label that is no index of the 2 classes \(got 2\)",
+            r"the label of example 'r5' is not an index of one of the 2 classes \(got 2\)",
         ),
-        (changed(label=-1), (), MismatchError, r"'r5' has a label that is no index of a class \(got -1\)"),
+        (changed(label=-1), (), MismatchError, r"the label of example 'r5' is not a class index \(got -1\)"),
         (
             changed(data=torch.zeros(5)),
             (),
             MismatchError,
-            r"'r5' is not of the shape \[4\] of the others \(got \[5\]\)",
+            r"'r5' does not have the shape \[4\] of the other examples \(got \[5\]\)",
         ),
         (changed(data=torch.full((4,), math.nan)), (), ResourceError, r"NaN or infinite values \(got 'r5'\)"),
-        (changed(data="a text"), (), MismatchError, "example 'r5' is str, and this model takes"),
-        (blobs()[::2], ("no", "yes"), MismatchError, r"the training part of the data set holds one class \(got 0\)"),
+        (changed(data="a text"), (), MismatchError, "example 'r5' is a str; the model expects"),
+        (
+            blobs()[::2],
+            ("no", "yes"),
+            MismatchError,
+            r"the training part of the dataset contains only one class \(got 0\)",
+        ),
         (waves(), ("no", "yes"), MismatchError, r"cannot be trained on series of 1 channels and 40 steps \(got 's0'\)"),
     ],
 )
-def test_what_cannot_be_trained_on_is_named(tmp_path, samples, names, kind, message):
+def test_unsuitable_training_parts_raise_with_the_reason(tmp_path, samples, names, kind, message):
     with pytest.raises(kind, match=message):
         load(TabularMlp(), tmp_path, samples, names)
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("opens", [None, lambda: None])
-def test_a_data_set_without_a_training_part_is_named(tmp_path, opens):
+def test_a_dataset_without_a_training_part_raises(tmp_path, opens):
     for model in (TabularMlp(), SeriesCnn()):
-        with pytest.raises(MismatchError) as told:
+        with pytest.raises(MismatchError) as raised:
             model.load(LoadContext(tmp_path, training=opens))
-        first, hint = str(told.value).splitlines()
-        assert first == (
-            f"model.{model.name}: is trained on the study's own data set, and this one has no training part"
-        )
+        first, hint = str(raised.value).splitlines()
+        assert first == (f"model.{model.name}: is trained on the dataset of the study, which has no training part")
         assert "dataset=csv" in hint
         assert "model=factory" in hint
 
 
-def test_a_data_set_of_another_shape_is_refused_in_words(tmp_path):
+def test_a_dataset_of_another_shape_raises(tmp_path):
     network = load(TabularMlp(steps=10), tmp_path, blobs())
     with pytest.raises(
-        MismatchError, match=r"example 'x' is not of the shape \[4\]: the model takes rows of 4 columns"
+        MismatchError, match=r"example 'x' does not have the shape \[4\]: the model expects rows of 4 columns"
     ):
         network.encode([Sample("x", torch.zeros(12))])
 
 
-def test_classes_without_names_are_counted(tmp_path):
+def test_classes_without_names_are_numbered(tmp_path):
     assert load(TabularMlp(steps=10), tmp_path, blobs(), ()).class_names == ("0", "1")

@@ -1,4 +1,4 @@
-"""A blurred version of the input."""
+"""The baseline ``blur``: the input blurred by a Gaussian."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ __all__ = ["Blur"]
 
 @dataclass(frozen=True)
 class Blur(Baseline):
-    """The input blurred by a Gaussian, ``[N, *shape]``: colours and lighting stay, what can be recognised goes.
+    """The input blurred by a Gaussian, ``[N, *shape]``: mean colours are kept, shapes become unrecognisable.
 
     Args:
         sigma: standard deviation in pixels of the model's input (time steps for series); null takes
-            0.75 * sqrt(longest side), which leaves nothing to recognise.
+            0.75 * sqrt(longest side).
     """
 
-    summary = "the input blurred until nothing can be recognised (pictures and series)"
+    summary = "the input blurred by a Gaussian until shapes are unrecognisable (images and series)"
     source = "Fong and Vedaldi 2017, equation 4; Sturmfels, Lundberg, Lee 2020 (Distill)"
     modalities = ("image", "series")
 
@@ -38,11 +38,11 @@ class Blur(Baseline):
         """One reference for each example, ``[N, *shape]``, in model space.
 
         Raises:
-            Unsupported: the inputs are neither pictures nor series.
+            Unsupported: the inputs are neither images nor series.
         """
         if batch.inputs.ndim not in (3, 4) or batch.background.modality not in self.modalities:
             raise Unsupported(
-                f"baseline 'blur' needs pictures or series, and the inputs are {batch.background.modality} of shape "
+                f"baseline 'blur' needs images or series, but the inputs are {batch.background.modality} of shape "
                 f"{list(batch.shape)}: use baseline 'mean' or 'zero'"
             )
         sigma = default_sigma(batch.shape[1:]) if self.sigma is None else self.sigma

@@ -1,4 +1,4 @@
-"""Baselines that are one value everywhere, or one value a channel: zero, a constant, the mean of the data."""
+"""Baselines of one value, or one value per channel: zero, a constant, the mean of the data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Constant", "Mean", "Zero", "fill"]
 
 
 def fill(inputs: Tensor, value: Tensor | float) -> Tensor:
-    """A new tensor like ``inputs [N, *shape]`` that holds ``value``, which broadcasts over one input."""
+    """A new tensor like ``inputs [N, *shape]``, filled with ``value``, which broadcasts over one input."""
     import torch
 
     if isinstance(value, torch.Tensor):
@@ -29,10 +29,10 @@ def fill(inputs: Tensor, value: Tensor | float) -> Tensor:
 
 @dataclass(frozen=True)
 class Zero(Baseline):
-    """Zero in data space, ``[N, *shape]``: black pictures, columns at 0 in their own units.
+    """Zero in data space, ``[N, *shape]``: black images, columns that are 0 in their units.
 
-    In model space that is ``(0 - mean) / std``, which is not zero after a normalisation. Texts have no data
-    space of numbers: there it is the zero embedding.
+    In model space this is ``(0 - mean) / std``, which is not zero if inputs are normalised. For texts it is the zero
+    embedding.
     """
 
     summary = "zero in data space (black); the zero embedding for texts"
@@ -46,13 +46,13 @@ class Zero(Baseline):
 
 @dataclass(frozen=True)
 class Constant(Baseline):
-    """One value everywhere in data space, ``[N, *shape]``.
+    """The same value for every element in data space, ``[N, *shape]``.
 
     Args:
-        value: in data space: 0 is black and 1 is white for pictures; a column's own units for tables.
+        value: value in data space: 0 is black and 1 is white for images; in the units of the columns for tables.
     """
 
-    summary = "one value everywhere, in data space (0.5: mid grey)"
+    summary = "the same value for every element, in data space (0.5: mid grey)"
     source = "Sturmfels, Lundberg, Lee 2020 (Distill), section on constant baselines"
     modalities = ("image", "table", "series")
 
@@ -65,9 +65,9 @@ class Constant(Baseline):
 
 @dataclass(frozen=True)
 class Mean(Baseline):
-    """The average of the data, ``[N, *shape]``: per channel, per column, per dimension of the embedding."""
+    """The mean of the data, ``[N, *shape]``, per channel, column or embedding dimension."""
 
-    summary = "the average of the data: per channel, column or embedding dimension"
+    summary = "the mean of the data per channel, column or embedding dimension"
     source = "Ancona et al. 2018; the usual removal of deletion curves (Samek et al. 2017, section III)"
     modalities = MODALITIES
 
@@ -75,11 +75,11 @@ class Mean(Baseline):
         """One reference for each example, ``[N, *shape]``, in model space.
 
         Raises:
-            Unsupported: there are no data to average.
+            Unsupported: the mean of the data is unknown.
         """
         if batch.background.mean is None:
             raise Unsupported(
-                "baseline 'mean' needs examples of the data to average, and there are none: "
+                "baseline 'mean' needs examples of the data to average, but there are none: "
                 "give background=, or use baseline 'zero' or 'constant'"
             )
         return fill(batch.inputs, batch.background.mean)

@@ -1,4 +1,4 @@
-"""Several baselines at once."""
+"""The baseline ``mixture``: the references of several baselines as one distribution."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from xaiexp.core.draws import Draws
 
-__all__ = ["Mixture", "blended"]
+__all__ = ["Mixture", "combined_references"]
 
 _Name = Literal[
     "black",
@@ -39,29 +39,29 @@ _Name = Literal[
 ]
 
 
-def blended(parts: Sequence[Tensor]) -> Tensor:
-    """References ``[N, R_i, *shape]`` of several baselines as one distribution ``[N, R, *shape]`` of equal parts.
+def combined_references(parts: Sequence[Tensor]) -> Tensor:
+    """References ``[N, R_i, *shape]`` of several baselines as one distribution ``[N, R, *shape]`` with equal weights.
 
-    A baseline with fewer references than another has each of them several times: R is a multiple of every R_i.
+    R is the least common multiple of all R_i; the references of a baseline with fewer are repeated.
     """
     import torch
 
-    most = math.lcm(*(part.shape[1] for part in parts))
-    return torch.cat([part.repeat_interleave(most // part.shape[1], dim=1) for part in parts], dim=1)
+    total = math.lcm(*(part.shape[1] for part in parts))
+    return torch.cat([part.repeat_interleave(total // part.shape[1], dim=1) for part in parts], dim=1)
 
 
 @dataclass(frozen=True)
 class Mixture(Baseline):
-    """The references of several baselines as one distribution, ``[N, R, *shape]``: attributions are averaged over it.
+    """The references of several baselines as one distribution, ``[N, R, *shape]``.
 
-    Every baseline has the same weight. Where they have unlike numbers of references, those of the smaller ones are
-    repeated to that end, and cost their passes again.
+    Attributions are averaged over all references. All baselines have the same weight. If their numbers of references
+    differ, references are repeated, and each repetition costs its passes again.
 
     Args:
-        names: built-in baselines, each with its default parameters; at least one.
+        names: names of built-in baselines, used with their default parameters; at least one.
     """
 
-    summary = "several baselines averaged, each with the same weight"
+    summary = "several baselines, averaged with equal weights"
     source = "Sturmfels, Lundberg, Lee 2020 (Distill), section on averaging over multiple baselines"
 
     names: tuple[_Name, ...] = ("zero", "mean")
@@ -73,7 +73,7 @@ class Mixture(Baseline):
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
-        """What all of the named baselines are for."""
+        """The modalities that all named baselines support."""
         parts = self.parts()
         return tuple(kind for kind in MODALITIES if all(kind in part.modalities for part in parts))
 
@@ -88,10 +88,10 @@ class Mixture(Baseline):
         """R references for each example, ``[N, R, *shape]``, in model space.
 
         Raises:
-            Unsupported: what one of the named baselines cannot do.
+            Unsupported: one of the named baselines does not support the inputs.
         """
         drawn = []
-        for place, part in enumerate(self.parts()):
-            got = part.references(batch, rng.within(f"{place}/{part.name}"))
-            drawn.append(got.unsqueeze(1) if got.shape == batch.inputs.shape else got)
-        return blended(drawn)
+        for position, part in enumerate(self.parts()):
+            references = part.references(batch, rng.within(f"{position}/{part.name}"))
+            drawn.append(references.unsqueeze(1) if references.shape == batch.inputs.shape else references)
+        return combined_references(drawn)

@@ -1,11 +1,11 @@
-"""Baselines of random numbers: uniform over the data's range, or the input under Gaussian noise."""
+"""Random baselines: uniform over the range of the data, or the input with Gaussian noise."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from xaiexp.builtin.baselines.range import ends
+from xaiexp.builtin.baselines.range_ends import data_range_ends
 from xaiexp.contract.kinds import Baseline
 from xaiexp.core.batches import Batch
 from xaiexp.core.parameters import Range
@@ -23,7 +23,7 @@ class Uniform(Baseline):
     """Uniform random numbers between the lowest and highest values of the data, ``[N, R, *shape]``.
 
     Args:
-        n_references: how many (R); attributions are averaged over them.
+        n_references: number of references (R), over which attributions are averaged.
     """
 
     summary = "uniform noise over the range of the data"
@@ -38,7 +38,7 @@ class Uniform(Baseline):
         Raises:
             Unsupported: the range of the data is unknown.
         """
-        low, high = ends(batch, self.name)
+        low, high = data_range_ends(batch, self.name)
         u = rng.uniform("uniform", batch.shape, range(self.n_references)).to(batch.inputs)
         return low + u * (high - low)
 
@@ -47,14 +47,14 @@ class Uniform(Baseline):
 class Gaussian(Baseline):
     """The input plus Gaussian noise, ``x + noise_level * (high - low) * N(0, 1)``, ``[N, R, *shape]``.
 
-    The range is that of the data; as in the source, values may leave it.
+    ``low`` and ``high`` are the range of the data. Values may lie outside this range, as in the source.
 
     Args:
-        noise_level: standard deviation of the noise, as a fraction of the data's range.
-        n_references: how many (R); attributions are averaged over them.
+        noise_level: standard deviation of the noise, as a fraction of the range of the data.
+        n_references: number of references (R), over which attributions are averaged.
     """
 
-    summary = "the input under Gaussian noise, in fractions of the data's range"
+    summary = "the input with Gaussian noise, in fractions of the range of the data"
     source = "Sturmfels, Lundberg, Lee 2020 (Distill), Gaussian baseline; noise level as in Smilkov et al. 2017"
     modalities = ("image", "table", "series")
 
@@ -67,6 +67,6 @@ class Gaussian(Baseline):
         Raises:
             Unsupported: the range of the data is unknown.
         """
-        low, high = ends(batch, self.name)
+        low, high = data_range_ends(batch, self.name)
         z = rng.normal("gaussian", batch.shape, range(self.n_references)).to(batch.inputs)
         return batch.inputs.detach().unsqueeze(1) + self.noise_level * (high - low) * z

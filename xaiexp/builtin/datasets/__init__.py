@@ -1,15 +1,21 @@
-"""The built-in data sets."""
+"""The built-in datasets: examples to explain, and training parts for networks that are trained on first use.
+
+``scikit_learn``, ``shapes`` and ``torchvision_datasets`` need no files of the user; ``image_folder``, ``text``,
+``csv_table``, ``time_series`` and ``hugging_face`` read them. Shared by these are ``table_file`` (CSV, TSV and JSON),
+``npz_file`` (arrays), ``labels`` (class indices from written labels) and ``column_encoding`` (numbers and categories
+of a table as elements of an input).
+"""
 
 from __future__ import annotations
 
-from xaiexp.builtin.datasets.bundled import BreastCancer, Digits
-from xaiexp.builtin.datasets.hub import HfDataset
+from xaiexp.builtin.datasets.csv_table import Csv
+from xaiexp.builtin.datasets.hugging_face import HfDataset
 from xaiexp.builtin.datasets.image_folder import ImageFolder
+from xaiexp.builtin.datasets.scikit_learn import BreastCancer, Digits
 from xaiexp.builtin.datasets.shapes import Shapes
-from xaiexp.builtin.datasets.table import Csv
 from xaiexp.builtin.datasets.text import Text
 from xaiexp.builtin.datasets.time_series import TimeSeries
-from xaiexp.builtin.datasets.torchvision_sets import TorchvisionDataset
+from xaiexp.builtin.datasets.torchvision_datasets import TorchvisionDataset
 from xaiexp.contract.kinds import Component
 
 __all__ = ["COMPONENTS"]

@@ -1,4 +1,4 @@
-"""Pictures in a folder, listed in a CSV file or sorted into a folder for each class."""
+"""The dataset ``image_folder``: images listed in a CSV file, or sorted into one folder per class."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xaiexp.builtin.datasets.listing import Listing, read_listing, stamp
+from xaiexp.builtin.datasets.table_file import TableFile, file_stamp, read_table_file
 from xaiexp.contract.kinds import Dataset
 from xaiexp.core.samples import Outline, Sample, Source
 from xaiexp.errors import MismatchError, ResourceError, nearest
@@ -20,37 +20,39 @@ if TYPE_CHECKING:
 
 __all__ = ["ImageFolder"]
 
-# Pictures whose header is looked at before anything is computed. It costs a fraction of a millisecond each;
-# what is damaged further inside is found when it is decoded.
-_LOOKED_AT = 1000
+# Number of images whose headers are checked when the dataset is opened, at a fraction of a millisecond each. Damage
+# beyond the header is found when an image is decoded.
+_CHECKED_HEADERS = 1000
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 
 Box = tuple[float, float, float, float]
+"""Left, top, right and bottom of a box in pixels; right and bottom are excluded."""
 
 
 @dataclass(frozen=True)
 class ImageFolder(Dataset):
-    """Pictures in a folder, with labels, masks and boxes from a CSV file; decoded when they are read.
+    """Images in a folder, with labels, masks and boxes from a CSV file; decoded when they are read.
 
-    Pictures are turned as their EXIF orientation says and converted to RGB. Without a CSV file, the folders in
-    ``root`` are the classes, in the order of the alphabet, and the pictures in them the examples; a picture beside
-    the folders is an error, for there a list is missing.
+    Images are rotated according to their EXIF orientation and converted to RGB. Without a CSV file, the subfolders of
+    ``root`` are the classes, in alphabetical order. An image in ``root`` itself is then an error, because it suggests
+    that the CSV file is missing.
 
     Args:
-        root: the folder of the pictures.
-        labels: the CSV file; null is ``labels.csv`` in ``root`` or, where there is none, a folder for each class.
-        file_column: file names, relative to ``root``.
-        label_column: class indices or names from ``classes``; null where there are none.
-        mask_column: pictures of what matters (any value but 0), of the size of their picture, relative to
-            ``root`` or to the folder of the CSV file; an empty cell is no mask. Null, or no such column: no masks.
-        box_column: boxes around what matters, ``[[left, top, right, bottom], ...]`` in pixels of the picture as it
-            is shown, right and bottom excluded; the mask of a picture that has none in ``mask_column``. An empty
-            cell is no mask. Null, or no such column: no boxes.
-        name_column: what a person would call the class; used where there is such a column.
-        classes: class names by index; of folders, empty takes their own names.
+        root: folder of the images.
+        labels: the CSV file; null takes ``labels.csv`` in ``root`` or, if that is missing, one folder per class.
+        file_column: column of file names, relative to ``root``.
+        label_column: column of class indices or names from ``classes``; null if there is none.
+        mask_column: column of ground-truth masks: image files, nonzero in the relevant region, of the size of their
+            image, relative to ``root`` or to the folder of the CSV file. An empty cell, null or a missing column means
+            no mask.
+        box_column: column of ground-truth boxes, ``[[left, top, right, bottom], ...]`` in pixels of the image after
+            rotation, right and bottom excluded; used for an image without a mask in ``mask_column``. An empty cell,
+            null or a missing column means no boxes.
+        name_column: column of display names; ignored if it is missing.
+        classes: class names by index; for folders, empty takes the names of the folders.
     """
 
-    summary = "pictures in a folder, listed in a CSV file with labels, masks and boxes, or a folder for each class"
+    summary = "images in a folder, listed in a CSV file with labels, masks and boxes, or in one folder per class"
     source = "the user's own files"
     modality = "image"
 
@@ -64,171 +66,177 @@ class ImageFolder(Dataset):
     classes: tuple[str, ...] = ()
 
     def open(self) -> Source:
-        """The samples; an id is the file's name as the CSV file has it.
+        """The samples; an id is the file name in the CSV file.
 
         Raises:
-            ResourceError, MismatchError: folder, CSV file, column, picture or mask missing or damaged, a label
-                that is none.
+            ResourceError, MismatchError: folder, CSV file, column, image or mask are missing or damaged, or a label is
+                invalid.
         """
-        if self._sorted():
-            return self._classes()
-        listing, files = self._files()
+        if self._has_class_folders():
+            return self._open_class_folders()
+        table, files = self._listed_files()
         count = len(files)
         labels: list[int | None] = [None] * count
         if self.label_column is not None:
-            labels = listing.labels("dataset.label_column", self.label_column, self.classes)
-        masks = self._masks(listing)
-        boxes = self._boxes(listing)
+            labels = table.labels("dataset.label_column", self.label_column, self.classes)
+        masks = self._mask_files(table)
+        boxes = self._boxes(table)
         names = [""] * count
-        if self.name_column in listing.header and self.name_column is not None:
-            names = listing.column("dataset.name_column", self.name_column)
+        if self.name_column in table.header and self.name_column is not None:
+            names = table.column("dataset.name_column", self.name_column)
         for row, (path, mask) in enumerate(zip(files, masks, strict=True)):
-            for each in (path,) if mask is None else (path, mask):
-                if not each.is_file():
-                    raise ResourceError("dataset.root", f"{listing.at(row)}: no such file", got=str(each))
-                if row < _LOOKED_AT:
-                    _open(each).close()
-        ids = listing.column("dataset.file_column", self.file_column)
+            for file in (path,) if mask is None else (path, mask):
+                if not file.is_file():
+                    raise ResourceError("dataset.root", f"{table.place(row)}: no such file", got=str(file))
+                if row < _CHECKED_HEADERS:
+                    _open(file).close()
+        ids = table.column("dataset.file_column", self.file_column)
 
         def read(start: int, stop: int) -> Sequence[Sample]:
             samples = []
             for row in range(count)[start:stop]:
-                picture = _picture(files[row])
-                mask = masks[row]
-                truth = None if mask is None else _mask(mask, files[row], picture.size)
-                if truth is None and boxes[row]:
-                    truth = _box_mask(listing.at(row), boxes[row], picture.size)
-                samples.append(Sample(ids[row], picture, labels[row], truth, names[row]))
+                image = _read_image(files[row])
+                mask_file = masks[row]
+                mask = None if mask_file is None else _read_mask(mask_file, files[row], image.size)
+                if mask is None and boxes[row]:
+                    mask = _box_mask(table.place(row), boxes[row], image.size)
+                samples.append(Sample(ids[row], image, labels[row], mask, names[row]))
             return samples
 
         return Source(count, read, self.classes)
 
     def fingerprint(self) -> str:
-        """Size and time of the file."""
-        return stamp(self.root, *((self.labels,) if self.labels else (Path(self.root).expanduser() / "labels.csv",)))
+        """Path, size and modification time of the folder and of the CSV file."""
+        table = self.labels or Path(self.root).expanduser() / "labels.csv"
+        return file_stamp(self.root, table)
 
     def outline(self) -> Outline:
-        """How many pictures; their shape is the model's to decide."""
-        if self._sorted():
-            return Outline(len(self._found()[1]), None)
-        listing, _ = self._files()
-        return Outline(len(listing.rows), None)
+        """Number of images; their shape is determined by the preprocessing of the model."""
+        if self._has_class_folders():
+            return Outline(len(self._class_folders()[1]), None)
+        table, _ = self._listed_files()
+        return Outline(len(table.rows), None)
 
-    def _sorted(self) -> bool:
-        """Whether the pictures lie in a folder for each class."""
+    def _has_class_folders(self) -> bool:
+        """Whether the images are in one folder per class, without a CSV file."""
         root = Path(self.root).expanduser()
         return self.labels is None and root.is_dir() and not (root / "labels.csv").exists()
 
-    def _found(self) -> tuple[tuple[str, ...], list[tuple[Path, int]]]:
-        """The classes, and the pictures with their class index, in the order of the alphabet.
+    def _class_folders(self) -> tuple[tuple[str, ...], list[tuple[Path, int]]]:
+        """The class names, and the image files with their class indices, in alphabetical order.
 
         Raises:
-            ResourceError: there are none.
-            MismatchError: a folder that is none of ``classes``.
+            ResourceError: there are no images in folders, or there are images beside the folders.
+            MismatchError: the name of a folder is not in ``classes``.
         """
         root = Path(self.root).expanduser()
-        folders = sorted(each for each in root.iterdir() if each.is_dir() and not each.name.startswith("."))
+        folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
         classes = self.classes or tuple(folder.name for folder in folders)
-        found = []
+        images = []
         for folder in folders:
             if folder.name not in classes:
                 raise MismatchError(
                     "dataset.classes",
-                    f"{folder} is none of the {len(classes)} classes",
+                    f"{folder} is not one of the {len(classes)} classes",
                     got=folder.name,
                     nearest=nearest(folder.name, classes),
                 )
-            files = sorted(each for each in folder.iterdir() if each.suffix.lower() in _SUFFIXES)
-            found += [(each, classes.index(folder.name)) for each in files]
-        # Pictures beside the folders tell that these are no classes (of masks, say), and that a list is missing.
-        if not found or any(each.suffix.lower() in _SUFFIXES for each in root.iterdir()):
+            files = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+            images += [(path, classes.index(folder.name)) for path in files]
+        # Images beside the folders suggest that the folders are not classes (but masks, say) and the file is missing.
+        if not images or any(path.suffix.lower() in _SUFFIXES for path in root.iterdir()):
             raise ResourceError(
                 "dataset.labels",
-                f"{root} has neither a file labels.csv nor its pictures in folders alone",
+                f"{root} contains neither a file labels.csv nor images in class folders only",
                 hint="name the CSV file: dataset.labels=FILE",
             )
-        return classes, found
+        return classes, images
 
-    def _classes(self) -> Source:
-        """The samples of a folder for each class; an id is the name of the class and of the file."""
-        classes, found = self._found()
-        for path, _ in found[:_LOOKED_AT]:
+    def _open_class_folders(self) -> Source:
+        """The samples of one folder per class; an id consists of the class and the file name."""
+        classes, files = self._class_folders()
+        for path, _ in files[:_CHECKED_HEADERS]:
             _open(path).close()
 
         def read(start: int, stop: int) -> Sequence[Sample]:
             return [
-                Sample(f"{path.parent.name}/{path.name}", _picture(path), label, name=path.parent.name)
-                for path, label in found[start:stop]
+                Sample(f"{path.parent.name}/{path.name}", _read_image(path), label, name=path.parent.name)
+                for path, label in files[start:stop]
             ]
 
-        return Source(len(found), read, classes)
+        return Source(len(files), read, classes)
 
-    def _files(self) -> tuple[Listing, list[Path]]:
+    def _listed_files(self) -> tuple[TableFile, list[Path]]:
+        """The CSV file, and the paths of the images that it lists."""
         root = Path(self.root).expanduser()
         if not root.is_dir():
             raise ResourceError("dataset.root", "no such folder", got=str(root))
-        listing = read_listing("dataset.labels", root / "labels.csv" if self.labels is None else self.labels)
-        names = listing.column("dataset.file_column", self.file_column)
+        table = read_table_file("dataset.labels", root / "labels.csv" if self.labels is None else self.labels)
+        names = table.column("dataset.file_column", self.file_column)
         first: dict[str, int] = {}
         for row, name in enumerate(names):
             if first.setdefault(name, row) != row:
                 raise ResourceError(
                     "dataset.labels",
-                    f"{listing.at(row)}: listed before, on line {listing.lines[first[name]]}",
+                    f"{table.place(row)}: already listed on line {table.lines[first[name]]}",
                     got=name,
                 )
-        return listing, [root / name for name in names]
+        return table, [root / name for name in names]
 
-    def _masks(self, listing: Listing) -> list[Path | None]:
-        if self.mask_column is None or self.mask_column not in listing.header:
-            return [None] * len(listing.rows)
-        root, beside = Path(self.root).expanduser(), listing.path.parent
-        cells = [cell.strip() for cell in listing.column("dataset.mask_column", self.mask_column)]
-        return [None if not cell else beside / cell if (beside / cell).is_file() else root / cell for cell in cells]
+    def _mask_files(self, table: TableFile) -> list[Path | None]:
+        """The mask file of each image."""
+        if self.mask_column is None or self.mask_column not in table.header:
+            return [None] * len(table.rows)
+        root, table_folder = Path(self.root).expanduser(), table.path.parent
+        cells = [cell.strip() for cell in table.column("dataset.mask_column", self.mask_column)]
+        return [
+            None if not cell else table_folder / cell if (table_folder / cell).is_file() else root / cell
+            for cell in cells
+        ]
 
-    def _boxes(self, listing: Listing) -> list[tuple[Box, ...]]:
-        """The boxes of each picture.
+    def _boxes(self, table: TableFile) -> list[tuple[Box, ...]]:
+        """The boxes of each image.
 
         Raises:
-            MismatchError: a cell that is no list of boxes.
+            MismatchError: a cell is not a list of boxes.
         """
-        if self.box_column is None or self.box_column not in listing.header:
-            return [()] * len(listing.rows)
-        found = []
-        for row, cell in enumerate(listing.column("dataset.box_column", self.box_column)):
+        if self.box_column is None or self.box_column not in table.header:
+            return [()] * len(table.rows)
+        boxes_of = []
+        for row, cell in enumerate(table.column("dataset.box_column", self.box_column)):
             try:
                 boxes = json.loads(cell) if cell.strip() else []
-                found.append(tuple(_box(each) for each in boxes))
-            except (ValueError, TypeError) as unfit:
+                boxes_of.append(tuple(_parsed_box(box) for box in boxes))
+            except (ValueError, TypeError) as error:
                 raise MismatchError(
                     "dataset.box_column",
-                    f"{listing.at(row)}: {unfit}",
+                    f"{table.place(row)}: {error}",
                     got=cell,
-                    hint="boxes are written [[left, top, right, bottom], ...]",
+                    hint="boxes have the form [[left, top, right, bottom], ...]",
                 ) from None
-        return found
+        return boxes_of
 
 
-def _box(written: object) -> Box:
+def _parsed_box(value: object) -> Box:
     """One box.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the value is not a box.
     """
-    numbers = written if isinstance(written, list) else []
-    if len(numbers) != 4 or not all(type(each) in (int, float) and math.isfinite(each) for each in numbers):
-        raise ValueError(f"{written} is no box of four numbers")
+    numbers = value if isinstance(value, list) else []
+    if len(numbers) != 4 or not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
+        raise ValueError(f"{value} is not a box of four numbers")
     left, top, right, bottom = map(float, numbers)
     if not (left < right and top < bottom):
-        raise ValueError(f"the box {written} is empty")
+        raise ValueError(f"the box {value} is empty")
     return left, top, right, bottom
 
 
 def _box_mask(where: str, boxes: Sequence[Box], size: tuple[int, int]) -> Tensor:
-    """The mask, bool ``[H, W]``: the pixels that are at least partly in a box.
+    """The mask, bool ``[H, W]``: pixels that overlap a box.
 
     Raises:
-        MismatchError: a box that lies outside the picture.
+        MismatchError: a box lies outside the image.
     """
     import torch
 
@@ -238,7 +246,7 @@ def _box_mask(where: str, boxes: Sequence[Box], size: tuple[int, int]) -> Tensor
         left, top, right, bottom = box
         if left >= width or top >= height or right <= 0 or bottom <= 0:
             raise MismatchError(
-                "dataset.box_column", f"{where}: the box lies outside the picture of {width} x {height}", got=list(box)
+                "dataset.box_column", f"{where}: the box lies outside the image of {width} x {height}", got=list(box)
             )
         rows = slice(max(0, math.floor(top)), math.ceil(bottom))
         mask[rows, max(0, math.floor(left)) : math.ceil(right)] = True
@@ -246,23 +254,23 @@ def _box_mask(where: str, boxes: Sequence[Box], size: tuple[int, int]) -> Tensor
 
 
 def _damaged(path: Path, broken: Exception) -> ResourceError:
-    return ResourceError("dataset.root", f"{path} cannot be read as a picture: {broken}")
+    return ResourceError("dataset.root", f"{path} cannot be read as an image: {broken}")
 
 
 def _open(path: Path) -> Image:
-    """A picture whose header is read, and no more."""
+    """An image of which only the header has been read."""
     from PIL import Image, UnidentifiedImageError
 
     try:
         return Image.open(path)
     except UnidentifiedImageError:
-        raise ResourceError("dataset.root", f"{path} is not a picture, or is damaged") from None
+        raise ResourceError("dataset.root", f"{path} is not an image, or is damaged") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as broken:
         raise _damaged(path, broken) from None
 
 
-def _picture(path: Path) -> Image:
-    """The picture in RGB, turned as its EXIF orientation says."""
+def _read_image(path: Path) -> Image:
+    """The image in RGB, rotated according to its EXIF orientation."""
     from PIL import ImageOps
 
     with _open(path) as image:
@@ -272,8 +280,8 @@ def _picture(path: Path) -> Image:
             raise _damaged(path, broken) from None
 
 
-def _mask(path: Path, picture: Path, size: tuple[int, int]) -> Tensor:
-    """The mask, bool ``[H, W]``: where it is not 0."""
+def _read_mask(path: Path, image_path: Path, size: tuple[int, int]) -> Tensor:
+    """The mask, bool ``[H, W]``: True where the file is not 0."""
     import numpy as np
     import torch
 
@@ -286,6 +294,6 @@ def _mask(path: Path, picture: Path, size: tuple[int, int]) -> Tensor:
     if (width, height) != size:
         raise ResourceError(
             "dataset.mask_column",
-            f"{path} is {width} x {height} pixels, its picture {picture.name} is {size[0]} x {size[1]}",
+            f"{path} is {width} x {height} pixels, its image {image_path.name} is {size[0]} x {size[1]}",
         )
     return torch.from_numpy(values != 0)

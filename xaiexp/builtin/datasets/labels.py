@@ -1,4 +1,4 @@
-"""Class indices from what a file calls its classes."""
+"""Class indices from labels as they are written in files."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from xaiexp.errors import MismatchError, nearest
 
 __all__ = ["Labels", "read_labels"]
 
-# More different labels than this, and than half of the examples: a measurement, or a name, but no class.
-_MANY = 20
-_WHOLE = re.compile(r"([+-]?\d+)(?:\.0*)?")
+# More distinct labels than this and than half of the examples are taken for measurements or names, not for classes.
+_MOST_CLASSES = 20
+_WHOLE_NUMBER = re.compile(r"([+-]?\d+)(?:\.0*)?")
 
 
 @dataclass(frozen=True)
 class Labels:
-    """The labels of some examples.
+    """The labels of examples.
 
     Args:
-        indices: class index of each, None where unknown.
-        names: of the classes, by index.
+        indices: class index of each example, None where unknown.
+        names: class names by index.
     """
 
     indices: tuple[int | None, ...]
@@ -29,32 +29,32 @@ class Labels:
 
 
 def read_labels(where: str, cells: Sequence[str], at: Callable[[int], str], classes: Sequence[str] = ()) -> Labels:
-    """Labels as they are written to class indices.
+    """Class indices of written labels.
 
-    With ``classes`` a cell holds one of these names, or an index of them unless the names are numbers. Without,
-    the different cells are the classes: in the order of their numbers where all are whole numbers (``1.0`` is
-    ``1``), of the alphabet elsewhere.
+    With ``classes``, a cell contains one of these names, or a class index unless the names are numbers. Without, the
+    distinct cells are the classes: in numerical order if all are whole numbers (``1.0`` is ``1``), else in alphabetical
+    order.
 
     Args:
-        where: the parameter that named the labels.
-        cells: one an example, empty where unknown.
-        at: where an example stands, for messages.
+        where: the parameter that names the labels, for messages.
+        cells: the label of each example, empty where unknown.
+        at: gives the place of an example in its file, for messages.
         classes: class names by index.
 
     Raises:
-        MismatchError: a cell that is none of the classes, or cells that are measurements rather than classes.
+        MismatchError: a cell is none of the classes, or the cells look like measurements.
     """
-    written = [_plain(cell) for cell in cells]
+    written = [_normalised(cell) for cell in cells]
     if not classes:
-        return _own(where, written, at)
-    index = {_plain(name): i for i, name in enumerate(classes)}
-    if not any(_WHOLE.fullmatch(name) for name in index):
+        return _labels_without_classes(where, written, at)
+    index = {_normalised(name): i for i, name in enumerate(classes)}
+    if not any(_WHOLE_NUMBER.fullmatch(name) for name in index):
         index |= {str(i): i for i in range(len(classes))}
     for row, cell in enumerate(written):
         if cell and cell not in index:
             raise MismatchError(
                 where,
-                f"{at(row)}: the label is none of the {len(classes)} classes",
+                f"{at(row)}: the label is not one of the {len(classes)} classes",
                 got=cell,
                 nearest=nearest(cell, classes),
                 hint=f"dataset.classes: {', '.join(classes)}",
@@ -62,24 +62,24 @@ def read_labels(where: str, cells: Sequence[str], at: Callable[[int], str], clas
     return Labels(tuple(index[cell] if cell else None for cell in written), tuple(classes))
 
 
-def _own(where: str, written: list[str], at: Callable[[int], str]) -> Labels:
-    """The different cells are the classes."""
+def _labels_without_classes(where: str, written: list[str], at: Callable[[int], str]) -> Labels:
+    """Labels whose distinct cells are the classes."""
     names = sorted({cell for cell in written if cell})
-    if names and all(_number(name) for name in names):
+    if names and all(_is_number(name) for name in names):
         for row, cell in enumerate(written):
-            if cell and not _WHOLE.fullmatch(cell):
+            if cell and not _WHOLE_NUMBER.fullmatch(cell):
                 raise MismatchError(
                     where,
-                    f"{at(row)}: a label must be a class: a text or a whole number",
+                    f"{at(row)}: a label must be a class name or a whole number",
                     got=cell,
-                    hint="name another column, or cut the numbers into classes",
+                    hint="name another column, or bin the numbers into classes",
                 )
         names.sort(key=int)
     labelled = sum(bool(cell) for cell in written)
-    if len(names) > max(_MANY, labelled / 2):
+    if len(names) > max(_MOST_CLASSES, labelled / 2):
         raise MismatchError(
             where,
-            f"{len(names)} different labels for {labelled} examples are no classes",
+            f"{len(names)} distinct labels for {labelled} examples cannot be classes",
             got=names[0],
             hint="name another column, or give dataset.classes=[FIRST,SECOND,...]",
         )
@@ -87,14 +87,14 @@ def _own(where: str, written: list[str], at: Callable[[int], str]) -> Labels:
     return Labels(tuple(index[cell] if cell else None for cell in written), tuple(names))
 
 
-def _plain(cell: str) -> str:
-    """A whole number without the fraction of zeros that other programs give it beside missing values."""
+def _normalised(cell: str) -> str:
+    """The cell without surrounding space; a whole number without a fraction of zeros (``1.0`` is ``1``)."""
     cell = cell.strip()
-    whole = _WHOLE.fullmatch(cell)
-    return whole[1] if whole else cell
+    match = _WHOLE_NUMBER.fullmatch(cell)
+    return match[1] if match else cell
 
 
-def _number(text: str) -> bool:
+def _is_number(text: str) -> bool:
     try:
         float(text)
     except ValueError:

@@ -1,16 +1,16 @@
-"""Time series from arrays or from a CSV file."""
+"""The dataset ``time_series``: time series from the arrays of an ``.npz`` file or from a CSV file."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-from xaiexp.builtin.datasets.arrays import Arrays, look_into
 from xaiexp.builtin.datasets.labels import Labels, read_labels
-from xaiexp.builtin.datasets.listing import Delimiter, Listing, read_listing, stamp
+from xaiexp.builtin.datasets.npz_file import NpzFile, open_npz
+from xaiexp.builtin.datasets.table_file import Delimiter, TableFile, file_stamp, read_table_file
 from xaiexp.builtin.splits import is_held_out
 from xaiexp.contract.kinds import Dataset
 from xaiexp.core.parameters import Range
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 __all__ = ["TimeSeries"]
 
-_PARTS = ("_train", "_test")
+_PART_SUFFIXES = ("_train", "_test")
 
 
 @dataclass(frozen=True)
 class _Series:
-    """Series that were read: ``[N, C, T]`` with labels, truth and ids, and which are explained or trained on."""
+    """All series of a file, ``[N, C, T]``, with labels, masks, ids and the row numbers of the two parts."""
 
     values: NDArray[np.float32]
     labels: Labels
@@ -40,25 +40,25 @@ class _Series:
 
 @dataclass(frozen=True)
 class TimeSeries(Dataset):
-    """Labelled time series of one length, a part of them held out to be explained, the others to train on.
+    """Labelled time series of equal length; one part is held out for explanation, the others are for training.
 
-    In an ``.npz`` file, arrays ``[N, C, T]`` or ``[N, T]`` under ``series_key``; where the file has that key with
-    ``_train`` and ``_test`` behind it, these are the two parts. In any other file, a row for each series: the label
-    and the steps, in the order of the columns, of one channel. Without parts of its own a data set is cut by the ids
-    of its series, so that new series move no others.
+    An ``.npz`` file contains arrays ``[N, C, T]`` or ``[N, T]`` under ``series_key``; if it contains that key with the
+    suffixes ``_train`` and ``_test``, these are the two parts. Any other file contains one series of one channel per
+    row: the label, and the steps in the order of the columns. Without given parts a dataset is split by the ids of its
+    series, so adding series does not move others to the other part.
 
     Args:
-        path: of an ``.npz`` file, or a CSV, TSV or JSON file with a header.
-        series_key: the key of the series in an ``.npz`` file.
-        labels_key: the key of the labels in an ``.npz`` file, texts or whole numbers; null where there are none.
-        mask_key: the key of the steps that matter, ``[N, T]`` in an ``.npz`` file; null where that is not known.
+        path: path of an ``.npz`` file, or of a CSV, TSV or JSON file with a header.
+        series_key: key of the series in an ``.npz`` file.
+        labels_key: key of the labels in an ``.npz`` file, texts or whole numbers; null if there are none.
+        mask_key: key of the ground-truth masks of steps in an ``.npz`` file, ``[N, T]``; null if there are none.
         channels_last: whether series in an ``.npz`` file are ``[N, T, C]``.
-        label_column: the column of the labels in a CSV file; null where there are none.
-        id_column: the column that names a series in a CSV file; null for the number of its row, from 0.
-        ignore: columns of a CSV file that are no steps.
-        classes: class names by index; empty takes the different labels, in the order of numbers or alphabet.
-        held_out: share of the series to explain, about, where the file has no parts; 1 for all.
-        split_seed: another seed holds out other series.
+        label_column: column of the labels in a CSV file; null if there is none.
+        id_column: column of unique series ids in a CSV file; null for the row number, from 0.
+        ignore: columns of a CSV file that are not steps.
+        classes: class names by index; empty takes the distinct labels, in numerical or alphabetical order.
+        held_out: approximate share of the series to explain if the file has no given parts; 1 for all.
+        split_seed: another seed selects another split.
         delimiter: of a CSV file; ``auto`` takes tabs for ``.tsv``, JSON for ``.json``, commas otherwise.
     """
 
@@ -80,98 +80,95 @@ class TimeSeries(Dataset):
     delimiter: Delimiter = "auto"
 
     def open(self) -> Source:
-        """The series that are held out, float ``[C, T]``; an id is the file's name, the part and the number.
+        """The held-out series, float32 ``[C, T]``; an id consists of the file name, the part and the number.
 
         Raises:
-            ResourceError, MismatchError: no such file, array or column, a value that is no finite number.
+            ResourceError, MismatchError: file, array or column are missing, or a value is not a finite number.
         """
         series = self._series()
         return _source(series, series.held_out)
 
     def training(self) -> Source | None:
-        """The other series, as far as they have a label; None where there are none."""
+        """The labelled series that are not held out; None if there are none."""
         series = self._series()
         rows = [row for row in series.train if series.labels.indices[row] is not None]
         return _source(series, rows) if rows else None
 
     def fingerprint(self) -> str:
-        """Size and time of the file."""
-        return stamp(self.path)
+        """Path, size and modification time of the file."""
+        return file_stamp(self.path)
 
     def outline(self) -> Outline:
-        """How many series ``[C, T]``; of an ``.npz`` file only the headers are read."""
+        """Number and shape ``[C, T]`` of the series; of an ``.npz`` file only the headers are read."""
         if self._is_npz():
-            file = look_into("dataset.path", self.path)
+            file = open_npz("dataset.path", self.path)
             parts = self._parts(file)
             shape = self._shape(file, parts[-1])
             if len(parts) == 2:
                 return Outline(shape[0], shape[1:])
-            return Outline(len(self._cut([str(i) for i in range(shape[0])])[0]), shape[1:])
-        listing, steps = self._listing()
-        held_out, _ = self._cut(listing.ids("dataset.id_column", self.id_column))
+            return Outline(len(self._split([str(i) for i in range(shape[0])])[0]), shape[1:])
+        table, steps = self._table()
+        held_out, _ = self._split(table.ids("dataset.id_column", self.id_column))
         return Outline(len(held_out), (1, len(steps)))
 
     def _is_npz(self) -> bool:
         return Path(self.path).suffix.lower() == ".npz"
 
     def _series(self) -> _Series:
-        return self._from_arrays() if self._is_npz() else self._from_listing()
+        return self._from_arrays() if self._is_npz() else self._from_table()
 
-    def _cut(self, ids: Sequence[str]) -> tuple[list[int], list[int]]:
-        """Rows to explain and rows to train on.
+    def _split(self, ids: Sequence[str]) -> tuple[list[int], list[int]]:
+        """Row numbers of the held-out series and of the others.
 
         Raises:
-            ResourceError: there is none to explain.
+            ResourceError: no series is held out.
         """
-        out = [is_held_out(each, self.held_out, self.split_seed) for each in ids]
-        held_out = [row for row, held in enumerate(out) if held]
+        is_out = [is_held_out(series_id, self.held_out, self.split_seed) for series_id in ids]
+        held_out = [row for row, out in enumerate(is_out) if out]
         if not held_out:
             raise ResourceError(
                 "dataset.held_out", f"none of the {len(ids)} series of {self.path} is held out", got=self.held_out
             )
-        return held_out, [row for row, held in enumerate(out) if not held]
+        return held_out, [row for row, out in enumerate(is_out) if not out]
 
-    # Arrays
+    def _parts(self, file: NpzFile) -> tuple[str, ...]:
+        """The suffixes of the keys of the parts; the last part is the one to explain."""
+        both = all(f"{self.series_key}{part}" in file.shapes for part in _PART_SUFFIXES)
+        return _PART_SUFFIXES if both and self.series_key not in file.shapes else ("",)
 
-    def _parts(self, file: Arrays) -> tuple[str, ...]:
-        """What stands behind the keys of the parts; the last is the one to explain."""
-        pair = all(f"{self.series_key}{part}" in file.shapes for part in _PARTS)
-        return _PARTS if pair and self.series_key not in file.shapes else ("",)
-
-    def _shape(self, file: Arrays, part: str) -> tuple[int, int, int]:
+    def _shape(self, file: NpzFile, part: str) -> tuple[int, int, int]:
         """``(N, C, T)`` of a part."""
         key = f"{self.series_key}{part}"
-        told = file.shape("dataset.series_key", key)
-        if len(told) == 2:
-            told = (told[0], 1, told[1])
-        elif len(told) == 3 and self.channels_last:
-            told = (told[0], told[2], told[1])
-        if len(told) != 3 or 0 in told:
+        shape = file.shape("dataset.series_key", key)
+        if len(shape) == 2:
+            shape = (shape[0], 1, shape[1])
+        elif len(shape) == 3 and self.channels_last:
+            shape = (shape[0], shape[2], shape[1])
+        if len(shape) != 3 or 0 in shape:
             raise MismatchError(
                 "dataset.series_key",
-                f"{file.path}: array {key!r} must be [series, channels, steps] or [series, steps], none of them 0",
+                f"{file.path}: array {key!r} must be [series, channels, steps] or [series, steps], and not empty",
                 got=list(file.shapes[key]),
             )
-        return told
+        return shape
 
     def _from_arrays(self) -> _Series:
+        """The series of an ``.npz`` file."""
         import numpy as np
 
-        file = look_into("dataset.path", self.path)
+        file = open_npz("dataset.path", self.path)
         parts = self._parts(file)
         shapes = [self._shape(file, part) for part in parts]
         if len({shape[1:] for shape in shapes}) > 1:
-            raise MismatchError(
-                "dataset.series_key", f"{file.path}: the parts differ in their [channels, steps]", got=shapes
-            )
+            raise MismatchError("dataset.series_key", f"{file.path}: the parts differ in [channels, steps]", got=shapes)
         places = [(part, i) for part, shape in zip(parts, shapes, strict=True) for i in range(shape[0])]
-        told = [f"{part.removeprefix('_')}/{i}".removeprefix("/") for part, i in places]
+        names = [f"{part.removeprefix('_')}/{i}".removeprefix("/") for part, i in places]
         values = np.concatenate([self._values(file, part) for part in parts])
 
-        def at(row: int) -> str:
+        def place(row: int) -> str:
             return f"{file.path}, {self.series_key}{places[row][0]}[{places[row][1]}]"
 
-        _check_finite("dataset.series_key", values, at)
+        _check_finite("dataset.series_key", values, place)
         cells = [cell for part, s in zip(parts, shapes, strict=True) for cell in self._cells(file, part, s[0])]
         masks = None
         if self.mask_key is not None:
@@ -179,108 +176,112 @@ class TimeSeries(Dataset):
         if len(parts) == 2:
             train, held_out = range(shapes[0][0]), range(shapes[0][0], len(values))
         else:
-            held_out, train = self._cut([str(i) for _, i in places])  # type: ignore[assignment]  # rows, too
-        labels = read_labels("dataset.labels_key", cells, at, self.classes)
-        ids = [f"{file.path.stem}/{name}" for name in told]
+            held_out, train = self._split([str(i) for _, i in places])  # type: ignore[assignment]  # row numbers, too
+        labels = read_labels("dataset.labels_key", cells, place, self.classes)
+        ids = [f"{file.path.stem}/{name}" for name in names]
         return _Series(values, labels, masks, ids, held_out, train)
 
-    def _values(self, file: Arrays, part: str) -> NDArray[np.float32]:
+    def _values(self, file: NpzFile, part: str) -> NDArray[np.float32]:
+        """The series of a part, ``[N, C, T]``."""
         import numpy as np
 
-        found = file.read("dataset.series_key", f"{self.series_key}{part}")
-        if found.dtype.kind not in "biuf":
-            raise MismatchError("dataset.series_key", f"{file.path} holds no numbers", got=str(found.dtype))
-        found = found[:, None] if found.ndim == 2 else found.swapaxes(1, 2) if self.channels_last else found
-        with np.errstate(over="ignore"):  # found by the check for finite values
-            return found.astype(np.float32)
+        values = file.read("dataset.series_key", f"{self.series_key}{part}")
+        if values.dtype.kind not in "biuf":
+            raise MismatchError("dataset.series_key", f"{file.path}: the series are not numbers", got=str(values.dtype))
+        values = values[:, None] if values.ndim == 2 else values.swapaxes(1, 2) if self.channels_last else values
+        with np.errstate(over="ignore"):  # overflow is reported by the check for finite values
+            return values.astype(np.float32)
 
-    def _cells(self, file: Arrays, part: str, count: int) -> list[str]:
-        """The labels of a part as texts."""
+    def _cells(self, file: NpzFile, part: str, count: int) -> list[str]:
+        """The labels of a part, as strings."""
         if self.labels_key is None:
             return [""] * count
         key = f"{self.labels_key}{part}"
-        found = file.read("dataset.labels_key", key)
-        if found.shape != (count,):
+        labels = file.read("dataset.labels_key", key)
+        if labels.shape != (count,):
             raise MismatchError(
                 "dataset.labels_key",
-                f"{file.path}: array {key!r} must be [{count}], as the series",
-                got=list(found.shape),
+                f"{file.path}: array {key!r} must have shape [{count}], one label per series",
+                got=list(labels.shape),
             )
-        return [str(value) for value in found.tolist()]
+        return [str(value) for value in labels.tolist()]
 
-    def _masks(self, file: Arrays, part: str, shape: tuple[int, int, int]) -> NDArray[np.bool_]:
+    def _masks(self, file: NpzFile, part: str, shape: tuple[int, int, int]) -> NDArray[np.bool_]:
+        """The masks of a part, ``[N, T]``."""
         key = f"{self.mask_key}{part}"
-        found = file.read("dataset.mask_key", key)
-        if found.shape != (shape[0], shape[2]):
+        masks = file.read("dataset.mask_key", key)
+        if masks.shape != (shape[0], shape[2]):
             raise MismatchError(
                 "dataset.mask_key",
                 f"{file.path}: array {key!r} must be [series, steps], [{shape[0]}, {shape[2]}]",
-                got=list(found.shape),
+                got=list(masks.shape),
             )
-        return found != 0  # type: ignore[no-any-return]  # of an array
+        return masks != 0  # type: ignore[no-any-return]  # of an array
 
-    # Rows
-
-    def _listing(self) -> tuple[Listing, list[int]]:
-        """The rows, and which columns are steps."""
-        listing = read_listing("dataset.path", self.path, self.delimiter)
+    def _table(self) -> tuple[TableFile, list[int]]:
+        """The table, and the indices of the columns that are steps."""
+        table = read_table_file("dataset.path", self.path, self.delimiter)
         for name in self.ignore:
-            listing.column("dataset.ignore", name)
-        for parameter, chosen in (("label_column", self.label_column), ("id_column", self.id_column)):
-            if chosen is not None:
-                listing.column(f"dataset.{parameter}", chosen)
+            table.column("dataset.ignore", name)
+        for parameter, column in (("label_column", self.label_column), ("id_column", self.id_column)):
+            if column is not None:
+                table.column(f"dataset.{parameter}", column)
         others = {self.label_column, self.id_column, *self.ignore}
-        steps = [i for i, name in enumerate(listing.header) if name not in others]
+        steps = [i for i, name in enumerate(table.header) if name not in others]
         if not steps:
-            raise MismatchError("dataset.path", f"{listing.path} has no column of steps")
-        return listing, steps
+            raise MismatchError("dataset.path", f"{table.path} has no columns of steps")
+        return table, steps
 
-    def _from_listing(self) -> _Series:
+    def _from_table(self) -> _Series:
+        """The series of a CSV, TSV or JSON file."""
         import numpy as np
 
-        listing, steps = self._listing()
-        names = listing.ids("dataset.id_column", self.id_column)
+        table, steps = self._table()
+        names = table.ids("dataset.id_column", self.id_column)
         cells = [""] * len(names)
         if self.label_column is not None:
-            cells = listing.column("dataset.label_column", self.label_column)
-        labels = read_labels("dataset.label_column", cells, listing.at, self.classes)
+            cells = table.column("dataset.label_column", self.label_column)
+        labels = read_labels("dataset.label_column", cells, table.place, self.classes)
         values = np.empty((len(names), 1, len(steps)), dtype=np.float32)
-        for row, written in enumerate(listing.rows):
-            values[row, 0] = [_number(listing, row, step, written[step]) for step in steps]
-        held_out, train = self._cut(names)
-        return _Series(values, labels, None, [f"{listing.path.stem}/{name}" for name in names], held_out, train)
+        for row, row_cells in enumerate(table.rows):
+            values[row, 0] = [_parsed_step(table, row, step, row_cells[step]) for step in steps]
+        held_out, train = self._split(names)
+        return _Series(values, labels, None, [f"{table.path.stem}/{name}" for name in names], held_out, train)
 
 
-def _number(listing: Listing, row: int, step: int, cell: str) -> float:
+def _parsed_step(table: TableFile, row: int, step: int, cell: str) -> float:
+    """The number in a cell; raises MismatchError unless it is finite in float32."""
     try:
         value = float(cell)
     except ValueError:
         value = math.nan
-    if not abs(value) < 3.4e38:  # of float32
+    if not abs(value) < 3.4e38:  # the largest float32
         raise MismatchError(
             "dataset.path",
-            f"{listing.at(row)}, column {listing.header[step]!r}: a step must be a finite number",
+            f"{table.place(row)}, column {table.header[step]!r}: a step must be a finite number",
             got=cell,
-            hint=f"a column that is no step: dataset.ignore=[{listing.header[step]}]",
+            hint=f"to leave out this column: dataset.ignore=[{table.header[step]}]",
         )
     return value
 
 
-def _check_finite(where: str, values: NDArray[np.float32], at: Any) -> None:
+def _check_finite(where: str, values: NDArray[np.float32], place: Callable[[int], str]) -> None:
+    """Raise ResourceError with the place of the first value that is not finite."""
     import numpy as np
 
-    bad = np.argwhere(~np.isfinite(values))
-    if len(bad):
-        row, channel, step = bad[0].tolist()
+    not_finite = np.argwhere(~np.isfinite(values))
+    if len(not_finite):
+        row, channel, step = not_finite[0].tolist()
         raise ResourceError(
             where,
-            f"{at(row)}: channel {channel}, step {step} is no finite number",
+            f"{place(row)}: channel {channel}, step {step} is not a finite number",
             got=float(values[row, channel, step]),
-            hint="series of unlike lengths, or with gaps, must be brought to one length first",
+            hint="pad or interpolate series of different lengths or with gaps first",
         )
 
 
 def _source(series: _Series, rows: Sequence[int]) -> Source:
+    """The samples of the given rows."""
     import torch
 
     values = torch.from_numpy(series.values)

@@ -1,12 +1,16 @@
-"""The built-in features."""
+"""The built-in features: how the elements of an input are grouped into the units that get an attribution.
+
+``input_axes`` follows the axes of the input (elements, pixels, columns, time steps); ``grid_tiles`` and ``superpixels``
+group pixels, ``time_windows`` groups time steps, and ``tokens_and_words`` groups embedding dimensions.
+"""
 
 from __future__ import annotations
 
-from xaiexp.builtin.features.elements import Column, Element, Pixel, Step
-from xaiexp.builtin.features.grid import Grid
+from xaiexp.builtin.features.grid_tiles import Grid
+from xaiexp.builtin.features.input_axes import Column, Element, Pixel, Step
 from xaiexp.builtin.features.superpixels import Slic
-from xaiexp.builtin.features.token import Token, Word
-from xaiexp.builtin.features.window import Window
+from xaiexp.builtin.features.time_windows import Window
+from xaiexp.builtin.features.tokens_and_words import Token, Word
 from xaiexp.contract.kinds import Component
 
 __all__ = ["COMPONENTS"]

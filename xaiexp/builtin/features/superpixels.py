@@ -1,4 +1,4 @@
-"""Superpixels of a picture as features."""
+"""Superpixels of an image as features."""
 
 from __future__ import annotations
 
@@ -18,44 +18,44 @@ if TYPE_CHECKING:
 __all__ = ["Slic", "superpixels"]
 
 
-def superpixels(picture: NDArray[np.floating], n_segments: int, compactness: float, sigma: float) -> NDArray[np.int64]:
+def superpixels(image: NDArray[np.floating], n_segments: int, compactness: float, sigma: float) -> NDArray[np.int64]:
     """Labels ``[H, W]`` of at most ``n_segments`` superpixels, counted from 0 without gaps.
 
-    SLIC starts from a regular grid, whose steps are whole pixels: now and then it gives more segments than it was
-    asked for. It is asked for fewer then, until it gives no more than ``n_segments``.
+    SLIC starts from a grid with steps of whole pixels and may return more segments than requested. In this case the
+    requested number is reduced until at most ``n_segments`` are returned.
 
     Args:
-        picture: ``[H, W, C]`` on any scale; SLIC maps its lowest value to 0 and its highest to 1.
+        image: ``[H, W, C]`` with any range of values, which SLIC maps to 0..1.
         n_segments, compactness, sigma: see :class:`Slic`.
     """
     import numpy as np
     from skimage.segmentation import slic
 
-    asked = n_segments
+    requested = n_segments
     while True:
-        found = slic(picture, asked, compactness, sigma=sigma, start_label=0, channel_axis=-1)
-        seen, labels = np.unique(found, return_inverse=True)
-        if len(seen) <= n_segments:
-            return labels.reshape(found.shape).astype(np.int64)
-        asked -= max(1, min(len(seen) - n_segments, asked // 10))
+        segments = slic(image, requested, compactness, sigma=sigma, start_label=0, channel_axis=-1)
+        numbers, labels = np.unique(segments, return_inverse=True)
+        if len(numbers) <= n_segments:
+            return labels.reshape(segments.shape).astype(np.int64)
+        requested -= max(1, min(len(numbers) - n_segments, requested // 10))
 
 
 @dataclass(frozen=True)
 class Slic(Features):
-    """The superpixels of each picture ``[C, H, W]``, its channels together; features ``(n_segments,)``.
+    """Superpixels of each image ``[C, H, W]``, over all channels; features ``(n_segments,)``.
 
-    Superpixels are regions of similar colour, found in the picture alone by clustering colours and places. Pictures
-    differ in how many they have: a picture has its own first and nothing after them. Colours are those that the model
-    sees, after its normalisation, stretched to 0..1 over the picture (of three channels in Lab): a border may lie
-    elsewhere than in the file by a pixel or so, and a picture of one colour is cut into a grid.
+    Superpixels are regions of similar colour, computed from the image alone by clustering colours and positions. Their
+    number differs between images; an image with fewer leaves the last features empty. Colours are those of the model's
+    normalised input, scaled to 0..1 over the image (three channels are converted to Lab). Boundaries may therefore
+    differ by about a pixel from those in the image file. An image of one colour is divided into a grid.
 
     Args:
-        n_segments: how many superpixels at most; most pictures have a few less.
-        compactness: what places weigh against colours: high values make squares, low ones follow edges.
-        sigma: standard deviation in pixels of the Gaussian that smooths the picture first; 0 leaves it.
+        n_segments: maximum number of superpixels; most images have slightly fewer.
+        compactness: weight of positions relative to colours: high values give square regions, low values follow edges.
+        sigma: standard deviation in pixels of the Gaussian that smooths the image first; 0 for no smoothing.
     """
 
-    summary = "superpixels: regions of similar colour, found in each picture (SLIC)"
+    summary = "superpixels: regions of similar colour in each image (SLIC)"
     source = "Achanta et al. 2012 (SLIC), by scikit-image; as features: Ribeiro et al. 2016, section 3.1"
     modalities = ("image",)
 
@@ -70,13 +70,13 @@ class Slic(Features):
         inputs = encoded.inputs
         shape = self.shape(tuple(inputs.shape[1:]))
         labels = [
-            torch.from_numpy(superpixels(picture, shape[0], self.compactness, self.sigma))
-            for picture in inputs.detach().permute(0, 2, 3, 1).double().cpu().numpy()
+            torch.from_numpy(superpixels(image, shape[0], self.compactness, self.sigma))
+            for image in inputs.detach().permute(0, 2, 3, 1).double().cpu().numpy()
         ]
         index = torch.stack(labels)
         counts = index.flatten(1).amax(dim=1) + 1
         return FeatureMap(index.unsqueeze(1).expand(inputs.shape), counts, shape)
 
     def shape(self, inputs: tuple[int, ...]) -> tuple[int, ...]:
-        """``(n_segments,)``, at most ``(H * W,)``: an upper bound, for the picture decides."""
+        """``(n_segments,)``, at most ``(H * W,)``: an upper bound, because the number depends on the image."""
         return (min(self.n_segments, math.prod(inputs[-2:])),)

@@ -1,12 +1,19 @@
-"""The built-in models."""
+"""The built-in models: networks to explain, with the preprocessing of their inputs.
+
+The components are in ``torchvision_classifiers``, ``transformers_classifiers`` (with ``checkpoints`` to read the files,
+``text_models`` and ``embeddings`` for texts and ``image_models`` for images), ``factory`` (a network from a function of
+the user) and the folder ``trained`` (small networks, trained on first use). Shared by them are ``tensor_encoding`` and
+``image_encoding`` (samples to tensors), ``weight_files`` (state dicts from files) and ``random_state`` (seeded initial
+weights).
+"""
 
 from __future__ import annotations
 
 from xaiexp.builtin.models.factory import Factory
-from xaiexp.builtin.models.fitted import SeriesCnn, TabularMlp
-from xaiexp.builtin.models.pretrained import Transformers
-from xaiexp.builtin.models.small import DigitsCnn, DigitsMlp, ShapesCnn
-from xaiexp.builtin.models.vision import Torchvision
+from xaiexp.builtin.models.torchvision_classifiers import Torchvision
+from xaiexp.builtin.models.trained.digits_and_shapes import DigitsCnn, DigitsMlp, ShapesCnn
+from xaiexp.builtin.models.trained.tabular_and_series import SeriesCnn, TabularMlp
+from xaiexp.builtin.models.transformers_classifiers import Transformers
 from xaiexp.contract.kinds import Component
 
 __all__ = ["COMPONENTS"]

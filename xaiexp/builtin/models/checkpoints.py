@@ -1,4 +1,4 @@
-"""Models saved by transformers: a local folder, or a repository of the hub. No remote code, no pickles."""
+"""Checkpoints of transformers, in a local folder or on the Hugging Face hub, read without remote code or pickles."""
 
 from __future__ import annotations
 
@@ -17,56 +17,55 @@ from urllib.parse import urlparse
 
 from xaiexp.errors import MismatchError, ResourceError
 
-__all__ = ["WHERE", "Checkpoint", "quiet", "settings_in"]
+__all__ = ["WHERE", "Checkpoint", "quiet", "read_settings"]
 
 WHERE = "model.path"
 
-_WHAT = {"AutoConfig": "configuration", "AutoTokenizer": "tokenizer", "AutoImageProcessor": "preprocessing"}
+_FILE_KINDS = {"AutoConfig": "configuration", "AutoTokenizer": "tokenizer", "AutoImageProcessor": "preprocessing"}
 
 
-def settings_in(path: str, name: str) -> Mapping[str, Any]:
-    """A JSON file of a model, without importing transformers or torch; empty where it cannot be read.
+def read_settings(path: str, name: str) -> Mapping[str, Any]:
+    """The content of a JSON file of a checkpoint, read without transformers or torch; empty if it cannot be read.
 
     Args:
-        path: a local folder, or the id of a model on the hub, of which the copy in the local cache is read.
-        name: of the file, ``config.json``.
+        path: a local folder, or the id of a model on the hub whose copy in the local cache is read.
+        name: of the file, such as ``config.json``.
     """
     folder = Path(path).expanduser()
-    place: object = folder / name if path else None
+    file: object = folder / name if path else None
     if path and not folder.is_dir():
         from huggingface_hub import try_to_load_from_cache
         from huggingface_hub.errors import HFValidationError
 
         try:
-            place = try_to_load_from_cache(path, name)
-        except HFValidationError:  # no id of a repository
+            file = try_to_load_from_cache(path, name)
+        except HFValidationError:  # not an id of a repository
             return {}
-    if not isinstance(place, str | Path):
+    if not isinstance(file, str | Path):
         return {}
     try:
-        found = json.loads(Path(place).read_text(encoding="utf-8"))
+        settings = json.loads(Path(file).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return settings if isinstance(settings, dict) else {}
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a model lies, and how to read its parts; use inside :func:`quiet`.
+    """The location of a checkpoint, and how to read its parts; to be used within :func:`quiet`.
 
     Args:
-        path: a local folder, or the id of a model on the hub. Of the latter the copy in the local cache is used
-            where there is one.
+        path: a local folder, or the id of a model on the hub, whose copy in the local cache is preferred.
     """
 
     path: str
 
     @cached_property
-    def place(self) -> tuple[str, bool]:
-        """The folder or hub id, and whether everything is on this machine already.
+    def location(self) -> tuple[str, bool]:
+        """The folder or hub id, and whether all files are on this machine.
 
         Raises:
-            ResourceError: no such folder, a hub that cannot be reached.
+            ResourceError: there is no such folder, or the hub cannot be reached.
         """
         folder = Path(self.path).expanduser()
         if self.path and folder.is_dir():
@@ -83,71 +82,75 @@ class Checkpoint:
         if reason:
             raise ResourceError(
                 WHERE,
-                f"no such folder, not in the local cache of the hub, and {reason}",
+                f"no such folder, no such model in the local cache of the hub, and {reason}",
                 got=self.path,
-                hint="give a local folder with the model and its tokenizer or preprocessing",
+                hint="give a local folder that contains the model and its tokenizer or preprocessing",
             )
         return self.path, False
 
     def read(self, kind: str, **options: Any) -> Any:
-        """Call ``from_pretrained`` of one of transformers' automatic classes.
+        """Call ``from_pretrained`` of an auto class of transformers.
+
+        Args:
+            kind: name of the auto class, ``AutoConfig``.
+            options: keyword arguments for it.
 
         Raises:
-            ResourceError: whatever it raised, in one clause.
+            ResourceError: it raised; the message has the first line of its error.
         """
         import transformers
 
-        place, cached = self.place
+        location, cached = self.location
         try:
             return getattr(transformers, kind).from_pretrained(
-                place, local_files_only=cached, trust_remote_code=False, **options
+                location, local_files_only=cached, trust_remote_code=False, **options
             )
-        except Exception as broken:  # of transformers, the hub, safetensors, torch: whatever is wrong with the files
+        except Exception as broken:  # transformers, the hub, safetensors and torch raise errors of many types
             lines = [line.strip() for line in str(broken).splitlines() if line.strip()]
             reason = lines[0][:200] if lines else type(broken).__name__
             raise ResourceError(
                 WHERE,
-                f"{self.path} has no readable {_WHAT.get(kind, 'model')}: {reason}",
-                hint="save it there with save_pretrained" if Path(place).is_dir() else "",
+                f"{self.path} has no readable {_FILE_KINDS.get(kind, 'model')}: {reason}",
+                hint="save it there with save_pretrained" if Path(location).is_dir() else "",
             ) from None
 
-    def classifier(self, kind: str, config: Any, known: Any, what: str) -> Any:
-        """The model with all its weights, float32, with torch's fused attention where it has one.
+    def classifier(self, kind: str, config: Any, supported: Any, description: str) -> Any:
+        """The classifier with all its weights in float32, with torch's fused attention where the model supports it.
 
         Args:
-            kind: transformers' automatic class.
-            config: of the model.
-            known: the types of configuration that the class takes.
-            what: it is called in a message.
+            kind: name of the auto class of transformers.
+            config: configuration of the model.
+            supported: the types of configuration that the class supports.
+            description: the kind of classifier, for messages.
 
         Raises:
-            ResourceError: files that are missing or damaged.
-            MismatchError: another kind of model, or a part of the weights alone.
+            ResourceError: files are missing or damaged.
+            MismatchError: the checkpoint is another kind of model, or lacks some of the weights.
         """
-        wrong = f"{self.path} is no {what}"
-        if type(config) not in known:
-            raise MismatchError(WHERE, f"{wrong}: its type is {config.model_type!r}")
-        model, told = self.read(kind, config=config, dtype="float32", output_loading_info=True)
-        missing = sorted(told["missing_keys"])
+        mismatch = f"{self.path} is not {description}"
+        if type(config) not in supported:
+            raise MismatchError(WHERE, f"{mismatch}: its type is {config.model_type!r}")
+        model, loading_info = self.read(kind, config=config, dtype="float32", output_loading_info=True)
+        missing = sorted(loading_info["missing_keys"])
         if missing:
             raise MismatchError(
                 WHERE,
-                f"{wrong}: its weights lack {', '.join(missing[:3])}",
+                f"{mismatch}: its weights lack {', '.join(missing[:3])}",
                 got=", ".join(config.architectures or []) or None,
                 hint="fine-tune it for classification first",
             )
         return model
 
     def fingerprint(self) -> str:
-        """Sizes and times of the files of a local folder; of a model on the hub only its name is known."""
+        """Sizes and modification times of the files of a local folder; empty for a model on the hub."""
         folder = Path(self.path).expanduser()
         files = sorted(folder.iterdir()) if folder.is_dir() else []
-        told = [f"{f.name} {f.stat().st_size} {f.stat().st_mtime_ns}" for f in files if f.is_file()]
-        return "; ".join(told)
+        stamps = [f"{f.name} {f.stat().st_size} {f.stat().st_mtime_ns}" for f in files if f.is_file()]
+        return "; ".join(stamps)
 
 
 def _unreachable() -> str:
-    """Why the hub cannot be reached; empty where it can. Its own client would try for half a minute."""
+    """Why the hub cannot be reached; empty if it can. The client of the hub would take half a minute to find out."""
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
@@ -155,7 +158,7 @@ def _unreachable() -> str:
     address = urlparse(constants.ENDPOINT)
     host = address.hostname or ""
     if urllib.request.getproxies():
-        return ""  # the proxy knows
+        return ""  # a direct connection says nothing about the proxy
     try:
         socket.create_connection((host, address.port or (80 if address.scheme == "http" else 443)), timeout=5).close()
     except OSError as broken:
@@ -165,25 +168,25 @@ def _unreachable() -> str:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """No progress bars, reports and warnings of transformers and the hub; as before afterwards."""
+    """Silence progress bars, log messages and warnings of transformers and the hub within the block."""
     from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
-    from transformers.utils import logging as own
+    from transformers.utils import logging as transformers_logging
 
     hub = logging.getLogger("huggingface_hub")
-    bars, hub_bars = own.is_progress_bar_enabled(), not are_progress_bars_disabled()
-    level, hub_level = own.get_verbosity(), hub.level
-    own.disable_progress_bar()
+    bars, hub_bars = transformers_logging.is_progress_bar_enabled(), not are_progress_bars_disabled()
+    level, hub_level = transformers_logging.get_verbosity(), hub.level
+    transformers_logging.disable_progress_bar()
     disable_progress_bars()
-    own.set_verbosity_error()
+    transformers_logging.set_verbosity_error()
     hub.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        own.set_verbosity(level)
+        transformers_logging.set_verbosity(level)
         hub.setLevel(hub_level)
         if hub_bars:
             enable_progress_bars()
         if bars:
-            own.enable_progress_bar()
+            transformers_logging.enable_progress_bar()

@@ -1,4 +1,4 @@
-"""A sequence classifier driven by token embeddings instead of token ids."""
+"""Sequence classifiers as functions of token embeddings, and the encoding of texts as embeddings."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from torch import Tensor, nn
 from xaiexp.core.samples import Encoded, Sample
 from xaiexp.errors import MismatchError
 
-__all__ = ["FromEmbeddings", "Reader", "check_faithful"]
+__all__ = ["FromEmbeddings", "TextEncoder", "check_same_logits"]
 
 
 class FromEmbeddings(nn.Module):
-    """``(inputs [N, T, D], attention_mask [N, T], ...) -> logits [N, classes]``.
+    """A sequence classifier over embeddings: ``inputs [N, T, D], attention_mask [N, T], ... -> logits [N, classes]``.
 
-    The inputs are word embeddings; positions and token types are added by the model itself.
+    The inputs are word embeddings; the model itself adds positions and token types. The module path and name of this
+    class are part of the keys of the store.
 
     Args:
         model: a sequence classifier of transformers.
@@ -38,23 +39,23 @@ class FromEmbeddings(nn.Module):
 
 
 @dataclass(frozen=True)
-class Reader:
-    """Texts to embeddings.
+class TextEncoder:
+    """Encodes texts as word embeddings.
 
     Args:
-        tokenizer: of the model.
+        tokenizer: tokenizer of the model.
         model: the sequence classifier.
-        max_length: texts are cut after so many tokens, special ones included.
+        max_length: texts are truncated to this number of tokens, including special tokens.
     """
 
     tokenizer: Any
     model: Any
     max_length: int
 
-    def ids(self, texts: Sequence[str]) -> Any:
-        """Token ids and what goes with them, each int64 ``[N, T]``, padded on the right to the longest text.
+    def tokenize(self, texts: Sequence[str]) -> Any:
+        """Token ids and masks, each int64 ``[N, T]``, padded on the right to the longest text.
 
-        A fast tokenizer tells where in its text each token stands: ``offset_mapping``, int64 ``[N, T, 2]``.
+        A fast tokenizer adds ``offset_mapping``, int64 ``[N, T, 2]``: the characters of each token.
         """
         return self.tokenizer(
             list(texts),
@@ -68,104 +69,105 @@ class Reader:
             return_tensors="pt",
         )
 
-    def context(self, ids: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """What the model is called with beside the embeddings."""
-        takes = inspect.signature(self.model.forward).parameters
-        return {key: ids[key] for key in ("attention_mask", "token_type_ids") if key in ids and key in takes}
+    def context(self, encoding: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The keyword arguments of the model other than the embeddings."""
+        accepted = inspect.signature(self.model.forward).parameters
+        names = ("attention_mask", "token_type_ids")
+        return {name: encoding[name] for name in names if name in encoding and name in accepted}
 
     def embed(self, ids: Tensor) -> Tensor:
-        """Word embeddings ``[..., D]``, float32."""
+        """Word embeddings ``[..., D]`` of token ids ``[...]``, float32."""
         with torch.no_grad():
             embedded: Tensor = self.model.get_input_embeddings()(ids)
         return embedded.float()
 
     def encode(self, samples: Sequence[Sample]) -> Encoded:
-        """Texts as ``[N, T, D]``; what is neither special nor padding is removable.
+        """Texts as embeddings ``[N, T, D]``; tokens that are neither special nor padding are removable.
 
-        Words are those of the tokenizer's own first cut: punctuation is a word of its own for most.
+        Words are those of the tokenizer's pre-tokenization; for most tokenizers, punctuation marks are words.
 
         Raises:
-            MismatchError: a sample that is no text, one without a token of its own, a mask that is not made of
-                spans of its text, or a mask where the tokenizer does not tell where its tokens stand.
+            MismatchError: a sample is not a text or has no tokens other than special ones; a mask does not consist of
+                spans of its text, or the tokenizer gives no character offsets to apply it.
         """
         for sample in samples:
             if not isinstance(sample.data, str):
                 raise MismatchError(
-                    "dataset", f"example {sample.id!r} is {type(sample.data).__name__}, and this model takes texts"
+                    "dataset", f"example {sample.id!r} is a {type(sample.data).__name__}; the model expects texts"
                 )
-        ids = self.ids([sample.data for sample in samples])
-        present = ids["attention_mask"].bool()
-        removable = present & ~ids["special_tokens_mask"].bool()
+        encoding = self.tokenize([sample.data for sample in samples])
+        present = encoding["attention_mask"].bool()
+        removable = present & ~encoding["special_tokens_mask"].bool()
         for sample, tokens in zip(samples, removable.sum(1).tolist(), strict=True):
             if not tokens:
                 raise MismatchError("dataset", f"example {sample.id!r} has no token to explain", got=sample.data)
-        rows = ids["input_ids"].tolist()
+        rows = encoding["input_ids"].tolist()
         return Encoded(
-            self.embed(ids["input_ids"]),
-            context=self.context(ids),
+            self.embed(encoding["input_ids"]),
+            context=self.context(encoding),
             removable=removable,
-            words=self.words(ids),
-            masks=self.masks(samples, ids),
+            words=self.word_numbers(encoding),
+            masks=self.token_masks(samples, encoding),
             tokens=tuple(
                 tuple(self.tokenizer.convert_ids_to_tokens(row[:length]))
                 for row, length in zip(rows, present.sum(1).tolist(), strict=True)
             ),
         )
 
-    def words(self, ids: Any) -> Tensor | None:
-        """The number of each token's word, int64 ``[N, T]``, counted from 0; -1 outside; None for a slow tokenizer."""
+    def word_numbers(self, encoding: Any) -> Tensor | None:
+        """The word of each token, int64 ``[N, T]``, counted from 0; -1 outside words; None for a slow tokenizer."""
         if not self.tokenizer.is_fast:
             return None
-        out = torch.full(ids["input_ids"].shape, -1)
-        for row in range(len(out)):
+        words = torch.full(encoding["input_ids"].shape, -1)
+        for row in range(len(words)):
             numbers: dict[int, int] = {}
-            for place, word in enumerate(ids.word_ids(row)):
+            for position, word in enumerate(encoding.word_ids(row)):
                 if word is not None:  # neither special nor padding
-                    out[row, place] = numbers.setdefault(word, len(numbers))
-        return out
+                    words[row, position] = numbers.setdefault(word, len(numbers))
+        return words
 
-    def masks(self, samples: Sequence[Sample], ids: Any) -> Tensor | None:
-        """Tokens that touch a span of their sample's mask, bool ``[N, T]``; None where no sample has one."""
-        given = [None if sample.mask is None else _spans(sample) for sample in samples]
-        if all(spans is None for spans in given):
+    def token_masks(self, samples: Sequence[Sample], encoding: Any) -> Tensor | None:
+        """Tokens that overlap a span of their sample's mask, bool ``[N, T]``; None if no sample has a mask."""
+        spans_of = [None if sample.mask is None else _spans(sample) for sample in samples]
+        if all(spans is None for spans in spans_of):
             return None
-        if "offset_mapping" not in ids:
+        if "offset_mapping" not in encoding:
             raise MismatchError(
                 "dataset",
-                "has masks, and the model's tokenizer does not tell where in the text its tokens stand",
-                hint="leave the masks out, or save the model with a fast tokenizer",
+                "has masks, and the model's tokenizer gives no character offsets of its tokens",
+                hint="omit the masks, or save the model with a fast tokenizer",
             )
-        start, stop = ids["offset_mapping"].unbind(-1)
-        out = torch.zeros(start.shape, dtype=torch.bool)
-        for row, spans in enumerate(given):
+        start, stop = encoding["offset_mapping"].unbind(-1)
+        masks = torch.zeros(start.shape, dtype=torch.bool)
+        for row, spans in enumerate(spans_of):
             for first, last in spans or ():
-                # What is special, or padding, stands at 0..0 and touches nothing.
-                out[row] |= (start[row] < last) & (stop[row] > first)
-        return out
+                # Special and padding tokens have the empty span 0..0.
+                masks[row] |= (start[row] < last) & (stop[row] > first)
+        return masks
 
     def embed_text(self, text: str) -> Tensor:
-        """Embeddings ``[T, D]`` of a text's own tokens, without special ones, float32."""
+        """Embeddings ``[T, D]`` of the tokens of a text, without special tokens, float32."""
         ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return self.embed(torch.tensor(ids, dtype=torch.int64))
 
-    def special(self) -> dict[str, Tensor]:
-        """Embeddings ``[D]`` of the padding and mask tokens, as far as the tokenizer has them."""
-        known = {"pad": self.tokenizer.pad_token_id, "mask": self.tokenizer.mask_token_id}
-        return {name: self.embed(torch.tensor(i)) for name, i in known.items() if i is not None}
+    def special_embeddings(self) -> dict[str, Tensor]:
+        """Embeddings ``[D]`` of the padding token (``pad``) and mask token (``mask``) that the tokenizer has."""
+        token_ids = {"pad": self.tokenizer.pad_token_id, "mask": self.tokenizer.mask_token_id}
+        return {name: self.embed(torch.tensor(i)) for name, i in token_ids.items() if i is not None}
 
     def identity(self) -> str:
-        """What decides the numbers beside the weights: configuration, vocabulary and length."""
+        """A hash of configuration, vocabulary and maximum length; with the weights they determine the scores."""
         settings = self.model.config.to_diff_dict()
         for key in ("_name_or_path", "transformers_version", "dtype", "torch_dtype"):
             settings.pop(key, None)
         backend = getattr(self.tokenizer, "backend_tokenizer", None)
-        words = backend.to_str() if backend is not None else sorted(self.tokenizer.get_vocab().items())
-        told = json.dumps([settings, words, self.max_length], sort_keys=True, default=str)
-        return hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
+        vocabulary = backend.to_str() if backend is not None else sorted(self.tokenizer.get_vocab().items())
+        content = json.dumps([settings, vocabulary, self.max_length], sort_keys=True, default=str)
+        return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
 
 def _spans(sample: Sample) -> list[tuple[int, int]]:
-    """The mask of a text, checked: spans ``(start, stop)`` of its characters."""
+    """The checked mask of a text: spans ``(start, stop)`` of its characters."""
     try:
         spans = [(int(start), int(stop)) for start, stop in sample.mask]
     except (TypeError, ValueError):
@@ -179,30 +181,30 @@ def _spans(sample: Sample) -> list[tuple[int, int]]:
     return spans
 
 
-def check_faithful(where: str, reader: Reader, module: nn.Module) -> None:
-    """Compare the classifier driven by embeddings with itself driven by token ids, on two texts of unlike length.
+def check_same_logits(where: str, encoder: TextEncoder, module: nn.Module) -> None:
+    """Check that embeddings and token ids give the same logits, on two texts of different length.
 
-    Some architectures read the ids for more than their embeddings (the end of a text, a scale, positions), and
-    would quietly compute something else.
+    Some architectures use the token ids for more than their embeddings (end of the text, scaling, positions) and would
+    silently compute other logits from embeddings.
 
     Raises:
-        MismatchError: they differ, or embeddings are not accepted at all.
+        MismatchError: the logits differ, or the model does not accept embeddings.
     """
-    ids = reader.ids(["a", "a rather longer text, with a few more words"])
-    context = reader.context(ids)
+    encoding = encoder.tokenize(["a", "a rather longer text, with a few more words"])
+    context = encoder.context(encoding)
     try:
         with torch.no_grad():
-            expected = reader.model(input_ids=ids["input_ids"], return_dict=True, **context).logits
-            found = module(reader.embed(ids["input_ids"]), **context)
-        apart = float((expected - found).abs().max()) / max(1.0, float(expected.abs().max()))
+            expected = encoder.model(input_ids=encoding["input_ids"], return_dict=True, **context).logits
+            logits = module(encoder.embed(encoding["input_ids"]), **context)
+        difference = float((expected - logits).abs().max()) / max(1.0, float(expected.abs().max()))
     except (NotImplementedError, TypeError, ValueError, RuntimeError, IndexError) as broken:
         raise MismatchError(
-            where, f"{type(reader.model).__name__} cannot be driven by token embeddings: {broken}"
+            where, f"{type(encoder.model).__name__} cannot be evaluated on token embeddings: {broken}"
         ) from None
-    if not apart < 1e-3:
+    if not difference < 1e-3:
         raise MismatchError(
             where,
-            f"{type(reader.model).__name__} gives other logits for token embeddings than for token ids",
-            hint="its texts cannot be explained through embeddings",
-            notes=[f"the largest difference is {apart:.2g} of the largest logit"],
+            f"{type(encoder.model).__name__} gives different logits for token embeddings and for token ids",
+            hint="this model cannot be explained with respect to its embeddings",
+            notes=[f"the largest difference is {difference:.2g} of the largest logit"],
         )

@@ -1,4 +1,4 @@
-"""The user's own network, from a function that the study names and the user trusts."""
+"""The model ``factory``: a network returned by a trusted function of the user."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from xaiexp.errors import MismatchError, ParameterError, ResourceError, UserErro
 __all__ = ["Factory"]
 
 
-@dataclass(frozen=True, kw_only=True)  # else `modality`, declared by Model, would have to stand first
+@dataclass(frozen=True, kw_only=True)  # otherwise the field `modality`, declared by Model, would have to come first
 class Factory(Model):
-    """Whatever a function of the user's own returns: a ``torch.nn.Module``, or an ``xaiexp.core.samples.Network``.
+    """A network returned by a function: a ``torch.nn.Module`` or an :class:`xaiexp.core.samples.Network`.
 
-    Nothing is imported unless the module stands under a prefix of the study's ``trust``, in whole words between
-    the dots; the function itself must be defined there too.
+    The module is imported only if its dotted name equals an entry of the study's ``trust`` or lies below one; the
+    function must be defined in such a module too.
 
     Args:
-        target: ``package.module:function``; found where Python finds modules, and in the working folder.
+        target: ``package.module:function``, on Python's module path or in the working folder.
         kwargs: keyword arguments of the function.
-        modality: what the network takes.
-        classes: how many outputs, where known.
-        mean, std: the normalisation of the inputs, one number or one for each channel (column); empty for none.
+        modality: kind of the inputs.
+        classes: number of outputs, if known.
+        mean, std: normalisation of the inputs, one number or one per channel (column); empty for none.
         gradients: whether the network can be differentiated with respect to its inputs.
     """
 
-    summary = "the user's own function that returns a network; its module must be trusted"
+    summary = "a network returned by a function of the user, whose module must be trusted"
     source = "the user's own"
 
     target: str
@@ -49,28 +49,29 @@ class Factory(Model):
 
     @property
     def offers(self) -> frozenset[str]:
-        """Everything that a module may have; what it lacks is found when a method looks for it."""
-        parts = {"gradients", "modules", "attention"} if self.gradients else {"modules", "attention"}
-        return frozenset(parts | {"convolutions"} if self.modality == "image" else parts)
+        """Everything that a module of this modality may have; a method that finds it missing raises ``Unsupported``."""
+        capabilities = {"gradients", "modules", "attention"} if self.gradients else {"modules", "attention"}
+        return frozenset(capabilities | {"convolutions"} if self.modality == "image" else capabilities)
 
     def load(self, context: LoadContext) -> Network:
         """The network.
 
         Raises:
-            ParameterError: not trusted, no such function, arguments that it does not take.
+            ParameterError: the module is not trusted, there is no such function, or it does not accept the arguments.
             UserError: the function raised.
-            MismatchError: it returned something else.
+            MismatchError: it returned neither a module nor a network of this modality.
         """
-        made = self._call(_function(self.target, context.trust))
-        if isinstance(made, Network):
-            if made.modality != self.modality:
+        result = self._call(_trusted_function(self.target, context.trust))
+        if isinstance(result, Network):
+            if result.modality != self.modality:
                 raise MismatchError(
-                    "model.modality", f"{self.target} returned a network for {made.modality}", got=self.modality
+                    "model.modality", f"{self.target} returned a network for {result.modality}", got=self.modality
                 )
-            return made
-        return self._network(made)
+            return result
+        return self._network(result)
 
     def _call(self, function: Callable[..., Any]) -> Any:
+        """The result of the function, with errors in its arguments reported before it is called."""
         with contextlib.suppress(ValueError, TypeError):  # a builtin may have no signature
             signature = inspect.signature(function)
             try:
@@ -86,81 +87,85 @@ class Factory(Model):
         except Exception as broken:
             raise UserError("model.target", f"{self.target} raised {type(broken).__name__}: {broken}") from broken
 
-    def _network(self, made: Any) -> Network:
+    def _network(self, module: Any) -> Network:
+        """The network of a bare module."""
         import torch
 
-        from xaiexp.builtin.models.encoding import tensor_encoder
+        from xaiexp.builtin.models.tensor_encoding import tensor_encoder
 
-        if not isinstance(made, torch.nn.Module):
+        if not isinstance(module, torch.nn.Module):
             raise MismatchError(
                 "model.target",
                 f"{self.target} must return a torch.nn.Module or an xaiexp.core.samples.Network",
-                got=type(made).__name__,
+                got=type(module).__name__,
             )
         if self.modality == "text":
             raise MismatchError(
                 "model.target",
-                f"{self.target} must return an xaiexp.core.samples.Network: only it knows how its texts become embeddings",
-                got=type(made).__name__,
+                f"{self.target} must return an xaiexp.core.samples.Network, which defines how texts become embeddings",
+                got=type(module).__name__,
             )
-        made.to("cpu", torch.float32).eval()
-        for parameter in made.parameters():
+        module.to("cpu", torch.float32).eval()
+        for parameter in module.parameters():
             parameter.requires_grad_(False)
         axes = {"image": 2, "series": 1, "table": 0}[self.modality]
         mean = torch.tensor(self.mean or (0.0,)).view(-1, *[1] * axes)
         std = torch.tensor(self.std or (1.0,)).view(-1, *[1] * axes)
-        picture = self.modality == "image"
+        is_image = self.modality == "image"
         return Network(
-            made,
+            module,
             tensor_encoder(None, mean, std),
             self.modality,
             classes=self.classes,
             mean=mean,
             std=std,
-            low=0.0 if picture else None,
-            high=1.0 if picture else None,
+            low=0.0 if is_image else None,
+            high=1.0 if is_image else None,
             identity=f"{self.target} {sorted(self.kwargs.items())!r}",
             facts={"weights": self.target},
         )
 
 
-def _function(target: str, trust: tuple[str, ...]) -> Callable[..., Any]:
-    """The function that ``target`` names; nothing is imported unless its module is trusted."""
+def _trusted_function(target: str, trust: tuple[str, ...]) -> Callable[..., Any]:
+    """The function named by ``target``; its module is imported only if it is trusted."""
     module, _, name = target.partition(":")
     if not name.isidentifier() or not all(part.isidentifier() for part in module.split(".")):
         raise ParameterError("model.target", "must be package.module:function", got=target)
-    _trusted(module, trust, target)
+    _check_trusted(module, trust, target)
     try:
         with _working_folder():
-            found = importlib.import_module(module)
+            imported = importlib.import_module(module)
     except ModuleNotFoundError as missing:
         raise ResourceError(
-            "model.target", f"cannot import {module}: {missing}", hint="run where it can be found, or install it"
+            "model.target",
+            f"cannot import {module}: {missing}",
+            hint="run in the folder that contains it, or install it",
         ) from None
     except Exception as broken:
         raise UserError("model.target", f"importing {module} raised {type(broken).__name__}: {broken}") from broken
-    function = getattr(found, name, None)
+    function = getattr(imported, name, None)
     if not callable(function):
-        known = [key for key, value in vars(found).items() if callable(value) and not key.startswith("_")]
+        known = [key for key, value in vars(imported).items() if callable(value) and not key.startswith("_")]
         raise ParameterError("model.target", f"{module} has no function {name!r}", nearest=nearest(name, known))
-    # Else `trusted.module:system` would reach whatever the module happens to import.
-    _trusted(getattr(function, "__module__", None) or "builtins", trust, target)
-    return function  # type: ignore[no-any-return]  # callable, as just seen
+    # Otherwise `trusted.module:system` would give access to everything that the module imports.
+    _check_trusted(getattr(function, "__module__", None) or "builtins", trust, target)
+    return function  # type: ignore[no-any-return]  # callable, as checked above
 
 
-def _trusted(module: str, trust: tuple[str, ...], target: str) -> None:
+def _check_trusted(module: str, trust: tuple[str, ...], target: str) -> None:
+    """Raise ParameterError unless the module equals a trusted prefix or lies below one."""
     if not any(module == prefix or module.startswith(f"{prefix}.") for prefix in trust if prefix):
         raise ParameterError(
             "model.target",
-            f"module {module} is not trusted, so nothing of it is run",
+            f"module {module} is not trusted, and its code is not run",
             got=target,
-            hint=f"if it is your own: 'trust=[{', '.join([*trust, module])}]'",
+            hint=f"to trust it: 'trust=[{', '.join([*trust, module])}]'",
         )
 
 
 @contextlib.contextmanager
 def _working_folder() -> Iterator[None]:
-    """The working folder is where Python looks last, as ``python -m`` does first."""
+    """Append the working folder to Python's module path within the block."""
     folder = os.getcwd()  # noqa: PTH109  # entries of sys.path are strings
     added = folder not in sys.path and "" not in sys.path
     if added:

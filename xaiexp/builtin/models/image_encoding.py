@@ -1,4 +1,4 @@
-"""Pictures as a model takes them: resized, cropped and normalised, their masks the same way."""
+"""Encoding of images with resizing, cropping and normalisation, applied to their masks too."""
 
 from __future__ import annotations
 
@@ -11,40 +11,41 @@ from xaiexp.errors import MismatchError
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Prepare", "picture_encoder"]
+__all__ = ["ImagePreprocessing", "image_encoder"]
 
-_COLOURS = {1: "grey", 3: "colour"}
+_DESCRIPTIONS = {1: "a greyscale image", 3: "a colour image"}
 _MODES = {1: "L", 3: "RGB"}
 
 
-class Prepare(Protocol):
-    """Resizes and crops: a PIL picture or a float ``[C, H, W]`` in 0..1 to float ``[C, h, w]`` in 0..1.
+class ImagePreprocessing(Protocol):
+    """Resizes and crops a PIL image or a float tensor ``[C, H, W]`` in 0..1 to a float tensor ``[C, h, w]`` in 0..1.
 
-    With ``mask=True`` uint8 ``[1, H, W]`` of zeros and ones goes the same way, to zeros and ones ``[1, h, w]``.
+    With ``mask=True`` it does the same to a uint8 mask ``[1, H, W]`` of zeros and ones.
     """
 
-    def __call__(self, picture: Any, mask: bool = False) -> Tensor:
-        """The picture, or the mask, as the model takes it, before it is normalised."""
+    def __call__(self, image: Any, mask: bool = False) -> Tensor:
+        """The resized and cropped image or mask, before normalisation."""
 
 
-def picture_encoder(
-    prepare: Prepare, channels: int, mean: Tensor, std: Tensor, hint: str = ""
+def image_encoder(
+    preprocess: ImagePreprocessing, channels: int, mean: Tensor, std: Tensor, hint: str = ""
 ) -> Callable[[Sequence[Sample]], Encoded]:
-    """PIL pictures or float tensors ``[C, H, W]`` in 0..1 to ``[N, C, h, w]``, their masks alike.
+    """A function that encodes PIL images or float tensors ``[C, H, W]`` in 0..1, and masks, as ``[N, C, h, w]``.
 
-    A PIL picture is converted to the model's colours, a tensor must have its channels.
+    A PIL image is converted to greyscale or RGB; a tensor must have the channels of the model.
 
     Args:
+        preprocess: resizes and crops images and masks.
         channels: 1 or 3.
-        mean, std: per channel, of pictures in 0..1: ``[C, 1, 1]``.
-        hint: what to do where pictures differ in size after preparing.
+        mean, std: per channel, of images in 0..1: ``[C, 1, 1]``.
+        hint: hint of the error raised for images of different sizes after preprocessing.
     """
 
     def encode(samples: Sequence[Sample]) -> Encoded:
         import torch
         from PIL import Image
 
-        from xaiexp.builtin.models.encoding import as_tensor, stack_masks
+        from xaiexp.builtin.models.tensor_encoding import as_tensor, stack_masks
 
         rows: list[Tensor] = []
         masks: list[Tensor | None] = []
@@ -52,22 +53,21 @@ def picture_encoder(
             data = sample.data
             if isinstance(data, Image.Image):
                 height, width = data.height, data.width
-                rows.append(prepare(data.convert(_MODES[channels])))
+                rows.append(preprocess(data.convert(_MODES[channels])))
             else:
                 data = as_tensor(sample)
                 if data.ndim != 3 or data.shape[0] != channels:
                     raise MismatchError(
                         "dataset",
-                        f"example {sample.id!r} is no {_COLOURS[channels]} picture [{channels}, H, W], which the model "
-                        "takes",
+                        f"example {sample.id!r} is not {_DESCRIPTIONS[channels]} [{channels}, H, W]",
                         got=list(data.shape),
                     )
                 height, width = data.shape[1:]
-                rows.append(prepare(data))
+                rows.append(preprocess(data))
             if rows[-1].shape != rows[0].shape:
                 raise MismatchError(
                     "dataset",
-                    f"example {sample.id!r} is {list(rows[-1].shape)} after preprocessing, and others are "
+                    f"example {sample.id!r} has shape {list(rows[-1].shape)} after preprocessing, other examples have "
                     f"{list(rows[0].shape)}",
                     hint=hint,
                 )
@@ -77,10 +77,10 @@ def picture_encoder(
                 if tuple(mask.shape) != (height, width):
                     raise MismatchError(
                         "dataset",
-                        f"the mask of example {sample.id!r} is not of its size {[height, width]}",
+                        f"the mask of example {sample.id!r} does not have the size {[height, width]} of its image",
                         got=list(mask.shape),
                     )
-                masks[-1] = prepare(mask.unsqueeze(0).to(torch.uint8), mask=True)[0].bool()
+                masks[-1] = preprocess(mask.unsqueeze(0).to(torch.uint8), mask=True)[0].bool()
         return Encoded((torch.stack(rows) - mean) / std, masks=stack_masks(masks))
 
     return encode

@@ -1,4 +1,4 @@
-"""Picture classifiers of transformers."""
+"""Image classifiers of transformers: loading, with their preprocessing."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xaiexp.builtin.models.checkpoints import WHERE, Checkpoint, quiet, settings_in
-from xaiexp.builtin.models.image_encoding import picture_encoder
-from xaiexp.builtin.models.randomness import own_randomness
+from xaiexp.builtin.models.checkpoints import WHERE, Checkpoint, quiet, read_settings
+from xaiexp.builtin.models.image_encoding import image_encoder
+from xaiexp.builtin.models.random_state import seeded_random_state
 from xaiexp.core.samples import Network
 from xaiexp.errors import MismatchError, ParameterError
 
-__all__ = ["FromPixels", "load_pictures"]
+__all__ = ["FromPixels", "load_image_classifier"]
 
 
 class FromPixels(nn.Module):
-    """``inputs [N, C, H, W] -> logits [N, classes]``.
+    """An image classifier as a function of one tensor: ``inputs [N, C, H, W] -> logits [N, classes]``.
+
+    The module path and name of this class are part of the keys of the store.
 
     Args:
-        model: a picture classifier of transformers.
+        model: an image classifier of transformers.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -37,35 +39,40 @@ class FromPixels(nn.Module):
 
 @dataclass(frozen=True)
 class _Processed:
-    """Resizing and cropping by a processor of transformers."""
+    """Resizing and cropping by an image processor of transformers."""
 
     processor: Any
 
-    def __call__(self, picture: Any, mask: bool = False) -> Tensor:
+    def __call__(self, image: Any, mask: bool = False) -> Tensor:
         options: dict[str, Any] = {"resample": 0} if mask else {}
-        if isinstance(picture, Tensor):
+        if isinstance(image, Tensor):
             options["input_data_format"] = "channels_first"
-        done = self.processor([picture], do_rescale=False, do_normalize=False, return_tensors="pt", **options)
-        row: Tensor = done.pixel_values[0]
+        output = self.processor([image], do_rescale=False, do_normalize=False, return_tensors="pt", **options)
+        row: Tensor = output.pixel_values[0]
         if mask:
             return row
-        if not isinstance(picture, Tensor):
+        if not isinstance(image, Tensor):
             return row.float() / 255
-        return row.clamp(picture.min(), picture.max())  # bicubic overshoots, which bytes cannot
+        return row.clamp(
+            image.min(), image.max()
+        )  # bicubic interpolation overshoots the range; bytes are clipped by the processor
 
 
 @dataclass(frozen=True)
 class _Resized:
-    """Resizing to a fixed height and width."""
+    """Resizing to a fixed height and width.
+
+    The representation of this dataclass is part of the network's identity, and so of the keys of the store.
+    """
 
     height: int
     width: int
 
-    def __call__(self, picture: Any, mask: bool = False) -> Tensor:
+    def __call__(self, image: Any, mask: bool = False) -> Tensor:
         from torchvision.transforms import InterpolationMode
         from torchvision.transforms import functional as F
 
-        row = picture if isinstance(picture, Tensor) else F.pil_to_tensor(picture).float() / 255
+        row = image if isinstance(image, Tensor) else F.pil_to_tensor(image).float() / 255
         if row.shape[-2:] == (self.height, self.width):
             return row
         mode = InterpolationMode.NEAREST_EXACT if mask else InterpolationMode.BILINEAR
@@ -73,30 +80,30 @@ class _Resized:
         return resized
 
 
-def load_pictures(
+def load_image_classifier(
     checkpoint: Checkpoint, size: int | None, mean: tuple[float, ...] | None, std: tuple[float, ...] | None
 ) -> Network:
-    """The network; see :meth:`xaiexp.builtin.models.pretrained.Transformers.load`."""
-    with quiet(), own_randomness(0):
+    """The network; see :meth:`xaiexp.builtin.models.transformers_classifiers.Transformers.load`."""
+    with quiet(), seeded_random_state(0):
         from transformers import MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING as CLASSIFIERS
 
         config = checkpoint.read("AutoConfig")
-        model = checkpoint.classifier("AutoModelForImageClassification", config, CLASSIFIERS, "picture classifier")
+        model = checkpoint.classifier("AutoModelForImageClassification", config, CLASSIFIERS, "an image classifier")
         channels = int(getattr(config, "num_channels", 3))
         if channels not in (1, 3):
-            raise MismatchError(WHERE, "takes pictures of neither one nor three channels", got=channels)
-        prepare, own_mean, own_std = _prepared(checkpoint, config, size)
+            raise MismatchError(WHERE, "expects images with neither one nor three channels", got=channels)
+        preprocess, checkpoint_mean, checkpoint_std = _preprocessing(checkpoint, config, size)
     module = FromPixels(model).float().eval()
     for parameter in module.parameters():
         parameter.requires_grad_(False)
     shift, scale = (
-        _per_channel(name, given or own, channels, checkpoint.path)
-        for name, given, own in (("mean", mean, own_mean), ("std", std, own_std))
+        _per_channel(name, values, channels, checkpoint.path)
+        for name, values in (("mean", mean or checkpoint_mean), ("std", std or checkpoint_std))
     )
     names = tuple(str(config.id2label.get(i, i)) for i in range(config.num_labels))
     return Network(
         module,
-        picture_encoder(prepare, channels, shift, scale, "set model.size"),
+        image_encoder(preprocess, channels, shift, scale, "set model.size"),
         "image",
         classes=config.num_labels,
         class_names=() if all(name.startswith("LABEL_") for name in names) else names,
@@ -104,21 +111,22 @@ def load_pictures(
         std=scale,
         low=0.0,
         high=1.0,
-        identity=f"{_told(config)} {_described(prepare)} {shift.flatten().tolist()} {scale.flatten().tolist()}",
+        identity=f"{_relevant_settings(config)} {_description(preprocess)} "
+        f"{shift.flatten().tolist()} {scale.flatten().tolist()}",
         facts={"weights": checkpoint.path, "architecture": type(model).__name__},
     )
 
 
-def _prepared(
+def _preprocessing(
     checkpoint: Checkpoint, config: Any, size: int | None
 ) -> tuple[_Processed | _Resized, tuple[float, ...] | None, tuple[float, ...] | None]:
-    """Resizing, and the normalisation of pictures in 0..1 where the folder says it."""
-    place, cached = checkpoint.place
-    if not settings_in(checkpoint.path, "preprocessor_config.json") and (cached or Path(place).is_dir()):
+    """Resizing, and mean and standard deviation of images in 0..1, None where the checkpoint does not define them."""
+    location, cached = checkpoint.location
+    if not read_settings(checkpoint.path, "preprocessor_config.json") and (cached or Path(location).is_dir()):
         side = size or getattr(config, "image_size", None)
         if side is None:
             raise ParameterError(
-                "model.size", "must be given: neither preprocessor_config.json nor the configuration says it"
+                "model.size", "must be given: neither preprocessor_config.json nor config.json defines it"
             )
         height, width = (side, side) if isinstance(side, int) else side
         return _Resized(int(height), int(width)), None, None
@@ -126,7 +134,7 @@ def _prepared(
     if size is not None:
         options = {"size": {"height": size, "width": size}, "do_resize": True, "do_center_crop": False}
     processor = checkpoint.read("AutoImageProcessor", **options)
-    # A processor scales bytes by a factor, mostly 1 / 255, before it takes the mean off.
+    # A processor multiplies bytes by a factor, usually 1 / 255, before it subtracts the mean.
     factor = 255 * processor.rescale_factor if getattr(processor, "do_rescale", True) else 255.0
     mean, std = (0.0,), (1.0,)
     if getattr(processor, "do_normalize", False):
@@ -134,25 +142,30 @@ def _prepared(
     return _Processed(processor), tuple(m / factor for m in mean), tuple(s / factor for s in std)
 
 
-def _per_channel(name: str, given: tuple[float, ...] | None, channels: int, path: str) -> Tensor:
-    if given is None:
+def _per_channel(name: str, values: tuple[float, ...] | None, channels: int, path: str) -> Tensor:
+    """One number per channel as ``[C, 1, 1]``."""
+    if values is None:
         raise ParameterError(
             f"model.{name}",
-            f"must be given: {path} has no preprocessor_config.json that says how pictures are normalised",
-            hint="of pictures in 0..1, one number for each channel; mean 0 and std 1 for none",
+            f"must be given: {path} has no preprocessor_config.json with the normalisation of images",
+            hint="for images in 0..1, one number per channel; mean 0 and std 1 for no normalisation",
         )
-    if len(given) not in (1, channels):
-        raise ParameterError(f"model.{name}", f"must be one number, or one for each of {channels} channels", got=given)
-    return torch.tensor(given).view(-1, 1, 1).expand(channels, 1, 1).clone()
+    if len(values) not in (1, channels):
+        raise ParameterError(f"model.{name}", f"must be one number, or one for each of {channels} channels", got=values)
+    return torch.tensor(values).view(-1, 1, 1).expand(channels, 1, 1).clone()
 
 
-def _told(config: Any) -> dict[str, Any]:
+def _relevant_settings(config: Any) -> dict[str, Any]:
+    """The settings of a configuration that can change the scores."""
     settings: dict[str, Any] = config.to_diff_dict()
-    return {key: settings[key] for key in sorted(settings) if key not in _UNIMPORTANT}
+    return {key: settings[key] for key in sorted(settings) if key not in _IRRELEVANT_SETTINGS}
 
 
-_UNIMPORTANT = ("_name_or_path", "transformers_version", "dtype", "torch_dtype")
+_IRRELEVANT_SETTINGS = ("_name_or_path", "transformers_version", "dtype", "torch_dtype")
 
 
-def _described(prepare: _Processed | _Resized) -> str:
-    return repr(prepare) if isinstance(prepare, _Resized) else str(sorted(prepare.processor.to_dict().items()))
+def _description(preprocess: _Processed | _Resized) -> str:
+    """A text that is equal for equal preprocessing."""
+    if isinstance(preprocess, _Resized):
+        return repr(preprocess)
+    return str(sorted(preprocess.processor.to_dict().items()))

@@ -1,4 +1,4 @@
-"""The small data sets of pictures that torchvision knows how to read and to download."""
+"""The dataset ``torchvision_dataset``: MNIST, FashionMNIST, KMNIST, CIFAR10 and CIFAR100, read by torchvision."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ __all__ = ["TorchvisionDataset"]
 
 Which = Literal["MNIST", "FashionMNIST", "KMNIST", "CIFAR10", "CIFAR100"]
 _CIFAR = {"CIFAR10": "cifar-10-batches-py", "CIFAR100": "cifar-100-python"}
-# As published: pictures to test on and to train on.
+# Published numbers of test images and of training images.
 _COUNTS = {"MNIST": (10_000, 60_000), "CIFAR": (10_000, 50_000)}
 
 
 @dataclass(frozen=True)
 class TorchvisionDataset(Dataset):
-    """MNIST, FashionMNIST, KMNIST (pictures ``[1, 28, 28]``), CIFAR10 or CIFAR100 (``[3, 32, 32]``).
+    """MNIST, FashionMNIST, KMNIST (images ``[1, 28, 28]``), CIFAR10 or CIFAR100 (``[3, 32, 32]``).
 
-    The files are those that torchvision downloads. The ones of CIFAR are pickles: they are read only after their MD5
-    sums were found to be the published ones, so that a file that was put in their place is never run.
+    The files are those that torchvision downloads. The files of CIFAR are pickles, which can execute code: they are
+    loaded only if their MD5 sums equal the published ones.
 
     Args:
-        which: the data set.
-        root: the folder with the files, as torchvision lays them out below it.
-        split: the part to explain; with ``test``, the other is there to train on.
-        download: whether to fetch from the net what is not there.
+        which: name of the dataset.
+        root: folder of the files, in torchvision's directory layout.
+        split: the split to explain; with ``test``, the split ``train`` is the training part.
+        download: whether to download missing files.
     """
 
     summary = "MNIST, FashionMNIST, KMNIST, CIFAR10 or CIFAR100, as torchvision reads them"
@@ -47,23 +47,23 @@ class TorchvisionDataset(Dataset):
     download: bool = False
 
     def open(self) -> Source:
-        """The samples, PIL pictures; an id is the split and the number in it.
+        """The samples, PIL images; an id consists of the split and the number in it.
 
         Raises:
-            ResourceError: files that are missing, damaged or not the published ones, a net that cannot be reached.
+            ResourceError: files are missing, damaged or not the published ones, or the download failed.
         """
         return self._source(self.split)
 
     def training(self) -> Source | None:
-        """The part ``train``; None where that is the one to explain."""
+        """The split ``train``; None if that is the split to explain."""
         return self._source("train") if self.split == "test" else None
 
     def outline(self) -> Outline:
-        """How many pictures of what shape; of the files, at most a header is read."""
+        """Number and shape of the images; at most the header of a file is read."""
         if self.which in _CIFAR:
-            self._check_there()
+            self._check_present()
             return Outline(_COUNTS["CIFAR"][self.split == "train"], (3, 32, 32))
-        self._check_there()
+        self._check_present()
         count, height, width = _COUNTS["MNIST"][self.split == "train"], 28, 28
         path = self._idx("t10k" if self.split == "test" else "train")
         if path.is_file():
@@ -75,68 +75,69 @@ class TorchvisionDataset(Dataset):
         return Outline(count, (1, height, width))
 
     def _folder(self) -> Path:
-        """Where torchvision has the files."""
+        """The folder in which torchvision stores the files."""
         root = Path(self.root).expanduser()
         return root / _CIFAR[self.which] if self.which in _CIFAR else root / self.which
 
     def _idx(self, part: str) -> Path:
         return self._folder() / "raw" / f"{part}-images-idx3-ubyte"
 
-    def _check_there(self) -> None:
+    def _check_present(self) -> None:
         if not self.download and not self._folder().is_dir():
             raise ResourceError(
                 "dataset.root",
-                f"{self.which} is not there",
+                f"{self.which} is missing",
                 got=str(self._folder()),
-                hint="dataset.download=true fetches it, where there is a net",
+                hint="dataset.download=true downloads it, if there is a network",
             )
 
     def _source(self, split: str) -> Source:
-        self._check_there()
-        whole = self._loaded(split == "train")
-        names = tuple(str(name) for name in whole.classes)
-        if len(whole.data) != len(whole.targets):
+        self._check_present()
+        dataset = self._loaded(split == "train")
+        names = tuple(str(name) for name in dataset.classes)
+        if len(dataset.data) != len(dataset.targets):
             raise ResourceError(
                 "dataset.root",
-                f"{self.which} is damaged: {len(whole.data)} pictures and {len(whole.targets)} labels",
+                f"{self.which} is damaged: {len(dataset.data)} images and {len(dataset.targets)} labels",
                 got=str(self._folder()),
             )
-        if not len(whole.data):
-            raise ResourceError("dataset.root", f"{self.which} holds no pictures", got=str(self._folder()))
+        if not len(dataset.data):
+            raise ResourceError("dataset.root", f"{self.which} contains no images", got=str(self._folder()))
 
         def read(start: int, stop: int) -> Sequence[Sample]:
             samples = []
-            for row in range(len(whole.data))[start:stop]:
-                picture: Image = whole[row][0]
-                label = int(whole.targets[row])
-                samples.append(Sample(f"{split}/{row}", picture, label, name=f"{names[label]}, {split} {row}"))
+            for row in range(len(dataset.data))[start:stop]:
+                image: Image = dataset[row][0]
+                label = int(dataset.targets[row])
+                samples.append(Sample(f"{split}/{row}", image, label, name=f"{names[label]}, {split} {row}"))
             return samples
 
-        return Source(len(whole.data), read, names)
+        return Source(len(dataset.data), read, names)
 
     def _loaded(self, train: bool) -> Any:
+        """The dataset of torchvision."""
         from torchvision import datasets
 
         kind = getattr(datasets, self.which)
         if self.which in _CIFAR and not self.download:
             self._check_published(kind)
         try:
-            # With `download`, torchvision itself compares the sums before it unpickles.
+            # With `download`, torchvision itself checks the MD5 sums before unpickling.
             return kind(str(Path(self.root).expanduser()), train=train, download=self.download)
-        except Exception as broken:  # networks, archives and parsers fail in many ways
+        except Exception as broken:  # networks, archives and parsers raise errors of many types
             lines = str(broken).strip().splitlines() or [type(broken).__name__]
             raise ResourceError(
                 "dataset.root",
                 f"{self.which} cannot be {'downloaded or ' if self.download else ''}read: {lines[0][:200]}",
                 got=self.root,
-                hint="" if self.download else "dataset.download=true fetches it, where there is a net",
+                hint="" if self.download else "dataset.download=true downloads it, if there is a network",
             ) from None
 
     def _check_published(self, kind: Any) -> None:
-        """Refuse pickles that are not the published ones.
+        """Check that the pickles are the published files.
 
         Raises:
-            ResourceError: a file is missing or another.
+            ResourceError: a file is missing or has another MD5 sum.
         """
         from torchvision.datasets.utils import check_integrity
 
@@ -149,5 +150,5 @@ class TorchvisionDataset(Dataset):
                 raise ResourceError(
                     "dataset.root",
                     f"{path} is not the published file of {self.which}: it has another MD5 sum",
-                    hint="it is a pickle, which may run anything, and was not opened",
+                    hint="it is a pickle, which can execute arbitrary code, and was not loaded",
                 )

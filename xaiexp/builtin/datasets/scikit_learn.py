@@ -1,4 +1,4 @@
-"""Small real data sets that come with scikit-learn: their parts that no model of ours was trained on."""
+"""The datasets ``digits`` and ``breast_cancer`` from scikit-learn: the parts that no built-in model is trained on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["BreastCancer", "Digits"]
 
 
 def _source(name: str, part: Part) -> Source:
-    """The samples of a part; an id is the row number in the whole data set."""
+    """The samples of one part; an id contains the row number in the whole dataset."""
     import torch
 
     inputs = torch.from_numpy(part.inputs)
@@ -29,39 +29,39 @@ def _source(name: str, part: Part) -> Source:
 
 @dataclass(frozen=True)
 class Digits(Dataset):
-    """597 handwritten digits, pictures ``[1, 8, 8]`` in 0..1, held out from the training of our models."""
+    """597 handwritten digits, images ``[1, 8, 8]`` in 0..1, held out from the training of built-in models."""
 
     summary = "handwritten digits of 8 x 8 pixels, the held-out part"
     source = "Alpaydin and Kaynak 1998 (UCI Optical Recognition of Handwritten Digits), from scikit-learn"
     modality = "image"
 
     def open(self) -> Source:
-        """The samples, in an order that mixes the classes."""
+        """The samples, in random order of the classes."""
         return _source("digits", digits(held_out=True))
 
     def training(self) -> Source:
-        """The other 1,200."""
+        """The other 1,200 digits."""
         return _source("digits", digits(held_out=False))
 
     def outline(self) -> Outline:
-        """597 pictures ``[1, 8, 8]``."""
+        """597 images ``[1, 8, 8]``."""
         return Outline(DIGITS.held_out, (1, 8, 8))
 
 
 @dataclass(frozen=True)
 class BreastCancer(Dataset):
-    """169 tumours, thirty measurements each in their own units, held out from the training of our models."""
+    """169 tumours with thirty measurements each in physical units, held out from the training of built-in models."""
 
     summary = "thirty measurements of tumours, malignant or benign, the held-out part"
     source = "Wolberg, Street, Mangasarian 1995 (UCI Breast Cancer Wisconsin, Diagnostic), from scikit-learn"
     modality = "table"
 
     def open(self) -> Source:
-        """The samples, in an order that mixes the classes."""
+        """The samples, in random order of the classes."""
         return _source("breast_cancer", breast_cancer(held_out=True))
 
     def training(self) -> Source:
-        """The other 400."""
+        """The other 400 rows."""
         return _source("breast_cancer", breast_cancer(held_out=False))
 
     def outline(self) -> Outline:

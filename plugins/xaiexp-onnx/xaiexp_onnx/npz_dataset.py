@@ -1,4 +1,4 @@
-"""Pictures and labels in a ``.npz`` file."""
+"""The dataset ``npz``: images and labels from an ``.npz`` file."""
 
 from __future__ import annotations
 
@@ -20,38 +20,40 @@ Layout = Literal["auto", "nchw", "nhwc"]
 
 
 def channels_last(where: str, layout: Layout, shape: Sequence[int]) -> bool:
-    """Whether pictures of one shape of three axes end with their channels.
+    """Whether the last axis of images is that of the channels.
 
     Args:
-        where: the parameter that chooses the layout.
-        layout: as chosen; ``auto`` takes the axis of 1, 3 or 4.
+        where: the parameter that selects the layout, for messages.
+        layout: the selected layout; ``auto`` takes the axis of length 1, 3 or 4.
         shape: ``(C, H, W)`` or ``(H, W, C)``.
 
     Raises:
-        MismatchError: ``auto``, and the shape does not tell.
+        MismatchError: the layout is ``auto`` and the shape is ambiguous.
     """
     if layout != "auto":
         return layout == "nhwc"
     first, last = (shape[axis] in (1, 3, 4) for axis in (0, 2))
     if first == last:
-        raise MismatchError(where, "must be given, the shape does not tell", got=list(shape), hint="nchw or nhwc")
+        raise MismatchError(
+            where, "must be given, because the shape is ambiguous", got=list(shape), hint="nchw or nhwc"
+        )
     return last
 
 
 @dataclass(frozen=True)
 class Npz(Dataset):
-    """Pictures of a ``.npz`` file, ``[N, H, W]`` or with channels, as float tensors ``[C, H, W]`` in 0..1.
+    """Images of an ``.npz`` file, ``[N, H, W]`` or with channels, as float tensors ``[C, H, W]`` in 0..1.
 
     Args:
-        path: the file; nothing in it is unpickled.
-        images_key: the array of pictures, uint8 or floats.
-        labels_key: the array of labels, integers ``[N]``; null where there are none.
-        classes: the labels to keep, numbered 0, 1, ... in this order; empty keeps all as they are.
-        layout: of pictures with channels; ``auto`` takes the axis of 1, 3 or 4.
-        scale: the value that is 1; null takes 255 for uint8 and 1 for floats.
+        path: path of the file; it is read without pickle.
+        images_key: key of the images, uint8 or floats.
+        labels_key: key of the labels, integers ``[N]``; null if there are none.
+        classes: the labels to keep, renumbered 0, 1, ... in this order; empty keeps all labels.
+        layout: layout of images with channels; ``auto`` takes the axis of length 1, 3 or 4 for the channels.
+        scale: the value that is mapped to 1; null takes 255 for uint8 and 1 for floats.
     """
 
-    summary = "pictures and labels from a .npz file"
+    summary = "images and labels from an .npz file"
     source = "the user's own file"
     modality = "image"
 
@@ -63,11 +65,11 @@ class Npz(Dataset):
     scale: Annotated[float, Range(0, exclusive=True)] | None = None
 
     def open(self) -> Source:
-        """The samples; an id is the row in the file.
+        """The samples; an id is the row number in the file.
 
         Raises:
-            ResourceError, MismatchError: file or array missing or damaged, shapes that are no pictures, values
-                out of range, a class that no example has.
+            ResourceError, MismatchError: file or array are missing or damaged, shapes are not those of images, values
+                are out of range, or a class has no examples.
         """
         import torch
 
@@ -80,16 +82,16 @@ class Npz(Dataset):
             samples = []
             for index in range(len(rows))[start:stop]:
                 row, label = rows[index], labels[index]
-                picture = torch.from_numpy(images[row].copy()).float() / scale
-                picture = picture.unsqueeze(0) if picture.ndim == 2 else picture.permute(2, 0, 1) if last else picture
+                image = torch.from_numpy(images[row].copy()).float() / scale
+                image = image.unsqueeze(0) if image.ndim == 2 else image.permute(2, 0, 1) if last else image
                 name = str(self.classes[label]) if self.classes and label is not None else ""
-                samples.append(Sample(str(row), picture.contiguous(), label, name=name))
+                samples.append(Sample(str(row), image.contiguous(), label, name=name))
             return samples
 
         return Source(len(rows), read, tuple(map(str, self.classes)))
 
     def outline(self) -> Outline:
-        """How many pictures of what shape, from the header of the array."""
+        """Number and shape of the images, from the header of the array."""
         from numpy.lib import format as npy
 
         shape: tuple[int, ...] = ()
@@ -102,48 +104,52 @@ class Npz(Dataset):
             shape = self._array("images_key", self.images_key).shape
         last = self._channels_last(shape)
         rows, _ = self._rows(shape[0])
-        one = tuple(shape[1:])
-        return Outline(len(rows), (1, *one) if len(one) == 2 else (one[2], *one[:2]) if last else one)
+        image = tuple(shape[1:])
+        return Outline(len(rows), (1, *image) if len(image) == 2 else (image[2], *image[:2]) if last else image)
 
     def _file(self) -> Path:
+        """The path of the file, which exists and is a zip archive."""
         path = Path(self.path).expanduser()
         if not path.is_file():
             raise ResourceError("dataset.path", "no such file", got=str(path))
         if not zipfile.is_zipfile(path):
-            raise ResourceError("dataset.path", f"{path} is no .npz file")
+            raise ResourceError("dataset.path", f"{path} is not an .npz file")
         return path
 
     def _array(self, where: str, key: str) -> np.ndarray[Any, Any]:
+        """The array under a key; ``where`` is the parameter that names the key."""
         import numpy as np
 
         path = self._file()
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                known = arrays.files
-                if key in known:
-                    found: np.ndarray[Any, Any] = arrays[key]
-                    return found
+                keys = arrays.files
+                if key in keys:
+                    array: np.ndarray[Any, Any] = arrays[key]
+                    return array
         except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as broken:
             raise ResourceError("dataset.path", f"{path} cannot be read as .npz: {broken}") from None
         raise MismatchError(
             f"dataset.{where}",
             f"{path} has no such array",
             got=key,
-            nearest=nearest(key, known),
-            hint=f"arrays: {', '.join(known)}",
+            nearest=nearest(key, keys),
+            hint=f"arrays: {', '.join(keys)}",
         )
 
     def _rows(self, count: int) -> tuple[list[int], list[int | None]]:
-        """The rows that are kept, and their labels."""
+        """The numbers of the rows to keep, and their labels."""
         if self.labels_key is None:
             if self.classes:
-                raise MismatchError("dataset.classes", "chooses by label, and there are none", hint="labels_key=NAME")
+                raise MismatchError(
+                    "dataset.classes", "selects by label, but there are no labels", hint="labels_key=NAME"
+                )
             return list(range(count)), [None] * count
         labels = self._array("labels_key", self.labels_key)
         if labels.ndim != 1 or labels.dtype.kind not in "iub" or len(labels) != count:
             raise MismatchError(
                 "dataset.labels_key",
-                "must be one integer for each picture [N]",
+                "must be one integer for each image [N]",
                 got=f"{labels.dtype} {list(labels.shape)}",
             )
         values = [int(label) for label in labels]
@@ -153,7 +159,7 @@ class Npz(Dataset):
         if absent or len(set(self.classes)) < len(self.classes):
             raise MismatchError(
                 "dataset.classes",
-                f"no example has the label {absent[0]}" if absent else "names a label twice",
+                f"no example has the label {absent[0]}" if absent else "contains a label twice",
                 got=list(self.classes),
                 hint=f"labels: {', '.join(map(str, sorted(set(values))[:20]))}",
             )
@@ -161,21 +167,23 @@ class Npz(Dataset):
         return kept, [self.classes.index(values[row]) for row in kept]
 
     def _channels_last(self, shape: Sequence[int]) -> bool:
+        """Whether the last axis of the array of images is that of the channels."""
         if len(shape) == 3:
             return False
         if len(shape) != 4:
             raise MismatchError(
-                "dataset.images_key", "must be pictures [N, H, W], [N, C, H, W] or [N, H, W, C]", got=list(shape)
+                "dataset.images_key", "must be images [N, H, W], [N, C, H, W] or [N, H, W, C]", got=list(shape)
             )
         return channels_last("dataset.layout", self.layout, shape[1:])
 
     def _scale(self, images: np.ndarray[Any, Any]) -> float:
+        """The value that is mapped to 1, after a check of the range of all values."""
         if images.dtype.kind not in "fu":
             raise MismatchError("dataset.images_key", "must be uint8 or floats", got=str(images.dtype))
         scale = self.scale or (255.0 if images.dtype.kind == "u" else 1.0)
         low, high = (float(end) for end in (images.min(), images.max())) if images.size else (0.0, 0.0)
         if not (math.isfinite(low) and math.isfinite(high)) or low < 0 or high > scale:
             raise MismatchError(
-                "dataset.scale", f"pictures must lie between 0 and {scale:g}", got=[low, high], hint="scale=MAXIMUM"
+                "dataset.scale", f"images must lie between 0 and {scale:g}", got=[low, high], hint="scale=MAXIMUM"
             )
         return scale

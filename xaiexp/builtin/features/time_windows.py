@@ -15,20 +15,20 @@ __all__ = ["Window"]
 
 @dataclass(frozen=True)
 class Window(Features):
-    """A series ``[C, T]`` in stretches of equal length, its channels together; features ``(ceil(T / size),)``.
+    """Windows of equal length of a series ``[C, T]``, over all channels; features ``(ceil(T / size),)``.
 
     Args:
-        size: steps of a window; the last one is shorter where they do not divide the series.
+        size: number of steps of a window; the last window is shorter if this does not divide T.
     """
 
-    summary = "windows of time, the channels of a series together"
+    summary = "windows of time, over all channels of a series"
     source = "Guilleme et al. 2019 (LEFTIST), uniform segments"
     modalities = ("series",)
 
     size: Annotated[int, Range(1)] = 8
 
     def build(self, encoded: Encoded) -> FeatureMap:
-        """The map ``index [1, C, T]`` for ``inputs [N, C, T]``; windows are named by their first and last steps."""
+        """The map ``index [1, C, T]`` for ``inputs [N, C, T]``; windows are named by their first and last step."""
         import torch
 
         channels, steps = encoded.inputs.shape[1:]

@@ -1,4 +1,4 @@
-"""Features that follow the axes of an input: elements, pixels, columns, time steps."""
+"""Features along the axes of an input: elements, pixels, table columns, time steps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Column", "Element", "Pixel", "Step"]
 class Element(Features):
     """Every element of an input ``[*shape]`` is a feature, in row-major order; features ``(*shape,)``."""
 
-    summary = "every element of the input by itself"
+    summary = "every element of the input"
     source = "the convention of gradient methods; Simonyan et al. 2014"
     modalities = ("image", "table", "series")
 
@@ -35,9 +35,9 @@ class Element(Features):
 
 @dataclass(frozen=True)
 class Pixel(Features):
-    """Every pixel of a picture ``[C, H, W]`` is a feature, its channels added up; features ``(H, W)``."""
+    """Every pixel of an image ``[C, H, W]`` is a feature, summed over channels; features ``(H, W)``."""
 
-    summary = "every pixel, its channels added up"
+    summary = "every pixel, summed over channels"
     source = "Samek et al. 2017, section II (pixel-wise heatmaps)"
     modalities = ("image",)
 
@@ -56,18 +56,22 @@ class Pixel(Features):
 
 @dataclass(frozen=True)
 class Column(Features):
-    """Every column of a table is a feature, the elements of a one-hot group together; features ``(columns,)``.
+    """Every column of a table is a feature, with a one-hot group as one column; features ``(columns,)``.
 
-    Which elements came from one column the data set tells (:attr:`xaiexp.core.samples.Source.columns`); where it tells
-    nothing, every element of a row ``[F]`` is a column of its own.
+    The dataset defines which elements belong to one column (:attr:`xaiexp.core.samples.Source.columns`); without such a
+    definition every element of a row ``[F]`` is a column.
     """
 
-    summary = "every column of a table, the elements of a one-hot group together"
+    summary = "every column of a table, with a one-hot group as one column"
     source = "Lundberg and Lee 2017 (tabular features)"
     modalities = ("table",)
 
     def build(self, encoded: Encoded) -> FeatureMap:
-        """The map ``index [1, F]`` for ``inputs [N, F]``, with the columns' names in order of first appearance."""
+        """The map ``index [1, F]`` for ``inputs [N, F]``, with the column names in order of first appearance.
+
+        Raises:
+            MismatchError: the dataset names the columns of another number of elements.
+        """
         import torch
 
         elements = encoded.inputs.shape[1]
@@ -76,7 +80,7 @@ class Column(Features):
         if len(encoded.columns) != elements:
             raise MismatchError(
                 "features.column",
-                f"the data set names the columns of {len(encoded.columns)} elements, and a row has {elements}",
+                f"the dataset names the columns of {len(encoded.columns)} elements, but a row has {elements}",
             )
         names = tuple(dict.fromkeys(encoded.columns))
         number = {name: i for i, name in enumerate(names)}
@@ -84,15 +88,15 @@ class Column(Features):
         return FeatureMap.from_index(index, (len(names),), names)
 
     def shape(self, inputs: tuple[int, ...]) -> tuple[int, ...]:
-        """``(F,)``: an upper bound, for which elements belong together is known once the data set is open."""
+        """``(F,)``: an upper bound, because one-hot groups are known only when the dataset is open."""
         return inputs
 
 
 @dataclass(frozen=True)
 class Step(Features):
-    """Every time step of a series ``[C, T]`` is a feature, its channels added up; features ``(T,)``."""
+    """Every time step of a series ``[C, T]`` is a feature, summed over channels; features ``(T,)``."""
 
-    summary = "every time step of a series, its channels added up"
+    summary = "every time step of a series, summed over channels"
     source = "Ismail et al. 2020, section 3 (time-step relevance)"
     modalities = ("series",)
 

@@ -7,18 +7,18 @@ from PIL import Image
 from skimage.segmentation import slic
 
 from xaiexp.builtin.features import COMPONENTS
-from xaiexp.builtin.features.elements import Column, Element, Pixel, Step
-from xaiexp.builtin.features.grid import Grid
+from xaiexp.builtin.features.grid_tiles import Grid
+from xaiexp.builtin.features.input_axes import Column, Element, Pixel, Step
 from xaiexp.builtin.features.superpixels import Slic, superpixels
-from xaiexp.builtin.features.token import Token, Word
-from xaiexp.builtin.features.window import Window
+from xaiexp.builtin.features.time_windows import Window
+from xaiexp.builtin.features.tokens_and_words import Token, Word
 from xaiexp.contract.registry import flaw
 from xaiexp.core.samples import Encoded
 from xaiexp.errors import MismatchError
 
 
 @pytest.mark.parametrize("component", COMPONENTS, ids=lambda c: c.name)
-def test_every_kind_of_features_states_its_facts(component):
+def test_all_features_declare_their_facts(component):
     assert flaw(component) == ""
 
 
@@ -40,7 +40,7 @@ def test_every_kind_of_features_states_its_facts(component):
     ],
     ids=lambda p: str(p),
 )
-def test_the_shape_known_before_torch_is_that_of_the_map(features, inputs):
+def test_the_declared_shape_is_that_of_the_map(features, inputs):
     built = features.build(Encoded(torch.zeros(2, *inputs)))
     assert features.shape(inputs) == built.shape
     assert built.index.shape == (1, *inputs)
@@ -48,17 +48,17 @@ def test_the_shape_known_before_torch_is_that_of_the_map(features, inputs):
     assert not built.ragged
 
 
-def test_pixel_adds_up_channels():
+def test_pixel_sums_over_channels():
     inputs = torch.rand(2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(Pixel().build(Encoded(inputs)).pool(inputs).view(2, 4, 5), inputs.sum(1))
 
 
-def test_step_adds_up_channels():
+def test_step_sums_over_channels():
     inputs = torch.rand(2, 3, 6, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(Step().build(Encoded(inputs)).pool(inputs), inputs.sum(1))
 
 
-def test_element_and_column_leave_everything_as_it_is():
+def test_element_and_column_keep_every_element():
     for features, inputs in ((Element(), torch.rand(2, 3, 4, 5)), (Column(), torch.rand(2, 7))):
         built = features.build(Encoded(inputs))
         assert built.identity
@@ -71,12 +71,12 @@ def test_grid_sums_over_its_tiles():
     torch.testing.assert_close(Grid(3, 2).build(Encoded(inputs)).pool(inputs).view(2, 3, 2), tiles)
 
 
-def test_tiles_that_do_not_divide_differ_by_at_most_one_pixel_row():
+def test_tile_heights_differ_by_at_most_one_pixel():
     sizes = Grid(7, 1).build(Encoded(torch.zeros(1, 1, 24, 5))).sizes.flatten() // 5
     assert sizes.tolist() == [4, 3, 4, 3, 4, 3, 3]
 
 
-def test_tokens_are_numbered_in_order_and_specials_belong_to_none():
+def test_tokens_are_numbered_in_order_without_special_tokens():
     removable = torch.tensor([[0, 1, 1, 0, 1, 0, 0], [0, 1, 0, 0, 0, 0, 0]], dtype=torch.bool)
     inputs = torch.rand(2, 7, 3, generator=torch.Generator().manual_seed(0))
     built = Token().build(Encoded(inputs, removable=removable))
@@ -89,23 +89,23 @@ def test_tokens_are_numbered_in_order_and_specials_belong_to_none():
     assert Token().shape((7, 3)) == (7,)
 
 
-def test_a_text_s_map_does_not_depend_on_its_company():
+def test_the_map_of_a_text_does_not_depend_on_the_batch():
     removable = torch.tensor([[0, 1, 1, 0, 1, 0, 0], [0, 1, 0, 0, 0, 0, 0]], dtype=torch.bool)
     both = Token().build(Encoded(torch.zeros(2, 7, 3), removable=removable))
-    alone = Token().build(Encoded(torch.zeros(1, 7, 3), removable=removable[1:]))
-    assert torch.equal(alone.index[0], both.index[1])
-    assert alone.counts[0] == both.counts[1]
+    single = Token().build(Encoded(torch.zeros(1, 7, 3), removable=removable[1:]))
+    assert torch.equal(single.index[0], both.index[1])
+    assert single.counts[0] == both.counts[1]
 
 
-def test_tokens_need_a_model_that_names_them():
-    with pytest.raises(MismatchError, match=r"^features\.token: the model does not say which positions are tokens"):
+def test_token_raises_if_the_model_does_not_define_tokens():
+    with pytest.raises(MismatchError, match=r"^features\.token: the model does not define which positions are tokens"):
         Token().build(Encoded(torch.zeros(1, 4, 3)))
 
 
-# -- columns
+# Columns
 
 
-def test_the_elements_of_a_one_hot_group_are_one_feature_by_its_column_s_name():
+def test_a_one_hot_group_is_one_feature_named_as_its_column():
     inputs = torch.rand(3, 6, generator=torch.Generator().manual_seed(0))
     built = Column().build(Encoded(inputs, columns=("age", "port", "port", "sex", "port", "fare")))
     assert built.names == ("age", "port", "sex", "fare")
@@ -113,24 +113,24 @@ def test_the_elements_of_a_one_hot_group_are_one_feature_by_its_column_s_name():
     assert built.shape == (4,)
     pooled = torch.stack([inputs[:, 0], inputs[:, [1, 2, 4]].sum(1), inputs[:, 3], inputs[:, 5]], dim=1)
     torch.testing.assert_close(built.pool(inputs), pooled)
-    assert Column().shape((6,)) == (6,)  # an upper bound: the plan has not opened the data
+    assert Column().shape((6,)) == (6,)  # an upper bound: the dataset is not open when the study is planned
 
 
-def test_columns_that_stand_alone_are_the_elements_with_their_names():
+def test_columns_of_one_element_are_the_elements_with_names():
     built = Column().build(Encoded(torch.zeros(2, 3), columns=("a", "b", "c")))
     assert built.identity
     assert built.names == ("a", "b", "c")
 
 
-def test_names_for_another_number_of_elements_are_refused():
-    with pytest.raises(MismatchError, match=r"^features\.column: .* columns of 2 elements, and a row has 3"):
+def test_column_names_of_another_number_of_elements_raise():
+    with pytest.raises(MismatchError, match=r"^features\.column: .* columns of 2 elements, but a row has 3"):
         Column().build(Encoded(torch.zeros(1, 3), columns=("a", "b")))
 
 
-# -- windows
+# Windows
 
 
-def test_windows_have_their_size_but_for_the_last_and_are_named_by_their_steps():
+def test_windows_have_the_given_size_and_are_named_by_their_steps():
     inputs = torch.rand(2, 3, 10, generator=torch.Generator().manual_seed(0))
     built = Window(4).build(Encoded(inputs))
     assert built.index[0].tolist() == [[0] * 4 + [1] * 4 + [2] * 2] * 3
@@ -139,7 +139,7 @@ def test_windows_have_their_size_but_for_the_last_and_are_named_by_their_steps()
     torch.testing.assert_close(built.pool(inputs), total)
 
 
-# -- words
+# Words
 
 WORDS = torch.tensor([[-1, 0, 0, 1, 2, 2, -1, -1], [-1, 0, 1, 1, 1, -1, -1, -1]])
 
@@ -156,98 +156,96 @@ def test_the_tokens_of_a_word_are_one_feature():
     assert built.natural(built.pool(inputs)).isnan().tolist() == [[False] * 3, [False, False, True]]
 
 
-def test_words_are_counted_anew_where_some_have_no_token():
+def test_words_without_tokens_are_skipped_in_the_numbering():
     words = torch.tensor([[-1, 4, 4, 7, -1], [2, 2, 2, 9, 9]])
     built = Word().build(Encoded(torch.zeros(2, 5, 2), words=words))
     assert built.index[:, :, 0].tolist() == [[-1, 0, 0, 1, -1], [0, 0, 0, 1, 1]]
     assert built.counts.tolist() == [2, 2]
 
 
-def test_a_text_s_words_do_not_depend_on_its_company():
+def test_the_words_of_a_text_do_not_depend_on_the_batch():
     both = Word().build(Encoded(torch.zeros(2, 8, 3), words=WORDS))
-    alone = Word().build(Encoded(torch.zeros(1, 8, 3), words=WORDS[1:]))
-    assert torch.equal(alone.index[0], both.index[1])
-    assert alone.counts[0] == both.counts[1]
+    single = Word().build(Encoded(torch.zeros(1, 8, 3), words=WORDS[1:]))
+    assert torch.equal(single.index[0], both.index[1])
+    assert single.counts[0] == both.counts[1]
 
 
-def test_words_need_a_tokenizer_that_tells_them():
+def test_word_raises_if_the_tokenizer_does_not_define_words():
     removable = torch.tensor([[False, True, True]])
-    with pytest.raises(MismatchError, match=r"^features\.word: .*does not say which word a token is part of"):
+    with pytest.raises(MismatchError, match=r"^features\.word: .*does not define the word of each token"):
         Word().build(Encoded(torch.zeros(1, 3, 2), removable=removable))
-    with pytest.raises(MismatchError, match=r"^features\.word: .*leaves tokens of the text outside of all words"):
+    with pytest.raises(MismatchError, match=r"^features\.word: .*assigns no word to some tokens of the text"):
         Word().build(Encoded(torch.zeros(1, 3, 2), removable=removable, words=torch.tensor([[-1, 0, -1]])))
 
 
-# -- superpixels
+# Superpixels
 
 
 def blobs(n, side=48, channels=3, seed=0):
-    """Smooth random pictures with a few edges."""
+    """Smooth random images with a few edges."""
     noise = np.random.default_rng(seed).random((n, channels, 4, 6))
-    out = [
-        [np.asarray(Image.fromarray(p.astype(np.float32)).resize((side, side))) for p in picture] for picture in noise
-    ]
+    out = [[np.asarray(Image.fromarray(p.astype(np.float32)).resize((side, side))) for p in image] for image in noise]
     return torch.from_numpy(np.array(out)).float()
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3])
-def test_superpixels_are_those_of_scikit_image_where_they_are_few_enough(channels):
-    inputs = 5 * blobs(3, channels=channels) - 2  # as normalised: SLIC stretches them itself
+def test_superpixels_equal_scikit_image_unless_there_are_too_many(channels):
+    inputs = 5 * blobs(3, channels=channels) - 2  # as after normalisation: SLIC rescales the values
     built = Slic(20, compactness=3.0, sigma=0.5).build(Encoded(inputs))
     assert built.shape == (20,)
-    for i, picture in enumerate(inputs):
-        expected = slic(picture.permute(1, 2, 0).double().numpy(), 20, 3.0, sigma=0.5, start_label=0, channel_axis=-1)
+    for i, image in enumerate(inputs):
+        expected = slic(image.permute(1, 2, 0).double().numpy(), 20, 3.0, sigma=0.5, start_label=0, channel_axis=-1)
         assert 2 < expected.max() + 1 <= 20
         for channel in range(channels):
             assert built.index[i, channel].tolist() == expected.tolist()
         assert built.counts[i] == expected.max() + 1
 
 
-def test_a_scale_changes_no_superpixel():
+def test_scaling_the_values_does_not_change_superpixels():
     inputs = blobs(2)
     plain, scaled = (Slic(20).build(Encoded(x)).index for x in (inputs, 4 * inputs - 2))
     assert torch.equal(plain, scaled)
 
 
 def test_no_superpixel_crosses_an_edge():
-    picture = torch.zeros(1, 3, 24, 24)
-    picture[..., 9:] = 1.0
-    index = Slic(4, compactness=0.1, sigma=0.0).build(Encoded(picture)).index[0, 0]
+    image = torch.zeros(1, 3, 24, 24)
+    image[..., 9:] = 1.0
+    index = Slic(4, compactness=0.1, sigma=0.0).build(Encoded(image)).index[0, 0]
     left, right = index[:, :9].unique().tolist(), index[:, 9:].unique().tolist()
     assert not set(left) & set(right)
     assert sorted(left + right) == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("n_segments", [1, 2, 5, 17, 50, 64, 100])
-def test_there_are_never_more_superpixels_than_asked_for(n_segments):
-    for picture in np.random.default_rng(0).standard_normal((3, 8, 8, 3)):
-        labels = superpixels(picture, n_segments, 10.0, 0.0)
+def test_there_are_at_most_n_segments_superpixels(n_segments):
+    for image in np.random.default_rng(0).standard_normal((3, 8, 8, 3)):
+        labels = superpixels(image, n_segments, 10.0, 0.0)
         assert sorted(np.unique(labels)) == list(range(labels.max() + 1))
         assert labels.max() + 1 <= n_segments
-        # Nothing is merged or cut: it is what SLIC gives for some number, and for the one asked where that fits.
-        given = [slic(picture, k, 10.0, sigma=0.0, start_label=0, channel_axis=-1) for k in range(1, n_segments + 1)]
-        assert any((labels == each).all() for each in given)
+        # The result equals that of SLIC for some requested number, and for n_segments if this gives few enough.
+        given = [slic(image, k, 10.0, sigma=0.0, start_label=0, channel_axis=-1) for k in range(1, n_segments + 1)]
+        assert any((labels == segments).all() for segments in given)
         assert given[-1].max() + 1 > n_segments or (labels == given[-1]).all()
 
 
-def test_scikit_image_does_give_more_than_asked_for_so_that_the_bound_is_ours():
-    picture = np.random.default_rng(0).standard_normal((8, 8, 3))
-    assert slic(picture, 50, 10.0, sigma=0.0, start_label=0, channel_axis=-1).max() + 1 == 64
+def test_scikit_image_may_return_more_segments_than_requested():
+    image = np.random.default_rng(0).standard_normal((8, 8, 3))
+    assert slic(image, 50, 10.0, sigma=0.0, start_label=0, channel_axis=-1).max() + 1 == 64
 
 
-def test_superpixels_do_not_depend_on_the_company_and_come_back_the_same():
+def test_superpixels_do_not_depend_on_the_batch_and_are_reproducible():
     inputs = blobs(3)
     both = Slic(12).build(Encoded(inputs))
-    alone = Slic(12).build(Encoded(inputs[2:]))
-    assert torch.equal(alone.index[0], both.index[2])
-    assert alone.counts[0] == both.counts[2]
-    assert alone.shape == both.shape == Slic(12).shape((3, 48, 48)) == (12,)
+    single = Slic(12).build(Encoded(inputs[2:]))
+    assert torch.equal(single.index[0], both.index[2])
+    assert single.counts[0] == both.counts[2]
+    assert single.shape == both.shape == Slic(12).shape((3, 48, 48)) == (12,)
     assert torch.equal(Slic(12).build(Encoded(inputs)).index, both.index)
     assert both.index.stride(1) == 0  # expanded over the channels, not copied
 
 
 def test_superpixels_of_photos_follow_their_edges_better_than_a_grid(kit):
-    """How much colours vary within a feature: the reason to have superpixels."""
+    """The variance of colours within a feature, which superpixels reduce."""
     files = sorted((kit / "photos").glob("*.jp*g"))[:4]
     photos = np.stack([np.asarray(Image.open(f).convert("RGB").resize((112, 112))) / 255 for f in files])
     inputs = torch.from_numpy(photos).permute(0, 3, 1, 2).float()

@@ -14,13 +14,13 @@ __all__ = ["Token", "Word"]
 
 @dataclass(frozen=True)
 class Token(Features):
-    """Every token of the text itself is a feature, its embedding's dimensions added up; features ``(d,)``.
+    """Every token of the text is a feature, summed over the embedding dimensions; features ``(d,)``.
 
-    Special tokens and padding belong to no feature: they are never removed and their attribution is not counted.
-    An example with fewer tokens than others has its features first and nothing after them.
+    Special and padding tokens belong to no feature: they are never removed, and their attribution is not counted. An
+    example with fewer tokens than others leaves the last features empty.
     """
 
-    summary = "every token of the text, special tokens and padding left out"
+    summary = "every token of the text, without special and padding tokens"
     source = "Arras et al. 2017, section 3 (word relevance: the sum over the embedding)"
     modalities = ("text",)
 
@@ -28,33 +28,33 @@ class Token(Features):
         """The map ``index [N, T, D]`` for ``inputs [N, T, D]``; d is the largest number of tokens of the N.
 
         Raises:
-            MismatchError: the model does not say which positions are tokens of the text.
+            MismatchError: the model does not define which positions are tokens of the text.
         """
         removable = encoded.removable
         if removable is None:
             raise MismatchError(
                 "features.token",
-                "the model does not say which positions are tokens (Encoded.removable)",
-                hint="a model for texts must; for other inputs choose features=element, pixel, column or step",
+                "the model does not define which positions are tokens (Encoded.removable)",
+                hint="a model for texts must define them; for other inputs use features=element, pixel, column or step",
             )
         index = (removable.long().cumsum(dim=1) - 1).masked_fill(~removable, -1)
         counts = removable.sum(dim=1)
         return FeatureMap(index.unsqueeze(-1).expand(encoded.inputs.shape), counts, (int(counts.max()),))
 
     def shape(self, inputs: tuple[int, ...]) -> tuple[int, ...]:
-        """``(T,)`` of ``(T, D)``: an upper bound, for how many of the T are special only the tokenizer knows."""
+        """``(T,)`` of ``(T, D)``: an upper bound, because it includes special tokens."""
         return inputs[:1]
 
 
 @dataclass(frozen=True)
 class Word(Features):
-    """Every word of a text is a feature, the tokens that it was cut into together; features ``(d,)``.
+    """Every word of a text is a feature, summed over its tokens; features ``(d,)``.
 
-    What a word is the tokenizer tells: mostly what stands between spaces, and every punctuation mark. Special tokens
-    and padding belong to no feature, as with :class:`Token`.
+    Words are defined by the tokenizer, usually as the parts between spaces and punctuation marks, and each punctuation
+    mark. Special and padding tokens belong to no feature, as with :class:`Token`.
     """
 
-    summary = "every word of the text, its tokens together"
+    summary = "every word of the text, summed over its tokens"
     source = "after Arras et al. 2017, section 3 (the relevance of a word is a sum), over its tokens too"
     modalities = ("text",)
 
@@ -62,7 +62,7 @@ class Word(Features):
         """The map ``index [N, T, D]`` for ``inputs [N, T, D]``; d is the largest number of words of the N.
 
         Raises:
-            MismatchError: the tokenizer does not say which word a token is part of.
+            MismatchError: the tokenizer does not define the word of every token.
         """
         import torch
 
@@ -70,16 +70,16 @@ class Word(Features):
         if words is None:
             raise MismatchError(
                 "features.word",
-                "the model's tokenizer does not say which word a token is part of (Encoded.words)",
-                hint="features=token explains the tokens themselves",
+                "the model's tokenizer does not define the word of each token (Encoded.words)",
+                hint="use features=token",
             )
         if encoded.removable is not None and bool((encoded.removable & (words < 0)).any()):
             raise MismatchError(
                 "features.word",
-                "the model's tokenizer leaves tokens of the text outside of all words",
-                hint="features=token explains the tokens themselves",
+                "the model's tokenizer assigns no word to some tokens of the text",
+                hint="use features=token",
             )
-        # Words are numbered anew: a text that was cut may lack some.
+        # Words are renumbered without gaps, because truncation may remove some.
         width = max(int(words.max()) + 1, 1)
         present = torch.zeros(len(words), width + 1, dtype=torch.int64)
         present.scatter_(1, words.where(words >= 0, width), 1)
@@ -90,5 +90,5 @@ class Word(Features):
         return FeatureMap(index.unsqueeze(-1).expand(encoded.inputs.shape), counts, (int(counts.max()),))
 
     def shape(self, inputs: tuple[int, ...]) -> tuple[int, ...]:
-        """``(T,)`` of ``(T, D)``: an upper bound, for how many words the T tokens make only the tokenizer knows."""
+        """``(T,)`` of ``(T, D)``: an upper bound, because words may have several tokens."""
         return inputs[:1]

@@ -1,4 +1,4 @@
-"""Baselines at the ends of the range of the data: black, white, and whichever end is farther away."""
+"""Baselines at the ends of the range of the data: lowest value, highest value, and the end that is farther away."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
     from xaiexp.core.draws import Draws
 
-__all__ = ["Black", "MaxDistance", "White", "ends", "farthest"]
+__all__ = ["Black", "MaxDistance", "White", "data_range_ends", "farther_end"]
 
 
-def ends(batch: Batch, baseline: str) -> tuple[Tensor, Tensor]:
+def data_range_ends(batch: Batch, baseline: str) -> tuple[Tensor, Tensor]:
     """Lowest and highest values of the data, in model space, in the dtype and on the device of the inputs.
 
     Raises:
-        Unsupported: the range is unknown.
+        Unsupported: the range of the data is unknown.
     """
     low, high = batch.background.low, batch.background.high
     if low is None or high is None:
@@ -33,10 +33,10 @@ def ends(batch: Batch, baseline: str) -> tuple[Tensor, Tensor]:
     return low.to(batch.inputs), high.to(batch.inputs)
 
 
-def farthest(inputs: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """For every element the end of its range that is farther from it; the lower one in the middle.
+def farther_end(inputs: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """The end of the range that is farther from each element; the lower end for an element in the middle.
 
-    No other input within the range is farther away, by L1 or any other Lp.
+    The result has the maximum Lp distance from the input within the range, for every p.
 
     Args:
         inputs: ``[N, *shape]``.
@@ -49,12 +49,12 @@ def farthest(inputs: Tensor, low: Tensor, high: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Black(Baseline):
-    """The lowest legal value of every channel in data space, ``[N, *shape]``: a black picture.
+    """The lowest valid value of every channel in data space, ``[N, *shape]``: a black image.
 
-    As baseline ``zero`` where the data begin at 0; black it is also where they do not.
+    It equals baseline ``zero`` if the data range begins at 0, and is black for any other range too.
     """
 
-    summary = "the lowest legal value of every channel (pictures)"
+    summary = "the lowest valid value of every channel (images)"
     source = "Sundararajan et al. 2017, section 3; Sturmfels, Lundberg, Lee 2020 (Distill), on its blindness to black"
     modalities = ("image",)
 
@@ -64,14 +64,14 @@ class Black(Baseline):
         Raises:
             Unsupported: the range of the data is unknown.
         """
-        return fill(batch.inputs, ends(batch, self.name)[0])
+        return fill(batch.inputs, data_range_ends(batch, self.name)[0])
 
 
 @dataclass(frozen=True)
 class White(Baseline):
-    """The highest legal value of every channel in data space, ``[N, *shape]``: a white picture."""
+    """The highest valid value of every channel in data space, ``[N, *shape]``: a white image."""
 
-    summary = "the highest legal value of every channel (pictures)"
+    summary = "the highest valid value of every channel (images)"
     source = "Sturmfels, Lundberg, Lee 2020 (Distill), section on constant baselines"
     modalities = ("image",)
 
@@ -81,19 +81,19 @@ class White(Baseline):
         Raises:
             Unsupported: the range of the data is unknown.
         """
-        return fill(batch.inputs, ends(batch, self.name)[1])
+        return fill(batch.inputs, data_range_ends(batch, self.name)[1])
 
 
 @dataclass(frozen=True)
 class MaxDistance(Baseline):
-    """The legal input that is farthest from each example, ``[N, *shape]``: no value is kept, none is illegal.
+    """The valid input with the maximum distance from each example, ``[N, *shape]``.
 
-    Every element takes the end of its range that is farther from it: of pictures the darkest or the brightest value
-    of its channel, of tables and series the lowest or the highest one among the data (per column, per channel).
-    Columns are taken one by one, so that this corner of the range may be nobody's row (all or none of a one-hot group).
+    Every element is replaced by the farther end of its range: for images the lowest or highest valid value of its
+    channel, for tables and series the minimum or maximum of the data (per column or channel). Columns are treated
+    independently, so the result may be impossible as a row (all or none of the levels of a category).
     """
 
-    summary = "for every element the farther end of the range of the data"
+    summary = "the end of the range of the data that is farther from each element"
     source = "Sturmfels, Lundberg, Lee 2020 (Distill), maximum distance baseline"
     modalities = ("image", "table", "series")
 
@@ -103,4 +103,4 @@ class MaxDistance(Baseline):
         Raises:
             Unsupported: the range of the data is unknown.
         """
-        return farthest(batch.inputs.detach(), *ends(batch, self.name))
+        return farther_end(batch.inputs.detach(), *data_range_ends(batch, self.name))

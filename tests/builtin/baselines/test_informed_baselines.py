@@ -1,4 +1,4 @@
-"""Baselines that read the example, its features, its surroundings or other examples."""
+"""Baselines that depend on the explained input, its features or other examples."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from torch import nn
 from xaiexp.builtin.baselines import COMPONENTS
 from xaiexp.builtin.baselines.blur import Blur
 from xaiexp.builtin.baselines.constants import Constant, Zero
-from xaiexp.builtin.baselines.inpaint import Inpaint, harmonic
-from xaiexp.builtin.baselines.mixture import Mixture, blended
+from xaiexp.builtin.baselines.inpaint import Inpaint, harmonic_interpolation
+from xaiexp.builtin.baselines.mixture import Mixture, combined_references
 from xaiexp.builtin.baselines.noise import Uniform
-from xaiexp.builtin.baselines.opposite import OppositeClass
-from xaiexp.builtin.baselines.range import Black, MaxDistance, White, farthest
-from xaiexp.builtin.baselines.series import SeriesMean
+from xaiexp.builtin.baselines.opposite_class import OppositeClass
+from xaiexp.builtin.baselines.range_ends import Black, MaxDistance, White, farther_end
+from xaiexp.builtin.baselines.series_mean import SeriesMean
 from xaiexp.builtin.baselines.tokens import NeutralSentence, PadToken
-from xaiexp.builtin.features.grid import Grid
+from xaiexp.builtin.features.grid_tiles import Grid
 from xaiexp.builtin.features.superpixels import Slic
-from xaiexp.builtin.features.token import Token
-from xaiexp.builtin.features.window import Window
+from xaiexp.builtin.features.time_windows import Window
+from xaiexp.builtin.features.tokens_and_words import Token
 from xaiexp.builtin.methods.path.integrated_gradients import IntegratedGradients
-from xaiexp.builtin.methods.perturbation.feature_ablation import FeatureAblation
+from xaiexp.builtin.methods.perturbation.occlusion import FeatureAblation
 from xaiexp.core.batches import Background
 from xaiexp.core.feature_map import FeatureMap
 from xaiexp.core.samples import Encoded
@@ -43,7 +43,7 @@ def seeded(seed=0):
 
 
 def photos(n=3, size=6, **extra):
-    """Random photos in [0, 1], normalised as ImageNet models want them."""
+    """Random photos in [0, 1], normalised as for ImageNet models."""
     pool = (torch.rand(5, 3, size, size, generator=seeded()) - MEAN) / STD
     ends = {"low": (0 - MEAN) / STD, "high": (1 - MEAN) / STD}
     background = Background("image", pool, pool.mean((0, 2, 3)).view(3, 1, 1), **ends, shift=MEAN, scale=STD)
@@ -65,14 +65,15 @@ def references(baseline, batch, seed=0):
     ],
     ids=str,
 )
-def test_variants_pass_the_checks(baseline):
-    assert [str(result) for result in check(baseline) if result.outcome != "passed"] == []
+def test_variants_pass_the_conformance_checks(baseline):
+    verdicts = check(baseline)
+    assert [str(v) for v in verdicts if v.outcome != "passed"] == []
 
 
-# -- the range of the data
+# Range of the data
 
 
-def test_black_and_white_are_the_ends_of_the_legal_range_of_every_channel():
+def test_black_and_white_are_the_ends_of_the_valid_range_of_every_channel():
     batch = photos()
     for baseline, value in ((Black(), 0.0), (White(), 1.0)):
         out = references(baseline, batch)
@@ -80,86 +81,90 @@ def test_black_and_white_are_the_ends_of_the_legal_range_of_every_channel():
     torch.testing.assert_close(references(Black(), batch), references(Zero(), batch))
 
 
-def test_black_is_the_lowest_value_where_the_data_do_not_begin_at_zero():
+def test_black_is_the_lowest_value_of_a_range_that_does_not_begin_at_zero():
     low = torch.tensor([-1.0, -3.0]).view(2, 1, 1)
     batch = make_batch(torch.zeros(2, 2, 4, 4), background=Background("image", low=low, high=-low))
     assert references(Black(), batch)[1, :, 2, 3].tolist() == [-1.0, -3.0]
     assert references(White(), batch)[0, :, 0, 1].tolist() == [1.0, 3.0]
 
 
-def test_no_legal_input_is_farther_than_max_distance():
+def test_max_distance_is_the_farthest_valid_input():
     inputs = torch.rand(6, 5, dtype=torch.float64, generator=seeded()) * 4 - 2
     low, high = -torch.arange(1, 6, dtype=torch.float64), torch.tensor([3.0, 2.5, 2.0, 4.0, 9.0], dtype=torch.float64)
     batch = make_batch(inputs, background=Background("table", low=low, high=high))
     out = references(MaxDistance(), batch)
-    for row, found in zip(inputs.tolist(), out.tolist(), strict=True):
-        assert tuple(found) == farthest_corner(row, low.tolist(), high.tolist())
+    for row, result in zip(inputs.tolist(), out.tolist(), strict=True):
+        assert tuple(result) == farthest_corner(row, low.tolist(), high.tolist())
 
 
-def test_max_distance_of_a_photo_turns_dark_to_white_and_bright_to_black():
+def test_max_distance_replaces_dark_by_white_and_bright_by_black():
     batch = photos()
     data, out = (batch.background.decode(x) for x in (batch.inputs, references(MaxDistance(), batch)))
     torch.testing.assert_close(out, (data < 0.5).float(), atol=1e-6, rtol=0)
 
 
-def test_in_the_middle_the_lower_end_is_taken():
-    assert farthest(torch.tensor([[0.5, 0.4, 0.6]]), torch.tensor([0.0]), torch.tensor([1.0])).tolist() == [[0, 1, 0]]
+def test_elements_in_the_middle_get_the_lower_end():
+    assert farther_end(torch.tensor([[0.5, 0.4, 0.6]]), torch.tensor([0.0]), torch.tensor([1.0])).tolist() == [
+        [0, 1, 0]
+    ]
 
 
 @pytest.mark.parametrize("baseline", [Black(), White(), MaxDistance()], ids=lambda b: b.name)
-def test_an_unknown_range_is_said(baseline):
+def test_an_unknown_range_raises(baseline):
     batch = make_batch(torch.zeros(2, 3, 4, 4), background=Background("image"))
     with pytest.raises(Unsupported, match=f"'{baseline.name}' needs the range of the data"):
         references(baseline, batch)
 
 
-# -- inpaint
+# Inpaint
 
 
 @pytest.mark.parametrize("kind", ["tiles", "blobs", "pixels", "with none"])
-def test_every_feature_is_filled_as_laplaces_equation_says(kind):
+def test_every_feature_satisfies_the_discrete_laplace_equation(kind):
     rng = np.random.default_rng(0)
-    picture = rng.random((9, 8))
+    image = rng.random((9, 8))
     features = {
         "tiles": np.arange(9)[:, None] // 4 * 2 + np.arange(8) // 4,
         "blobs": rng.integers(0, 4, (9, 8)),
         "pixels": np.arange(72).reshape(9, 8),
         "with none": rng.integers(-1, 2, (9, 8)),
     }[kind]
-    expected = inpainted(picture.tolist(), features.tolist())
-    found = harmonic(picture[None], features)[0]
-    np.testing.assert_allclose(found, expected, atol=1e-11)
-    assert (found[features < 0] == picture[features < 0]).all()
+    expected = inpainted(image.tolist(), features.tolist())
+    result = harmonic_interpolation(image[None], features)[0]
+    np.testing.assert_allclose(result, expected, atol=1e-11)
+    assert (result[features < 0] == image[features < 0]).all()
 
 
-def test_a_pixel_is_the_average_of_its_neighbours():
+def test_a_pixel_is_the_mean_of_its_neighbours():
     batch = photos(1)
     x, out = batch.inputs[0], references(Inpaint(), batch)[0]
     torch.testing.assert_close(out[:, 2, 3], (x[:, 1, 3] + x[:, 3, 3] + x[:, 2, 2] + x[:, 2, 4]) / 4)
     torch.testing.assert_close(out[:, 0, 0], (x[:, 0, 1] + x[:, 1, 0]) / 2)
 
 
-def test_a_window_is_the_straight_line_between_its_neighbours():
+def test_a_window_is_interpolated_linearly():
     x = torch.randn(2, 3, 20, dtype=torch.float64, generator=seeded())
     batch = make_batch(x, features=Window(6).build(Encoded(x)))
     out = references(Inpaint(), batch).numpy()
     for i, channel in np.ndindex(2, 3):
-        for start in (6, 12):  # those with a neighbour on either side
+        for start in (6, 12):  # windows with neighbours on both sides
             ends, steps = [start - 1, start + 6], np.arange(start, start + 6)
             line = np.interp(steps, ends, x[i, channel, ends].numpy())
             np.testing.assert_allclose(out[i, channel, steps], line, atol=1e-12)
-        np.testing.assert_allclose(out[i, channel, :6], x[i, channel, 6])  # with one: as it is
+        np.testing.assert_allclose(out[i, channel, :6], x[i, channel, 6])  # with one neighbour: its value
         np.testing.assert_allclose(out[i, channel, 18:], x[i, channel, 17])
 
 
-def test_a_plane_is_filled_as_a_plane():
-    """Harmonic functions are restored: inside of a picture, what is linear."""
+def test_a_linear_image_is_reconstructed():
+    """Harmonic functions, such as linear ones, are reconstructed within an image."""
     y, x = np.mgrid[:12, :12].astype(float)
     features = np.where((y > 2) & (y < 9) & (x > 3) & (x < 8), 0, -1)
-    np.testing.assert_allclose(harmonic((3 * x - 2 * y + 1)[None], features)[0], 3 * x - 2 * y + 1, atol=1e-12)
+    np.testing.assert_allclose(
+        harmonic_interpolation((3 * x - 2 * y + 1)[None], features)[0], 3 * x - 2 * y + 1, atol=1e-12
+    )
 
 
-def test_superpixels_of_each_example_are_filled_with_their_own_map():
+def test_each_example_is_inpainted_with_its_own_superpixels():
     x = torch.rand(3, 3, 16, 16, generator=seeded())
     features = Slic(9, sigma=2.0).build(Encoded(x))
     batch = make_batch(x, features=features)
@@ -169,11 +174,11 @@ def test_superpixels_of_each_example_are_filled_with_their_own_map():
         np.testing.assert_allclose(out[i, channel].numpy(), expected, atol=1e-5)
     inner = features.pool(torch.ones_like(x)) > 0
     assert inner.sum(1).tolist() == features.counts.tolist()
-    alone = make_batch(x[1:2], features=features.rows(torch.tensor([1])))
-    torch.testing.assert_close(references(Inpaint(), alone)[0], out[1], atol=1e-6, rtol=0)
+    single = make_batch(x[1:2], features=features.rows(torch.tensor([1])))
+    torch.testing.assert_close(references(Inpaint(), single)[0], out[1], atol=1e-6, rtol=0)
 
 
-def test_channels_that_are_cut_differently_are_filled_differently():
+def test_channels_with_different_features_are_inpainted_separately():
     x = torch.rand(2, 2, 6, 6, dtype=torch.float64, generator=seeded())
     rows = torch.arange(6).view(6, 1).expand(6, 6) // 2
     index = torch.stack([rows, 3 + rows.T]).unsqueeze(0)
@@ -183,7 +188,7 @@ def test_channels_that_are_cut_differently_are_filled_differently():
         np.testing.assert_allclose(out[i, channel].numpy(), expected, atol=1e-11)
 
 
-def test_versions_of_one_example_share_its_map():
+def test_versions_of_one_example_share_its_feature_map():
     x = torch.rand(2, 3, 16, 16, generator=seeded())
     batch = make_batch(x, features=Slic(9).build(Encoded(x)))
     versions = batch.repeated(torch.stack([x, x + 1, 2 * x], dim=1))
@@ -192,18 +197,18 @@ def test_versions_of_one_example_share_its_map():
         torch.testing.assert_close(out[:, version], expected, atol=1e-5, rtol=0)
 
 
-def test_a_feature_that_is_everything_has_no_surroundings():
+def test_a_feature_that_fills_the_input_raises():
     batch = photos(features=FeatureMap.from_index(torch.zeros(1, 3, 6, 6, dtype=torch.int64)))
-    with pytest.raises(Unsupported, match="needs surroundings, and a feature fills the whole input"):
+    with pytest.raises(Unsupported, match="needs surroundings, but a feature fills the whole input"):
         references(Inpaint(), batch)
 
 
-def test_inpaint_refuses_tables():
-    with pytest.raises(Unsupported, match="needs pictures or series, and the inputs are table"):
+def test_inpaint_does_not_support_tables():
+    with pytest.raises(Unsupported, match="needs images or series, but the inputs are table"):
         references(Inpaint(), make_batch(torch.zeros(2, 5)))
 
 
-def test_removing_a_tile_shows_the_picture_with_the_tile_painted_over():
+def test_removing_a_tile_gives_the_image_with_this_tile_inpainted():
     x = torch.rand(1, 1, 8, 8, dtype=torch.float64, generator=seeded())
     features = Grid(2, 2).build(Encoded(x))
     batch = make_batch(x, features=features)
@@ -211,18 +216,18 @@ def test_removing_a_tile_shows_the_picture_with_the_tile_painted_over():
     shown = features.keep(x, references(Inpaint(), batch), present)[0, 0]
     only = np.where(np.arange(64).reshape(8, 8) % 8 > 3, 0, -1)
     only[4:] = -1
-    np.testing.assert_allclose(shown.numpy(), harmonic(x[0].numpy(), only)[0], atol=1e-12)
+    np.testing.assert_allclose(shown.numpy(), harmonic_interpolation(x[0].numpy(), only)[0], atol=1e-12)
 
 
-# -- series and classes
+# Series and classes
 
 
-def test_series_mean_is_each_series_own_level():
+def test_series_mean_is_the_mean_of_each_series():
     x = torch.randn(4, 2, 30, dtype=torch.float64, generator=seeded())
     out = references(SeriesMean(), make_batch(x))
     for i, channel in np.ndindex(4, 2):
         np.testing.assert_allclose(out[i, channel].numpy(), np.full(30, np.mean(x[i, channel].numpy())))
-    out.add_(1)  # a tensor of its own
+    out.add_(1)  # a new tensor
     with pytest.raises(Unsupported, match="needs series"):
         references(SeriesMean(), make_batch(torch.zeros(2, 5)))
 
@@ -236,7 +241,7 @@ def labelled(n=12, shape=(2, 7), labels=None, targets=None, inputs=None):
     return make_batch(inputs, targets, background=background), pool, labels
 
 
-def test_opposite_class_is_the_nearest_of_another_class():
+def test_opposite_class_is_the_nearest_example_of_another_class():
     batch, pool, labels = labelled(labels=[0, 1, 2, 0, 1, 2, -1, -1, 0, 1, 2, 0])
     out = references(OppositeClass(), batch)
     for i in range(5):
@@ -245,7 +250,7 @@ def test_opposite_class_is_the_nearest_of_another_class():
         assert out[i].flatten().tolist() == expected
 
 
-def test_a_misclassified_example_is_not_its_own_opposite():
+def test_a_misclassified_example_is_not_its_own_reference():
     batch, pool, labels = labelled(inputs=lambda pool: pool[[4]], targets=[0])  # label 1, explained as 0
     assert int(labels[4]) == 1
     out = references(OppositeClass(), batch)
@@ -254,28 +259,28 @@ def test_a_misclassified_example_is_not_its_own_opposite():
     assert not torch.equal(out[0], pool[4])
 
 
-def test_the_mean_of_the_other_class_is_its_mean():
+def test_opposite_class_mean_is_the_mean_of_the_other_class():
     batch, pool, labels = labelled(labels=[0, 1] * 5 + [-1, -1], targets=[0, 1, 0, 1, 0])
     out = references(OppositeClass("mean"), batch)
     for i, target in enumerate((0, 1, 0, 1, 0)):
         torch.testing.assert_close(out[i], pool[labels == 1 - target].mean(0))
 
 
-def test_without_another_class_there_is_no_opposite():
+def test_data_without_another_class_raise():
     batch, _, _ = labelled(labels=[1] * 12, targets=[0, 0, 1, 0, 0])
-    with pytest.raises(Unsupported, match="another class than 1, and there are none among the 12"):
+    with pytest.raises(Unsupported, match="a class other than 1, but there are none among the 12"):
         references(OppositeClass(), batch)
     unknown = replace(batch, background=replace(batch.background, labels=torch.full((12,), -1)))
     none = replace(batch, background=replace(batch.background, labels=None))
-    for each in (unknown, none):
-        with pytest.raises(Unsupported, match="needs labelled examples of the data, and there are none"):
-            references(OppositeClass(), each)
+    for labelless in (unknown, none):
+        with pytest.raises(Unsupported, match="needs labelled examples of the data, but there are none"):
+            references(OppositeClass(), labelless)
     other = replace(batch, background=replace(batch.background, pool=torch.zeros(12, 2, 9)))
-    with pytest.raises(Unsupported, match=r"these are \[2, 7\], those to choose from are \[2, 9\]"):
+    with pytest.raises(Unsupported, match=r"the inputs are \[2, 7\], the examples to choose from \[2, 9\]"):
         references(OppositeClass(), other)
 
 
-# -- texts
+# Texts
 
 
 def texts(embed):
@@ -285,7 +290,7 @@ def texts(embed):
     return make_batch(inputs, background=Background("text", embed=embed), features=features, modality="text")
 
 
-def test_a_neutral_sentence_runs_along_the_text_s_own_tokens_again_and_again():
+def test_a_neutral_sentence_is_repeated_along_the_tokens_of_the_text():
     asked = []
 
     def embed(text):
@@ -298,17 +303,17 @@ def test_a_neutral_sentence_runs_along_the_text_s_own_tokens_again_and_again():
     assert out[0, [1, 2, 4, 5], 0].tolist() == [1, 2, 3, 1]
     assert out[1, 1].tolist() == [1, 1, 1]
     kept = referenced(NeutralSentence("it is so"), batch, draws(batch))[:, 0]
-    assert torch.equal(kept[:, 0], batch.inputs[:, 0])  # [CLS] is its own
+    assert torch.equal(kept[:, 0], batch.inputs[:, 0])  # [CLS] is kept
 
 
-def test_a_model_that_embeds_no_other_text_has_no_neutral_sentence():
-    with pytest.raises(Unsupported, match=r"needs a model that embeds other texts.*'pad_token' or 'zero'"):
+def test_a_model_that_cannot_embed_texts_does_not_support_neutral_sentence():
+    with pytest.raises(Unsupported, match=r"needs a model that can embed other texts.*'pad_token' or 'zero'"):
         references(NeutralSentence(), texts(None))
-    with pytest.raises(Unsupported, match="needs a text with a token, and '' has none"):
+    with pytest.raises(Unsupported, match="needs a sentence with tokens, but '' has none"):
         references(NeutralSentence(""), texts(lambda text: torch.zeros(0, 3)))
 
 
-# -- mixture
+# Mixture
 
 
 class Wavy(nn.Module):
@@ -319,7 +324,7 @@ class Wavy(nn.Module):
 
 @pytest.mark.parametrize("method", [IntegratedGradients(n_steps=8), FeatureAblation()], ids=lambda m: m.name)
 @pytest.mark.parametrize("target", [0, 1])
-def test_two_references_averaged_are_the_average_of_two_attributions(method, target):
+def test_a_mixture_averages_the_attributions_of_its_references(method, target):
     batch = photos()
     batch = replace(batch, targets=torch.full((3,), target))
     handle, rng = bind(Wavy(), batch), draws(batch)
@@ -335,15 +340,15 @@ def test_two_references_averaged_are_the_average_of_two_attributions(method, tar
 def test_every_baseline_of_a_mixture_has_the_same_weight():
     batch = photos()
     one, many = torch.zeros(3, 1, 3, 6, 6), torch.ones(3, 4, 3, 6, 6)
-    assert blended([one, many]).shape[1] == 8
-    assert (blended([one, many]).mean(1) == 0.5).all()
-    assert blended([one, many[:, :3], many[:, :2]]).shape[1] == 18
+    assert combined_references([one, many]).shape[1] == 8
+    assert (combined_references([one, many]).mean(1) == 0.5).all()
+    assert combined_references([one, many[:, :3], many[:, :2]]).shape[1] == 18
     out = references(Mixture(("zero", "dataset_sample")), batch)  # 1 and 8 references
     assert out.shape == (3, 16, 3, 6, 6)
     torch.testing.assert_close(out[:, :8], references(Zero(), batch).unsqueeze(1).expand(3, 8, 3, 6, 6))
 
 
-def test_a_baseline_named_twice_draws_twice():
+def test_a_baseline_named_twice_is_drawn_independently():
     batch = photos()
     out = references(Mixture(("uniform", "uniform")), batch)
     assert out.shape[1] == 2
@@ -351,7 +356,7 @@ def test_a_baseline_named_twice_draws_twice():
     assert not torch.equal(out[:, 0], references(Uniform(), batch)[:, 0])
 
 
-def test_a_mixture_is_for_what_all_its_parts_are_for():
+def test_a_mixture_supports_the_modalities_of_all_its_parts():
     assert Mixture().modalities == ("image", "text", "table", "series")
     assert Mixture(("zero", "blur")).modalities == ("image", "series")
     assert Mixture(("pad_token", "mask_token")).modalities == ("text",)
@@ -368,16 +373,16 @@ def test_every_other_built_in_baseline_can_be_mixed():
         Mixture(())
 
 
-def test_what_a_part_cannot_do_the_mixture_cannot():
+def test_a_mixture_raises_what_its_parts_raise():
     batch = make_batch(torch.zeros(2, 3, 4, 4), background=Background("image"))
     with pytest.raises(Unsupported, match="'mean' needs examples"):
         references(Mixture(), batch)
     assert references(Mixture(("zero", "constant")), batch)[0, :, 0, 0, 0].tolist() == [0.0, Constant().value]
 
 
-def test_a_real_classifier_is_less_sure_of_the_neutral_sentence_than_of_nothing(kit):
-    """What the docstring says of the default text, measured on the model of the kit."""
-    from xaiexp.builtin.models.pretrained import Transformers
+def test_a_classifier_is_less_confident_on_the_neutral_sentence_than_on_padding(kit):
+    """The probabilities in the docstring of the baseline, measured on the model of the kit."""
+    from xaiexp.builtin.models.transformers_classifiers import Transformers
     from xaiexp.core.samples import LoadContext, Sample
 
     network = Transformers(str(kit / "models" / "minilm_sst2")).load(LoadContext(kit))

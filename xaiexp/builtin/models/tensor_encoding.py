@@ -1,4 +1,4 @@
-"""Samples to the tensors that a model takes."""
+"""Encoding of samples as tensors of fixed shape, with normalisation."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from xaiexp.errors import MismatchError
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["as_tensor", "stack_masks", "tensor_encoder", "words_for"]
+__all__ = ["as_tensor", "describe_shape", "stack_masks", "tensor_encoder"]
 
 
-def words_for(shape: Sequence[int]) -> str:
-    """The shape of one input in a person's words.
+def describe_shape(shape: Sequence[int]) -> str:
+    """The shape of one input, in words for messages.
 
-    >>> words_for((3, 224, 224)), words_for((30,)), words_for((1, 50))
-    ('pictures of 3 channels and 224 x 224 pixels', 'rows of 30 columns', 'series of 1 channels and 50 steps')
+    >>> describe_shape((3, 224, 224)), describe_shape((30,)), describe_shape((1, 50))
+    ('images of 3 channels and 224 x 224 pixels', 'rows of 30 columns', 'series of 1 channels and 50 steps')
     """
     if len(shape) == 3:
-        return f"pictures of {shape[0]} channels and {shape[1]} x {shape[2]} pixels"
+        return f"images of {shape[0]} channels and {shape[1]} x {shape[2]} pixels"
     if len(shape) == 2:
         return f"series of {shape[0]} channels and {shape[1]} steps"
     return f"rows of {shape[0]} columns" if len(shape) == 1 else f"inputs of shape {list(shape)}"
 
 
 def as_tensor(sample: Sample) -> Tensor:
-    """A sample's data as float32: a PIL picture becomes ``[C, H, W]`` in 0..1, a tensor stays as it is.
+    """The data of a sample as float32: a PIL image becomes ``[C, H, W]`` in 0..1, a tensor keeps its values.
 
     Raises:
-        MismatchError: a text, or anything else that is no tensor.
+        MismatchError: the data are neither a PIL image nor a tensor.
     """
     import torch
     from PIL import Image
@@ -40,17 +40,17 @@ def as_tensor(sample: Sample) -> Tensor:
     if isinstance(data, Image.Image):
         from torchvision.transforms.functional import pil_to_tensor
 
-        picture: Tensor = pil_to_tensor(data).float() / 255
-        return picture
+        image: Tensor = pil_to_tensor(data).float() / 255
+        return image
     if isinstance(data, torch.Tensor):
         return data.float()
     raise MismatchError(
-        "dataset", f"example {sample.id!r} is {type(data).__name__}, and this model takes pictures, tables or series"
+        "dataset", f"example {sample.id!r} is a {type(data).__name__}; the model expects images, tables or series"
     )
 
 
 def stack_masks(masks: Sequence[Tensor | None]) -> Tensor | None:
-    """Masks bool ``[N, H, W]``; None where no example has one, and all False for one that has none among others."""
+    """Masks bool ``[N, H, W]``, all False for an example without one; None if no example has one."""
     import torch
 
     given = [mask for mask in masks if mask is not None]
@@ -62,10 +62,10 @@ def stack_masks(masks: Sequence[Tensor | None]) -> Tensor | None:
 def tensor_encoder(
     shape: Sequence[int] | None, mean: Tensor | float = 0.0, std: Tensor | float = 1.0
 ) -> Callable[[Sequence[Sample]], Encoded]:
-    """An ``encode`` that stacks samples as they are and normalises: ``(data - mean) / std``.
+    """A function that stacks samples and normalises them: ``(data - mean) / std``.
 
     Args:
-        shape: of one input; None takes that of the first sample.
+        shape: shape of one input; None takes that of the first sample.
         mean, std: broadcast over one input.
     """
 
@@ -73,12 +73,13 @@ def tensor_encoder(
         import torch
 
         rows = [as_tensor(sample) for sample in samples]
-        wanted = tuple(rows[0].shape if shape is None else shape)
+        expected = tuple(rows[0].shape if shape is None else shape)
         for sample, row in zip(samples, rows, strict=True):
-            if tuple(row.shape) != wanted:
+            if tuple(row.shape) != expected:
                 raise MismatchError(
                     "dataset",
-                    f"example {sample.id!r} is not of the shape {list(wanted)}: the model takes {words_for(wanted)}",
+                    f"example {sample.id!r} does not have the shape {list(expected)}: the model expects "
+                    f"{describe_shape(expected)}",
                     got=list(row.shape),
                 )
         masks = stack_masks([None if s.mask is None else torch.as_tensor(s.mask).bool() for s in samples])

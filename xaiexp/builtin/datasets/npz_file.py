@@ -1,4 +1,4 @@
-"""Arrays in an ``.npz`` file, read without pickle, their shapes without reading them."""
+"""Arrays of an ``.npz`` file, read without pickle; their shapes are read from the headers."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from xaiexp.errors import MismatchError, ResourceError, nearest
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Arrays", "look_into"]
+__all__ = ["NpzFile", "open_npz"]
 
 
 @dataclass(frozen=True)
-class Arrays:
-    """An ``.npz`` file whose headers were read.
+class NpzFile:
+    """An ``.npz`` file and the shapes of its arrays.
 
     Args:
-        where: the parameter that named the file.
-        path: the file.
-        shapes: of each array, by its key.
+        where: the parameter that names the file, for messages.
+        path: path of the file.
+        shapes: shape of each array, by key.
     """
 
     where: str
@@ -33,8 +33,12 @@ class Arrays:
     def shape(self, where: str, key: str) -> tuple[int, ...]:
         """The shape of an array.
 
+        Args:
+            where: the parameter that names the key, for messages.
+            key: key of the array.
+
         Raises:
-            MismatchError: there is no such key; ``where`` is the parameter that named it.
+            MismatchError: there is no such key.
         """
         if key not in self.shapes:
             raise MismatchError(
@@ -47,32 +51,32 @@ class Arrays:
         return self.shapes[key]
 
     def read(self, where: str, key: str) -> NDArray[Any]:
-        """An array.
+        """The array under a key.
 
         Raises:
             MismatchError: there is no such key.
-            ResourceError: the file is damaged, or the array holds Python objects.
+            ResourceError: the file is damaged, or the array contains Python objects.
         """
         import numpy as np
 
         self.shape(where, key)
         try:
             with np.load(self.path, allow_pickle=False) as file:
-                found: NDArray[Any] = file[key]
+                array: NDArray[Any] = file[key]
         except Exception as broken:  # a damaged archive may raise anything
             raise _unreadable(self.where, self.path, broken) from None
-        return found
+        return array
 
 
-def look_into(where: str, path: str | Path) -> Arrays:
-    """The names and shapes of the arrays in a file.
+def open_npz(where: str, path: str | Path) -> NpzFile:
+    """Read the keys and shapes of the arrays in a file.
 
     Args:
-        where: the parameter that named the file.
-        path: of the file.
+        where: the parameter that names the file, for messages.
+        path: path of the file.
 
     Raises:
-        ResourceError: no such file, damaged, or with Python objects in it.
+        ResourceError: the file is missing, damaged, or contains Python objects.
     """
     from numpy.lib import format as npy
 
@@ -87,13 +91,13 @@ def look_into(where: str, path: str | Path) -> Arrays:
                     )
                     shape, _, dtype = reader(member)
                 if dtype.hasobject:
-                    raise ResourceError(where, f"{path}: array {name.removesuffix('.npy')!r} holds Python objects")
+                    raise ResourceError(where, f"{path}: array {name.removesuffix('.npy')!r} contains Python objects")
                 shapes[name.removesuffix(".npy")] = tuple(shape)
     except FileNotFoundError:
         raise ResourceError(where, "no such file", got=str(path)) from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as broken:
         raise _unreadable(where, path, broken) from None
-    return Arrays(where, path, shapes)
+    return NpzFile(where, path, shapes)
 
 
 def _unreadable(where: str, path: Path, broken: Exception) -> ResourceError:

@@ -1,4 +1,4 @@
-"""Data sets of the library ``datasets``: saved in a folder, or on the hub."""
+"""The dataset ``hf_dataset``: datasets in the format of Hugging Face, in a folder or on the hub."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from xaiexp.builtin.datasets.labels import Labels, read_labels
-from xaiexp.builtin.datasets.text import about_tokens
+from xaiexp.builtin.datasets.text import estimated_tokens
 from xaiexp.contract.kinds import Dataset
 from xaiexp.core.samples import Outline, Sample, Source
 from xaiexp.core.vocabulary import Modality
@@ -18,30 +18,30 @@ from xaiexp.errors import MismatchError, ParameterError, ResourceError, nearest
 
 __all__ = ["HfDataset"]
 
-_OLDEST = 4  # before, a data set could bring a script of its own
-_LOOKED_AT = 500
+_OLDEST_VERSION = 4  # earlier versions run loading scripts of datasets
+_ROWS_TO_ESTIMATE_TOKENS = 500
 
 
 @dataclass(frozen=True)
 class HfDataset(Dataset):
-    """Texts or pictures of a data set in the format of Hugging Face, one split of it.
+    """Texts or images of one split of a dataset in the format of Hugging Face.
 
-    It needs the library ``datasets``, 4 or newer, which runs no code that a data set brings. Pictures that are neither
-    grey nor RGB are converted to RGB.
+    It needs the library ``datasets``, version 4 or newer, which does not run code of a dataset. Images that are neither
+    greyscale nor RGB are converted to RGB.
 
     Args:
-        path: a folder made by ``save_to_disk``, a folder of data files, or the id of a data set on the hub.
-        split: the part to explain; not read where the folder holds one part alone.
-        text_column: the column of the texts; not read where there is an ``image_column``.
-        image_column: the column of the pictures; null where it is texts.
-        label_column: the column of the labels, classes by index, number or name; null where there are none.
-        id_column: what names an example; null for the number of its row, from 0.
-        subset: which configuration of a data set on the hub.
-        revision: of a data set on the hub: a branch, a tag or a commit.
-        classes: class names by index; empty takes the data set's own.
+        path: a folder written by ``save_to_disk``, a folder of data files, or the id of a dataset on the hub.
+        split: the split to explain; ignored if the folder contains a single one.
+        text_column: column of the texts; ignored if there is an ``image_column``.
+        image_column: column of the images; null for texts.
+        label_column: column of the labels, classes by index, number or name; null if there is none.
+        id_column: column of unique example ids; null for the row number, from 0.
+        subset: configuration of a dataset on the hub.
+        revision: branch, tag or commit of a dataset on the hub.
+        classes: class names by index; empty takes those of the dataset.
     """
 
-    summary = "texts or pictures of a Hugging Face data set, from a folder or the hub"
+    summary = "texts or images of a Hugging Face dataset, from a folder or the hub"
     source = "Lhoest et al. 2021 (the library datasets); the data are the user's choice"
 
     path: str
@@ -56,16 +56,16 @@ class HfDataset(Dataset):
 
     @property
     def modality(self) -> Modality:
-        """Pictures where ``image_column`` is given, texts elsewhere."""
+        """``image`` if ``image_column`` is given, else ``text``."""
         return "text" if self.image_column is None else "image"
 
     def open(self) -> Source:
-        """The samples; an id is the split and what names the row.
+        """The samples; an id consists of the split and the row id.
 
         Raises:
-            ResourceError: the library, the folder or the hub is missing or out of reach, or the data are damaged.
-            MismatchError: no such split or column, a label that is none.
-            ParameterError: both or none of ``text_column`` and ``image_column``.
+            ResourceError: library or folder are missing, the hub cannot be reached, or the data are damaged.
+            MismatchError: there is no such split or column, or a label is invalid.
+            ParameterError: neither ``text_column`` nor ``image_column`` is given.
         """
         rows, column = self._rows()
         labels = self._labels(rows)
@@ -75,25 +75,25 @@ class HfDataset(Dataset):
             _check_unique(names)
 
         def read(start: int, stop: int) -> Sequence[Sample]:
-            places = range(len(rows))[start:stop]
-            found = self._read(rows.select_columns([column]), places, column)
+            numbers = range(len(rows))[start:stop]
+            values = self._read(rows.select_columns([column]), numbers, column)
             return [
                 Sample(f"{self.split}/{names[row]}", data, labels.indices[row], name=f"row {names[row]}")
-                for row, data in zip(places, found, strict=True)
+                for row, data in zip(numbers, values, strict=True)
             ]
 
         return Source(len(rows), read, labels.names)
 
     def outline(self) -> Outline:
-        """How many examples; of texts, about how many tokens."""
+        """Number of examples; for texts, an estimate of the number of tokens."""
         rows, column = self._rows()
         if self.modality == "image":
             return Outline(len(rows), None)
-        some = self._read(rows.select_columns([column]), range(min(_LOOKED_AT, len(rows))), column)
-        return Outline(len(rows), (about_tokens(some),), exact=False)
+        texts = self._read(rows.select_columns([column]), range(min(_ROWS_TO_ESTIMATE_TOKENS, len(rows))), column)
+        return Outline(len(rows), (estimated_tokens(texts),), exact=False)
 
     def _rows(self) -> tuple[Any, str]:
-        """The split, and the column of its inputs."""
+        """The rows of the split, and the column of the inputs."""
         column = self.text_column if self.image_column is None else self.image_column
         if column is None:
             raise ParameterError("dataset.text_column", "either this or image_column must be given")
@@ -107,76 +107,78 @@ class HfDataset(Dataset):
         return rows, column
 
     def _loaded(self, library: Any) -> Any:
+        """The split, loaded by the library."""
         folder = Path(self.path).expanduser()
         try:
             if (folder / "state.json").is_file() or (folder / "dataset_dict.json").is_file():
-                found = library.load_from_disk(str(folder))
+                loaded = library.load_from_disk(str(folder))
             else:
-                place = str(folder) if folder.is_dir() else self.path
-                found = library.load_dataset(place, self.subset, revision=self.revision)
-        except Exception as broken:  # files, networks and parsers fail in many ways
+                location = str(folder) if folder.is_dir() else self.path
+                loaded = library.load_dataset(location, self.subset, revision=self.revision)
+        except Exception as broken:  # files, networks and parsers raise errors of many types
             lines = str(broken).strip().splitlines() or [type(broken).__name__]
             raise ResourceError(
                 "dataset.path",
                 f"cannot be loaded: {lines[0][:200]}",
                 got=self.path,
-                hint="a folder made by save_to_disk, or an id on the hub, with a network to reach it",
+                hint="give a folder written by save_to_disk, or an id on the hub (which needs a network)",
             ) from None
-        if not isinstance(found, dict):
-            return found
-        if self.split not in found:
+        if not isinstance(loaded, dict):
+            return loaded
+        if self.split not in loaded:
             raise MismatchError(
                 "dataset.split",
                 f"{self.path} has no such split",
                 got=self.split,
-                nearest=nearest(self.split, found),
-                hint=f"splits: {', '.join(found)}",
+                nearest=nearest(self.split, loaded),
+                hint=f"splits: {', '.join(loaded)}",
             )
-        return found[self.split]
+        return loaded[self.split]
 
     def _labels(self, rows: Any) -> Labels:
+        """Class indices and class names of the rows."""
         if self.label_column is None:
             return Labels((None,) * len(rows), self.classes)
         values = list(_values(rows, self.label_column))
-        own = getattr(rows.features[self.label_column], "names", None)
-        if own:  # indices already; -1 stands for a label that is kept secret
-            names = self.classes or tuple(own)
-            if len(names) != len(own):
-                raise MismatchError("dataset.classes", f"{self.path} has {len(own)} classes", got=list(names))
+        dataset_names = getattr(rows.features[self.label_column], "names", None)
+        if dataset_names:  # the values are class indices; -1 denotes an unpublished label
+            names = self.classes or tuple(dataset_names)
+            if len(names) != len(dataset_names):
+                raise MismatchError("dataset.classes", f"{self.path} has {len(dataset_names)} classes", got=list(names))
             return Labels(tuple(None if value is None or value < 0 else int(value) for value in values), names)
 
-        def at(row: int) -> str:
+        def place(row: int) -> str:
             return f"{self.path}, split {self.split}, row {row}"
 
         cells = ["" if value is None else str(value) for value in values]
-        return read_labels("dataset.label_column", cells, at, self.classes)
+        return read_labels("dataset.label_column", cells, place, self.classes)
 
-    def _read(self, rows: Any, places: range, column: str) -> list[Any]:
-        """Texts or pictures of some rows.
+    def _read(self, rows: Any, numbers: range, column: str) -> list[Any]:
+        """The texts or images of the rows with the given numbers.
 
         Raises:
-            MismatchError: they are something else.
-            ResourceError: a picture is damaged.
+            MismatchError: a value is neither a text nor an image, as required.
+            ResourceError: an image is damaged.
         """
         from PIL import Image
 
         try:
-            found = rows[places.start : places.stop][column]
+            values = rows[numbers.start : numbers.stop][column]
         except (OSError, ValueError, SyntaxError) as broken:
             raise ResourceError(
-                "dataset.path", f"{self.path}, rows {places.start} to {places.stop - 1} cannot be decoded: {broken}"
+                "dataset.path", f"{self.path}, rows {numbers.start} to {numbers.stop - 1} cannot be decoded: {broken}"
             ) from None
         kind: type = str if self.modality == "text" else Image.Image
-        for row, value in zip(places, found, strict=True):
+        for row, value in zip(numbers, values, strict=True):
             if not isinstance(value, kind):
                 raise MismatchError(
                     f"dataset.{self.modality}_column",
-                    f"row {row} of column {column!r} is no {self.modality}",
+                    f"row {row} of column {column!r} is not {'a text' if self.modality == 'text' else 'an image'}",
                     got=type(value).__name__,
                 )
         if self.modality == "text":
-            return list(found)
-        return [each if each.mode in ("L", "RGB") else each.convert("RGB") for each in found]
+            return list(values)
+        return [image if image.mode in ("L", "RGB") else image.convert("RGB") for image in values]
 
 
 def _values(rows: Any, column: str) -> Any:
@@ -187,7 +189,7 @@ def _check_column(rows: Any, where: str, name: str | None) -> None:
     if name is not None and name not in rows.column_names:
         raise MismatchError(
             where,
-            "the data set has no such column",
+            "the dataset has no such column",
             got=name,
             nearest=nearest(name, rows.column_names),
             hint=f"columns: {', '.join(rows.column_names)}",
@@ -203,10 +205,10 @@ def _check_unique(names: Sequence[str]) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[Any]:
-    """The library, without its progress bars.
+    """The library ``datasets``, without progress bars within the block.
 
     Raises:
-        ResourceError: it is not installed, or too old.
+        ResourceError: the library is not installed, or too old.
     """
     try:
         datasets: Any = import_module("datasets")
@@ -214,19 +216,19 @@ def _quiet() -> Iterator[Any]:
         raise ResourceError(
             "dataset.hf_dataset",
             "needs the library datasets, which is not installed",
-            hint=f"pip install 'datasets>={_OLDEST}'",
+            hint=f"pip install 'datasets>={_OLDEST_VERSION}'",
         ) from None
-    if int(datasets.__version__.split(".")[0]) < _OLDEST:
+    if int(datasets.__version__.split(".")[0]) < _OLDEST_VERSION:
         raise ResourceError(
             "dataset.hf_dataset",
-            "this version of the library datasets may run code that a data set brings",
+            "this version of the library datasets may run code of a dataset",
             got=datasets.__version__,
-            hint=f"pip install 'datasets>={_OLDEST}'",
+            hint=f"pip install 'datasets>={_OLDEST_VERSION}'",
         )
-    shown = not datasets.are_progress_bars_disabled()
+    were_shown = not datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()
     try:
         yield datasets
     finally:
-        if shown:
+        if were_shown:
             datasets.enable_progress_bars()

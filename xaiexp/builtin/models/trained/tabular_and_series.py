@@ -1,4 +1,4 @@
-"""Networks that are trained on the study's own data set, in seconds, and kept in the cache."""
+"""Small networks for tables and time series, trained on the study's own dataset."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from xaiexp.builtin.models.small import recipe_name
+from xaiexp.builtin.models.trained.recipe_names import recipe_name
 from xaiexp.contract.kinds import Model
 from xaiexp.core.parameters import Range
 from xaiexp.core.samples import LoadContext, Network
@@ -14,15 +14,15 @@ from xaiexp.core.samples import LoadContext, Network
 if TYPE_CHECKING:
     from torch import nn
 
-    from xaiexp.builtin.models.fitting import Examples
-    from xaiexp.builtin.models.training import Recipe
+    from xaiexp.builtin.models.trained.dataset_recipes import Examples
+    from xaiexp.builtin.models.trained.training import Recipe
 
 __all__ = ["SeriesCnn", "TabularMlp"]
 
 
 @dataclass(frozen=True)
-class _Fitted(Model):
-    """What they have in common: train on the data set's training part, or find what was trained on it before."""
+class _TrainedOnDataset(Model):
+    """Base of the models here: trained on the dataset's training part, or read from the cache."""
 
     offers = frozenset({"gradients", "modules"})
     axes: ClassVar[int]
@@ -30,24 +30,24 @@ class _Fitted(Model):
     seed: Annotated[int, Range(0)] = field(default=0, kw_only=True)
 
     def fingerprint(self) -> str:
-        """The recipe with the versions that it was followed with; what it was followed on is not known yet."""
+        """The name of the recipe; the examples are not known before :meth:`load`."""
         return recipe_name(self.name, self.parameters())
 
     def load(self, context: LoadContext) -> Network:
-        """The network; trained first where the cache has none for the same recipe and the same examples.
+        """The network, trained first if the cache has none for the same recipe and examples.
 
         Raises:
-            MismatchError: the data set has no training part, or one that cannot be trained on.
+            MismatchError: the dataset has no training part, or one that is unsuitable for training.
             ResourceError: the cache cannot be written.
         """
-        from xaiexp.builtin.models import training
-        from xaiexp.builtin.models.encoding import tensor_encoder
-        from xaiexp.builtin.models.fitting import read_training
+        from xaiexp.builtin.models.tensor_encoding import tensor_encoder
+        from xaiexp.builtin.models.trained.dataset_recipes import read_training_part
+        from xaiexp.builtin.models.trained.training import load_or_train
 
-        examples = read_training(f"model.{self.name}", context, self.axes)
+        examples = read_training_part(f"model.{self.name}", context, self.axes)
         recipe = self._recipe(examples)
         identity = f"{self.fingerprint()}-{examples.digest()}"
-        module, extra, facts = training.make(recipe, context.cache / f"{identity}.safetensors", self.seed)
+        module, extra, facts = load_or_train(recipe, context.cache / f"{identity}.safetensors", self.seed)
         tested = "a network" if recipe.tested_folds == 1 else f"{recipe.tested_folds} networks"
         facts |= {
             "held_out_accuracy_of": f"{tested} like this one, trained without 1/{recipe.folds} of the training part",
@@ -69,24 +69,24 @@ class _Fitted(Model):
 
     @abstractmethod
     def _recipe(self, examples: Examples) -> Recipe:
-        """How to train on these examples."""
+        """The recipe for training on these examples."""
 
 
 @dataclass(frozen=True)
-class TabularMlp(_Fitted):
+class TabularMlp(_TrainedOnDataset):
     """A fully connected network for any labelled table, ``[N, F]`` standardised to logits.
 
-    It is trained on the training part of the study's data set, by the same steps on every machine. The accuracy in
-    the record is that of networks like it on parts of the training part that they did not see.
+    It is trained on the training part of the study's dataset, reproducibly. The accuracy in ``record.json`` is
+    estimated by cross-validation on the training part.
 
     Args:
         hidden: width of each hidden layer.
-        steps: of the training, about.
-        seed: another seed begins with other weights and takes the examples in another order.
+        steps: approximate number of training steps.
+        seed: of the initial weights and of the order of the examples.
     """
 
-    summary = "a small fully connected network, trained on the spot on any labelled table"
-    source = "trained here, on the training part of the data set"
+    summary = "a small fully connected network, trained on the labelled table of the study"
+    source = "trained here on the training part of the dataset"
     modality = "table"
     axes = 1
 
@@ -94,28 +94,29 @@ class TabularMlp(_Fitted):
     steps: Annotated[int, Range(1)] = 600
 
     def _recipe(self, examples: Examples) -> Recipe:
-        from xaiexp.builtin.models.fitting import mlp, recipe_for
+        from xaiexp.builtin.models.trained.dataset_recipes import recipe_for, tabular_mlp
 
         def build() -> nn.Module:
-            return mlp(examples.inputs.shape[1], len(examples.class_names), self.hidden)
+            return tabular_mlp(examples.inputs.shape[1], len(examples.class_names), self.hidden)
 
         return recipe_for(examples, build, self.steps, batch=64, rate=3e-3, decay=0.1)
 
 
 @dataclass(frozen=True)
-class SeriesCnn(_Fitted):
+class SeriesCnn(_TrainedOnDataset):
     """A one-dimensional convolutional network for labelled series, ``[N, C, T]`` standardised to logits.
 
-    Three convolutions over time, their average over time, one linear layer. It is trained as ``tabular_mlp`` is.
+    Three convolutions over time, global average pooling, one linear layer. It is trained in the same way as
+    ``tabular_mlp``.
 
     Args:
-        width: channels of the first layer; the others have twice as many.
-        steps: of the training, about.
-        seed: another seed begins with other weights and takes the examples in another order.
+        width: number of channels of the first layer; the others have twice as many.
+        steps: approximate number of training steps.
+        seed: of the initial weights and of the order of the examples.
     """
 
-    summary = "a small 1-d convolutional network, trained on the spot on any labelled time series"
-    source = "trained here, on the training part of the data set (Wang et al. 2017 for the kind of network)"
+    summary = "a small 1D convolutional network, trained on the labelled time series of the study"
+    source = "trained here on the training part of the dataset (Wang et al. 2017 for the kind of network)"
     modality = "series"
     axes = 2
 
@@ -123,9 +124,9 @@ class SeriesCnn(_Fitted):
     steps: Annotated[int, Range(1)] = 600
 
     def _recipe(self, examples: Examples) -> Recipe:
-        from xaiexp.builtin.models.fitting import recipe_for, series_network
+        from xaiexp.builtin.models.trained.dataset_recipes import recipe_for, series_cnn
 
         def build() -> nn.Module:
-            return series_network(examples.inputs.shape[1], len(examples.class_names), self.width)
+            return series_cnn(examples.inputs.shape[1], len(examples.class_names), self.width)
 
         return recipe_for(examples, build, self.steps, batch=64, rate=1e-2, decay=1e-2)

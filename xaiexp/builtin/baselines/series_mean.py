@@ -1,4 +1,4 @@
-"""A series without its course."""
+"""The baseline ``series_mean``: the mean of each series over time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["SeriesMean"]
 
 @dataclass(frozen=True)
 class SeriesMean(Baseline):
-    """The mean of each series over time, per channel, at every step, ``[N, C, T]``: its level without its course."""
+    """The mean of each series over time, per channel, repeated at every step, ``[N, C, T]``."""
 
     summary = "the mean of the series itself over time, per channel"
     source = "Mujkanovic et al. 2020 (timeXplain), the mean as synthetic void information"
@@ -29,11 +29,11 @@ class SeriesMean(Baseline):
         """One reference for each example, ``[N, C, T]``, in model space.
 
         Raises:
-            Unsupported: the inputs are no series.
+            Unsupported: the inputs are not series.
         """
         if batch.inputs.ndim != 3:
             raise Unsupported(
-                f"baseline 'series_mean' needs series, and the inputs are {batch.background.modality} of shape "
+                f"baseline 'series_mean' needs series, but the inputs are {batch.background.modality} of shape "
                 f"{list(batch.shape)}: use baseline 'mean' or 'zero'"
             )
         inputs = batch.inputs.detach()

@@ -1,4 +1,4 @@
-"""Tiles of a picture as features."""
+"""Tiles of a regular grid over an image as features."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ __all__ = ["Grid"]
 
 @dataclass(frozen=True)
 class Grid(Features):
-    """A picture ``[C, H, W]`` in tiles of equal size, give or take a pixel; features ``(rows, columns)``.
+    """Tiles of an image ``[C, H, W]`` whose sizes differ by at most one pixel; features ``(rows, columns)``.
 
-    Pixel row y belongs to tile row ``y * rows // H``: sizes that do not divide are spread evenly.
+    Pixel row y belongs to tile row ``y * rows // H``.
 
     Args:
-        rows, columns: how many tiles; where a picture has fewer pixels than that, every pixel row (column) is one.
+        rows, columns: numbers of tile rows and columns, at most those of the pixels.
     """
 
-    summary = "the tiles of a grid over the picture"
+    summary = "the tiles of a grid over the image"
     source = "Ribeiro et al. 2016 and Petsiuk et al. 2018, with a regular grid in place of superpixels"
     modalities = ("image",)
 

@@ -1,35 +1,23 @@
-"""Small networks for data sets of ours, trained on first use in seconds and kept in the cache."""
+"""Small networks for the datasets ``digits`` and ``shapes``."""
 
 from __future__ import annotations
 
-import hashlib
 from abc import abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Annotated
 
+from xaiexp.builtin.models.trained.recipe_names import recipe_name
 from xaiexp.builtin.shape_images import CLASSES
 from xaiexp.contract.kinds import Model
 from xaiexp.core.parameters import Range
 from xaiexp.core.samples import LoadContext, Network
 
-__all__ = ["DigitsCnn", "DigitsMlp", "ShapesCnn", "recipe_name"]
-
-# Goes up whenever training.py, or what it is trained on, changes what comes out.
-_REVISION = 2
-_PACKAGES = ("torch", "numpy", "scikit-learn")
-
-
-def recipe_name(name: str, settings: Mapping[str, object]) -> str:
-    """A name for all that decides the weights: recipe, settings and versions."""
-    told = repr([_REVISION, name, sorted(settings.items()), [version(package) for package in _PACKAGES]])
-    return f"{name}-{hashlib.blake2b(told.encode(), digest_size=8).hexdigest()}"
+__all__ = ["DigitsCnn", "DigitsMlp", "ShapesCnn"]
 
 
 @dataclass(frozen=True)
-class _Trained(Model):
-    """What the three have in common: load, or train and keep."""
+class _TrainedOnFirstUse(Model):
+    """Base of the models here: read from the cache, or trained and written to it."""
 
     offers = frozenset({"gradients", "modules"})
 
@@ -38,23 +26,24 @@ class _Trained(Model):
         """The shape of one input."""
 
     def fingerprint(self) -> str:
-        """The recipe with the versions that it was followed with."""
+        """The name of the recipe, which includes the versions of the packages it is trained with."""
         return recipe_name(self.name, self.parameters())
 
     def load(self, context: LoadContext) -> Network:
-        """The network; trained first where the cache has none.
+        """The network, trained first if it is not in the cache.
 
         Raises:
             ResourceError: the cache cannot be written.
         """
-        from xaiexp.builtin.models import training
-        from xaiexp.builtin.models.encoding import tensor_encoder
+        from xaiexp.builtin.models.tensor_encoding import tensor_encoder
+        from xaiexp.builtin.models.trained import digits_and_shapes_recipes
+        from xaiexp.builtin.models.trained.training import load_or_train
 
-        recipe = getattr(training, self.name)(**self.parameters())
-        module, extra, facts = training.make(recipe, context.cache / f"{self.fingerprint()}.safetensors")
+        recipe = getattr(digits_and_shapes_recipes, self.name)(**self.parameters())
+        module, extra, facts = load_or_train(recipe, context.cache / f"{self.fingerprint()}.safetensors")
         mean, std = extra.get("mean", 0.0), extra.get("std", 1.0)
         names = self._class_names()
-        picture = self.modality == "image"
+        is_image = self.modality == "image"
         return Network(
             module,
             tensor_encoder(self.input_shape(), mean, std),
@@ -63,19 +52,19 @@ class _Trained(Model):
             class_names=names,
             mean=mean,
             std=std,
-            low=0.0 if picture else None,
-            high=1.0 if picture else None,
+            low=0.0 if is_image else None,
+            high=1.0 if is_image else None,
             identity=self.fingerprint(),
             facts=facts,
         )
 
     @abstractmethod
     def _class_names(self) -> tuple[str, ...]:
-        """By class index."""
+        """Class names by index."""
 
 
 @dataclass(frozen=True)
-class DigitsCnn(_Trained):
+class DigitsCnn(_TrainedOnFirstUse):
     """A convolutional network for handwritten digits, ``[N, 1, 8, 8]`` in 0..1 to 10 logits."""
 
     summary = "a small convolutional network for dataset=digits"
@@ -92,7 +81,7 @@ class DigitsCnn(_Trained):
 
 
 @dataclass(frozen=True)
-class DigitsMlp(_Trained):
+class DigitsMlp(_TrainedOnFirstUse):
     """A fully connected network for handwritten digits, ``[N, 1, 8, 8]`` in 0..1 to 10 logits."""
 
     summary = "a small fully connected network for dataset=digits"
@@ -108,15 +97,15 @@ class DigitsMlp(_Trained):
 
 
 @dataclass(frozen=True)
-class ShapesCnn(_Trained):
+class ShapesCnn(_TrainedOnFirstUse):
     """A convolutional network for ``dataset=shapes``, ``[N, 3, size, size]`` standardised to 4 logits.
 
     Args:
-        size: side of the pictures in pixels, that of the data set; training takes time with its square.
+        size: side of the images in pixels, equal to that of the dataset; the training time grows with its square.
     """
 
     summary = "a small convolutional network for dataset=shapes"
-    source = "trained here on 12,288 generated pictures"
+    source = "trained here on 12,288 generated images"
     modality = "image"
     offers = frozenset({"gradients", "modules", "convolutions"})
 

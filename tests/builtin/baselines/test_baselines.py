@@ -9,8 +9,8 @@ from scipy import ndimage, stats
 from xaiexp.builtin.baselines import COMPONENTS
 from xaiexp.builtin.baselines.blur import Blur
 from xaiexp.builtin.baselines.constants import Constant, Mean, Zero
+from xaiexp.builtin.baselines.dataset_samples import DatasetSample
 from xaiexp.builtin.baselines.noise import Gaussian, Uniform
-from xaiexp.builtin.baselines.samples import DatasetSample
 from xaiexp.builtin.baselines.tokens import MaskToken, PadToken
 from xaiexp.builtin.gaussian_blur import default_sigma, gaussian_blur
 from xaiexp.contract.registry import flaw
@@ -23,7 +23,7 @@ STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
 
 
 def photos(n=3, size=6, seed=0, ids=None):
-    """Random photos in [0, 1], normalised as ImageNet models want them."""
+    """Random photos in [0, 1], normalised as for ImageNet models."""
     generator = torch.Generator().manual_seed(seed)
     pool = (torch.rand(5, 3, size, size, generator=generator) - MEAN) / STD
     background = Background(
@@ -51,12 +51,12 @@ def references(baseline, batch, seed=0):
 
 
 @pytest.mark.parametrize("component", COMPONENTS, ids=lambda c: c.name)
-def test_every_baseline_states_its_facts(component):
+def test_every_baseline_declares_its_facts(component):
     assert flaw(component) == ""
     assert component().parameters() is not None
 
 
-def test_zero_is_black_and_not_zero_in_model_space():
+def test_zero_is_black_but_not_zero_in_model_space():
     batch = photos()
     out = references(Zero(), batch)
     torch.testing.assert_close(batch.background.decode(out), torch.zeros_like(out), atol=1e-6, rtol=0)
@@ -67,13 +67,13 @@ def test_zero_is_the_zero_embedding_of_a_text():
     assert (references(Zero(), texts({})) == 0).all()
 
 
-def test_constant_speaks_in_data_space():
+def test_constant_is_given_in_data_space():
     batch = photos()
     out = references(Constant(0.25), batch)
     torch.testing.assert_close(batch.background.decode(out), torch.full_like(out, 0.25))
 
 
-def test_mean_is_the_background_s_mean_everywhere():
+def test_mean_is_the_mean_of_the_background():
     batch = photos()
     out = references(Mean(), batch)
     torch.testing.assert_close(out[2, :, 5, 0], batch.background.pool.mean((0, 2, 3)))
@@ -88,13 +88,13 @@ def test_blur_equals_scipy(sigma, shape):
     np.testing.assert_allclose(gaussian_blur(x, sigma).numpy(), expected, atol=1e-12)
 
 
-def test_blur_of_a_series_equals_scipy_and_leaves_channels_apart():
+def test_blur_of_a_series_equals_scipy_per_channel():
     x = torch.rand(2, 3, 40, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     out = references(Blur(sigma=2.5), make_batch(x))
     np.testing.assert_allclose(out.numpy(), ndimage.gaussian_filter1d(x.numpy(), 2.5, mode="reflect"), atol=1e-12)
 
 
-def test_blur_in_model_space_is_blur_in_data_space():
+def test_blur_commutes_with_normalisation():
     batch = photos(size=16)
     data = batch.background.decode(batch.inputs)
     out = batch.background.decode(references(Blur(), batch))
@@ -118,7 +118,7 @@ def test_gaussian_is_the_input_plus_noise_in_fractions_of_the_range():
         assert stats.kstest(noise[:, :, channel].flatten().numpy(), "norm", (0, 0.2)).pvalue > 1e-3
 
 
-def test_dataset_sample_draws_rows_of_the_pool_evenly():
+def test_dataset_sample_draws_uniformly_from_the_pool():
     batch = photos(n=60)
     out = references(DatasetSample(n_references=20), batch)
     matches = (out.unsqueeze(2) == batch.background.pool).flatten(3).all(3)
@@ -130,16 +130,16 @@ def test_dataset_sample_draws_rows_of_the_pool_evenly():
 @pytest.mark.parametrize(
     "baseline", [Zero(), Constant(), Mean(), Blur(), Uniform(2), Gaussian(), DatasetSample(3)], ids=lambda b: b.name
 )
-def test_references_do_not_depend_on_the_company(baseline):
+def test_references_do_not_depend_on_the_batch(baseline):
     ids = ("a", "b", "c")
     batch = photos(ids=ids)
-    alone = make_batch(batch.inputs[1:2], ids=ids[1:2], background=batch.background)
+    single = make_batch(batch.inputs[1:2], ids=ids[1:2], background=batch.background)
     before = batch.inputs.clone()
-    together = references(baseline, batch)
-    torch.testing.assert_close(references(baseline, alone)[0], together[1], atol=1e-6, rtol=0)
-    assert torch.equal(references(baseline, batch), together)
+    joint = references(baseline, batch)
+    torch.testing.assert_close(references(baseline, single)[0], joint[1], atol=1e-6, rtol=0)
+    assert torch.equal(references(baseline, batch), joint)
     assert torch.equal(batch.inputs, before)
-    together.add_(1)  # a reference is the caller's own
+    joint.add_(1)  # the returned tensor belongs to the caller
     assert torch.equal(batch.inputs, before)
 
 
@@ -166,7 +166,7 @@ def test_token_baselines_are_the_embedding_of_their_token():
     assert torch.equal(references(MaskToken(), batch)[0, 3], mask)
 
 
-def test_a_missing_token_is_said_with_what_there_is():
+def test_a_missing_token_raises_with_the_available_ones():
     with pytest.raises(Unsupported, match="has none: use baseline 'pad_token' or 'zero'"):
         references(MaskToken(), texts({"pad": torch.zeros(3)}))
     with pytest.raises(Unsupported, match="has none: use baseline 'zero'"):
@@ -183,20 +183,20 @@ def test_a_missing_token_is_said_with_what_there_is():
     ],
     ids=lambda b: getattr(b, "name", ""),
 )
-def test_an_unknown_background_is_said(baseline, reason):
+def test_an_unknown_background_raises(baseline, reason):
     batch = make_batch(torch.zeros(2, 3, 4, 4), background=Background("image"))
     with pytest.raises(Unsupported, match=reason):
         references(baseline, batch)
 
 
-def test_blur_refuses_tables():
-    with pytest.raises(Unsupported, match="needs pictures or series, and the inputs are table"):
+def test_blur_does_not_support_tables():
+    with pytest.raises(Unsupported, match="needs images or series, but the inputs are table"):
         references(Blur(), make_batch(torch.zeros(2, 5)))
 
 
-def test_a_pool_of_another_shape_is_said():
+def test_a_pool_of_another_shape_raises():
     background = Background("image", pool=torch.zeros(2, 3, 5, 5))
-    with pytest.raises(Unsupported, match=r"these are \[3, 4, 4\], those to draw from are \[3, 5, 5\]"):
+    with pytest.raises(Unsupported, match=r"the inputs are \[3, 4, 4\], the examples to draw from \[3, 5, 5\]"):
         references(DatasetSample(), make_batch(torch.zeros(2, 3, 4, 4), background=background))
 
 
