@@ -94,7 +94,7 @@ WRONG = [
     ([*PHOTOS, "dataset.root=pics", "dataset.labels=empty.csv"], "dataset.labels: empty.csv has no rows"),
     (
         ["model=torchvision", "model.arch=mobilenet_v2", "model.weights=bad.pth", "dataset=shapes"],
-        "model.weights: bad.pth cannot be read as weights: not a state dict of tensors alone",
+        "model.weights: bad.pth cannot be read as weights: not a state dict of tensors only",
     ),
     (
         ["experiment=fotos"],

@@ -26,7 +26,7 @@ from xaiexp.builtin.features.superpixels import Slic
 from xaiexp.builtin.features.time_windows import Window
 from xaiexp.builtin.features.tokens_and_words import Token
 from xaiexp.builtin.methods.path.integrated_gradients import IntegratedGradients
-from xaiexp.builtin.methods.perturbation.occlusion import FeatureAblation
+from xaiexp.builtin.methods.perturbation.feature_ablation import FeatureAblation
 from xaiexp.core.batches import Background
 from xaiexp.core.feature_map import FeatureMap
 from xaiexp.core.samples import Encoded

@@ -142,7 +142,7 @@ def test_images_are_converted_to_the_colours_of_the_model(tmp_path):
     assert colour.encode([Sample("a", image(channels=1))]).inputs.shape == (1, 3, 12, 12)
     with pytest.raises(MismatchError, match=r"not a greyscale image \[1, H, W\].*\(got \[3, 12, 12\]\)"):
         grey.encode([Sample("a", torch.rand(3, 12, 12))])
-    with pytest.raises(MismatchError, match=r"no colour image \[3, H, W\].*\(got \[1, 12, 12\]\)"):
+    with pytest.raises(MismatchError, match=r"not a colour image \[3, H, W\].*\(got \[1, 12, 12\]\)"):
         colour.encode([Sample("a", torch.rand(1, 12, 12))])
 
 
