@@ -12,13 +12,13 @@ __all__ = ["concordance", "cosine", "pearson", "spearman"]
 
 def pearson(maps: RankedMaps, pairs: Pairs) -> Tensor:
     """Pearson's correlation of P pairs of maps, float64 ``[P, N]``."""
-    centred, _ = maps.value_products()
+    centred, _ = maps.value_products
     return _cosines(centred, maps.constant(True), pairs)
 
 
 def cosine(maps: RankedMaps, pairs: Pairs) -> Tensor:
     """The cosine of the angle between P pairs of maps, float64 ``[P, N]``."""
-    centred, means = maps.value_products()
+    centred, means = maps.value_products
     return _cosines(centred + means, maps.constant(True), pairs)
 
 

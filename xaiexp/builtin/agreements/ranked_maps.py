@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.weak import WeakTensorKeyDictionary
 
-__all__ = ["BLOCK_NUMBERS", "Places", "RankedMaps", "Top", "average_ranks", "descending_order", "products"]
+__all__ = ["BLOCK_NUMBERS", "RankedMaps", "Top", "average_ranks", "descending_order", "products"]
 
 # Numbers of all maps that are processed at once; on a CPU they stay in its cache.
 BLOCK_NUMBERS = {"cpu": 1 << 19, "cuda": 1 << 24}
@@ -61,20 +61,6 @@ class Top:
     filled: Tensor
 
 
-@dataclass(frozen=True)
-class Places:
-    """The features of n examples that hold a place of the top k, in descending order, int64 ``[M, n, K]``.
-
-    Args:
-        first, stop: the places that the feature shares with those that tie with it, from 0, without the last:
-            int32 ``[M, n, K]``; k and more for a feature outside of the top.
-    """
-
-    features: Tensor
-    first: Tensor
-    stop: Tensor
-
-
 class RankedMaps:
     """Maps ``[M, N, d]`` and what measures derive from them; finite, d > 0.
 
@@ -121,7 +107,7 @@ class RankedMaps:
         values = values.to(torch.promote_types(values.dtype, torch.float32))
         return values if signed else values.abs()
 
-    @_computed_once
+    @functools.cached_property
     def order(self) -> Tensor:
         """Features by descending magnitude, int32 ``[M, N, d]``; the order of those that tie is arbitrary."""
         return torch.cat([descending_order(self.values[:, rows].abs()).int() for rows in self.blocks()], dim=1)
@@ -132,7 +118,7 @@ class RankedMaps:
         blocks = (self.ranked_values(rows, signed).aminmax(dim=-1) for rows in self.blocks())
         return torch.cat([~(low < high) for low, high in blocks]).T
 
-    @_computed_once
+    @functools.cached_property
     def value_products(self) -> tuple[Tensor, Tensor]:
         """Products of the centred maps, and of their means times d, ``[N, M, M]`` each.
 
@@ -156,7 +142,7 @@ class RankedMaps:
     @_computed_once
     def rank_products(self, signed: bool) -> Tensor:
         """Products of the centred ranks of the values, or of the magnitudes, ``[N, M, M]``; ties at their average."""
-        order = None if signed else self.order()
+        order = None if signed else self.order
 
         def multiply(rows: slice) -> Tensor:
             block = None if order is None else order[:, rows].transpose(0, 1).long()
@@ -167,7 +153,7 @@ class RankedMaps:
     @_computed_once
     def top(self, k: int) -> Top:
         """The k largest magnitudes."""
-        last = self.order()[..., k - 1 : k].long()
+        last = self.order[..., k - 1 : k].long()
         threshold = self.values.gather(-1, last).abs().squeeze(-1)
 
         def count(rows: slice) -> Tensor:
@@ -203,18 +189,23 @@ class RankedMaps:
         table = self.by_block(add)
         return (table + self.common(k, False)) / 2 if signed else table
 
-    def places(self, rows: slice, k: int, zeros: bool = False) -> Places:
-        """The places of the top k in some examples.
+    def places(self, rows: slice, k: int, zeros: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+        """The features of n examples that hold places of the top k, in descending order, and their places.
 
         Args:
             zeros: whether features with attribution 0 hold places, too.
+
+        Returns:
+            The features, int64 ``[M, n, K]``, and the range of places, from 0, that each shares with those that tie
+            with it: the first, and the one after the last, int32 ``[M, n, K]``. Outside of the top, the first is at
+            least k.
         """
         top = self.top(k)
         reached = torch.where((top.threshold > 0) | zeros, top.above + top.tied, k)[:, rows]
-        features = self.order()[:, rows, : int(reached.amax())].long()
+        features = self.order[:, rows, : int(reached.amax())].long()
         magnitudes = self.values[:, rows].gather(-1, features).abs()
         first, last = _tie_bounds(magnitudes)
-        return Places(features, first if zeros else first.masked_fill(magnitudes == 0, k), last + 1)
+        return features, first if zeros else first.masked_fill(magnitudes == 0, k), last + 1
 
     @_computed_once
     def shared_places(self, k: int, signed: bool) -> Tensor:
@@ -225,21 +216,23 @@ class RankedMaps:
         """
 
         def count(rows: slice) -> Tensor:
-            top = self.places(rows, k)
-            keys, n_keys = top.features, self.d
+            keys, first, stop = self.places(rows, k)
+            n_keys = self.d
             if signed:  # a feature with another sign is another feature
                 keys, n_keys = 2 * keys + (self.values[:, rows].gather(-1, keys) > 0), 2 * n_keys
-            first, stop = (
-                torch.full((*keys.shape[:2], n_keys), k, dtype=torch.int32, device=keys.device).scatter_(-1, keys, held)
-                for held in (top.first, top.stop)
+            firsts, stops = (
+                torch.full((*keys.shape[:2], n_keys), k, dtype=torch.int32, device=keys.device).scatter_(
+                    -1, keys, places
+                )
+                for places in (first, stop)
             )
             table = []
-            for own_keys, own_first, own_stop in zip(keys, top.first, top.stop, strict=True):
-                at = own_keys.expand_as(keys)
-                other_first, other_stop = first.gather(-1, at), stop.gather(-1, at)
-                places = torch.minimum(own_stop, other_stop).clamp(max=k) - torch.maximum(own_first, other_first)
+            for own_keys, own_first, own_stop in zip(keys, first, stop, strict=True):
+                index = own_keys.expand_as(keys)
+                other_first, other_stop = firsts.gather(-1, index), stops.gather(-1, index)
+                shared = torch.minimum(own_stop, other_stop).clamp(max=k) - torch.maximum(own_first, other_first)
                 size = torch.maximum(own_stop - own_first, other_stop - other_first).clamp(min=1)
-                table.append((places.clamp(min=0) / size.double()).sum(-1))
+                table.append((shared.clamp(min=0) / size.double()).sum(-1))
             return torch.stack(table).permute(2, 0, 1)
 
         return self.by_block(count)

@@ -108,13 +108,13 @@ def rank_biased_overlap(maps: RankedMaps, pairs: Pairs, p: float) -> Tensor:
     weights[-1] += p**depth
 
     def compare(rows: slice) -> Tensor:
-        top = maps.places(rows, depth, zeros=True)
-        first = torch.full_like(maps.values[:, rows], depth, dtype=torch.int32).scatter_(-1, top.features, top.first)
-        sizes = _sizes_by_depth(top.first, depth)
+        features, first, _ = maps.places(rows, depth, zeros=True)
+        firsts = torch.full_like(maps.values[:, rows], depth, dtype=torch.int32).scatter_(-1, features, first)
+        sizes = _sizes_by_depth(first, depth)
         table = []
-        for own_features, own_first, own_sizes in zip(top.features, top.first, sizes, strict=True):
+        for own_features, own_first, own_sizes in zip(features, first, sizes, strict=True):
             # A feature is common to both from the larger of its places on.
-            common = torch.maximum(first.gather(-1, own_features.expand_as(top.features)), own_first)
+            common = torch.maximum(firsts.gather(-1, own_features.expand_as(features)), own_first)
             agreement = 2 * _sizes_by_depth(common, depth) / (own_sizes + sizes)
             table.append((weights * agreement).sum(-1))
         return torch.stack(table).permute(2, 0, 1)
