@@ -101,8 +101,9 @@ def _sampled_counts(values: Tensor, n_pairs: int) -> Tensor:
     for lag in range(1, lags + 1):
         # At half of the features, the second half of the pairs would repeat the first.
         count = d // 2 if 2 * lag == d else d
-        here, there = ring[..., :count], ring[..., lag : lag + count]
-        signs = (there > here).float() - (here > there).float()
-        table[:, 0] += products(signs)
-        table[:, 1] += products(signs.abs_())
+        signs = (ring[..., lag : lag + count] - ring[..., :count]).sign_()
+        agreement = products(signs)
+        untied = agreement.diagonal(dim1=1, dim2=2)
+        table[:, 0] += agreement
+        table[:, 1] += count if bool((untied == count).all()) else products(signs.abs_())
     return table

@@ -175,16 +175,29 @@ class RankedMaps:
             signed: whether only features with the same sign count.
         """
         top, m = self.top(k), self.n_maps
-        shares = torch.where(top.threshold > 0, (k - top.above) / top.tied, 0.0).clamp(max=1.0).T
+        partial = (top.threshold > 0) & (
+            top.above + top.tied > k
+        )  # more tie at the threshold than there are places left
+        bound = torch.where(partial, top.threshold, torch.nextafter(top.threshold, torch.zeros_like(top.threshold)))
+        shares = torch.where(partial, (k - top.above) / top.tied, 0.0).T
 
         def add(rows: slice) -> Tensor:
-            values, bound = self.values[:, rows], top.threshold[:, rows, None]
-            flags = torch.cat([values.abs() > bound, values.abs() == bound]).transpose(0, 1).float()
-            if signed:  # the product is how many have the same sign minus how many have opposite ones
-                flags *= values.sign().transpose(0, 1).repeat(1, 2, 1)
-            counts, share = products(flags), shares[rows, :, None]
-            above, tied, mixed = counts[:, :m, :m], counts[:, m:, m:], counts[:, m:, :m] * share
-            return above + mixed + mixed.transpose(1, 2) + tied * torch.minimum(share, share.transpose(1, 2))
+            values = self.values[:, rows].transpose(0, 1)
+            magnitudes = values.abs()
+            signs = values.sign().float() if signed else 1.0
+            # With signs, a product is how many have the same sign minus how many have opposite ones.
+            above = (magnitudes > bound[:, rows].T.unsqueeze(-1)) * signs
+            if not bool(partial[:, rows].any()):
+                return products(above.float())
+            tied = ((magnitudes == top.threshold[:, rows].T.unsqueeze(-1)) & partial[:, rows].T.unsqueeze(-1)) * signs
+            counts, share = products(torch.cat([above, tied], dim=1).float()), shares[rows, :, None]
+            mixed = counts[:, m:, :m] * share
+            return (
+                counts[:, :m, :m]
+                + mixed
+                + mixed.transpose(1, 2)
+                + counts[:, m:, m:] * torch.minimum(share, share.transpose(1, 2))
+            )
 
         table = self.by_block(add)
         return (table + self.common(k, False)) / 2 if signed else table
@@ -226,14 +239,15 @@ class RankedMaps:
                 )
                 for places in (first, stop)
             )
-            table = []
-            for own_keys, own_first, own_stop in zip(keys, first, stop, strict=True):
-                index = own_keys.expand_as(keys)
-                other_first, other_stop = firsts.gather(-1, index), stops.gather(-1, index)
-                shared = torch.minimum(own_stop, other_stop).clamp(max=k) - torch.maximum(own_first, other_first)
-                size = torch.maximum(own_stop - own_first, other_stop - other_first).clamp(min=1)
-                table.append((shared.clamp(min=0) / size.double()).sum(-1))
-            return torch.stack(table).permute(2, 0, 1)
+            m, n, _ = keys.shape
+            table = torch.empty(n, m, m, dtype=torch.float64, device=keys.device)
+            for i in range(m):
+                index = keys[i].expand_as(keys[i:])
+                other_first, other_stop = firsts[i:].gather(-1, index), stops[i:].gather(-1, index)
+                size = torch.maximum(stop[i] - first[i], other_stop - other_first).clamp_(min=1)
+                shared = torch.minimum(other_stop, stop[i]).clamp_(max=k) - torch.maximum(other_first, first[i])
+                table[:, i, i:] = table[:, i:, i] = (shared.clamp_(min=0) / size.double()).sum(-1).T
+            return table
 
         return self.by_block(count)
 
