@@ -21,7 +21,7 @@ from torchvision.models import mobilenet_v2
 
 from xaiexp.contract.registry import installed
 from xaiexp.core.feature_map import FeatureMap
-from xaiexp.engine.comparison import agree_all, agree_jointly, gathered
+from xaiexp.engine.comparison import agree_all, agree_jointly, group_maps
 
 EXAMPLES = int(sys.argv[1]) if len(sys.argv) > 1 else 256
 METHODS, SIDE, CHUNK = 10, 224, 26  # a chunk of pictures of this size: four million numbers
@@ -65,7 +65,7 @@ if __name__ == "__main__":
         shared = torch.randn(1, count, SIDE * SIDE, generator=generator)
         maps = shared + torch.randn(METHODS, count, SIDE * SIDE, generator=generator)
         began = time.perf_counter()
-        ready = gathered(maps, features)
+        ready = group_maps(maps, features)
         seconds = {"gathering": time.perf_counter() - began}
         for cls in known.classes("agreement"):
             measure = known.build("agreement", cls.name, {})

@@ -1,7 +1,7 @@
-"""The default study: where its seconds go. ``uv run python benchmarks/default_study.py``.
+"""Run time of the default study, by part. ``uv run python benchmarks/default_study.py``.
 
-Imports first, then one study in an empty folder, then the same again from the store. "Model work" is the time inside
-forward and backward passes and the training of the shipped network.
+It times the imports, a study in an empty folder, and the same study again with all results cached. "model work" is the
+time in forward and backward passes and in the training of the built-in network.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 def main() -> None:
     started = time.perf_counter()
-    import mlflow  # noqa: F401  # its import is what is timed
+    import mlflow  # noqa: F401  # only to time its import
     import sklearn.datasets  # noqa: F401
     import torch
 
@@ -26,38 +26,38 @@ def main() -> None:
     from xaiexp.inference.passes import Passes
 
     imports = time.perf_counter() - started
-    inside = 0.0
+    model_seconds = 0.0
 
     def timed(owner: object, name: str) -> None:
         original = getattr(owner, name)
 
         def wrapper(*args: object, **kwargs: object) -> object:
-            nonlocal inside
+            nonlocal model_seconds
             before = time.perf_counter()
             try:
                 return original(*args, **kwargs)
             finally:
-                inside += time.perf_counter() - before
+                model_seconds += time.perf_counter() - before
 
         setattr(owner, name, wrapper)
 
     timed(Passes, "_retried")
     timed(training, "_train")
-    rows = {"threads": torch.get_num_threads(), "imports": round(imports, 2)}
+    figures = {"threads": torch.get_num_threads(), "imports": round(imports, 2)}
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         for name in ("first", "again"):
-            inside, before = 0.0, time.perf_counter()
+            model_seconds, before = 0.0, time.perf_counter()
             result = xaiexp.run([], quiet=True)
-            whole = time.perf_counter() - before
-            rows[name] = {
-                "seconds": round(whole, 2),
-                "model work": round(inside, 2),
-                "outside": round(whole - inside, 2),
+            seconds = time.perf_counter() - before
+            figures[name] = {
+                "seconds": round(seconds, 2),
+                "model work": round(model_seconds, 2),
+                "outside": round(seconds - model_seconds, 2),
                 "passes": result.record["passes"],
             }
         os.chdir("/")
-    print(json.dumps(rows, indent=1))
+    print(json.dumps(figures, indent=1))
 
 
 if __name__ == "__main__":

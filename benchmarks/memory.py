@@ -17,16 +17,17 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
 
 
-def peak(folder: str, examples: int) -> int:
+def peak_bytes(folder: str, examples: int) -> int:
+    """Peak resident memory of a process that runs the study."""
     command = [sys.executable, "-c", STUDY, str(examples)]
-    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
-    return int(done.stdout.split()[-1])
+    completed = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    return int(completed.stdout.split()[-1])
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        peak(folder, 1)  # trains the network, which takes more memory than any study of it
-        few, many = peak(folder, 64), peak(folder, 1024)
+        peak_bytes(folder, 1)  # trains the network beforehand, which takes more memory than the studies
+        few, many = peak_bytes(folder, 64), peak_bytes(folder, 1024)
     print(json.dumps({"64 examples": few, "1024 examples": many, "ratio": round(many / few, 3)}, indent=1))
 
 

@@ -1,15 +1,15 @@
-"""What can go wrong, in the words of the person who meets it.
+"""The exceptions of the package.
 
 ::
 
     XaiexpError
-    |-- UserError            the request is wrong: one to three lines, exit code 2
+    |-- UserError            invalid request: reported in a few lines without a traceback, exit code 2
     |   |-- UnknownName      no component, label, key or tool has this name
     |   |-- ParameterError   a parameter is unknown, has the wrong type or is out of range
-    |   |-- ResourceError    a file, folder, device or address is missing, corrupt or out of reach
-    |   `-- MismatchError    the parts do not fit together (classes, channels, modality, target)
-    |-- Unsupported          this combination cannot be computed: the cell becomes a skip with this reason
-    `-- CellError            a cell broke a law of its contract: the cell becomes a failure with this reason
+    |   |-- ResourceError    a file, folder, device or address is missing, corrupt or not accessible
+    |   `-- MismatchError    parts of the study are incompatible (classes, channels, modality, target)
+    |-- Unsupported          a component does not support this combination: the cell is skipped with this reason
+    `-- CellError            a component violated its contract: the cell fails with this reason
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ __all__ = [
 
 
 class XaiexpError(Exception):
-    """The root: whatever this package raises on purpose."""
+    """Base class of all exceptions that this package raises."""
 
 
 class UserError(XaiexpError):
-    """A request that its author can mend: *where - what - got - nearest - what to do*.
+    """An invalid request, with a message of the form *where: what (got ...) / nearest / hint*.
 
     Args:
         where: the key, option or file that is wrong, as the user wrote it.
         what: what is wrong with it, in one clause.
-        got: the offending value.
-        nearest: what the user may have meant.
-        hint: what to do.
-        notes: further facts, one a line.
+        got: the invalid value.
+        nearest: the most similar valid names.
+        hint: how to correct it.
+        notes: further facts, one per line.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class UserError(XaiexpError):
         lines = [first, *([f"  {second}"] if second else []), *(f"  note: {note}" for note in self.notes)]
         return "\n".join(lines)
 
-    def __reduce__(self) -> tuple[object, ...]:  # launchers send exceptions between processes
+    def __reduce__(self) -> tuple[object, ...]:  # Hydra launchers pickle exceptions to send them between processes
         return _rebuild, (type(self), self.where, self.what, self.got, self.nearest, self.hint, self.notes)
 
 
@@ -89,6 +89,7 @@ def _rebuild(
     hint: str,
     notes: Sequence[str],
 ) -> UserError:
+    """Unpickle a :class:`UserError`, whose arguments are keyword-only."""
     return kind(where, what, got=got, nearest=nearest_, hint=hint, notes=notes)
 
 
@@ -101,23 +102,23 @@ class ParameterError(UserError):
 
 
 class ResourceError(UserError):
-    """A file, folder, device or address is missing, corrupt or out of reach."""
+    """A file, folder, device or address is missing, corrupt or not accessible."""
 
 
 class MismatchError(UserError):
-    """The parts of the study do not fit together."""
+    """Parts of the study are incompatible (classes, channels, modality, target)."""
 
 
 class Unsupported(XaiexpError):
-    """Raised by a component that cannot do this honestly; the cell is skipped with this reason."""
+    """A component does not support this model, input or setting; the cell is skipped with this reason."""
 
 
 class CellError(XaiexpError):
-    """A component broke its contract (wrong shape, NaN, ...); the cell fails with this reason."""
+    """A component violated its contract (wrong shape, NaN, ...); the cell fails with this reason."""
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> tuple[str, ...]:
-    """The known names that look most like ``name``, best first.
+    """The known names most similar to ``name``, best first.
 
     >>> nearest("integrated_gradient", ["saliency", "integrated_gradients"])
     ('integrated_gradients',)

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from xaiexp.cli import app as cli
+from xaiexp.cli.exit_codes import WRONG as WRONG_REQUEST
 
 KEYS = (
     "keys: seed, device, precision, examples, target, output, batch_budget, on_error, force, store, tracking, report, "
@@ -75,7 +76,7 @@ WRONG = [
     ),
     (
         ["dataset=shapes"],
-        "dataset.shapes: has 4 classes, and the model has 10",
+        "dataset.shapes: has 4 classes; the model has 10",
     ),
     (
         ["features=token"],
@@ -123,9 +124,12 @@ WRONG = [
     ),
     (["plna"], "plna: is neither KEY=VALUE nor a tool\n  nearest: plan   tools:"),
     (["plan", "sed=1"], f"sed: no such key\n  nearest: seed   {KEYS}"),
-    (["report"], "report: needs a folder\n  xaiexp report DIR... [--out FILE]"),
+    (
+        ["report"],
+        "report: the following arguments are required: DIR\n  xaiexp report [-h] [--out FILE] DIR [DIR ...]",
+    ),
     (["report", "nowhere"], "report: no such folder (got 'nowhere')"),
-    (["report", "pics"], "report: holds no study (a folder with record.json) (got 'pics')"),
+    (["report", "pics"], "report: contains no study (a folder with record.json) (got 'pics')"),
     (["ui"], "ui: there are no runs here yet (got 'outputs/mlflow.db')\n  run a study: xaiexp"),
 ]
 
@@ -141,12 +145,12 @@ def test_a_wrong_request_is_told_in_a_few_lines_and_ends_with_2(words, message, 
     assert told.startswith(message)
     assert "Traceback" not in told
     assert len(told.strip().splitlines()) <= 3
-    assert code == cli.WRONG
+    assert code == WRONG_REQUEST
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 def test_a_gpu_that_is_not_there_is_said(workplace, capfd):
-    assert cli.main(["device=cuda"]) == cli.WRONG
+    assert cli.main(["device=cuda"]) == WRONG_REQUEST
     assert capfd.readouterr().err == (
         "device: there is no CUDA device here (got 'cuda')\n  device=cpu or device=auto\n"
     )

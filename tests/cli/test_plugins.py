@@ -116,7 +116,7 @@ def test_a_plugin_is_turned_off_by_name_and_remembered_when_it_is_gone(site):
         part.rename(site / f"gone-{part.name}")
     gone = program(site, *words)
     assert gone.returncode == 2
-    assert "note: studies here had it from the plugin xaiexp-mine 1.0, which is not installed now" in gone.stderr
+    assert "note: earlier studies used it from the plugin xaiexp-mine 1.0, which is not installed now" in gone.stderr
 
 
 def test_a_plugin_that_imports_torch_at_the_top_is_named_as_slow(site):

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xaiexp.config.compose import CONF, composed, to_study
+from xaiexp.config.build import to_study
+from xaiexp.config.compose import composed
+from xaiexp.config.search_path import CONF
 from xaiexp.contract.registry import installed
 from xaiexp.plan.plan import plan
 

@@ -30,7 +30,7 @@ def test_integers_are_uniform_over_their_range():
 
 
 @pytest.mark.parametrize("axis", ["examples", "samples", "positions", "names", "seeds"])
-def test_neighbouring_sequences_do_not_correlate(axis):
+def test_neighbouring_sequences_are_uncorrelated(axis):
     n = 4000
     rows = {
         "examples": Draws(0, tuple(map(str, range(20)))).uniform("x", (n,)),
@@ -43,33 +43,33 @@ def test_neighbouring_sequences_do_not_correlate(axis):
     assert correlation < 5 / n**0.5
 
 
-def test_an_example_draws_the_same_alone_in_company_and_in_pieces():
-    together = Draws(3, IDS).normal("x", (4, 5), range(30))
+def test_draws_of_an_example_are_independent_of_batch_and_chunking():
+    batch = Draws(3, IDS).normal("x", (4, 5), range(30))
     alone = Draws(3, IDS[7:8]).normal("x", (4, 5), range(30))
-    piece = Draws(3, (IDS[9], IDS[7])).normal("x", (4, 5), range(11, 13))
-    assert torch.equal(together[7], alone[0])
-    assert torch.equal(together[7, 11:13], piece[1])
+    chunk = Draws(3, (IDS[9], IDS[7])).normal("x", (4, 5), range(11, 13))
+    assert torch.equal(batch[7], alone[0])
+    assert torch.equal(batch[7, 11:13], chunk[1])
 
 
-def test_padding_the_first_axis_leaves_earlier_positions_as_they_are():
+def test_padding_the_first_axis_does_not_change_earlier_positions():
     short, long = (Draws(3, IDS[:2]).uniform("x", (t, 6), range(3)) for t in (4, 9))
     assert torch.equal(short, long[:, :, :4])
 
 
-def test_numbers_do_not_depend_on_the_stretches_in_which_they_are_made(monkeypatch):
+def test_draws_are_independent_of_the_internal_chunk_size(monkeypatch):
     whole = Draws(3, IDS[:3]).normal("x", (5, 4), range(4))
-    for stretch in (3, 20, 50):
-        monkeypatch.setattr(draws, "_STRETCH", stretch)
+    for size in (3, 20, 50):
+        monkeypatch.setattr(draws, "_CHUNK", size)
         assert torch.equal(Draws(3, IDS[:3]).normal("x", (5, 4), range(4)), whole)
 
 
-def test_scopes_names_and_seeds_draw_apart():
+def test_scopes_names_and_seeds_draw_different_numbers():
     draws = Draws(0, ("a",))
     others = [draws.within("s").uniform("x", (9,)), draws.uniform("y", (9,)), Draws(1, ("a",)).uniform("x", (9,))]
     assert not any(torch.equal(draws.uniform("x", (9,)), other) for other in others)
 
 
-def test_the_global_generator_is_left_alone():
+def test_the_global_generator_is_unchanged():
     before = torch.random.get_rng_state()
     Draws(0, IDS).normal("x", (3,))
     assert torch.equal(before, torch.random.get_rng_state())

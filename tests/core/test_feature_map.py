@@ -9,12 +9,12 @@ from xaiexp.core.feature_map import FeatureMap
 
 @pytest.fixture
 def ragged() -> FeatureMap:
-    """Two texts of four places and two dimensions: 3 and 1 tokens, the rest is padding or special."""
+    """Two texts with 3 and 1 tokens; four positions of two dimensions, the others are padding or special tokens."""
     index = torch.tensor([[-1, 0, 1, 2], [-1, 0, -1, -1]])
     return FeatureMap.from_index(index.unsqueeze(-1).expand(2, 4, 2))
 
 
-def test_pooling_adds_up_the_elements_of_each_feature(ragged):
+def test_pooling_sums_the_elements_of_each_feature(ragged):
     x = torch.arange(16.0).view(2, 4, 2)
     assert ragged.pool(x).tolist() == [[2 + 3, 4 + 5, 6 + 7], [10 + 11, 0, 0]]
     pixels = pixel_map((3, 2, 2))
@@ -28,7 +28,7 @@ def test_pooling_with_samples_is_pooling_of_each_sample(ragged):
 
 
 @pytest.mark.parametrize("make", [lambda: element_map((2, 3)), lambda: pixel_map((3, 2, 2))])
-def test_spreading_is_undone_by_pooling(make):
+def test_pooling_inverts_spreading(make):
     features = make()
     values = torch.randn(4, features.d)
     torch.testing.assert_close(features.pool(features.spread(values)), values)
@@ -41,7 +41,7 @@ def test_spreading_leaves_elements_of_no_feature_at_zero(ragged):
     assert spread[0, 1].tolist() == [0.5, 0.5]
 
 
-def test_absent_features_take_the_reference_and_the_rest_stays(ragged):
+def test_absent_features_are_replaced_by_the_reference(ragged):
     x, r = torch.ones(2, 4, 2), torch.zeros(2, 4, 2)
     present = torch.tensor([[[True, False, True]], [[False, True, True]]])
     got = ragged.keep(x, r, present)
@@ -49,18 +49,18 @@ def test_absent_features_take_the_reference_and_the_rest_stays(ragged):
     assert got[:, 0, :, 0].tolist() == [[1, 1, 0, 1], [1, 0, 1, 1]]
 
 
-def test_presence_may_be_a_fraction_of_the_way(ragged):
+def test_fractional_presence_interpolates(ragged):
     got = ragged.keep(torch.full((2, 4, 2), 4.0), torch.zeros(2, 4, 2), torch.full((2, 3), 0.25))
     assert got[0, :, 0].tolist() == [4, 1, 1, 1]
 
 
-def test_keeping_everything_gives_the_very_same_inputs():
+def test_keeping_all_features_returns_the_inputs_bitwise():
     x, r = torch.randn(3, 5), torch.randn(3, 5) * 1e6
     features = element_map((5,))
     assert torch.equal(features.keep(x, r, torch.ones(3, 5, dtype=torch.bool)), x)
 
 
-def test_what_is_not_chosen_is_not_read():
+def test_nan_and_infinite_values_of_the_other_side_do_not_propagate():
     features = element_map((2,))
     present = torch.tensor([[True, False]])
     for missing in (float("nan"), float("inf")):
@@ -68,14 +68,14 @@ def test_what_is_not_chosen_is_not_read():
         assert got.tolist() == [[1, 2]]
 
 
-def test_choosing_is_element_by_element_to_the_bit(ragged):
+def test_boolean_presence_equals_where_bitwise(ragged):
     x, r = torch.randn(2, 4, 2) * 1e30, torch.randn(2, 4, 2) * 1e-30
     present = torch.tensor([[True, False, True], [False, True, True]])
     kept = torch.tensor([[True, True, False, True], [True, False, True, True]]).unsqueeze(-1)
     assert torch.equal(ragged.keep(x, r, present), torch.where(kept, x, r))
 
 
-def test_natural_shape_marks_what_an_example_does_not_have(ragged):
+def test_natural_shape_has_nan_beyond_the_features_of_an_example(ragged):
     values = ragged.natural(torch.ones(2, 3))
     assert values.isnan().tolist() == [[False, False, False], [False, True, True]]
     assert pixel_map((3, 2, 2)).natural(torch.ones(4, 4)).shape == (4, 2, 2)
@@ -90,7 +90,7 @@ def test_rows_may_repeat(ragged):
 
 @pytest.mark.parametrize("axis", [1, 2, 3])
 @pytest.mark.parametrize("examples", [1, 2])
-def test_an_axis_that_changes_nothing_is_looked_up_once_and_gives_the_same(axis, examples):
+def test_the_index_without_redundant_axes_gives_equal_results(axis, examples):
     shape = [examples, 3, 4, 5]
     shape[axis] = 1
     narrow = torch.randint(-1, 4, shape, generator=torch.Generator().manual_seed(axis))
@@ -107,7 +107,7 @@ def test_an_axis_that_changes_nothing_is_looked_up_once_and_gives_the_same(axis,
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 5), (2, 7)])
-def test_features_over_channels_need_no_index_and_give_the_same(shape):
+def test_features_shared_by_channels_give_equal_results_without_an_index(shape):
     d = int(torch.tensor(shape[1:]).prod())
     index = torch.arange(d).view(1, 1, *shape[1:]).expand(1, *shape)
     quick = FeatureMap.from_index(index, shape[1:])

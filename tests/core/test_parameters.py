@@ -24,11 +24,11 @@ class Knobs:
     names: dict[str, int] | None = None
 
 
-def test_defaults_fill_what_is_not_given():
+def test_missing_parameters_get_their_defaults():
     assert check("k", Knobs, {"needed": "x"})["n"] == 3
 
 
-def test_lists_become_tuples_and_integers_become_floats_where_the_field_says_so():
+def test_lists_are_converted_to_tuples_and_integers_to_floats():
     got = check("k", Knobs, {"needed": "x", "shape": [1, 2], "pair": [0, 2], "share": 0.25})
     assert got["shape"] == (1, 2)
     assert got["pair"] == (0.0, 2.0)
@@ -55,13 +55,13 @@ def test_lists_become_tuples_and_integers_become_floats_where_the_field_says_so(
         ({"needed": 4}, "k.needed: must be str (got 4)"),
     ],
 )
-def test_what_does_not_fit_is_said_with_the_key_the_type_and_the_value(given, message):
+def test_invalid_parameters_are_reported_with_key_type_and_value(given, message):
     with pytest.raises(ParameterError) as caught:
         check("k", Knobs, given)
     assert str(caught.value).startswith(message)
 
 
-def test_the_schema_for_omegaconf_holds_every_field_and_converts_text():
+def test_the_omegaconf_schema_contains_every_field_and_converts_strings():
     node = OmegaConf.structured(derived(Knobs, name="knobs"))
     node.needed = "y"
     node.n = "7"

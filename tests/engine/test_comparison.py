@@ -10,7 +10,7 @@ from xaiexp.contract.kinds import Agreement
 from xaiexp.core.explanations import Explanation
 from xaiexp.core.feature_map import FeatureMap
 from xaiexp.core.ids import CellId
-from xaiexp.engine.comparison import agree_all, agree_jointly, gathered
+from xaiexp.engine.comparison import agree_all, agree_jointly, group_maps
 from xaiexp.engine.evaluator import Evaluator
 from xaiexp.errors import CellError
 from xaiexp.store.objects import Store
@@ -39,7 +39,7 @@ def features(counts, d):
 def test_texts_of_unlike_length_are_compared_over_their_own_tokens():
     maps = torch.randn(3, 5, 7, generator=torch.Generator().manual_seed(0))
     counts = [7, 4, 7, 2, 4]
-    got = agree_all(RankCorrelation(), gathered(maps, features(counts, 7)), [True] * 3)
+    got = agree_all(RankCorrelation(), group_maps(maps, features(counts, 7)), [True] * 3)
     for (i, j), values in got.items():
         for n, count in enumerate(counts):
             want = RankCorrelation().compare(maps[i, n : n + 1, :count], maps[j, n : n + 1, :count])
@@ -50,7 +50,7 @@ def test_a_measure_that_writes_into_the_maps_is_told_and_costs_its_own_numbers_a
     maps = torch.randn(2, 3, 6, generator=torch.Generator().manual_seed(0))
     for compare in (agree_all, agree_jointly):
         with pytest.raises(CellError, match="changed the maps"):
-            compare(Careless(), gathered(maps.clone(), features([6, 6, 6], 6)), [True, True])
+            compare(Careless(), group_maps(maps.clone(), features([6, 6, 6], 6)), [True, True])
 
     def explanation(values):
         return Explanation("some", "none", values, features([6, 6, 6], 6), True, False, True)
@@ -66,9 +66,9 @@ def test_a_measure_that_writes_into_the_maps_is_told_and_costs_its_own_numbers_a
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
 def test_a_map_that_is_not_finite_agrees_with_none_and_leaves_the_others(bad):
     maps = torch.randn(3, 4, 6, generator=torch.Generator().manual_seed(1))
-    want = agree_all(RankCorrelation(), gathered(maps, features([6] * 4, 6)), [True] * 3)
+    want = agree_all(RankCorrelation(), group_maps(maps, features([6] * 4, 6)), [True] * 3)
     maps[1, 2, 3] = bad
-    got = agree_all(RankCorrelation(), gathered(maps, features([6] * 4, 6)), [True] * 3)
+    got = agree_all(RankCorrelation(), group_maps(maps, features([6] * 4, 6)), [True] * 3)
     for pair, values in got.items():
         assert values.isnan().tolist() == [False, False, 1 in pair, False]
         assert torch.equal(values[~values.isnan()], want[pair][~values.isnan()])

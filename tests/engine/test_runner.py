@@ -17,6 +17,7 @@ import xaiexp
 from xaiexp import errors
 from xaiexp.cli import app as cli
 from xaiexp.config import compose as config
+from xaiexp.config.build import to_study
 from xaiexp.contract.kinds import Method, Metric
 from xaiexp.contract.registry import installed
 from xaiexp.results.tables import AGREEMENT, CELLS, SCORES, SUMMARY
@@ -366,7 +367,7 @@ def test_targets_that_cannot_be_are_refused(workplace, given, words):
 def test_effort_sets_what_nobody_set(workplace):
     def steps(*more):
         cfg = config.composed([*SMALL, *more])
-        return config.to_study(cfg, installed()).methods["integrated_gradients"].n_steps
+        return to_study(cfg, installed()).methods["integrated_gradients"].n_steps
 
     assert [steps(), steps("effort=draft"), steps("effort=publication")] == [50, 16, 200]
     assert steps("effort=draft", "method.integrated_gradients.n_steps=33") == 33

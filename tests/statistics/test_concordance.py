@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from xaiexp.statistics import concordance
 from xaiexp.statistics.concordance import alpha_interval, krippendorff_alpha, rank_intervals
+from xaiexp.statistics.resampling import resample_counts
 
 NAN = float("nan")
 
 
 def by_definition(ratings):
-    """Krippendorff 2011, section E, in plain loops over pairs of ratings."""
+    """Krippendorff 2011, section E, in loops over pairs of ratings."""
     units = [[v for v in column if np.isfinite(v)] for column in np.asarray(ratings, dtype=float).T]
     units = [unit for unit in units if len(unit) > 1]
     everything = [v for unit in units for v in unit]
@@ -30,14 +30,14 @@ def by_definition(ratings):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_alpha_is_what_its_definition_says(seed):
+def test_alpha_equals_its_definition_in_loops(seed):
     rng = np.random.default_rng(seed)
     ratings = rng.integers(1, 6, (7, 9)).astype(float)
     ratings[rng.random((7, 9)) < 0.15] = NAN
     assert krippendorff_alpha(ratings) == pytest.approx(by_definition(ratings), abs=1e-12)
 
 
-def test_the_published_example():
+def test_alpha_equals_the_published_example():
     # Krippendorff 2011, section C: four observers, twelve units; ordinal alpha 0.815.
     ratings = np.array(
         [
@@ -50,7 +50,7 @@ def test_the_published_example():
     assert krippendorff_alpha(ratings) == pytest.approx(0.815, abs=5e-4)
 
 
-def test_examples_that_agree_have_alpha_one_and_noise_has_none():
+def test_alpha_is_one_for_equal_rankings_and_near_zero_for_noise():
     rng = np.random.default_rng(0)
     values = np.arange(5)[:, None] + 0.1 * rng.random((5, 30))
     assert alpha_interval(values, True, seed=0) == pytest.approx((1, 1, 1))
@@ -59,20 +59,20 @@ def test_examples_that_agree_have_alpha_one_and_noise_has_none():
     assert abs(alpha) < 0.05
 
 
-def test_the_interval_of_alpha_lies_around_it_and_holds_what_more_examples_give():
+def test_the_interval_of_alpha_contains_alpha_and_covers_its_population_value():
     rng = np.random.default_rng(4)
-    held = 0
+    covered = 0
     truth = alpha_interval(rng.normal(size=(5, 20000)) + np.arange(5)[:, None] / 2, True, seed=0, resamples=2)[0]
     for seed in range(100):
         values = rng.normal(size=(5, 25)) + np.arange(5)[:, None] / 2
         alpha, low, high = alpha_interval(values, True, seed=seed, resamples=300)
         assert low < alpha < high
-        held += low <= truth <= high
-    assert held >= 85
+        covered += low <= truth <= high
+    assert covered >= 85
 
 
-def drawn_again(ratings, times):
-    """Alpha of raters that count several times, in plain loops: a rater is no pair with himself."""
+def weighted_alpha(ratings, times):
+    """Alpha of raters that were drawn several times, in loops; copies of one rater are not a pair."""
     raters, units = ratings.shape
     levels = sorted(set(ratings.ravel()))
     count = {v: sum(times[i] for i in range(raters) for u in range(units) if ratings[i, u] == v) for v in levels}
@@ -93,35 +93,35 @@ def drawn_again(ratings, times):
     return 1 - (n - 1) * observed / expected
 
 
-def test_the_interval_of_alpha_is_that_of_examples_drawn_again():
+def test_the_interval_of_alpha_equals_the_bootstrap_in_loops():
     values = np.random.default_rng(6).normal(size=(4, 9)) + np.arange(4)[:, None] / 2
     ratings = stats.rankdata(-values, axis=0).T
-    alphas = [drawn_again(ratings, times) for times in concordance._times(9, 40, 5)]
+    alphas = [weighted_alpha(ratings, times) for times in resample_counts(np.random.default_rng([5, 9]), 40, 9)]
     _, low, high = alpha_interval(values, True, seed=5, resamples=40)
     assert (low, high) == pytest.approx(tuple(np.quantile(alphas, [0.025, 0.975])), abs=1e-12)
 
 
-def test_direction_and_monotone_changes_of_the_scale_leave_alpha_alone():
+def test_alpha_is_invariant_under_direction_and_monotone_transforms():
     values = np.random.default_rng(1).normal(size=(5, 40)) + np.arange(5)[:, None] / 2
     straight = alpha_interval(values, True, seed=3)
     assert alpha_interval(values, False, seed=3) == pytest.approx(straight)
     assert alpha_interval(np.exp(values), True, seed=3) == pytest.approx(straight)
 
 
-def test_alpha_is_undefined_where_there_is_no_order():
+def test_alpha_is_nan_without_a_ranking():
     assert np.isnan(alpha_interval(np.ones((4, 10)), True, seed=0)).all()
     assert np.isnan(alpha_interval(np.ones((1, 10)), True, seed=0)).all()
     assert np.isnan(krippendorff_alpha(np.full((3, 4), NAN)))
 
 
-def test_undefined_values_are_left_out():
+def test_examples_with_undefined_values_are_left_out():
     values = np.random.default_rng(2).normal(size=(4, 30)) + np.arange(4)[:, None]
     more = np.concatenate([values, np.full((4, 5), NAN)], axis=1)
     assert alpha_interval(more, True, seed=0)[0] == pytest.approx(alpha_interval(values, True, seed=0)[0])
     assert np.isfinite(rank_intervals(more, True, seed=0)).all()
 
 
-def test_rank_intervals_hold_the_true_place_and_tell_clear_cells_apart():
+def test_rank_intervals_contain_the_true_rank_and_separate_distinct_cells():
     rng = np.random.default_rng(3)
     values = np.array([[0.0], [0.05], [5.0]]) + rng.normal(size=(3, 50))
     low, high = rank_intervals(values, True, seed=0)
@@ -132,21 +132,21 @@ def test_rank_intervals_hold_the_true_place_and_tell_clear_cells_apart():
     assert (low[2], high[2]) == (3, 3)
 
 
-def test_a_cell_without_values_has_no_rank_interval():
+def test_a_cell_without_values_has_a_nan_rank_interval():
     values = np.stack([np.full(10, NAN), np.arange(10.0)])
     ends = rank_intervals(values, True, seed=0)
     assert np.isnan(ends[:, 0]).all()
     assert ends[:, 1].tolist() == [1, 1]
 
 
-def test_examples_of_one_order_agree_wholly_whatever_they_lack():
-    # The third place among four is another one than among five.
+def test_missing_cells_do_not_lower_alpha_of_equal_rankings():
+    # Ranks among four and among five cells are not comparable.
     values = np.arange(5.0)[:, None] + 0.1 * np.random.default_rng(0).random((5, 30))
     values[4, :15] = NAN
     assert alpha_interval(values, True, seed=0) == pytest.approx((1, 1, 1))
 
 
-def test_rounding_makes_no_order():
+def test_values_within_the_rounding_tolerance_tie_in_alpha_and_ranks():
     values = np.random.default_rng(3).normal(size=(2, 40)) + np.array([[3.0], [5.0]])
     copied, rounded = (np.concatenate([values, values[:1] * factor]) for factor in (1.0, 1 + 3e-7))
     assert alpha_interval(rounded, True, seed=0) == pytest.approx(alpha_interval(copied, True, seed=0))

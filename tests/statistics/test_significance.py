@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from xaiexp.statistics.significance import FEWEST, crossed, friedman, holm, more_examples, paired
+from xaiexp.statistics.significance import MIN_EXAMPLES, crossed_tests, friedman, holm, more_examples, paired_tests
 
 NAN = float("nan")
 
@@ -13,10 +13,10 @@ def normal(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape)
 
 
-def test_pairs_are_those_of_scipy():
+def test_paired_tests_equal_those_of_scipy():
     values = normal(4, 25) + np.arange(4)[:, None] / 4
     values[2, :5] = NAN
-    got = paired(values, signed_rank=True)
+    got = paired_tests(values, signed_rank=True)
     for k, (i, j) in enumerate([(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]):
         both = np.isfinite(values[i]) & np.isfinite(values[j])
         a, b = values[i, both], values[j, both]
@@ -28,23 +28,23 @@ def test_pairs_are_those_of_scipy():
         assert got.p_signed_rank[k] == pytest.approx(want)
 
 
-def test_too_few_examples_in_common_are_not_tested():
+def test_pairs_with_too_few_common_examples_are_not_tested():
     values = normal(2, 10)
-    values[0, : 10 - FEWEST + 1] = NAN
-    got = paired(values, signed_rank=True)
-    assert got.n[0] == FEWEST - 1
+    values[0, : 10 - MIN_EXAMPLES + 1] = NAN
+    got = paired_tests(values, signed_rank=True)
+    assert got.n[0] == MIN_EXAMPLES - 1
     assert np.isnan([got.p[0], got.p_signed_rank[0], got.p_holm[0]]).all()
 
 
-def test_a_constant_difference_is_certain_and_none_is_none():
+def test_a_constant_difference_has_p_zero_and_no_difference_has_p_one():
     values = np.stack([np.zeros(8), np.ones(8), np.zeros(8)])
-    got = paired(values, signed_rank=True)
+    got = paired_tests(values, signed_rank=True)
     assert got.p.tolist() == [0.0, 1.0, 0.0]
     assert got.effect.tolist() == [-np.inf, 0.0, np.inf]
     assert got.p_signed_rank[1] == 1.0
 
 
-def test_holm_against_its_definition():
+def test_holm_equals_its_definition():
     p = np.array([0.001, 0.04, 0.03, NAN, 0.5, 0.012])
     got = holm(p)
     known = [v for v in p if not np.isnan(v)]
@@ -52,35 +52,35 @@ def test_holm_against_its_definition():
         if np.isnan(value):
             assert np.isnan(adjusted)
             continue
-        # The largest, over all smaller p values, of what they are times the number of those not smaller.
+        # The maximum, over all p values up to this one, of the value times the number of p values not below it.
         want = max(v * sum(w >= v for w in known) for v in known if v <= value)
         assert adjusted == pytest.approx(min(1.0, want))
 
 
-def test_more_examples_find_the_difference_as_often_as_they_say():
+def test_more_examples_give_the_requested_power():
     effect, n = 0.4, 20
     more = more_examples(effect, n)
     assert more is not None
     count = n + more
-    found = stats.ttest_1samp(normal(10000, count) + effect, 0, axis=1).pvalue < 0.05
-    assert found.mean() == pytest.approx(0.8, abs=0.02)
-    fewer = stats.ttest_1samp(normal(10000, count - 6) + effect, 0, axis=1).pvalue < 0.05
-    assert fewer.mean() < 0.77
+    significant = stats.ttest_1samp(normal(10000, count) + effect, 0, axis=1).pvalue < 0.05
+    assert significant.mean() == pytest.approx(0.8, abs=0.02)
+    with_fewer = stats.ttest_1samp(normal(10000, count - 6) + effect, 0, axis=1).pvalue < 0.05
+    assert with_fewer.mean() < 0.77
 
 
 @pytest.mark.parametrize(("effect", "count"), [(0.2, 199), (0.5, 34), (0.8, 15)])
-def test_the_number_of_examples_is_the_textbooks(effect, count):
+def test_the_number_of_examples_equals_published_tables(effect, count):
     # The paired t test in the tables of G*Power: two-sided level 0.05, power 0.8.
     assert more_examples(effect, 0) == count
 
 
-def test_where_enough_examples_are_there_no_more_are_asked_for():
+def test_no_more_examples_are_needed_where_the_power_suffices():
     assert more_examples(2.0, 100) == 0
     assert more_examples(0.0, 100) is None
-    assert more_examples(float("inf"), 2) == FEWEST - 2
+    assert more_examples(float("inf"), 2) == MIN_EXAMPLES - 2
 
 
-def test_friedman_against_scipy_and_the_published_critical_values():
+def test_friedman_equals_scipy_and_published_critical_values():
     values = normal(5, 30) + np.arange(5)[:, None]
     values[0, 0] = NAN
     got = friedman(values, higher_is_better=True)
@@ -93,13 +93,13 @@ def test_friedman_against_scipy_and_the_published_critical_values():
     assert ten.critical_difference == pytest.approx(3.164 * (10 * 11 / (6 * 40)) ** 0.5, rel=1e-3)
 
 
-def test_friedman_says_nothing_of_two_cells_or_few_examples():
+def test_friedman_is_nan_for_two_cells_or_few_examples():
     assert np.isnan(friedman(normal(2, 30), higher_is_better=True).p)
-    assert np.isnan(friedman(normal(4, FEWEST - 1), higher_is_better=True).p)
+    assert np.isnan(friedman(normal(4, MIN_EXAMPLES - 1), higher_is_better=True).p)
     assert friedman(np.ones((4, 10)), higher_is_better=True).p == 1.0
 
 
-def test_a_copy_with_other_rounding_shares_its_rank():
+def test_a_copy_within_the_rounding_tolerance_shares_the_rank():
     values = normal(3, 20) + 5
     copied = friedman(np.concatenate([values, values[:1]]), higher_is_better=True)
     rounded = friedman(np.concatenate([values, values[:1] * (1 + 3e-7)]), higher_is_better=True)
@@ -107,37 +107,37 @@ def test_a_copy_with_other_rounding_shares_its_rank():
     assert rounded.p == pytest.approx(copied.p)
 
 
-# Other seeds
+# Crossed tests
 
 
-def test_a_difference_must_stand_out_by_min_f_and_over_the_seeds():
+def test_crossed_tests_are_the_larger_p_of_min_f_and_the_test_over_seeds():
     values = normal(4, 20, 3) + normal(4, 1, 3, seed=1) + np.arange(4)[:, None, None]
-    got = crossed(values)
+    got = crossed_tests(values)
     for k, (i, j) in enumerate([(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]):
         # Clark 1973, equations of section "min F'": from the F of the examples and the F of the seeds.
         over_examples = stats.ttest_rel(values[i].mean(axis=1), values[j].mean(axis=1))
         over_seeds = stats.ttest_rel(values[i].mean(axis=0), values[j].mean(axis=0))
         f1, f2 = over_examples.statistic**2, over_seeds.statistic**2
         freedom = (f1 + f2) ** 2 / (f1**2 / 2 + f2**2 / 19)
-        together = stats.f.sf(f1 * f2 / (f1 + f2), 1, freedom)
-        assert got.p[k] == pytest.approx(max(together, over_seeds.pvalue))
+        joint = stats.f.sf(f1 * f2 / (f1 + f2), 1, freedom)
+        assert got.p[k] == pytest.approx(max(joint, over_seeds.pvalue))
         assert got.difference[k] == pytest.approx((values[i] - values[j]).mean())
         assert got.effect[k] == pytest.approx(over_examples.statistic / 20**0.5)
     np.testing.assert_allclose(got.p_holm, holm(got.p))
 
 
-def test_with_one_seed_or_seeds_that_agree_it_is_the_paired_test():
+def test_with_one_seed_or_equal_seeds_crossed_tests_equal_paired_tests():
     values = normal(4, 12) + np.arange(4)[:, None]
     values[3] = values[2] + 1
     values[1, :3] = NAN
-    want = paired(values)
+    want = paired_tests(values)
     for seeds in (1, 4):
-        got = crossed(np.repeat(values[:, :, None], seeds, axis=2))
+        got = crossed_tests(np.repeat(values[:, :, None], seeds, axis=2))
         for name in ("n", "difference", "effect", "p", "p_holm"):
             np.testing.assert_allclose(getattr(got, name), getattr(want, name), rtol=1e-9)
 
 
-def test_holes_are_left_out_example_by_example():
+def test_missing_values_are_left_out_of_the_mean_of_an_example():
     values = normal(2, 15, 4) + normal(2, 1, 4, seed=1) + np.array([[[0.0]], [[1.5]]])
     values[0, :6, 1] = values[1, 4:8, 2] = values[1, 0] = NAN
     differences = values[0] - values[1]
@@ -149,44 +149,44 @@ def test_holes_are_left_out_example_by_example():
     for j in range(s):
         rest = sum(
             (row[j] - mean) / np.isfinite(row).sum() / n for row in differences[1:] if np.isfinite(row[j])
-        )  # how far this seed moves the mean
+        )  # the effect of this seed on the mean
         of_seeds += s / (s - 1) * rest**2
     freedom = (of_examples + of_seeds) ** 2 / (of_examples**2 / (n - 1) + of_seeds**2 / (s - 1))
-    together = 2 * stats.t.sf(abs(mean) / (of_examples + of_seeds) ** 0.5, freedom)
+    joint = 2 * stats.t.sf(abs(mean) / (of_examples + of_seeds) ** 0.5, freedom)
     over_seeds = 2 * stats.t.sf(abs(mean) / of_seeds**0.5, s - 1)
-    got = crossed(values)
+    got = crossed_tests(values)
     assert got.n.tolist() == [14]
     assert got.difference[0] == pytest.approx(mean)
-    assert got.p[0] == pytest.approx(max(together, over_seeds))
+    assert got.p[0] == pytest.approx(max(joint, over_seeds))
 
 
-def test_one_seed_alone_in_common_tells_nothing_of_others():
+def test_pairs_with_one_common_seed_of_several_are_not_tested():
     values = normal(3, 10, 3)
     values[0, :, 1:] = NAN
-    got = crossed(values)
+    got = crossed_tests(values)
     assert np.isnan(got.p).tolist() == [True, True, False]
     assert got.n.tolist() == [10, 10, 10]
-    assert np.isnan(crossed(np.full((2, 10, 3), NAN)).p).all()
+    assert np.isnan(crossed_tests(np.full((2, 10, 3), NAN)).p).all()
 
 
-def test_a_difference_that_is_the_same_everywhere_is_certain_and_one_that_changes_with_the_seed_is_not():
+def test_a_difference_that_varies_over_seeds_is_tested_over_seeds():
     values = np.zeros((3, 10, 2))
     values[1] = 1.0
     values[2] = [0.9, 1.0]
-    got = crossed(values)
+    got = crossed_tests(values)
     assert got.p[0] == 0.0
     assert got.p[1] == pytest.approx(stats.ttest_1samp([0.9, 1.0], 0).pvalue)
     assert got.p[2] == pytest.approx(stats.ttest_1samp([0.1, 0.0], 0).pvalue)
 
 
 @pytest.mark.parametrize(("seeds", "of_seed"), [(2, 1.0), (3, 1.0), (5, 1.0), (3, 0.25)])
-def test_among_equal_cells_a_false_alarm_for_other_seeds_is_as_rare_as_meant(seeds, of_seed):
-    # Where seeds matter, the paired test is about these seeds alone.
-    alarms = alone = 0
+def test_crossed_tests_of_equal_cells_control_the_family_wise_error_rate(seeds, of_seed):
+    # With an effect of the seed, paired tests hold for the given seeds only.
+    crossed_errors = paired_errors = 0
     for draw in range(300):
         values = normal(8, 32, seeds, seed=[draw, 0]) + normal(8, 32, 1, seed=[draw, 1])
         values += of_seed * normal(8, 1, seeds, seed=[draw, 2])
-        alarms += bool((crossed(values).p_holm <= 0.05).any())
-        alone += bool((paired(values.mean(axis=2)).p_holm <= 0.05).any())
-    assert alarms / 300 < 0.05 + 4 * (0.05 * 0.95 / 300) ** 0.5
-    assert alone > 2 * alarms
+        crossed_errors += bool((crossed_tests(values).p_holm <= 0.05).any())
+        paired_errors += bool((paired_tests(values.mean(axis=2)).p_holm <= 0.05).any())
+    assert crossed_errors / 300 < 0.05 + 4 * (0.05 * 0.95 / 300) ** 0.5
+    assert paired_errors > 2 * crossed_errors

@@ -14,7 +14,7 @@ def design(**levels):
     return pd.DataFrame(list(rows), columns=list(levels))
 
 
-def test_in_a_balanced_design_the_shares_are_the_sums_of_squares_of_the_main_effects():
+def test_shares_of_a_balanced_design_are_the_sums_of_squares_of_main_effects():
     rng = np.random.default_rng(0)
     table = design(method=list("abcd"), baseline=list("xyz"), seed=[0, 1])
     table["mean"] = rng.normal(size=len(table)) + table["baseline"].map({"x": 0, "y": 2, "z": 3})
@@ -27,7 +27,7 @@ def test_in_a_balanced_design_the_shares_are_the_sums_of_squares_of_the_main_eff
     assert list(got)[-1] == "rest"
 
 
-def test_in_an_unbalanced_design_the_shares_are_averages_over_all_orders():
+def test_shares_of_an_unbalanced_design_are_averages_over_all_orders():
     rng = np.random.default_rng(1)
     table = design(method=list("abc"), baseline=list("xyz"), seed=[0, 1]).drop([0, 5, 11])
     table["mean"] = rng.normal(size=len(table)) + (table["method"] == "a") + (table["baseline"] == "x")
@@ -51,13 +51,13 @@ def test_in_an_unbalanced_design_the_shares_are_averages_over_all_orders():
     assert got["rest"] == pytest.approx(1 - explained(factors), abs=1e-10)
 
 
-def test_what_only_combinations_explain_is_the_rest():
+def test_interactions_belong_to_the_rest():
     table = design(method=["a", "b"], baseline=["x", "y"])
     table["mean"] = [0.0, 1.0, 1.0, 0.0]
     assert shares(table, ["method", "baseline"]) == {"method": 0.0, "baseline": 0.0, "rest": 1.0}
 
 
-def test_nothing_varies_nothing_is_explained():
+def test_without_variance_there_are_no_shares():
     table = design(method=["a", "b"], baseline=["x"])
     table["mean"] = [1.0, 1.0]
     assert shares(table, ["method", "baseline"]) == {}
@@ -67,7 +67,7 @@ def test_nothing_varies_nothing_is_explained():
     assert shares(table, ["method", "baseline"]) == {"method": 1.0, "rest": 0.0}
 
 
-def test_rounding_is_no_difference():
+def test_differences_within_the_rounding_tolerance_are_no_variance():
     table = design(method=["a", "b"], seed=[0, 1])
     table["mean"] = [0.3, 0.1 + 0.2, 0.3 * (1 + 3e-7), 0.3]
     assert shares(table, ["method", "seed"]) == {}

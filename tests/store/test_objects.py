@@ -6,7 +6,7 @@ from xaiexp.store.fingerprints import fingerprint
 from xaiexp.store.objects import Store
 
 
-def test_what_was_put_is_found_again(tmp_path):
+def test_an_object_that_was_written_can_be_read(tmp_path):
     store = Store(tmp_path)
     store.put("ab12", {"a": torch.arange(6.0).view(2, 3).T})
     assert torch.equal(store.get("ab12")["a"], torch.arange(6.0).view(2, 3).T)
@@ -14,7 +14,7 @@ def test_what_was_put_is_found_again(tmp_path):
     assert Store(tmp_path, force=True).get("ab12") is None
 
 
-def test_a_damaged_object_is_computed_anew_not_crashed_on(tmp_path):
+def test_a_damaged_object_counts_as_missing(tmp_path):
     store = Store(tmp_path)
     store.put("ab12", {"a": torch.ones(3)})
     store.path("ab12").write_bytes(b"torn")
@@ -23,17 +23,17 @@ def test_a_damaged_object_is_computed_anew_not_crashed_on(tmp_path):
     assert store.get("ab12") is not None
 
 
-def test_a_note_tells_whether_all_objects_are_there(tmp_path):
+def test_a_cell_is_in_the_store_once_all_its_objects_are(tmp_path):
     store = Store(tmp_path)
-    assert not store.expected("p")
+    assert not store.has_cell("p")
     store.put("k1", {"a": torch.ones(1)})
-    store.note("p", ["k1", "k2"])
-    assert not store.expected("p")
+    store.put_cell_keys("p", ["k1", "k2"])
+    assert not store.has_cell("p")
     store.put("k2", {"a": torch.ones(1)})
-    assert store.expected("p")
+    assert store.has_cell("p")
 
 
-def test_fingerprints_see_names_types_shapes_and_every_bit():
+def test_fingerprints_depend_on_names_dtypes_shapes_every_bit_and_extra_values():
     a = torch.zeros(4)
     b = a.clone()
     b[3] = 1e-45

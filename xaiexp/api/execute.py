@@ -23,7 +23,7 @@ from xaiexp.plan.study import Study
 from xaiexp.results import record as records
 from xaiexp.results.gallery import Gallery
 from xaiexp.results.tables import Tables
-from xaiexp.store.files import writable, write_atomically
+from xaiexp.store.files import ensure_writable, write_atomically
 from xaiexp.store.objects import Store
 from xaiexp.tracking import mlflow as tracking
 
@@ -61,7 +61,7 @@ def execute(study: Study, config: Mapping[str, Any], folder: Path, registry: Reg
     Raises:
         UserError: the request cannot be carried out; the folder then holds a record that says so.
     """
-    writable(folder, "hydra.run.dir")
+    ensure_writable(folder, "hydra.run.dir")
     folder = folder.resolve()
     started = time.perf_counter()
     record: dict[str, Any] = {
@@ -78,7 +78,7 @@ def execute(study: Study, config: Mapping[str, Any], folder: Path, registry: Reg
         prepared = plan(study)
         record["metrics_left_out"] = dict(prepared.metric_skips)
         store = Store(Path(study.settings.store), study.settings.force)
-        writable(store.folder, "store")
+        ensure_writable(store.folder, "store")
         records.remember(store.folder, study, registry)
         uri = tracking.prepare_store(study.settings.tracking)
         if uri is not None:

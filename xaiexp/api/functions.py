@@ -1,4 +1,4 @@
-"""The Python functions: one explanation, one metric, one agreement, without a study around them."""
+"""Functions for notebooks and scripts: one attribution, one metric, one agreement, without a study."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Explanation, Scores
 from xaiexp.core.feature_map import FeatureMap
 from xaiexp.core.vocabulary import Modality, Output
-from xaiexp.engine.comparison import agree_all, agree_jointly, gathered
+from xaiexp.engine.comparison import agree_all, agree_jointly, group_maps
 from xaiexp.engine.explainer import attributed, rebound, referenced
 from xaiexp.errors import MismatchError, UnknownName, Unsupported, nearest
 from xaiexp.inference.passes import Handle, Passes
@@ -126,7 +126,9 @@ def score(
     """
     component = _component("metric", metric, params)
     if attributions.shape != inputs.shape:
-        raise MismatchError("attributions", f"must be like inputs, {list(inputs.shape)}", got=list(attributions.shape))
+        raise MismatchError(
+            "attributions", f"must have the shape of inputs, {list(inputs.shape)}", got=list(attributions.shape)
+        )
     with _evaluated(model):
         handle, draws = _bound(model, inputs, target, feature_mask, background, context, output, batch_budget, seed)
         batch = handle.batch
@@ -165,14 +167,14 @@ def agree(a: Tensor, b: Tensor, measure: str | Agreement, /, **params: Any) -> T
     a, b = torch.as_tensor(a), torch.as_tensor(b)
     if a.shape != b.shape or a.ndim < 2:
         raise MismatchError(
-            "attributions", f"must both be [N, ...] of one shape, here {list(a.shape)}", got=list(b.shape)
+            "attributions", f"must both be [N, ...] of the same shape, the first is {list(a.shape)}", got=list(b.shape)
         )
     d = math.prod(a.shape[1:])
     if not d:
         raise MismatchError("attributions", "must have features to compare", got=list(a.shape))
     features = FeatureMap.from_index(torch.arange(d, device=a.device).view(1, d), tuple(a.shape[1:]))
     both = torch.stack([a.detach().flatten(1), b.detach().flatten(1)])
-    maps = gathered(both if both.dtype == torch.float64 else both.float(), features)
+    maps = group_maps(both if both.dtype == torch.float64 else both.float(), features)
     if component.joint:
         return agree_jointly(component, maps, [True, True]).to(a.device)
     return agree_all(component, maps, [True, True])[0, 1].to(a.device)
@@ -192,14 +194,14 @@ def components(kind: str | None = None) -> list[type[Component]]:
 def _component(kind: str, given: Any, params: Mapping[str, Any]) -> Any:
     if isinstance(given, Component):
         if params or given.kind != kind:
-            raise MismatchError(kind, "is given as a component: its parameters are its own", got=given)
+            raise MismatchError(kind, "is given as a component, which has its own parameters", got=given)
         return given
     return installed().build(kind, str(given), params)
 
 
 @contextlib.contextmanager
 def _evaluated(model: Module) -> Iterator[None]:
-    """Eval mode, and afterwards every submodule's own mode again; gradients also inside ``torch.inference_mode``."""
+    """Eval mode; afterwards every submodule's previous mode. Enables gradients inside ``torch.inference_mode`` too."""
     if not isinstance(model, nn.Module):
         with torch.inference_mode(False):
             yield
@@ -248,7 +250,7 @@ def _bound(
 def _targets(target: int | Tensor | None, n: int, classes: int) -> Tensor:
     if target is None:
         if classes != 1:
-            raise MismatchError("target", f"must be given, the model has {classes} outputs", hint="target=0, or [N]")
+            raise MismatchError("target", f"must be given: the model has {classes} outputs", hint="target=0, or [N]")
         target = 0
     targets = torch.as_tensor(target)
     if targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool:

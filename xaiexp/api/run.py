@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from xaiexp.api.execute import execute
-from xaiexp.config.compose import composed, plain, to_study
+from xaiexp.config.build import plain, to_study
+from xaiexp.config.compose import composed
 from xaiexp.contract.registry import installed
 from xaiexp.engine.progress import Meter
 from xaiexp.errors import UserError

@@ -1,55 +1,56 @@
-"""The program: Hydra's application, and a few tools named by a first word."""
+"""The program: Hydra's application, and the tools named by a first word."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NoReturn
 
 from omegaconf import DictConfig
 
-from xaiexp.cli.plugins import plugins
-from xaiexp.config import compose as config
-from xaiexp.config.safety import refuse_trust
+from xaiexp.cli.exit_codes import DONE, FAILED, WRONG, combined
 from xaiexp.contract.registry import installed
-from xaiexp.errors import ResourceError, UnknownName, UserError, nearest
-from xaiexp.store.files import writable
+from xaiexp.errors import UnknownName, UserError, nearest
 
 __all__ = ["TOOLS", "job", "main"]
 
-DONE, FAILED, WRONG = 0, 1, 2
+TOOLS = ("plan", "plugins", "report", "ui")
+"""The first words that name a tool; each is a module of this package with a function ``run(words)``."""
+
+_codes: list[int] = []
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program.
 
     Returns:
-        0 all cells done or skipped by plan; 1 some cell failed, the rest is there; 2 the request is wrong.
+        An exit code of :mod:`xaiexp.cli.exit_codes`.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if words == ["--version"]:
         print(f"xaiexp {version('xaiexp')}")  # noqa: T201
         return DONE
     if threading.current_thread() is threading.main_thread():
-        # A scheduler's or a container's stop is an interruption like any other: books are closed, runs end as failed.
+        # A scheduler or a container stops a process by SIGTERM: treated as an interruption, so that runs are closed.
         signal.signal(signal.SIGTERM, _interrupted)
     try:
         if words and "=" not in words[0] and not words[0].startswith(("-", "+", "~")):
-            return int(_tool(words[0])(words[1:]))
+            return _tool(words[0])(words[1:])
         return _application(words)
+    except SystemExit as stop:  # argparse ends a tool this way after --help
+        return stop.code if isinstance(stop.code, int) else DONE
     except UserError as error:
-        print(error, file=sys.stderr)  # noqa: T201  # this is the program's voice
+        print(error, file=sys.stderr)  # noqa: T201
         return WRONG
     except KeyboardInterrupt:
-        print("interrupted: what is in the store will be found again", file=sys.stderr)  # noqa: T201
+        print("interrupted: finished chunks are in the store and will be reused", file=sys.stderr)  # noqa: T201
         return FAILED
-    except BrokenPipeError:  # whoever read our output has gone
+    except BrokenPipeError:  # the reader of our output has gone away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
 
@@ -58,7 +59,7 @@ def _interrupted(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _tool(word: str) -> Any:
+def _tool(word: str) -> Callable[[Sequence[str]], int]:
     if word not in TOOLS:
         raise UnknownName(
             word,
@@ -66,34 +67,32 @@ def _tool(word: str) -> Any:
             nearest=nearest(word, TOOLS),
             hint=f"tools: {', '.join(TOOLS)}",
         )
-    return TOOLS[word]
-
-
-# --- the application ------------------------------------------------------------------------------------------
-
-
-_codes: list[int] = []
+    run: Callable[[Sequence[str]], int] = import_module(f"xaiexp.cli.{word}").run
+    return run
 
 
 def job(cfg: DictConfig) -> int:
-    """One job of Hydra's: one study. It never raises, so that the other jobs of a sweep go on."""
+    """One job of Hydra: one study. It never raises, so that the other jobs of a sweep go on."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
     from xaiexp.engine.progress import Meter
 
     folder = Path(HydraConfig.get().runtime.output_dir)
-    several = HydraConfig.get().mode == RunMode.MULTIRUN
+    sweeping = HydraConfig.get().mode == RunMode.MULTIRUN
     try:
-        config.prepare()
         from xaiexp.api.execute import execute
+        from xaiexp.cli.summary import print_outcome
+        from xaiexp.config.build import plain, to_study
+        from xaiexp.config.compose import prepare
+        from xaiexp.config.safety import refuse_trust
 
-        registry = installed()
+        registry = prepare()
         refuse_trust(cfg.trust, list(HydraConfig.get().overrides.task))
-        study = config.to_study(cfg, registry)
+        study = to_study(cfg, registry)
         with Meter(study.describe()) as meter:
-            outcome = execute(study, config.plain(cfg), folder, registry, meter)
-        _show(outcome, brief=several)
+            outcome = execute(study, plain(cfg), folder, registry, meter)
+        print_outcome(outcome, brief=sweeping)
         code = outcome.code
     except UserError as error:
         print(error, file=sys.stderr)  # noqa: T201
@@ -106,35 +105,6 @@ def job(cfg: DictConfig) -> int:
         code = FAILED
     _codes.append(code)
     return code
-
-
-def _show(outcome: Any, brief: bool) -> None:
-    from xaiexp.cli import tables as terminal
-    from xaiexp.core.ids import ALL_METHODS
-    from xaiexp.engine.progress import console
-
-    out = console()
-    if brief:
-        told = outcome.record["study"]
-        out.print(
-            f"{told['model']} on {told['dataset']}, seed {told['seed']}: {outcome.record['status']}", markup=False
-        )
-    if not brief and len(outcome.summary):
-        refused = set(outcome.verdicts.loc[outcome.verdicts["refused"].astype(bool), "metric"])
-        out.print("mean [95 % interval] (rank; equal ranks are a tie within the noise)", markup=False)
-        out.print(terminal.summary_table(outcome.summary, outcome.record["metrics"], refused))
-        for line in terminal.verdict_lines(outcome.verdicts):
-            out.print(line, markup=False)
-        out.print()
-    if not brief and len(outcome.agreement):
-        pairs = outcome.agreement[outcome.agreement["method_a"] != ALL_METHODS]
-        measure = (pairs if len(pairs) else outcome.agreement)["measure"].iloc[0]
-        out.print(f"agreement: {measure}, mean over examples", markup=False)
-        out.print(terminal.agreement_table(outcome.agreement, measure))
-    for note in terminal.notes(outcome.cells, outcome.errors):
-        out.print(note, markup=False)
-    for line in terminal.where_it_lies(outcome.folder, outcome.report, outcome.tracked):
-        out.print(line, markup=False)
 
 
 def _application(words: list[str]) -> int:
@@ -158,20 +128,29 @@ def _application(words: list[str]) -> int:
         code = _hydra([*words, f"{key}='{quoted}'"])
     finally:
         if sweeping:
-            swept = _after_sweep(folder, jobs)
+            from xaiexp.cli.summary import print_sweep
+
+            swept = print_sweep(folder, jobs)
     return max(code, swept) if sweeping else code
 
 
 def _checked(overrides: list[str], sweeping: bool) -> tuple[Path, int]:
-    """Compose and plan every job before the first starts; where the results go, and how many jobs there are."""
-    from xaiexp.plan.plan import plan
+    """Compose and plan every job before the first starts.
 
-    jobs = config.expand(overrides) if sweeping else [overrides]
+    Returns:
+        Where the results go, and the number of jobs.
+    """
+    from xaiexp.config.build import to_study
+    from xaiexp.config.compose import composed, expand
+    from xaiexp.plan.plan import plan
+    from xaiexp.store.files import ensure_writable
+
+    jobs = expand(overrides) if sweeping else [overrides]
     tracked = set()
     folder: Path | None = None
     for each in jobs:
-        cfg = config.composed(each)
-        study = config.to_study(cfg, installed())
+        cfg = composed(each)
+        study = to_study(cfg, installed())
         plan(study)
         tracked.add(study.settings.tracking)
         if folder is None:
@@ -179,158 +158,33 @@ def _checked(overrides: list[str], sweeping: bool) -> tuple[Path, int]:
     if folder is None:
         raise UserError("-m", "makes no job", got=" ".join(overrides))
     folder = Path(os.path.abspath(folder))  # noqa: PTH100  # not resolved: a link stays a link
-    writable(folder, "hydra.sweep.dir" if sweeping else "hydra.run.dir")
-    if sweeping:  # the workers of a launcher must find the store made: they would all make it at once
+    ensure_writable(folder, "hydra.sweep.dir" if sweeping else "hydra.run.dir")
+    if sweeping:  # created before the workers of a launcher start: they would all create it at once
         from xaiexp.tracking.mlflow import prepare_store
 
-        for wanted in tracked:
-            prepare_store(wanted)
+        for tracking in tracked:
+            prepare_store(tracking)
     return folder, len(jobs)
 
 
 def _hydra(words: list[str]) -> int:
     import hydra
 
-    config.prepare()
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing: the words are ours
+    from xaiexp.config.compose import prepare
+    from xaiexp.config.hydra_versions import VERSION_BASE
+    from xaiexp.config.messages import translated
+    from xaiexp.config.search_path import CONF
+
+    registry = prepare()
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing, and the error is translated
     _codes.clear()
     before = sys.argv
     sys.argv = ["xaiexp", *words]
     try:
-        with config.translated(installed()):
-            hydra.main(config_path=str(config.CONF), config_name="config", version_base="1.3")(job)()
+        with translated(registry):
+            hydra.main(config_path=str(CONF), config_name="config", **VERSION_BASE)(job)()
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else DONE
     finally:
         sys.argv = before
-    return _worst(_codes)
-
-
-def _worst(codes: Sequence[int]) -> int:
-    """One job alone speaks for itself; of several, some that were refused are failures among the others."""
-    if not codes or all(code == codes[0] for code in codes):
-        return codes[0] if codes else DONE
-    return FAILED if any(codes) else DONE
-
-
-def _after_sweep(folder: Path, jobs: int) -> int:
-    """One report over all jobs, also after a crash or an interruption."""
-    from xaiexp import report
-    from xaiexp.engine.progress import console
-
-    out = console()
-    studies = report.find_studies(folder)
-    if not studies:
-        return FAILED
-    states = [json.loads((study / "record.json").read_text()).get("status") for study in studies]
-    done = states.count("done")
-    page = report.build(studies, folder / "report.html")
-    out.print(f"{done} of {max(jobs, len(studies))} studies done", markup=False)
-    out.print(f"report:  {page}", markup=False)
-    return DONE if done == max(jobs, len(studies)) else FAILED
-
-
-# --- tools ----------------------------------------------------------------------------------------------------
-
-
-def _plan(words: list[str]) -> int:
-    from xaiexp.cli import tables as terminal
-    from xaiexp.engine.progress import console
-    from xaiexp.plan.keys import plan_key
-    from xaiexp.plan.plan import plan
-    from xaiexp.store.objects import Store
-
-    multirun = [w for w in words if w in ("-m", "--multirun")]
-    overrides = [w for w in words if w not in ("-m", "--multirun")]
-    out = console()
-    for each in config.expand(overrides) if multirun else [overrides]:
-        registry = installed()
-        study = config.to_study(config.composed(each), registry)
-        made = plan(study)
-        store = Store(Path(study.settings.store), study.settings.force)
-        hits = {c.id for c in made.running if store.expected(plan_key(made, c.id, registry))}
-        rows = [
-            {
-                "method": cell.id.method,
-                "baseline": cell.id.baseline,
-                "runs": "skipped" if cell.skip else ("from the store" if cell.id in hits else "yes"),
-                "passes": _passes(cell, made.count, cell.id in hits, made.exact),
-                "reason": cell.skip,
-            }
-            for cell in made.cells
-        ]
-        count = "all" if made.count is None else str(made.count)
-        out.print(f"{study.describe()}: {count} examples, features {study.features.name}", markup=False)
-        out.print(terminal.plan_table(rows))
-        again = [label for label, metric in study.metrics.items() if metric.re_explains]
-        out.print(f"{len(made.running)} of {len(made.cells)} cells run, {len(hits)} expected in the store")
-        cells, metrics = made.passes(without=hits)
-        about = "" if made.exact else "about "
-        told = [
-            f"{what}: {'unknown' if n is None else f'{about}{n:,}'}"
-            for what, n in (("attributions", cells), ("metrics at most", metrics))
-        ]
-        out.print(f"passes for {', '.join(told)}")
-        for label, why in made.metric_skips.items():
-            out.print(f"metric {label} is left out: {why}", markup=False)
-        if again:
-            out.print(f"not counted: {', '.join(again)} (explains again)")
-    return DONE
-
-
-def _passes(cell: Any, count: int | None, found: bool, exact: bool) -> str:
-    if cell.skip or found:
-        return "0"
-    if cell.cost is None or count is None:
-        return "?"
-    return f"{'' if exact else '~'}{cell.cost.total * count:,}"
-
-
-def _report(words: list[str]) -> int:
-    out, folders = None, []
-    rest = iter(words)
-    for word in rest:
-        if word == "--out" or word.startswith("--out="):
-            out = word.partition("=")[2] or next(rest, None)
-            if not out:
-                raise UserError("report --out", "needs a file", hint="as --out report.html")
-        elif word.startswith("-"):
-            raise UnknownName(f"report {word}", "no such option", hint="xaiexp report DIR... [--out FILE]")
-        else:
-            folders.append(Path(word))
-    if not folders:
-        raise UserError("report", "needs a folder", hint="xaiexp report DIR... [--out FILE]")
-    for folder in folders:
-        if not folder.is_dir():
-            raise ResourceError("report", "no such folder", got=str(folder))
-    from xaiexp import report
-
-    studies = [study for folder in folders for study in report.find_studies(folder)]
-    if not studies:
-        raise ResourceError("report", "holds no study (a folder with record.json)", got=", ".join(map(str, folders)))
-    target = Path(out) if out else folders[0] / "report.html"
-    writable(target.parent, "report --out")
-    print(report.build(studies, target))  # noqa: T201
-    return DONE
-
-
-def _ui(words: list[str]) -> NoReturn:
-    from xaiexp.tracking.mlflow import STORE, embedded_uri
-
-    port = "5000"
-    if words[:1] == ["--port"] and len(words) == 2 and words[1].isdigit():
-        port = words[1]
-    elif words:
-        raise UnknownName(f"ui {words[0]}", "no such option", hint="xaiexp ui [--port N]")
-    if not (STORE / "mlflow.db").is_file():
-        raise ResourceError(
-            "ui", "there are no runs here yet", got=str(STORE / "mlflow.db"), hint="run a study: xaiexp"
-        )
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", embedded_uri()]
-    command += ["--host", "127.0.0.1", "--port", port, "--workers", "1"]
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    sys.stdout.flush()
-    os.execv(sys.executable, command)  # noqa: S606  # fixed words, no shell; signals then reach the server itself
-
-
-TOOLS = {"plan": _plan, "plugins": plugins, "report": _report, "ui": _ui}
+    return combined(_codes)

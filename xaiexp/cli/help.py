@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from xaiexp.config import compose as config
+from xaiexp.config.build import plain
+from xaiexp.config.compose import composed
+from xaiexp.config.search_path import conf_folders
 from xaiexp.contract.kinds import KINDS
 from xaiexp.contract.registry import installed
 
@@ -36,8 +37,7 @@ def page(overrides: Sequence[str]) -> str:
     """The help, with the study that ``overrides`` make of the default one."""
     registry = installed()
     choices = {kind: registry.names(kind) for kind in KINDS}
-    folders = [Path.cwd() / "conf", config.CONF, *(p.conf for p in registry.plugins if p.conf)]
-    for folder in folders:
+    for folder in conf_folders(registry):
         for file in sorted(folder.glob("*/*.yaml")):
             names = choices.setdefault(file.parent.name, [])
             if file.stem not in names:
@@ -47,7 +47,7 @@ def page(overrides: Sequence[str]) -> str:
         lines.append(
             textwrap.fill(", ".join(names), 110, initial_indent=f"  {group + ':':<12}", subsequent_indent=" " * 14)
         )
-    study = OmegaConf.to_yaml(OmegaConf.create(config.plain(config.composed(overrides))))
+    study = OmegaConf.to_yaml(OmegaConf.create(plain(composed(overrides))))
     lines += ["", "The study (change anything: method.integrated_gradients.n_steps=200):", ""]
     lines += [textwrap.indent(study, "  "), _FOOTER]
     return "\n".join(lines)

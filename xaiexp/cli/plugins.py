@@ -1,65 +1,75 @@
-"""``xaiexp plugins``: what is installed, a plugin to start from, and the conformance kit over one."""
+"""``xaiexp plugins``: what is installed, a plugin to start from, and the conformance kit."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from xaiexp.cli.arguments import ToolParser
+from xaiexp.cli.exit_codes import DONE, FAILED
 from xaiexp.contract.registry import Registry, installed
-from xaiexp.errors import UnknownName, UserError, nearest
 
-__all__ = ["plugins"]
-
-_PLUGINS = "xaiexp plugins [--json | new NAME [--dir DIR] | check [NAME]]"
+__all__ = ["run"]
 
 
-def _new(words: list[str], registry: Registry) -> int:
+_NEW = "Write a plugin to start from: a distribution with one method that passes the conformance kit."
+_CHECK = "Check the components of one plugin, or of all but the built-in one, with the conformance kit."
+
+
+def run(words: Sequence[str]) -> int:
+    """List what is installed, create a plugin, or check one."""
+    parser = ToolParser(prog="xaiexp plugins", description="Installed plugins and components.")
+    parser.add_argument("--json", action="store_true", help="the list as JSON")
+    tools = parser.add_subparsers(dest="tool", metavar="TOOL")
+    new = tools.add_parser("new", help="a plugin to start from", description=_NEW)
+    new.add_argument("name", metavar="NAME", help="of the method")
+    new.add_argument("--dir", metavar="DIR", type=Path, default=Path(), help="where; the current folder by default")
+    check = tools.add_parser("check", help="the conformance kit over the components of a plugin", description=_CHECK)
+    check.add_argument("name", metavar="NAME", nargs="?", help="of a plugin or distribution; builtin for our own")
+    arguments = parser.parse_args(list(words))
+    registry = installed()
+    if arguments.tool == "new":
+        return _new(arguments.name, arguments.dir, registry)
+    if arguments.tool == "check":
+        return _check(arguments.name, registry)
+    if arguments.json:
+        print(json.dumps(_plugins_json(registry), indent=1))  # noqa: T201
+        return DONE
+    return _list(registry)
+
+
+def _new(name: str, parent: Path, registry: Registry) -> int:
     from xaiexp.cli.scaffold import new_plugin
 
-    if len(words) not in (1, 3) or (len(words) == 3 and words[1] != "--dir"):
-        raise UserError("plugins new", "needs a name", hint="xaiexp plugins new NAME [--dir DIR]")
-    folder = new_plugin(words[0], Path(words[2]) if len(words) == 3 else Path(), registry)
-    print(f"{folder}\n  pip install -e {folder}\n  xaiexp plugins check {words[0]}")  # noqa: T201
-    return 0
+    folder = new_plugin(name, parent, registry)
+    print(f"{folder}\n  pip install -e {folder}\n  xaiexp plugins check {name}")  # noqa: T201
+    return DONE
 
 
-def _check(words: list[str], registry: Registry) -> int:
+def _check(name: str | None, registry: Registry) -> int:
     from xaiexp.cli import conformity
     from xaiexp.engine.progress import console
 
-    if len(words) > 1:
-        raise UserError("plugins check", "takes one name", hint="xaiexp plugins check [NAME]")
-    verdicts = conformity.check(words[0] if words else None, registry)
+    results = conformity.check(name, registry)
     out = console()
-    if not verdicts:
-        out.print("no plugin but our own is installed; a built-in component's laws: xaiexp plugins check builtin")
-    for verdict in verdicts:
-        if verdict.outcome != "passed":
-            out.print(str(verdict), markup=False)
-    counts = conformity.counts(verdicts)
+    if not results:
+        out.print("no plugin but the built-in one is installed; to check it: xaiexp plugins check builtin")
+    for result in results:
+        if result.outcome != "passed":
+            out.print(str(result), markup=False)
+    counts = conformity.counts(results)
     out.print(", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count), markup=False)
-    return 1 if counts["failed"] else 0
+    return FAILED if counts["failed"] else DONE
 
 
-def plugins(words: list[str]) -> int:
-    """List what is installed, or do what ``words`` ask for."""
-    registry = installed()
-    if words == ["--json"]:
-        print(json.dumps(_plugins_json(registry), indent=1))  # noqa: T201
-        return 0
-    if words[:1] == ["new"]:
-        return _new(words[1:], registry)
-    if words[:1] == ["check"]:
-        return _check(words[1:], registry)
-    if words:
-        known = ["new", "check", "--json"]
-        raise UnknownName(f"plugins {words[0]}", "no such tool", nearest=nearest(words[0], known), hint=_PLUGINS)
-    from xaiexp.cli import tables as terminal
+def _list(registry: Registry) -> int:
+    from xaiexp.cli.tables import plugins_table
     from xaiexp.engine.progress import console
 
     out = console()
-    rows = [
+    plugins = [
         (
             p.name,
             str(p),
@@ -69,10 +79,10 @@ def plugins(words: list[str]) -> int:
         )
         for p in registry.plugins
     ]
-    out.print(terminal.plugins_table(rows, ("plugin", "distribution", "state", "import", "reason")))
-    parts = [(c.kind, c.name, c.summary, str(registry.plugin_of(c))) for c in registry.classes()]
-    out.print(terminal.plugins_table(parts, ("kind", "name", "what it does", "from")))
-    return 0
+    out.print(plugins_table(plugins, ("plugin", "distribution", "state", "import", "reason")))
+    components = [(c.kind, c.name, c.summary, str(registry.plugin_of(c))) for c in registry.classes()]
+    out.print(plugins_table(components, ("kind", "name", "what it does", "from")))
+    return DONE
 
 
 def _plugins_json(registry: Registry) -> dict[str, Any]:

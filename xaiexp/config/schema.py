@@ -14,7 +14,13 @@ from omegaconf import MISSING
 
 from xaiexp.core import parameters
 
-__all__ = ["EFFORT", "at_effort", "derived"]
+__all__ = ["EFFORT", "LISTS", "SINGLES", "at_effort", "derived"]
+
+SINGLES = ("model", "dataset", "features")
+"""Config groups of which a study chooses one option."""
+
+LISTS = ("method", "baseline", "metric", "agreement")
+"""Config groups of which a study lists several options by label."""
 
 EFFORT = "xaiexp_effort"
 
@@ -39,7 +45,7 @@ def derived(cls: type, **extra: Any) -> type:
 
 
 def at_effort(draft: Any, standard: Any, publication: Any, *, _root_: Any) -> Any:
-    """The resolver behind fields with an :class:`xaiexp.core.parameters.Effort`: which value the key ``effort`` means."""
+    """The value of a field with an :class:`xaiexp.core.parameters.Effort` at the level of the key ``effort``."""
     return {"draft": draft, "publication": publication}.get(_root_.get("effort"), standard)
 
 

@@ -1,1 +1,1 @@
-"""."""
+"""Data types shared by all components: samples, batches, feature maps, explanations, random draws, parameters, keys."""

@@ -1,4 +1,4 @@
-"""Batches of examples in model space, and the background that baselines draw from. Importing this file imports no torch."""
+"""Batches of examples in model space, and the background data of baselines. Importing this module imports no torch."""
 
 from __future__ import annotations
 
@@ -18,21 +18,23 @@ __all__ = ["Background", "Batch"]
 
 @dataclass(frozen=True)
 class Background:
-    """What inputs of this data set look like, in model space: where baselines take their references from.
+    """Statistics and examples of the dataset, in model space, from which baselines build references.
 
-    Every tensor broadcasts over one input ``[*shape]``.
+    ``mean``, ``low``, ``high``, ``shift`` and ``scale`` broadcast over one input ``[*shape]``.
 
     Args:
-        pool: float ``[P, *shape]``, examples of the data set, the same for every batch; None where there are
-            none (in ``xaiexp.attribute`` without ``background``).
-        mean: average input: per channel for pictures and series, per column for tables, per embedding
-            dimension for texts; None without a pool.
-        low, high: the range of values, per the same axes; None where unknown.
-        shift, scale: the model's normalisation, ``model = (data - shift) / scale``.
-        special: embeddings ``[D]`` of special tokens by name.
-        embed: as :attr:`Network.embed`.
-        labels: int64 ``[P]``, the classes of the pool, -1 where unknown; None where the data set has none.
-        context: tensors ``[P, ...]`` that ride along with the pool into the module.
+        modality: the kind of input.
+        pool: float ``[P, *shape]``, examples of the dataset, the same for every batch. None where there are none
+            (:func:`xaiexp.attribute` without ``background``).
+        mean: the mean input: per channel for images and time series, per column for tables, per embedding dimension
+            for texts. None without a pool.
+        low, high: the smallest and largest value along the same axes as ``mean``; the model's legal range where it
+            declares one. None where unknown.
+        shift, scale: the normalisation of the model, ``model = (data - shift) / scale``.
+        special: texts only: embeddings ``[D]`` of special tokens by name.
+        labels: int64 ``[P]``, the classes of the pool, -1 where unknown; None where the dataset has no labels.
+        embed: texts only: see :attr:`xaiexp.core.samples.Network.embed`.
+        context: tensors ``[P, ...]`` of the pool that are passed to the module as keyword arguments.
     """
 
     modality: Modality
@@ -48,27 +50,28 @@ class Background:
     context: Mapping[str, Tensor] = field(default_factory=dict)
 
     def encode(self, value: Tensor | float) -> Tensor | float:
-        """Data space to model space."""
+        """Map values from data space to model space."""
         return (value - self.shift) / self.scale
 
     def decode(self, value: Tensor) -> Tensor:
-        """Model space to data space."""
+        """Map values from model space to data space."""
         return value * self.scale + self.shift
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Examples on their way through the study, on the study's device.
+    """Encoded examples with their targets and feature map, on the device of the study.
 
     Args:
-        ids: one per example; may repeat where one example stands in several perturbed versions.
-        inputs: float ``[N, *shape]`` in model space. Never changed in place.
-        targets: int64 ``[N]``, the class that is explained.
+        ids: identifiers of the examples, ``N`` of them; an id repeats where a batch contains several perturbed
+            versions of one example.
+        inputs: float ``[N, *shape]`` in model space. Must not be modified in place.
+        targets: int64 ``[N]``, the index of the class that is explained.
         features: the map from elements to features.
-        background: what the data look like.
-        context: tensors ``[N, ...]`` that ride along into the module.
-        labels: int64 ``[N]``, -1 where unknown; None where the data set has none.
-        masks: bool ``[N, *spatial]``, ground truth; None where the data set has none.
+        background: statistics and examples of the dataset.
+        context: tensors ``[N, ...]`` that are passed to the module as keyword arguments.
+        labels: int64 ``[N]``, the true classes, -1 where unknown; None where the dataset has no labels.
+        masks: bool ``[N, *spatial]``, ground truth of the relevant part of each input; None where the dataset has none.
     """
 
     ids: tuple[str, ...]
@@ -85,7 +88,7 @@ class Batch:
 
     @property
     def device(self) -> torch.device:
-        """Where the tensors lie."""
+        """The device of the tensors."""
         return self.inputs.device
 
     @property
@@ -94,7 +97,7 @@ class Batch:
         return tuple(self.inputs.shape[1:])
 
     def rows(self, rows: Tensor) -> Batch:
-        """The batch of the examples ``rows`` (int64 ``[M]``)."""
+        """A batch of the examples with the indices ``rows`` (int64 ``[M]``), which may repeat."""
         return replace(
             self,
             ids=tuple(self.ids[i] for i in rows.tolist()),
@@ -107,10 +110,14 @@ class Batch:
         )
 
     def repeated(self, inputs: Tensor) -> Batch:
-        """The batch of ``inputs [N, S, *shape]``: S versions of every example, example by example.
+        """A batch of S perturbed versions of every example.
+
+        Args:
+            inputs: float ``[N, S, *shape]``, the perturbed inputs.
 
         Returns:
-            A batch of ``N * S`` examples; ids, targets, context, features, labels and masks repeat.
+            A batch of ``N * S`` examples, the S versions of an example next to each other. Ids, targets, context,
+            features, labels and masks are repeated.
         """
         n, s = inputs.shape[:2]
         rows = self.targets.new_tensor(range(n)).repeat_interleave(s)

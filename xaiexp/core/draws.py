@@ -1,8 +1,8 @@
-"""Random numbers that belong to an example, not to a batch.
+"""Counter-based random numbers per example, independent of batching, chunking and device.
 
-Every number is a pure function of *(seed, example id, name of what is drawn, sample, position)*: a counter
-goes through an integer hash, so there is no generator state to advance. An example therefore draws the same
-numbers alone, in a batch of 8, in other company, in any chunking of the samples, on CPU and on GPU.
+Every number is a pure function of *(seed, example id, name, sample, position)*, an integer hash of a counter. There is
+no generator state. An example draws the same numbers whatever the batch that contains it, whatever the chunking of the
+samples, on CPU and on GPU.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 __all__ = ["Draws"]
 
 _MASK = 0xFFFFFFFF
-_STRETCH = 1 << 17
+_CHUNK = 1 << 17  # numbers hashed at a time on a CPU: they fit into its cache
 
 
 def _signed(value: int) -> int:
-    """The same 32 bits, read as a signed integer: torch has wrapping arithmetic on int32 only."""
+    """The lowest 32 bits of ``value`` as a signed integer: torch has wrapping arithmetic for int32, not for uint32."""
     value &= _MASK
     return value - (1 << 32) if value >= 1 << 31 else value
 
 
 def _mix_(x: Tensor) -> Tensor:
-    """A bijection of 32-bit integers with low bias, in place: two xorshift-multiply rounds (C. Wellons' "lowbias32").
+    """Hash 32-bit integers in place: two xorshift-multiply rounds (C. Wellons' "lowbias32"), a bijection.
 
-    Shifts are logical: torch shifts int32 arithmetically, so the copies of the sign are masked away.
+    The hash needs logical shifts; torch shifts int32 arithmetically, therefore the sign bits are masked out.
     """
     import torch
 
@@ -50,10 +50,10 @@ class Draws:
     """The random numbers of a batch of examples.
 
     Args:
-        seed: the study's seed.
-        ids: one identifier per example, ``N`` of them; an id may stand several times (the same numbers then).
-        device: where the numbers are made.
-        scope: prefix of every name, so that two components never share numbers by accident.
+        seed: the seed of the study.
+        ids: identifiers of the examples, ``N`` of them. Equal ids draw equal numbers.
+        device: the device on which the numbers are computed.
+        scope: prefix of every name; components with different scopes draw independent numbers.
     """
 
     seed: int
@@ -62,32 +62,41 @@ class Draws:
     scope: str = ""
 
     def within(self, scope: str) -> Draws:
-        """The same examples, names prefixed with ``scope``."""
+        """Draws of the same examples with ``scope`` appended to the prefix of names."""
         return Draws(self.seed, self.ids, self.device, f"{self.scope}/{scope}")
 
     def uniform(self, name: str, shape: Sequence[int] = (), samples: range | None = None) -> Tensor:
-        """Uniform numbers in [0, 1): float32 ``[N, *shape]``, or ``[N, len(samples), *shape]``.
+        """Uniform numbers in [0, 1).
 
-        ``samples`` names which samples of an endless sequence are wanted, so that a caller may take them in
-        pieces of any size. A position is counted with the first axis of ``shape`` slowest: growing that axis
-        (padding) leaves the numbers of the earlier positions as they are.
+        Positions are counted in row-major order: a longer first axis of ``shape`` (padding) does not change the numbers
+        of earlier positions.
+
+        Args:
+            name: what the numbers are for; different names draw independent numbers.
+            shape: shape of one draw.
+            samples: indices of the draws in an unlimited sequence of draws; a caller may split them into chunks of
+                any size.
+
+        Returns:
+            float32 ``[N, *shape]``, or ``[N, len(samples), *shape]`` where ``samples`` is given.
         """
         bits = self._bits(name, shape, samples)
         # The top 24 bits, which float32 holds exactly.
         return bits.bitwise_right_shift_(8).bitwise_and_((1 << 24) - 1).float().mul_(2.0**-24)
 
     def normal(self, name: str, shape: Sequence[int] = (), samples: range | None = None) -> Tensor:
-        """Standard normal numbers (Box and Muller 1958), shaped as in :meth:`uniform`."""
+        """Standard normal numbers (Box and Muller 1958), float32; arguments and shape as in :meth:`uniform`."""
         radius = self.uniform(f"{name}/radius", shape, samples)
         angle = self.uniform(f"{name}/angle", shape, samples)
-        radius.neg_().add_(1.0).log_().mul_(-2.0).sqrt_()  # 1 - u lies in (0, 1]
+        radius.neg_().add_(1.0).log_().mul_(-2.0).sqrt_()  # 1 - u is in (0, 1]
         return radius.mul_(angle.mul_(2.0 * math.pi).cos_())
 
     def integers(self, name: str, high: int, shape: Sequence[int] = (), samples: range | None = None) -> Tensor:
-        """Integers in [0, high), int64, shaped as in :meth:`uniform`; ``high`` up to 2**24."""
+        """Integers in [0, high), int64, ``high <= 2**24``; further arguments and shape as in :meth:`uniform`."""
         return (self.uniform(name, shape, samples).double() * high).long()
 
     def _bits(self, name: str, shape: Sequence[int], samples: range | None) -> Tensor:
+        """Random bits, int32 in the shape that :meth:`uniform` returns."""
         import torch
 
         keys = [_keys(self.seed, example, f"{self.scope}/{name}") for example in self.ids]
@@ -100,22 +109,23 @@ class Draws:
         # Two independent 32-bit keys for each (example, sample) ...
         first = _mix_(_mix_(counter.view(1, -1) ^ first).add_(second))
         second = _mix_(_mix_(counter.view(1, -1) ^ second).add_(first))
-        # ... and two rounds over the positions, so that neighbouring keys share no sequence. In stretches that
-        # stay in the cache: the hash is a dozen passes over memory.
+        # ... and two rounds over the positions, because one round would let neighbouring keys share sequences.
+        # The hash reads and writes memory a dozen times, so a CPU works on chunks that fit into its cache.
         size = math.prod(shape)
         position = torch.arange(size, dtype=torch.int32, device=self.device)
         first, second = first.reshape(-1, 1), second.reshape(-1, 1)
         bits = torch.empty(len(first), size, dtype=torch.int32, device=self.device)
-        rows, width = (max(1, _STRETCH // max(1, size)), _STRETCH) if bits.device.type == "cpu" else (len(first), size)
+        rows, width = (max(1, _CHUNK // max(1, size)), _CHUNK) if bits.device.type == "cpu" else (len(first), size)
         for start in range(0, len(first), max(1, rows)):
-            some = slice(start, start + rows)
+            chunk = slice(start, start + rows)
             for left in range(0, size, max(1, width)):
-                at = slice(left, left + width)
-                part = torch.bitwise_xor(position[at], first[some], out=bits[some, at])
-                _mix_(_mix_(part).add_(second[some]))
+                columns = slice(left, left + width)
+                part = torch.bitwise_xor(position[columns], first[chunk], out=bits[chunk, columns])
+                _mix_(_mix_(part).add_(second[chunk]))
         return bits.view(*(lead if samples is not None else lead[:1]), *shape)
 
 
 def _keys(seed: int, example: str, name: str) -> tuple[int, int]:
+    """Two independent 32-bit keys of an example and a name."""
     digest = hashlib.blake2b(f"{seed}\x1f{example}\x1f{name}".encode(), digest_size=8).digest()
     return _signed(int.from_bytes(digest[:4], "little")), _signed(int.from_bytes(digest[4:], "little"))

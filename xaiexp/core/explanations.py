@@ -1,4 +1,4 @@
-"""Explanations, scores and their cost in passes. Importing this file imports no torch."""
+"""Explanations, scores of metrics, and costs in passes. Importing this module imports no torch."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ __all__ = ["Cost", "Estimate", "Explanation", "Scores", "Spent"]
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a method that samples may return in place of a tensor.
+    """Attributions with the standard error of their Monte Carlo sampling.
+
+    A method that samples may return this in place of a tensor.
 
     Args:
         values: float ``[N, *shape]``, the attributions of the elements.
-        standard_error: float ``[N, d]``, the standard error of each feature's attribution (the pooled value) that
-            comes from the sampling; 0 where nothing was sampled, NaN where it cannot be told.
+        standard_error: float ``[N, d]``, the Monte Carlo standard error of each feature's attribution (of the pooled
+            value); 0 where nothing was sampled, NaN where it is unknown.
     """
 
     values: Tensor
@@ -32,12 +34,12 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Spent:
-    """What an explanation of one batch cost, all its examples together.
+    """The measured cost of explaining one batch, summed over its examples.
 
     Args:
-        forward, backward: passes.
-        seconds: of the clock.
-        memory: bytes, the most that the process (or the device) has held so far.
+        forward, backward: number of forward and backward passes; a pass is one example through the network once.
+        seconds: wall-clock time.
+        memory: peak memory in bytes, since the start of the process: of the device, or of the process on a CPU.
     """
 
     forward: int
@@ -48,24 +50,26 @@ class Spent:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What one method, with one baseline, says about a batch.
+    """The attributions of one method with one baseline for a batch.
 
     Args:
-        method, baseline: labels of the cell; baseline is ``"none"`` where the method reads none.
-        elements: float32 ``[N, *shape]``, one number per element of the input (of the layer, in the space
-            ``layer``).
-        features: the batch's feature map; in the space ``layer``, every unit of the layer by itself.
-        signed, complete, multiplied_by_inputs: the facts of the method.
-        reference: ``[N, R, *shape]``, what absence looked like (R references); None where none was read.
+        method, baseline: labels of the cell; ``baseline`` is ``"none"`` where the method reads no baseline.
+        elements: float32 ``[N, *shape]``, the attribution of each element of the input (in the space ``layer``, of
+            each unit of the layer).
+        features: the feature map of the batch; in the space ``layer``, a map in which every unit is one feature.
+        signed, complete, multiplied_by_inputs: the facts that the method declares.
+        reference: float ``[N, R, *shape]``, the R references of the baseline; None where the method reads none.
         explain_perturbed: explains perturbed versions ``[N, S, *shape]`` of the same examples with the same method,
-            targets and random numbers, and gives ``[N, S, *shape]``; None where the method is not at hand.
-        explain_network: explains the same batch of another network (a ``torch.nn.Module`` like the study's, on its device)
-            with the same method, references and random numbers, and gives ``[N, *shape]``; None as above.
-        explain_targets: explains other targets (int64 ``[N]``) of the same batch likewise; None as above.
-        space: what the attributions speak about: elements of the input and the explained score (``input``), units
-            of a layer (``layer``), or elements of the input and a neuron inside the network (``neuron``).
-        standard_error: ``[N, d]``, of each feature's attribution where the method sampled; None elsewhere.
-        spent: what it cost; None where nobody counted.
+            targets and random numbers, and returns attributions ``[N, S, *shape]``. None where the explanation was
+            given as a tensor and cannot be repeated.
+        explain_network: explains the same batch for another network (a ``torch.nn.Module`` with the same interface, on
+            the same device) with the same references and random numbers, and returns ``[N, *shape]``. None as above.
+        explain_targets: explains other targets (int64 ``[N]``) of the same batch, and returns ``[N, *shape]``. None as
+            above.
+        space: what the attributions refer to; see :data:`xaiexp.core.vocabulary.Space`.
+        standard_error: float ``[N, d]``, the Monte Carlo standard error of each feature's attribution; None where the
+            method does not return one.
+        spent: the measured cost; None where it was not measured.
     """
 
     method: str
@@ -85,7 +89,7 @@ class Explanation:
 
     @cached_property
     def values(self) -> Tensor:
-        """Attributions pooled to features: ``[N, d]``, 0 in columns that an example does not have."""
+        """Attributions pooled to features, float ``[N, d]``; 0 in columns beyond an example's number of features."""
         return self.features.pool(self.elements)
 
     def with_functions(
@@ -94,7 +98,7 @@ class Explanation:
         explain_network: Callable[[Any], Tensor] | None,
         explain_targets: Callable[[Tensor], Tensor] | None,
     ) -> Explanation:
-        """The same explanation with other functions that explain again; pooled values are not computed anew."""
+        """A copy with other functions for repeating the explanation; cached pooled values are kept."""
         other = replace(
             self,
             explain_perturbed=explain_perturbed,
@@ -108,12 +112,14 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Scores:
-    """What a metric may return in place of a tensor: its values, and what it noticed on the way.
+    """The scores of a metric together with auxiliary values.
+
+    A metric may return this in place of a tensor.
 
     Args:
-        values: ``[M, N]``.
-        auxiliary: further values ``[M, N]`` by name, exactly those that the metric's fact ``auxiliary`` declares; they
-            stand beside the metric in the tables as ``LABEL.NAME``.
+        values: float ``[M, N]``, the scores of M explanations for N examples.
+        auxiliary: further values ``[M, N]`` by name. The names must be those of the metric's fact ``auxiliary``; the
+            tables list them as ``LABEL.NAME``.
     """
 
     values: Tensor
@@ -122,7 +128,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Cost:
-    """Passes of one example: whole numbers, forward and backward."""
+    """The expected number of forward and backward passes for one example."""
 
     forward: int
     backward: int = 0
@@ -135,5 +141,5 @@ class Cost:
 
     @property
     def total(self) -> int:
-        """Passes in all."""
+        """Forward and backward passes together."""
         return self.forward + self.backward

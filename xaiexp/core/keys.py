@@ -108,9 +108,9 @@ class PlanKey(Key):
 
     Args:
         model, dataset, features, method, baseline: the components.
-        model_fingerprint, dataset_fingerprint: what they tell of weights and data without loading them.
+        model_fingerprint, dataset_fingerprint: their own fingerprints, known without loading weights or data.
         seed, target, output, precision: settings of the study.
-        examples: how many the study has; None where the dataset does not tell.
+        examples: of the study; None where the dataset must be read to know.
     """
 
     model: ComponentKey

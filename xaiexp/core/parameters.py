@@ -1,4 +1,4 @@
-"""The parameters of a component: its dataclass fields, checked for type, choice and range in one place."""
+"""Validation of component parameters: type, choice and range of dataclass fields."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ MISSING = dataclasses.MISSING
 
 @dataclass(frozen=True)
 class Range:
-    """The legal values of a number, for use in a field's type: ``n_steps: Annotated[int, Range(1)]``.
+    """The legal range of a numeric parameter, as an annotation of its field: ``n_steps: Annotated[int, Range(1)]``.
 
     Args:
-        low, high: the ends; None is open-ended.
-        exclusive: whether the ends themselves are excluded.
+        low, high: the bounds; None is unbounded.
+        exclusive: whether the bounds themselves are excluded.
     """
 
     low: float | None = None
@@ -37,8 +37,10 @@ class Range:
         return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
 
     def __str__(self) -> str:
-        # Range(0) and Range(0.0) are equal, and typing keeps only one of them: both must read the same.
-        low, high = (None if end is None else int(end) if end == int(end) else end for end in (self.low, self.high))
+        # Range(0) and Range(0.0) are equal, and typing caches only one of them: both must have the same text.
+        low, high = (
+            None if bound is None else int(bound) if bound == int(bound) else bound for bound in (self.low, self.high)
+        )
         if low is not None and high is not None:
             return f"between {low} and {high}" + (", both excluded" if self.exclusive else "")
         if low is not None:
@@ -50,10 +52,12 @@ class Range:
 
 @dataclass(frozen=True)
 class Effort:
-    """What the key ``effort`` makes of a field that nobody set: ``n_steps: Annotated[int, Effort(16, 50, 200)]``.
+    """The value of an unset parameter at each level of the configuration key ``effort``.
+
+    It annotates the field: ``n_steps: Annotated[int, Effort(16, 50, 200)] = 50``.
 
     Args:
-        draft, standard, publication: the value at each level; the middle one is the field's default.
+        draft, standard, publication: the values; ``standard`` is the default of the field.
     """
 
     draft: Any
@@ -63,28 +67,31 @@ class Effort:
 
 @functools.cache
 def hints(cls: type) -> dict[str, Any]:
-    """The types of the fields of a dataclass, in order, with their ``Annotated`` ranges."""
+    """Field name to type, including ``Annotated`` metadata, for the fields of a dataclass in order."""
     resolved = typing.get_type_hints(cls, include_extras=True)
     return {f.name: resolved[f.name] for f in dataclasses.fields(cls) if f.init}
 
 
 def default_values(cls: type) -> dict[str, Any]:
-    """Field name to default; :data:`MISSING` where a field must be given."""
-    out: dict[str, Any] = {}
+    """Field name to default value; :data:`MISSING` where a field is required."""
+    defaults: dict[str, Any] = {}
     for f in dataclasses.fields(cls):
         if f.init:
             factory = f.default_factory
-            out[f.name] = f.default if factory is MISSING else factory()
-    return out
+            defaults[f.name] = f.default if factory is MISSING else factory()
+    return defaults
 
 
 def check(where: str, cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of ``cls``'s fields, each of its declared type and within its range.
+    """Validate parameters against the fields of a dataclass and fill in defaults.
 
     Args:
-        where: prefix of the messages, as the user wrote it (``method.ig``).
+        where: prefix of the messages, the component as the user wrote it (``method.ig``).
         cls: a dataclass.
-        values: what was given; lists become tuples and ints become floats where the field says so.
+        values: the given parameters. Lists are converted to tuples, and ints to floats where the field is a float.
+
+    Returns:
+        A value for every field of ``cls``, each of its declared type and within its range.
 
     Raises:
         ParameterError: unknown field, missing field, wrong type, illegal choice or out of range.
@@ -98,21 +105,21 @@ def check(where: str, cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
                 nearest=nearest(key, declared),
                 hint=f"parameters: {', '.join(declared) or 'none'}",
             )
-    out = {}
+    checked = {}
     for key, default in default_values(cls).items():
         if key in values:
-            out[key] = _checked(f"{where}.{key}", declared[key], values[key])
+            checked[key] = _checked(f"{where}.{key}", declared[key], values[key])
         elif default is MISSING:
             raise ParameterError(
                 f"{where}.{key}", "must be given", hint=f"as {where}.{key}=... ({describe(declared[key])})"
             )
         else:
-            out[key] = default
-    return out
+            checked[key] = default
+    return checked
 
 
 def describe(hint: Any) -> str:
-    """A type in a person's words.
+    """A readable name of a type, for messages and listings.
 
     >>> describe(int | None), describe(Literal["a", "b"]), describe(tuple[int, ...])
     ('int or null', 'one of a, b', 'list of int')
@@ -137,6 +144,7 @@ def describe(hint: Any) -> str:
 
 
 def _unwrap(hint: Any) -> tuple[Any, list[Range]]:
+    """The type inside ``Annotated``, and its ranges."""
     if get_origin(hint) is typing.Annotated:
         base, *extras = get_args(hint)
         return base, [e for e in extras if isinstance(e, Range)]
@@ -144,22 +152,24 @@ def _unwrap(hint: Any) -> tuple[Any, list[Range]]:
 
 
 def _checked(where: str, hint: Any, value: Any) -> Any:
+    """The value converted to the type ``hint``, or a :class:`ParameterError`."""
     base, ranges = _unwrap(hint)
-    fits, out = _fit(where, base, value)
+    fits, converted = _fit(where, base, value)
     if not fits:
         choices = [str(a) for a in get_args(base)] if get_origin(base) is Literal else []
         raise ParameterError(
             where, f"must be {describe(hint)}", got=value, nearest=nearest(str(value), choices) if choices else ()
         )
     for allowed in ranges:
-        numbers = out if isinstance(out, tuple) else (out,)
+        numbers = converted if isinstance(converted, tuple) else (converted,)
         for number in numbers:
             if number is not None and number not in allowed:
                 raise ParameterError(where, f"must be {allowed}", got=value)
-    return out
+    return converted
 
 
 def _fit(where: str, base: Any, value: Any) -> tuple[bool, Any]:
+    """Whether a value has the type ``base`` (without ``Annotated``), and the converted value."""
     origin = get_origin(base)
     if base is Any:
         return True, value
@@ -168,9 +178,9 @@ def _fit(where: str, base: Any, value: Any) -> tuple[bool, Any]:
     if origin in (typing.Union, types.UnionType):
         for option in get_args(base):
             inner, _ = _unwrap(option)
-            fits, out = _fit(where, inner, value)
+            fits, converted = _fit(where, inner, value)
             if fits:
-                return True, _checked(where, option, out)
+                return True, _checked(where, option, converted)
         return False, value
     if base is type(None):
         return value is None, None
@@ -191,6 +201,7 @@ def _fit(where: str, base: Any, value: Any) -> tuple[bool, Any]:
 
 
 def _fit_sequence(where: str, base: Any, value: Any) -> tuple[bool, Any]:
+    """Like :func:`_fit`, for ``tuple`` and ``list`` types."""
     if not isinstance(value, list | tuple):
         return False, value
     inner = get_args(base)

@@ -1,4 +1,4 @@
-"""Samples of a dataset, their encoding, and the network that encodes them. Importing this file imports no torch."""
+"""Samples of a dataset, their encoding, and the loaded model. Importing this module imports no torch."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ __all__ = ["Encoded", "LoadContext", "Network", "Outline", "Sample", "Source"]
 
 @dataclass(frozen=True)
 class Sample:
-    """One example as a data set holds it, before any model has seen it.
+    """One example of a dataset, in data space: before any encoding or normalisation.
 
     Args:
-        id: stable across runs and subsets (a file name, a row number): random numbers derive from it.
-        data: in data space. Pictures: a PIL image or float tensor ``[C, H, W]`` in 0..1. Tables: float tensor
-            ``[F]`` in the columns' own units. Texts: str. Series: float tensor ``[C, T]``.
+        id: identifier, unique within the dataset and stable across runs and subsets (a file name, a row number).
+            Random numbers are derived from it.
+        data: the raw input. Images: a PIL image or a float tensor ``[C, H, W]`` in [0, 1]. Tables: a float tensor
+            ``[F]`` in the units of the columns. Texts: a str. Time series: a float tensor ``[C, T]``.
         label: class index, or None where unknown.
-        mask: ground truth of what matters, in the geometry of ``data``, or None: bool ``[H, W]`` of a picture,
-            ``[T]`` of a series, ``[F]`` of a table; of a text, the spans ``((start, stop), ...)`` of its characters.
-        name: what a person would call it.
+        mask: ground truth of the relevant part of the input, or None where there is none. Images: bool ``[H, W]``.
+            Time series: bool ``[T]``. Tables: bool ``[F]``. Texts: character spans ``((start, stop), ...)``.
+        name: a display name for the report, or empty.
     """
 
     id: str
@@ -38,15 +39,16 @@ class Sample:
 
 @dataclass(frozen=True)
 class Source:
-    """An opened data set: ``read(start, stop)`` gives the samples of that stretch, decoded on demand.
+    """An opened dataset, whose samples are decoded on demand.
 
     Args:
-        count: how many samples there are.
-        read: the samples ``start..stop``; the same samples every time.
-        class_names: by class index, or empty.
-        feature_names: names of the elements of a row of a table, or empty.
-        columns: for each element of a row the name of the column that it came from (the elements of a one-hot
-            group share one); empty where each element is a column of its own.
+        count: number of samples.
+        read: ``read(start, stop)`` returns the samples with indices ``start`` to ``stop - 1``. It must return the same
+            samples on every call.
+        class_names: names of the classes by class index, or empty.
+        feature_names: tables only: names of the F elements of a row, or empty.
+        columns: tables only: for each of the F elements, the name of the column that it was derived from (the
+            elements of a one-hot group share one name). Empty where each element is a column by itself.
     """
 
     count: int
@@ -58,13 +60,13 @@ class Source:
 
 @dataclass(frozen=True)
 class Outline:
-    """What is known of a data set before it is read.
+    """What is known about a dataset before it is opened.
 
     Args:
-        count: number of examples, or None.
-        shape: of one encoded input, as far as the data set decides it (a table's ``(F,)``); None where the
-            model decides it. Texts: ``(T,)``, about how many tokens.
-        exact: whether ``shape`` is certain or typical.
+        count: number of samples, or None where unknown.
+        shape: shape of one encoded input where the dataset determines it (``(F,)`` for a table); None where the model
+            determines it. Texts: ``(T,)``, an estimate of the number of tokens.
+        exact: True where every input has this shape, False where ``shape`` is a typical one.
     """
 
     count: int | None
@@ -74,21 +76,21 @@ class Outline:
 
 @dataclass(frozen=True)
 class Encoded:
-    """Samples as a model takes them, on the CPU.
+    """Samples encoded for a model: tensors in model space, on the CPU.
 
     Args:
         inputs: float ``[N, *shape]``.
-        context: further tensors ``[N, ...]`` that ride along as keyword arguments of the module.
-        masks: bool ``[N, *spatial]``, the samples' ground truth in the geometry of ``inputs`` (``[N, H, W]`` for
-            pictures, ``[N, T]`` for texts and series, ``[N, F]`` for tables); all False for a sample that has none;
-            None where no sample has one.
-        removable: bool ``[N, T]``, for texts: the positions that are tokens of the text itself (neither
-            padding nor special tokens).
-        tokens: for texts, the written tokens of each example, ``T_i`` of them.
-        words: for texts, int64 ``[N, T]``: the number of the word that a token is part of, counted from 0 in
-            each example; -1 for what is not removable. None where the tokenizer does not tell.
-        columns: for tables, the name of the column that each of the F elements came from; filled in by the
-            reader from :class:`Source`, empty where nobody named them.
+        context: further tensors ``[N, ...]`` that are passed to the module as keyword arguments (an attention mask).
+        masks: bool ``[N, *spatial]``, the ground truth of :attr:`Sample.mask` in the geometry of ``inputs``:
+            ``[N, H, W]`` for images, ``[N, T]`` for texts and time series, ``[N, F]`` for tables. All False for a
+            sample without ground truth; None where no sample has one.
+        removable: texts only: bool ``[N, T]``, True for tokens of the text itself, False for padding and special
+            tokens.
+        tokens: texts only: the tokens of each example as strings, ``T_i`` of them.
+        words: texts only: int64 ``[N, T]``, the index of the word that each token belongs to, counted from 0 in each
+            example; -1 where ``removable`` is False. None where the tokenizer does not provide word indices.
+        columns: tables only: the name of the column that each of the F elements was derived from. The framework sets
+            it from :attr:`Source.columns`; an encoder leaves it empty.
     """
 
     inputs: Tensor
@@ -102,24 +104,24 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Network:
-    """A loaded model.
+    """A loaded model, with the encoding of its inputs.
 
     Args:
-        module: ``(inputs [N, *shape], **context) -> logits [N, classes]`` (or ``[N]``: one class). A
-            ``torch.nn.Module`` in eval mode, or any callable where no gradients are offered.
-        encode: samples in data space to what ``module`` takes.
-        modality: what kind of inputs it takes.
-        classes: number of outputs, or None where unknown before the first pass.
-        class_names: by class index, or empty.
-        mean, std: the normalisation, ``model = (data - mean) / std``, as tensors that broadcast over one input;
-            0 and 1 where model and data space are the same.
-        low, high: the range of legal values in data space, where there is one (0 and 1 for pictures).
-        special: embeddings ``[D]`` of special tokens by name (``pad``, ``mask``), for texts.
-        embed: for texts, another text to the embeddings ``[T, D]`` of its own tokens, without special ones; None
-            where there is no way.
-        identity: what decides the numbers beyond the module's state dict (a file's hash, a factory's name);
-            part of the store key.
-        facts: what the record should tell: held-out accuracy, source of the weights.
+        module: ``(inputs [N, *shape], **context) -> logits [N, classes]`` (``[N]`` for a single output). A
+            ``torch.nn.Module`` in eval mode; any callable where the model offers no gradients.
+        encode: encodes samples as inputs of ``module``.
+        modality: the kind of input.
+        classes: number of outputs, or None where unknown before the first forward pass.
+        class_names: names of the classes by class index, or empty.
+        mean, std: the normalisation, ``model = (data - mean) / std``: tensors that broadcast over one input. 0 and 1
+            where model space and data space are the same.
+        low, high: the range of legal values in data space (0 and 1 for images); None where unbounded.
+        special: texts only: embeddings ``[D]`` of special tokens by name (``pad``, ``mask``).
+        embed: texts only: maps a string to the embeddings ``[T, D]`` of its tokens, without special tokens; None
+            where not available.
+        identity: whatever determines the outputs beyond the module's state dict (the hash of a file, the name of a
+            factory). Part of the keys in the store.
+        facts: further facts for the record of the run: held-out accuracy, source of the weights.
     """
 
     module: Any
@@ -139,12 +141,13 @@ class Network:
 
 @dataclass(frozen=True)
 class LoadContext:
-    """What a model may use while it loads.
+    """What is passed to a model component when it loads its network.
 
     Args:
-        cache: a folder for what is made once and used again (trained weights).
-        trust: the module prefixes whose factories the study may name.
-        training: opens the part of the study's data set that is there to train on; None where it has none.
+        cache: a folder for files that later runs reuse (trained weights).
+        trust: prefixes of modules from which the configuration may name a factory.
+        training: opens the training split of the study's dataset; it returns None where the dataset has none. None
+            where the model is loaded without a dataset.
     """
 
     cache: Path

@@ -1,4 +1,4 @@
-"""The words of the facts that components state: modalities, outputs, precisions, spaces."""
+"""The legal values of the facts that components declare. Importing this module imports no torch."""
 
 from __future__ import annotations
 
@@ -7,18 +7,27 @@ from typing import Literal
 __all__ = ["MODALITIES", "Modality", "Output", "Precision", "Space", "plural"]
 
 Modality = Literal["image", "text", "table", "series"]
+"""The kind of input of a model or dataset."""
 
 MODALITIES: tuple[Modality, ...] = ("image", "text", "table", "series")
+"""All modalities, in the order in which messages list them."""
 
 Output = Literal["logit", "probability"]
+"""The score of the target class that is explained: the logit, or its softmax (one output: sigmoid) probability."""
 
 Precision = Literal["fp32", "bf16", "fp16"]
+"""The floating-point format of forward and backward passes."""
 
 Space = Literal["input", "layer", "neuron"]
+"""What an attribution refers to.
+
+``input``: elements of the input, for the explained score. ``layer``: units of a layer, for the explained score.
+``neuron``: elements of the input, for a neuron inside the network.
+"""
 
 
 def plural(modality: str) -> str:
-    """What inputs of a modality are called in messages.
+    """The noun, in the plural, that messages use for inputs of a modality.
 
     >>> plural("series")
     'time series'

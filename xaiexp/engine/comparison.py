@@ -1,4 +1,4 @@
-"""Agreement over all pairs of maps, with examples grouped so that a measure never meets padding."""
+"""Agreement of pairs of maps; examples are grouped by their number of features, so that no measure sees padding."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from xaiexp.contract.kinds import Agreement
 from xaiexp.core.feature_map import FeatureMap
 from xaiexp.errors import CellError
 
-__all__ = ["Maps", "agree_all", "agree_jointly", "gathered"]
+__all__ = ["Maps", "agree_all", "agree_jointly", "group_maps"]
 
 
 @dataclass(frozen=True)
 class Maps:
     """Maps of N examples, in groups of examples with equally many features.
 
-    Every measure is given the same tensors, so that what several of them need of a map is found once.
+    Every measure gets the same tensors, so that what several measures compute from a map can be cached.
 
     Args:
         count: M, the number of maps.
@@ -37,24 +37,25 @@ class Maps:
     shape: tuple[int, ...] | None
 
 
-def gathered(maps: Tensor, features: FeatureMap) -> Maps:
-    """Prepare pooled maps ``[M, N, d]`` for comparison; they share their memory.
+def group_maps(maps: Tensor, features: FeatureMap) -> Maps:
+    """Group pooled maps for comparison; the groups share the memory of ``maps`` where they can.
 
     Args:
+        maps: ``[M, N, d]``.
         features: their counts say how many columns each example has.
     """
     count, n, _ = maps.shape
     counts = features.counts.expand(n).to(maps.device)
-    ends = (maps.amin(dim=2), maps.amax(dim=2)) if maps.numel() else (maps.new_zeros(count, n),) * 2
-    finite = (ends[0].isfinite() & ends[1].isfinite()).cpu()
+    low, high = (maps.amin(dim=2), maps.amax(dim=2)) if maps.numel() else (maps.new_zeros(count, n),) * 2
+    finite = (low.isfinite() & high.isfinite()).cpu()
     if not bool(finite.all()):
         maps = maps.nan_to_num(0.0, 0.0, 0.0)
     groups = []
     for d in torch.unique(counts).tolist():
         rows = (counts == d).nonzero().squeeze(1)
-        own = rows.cpu()
+        members = rows.cpu()
         part = maps[..., :d] if len(rows) == n else maps[:, rows, :d]
-        groups.append((own, part.contiguous(), finite[:, own]))
+        groups.append((members, part.contiguous(), finite[:, members]))
     return Maps(count, n, tuple(groups), None if features.ragged else features.shape)
 
 
@@ -69,7 +70,7 @@ def agree_all(measure: Agreement, maps: Maps, signed: Sequence[bool]) -> dict[tu
         not symmetric.
 
     Raises:
-        CellError: values of another shape, or a measure that changed the maps: others need them gathered again.
+        CellError: values of another shape, or a measure that changed the maps: the others need fresh maps.
     """
     everyone = range(maps.count)
     pairs = [(i, j) for i in everyone for j in everyone if i < j or (i != j and not measure.symmetric)]
@@ -82,14 +83,14 @@ def agree_all(measure: Agreement, maps: Maps, signed: Sequence[bool]) -> dict[tu
         with _unchanged(part):
             values = measure.compare_all(given, usable)
         if tuple(values.shape) != (len(usable), len(rows)):
-            raise CellError(f"gave agreement of shape {list(values.shape)}; must be {[len(usable), len(rows)]}")
+            raise CellError(f"returned agreement of shape {list(values.shape)}; must be {[len(usable), len(rows)]}")
         for (i, j), value in zip(usable, values.detach().double().cpu(), strict=True):
             out[i, j][rows] = value.masked_fill(~(finite[i] & finite[j]), math.nan)
     return out
 
 
 def agree_jointly(measure: Agreement, maps: Maps, signed: Sequence[bool]) -> Tensor:
-    """Agreement ``[N]`` (float64, on the CPU) of all maps at once, for a measure that compares them together.
+    """Agreement ``[N]`` (float64, on the CPU) of all maps jointly.
 
     Args:
         signed: as in :func:`agree_all`; a measure that reads signs takes the maps that have them.
@@ -108,15 +109,15 @@ def agree_jointly(measure: Agreement, maps: Maps, signed: Sequence[bool]) -> Ten
         with _unchanged(part):
             values = measure.compare_jointly(part if len(chosen) == maps.count else part[chosen])
         if tuple(values.shape) != (len(rows),):
-            raise CellError(f"gave agreement of shape {list(values.shape)}; must be {[len(rows)]}")
+            raise CellError(f"returned agreement of shape {list(values.shape)}; must be {[len(rows)]}")
         out[rows] = values.detach().double().cpu().masked_fill(~finite[chosen].all(dim=0), math.nan)
     return out
 
 
 @contextlib.contextmanager
 def _unchanged(maps: Tensor) -> Iterator[None]:
-    """All measures are given the same tensor: one that writes into it must not go unnoticed."""
-    before = maps._version  # noqa: SLF001 -- torch's own count of changes in place
+    """Refuse a measure that writes into the tensor that all measures share."""
+    before = maps._version  # noqa: SLF001  # the version counter of torch has no public name
     yield
     if maps._version != before:  # noqa: SLF001
         raise CellError("changed the maps that it was given")

@@ -17,8 +17,9 @@ from xaiexp.contract.kinds import Agreement, Metric
 from xaiexp.core.explanations import Explanation, Scores
 from xaiexp.core.ids import CellId, MetricId
 from xaiexp.core.keys import ScoreKey
-from xaiexp.engine.comparison import Maps, agree_all, agree_jointly, gathered
+from xaiexp.engine.comparison import Maps, agree_all, agree_jointly, group_maps
 from xaiexp.engine.explainer import Explainer
+from xaiexp.engine.guard import Guard
 from xaiexp.engine.outcome import reason_of
 from xaiexp.errors import CellError, UserError
 from xaiexp.inference.counter import Counter
@@ -63,6 +64,7 @@ class Evaluator:
     def scores(
         self,
         explainer: Explainer,
+        guard: Guard,
         explanations: Mapping[CellId, Explanation],
         keys: Mapping[CellId, str],
         cache: RowCache | None = None,
@@ -71,6 +73,7 @@ class Evaluator:
 
         Args:
             explainer: of the chunk.
+            guard: undoes what a metric changes of the model or the batch; the metric then fails.
             explanations: by cell.
             keys: of the explanations in the store.
             cache: rows that other targets of the study share.
@@ -90,7 +93,7 @@ class Evaluator:
                 with contextlib.nullcontext() if cache is None else cache.scope(label) as rows:
                     handle = explainer.handle.counted_by(self.counters[label], rows)
                     bound = {cell: explainer.rebound(cell, explanations[cell], handle) for cell in missing}
-                    computed = self._values(label, metric, explainer, handle, bound)
+                    computed = self._values(label, metric, explainer, guard, handle, bound)
                 for cell, tensors in computed.items():
                     found[cell] = tensors
                     if _failure(label, cell) not in self.errors:
@@ -107,6 +110,7 @@ class Evaluator:
         label: str,
         metric: Metric,
         explainer: Explainer,
+        guard: Guard,
         handle: Handle,
         explanations: Mapping[CellId, Explanation],
     ) -> dict[CellId, dict[str, Tensor]]:
@@ -119,7 +123,8 @@ class Evaluator:
         if not scored:
             return out
         try:
-            returned = metric.score_all(handle, handle.batch, list(scored.values()), rng)
+            with guard.watch():
+                returned = metric.score_all(handle, handle.batch, list(scored.values()), rng)
             tables = _tables(returned, metric.auxiliary, len(scored), n)
         except UserError:
             raise
@@ -130,7 +135,7 @@ class Evaluator:
                 return out
             # One explanation may be the reason (its method raises when it explains again): each is scored by itself.
             for cell, e in scored.items():
-                out |= self._values(label, metric, explainer, handle, {cell: e})
+                out |= self._values(label, metric, explainer, guard, handle, {cell: e})
             return out
         for i, (cell, e) in enumerate(scored.items()):
             for name in names:
@@ -164,7 +169,7 @@ class Evaluator:
 
         def fresh() -> Maps:
             stacked = torch.stack([explanations[cell].values.float() for cell in cells])
-            return gathered(stacked, explanations[cells[0]].features)
+            return group_maps(stacked, explanations[cells[0]].features)
 
         maps = fresh()
         for label, measure in self._agreements.items():

@@ -1,47 +1,225 @@
-"""Watches that a method leaves model and batch as it found them: the other cells of the study share them."""
+"""Detects and undoes what a method or metric changed of the model or the batch, which all cells of a study share."""
 
 from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from xaiexp.core.batches import Batch
+from xaiexp.errors import CellError, ResourceError
 
-__all__ = ["HOOKS", "Guard"]
+__all__ = ["Guard", "checksum", "tensors_of"]
 
-HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+_HOOKS = (
+    "_forward_hooks",
+    "_forward_hooks_with_kwargs",
+    "_forward_hooks_always_called",
+    "_forward_pre_hooks",
+    "_forward_pre_hooks_with_kwargs",
+    "_backward_hooks",
+    "_backward_pre_hooks",
+)
+_PARTS = ("_modules", "_parameters", "_buffers")
+_COLUMNS = 4096
+
+
+def checksum(tensor: Tensor) -> tuple[int, ...]:
+    """A checksum of the bits of a tensor that depends on their positions, at the cost of two reads of its memory.
+
+    The bits are laid out as a matrix of 64-bit words with 4,096 columns; the sums of its rows and of its columns are
+    each weighted by position and added up. A change of values, and a permutation other than one that preserves all
+    sums of rows and columns, changes the checksum but for a chance of about 2**-64.
+    """
+    data = tensor.detach().contiguous().flatten().view(torch.uint8)
+    whole = data.numel() // 8 * 8
+    words = data[:whole].view(torch.int64)
+    rows = words.numel() // _COLUMNS
+    matrix = words[: rows * _COLUMNS].view(rows, _COLUMNS)
+    rest = words[rows * _COLUMNS :]
+    tail = data[whole:].to(torch.int64)
+    return tuple(_weighted(part) for part in (matrix.sum(dim=0), matrix.sum(dim=1), rest, tail))
+
+
+def _weighted(values: Tensor) -> int:
+    """The sum of values [n] with odd weights by position, modulo 2**64."""
+    positions = torch.arange(1, values.numel() + 1, dtype=torch.int64, device=values.device)
+    # Multiplication by an odd constant and a shift-xor: neighbouring positions get unrelated weights.
+    weights = (positions * -7046029254386353131).bitwise_xor(positions * 2862933555777941757 >> 29) | 1
+    return int((values * weights).sum())
+
+
+@dataclass(frozen=True)
+class _ModuleState:
+    """What is compared and put back of one submodule, apart from the values of its tensors."""
+
+    module: nn.Module
+    training: bool
+    forward: Any
+    hooks: dict[str, dict[Any, Any]]
+    parts: dict[str, dict[str, Any]]
+
+    @classmethod
+    def of(cls, module: nn.Module) -> _ModuleState:
+        return cls(
+            module,
+            module.training,
+            module.__dict__.get("forward"),
+            {kind: dict(getattr(module, kind)) for kind in _HOOKS},
+            {kind: dict(getattr(module, kind)) for kind in _PARTS},
+        )
+
+    def changes(self) -> Iterator[str]:
+        now = _ModuleState.of(self.module)
+        if any(not _same(self.hooks[kind], now.hooks[kind]) for kind in _HOOKS):
+            yield "hooks"
+        if now.training != self.training:
+            yield "the training mode"
+        if now.forward is not self.forward:
+            yield "the forward method of a submodule"
+        if any(not _same(self.parts[kind], now.parts[kind]) for kind in _PARTS):
+            yield "the submodules or parameters"
+
+    def restore(self) -> None:
+        for saved in (self.hooks, self.parts):
+            for kind, entries in saved.items():
+                current = getattr(self.module, kind)
+                if not _same(entries, current):
+                    current.clear()
+                    current.update(entries)
+        self.module.training = self.training
+        if self.forward is None:
+            self.module.__dict__.pop("forward", None)
+        else:
+            self.module.__dict__["forward"] = self.forward
+
+
+def _same(before: dict[Any, Any], now: dict[Any, Any]) -> bool:
+    """Whether two mappings have the same keys in the same order, and the very same values."""
+    return list(before) == list(now) and all(before[key] is now[key] for key in before)
 
 
 class Guard:
-    """Remembers the state of a module and a batch by a sum over their bits, which costs one look at the memory."""
+    """The state of a model and a batch, to which every method of a study must return them.
 
-    def __init__(self, module: object, batch: Batch) -> None:
-        self._module, self._batch = module, batch
-        self._weights, self._others = self._seen()
+    Watched are the values of all parameters and buffers (by :func:`checksum`), their ``requires_grad`` and ``grad``,
+    hooks, training modes, replaced submodules and forward methods, and all tensors of the batch.
 
-    def broken(self) -> str:
-        """What has changed since; empty where nothing has."""
-        weights, others = self._seen()
-        changed = [name for name, value in weights.items() if self._weights.get(name) != value]
-        changed += [name for name, value in others.items() if self._others.get(name) != value]
-        return ", ".join(changed[:3])
+    Args:
+        module: the model; anything that is no ``torch.nn.Module`` has no state that can be watched.
+        batch: of the chunk.
+        reload: loads the model again and gives its :func:`tensors_of`, for :meth:`restore`.
+    """
 
-    def _seen(self) -> tuple[dict[str, int], dict[str, object]]:
-        module = self._module
-        state: dict[str, object] = {"the inputs": _sum(self._batch.inputs), "the targets": _sum(self._batch.targets)}
-        if not isinstance(module, nn.Module):
-            return {}, state
-        parts = list(module.modules())
-        state["hooks"] = [sum(len(getattr(part, kind)) for kind in HOOKS) for part in parts]
-        state["the training mode"] = [part.training for part in parts]
-        state["requires_grad"] = [p.requires_grad for p in module.parameters()]
-        state["the .grad of parameters"] = [p.grad is None for p in module.parameters()]
-        return {f"the weights {name}": _sum(tensor) for name, tensor in module.state_dict().items()}, state
+    def __init__(self, module: object, batch: Batch, reload: Callable[[], dict[str, Tensor]]) -> None:
+        self._module = module if isinstance(module, nn.Module) else None
+        self._batch, self._reload = batch, reload
+        self._tensors = dict(_batch_tensors(batch))
+        self._copies = {name: tensor.clone() for name, tensor in self._tensors.items()}
+        self._states: list[_ModuleState] = []
+        self._weights: dict[str, tuple[int, ...]] = {}
+        self._gradients: list[tuple[nn.Parameter, bool, Tensor | None]] = []
+        if self._module is not None:
+            self._states = [_ModuleState.of(part) for part in self._module.modules()]
+            self._weights = _checksums(self._module)
+            self._gradients = [(p, p.requires_grad, p.grad) for p in self._module.parameters()]
+
+    def changes(self) -> str:
+        """What differs from the state at construction, in words; empty where nothing does."""
+        found = [f"the {name}" for name in self._changed_tensors()]
+        found += [change for state in self._states for change in state.changes()]
+        found += [f"the weights {name}" for name in self._changed_weights()]
+        found += ["requires_grad" for p, required, _ in self._gradients if p.requires_grad != required]
+        found += ["the .grad of parameters" for p, _, gradient in self._gradients if p.grad is not gradient]
+        return ", ".join(list(dict.fromkeys(found))[:3])
+
+    @contextlib.contextmanager
+    def watch(self) -> Iterator[None]:
+        """Undo what the code inside changes.
+
+        Raises:
+            CellError: it changed something.
+            ResourceError: as :meth:`restore`.
+        """
+        try:
+            yield
+        finally:
+            changed = self.changes()
+            if changed:
+                self.restore()
+                raise CellError(f"changed {changed}, which all cells share; the change has been undone for the others")
+
+    def restore(self) -> None:
+        """Put model and batch back into the state at construction.
+
+        Raises:
+            ResourceError: the weights changed, and loading the model again gives others than before.
+        """
+        for name in self._changed_tensors():
+            tensor, copy = self._tensors[name], self._copies[name]
+            if tensor.shape == copy.shape:
+                tensor.copy_(copy)  # in place, since other tensors may share the memory
+            else:
+                tensor.data = copy.clone()
+        for state in self._states:
+            state.restore()
+        for parameter, required, gradient in self._gradients:
+            parameter.requires_grad_(required)
+            parameter.grad = gradient
+        changed = self._changed_weights()
+        if changed and self._module is not None:
+            fresh = self._reload()
+            with torch.no_grad():
+                for name, tensor in tensors_of(self._module).items():
+                    if name in changed and name in fresh:
+                        tensor.copy_(fresh[name])
+            if self._changed_weights():
+                raise ResourceError(
+                    "model",
+                    f"its weights {changed[0]} were changed by a component, and loading it again gives other weights",
+                    hint="leave the component out, or make loading deterministic",
+                )
+
+    def _changed_tensors(self) -> list[str]:
+        return [name for name, tensor in self._tensors.items() if not _equal_bits(tensor, self._copies[name])]
+
+    def _changed_weights(self) -> list[str]:
+        if self._module is None:
+            return []
+        now = _checksums(self._module)
+        return [name for name in {**self._weights, **now} if self._weights.get(name) != now.get(name)]
 
 
-def _sum(tensor: Tensor) -> int:
-    flat = tensor.detach().contiguous().flatten()
-    if flat.element_size() == 1:
-        return int(flat.view(torch.uint8).sum(dtype=torch.int64))
-    whole = {2: torch.int16, 4: torch.int32, 8: torch.int64, 16: torch.int64}[flat.element_size()]
-    return int(flat.view(whole).sum(dtype=torch.int64))
+def _checksums(module: nn.Module) -> dict[str, tuple[int, ...]]:
+    return {name: checksum(tensor) for name, tensor in tensors_of(module).items()}
+
+
+def tensors_of(module: object) -> dict[str, Tensor]:
+    """The parameters and buffers of a module by name, those that are not saved included; empty for other callables."""
+    if not isinstance(module, nn.Module):
+        return {}
+    named = [*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False)]
+    return {name: tensor.detach() for name, tensor in named}
+
+
+def _batch_tensors(batch: Batch) -> Iterator[tuple[str, Tensor]]:
+    yield "inputs", batch.inputs
+    yield "targets", batch.targets
+    yield "feature map", batch.features.index
+    for name, tensor in batch.context.items():
+        yield f"context {name}", tensor
+    if batch.labels is not None:
+        yield "labels", batch.labels
+    if batch.masks is not None:
+        yield "masks", batch.masks
+
+
+def _equal_bits(a: Tensor, b: Tensor) -> bool:
+    """Equality bit by bit, so that NaN equals itself."""
+    return a.shape == b.shape and torch.equal(
+        a.detach().contiguous().view(torch.uint8), b.detach().contiguous().view(torch.uint8)
+    )

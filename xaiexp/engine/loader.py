@@ -1,4 +1,4 @@
-"""From a data set's samples to the batches of a study, chunk by chunk."""
+"""Loads the samples of a dataset as the batches of a study, chunk by chunk."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from xaiexp.store.fingerprints import fingerprint
 
 __all__ = ["Examples", "Loader", "background_of"]
 
-# Elements of input that a chunk holds, and its most examples: what bounds the memory of a study.
+# Upper bounds of a chunk: elements of input, and examples. They bound the memory of a study.
 _CHUNK_ELEMENTS = 1 << 22
 _CHUNK_EXAMPLES = 64
+# Samples that are read first to see whether there are labels, and how large an input is.
 _PROBES = 16
 
 
@@ -34,10 +35,10 @@ class Examples:
     features: FeatureMap
 
     def rows(self, rows: Tensor) -> Examples:
-        """Only the examples ``rows`` (int64 ``[M]``)."""
+        """The examples ``rows`` (int64 ``[M]``)."""
         encoded = self.encoded
 
-        def chosen(tensor: Tensor | None) -> Tensor | None:
+        def selected(tensor: Tensor | None) -> Tensor | None:
             return None if tensor is None else tensor[rows]
 
         return Examples(
@@ -46,9 +47,9 @@ class Examples:
                 encoded,
                 inputs=encoded.inputs[rows],
                 context={k: v[rows] for k, v in encoded.context.items()},
-                masks=chosen(encoded.masks),
-                removable=chosen(encoded.removable),
-                words=chosen(encoded.words),
+                masks=selected(encoded.masks),
+                removable=selected(encoded.removable),
+                words=selected(encoded.words),
                 tokens=tuple(encoded.tokens[i] for i in rows.tolist()) if encoded.tokens else (),
             ),
             self.features.rows(rows),
@@ -56,15 +57,21 @@ class Examples:
 
 
 class Loader:
-    """Reads a data set for a network.
+    """Reads the samples of a dataset and encodes them for a network.
 
     Args:
-        limit: how many examples the study wants, from the first; None for all.
+        dataset: what is explained.
+        network: encodes the samples.
+        features: groups the elements of an input.
+        limit: the number of examples of the study, from the first; None for all.
+        device: of the batches.
 
     Attributes:
-        count: how many examples the study has.
-        chunk: how many of them make a chunk; decided by the data alone, so that the store's chunks fit again.
-        background: what the data look like.
+        count: examples of the study.
+        chunk: examples of a chunk. It depends on the data alone, so that another study finds the chunks in the store.
+        labelled: whether the dataset has labels.
+        class_names, feature_names: of the dataset, or empty.
+        background: what baselines draw from.
         fingerprint: of the background.
     """
 
@@ -75,7 +82,7 @@ class Loader:
         self._source = dataset.open()
         where = f"dataset.{dataset.name}"
         if self._source.count < 1:
-            raise ResourceError(where, "holds no examples")
+            raise ResourceError(where, "contains no examples")
         self.count = self._source.count if limit is None else min(limit, self._source.count)
         self.class_names = self._source.class_names or network.class_names
         self.feature_names = self._source.feature_names
@@ -83,7 +90,7 @@ class Loader:
         self.labelled = any(sample.label is not None for sample in probe.samples)
         elements = max(1, math.prod(probe.encoded.inputs.shape[1:]))
         self.chunk = max(1, min(_CHUNK_EXAMPLES, _CHUNK_ELEMENTS // elements))
-        rows = _spread(self._source.count, self.chunk)
+        rows = _evenly_spaced(self._source.count, self.chunk)
         samples = [sample for row in rows for sample in self._source.read(row, row + 1)]
         labels = torch.tensor([-1 if s.label is None else s.label for s in samples]) if self.labelled else None
         pool = background_of(self._encoded(samples).encoded, network)
@@ -93,7 +100,7 @@ class Loader:
         )
 
     def read(self, start: int, stop: int) -> Examples:
-        """The examples ``start..stop`` as the network takes them."""
+        """The examples ``start`` to ``stop - 1``, encoded for the network."""
         return self._encoded(self._source.read(start, stop))
 
     def batch(self, examples: Examples) -> Batch:
@@ -120,7 +127,7 @@ class Loader:
         encoded = self._network.encode(samples)
         if not bool(encoded.inputs.isfinite().all()):
             bad = int((~encoded.inputs.isfinite().flatten(1).all(dim=1)).int().argmax())
-            raise ResourceError(f"dataset.{self._dataset.name}", "holds NaN or infinite values", got=samples[bad].id)
+            raise ResourceError(f"dataset.{self._dataset.name}", "contains NaN or infinite values", got=samples[bad].id)
         columns = self._source.columns or self._source.feature_names
         if columns and not encoded.columns:
             encoded = replace(encoded, columns=columns)
@@ -128,7 +135,7 @@ class Loader:
 
 
 def background_of(encoded: Encoded, network: Network) -> Background:
-    """What inputs look like, from examples of them: see :class:`xaiexp.core.batches.Background` for the axes."""
+    """The background of a set of examples; see :class:`xaiexp.core.batches.Background` for its values and axes."""
     pool, modality = encoded.inputs, network.modality
     shift, scale = network.mean, network.std
     if modality == "text":
@@ -136,7 +143,7 @@ def background_of(encoded: Encoded, network: Network) -> Background:
         ends = tokens.amin(0), tokens.amax(0)
         known = Background(modality, pool, tokens.mean(0), *ends, shift, scale, network.special, embed=network.embed)
         return replace(known, context=encoded.context)
-    # Keep the axis of channels (or columns); average over examples and places.
+    # The axis of channels or columns is kept; examples and spatial axes are averaged over.
     axes = [0, *range(2, pool.ndim)]
     mean, low, high = (f(pool, dim=axes, keepdim=True)[0] for f in (torch.mean, torch.amin, torch.amax))
     if network.low is not None:
@@ -147,17 +154,14 @@ def background_of(encoded: Encoded, network: Network) -> Background:
 
 
 def _moved(background: Background, device: torch.device) -> Background:
-    def move(value: object) -> object:
-        return value.to(device) if isinstance(value, Tensor) else value
-
-    fields = {k: move(v) for k, v in vars(background).items()}
+    fields = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in vars(background).items()}
     for name in ("special", "context"):
         fields[name] = {k: v.to(device) for k, v in getattr(background, name).items()}
     return Background(**fields)  # type: ignore[arg-type]  # the same fields, moved
 
 
-def _spread(count: int, most: int) -> list[int]:
-    """Up to ``most`` row numbers, evenly over the data set."""
+def _evenly_spaced(count: int, most: int) -> list[int]:
+    """Up to ``most`` row numbers, evenly spaced over the dataset."""
     if count <= most:
         return list(range(count))
     return [i * count // most for i in range(most)]

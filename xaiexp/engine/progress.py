@@ -19,13 +19,13 @@ _PLAIN_EVERY = 10.0
 
 
 def console(stderr: bool = False) -> Console:
-    """A console as wide as the terminal; wide enough for tables where the output is not one."""
+    """A console as wide as the terminal, or 160 columns where the output is not a terminal."""
     file = sys.stderr if stderr else sys.stdout
     return Console(file=file, width=None if file.isatty() else 160, highlight=False, soft_wrap=False)
 
 
 class Meter:
-    """Progress over passes, with the time left; a line now and then where there is no terminal."""
+    """Progress over passes with the remaining time; a line every 10 s where the output is not a terminal."""
 
     def __init__(self, title: str, quiet: bool = False) -> None:
         self._title, self._quiet = title, quiet
@@ -33,7 +33,7 @@ class Meter:
         self._live: Progress | None = None
         self._task: Any = None
         self._done = self._total = 0
-        self._started = self._told = time.monotonic()
+        self._started = self._reported = time.monotonic()
 
     def __enter__(self) -> Meter:
         return self
@@ -45,14 +45,14 @@ class Meter:
             self._live.stop()
 
     def say(self, text: str) -> None:
-        """One line."""
+        """Print one line."""
         if not self._quiet:
             self._console.print(text, markup=False)
 
     def start(self, total: int) -> None:
-        """The number of passes that are expected."""
+        """Start the bar with the number of expected passes."""
         self._total, self._started = max(1, total), time.monotonic()
-        self._told = self._started
+        self._reported = self._started
         if not self._quiet and self._console.is_terminal:
             self._live = Progress(
                 TextColumn("{task.description}"),
@@ -67,15 +67,15 @@ class Meter:
             self._task = self._live.add_task(self._title, total=self._total)
 
     def advance(self, passes: int) -> None:
-        """So many passes were made or saved."""
+        """Advance by passes that were made, or saved by the store."""
         self._done += passes
         if self._live is not None:
-            # Passes that nobody could foretell move the end, never past it.
+            # Passes that could not be predicted extend the bar.
             self._live.update(self._task, completed=self._done, total=max(self._total, self._done))
-        elif not self._quiet and time.monotonic() - self._told > _PLAIN_EVERY:
-            self._told = time.monotonic()
+        elif not self._quiet and time.monotonic() - self._reported > _PLAIN_EVERY:
+            self._reported = time.monotonic()
             part = min(1.0, self._done / self._total)
-            left = (self._told - self._started) * (1 - part) / max(part, 1e-9)
+            left = (self._reported - self._started) * (1 - part) / max(part, 1e-9)
             self._console.print(
                 f"{self._title}: {self._done:,} of about {max(self._total, self._done):,} passes, "
                 f"about {left:,.0f} s left",

@@ -26,12 +26,12 @@ from xaiexp.engine import targets
 from xaiexp.engine.cell_state import CellState
 from xaiexp.engine.evaluator import Evaluator, JointAgreement, PairAgreement
 from xaiexp.engine.explainer import Explainer
-from xaiexp.engine.guard import HOOKS, Guard
+from xaiexp.engine.guard import Guard, tensors_of
 from xaiexp.engine.loader import Examples, Loader
 from xaiexp.engine.outcome import CellOutcome, explain_chunk
-from xaiexp.errors import CellError, MismatchError, ResourceError
+from xaiexp.errors import MismatchError, ResourceError
 from xaiexp.inference.counter import Counter
-from xaiexp.inference.passes import Handle, Passes
+from xaiexp.inference.passes import Passes
 from xaiexp.inference.row_cache import RowCache
 from xaiexp.plan.keys import plan_key
 from xaiexp.plan.plan import Plan
@@ -154,7 +154,7 @@ class Run:
         budget = None if settings.batch_budget == "auto" else int(settings.batch_budget)
         self._passes = Passes(network.module, device, settings.precision, budget)
         first = loader.read(0, min(loader.count, loader.chunk))
-        targets.check(settings.target, network.classes, loader.labelled, self.study.dataset.name)
+        targets.check_target(settings.target, network.classes, loader.labelled, self.study.dataset.name)
         yield Loaded(
             network,
             device,
@@ -175,7 +175,7 @@ class Run:
         for cell, state in self.states.items():
             state.finalize(loader.count)
             if state.status == "done":
-                self.store.note(plan_key(self.plan, cell, known), state.keys)
+                self.store.put_cell_keys(plan_key(self.plan, cell, known), state.keys)
 
     def failed(self) -> bool:
         """Whether some cell or measure failed."""
@@ -199,7 +199,7 @@ class Run:
         costs: list[Cost | None] = [self.study.methods[cell.method].passes(shape, d) for cell in running]
         costs += [metric.passes(shape, d, len(running)) for metric in self.evaluator.metrics.values()]
         each = sum(c.total for c in costs if c is not None)
-        return count * (1 + each * targets.most(self.study.settings.target, classes))
+        return count * (1 + each * targets.max_targets(self.study.settings.target, classes))
 
     def _chunks(self, start: int, examples: Examples, loader: Loader, weights: str) -> Iterator[Chunk]:
         """The results of a range of examples, one chunk for each target of the study."""
@@ -207,7 +207,7 @@ class Run:
         passes = targets.target_passes(self.study.settings.target, batch, logits)
         cache = None
         if len(passes) > 1:
-            cache = RowCache(batch.ids, targets.table(passes, len(batch), batch.device))
+            cache = RowCache(batch.ids, targets.target_table(passes, len(batch), batch.device))
         for number, (rows, chosen) in enumerate(passes):
             whole = len(rows) == len(batch)
             part = replace(batch if whole else batch.rows(rows), targets=chosen)
@@ -231,18 +231,19 @@ class Run:
         handle = self._passes.bind(batch, settings.output, self.other_passes)
         handle.preset_logits(logits)
         explainer = Explainer(self.study, handle, Draws(settings.seed, batch.ids, batch.device))
+        guard = Guard(self._passes.module, batch, self._reloaded)
         explanations: dict[CellId, Explanation] = {}
         keys: dict[CellId, str] = {}
         for cell, state in self.states.items():
             if not state.active:
                 continue
-            outcome = self._explained(cell, explainer, content, examples, cache)
+            outcome = self._explained(cell, explainer, guard, content, cache)
             state.fold(outcome, len(batch) if target_pass == 0 else 0)
             if outcome.explanation is not None:
                 explanations[cell], keys[cell] = outcome.explanation, outcome.key
             if outcome.status == "failed" and settings.on_error == "stop":
                 break
-        scores = self.evaluator.scores(explainer, explanations, keys, cache)
+        scores = self.evaluator.scores(explainer, guard, explanations, keys, cache)
         agreement, joint = self.evaluator.agreement(explanations)
         return Chunk(start, target_pass, examples, batch, logits, explanations, scores, agreement, joint)
 
@@ -264,15 +265,20 @@ class Run:
             bad = [i for i, ok in zip(batch.ids, logits.isfinite().all(dim=1).tolist(), strict=True) if not ok]
             raise MismatchError("model", f"returns NaN or infinite scores for {len(bad)} examples", got=bad[0])
         target, dataset = self.study.settings.target, self.study.dataset.name
-        targets.check(target, logits.shape[1], loader.labelled, dataset)
+        targets.check_target(target, logits.shape[1], loader.labelled, dataset)
         targets.check_labels(dataset, loader.class_names, batch.ids, batch.labels, logits.shape[1])
         self.data_fingerprints.append(data)
         return batch, logits, data
 
     def _explained(
-        self, cell: CellId, explainer: Explainer, content: _Content, examples: Examples, cache: RowCache | None
+        self, cell: CellId, explainer: Explainer, guard: Guard, content: _Content, cache: RowCache | None
     ) -> CellOutcome:
         """Explain a chunk for one cell, the passes counted for this cell alone."""
+
+        def attribute() -> tuple[Tensor, Tensor | None]:
+            with guard.watch():
+                return explainer.attribute(cell, handle)
+
         counter = Counter(listener=self._on_passes)
         with contextlib.nullcontext() if cache is None else cache.scope(cell) as rows:
             handle = explainer.handle.counted_by(counter, rows)
@@ -282,7 +288,7 @@ class Run:
                 handle,
                 self.store,
                 self._attribution_key(cell, content),
-                lambda: self._guarded(explainer, cell, handle, examples),
+                attribute,
             )
         if outcome.cached:
             cost = self.study.methods[cell.method].passes(handle.batch.shape, handle.batch.features.d)
@@ -309,35 +315,9 @@ class Run:
             seed=study.settings.seed,
         ).digest
 
-    def _guarded(
-        self, explainer: Explainer, cell: CellId, handle: Handle, examples: Examples
-    ) -> tuple[Tensor, Tensor | None]:
-        """Attributions and standard errors of a cell, by a method that leaves model and batch as it found them.
-
-        Raises:
-            CellError: the method changed them; the change has been undone for the other cells.
-        """
-        guard = Guard(self._passes.module, handle.batch)
-        try:
-            return explainer.attribute(cell, handle)
-        finally:
-            changed = guard.broken()
-            if changed:
-                self._restore(handle.batch, examples)
-                raise CellError(f"changed {changed}, which all cells share; the change has been undone for the others")
-
-    def _restore(self, batch: Batch, examples: Examples) -> None:
-        fresh = self.study.model.load(self._context())
-        module = self._passes.module
-        if isinstance(module, nn.Module) and isinstance(fresh.module, nn.Module):
-            module.load_state_dict(fresh.module.state_dict())
-            for part in module.modules():
-                for kind in HOOKS:
-                    getattr(part, kind).clear()
-            module.eval().requires_grad_(False)
-            for parameter in module.parameters():
-                parameter.grad = None
-        batch.inputs.copy_(fresh.encode(examples.samples).inputs)
+    def _reloaded(self) -> dict[str, Tensor]:
+        """The parameters and buffers of the model, loaded again."""
+        return tensors_of(self.study.model.load(self._context()).module)
 
 
 def weights_fingerprint(network: Network) -> str:

@@ -20,6 +20,7 @@ from xaiexp.errors import MismatchError, Unsupported
 from xaiexp.inference import packing
 from xaiexp.inference.block import Block
 from xaiexp.inference.counter import Counter
+from xaiexp.inference.memory_limit import MemoryLimit
 from xaiexp.inference.outputs import target_scores
 
 if TYPE_CHECKING:
@@ -62,7 +63,6 @@ class Passes:
         precision: ``fp32`` (the module's own), ``bf16`` or ``fp16`` by autocast.
         batch_budget: rows per pass; None derives it from the size of an input.
         counter: counts the passes of handles that were bound without a counter of their own.
-        limit: rows per pass beyond which memory ran out, or None.
     """
 
     module: Any
@@ -70,16 +70,22 @@ class Passes:
     precision: Precision = "fp32"
     batch_budget: int | None = None
     counter: Counter = field(default_factory=Counter)
-    limit: int | None = None
+    _limits: dict[tuple[int, ...], MemoryLimit] = field(default_factory=dict, init=False, repr=False, compare=False)
     _penultimate: Penultimate | None = field(default=None, init=False, repr=False, compare=False)
 
     def budget(self, shape: tuple[int, ...]) -> int:
         """Rows of inputs of this shape that go through the model at once."""
+        rows = self._unlimited(shape)
+        limit = self._limits.get(shape)
+        return rows if limit is None else limit.bounded(rows)
+
+    def _unlimited(self, shape: tuple[int, ...]) -> int:
+        """The budget as long as memory does not run out."""
         rows = self.batch_budget
         if rows is None:
             kind = self.device.type if self.device.type in _AUTO_ROWS else "cpu"
             rows = max(1, min(_AUTO_ROWS[kind], _AUTO_ELEMENTS[kind] // max(1, math.prod(shape))))
-        return rows if self.limit is None else min(rows, self.limit)
+        return rows
 
     def bind(
         self, batch: Batch, output: Output = "logit", counter: Counter | None = None, rows: RowScope | None = None
@@ -154,30 +160,35 @@ class Passes:
         """
 
         def retried(rows: Tensor, owners: Tensor) -> Tensor:
-            return self._retried(batch, rows, owners, run, counter)
+            return self._retried(batch, rows, owners, run, counter, weight)
 
         return packing.packed(
             pieces, len(batch), batch.shape, lambda: max(1, self.budget(batch.shape) // weight), retried
         )
 
     def _retried(
-        self, batch: Batch, rows: Tensor, owners: Tensor, run: Callable[[Block], Tensor], counter: Counter
+        self, batch: Batch, rows: Tensor, owners: Tensor, run: Callable[[Block], Tensor], counter: Counter, weight: int
     ) -> Tensor:
         import torch
 
+        limit = self._limits.setdefault(batch.shape, MemoryLimit())
         try:
-            return run(Block(batch, rows, owners, self.forward, counter))
+            result = run(Block(batch, rows, owners, self.forward, counter))
         except (torch.OutOfMemoryError, RuntimeError) as error:
             if not _out_of_memory(error):
                 raise
             if len(rows) == 1:
                 raise Unsupported("one example alone does not fit into memory") from None
-        half = self.limit = len(rows) // 2
+        else:
+            limit.succeeded(len(rows) * weight, self._unlimited(batch.shape))
+            return result
+        half = len(rows) // 2
+        limit.failed(len(rows) * weight)
         gc.collect()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         parts = (slice(half), slice(half, None))
-        return torch.cat([self._retried(batch, rows[part], owners[part], run, counter) for part in parts])
+        return torch.cat([self._retried(batch, rows[part], owners[part], run, counter, weight) for part in parts])
 
 
 def _out_of_memory(error: BaseException) -> bool:

@@ -36,9 +36,9 @@ class Plan:
     """What would run.
 
     Args:
-        count: examples, or None where the dataset does not tell before it is read.
+        count: examples; None where the dataset must be read to know.
         shape: of one input, or None where the model must be loaded to know.
-        exact: whether ``shape`` is certain or typical.
+        exact: whether ``shape`` is exact, or typical of the dataset.
         metric_costs: passes of one example for each metric, over all cells that run.
         metric_skips: metrics that are left out, with the reason.
     """
@@ -57,9 +57,9 @@ class Plan:
         return tuple(cell for cell in self.cells if not cell.skip)
 
     def passes(self, without: Collection[CellId] = ()) -> tuple[int | None, int | None]:
-        """Passes of the attributions and of the metrics; None where nobody can tell beforehand.
+        """Passes of the attributions and of the metrics; None where they are not known without loading.
 
-        Metrics that explain again are left out: their passes are those of the methods, some ten times over.
+        Passes of metrics that explain perturbed inputs again are not included: they are those of the methods, many times.
         """
         cells = [cell.cost for cell in self.running if cell.id not in without]
         return self._total(cells), self._total(list(self.metric_costs.values()))

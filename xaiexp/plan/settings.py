@@ -13,7 +13,12 @@ __all__ = ["Settings", "Tracking"]
 
 @dataclass(frozen=True)
 class Tracking:
-    """Where MLflow keeps the runs: ``uri`` null is the embedded store, ``off`` tracks nothing."""
+    """Where MLflow keeps the runs.
+
+    Args:
+        uri: of a tracking server; null is the embedded store, ``off`` tracks nothing.
+        experiment: name of the MLflow experiment.
+    """
 
     uri: str | None = None
     experiment: str = "xaiexp"
@@ -21,26 +26,26 @@ class Tracking:
 
 @dataclass(frozen=True)
 class Settings:
-    """The root keys of a study that are no components.
+    """The root keys of a configuration that choose no component.
 
     Args:
-        seed: of every random number of the study.
+        seed: of all random numbers of the study.
         device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:1``.
         precision: of the passes; half precisions by autocast.
         examples: how many, from the first; null for all.
-        target: the class that is explained: the predicted one, the label, or an index; several of these, each
-            class of an example once; or ``all`` classes.
-        output: what is explained: the target's logit or its probability.
+        target: the explained class: ``predicted``, ``label``, a class index, a list of these (each class of an example
+            is explained once), or ``all`` classes.
+        output: the explained score: the target's logit or its probability.
         batch_budget: rows that go through the model at once, or ``auto``.
-        on_error: what a failed cell does to the others.
-        force: compute anew what the store holds.
-        store: the folder of attributions and scores.
-        tracking: MLflow.
-        report: whether ``report.html`` is made.
+        on_error: whether the study continues or stops after a failed cell.
+        force: compute again what the store has.
+        store: folder of attributions and scores.
+        tracking: where MLflow keeps the runs.
+        report: whether ``report.html`` is written.
         trust: module prefixes whose factories this study may name.
-        effort: what becomes of steps and samples that nobody set.
-        removal: how features are removed, as an axis: every metric that removes features is there once for each
-            of these, under the label ``METRIC_REMOVAL``; empty leaves each metric its own.
+        effort: level of the numbers of steps and samples that are not set.
+        removal: an axis: every metric that removes features is computed once with each of these removals, under the
+            label ``METRIC_REMOVAL``; empty leaves each metric its own removal.
     """
 
     seed: Annotated[int, Range(0, 2**31 - 1)] = 0

@@ -17,7 +17,7 @@ DEFAULT_FEATURES = {"image": "pixel", "text": "token", "table": "column", "serie
 
 @dataclass(frozen=True)
 class Study:
-    """One model on one data set, with lists of methods, baselines, metrics and agreements by label."""
+    """One model on one dataset, with methods, baselines, metrics and agreements by label."""
 
     model: Model
     dataset: Dataset
@@ -29,13 +29,15 @@ class Study:
     settings: Settings = field(default_factory=Settings)
 
     def describe(self) -> str:
-        """The study in a few words."""
+        """Model, dataset and seed in a few words, for titles."""
         return f"{self.model.name} on {self.dataset.name}, seed {self.settings.seed}"
 
 
 def check_label(kind: str, label: str) -> None:
-    """Refuse labels that other parts could not tell apart."""
+    """Refuse a baseline label that means "reads no baseline".
+
+    Raises:
+        UserError: it is that label.
+    """
     if kind == "baseline" and label == NO_BASELINE:
-        raise UserError(
-            f"baseline.{label}", "is what methods without a baseline have in that column; use another label"
-        )
+        raise UserError(f"baseline.{label}", "is the baseline of methods that read none; use another label")

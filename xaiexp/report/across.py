@@ -19,7 +19,8 @@ from xaiexp.errors import XaiexpError
 from xaiexp.report.seeds import Setting, setting
 from xaiexp.report.studies import StudyFolder
 from xaiexp.report.wording import cell, number
-from xaiexp.statistics.summary import bootstrap_interval, example_means
+from xaiexp.statistics.intervals import bootstrap_interval
+from xaiexp.statistics.summary import example_means
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -15,7 +15,8 @@ from xaiexp.report.figures import agreement_svg, axis_over, axis_svg, interval_s
 from xaiexp.report.studies import CELL, StudyFolder, table
 from xaiexp.report.verdicts import Judgement, judgements
 from xaiexp.report.wording import DASH, bounds, cell, direction, number, plural
-from xaiexp.statistics.summary import bootstrap_interval, example_means
+from xaiexp.statistics.intervals import bootstrap_interval
+from xaiexp.statistics.summary import example_means
 
 __all__ = [
     "AgreementFigure",

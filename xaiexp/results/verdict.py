@@ -14,8 +14,8 @@ from scipy import stats
 
 from xaiexp.core.ids import NO_BASELINE
 from xaiexp.statistics.concordance import alpha_interval
-from xaiexp.statistics.significance import FEWEST, Pairs, crossed, friedman, more_examples, paired
-from xaiexp.statistics.summary import Table, ranked, tables
+from xaiexp.statistics.significance import MIN_EXAMPLES, Pairs, crossed_tests, friedman, more_examples, paired_tests
+from xaiexp.statistics.summary import Table, ranks_from_tests, tables
 from xaiexp.statistics.tolerance import difference
 
 __all__ = ["COMPARISONS", "SLIGHT", "VERDICTS", "compared", "judged", "removal_groups"]
@@ -61,7 +61,7 @@ def judged(
         for table in tested:
             direction = directions.get(table.metric)
             if direction is not None and len(table.cells) > 1:
-                of_study[table.metric] = (table, paired(table.values), direction)
+                of_study[table.metric] = (table, paired_tests(table.values), direction)
         rows = [_judge(table, pairs, direction, floor, seed) for table, pairs, direction in of_study.values()]
         for name, labels in groups.items():
             found = {removal: of_study[label] for removal, label in labels.items() if label in of_study}
@@ -77,7 +77,7 @@ def compared(scores: pd.DataFrame, directions: Mapping[str, bool | None]) -> pd.
     for table in tables(scores):
         if directions.get(table.metric) is None or len(table.cells) < 2:
             continue
-        pairs = paired(table.values, signed_rank=True)
+        pairs = paired_tests(table.values, signed_rank=True)
         a, b = (table.cells.iloc[side].reset_index(drop=True) for side in (pairs.left, pairs.right))
         parts.append(
             pd.DataFrame(
@@ -127,12 +127,12 @@ def _judge(table: Table, pairs: Pairs, higher: bool, floor: Collection[str], see
     names = [_cell(row) for row in table.cells.itertuples(index=False)]
     values = table.values
     told["n"] = n = int(np.isfinite(values).any(axis=0).sum())
-    places = ranked(values, pairs, higher, _LEVEL)
+    places = ranks_from_tests(values, pairs, higher, _LEVEL)
     some = [i for i, place in enumerate(places) if place is not None]
     if len(some) < 2:
         return told | {"verdict": "undefined for all cells but at most one: there is nothing to rank"}
     complete = int(np.isfinite(values[some]).all(axis=0).sum())
-    enough = complete >= FEWEST
+    enough = complete >= MIN_EXAMPLES
     alpha, low, high = alpha_interval(values[some], higher, seed=seed) if enough else (math.nan,) * 3
     test = friedman(values[some], higher)
     told |= {
@@ -142,8 +142,11 @@ def _judge(table: Table, pairs: Pairs, higher: bool, floor: Collection[str], see
         "friedman_p": test.p,
         "critical_difference": test.critical_difference,
     }
-    if n < FEWEST:
-        return told | {"refused": True, "verdict": f"{n} examples: too few to tell methods apart, at least {FEWEST}"}
+    if n < MIN_EXAMPLES:
+        return told | {
+            "refused": True,
+            "verdict": f"{n} examples: too few to tell methods apart, at least {MIN_EXAMPLES}",
+        }
     if math.isnan(alpha) and enough:
         return told | {"refused": True, "verdict": "all cells are alike on every example: nothing to rank"}
     if alpha < SLIGHT:
@@ -160,7 +163,7 @@ def _judge(table: Table, pairs: Pairs, higher: bool, floor: Collection[str], see
         sentences.append(words)
     if math.isnan(alpha):
         sentences.append(
-            f"how far examples agree is unknown: {complete} have a value of every cell, {FEWEST} are needed"
+            f"how far examples agree is unknown: {complete} have a value of every cell, {MIN_EXAMPLES} are needed"
         )
     else:
         sentences.append(f"alpha {alpha:.2f} [{low:.2f}, {high:.2f}]")
@@ -191,7 +194,7 @@ def _lacking(pairs: Pairs, first: int, second: int, names: Sequence[str]) -> tup
     """What the two best cells lack to be told apart, in words, and how many examples that is."""
     pair = _pair(pairs, first, second)
     n, effect = int(pairs.n[pair]), float(pairs.effect[pair])
-    if n < FEWEST:
+    if n < MIN_EXAMPLES:
         return f"{names[first]} and {names[second]} have {n} examples in common: too few to tell them apart", None
     more = more_examples(effect, n)
     if more is None:
@@ -219,7 +222,7 @@ def _over_seeds(
             turned.append(f"{names[i]} and {names[j]} ({against} of {np.isfinite(by_seed).sum()} seeds)")
     if turned:
         yield f"turn round from seed to seed: {_some(turned)}"
-    beyond = ranked(table.values, crossed(table.by_seed), higher, _LEVEL)
+    beyond = ranks_from_tests(table.values, crossed_tests(table.by_seed), higher, _LEVEL)
     same = [beyond[i] for i in order] == [places[i] for i in order]
     yield f"for other seeds: {'the same' if same else _ranking(order, beyond, names)}"
 

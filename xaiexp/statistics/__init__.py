@@ -1,1 +1,1 @@
-"""."""
+"""Statistics of scores: intervals, paired tests, ranks, agreement between examples, variance decomposition."""

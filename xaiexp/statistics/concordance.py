@@ -1,4 +1,4 @@
-"""How far the examples agree about the order of the cells: Krippendorff's alpha, and intervals of ranks."""
+"""Agreement between examples about the ranking of the cells: Krippendorff's alpha, and bootstrap intervals of ranks."""
 
 from __future__ import annotations
 
@@ -8,26 +8,29 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from xaiexp.statistics.tolerance import level
+from xaiexp.statistics.resampling import resample_counts
+from xaiexp.statistics.tolerance import merge_ties
 
 __all__ = ["alpha_interval", "krippendorff_alpha", "rank_intervals"]
 
-Floats = NDArray[np.float64]
+FloatArray = NDArray[np.float64]
 
 _RESAMPLES = 1000
-_AT_ONCE = 1 << 22
+_MAX_CHUNK_ELEMENTS = 1 << 22  # elements of the largest array in a chunk of resamples
 
 
-def krippendorff_alpha(ratings: Floats) -> float:
+def krippendorff_alpha(ratings: FloatArray) -> float:
     """Krippendorff's alpha for ordinal ratings (Krippendorff 2011, Computing Krippendorff's Alpha-Reliability).
 
-    ``1 - observed / expected disagreement``: 1 is complete agreement, 0 what chance would give, less than 0 worse.
+    Alpha is ``1 - observed disagreement / disagreement expected by chance``, with the squared ordinal distance. Units
+    with fewer than two ratings are ignored.
 
     Args:
-        ratings: ``[raters, units]``, NaN where a rater did not rate a unit.
+        ratings: float64 ``[raters, units]``, NaN where a rater did not rate a unit. Only their order matters.
 
     Returns:
-        NaN where no unit has two ratings or all ratings are the same.
+        Alpha, at most 1. 1 is complete agreement, 0 is agreement at chance level, negative values are systematic
+        disagreement. NaN where no unit has two ratings, or all ratings are equal.
 
     >>> round(krippendorff_alpha(np.array([[1.0, 2, 3], [1, 2, 3]])), 3)
     1.0
@@ -37,36 +40,44 @@ def krippendorff_alpha(ratings: Floats) -> float:
     return float(_alpha(total, total)[0])
 
 
-def _counts(ratings: Floats) -> tuple[Floats, int]:
-    """What each rater gave each unit as counts over the levels, ``[raters, units, levels]``."""
+def _counts(ratings: FloatArray) -> tuple[FloatArray, int]:
+    """One-hot ratings over the distinct values, float64 ``[raters, units, levels]``, and the number of levels.
+
+    The one-hot vector of a missing rating is 0.
+    """
     known = np.isfinite(ratings)
     levels = np.unique(ratings[known])
-    place = np.searchsorted(levels, np.where(known, ratings, levels[0] if len(levels) else 0.0))
-    out = np.zeros((*ratings.shape, max(1, len(levels))))
-    np.put_along_axis(out, place[..., None], known[..., None].astype(np.float64), axis=2)
-    return out, len(levels)
+    index = np.searchsorted(levels, np.where(known, ratings, levels[0] if len(levels) else 0.0))
+    counts = np.zeros((*ratings.shape, max(1, len(levels))))
+    np.put_along_axis(counts, index[..., None], known[..., None].astype(np.float64), axis=2)
+    return counts, len(levels)
 
 
-def _alpha(counts: Floats, squares: Floats) -> Floats:
-    """Alpha ``[R]`` of counts ``[R, units, levels]``.
+def _alpha(counts: FloatArray, squares: FloatArray) -> FloatArray:
+    """Alpha of R weightings of the raters.
+
+    A bootstrap may draw a rater w times. Pairs of a rater with its own copies are not pairs of two raters and are
+    excluded.
 
     Args:
-        counts: how often each level was given; a rater that counts w times adds w.
-        squares: the same, where such a rater adds w^2: what is no pair of two raters and must be taken away, or
-            raters that a bootstrap drew twice would agree with themselves.
+        counts: ``[R, units, levels]``, the sum of the weights w of the raters that gave a level.
+        squares: ``[R, units, levels]``, likewise the sum of w^2: the pairs to exclude.
+
+    Returns:
+        float64 ``[R]``, NaN where all ratings are equal.
     """
-    rated, own = counts.sum(axis=2), squares.sum(axis=2)
-    paired = rated**2 > own
-    counts, squares = counts * paired[..., None], squares * paired[..., None]
-    weights = np.where(paired, rated / np.where(paired, rated**2 - own, 1.0), 0.0)
+    rated, self_pairs = counts.sum(axis=2), squares.sum(axis=2)
+    pairable = rated**2 > self_pairs
+    counts, squares = counts * pairable[..., None], squares * pairable[..., None]
+    weights = np.where(pairable, rated / np.where(pairable, rated**2 - self_pairs, 1.0), 0.0)
     observed = np.einsum("ruc,ruk,ru->rck", counts, counts, weights, optimize=True)
     levels = np.arange(counts.shape[2])
     observed[:, levels, levels] -= np.einsum("ruc,ru->rc", squares, weights)
     totals = counts.sum(axis=1)
     n = totals.sum(axis=1)
-    # Squared ordinal distance: the ratings from the one level to the other, half of those at the two ends.
-    upto = np.cumsum(totals, axis=1)
-    distance = np.abs((upto - totals / 2)[:, :, None] - (upto - totals / 2)[:, None, :]) ** 2
+    # Squared ordinal distance of two levels: the number of ratings between them, plus half of those at either level.
+    cumulative = np.cumsum(totals, axis=1)
+    distance = np.abs((cumulative - totals / 2)[:, :, None] - (cumulative - totals / 2)[:, None, :]) ** 2
     expected = np.einsum("rc,rk,rck->r", totals, totals, distance, optimize=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         alpha = 1 - (n - 1) * np.einsum("rck,rck->r", observed, distance) / expected
@@ -74,24 +85,27 @@ def _alpha(counts: Floats, squares: Floats) -> Floats:
 
 
 def alpha_interval(
-    values: Floats, higher_is_better: bool, *, seed: int, confidence: float = 0.95, resamples: int = _RESAMPLES
+    values: FloatArray, higher_is_better: bool, *, seed: int, confidence: float = 0.95, resamples: int = _RESAMPLES
 ) -> tuple[float, float, float]:
-    """Alpha of the order of the cells across examples, with its bootstrap interval over examples.
+    """Krippendorff's alpha of the examples' rankings of the cells, with a percentile bootstrap interval over examples.
 
-    Every example ranks the cells by its values, and alpha tells how far the examples agree (Tomsett et al. 2020,
-    Sanity Checks for Saliency Metrics, section 4.2: inter-rater reliability). Examples where a cell is undefined are
-    left out: the third place among four is another one than among five.
+    Each example is a rater that ranks the cells by their values (Tomsett et al. 2020, Sanity Checks for Saliency
+    Metrics, section 4.2: inter-rater reliability). The interval assumes that the examples are independent draws from
+    one population; the cells are fixed. Examples where a cell is undefined are left out, because ranks among different
+    numbers of cells are not comparable. Values within the tolerance of rounding tie.
 
     Args:
-        values: ``[cells, N]``, NaN where undefined.
+        values: float64 ``[cells, N]``, NaN where undefined.
         higher_is_better: the direction of the values.
-        seed: of the resampling.
+        seed: seed of the resampling.
+        confidence: coverage of the interval.
+        resamples: number of bootstrap resamples.
 
     Returns:
-        alpha, low, high; NaN for fewer than two cells, or two examples where all are defined.
+        alpha, low, high; NaN for fewer than two cells, or fewer than two examples where all cells are defined.
     """
     values = np.asarray(values, dtype=np.float64)
-    values = level(values[:, np.isfinite(values).all(axis=0)])
+    values = merge_ties(values[:, np.isfinite(values).all(axis=0)])
     if len(values) < 2 or values.shape[1] < 2:
         return math.nan, math.nan, math.nan
     ratings = stats.rankdata(-values if higher_is_better else values, axis=0).T
@@ -100,46 +114,51 @@ def alpha_interval(
     alpha = float(_alpha(total, total)[0])
     if math.isnan(alpha):
         return math.nan, math.nan, math.nan
-    times = _times(len(counts), resamples, seed)
+    drawn = resample_counts(np.random.default_rng([seed, len(counts)]), resamples, len(counts))
     flat = counts.reshape(len(counts), -1)
-    step = max(1, _AT_ONCE // max(1, len(values) * levels, levels * levels))
-    drawn = np.concatenate(
+    step = max(1, _MAX_CHUNK_ELEMENTS // max(1, len(values) * levels, levels * levels))
+    alphas = np.concatenate(
         [
-            _alpha(*((t @ flat).reshape(-1, *counts.shape[1:]) for t in (each, each**2)))
-            for each in (times[start : start + step] for start in range(0, resamples, step))
+            _alpha(*((weights @ flat).reshape(-1, *counts.shape[1:]) for weights in (chunk, chunk**2)))
+            for chunk in (drawn[start : start + step] for start in range(0, resamples, step))
         ]
     )
     tail = (1 - confidence) / 2
-    low, high = np.nanquantile(drawn, [tail, 1 - tail]) if np.isfinite(drawn).any() else (math.nan, math.nan)
+    low, high = np.nanquantile(alphas, [tail, 1 - tail]) if np.isfinite(alphas).any() else (math.nan, math.nan)
     return alpha, float(low), float(high)
 
 
 def rank_intervals(
-    values: Floats, higher_is_better: bool, *, seed: int, confidence: float = 0.95, resamples: int = _RESAMPLES
+    values: FloatArray, higher_is_better: bool, *, seed: int, confidence: float = 0.95, resamples: int = _RESAMPLES
 ) -> NDArray[np.float64]:
-    """Ends ``[2, cells]`` of the bootstrap interval of each cell's place in the order of the means, 1 is the best.
+    """Percentile bootstrap interval of the rank of each cell's mean among the means of all cells.
+
+    Each resample of the examples ranks the cells by the means of their defined values; equal means share the average
+    rank. It assumes that the examples are independent draws from one population; the cells are fixed.
 
     Args:
-        values: ``[cells, N]``, NaN where undefined; a cell without any value gets NaN.
+        values: float64 ``[cells, N]``, NaN where undefined.
+        higher_is_better: the direction of the values.
+        seed: seed of the resampling.
+        confidence: coverage of each interval.
+        resamples: number of bootstrap resamples.
+
+    Returns:
+        float64 ``[2, cells]``, the lower and upper bound; rank 1 is the best. NaN for a cell without a defined value,
+        and for all cells where there are fewer than two examples.
     """
-    values = level(np.asarray(values, dtype=np.float64))
+    values = merge_ties(np.asarray(values, dtype=np.float64))
     known = np.isfinite(values)
-    ends = np.full((2, len(values)), np.nan)
-    some = known.any(axis=1)
-    if not some.any() or values.shape[1] < 2:
-        return ends
-    times = _times(values.shape[1], resamples, seed)
+    bounds = np.full((2, len(values)), np.nan)
+    defined = known.any(axis=1)
+    n = values.shape[1]
+    if not defined.any() or n < 2:
+        return bounds
+    drawn = resample_counts(np.random.default_rng([seed, n]), resamples, n)
     with np.errstate(invalid="ignore", divide="ignore"):
-        means = (times @ np.where(known, values, 0.0)[some].T) / (times @ known[some].T.astype(np.float64))
-    means = level(np.where(np.isfinite(means), means, np.nan).T).T
-    places = stats.rankdata(-means if higher_is_better else means, axis=1, nan_policy="omit")
+        means = (drawn @ np.where(known, values, 0.0)[defined].T) / (drawn @ known[defined].T.astype(np.float64))
+    means = merge_ties(np.where(np.isfinite(means), means, np.nan).T).T
+    ranks = stats.rankdata(-means if higher_is_better else means, axis=1, nan_policy="omit")
     tail = (1 - confidence) / 2
-    ends[:, some] = np.nanquantile(places, [tail, 1 - tail], axis=0)
-    return ends
-
-
-def _times(n: int, resamples: int, seed: int) -> Floats:
-    """How often each of n examples was drawn in each resample, ``[resamples, n]``."""
-    rng = np.random.default_rng([seed, n])
-    drawn = rng.integers(n, size=(resamples, n)) + np.arange(0, resamples * n, n)[:, None]
-    return np.bincount(drawn.ravel(), minlength=resamples * n).reshape(resamples, n).astype(np.float64)
+    bounds[:, defined] = np.nanquantile(ranks, [tail, 1 - tail], axis=0)
+    return bounds

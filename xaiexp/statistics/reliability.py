@@ -1,4 +1,4 @@
-"""How much of an attribution map that was sampled is signal."""
+"""The reliability of attributions that were estimated by sampling."""
 
 from __future__ import annotations
 
@@ -11,23 +11,25 @@ __all__ = ["reliability"]
 
 
 def reliability(values: Tensor, standard_error: Tensor, valid: Tensor) -> Tensor:
-    """The part of the differences between features that is not sampling noise, in [0, 1].
+    """The fraction of the variance between features that is not sampling noise.
 
-    ``1 - mean(se^2) / var(values)`` over the features of an example: the reliability of classical test theory
-    (Lord and Novick 1968), which is the correlation to be expected between two independent runs.
+    Estimates ``1 - mean(se^2) / var(values)`` over the features of an example: the reliability of classical test theory
+    (Lord and Novick 1968). Where sampling errors have mean 0 and are independent of the true attributions, it is the
+    expected correlation between two independent runs of the method.
 
     Args:
-        values: attributions of features ``[N, d]``.
-        standard_error: of each of them, ``[N, d]``.
-        valid: bool ``[N or 1, d]``; other columns are no features.
+        values: float ``[N, d]``, attributions of features.
+        standard_error: float ``[N, d]``, their Monte Carlo standard errors, in the unit of ``values``.
+        valid: bool ``[N or 1, d]``, False in columns that are not features of the example.
 
     Returns:
-        float64 ``[N]``; NaN with fewer than two features, equal values, or an unknown standard error.
+        float64 ``[N]`` in [0, 1] (a negative estimate is set to 0); NaN where an example has fewer than two features,
+        all values are equal, or a standard error is NaN.
     """
     valid = valid.expand(values.shape)
     count = valid.sum(dim=1)
     values, noise = values.double() * valid, standard_error.double().square().masked_fill(~valid, 0.0)
     mean = values.sum(dim=1, keepdim=True) / count.unsqueeze(1)
-    spread = ((values - mean).square() * valid).sum(dim=1) / (count - 1)
-    told = (1 - noise.sum(dim=1) / count / spread).clamp(0.0, 1.0)
-    return told.masked_fill((count < 2) | (spread == 0) | noise.isnan().any(dim=1), float("nan"))
+    variance = ((values - mean).square() * valid).sum(dim=1) / (count - 1)
+    estimate = (1 - noise.sum(dim=1) / count / variance).clamp(0.0, 1.0)
+    return estimate.masked_fill((count < 2) | (variance == 0) | noise.isnan().any(dim=1), float("nan"))

@@ -1,8 +1,9 @@
-"""Whether one cell is better than another: paired tests, corrected for their number, with effect sizes.
+"""Tests of differences between cells: paired tests of all pairs with effect sizes, Holm's correction, Friedman's test.
 
-Cells meet the same examples, so everything is paired by example; where an example has several values (several
-targets, several seeds) they are averaged before, since they are not independent. Such a test is about other examples
-under these seeds. :func:`crossed` takes the seeds as a sample too.
+All cells are evaluated on the same examples, therefore observations are paired by example. Several values of one
+example (several targets or seeds) are not independent and must be averaged before. :func:`paired_tests` and
+:func:`friedman` generalise to other examples with the same seeds, :func:`crossed_tests` to other examples and other
+seeds.
 """
 
 from __future__ import annotations
@@ -15,48 +16,54 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from xaiexp.statistics.tolerance import ROUNDING, difference, level
+from xaiexp.statistics.tolerance import ROUNDING, difference, merge_ties
 
-__all__ = ["FEWEST", "Friedman", "Pairs", "crossed", "friedman", "holm", "more_examples", "paired"]
+__all__ = ["MIN_EXAMPLES", "Friedman", "Pairs", "crossed_tests", "friedman", "holm", "more_examples", "paired_tests"]
 
-Floats = NDArray[np.float64]
+FloatArray = NDArray[np.float64]
 
-FEWEST = 6
-"""Examples that a comparison needs: of five, all point the same way by chance more than once in twenty times."""
+MIN_EXAMPLES = 6
+"""Smallest number of examples for a test: the differences of five examples all have the same sign with a probability
+of 0.0625 under the null hypothesis, which exceeds 0.05."""
 
-_AT_ONCE = 1 << 22  # differences at a time
+_MAX_CHUNK_ELEMENTS = 1 << 22  # differences computed at a time
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """All pairs ``i < j`` of cells, in the order of ``numpy.triu_indices``; arrays ``[P]``.
+    """Tests of all pairs ``i < j`` of cells, in the order of ``numpy.triu_indices``. All arrays have the shape ``[P]``.
 
     Args:
-        left, right: i and j.
-        n: examples where both are defined.
-        difference: mean of ``value_i - value_j``.
-        effect: Cohen's d_z, the mean difference in standard deviations of the differences (Lakens 2013).
-        p: two-sided, of the paired t test; NaN with fewer than :data:`FEWEST` examples.
-        p_signed_rank: likewise, of Wilcoxon's signed-rank test.
-        p_holm: ``p`` after Holm's correction for all pairs that were tested.
+        left, right: the indices i and j of the cells.
+        n: number of examples where both cells are defined.
+        difference: mean of ``value_i - value_j`` over these examples, in the unit of the metric.
+        effect: Cohen's d_z: the mean difference divided by the standard deviation of the differences (Lakens 2013).
+            Infinite for a constant difference other than 0; NaN with fewer than two examples.
+        p: two-sided p value; NaN with fewer than :data:`MIN_EXAMPLES` examples.
+        p_signed_rank: two-sided p value of Wilcoxon's signed-rank test; NaN likewise, and where it was not requested.
+        p_holm: ``p`` after Holm's correction for all pairs with a p value.
     """
 
     left: NDArray[np.int64]
     right: NDArray[np.int64]
     n: NDArray[np.int64]
-    difference: Floats
-    effect: Floats
-    p: Floats
-    p_signed_rank: Floats
-    p_holm: Floats
+    difference: FloatArray
+    effect: FloatArray
+    p: FloatArray
+    p_signed_rank: FloatArray
+    p_holm: FloatArray
 
 
-def paired(values: Floats, signed_rank: bool = False) -> Pairs:
-    """Test all pairs of cells.
+def paired_tests(values: FloatArray, signed_rank: bool = False) -> Pairs:
+    """Paired t tests of all pairs of cells, over the examples where both cells are defined.
+
+    The null hypothesis is a mean difference of 0 in the population of examples. The test assumes independent examples
+    and approximately normal differences. Differences within the tolerance of rounding count as 0. A constant difference
+    has p = 0, or p = 1 where it is 0.
 
     Args:
-        values: ``[cells, N]``, NaN where undefined.
-        signed_rank: whether Wilcoxon's test is made too; its column is NaN otherwise.
+        values: float64 ``[cells, N]``, NaN where undefined.
+        signed_rank: whether to compute Wilcoxon's signed-rank test as well.
     """
     values = np.asarray(values, dtype=np.float64)
     left, right = np.triu_indices(len(values), 1)
@@ -65,109 +72,134 @@ def paired(values: Floats, signed_rank: bool = False) -> Pairs:
     filled = np.nan_to_num(differences)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(n > 0, filled.sum(axis=1) / n, np.nan)
-        spread = np.where(np.isfinite(differences), differences - mean[:, None], 0.0)
-        deviation = np.sqrt((spread**2).sum(axis=1) / (n - 1))
-        # A constant difference has no spread but what rounding leaves: then it is certain, or there is none.
+        residuals = np.where(np.isfinite(differences), differences - mean[:, None], 0.0)
+        deviation = np.sqrt((residuals**2).sum(axis=1) / (n - 1))
+        # The deviation of a constant difference is rounding error: set it to 0.
         constant = deviation <= ROUNDING * np.abs(mean)
         deviation = np.where(constant, 0.0, deviation)
         effect = np.where(mean == 0, 0.0, mean / deviation)
         p = 2 * stats.t.sf(np.abs(effect) * np.sqrt(n), n - 1)
-    enough = n >= FEWEST
+    enough = n >= MIN_EXAMPLES
     p = np.where(enough, p, np.nan)
-    ranked = _signed_rank(differences, enough) if signed_rank else np.full(len(p), np.nan)
+    p_signed_rank = _signed_rank(differences, enough) if signed_rank else np.full(len(p), np.nan)
     effect = np.where(n > 1, effect, np.nan)
-    return Pairs(left, right, n, mean, effect, p, ranked, holm(p))
+    return Pairs(left, right, n, mean, effect, p, p_signed_rank, holm(p))
 
 
-def crossed(values: Floats) -> Pairs:
-    """Test all pairs of cells for other examples and other seeds.
+def crossed_tests(values: FloatArray) -> Pairs:
+    """Tests of all pairs of cells with examples and seeds as crossed random factors.
 
-    A difference must stand out twice. Over examples and seeds together, by min F' (Clark 1973, The
-    Language-as-Fixed-Effect Fallacy): ``t = mean / sqrt(V_N + V_S)``, with the squared standard errors of the mean over
-    N examples and over S seeds, and Satterthwaite's degrees of freedom. And over the seeds alone, by a t test of S
-    differences: the variance of few seeds is small by chance often enough to spoil the tails that Holm's correction
-    looks at. Where the seeds agree, this is :func:`paired`; where they do not, two or three of them tell little.
+    The null hypothesis is a mean difference of 0 in the populations of examples and of seeds. Two tests must reject it,
+    and ``p`` is the larger of their p values:
 
-    Measured in 100 sweeps of 12 equal cells and 64 examples, with a false alarm in 5 of them meant: where the effect of
-    the seed is as large as that of the example, min F' alone raises one in 93 (2 seeds), 56 (3) or 20 (5) sweeps,
-    both tests in 4, 5 and 5, and :func:`paired`, which takes these seeds for all that there are, in 100. Where seeds
-    are nothing but noise that is another for each example, these are 0, 0 and 1, and :func:`paired` raises 4.
+    - over examples and seeds jointly, min F' (Clark 1973, The Language-as-Fixed-Effect Fallacy):
+      ``t = mean / sqrt(V_N + V_S)``, with the squared standard errors of the mean over N examples and over S seeds, and
+      Satterthwaite's degrees of freedom;
+    - over seeds, a t test of the S mean differences. The estimated variance of few seeds is often too small by chance,
+      which makes the small p values of min F', on which Holm's correction depends, unreliable.
+
+    Where all seeds have equal values this is :func:`paired_tests`. Where they differ, the power with two or three seeds
+    is low.
+
+    Family-wise error rates at the nominal level 5 %, measured in 100 sweeps of 12 equal cells and 64 examples. With an
+    effect of the seed as large as that of the example: min F' alone 93 % (2 seeds), 56 % (3) and 20 % (5), both tests
+    4 %, 5 % and 5 %, and :func:`paired_tests`, which treats the seeds as fixed, 100 %. With seeds that only add noise
+    to each example independently: both tests 0 %, 0 % and 1 %, and :func:`paired_tests` 4 %.
 
     Args:
-        values: ``[cells, N, S]``, NaN where undefined. A pair is compared for the examples and seeds where both are
-            defined, each example as the mean over its seeds.
+        values: float64 ``[cells, N, S]``, NaN where undefined. A pair is compared on the examples and seeds where both
+            cells are defined; each example is averaged over its seeds.
 
     Returns:
-        As :func:`paired`, without a signed-rank test; ``p`` is the larger of the two. NaN where the pair has one alone
-        of several seeds in common.
+        As :func:`paired_tests`, without the signed-rank test. ``p`` is NaN also where a pair has only one of several
+        seeds in common.
     """
     values = np.asarray(values, dtype=np.float64)
     left, right = np.triu_indices(len(values), 1)
-    step = max(1, _AT_ONCE // max(1, values[0].size if len(values) else 0))
+    step = max(1, _MAX_CHUNK_ELEMENTS // max(1, values[0].size if len(values) else 0))
     blocks = [
-        _spreads(difference(values[left[start : start + step]], values[right[start : start + step]]))
+        _variance_components(difference(values[left[start : start + step]], values[right[start : start + step]]))
         for start in range(0, max(1, len(left)), step)
     ]
-    n, s, mean, of_examples, of_seeds = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+    n, s, mean, example_variance, seed_variance = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
     several = values.shape[2] > 1
     with np.errstate(invalid="ignore", divide="ignore"):
-        # As in a paired test: what rounding leaves is no spread.
-        of_examples = np.where(of_examples <= (ROUNDING * mean) ** 2, 0.0, of_examples) / (n - 1)
-        agree = (of_seeds <= (ROUNDING * mean) ** 2) | (not several)
-        of_seeds = np.where(agree, 0.0, of_seeds) / np.maximum(s - 1, 1)
-        both = of_examples + of_seeds
-        freedom = both**2 / (of_examples**2 / (n - 1) + of_seeds**2 / np.maximum(s - 1, 1))
-        together = _two_sided(mean, both, np.where(both > 0, freedom, n - 1))
-        over_seeds = np.where(of_seeds > 0, _two_sided(mean, of_seeds, np.maximum(s - 1, 1)), 0.0)
-        effect = np.where(mean == 0, 0.0, mean / np.sqrt(n * of_examples))
-    tested = (n >= FEWEST) & ((s > 1) | (not several))
-    p = np.where(tested, np.maximum(together, over_seeds), np.nan)
+        # As in paired_tests: variances within rounding error are set to 0. Then to squared standard errors of the mean.
+        over_examples = np.where(example_variance <= (ROUNDING * mean) ** 2, 0.0, example_variance) / (n - 1)
+        agree = (seed_variance <= (ROUNDING * mean) ** 2) | (not several)
+        over_seeds = np.where(agree, 0.0, seed_variance) / np.maximum(s - 1, 1)
+        both = over_examples + over_seeds
+        freedom = both**2 / (over_examples**2 / (n - 1) + over_seeds**2 / np.maximum(s - 1, 1))
+        p_joint = _two_sided(mean, both, np.where(both > 0, freedom, n - 1))
+        p_seeds = np.where(over_seeds > 0, _two_sided(mean, over_seeds, np.maximum(s - 1, 1)), 0.0)
+        effect = np.where(mean == 0, 0.0, mean / np.sqrt(n * over_examples))
+    tested = (n >= MIN_EXAMPLES) & ((s > 1) | (not several))
+    p = np.where(tested, np.maximum(p_joint, p_seeds), np.nan)
     return Pairs(left, right, n, mean, np.where(n > 1, effect, np.nan), p, np.full(len(p), np.nan), holm(p))
 
 
-def _spreads(differences: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats, Floats, Floats]:
-    """Of ``[P, N, S]``: how many examples and seeds there are, the mean, and the variances over examples and seeds.
+def _variance_components(
+    differences: FloatArray,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], FloatArray, FloatArray, FloatArray]:
+    """The mean difference of each pair, and its variance over examples and over seeds.
 
-    A variance is n or s times the sum of squares of what single examples or seeds move the mean by.
+    The variance over examples is n times the sum of squares of the effects of single examples on the mean; the variance
+    over seeds is s times that of single seeds.
+
+    Args:
+        differences: ``[P, N, S]``, NaN where undefined.
+
+    Returns:
+        Number of examples n, number of seeds s, mean, variance over examples, variance over seeds; each ``[P]``.
     """
     known = np.isfinite(differences)
     n, s = known.any(axis=2).sum(axis=1), known.any(axis=1).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        parts = np.where(known, 1 / known.sum(axis=2, keepdims=True) / n[:, None, None], 0.0)
+        weights = np.where(known, 1 / known.sum(axis=2, keepdims=True) / n[:, None, None], 0.0)
     filled = np.where(known, differences, 0.0)
-    mean = np.where(n > 0, (filled * parts).sum(axis=(1, 2)), np.nan)
-    rest = np.where(known, filled - mean[:, None, None], 0.0) * parts
-    of_examples = n * (rest.sum(axis=2) ** 2).sum(axis=1)
-    of_seeds = s * (rest.sum(axis=1) ** 2).sum(axis=1)
-    return n, s, mean, of_examples, of_seeds
+    mean = np.where(n > 0, (filled * weights).sum(axis=(1, 2)), np.nan)
+    effects = np.where(known, filled - mean[:, None, None], 0.0) * weights
+    example_variance = n * (effects.sum(axis=2) ** 2).sum(axis=1)
+    seed_variance = s * (effects.sum(axis=1) ** 2).sum(axis=1)
+    return n, s, mean, example_variance, seed_variance
 
 
-def _two_sided(mean: Floats, variance: Floats, freedom: NDArray[Any]) -> Floats:
+def _two_sided(mean: FloatArray, variance: FloatArray, freedom: NDArray[Any]) -> FloatArray:
+    """Two-sided p values of a t test, from the mean and its squared standard error; 1 for a mean of 0."""
     t = np.where(mean == 0, 0.0, np.abs(mean) / np.sqrt(variance))
     return np.asarray(2 * stats.t.sf(t, freedom))
 
 
-def _signed_rank(differences: Floats, enough: NDArray[np.bool_]) -> Floats:
-    """By the normal approximation with continuity correction; differences of 0 are left out, as Wilcoxon did."""
+def _signed_rank(differences: FloatArray, enough: NDArray[np.bool_]) -> FloatArray:
+    """P values ``[P]`` of Wilcoxon's signed-rank test of ``differences [P, N]``, NaN where ``enough`` is False.
+
+    Normal approximation with continuity correction; differences of 0 are left out (Wilcoxon 1945).
+    """
     out = np.full(len(differences), np.nan)
-    alike = enough & ~(np.nan_to_num(differences) != 0).any(axis=1)
-    out[alike] = 1.0
-    whole = np.isfinite(differences).all(axis=1)
-    for rows, policy in ((whole, "propagate"), (~whole, "omit")):
-        tested = np.flatnonzero(rows & enough & ~alike)
+    all_zero = enough & ~(np.nan_to_num(differences) != 0).any(axis=1)
+    out[all_zero] = 1.0
+    complete = np.isfinite(differences).all(axis=1)
+    for rows, policy in ((complete, "propagate"), (~complete, "omit")):
+        tested = np.flatnonzero(rows & enough & ~all_zero)
         if len(tested):
             out[tested] = stats.wilcoxon(
                 differences[tested],
                 axis=1,
                 method="asymptotic",
                 correction=True,
-                nan_policy=policy,  # type: ignore[call-overload]  # the stubs know its old name, approx
+                nan_policy=policy,  # type: ignore[call-overload]  # the stubs have only its former name, approx
             ).pvalue
     return out
 
 
-def holm(p: Floats) -> Floats:
-    """P values that control the chance of any false alarm among all of them (Holm 1979); NaN is not counted.
+def holm(p: FloatArray) -> FloatArray:
+    """P values adjusted by Holm's step-down procedure (Holm 1979).
+
+    Rejecting at adjusted values up to a level controls the family-wise error rate at that level, under any dependence
+    between the tests.
+
+    Args:
+        p: float64 ``[P]``; NaN marks a comparison without a test, which stays NaN and is not counted.
 
     >>> holm(np.array([0.01, 0.04, np.nan, 0.03])).tolist()
     [0.03, 0.06, nan, 0.06]
@@ -181,70 +213,84 @@ def holm(p: Floats) -> Floats:
 
 
 def more_examples(effect: float, n: int, power: float = 0.8, level: float = 0.05) -> int | None:
-    """How many more examples than ``n`` a paired t test needs to find a difference of this size.
+    """The number of further examples that a paired t test needs for a given power, from the noncentral t distribution.
+
+    It assumes normal differences whose effect size is ``effect``. An effect size that was estimated from few examples
+    is uncertain, and so is the result.
 
     Args:
         effect: Cohen's d_z.
-        n: examples so far.
-        power: the chance to find it.
-        level: two-sided, of the test.
+        n: number of examples so far.
+        power: probability of a significant test.
+        level: two-sided significance level.
 
     Returns:
-        None where there is no difference to be found.
+        Number of examples to add to ``n``, 0 where ``n`` suffices; None where the effect is 0 or NaN, or more than ten
+        million examples are needed.
     """
     effect = abs(effect)
     if not effect > 0:
         return None
     if math.isinf(effect):
-        return max(0, FEWEST - n)
+        return max(0, MIN_EXAMPLES - n)
 
-    def found(count: int) -> bool:
+    def sufficient(count: int) -> bool:
         critical = stats.t.ppf(1 - level / 2, count - 1)
-        shift = effect * math.sqrt(count)
-        chance = stats.nct.sf(critical, count - 1, shift) if shift < 30 else 1.0
-        return bool(chance >= power)
+        noncentrality = effect * math.sqrt(count)
+        achieved = stats.nct.sf(critical, count - 1, noncentrality) if noncentrality < 30 else 1.0
+        return bool(achieved >= power)
 
-    low, high = max(FEWEST, 2) - 1, max(FEWEST, n)
-    while not found(high):
+    low, high = max(MIN_EXAMPLES, 2) - 1, max(MIN_EXAMPLES, n)
+    while not sufficient(high):
         low, high = high, 2 * high
         if high > 10_000_000:
             return None
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if found(middle) else (middle, high)
+        low, high = (low, middle) if sufficient(middle) else (middle, high)
     return max(0, high - n)
 
 
 @dataclass(frozen=True)
 class Friedman:
-    """Friedman's test of whether all cells are alike, and Nemenyi's critical difference (Demsar 2006, section 3.2).
+    """The result of Friedman's test, with Nemenyi's critical difference (Demsar 2006, section 3.2).
 
     Args:
-        n: examples where all cells are defined.
-        mean_ranks: ``[cells]`` over these, 1 is the best.
-        p: of the test; NaN with fewer than three cells or :data:`FEWEST` examples.
-        critical_difference: of two mean ranks at level 0.05.
+        n: number of examples where all cells are defined.
+        mean_ranks: float64 ``[cells]``, mean rank over these examples; rank 1 is the best, ties share the average rank.
+            NaN with fewer than two cells, or without such an example.
+        p: p value of the test; NaN with fewer than three cells or :data:`MIN_EXAMPLES` examples.
+        critical_difference: difference of two mean ranks that is significant at the family-wise level 0.05; NaN
+            likewise.
     """
 
     n: int
-    mean_ranks: Floats
+    mean_ranks: FloatArray
     p: float
     critical_difference: float
 
 
-def friedman(values: Floats, higher_is_better: bool) -> Friedman:
-    """Test cells ``[cells, N]``; examples where one is undefined are left out."""
+def friedman(values: FloatArray, higher_is_better: bool) -> Friedman:
+    """Friedman's test of equal rank distributions of all cells, blocked by example.
+
+    It assumes independent examples. Examples where a cell is undefined are left out. Values within the tolerance of
+    rounding tie.
+
+    Args:
+        values: float64 ``[cells, N]``, NaN where undefined.
+        higher_is_better: the direction of the values.
+    """
     values = np.asarray(values, dtype=np.float64)
     complete = values[:, np.isfinite(values).all(axis=0)]
     k, n = complete.shape
     if k < 2 or n < 1:
         return Friedman(n, np.full(k, np.nan), math.nan, math.nan)
-    complete = level(complete)
+    complete = merge_ties(complete)
     ranks = stats.rankdata(-complete if higher_is_better else complete, axis=0)
     mean = ranks.mean(axis=1)
-    if k < 3 or n < FEWEST:
+    if k < 3 or n < MIN_EXAMPLES:
         return Friedman(n, mean, math.nan, math.nan)
-    alike = bool((ranks == ranks[:1]).all())
-    p = 1.0 if alike else float(stats.friedmanchisquare(*complete).pvalue)
+    all_tied = bool((ranks == ranks[:1]).all())
+    p = 1.0 if all_tied else float(stats.friedmanchisquare(*complete).pvalue)
     critical = stats.studentized_range.ppf(0.95, k, np.inf) / math.sqrt(2)
     return Friedman(n, mean, p, float(critical * math.sqrt(k * (k + 1) / (6 * n))))

@@ -1,4 +1,4 @@
-"""Tables, means and ranks of scores over examples. Pure functions; NaN is "undefined" and never counted as a value."""
+"""Mean scores, intervals and ranks of cells over examples. NaN is an undefined score and is never used as a value."""
 
 from __future__ import annotations
 
@@ -12,21 +12,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from xaiexp.statistics.concordance import rank_intervals
-from xaiexp.statistics.intervals import bootstrap_interval, crossed_intervals
-from xaiexp.statistics.significance import Pairs, paired
+from xaiexp.statistics.intervals import crossed_intervals
+from xaiexp.statistics.significance import Pairs, paired_tests
 
 __all__ = [
     "SUMMARY_COLUMNS",
     "Table",
-    "bootstrap_interval",
     "example_means",
-    "ranked",
     "ranks",
+    "ranks_from_tests",
     "summarise",
     "tables",
 ]
 
-Floats = NDArray[np.float64]
+FloatArray = NDArray[np.float64]
 
 _STUDY = ("model", "dataset", "seed")
 SUMMARY_COLUMNS = (
@@ -36,110 +35,117 @@ SUMMARY_COLUMNS = (
 
 @dataclass(frozen=True)
 class Table:
-    """One metric of one study, or of studies with several seeds.
+    """The scores of one metric, of one study or of studies that differ only in their seed.
 
     Args:
         study: model, dataset and seed.
-        cells: columns ``method`` and ``baseline``.
-        by_seed: ``[cells, examples, seeds]``, NaN where undefined; one seed unless several are told.
-        undefined: ``[cells]``, rows without a value.
+        metric: label of the metric.
+        cells: one row per cell, columns ``method`` and ``baseline``.
+        by_seed: float64 ``[cells, examples, seeds]``, NaN where undefined; one seed for a single study.
+        undefined: int64 ``[cells]``, number of rows without a finite score.
     """
 
     study: Mapping[str, Any]
     metric: str
     cells: pd.DataFrame
-    by_seed: Floats
+    by_seed: FloatArray
     undefined: NDArray[np.int64]
 
     @property
-    def values(self) -> Floats:
-        """``[cells, examples]``: the mean over the seeds that have a value."""
+    def values(self) -> FloatArray:
+        """float64 ``[cells, examples]``: the mean over the seeds with a defined score; NaN where no seed has one."""
         known = np.isfinite(self.by_seed)
         with np.errstate(invalid="ignore"):
-            means: Floats = np.where(known, self.by_seed, 0.0).sum(axis=2) / known.sum(axis=2)
+            means: FloatArray = np.where(known, self.by_seed, 0.0).sum(axis=2) / known.sum(axis=2)
         return means
 
 
-def ranks(values: Floats, higher_is_better: bool, *, level: float = 0.05) -> list[int | None]:
-    """The rank of each cell: 1 and how many cells stand in the groups before its own, in the order of the means.
+def ranks(values: FloatArray, higher_is_better: bool, *, level: float = 0.05) -> list[int | None]:
+    """Ranks of cells, where cells without a significant difference share a rank.
 
-    One cell is better than another if a paired t test over the examples where both are defined says so at ``level``,
-    after Holm's correction for all pairs (see :mod:`xaiexp.statistics.significance`). In the order of the means, a group ends
-    before the first cell that is not a tie with one of its members. So nothing separates cells that share a rank. The
-    reverse does not hold: "beyond the noise" is not transitive, and two cells of neighbouring groups may be a tie by
-    themselves. Cells that lack different examples may have means that are ordered the other way round than where both
-    are defined: the verdict says so.
+    Cells are sorted by their means and divided into groups: a new group starts at the first cell that differs
+    significantly from a member of the current group. The rank of a cell is 1 plus the number of cells in earlier
+    groups. Significance is that of :func:`xaiexp.statistics.significance.paired_tests` after Holm's correction.
+
+    No two cells of one rank differ significantly. The converse does not hold, since significance is not transitive: two
+    cells with neighbouring ranks may not differ significantly. Where cells are undefined for different examples, the
+    order of their means may differ from the sign of their paired difference; the verdict reports this.
 
     Args:
-        values: ``[cells, N]``; NaN where undefined.
-        higher_is_better: which way is better.
-        level: the chance of any false alarm among all pairs.
+        values: float64 ``[cells, N]``, NaN where undefined.
+        higher_is_better: the direction of the values.
+        level: family-wise significance level over all pairs.
 
     Returns:
-        One rank per cell; None for a cell without any defined value.
+        One rank per cell, 1 is the best; None for a cell without a defined value.
 
     >>> ranks(np.array([[1.0] * 8, [1.0] * 8, [3.0] * 8, [np.nan] * 8]), higher_is_better=True)
     [2, 2, 1, None]
     """
     values = np.asarray(values, dtype=np.float64)
-    return ranked(values, paired(values), higher_is_better, level)
+    return ranks_from_tests(values, paired_tests(values), higher_is_better, level)
 
 
-def ranked(values: Floats, pairs: Pairs, higher_is_better: bool, level: float = 0.05) -> list[int | None]:
-    """:func:`ranks` from tests that have been made."""
-    apart = np.zeros((len(values), len(values)), dtype=bool)
-    apart[pairs.left, pairs.right] = apart[pairs.right, pairs.left] = pairs.p_holm <= level
+def ranks_from_tests(values: FloatArray, pairs: Pairs, higher_is_better: bool, level: float = 0.05) -> list[int | None]:
+    """As :func:`ranks`, from tests of all pairs of the cells that were computed before."""
+    significant = np.zeros((len(values), len(values)), dtype=bool)
+    significant[pairs.left, pairs.right] = significant[pairs.right, pairs.left] = pairs.p_holm <= level
     means = np.array([_mean(row[np.isfinite(row)]) for row in values])
-    places: list[int | None] = [None] * len(values)
+    assigned: list[int | None] = [None] * len(values)
     group: list[int] = []
-    first = 1
+    rank = 1
     order = [int(i) for i in np.argsort(-means if higher_is_better else means, kind="stable") if np.isfinite(means[i])]
-    for place, i in enumerate(order, start=1):
-        if apart[group, i].any():
-            group, first = [], place
+    for position, i in enumerate(order, start=1):
+        if significant[group, i].any():
+            group, rank = [], position
         group.append(i)
-        places[i] = first
-    return places
+        assigned[i] = rank
+    return assigned
 
 
-def _mean(finite: Floats) -> float:
+def _mean(finite: FloatArray) -> float:
+    """The mean, or NaN where there is no value."""
     return float(finite.mean()) if len(finite) else float("nan")
 
 
 def tables(scores: pd.DataFrame, over_seeds: bool = False) -> Iterator[Table]:
-    """The scores of ``scores.parquet``, study by study and metric by metric, in the order in which they appear.
+    """One table per study and metric, in the order in which they appear.
 
-    Studies are kept apart: their examples need not be the same. Several values of one example (for several targets)
-    are averaged, since they are not independent.
+    Several scores of one example (for several targets) are not independent and are averaged.
 
     Args:
-        scores: the rows.
-        over_seeds: studies that differ in their seed are one, with the seed ``"all"``; an example is known by its name.
+        scores: rows of ``scores.parquet``.
+        over_seeds: whether to combine studies that differ only in their seed; the seed of the tables is then ``"all"``,
+            and examples are matched by id.
     """
-    apart = list(_STUDY[:-1] if over_seeds else _STUDY)
-    for study, part in scores.groupby(apart, sort=False, dropna=False):
-        told = dict(zip(_STUDY, (*study, "all") if over_seeds else study, strict=True))
+    study_columns = list(_STUDY[:-1] if over_seeds else _STUDY)
+    for study, part in scores.groupby(study_columns, sort=False, dropna=False):
+        study_values = dict(zip(_STUDY, (*study, "all") if over_seeds else study, strict=True))
         for metric, rows in part.groupby("metric", sort=False, dropna=False):
             cells = rows[["method", "baseline"]].drop_duplicates(ignore_index=True)
             cell = rows.groupby(["method", "baseline"], sort=False, dropna=False).ngroup().to_numpy()
-            # Sorted, so that the order of rows changes nothing.
+            # Sorted: the result must not depend on the order of rows.
             (example, examples), (seed, seeds) = (pd.factorize(rows[key], sort=True) for key in ("example", "seed"))
             value = rows["value"].to_numpy(dtype=np.float64)
             known = np.isfinite(value)
             shape = (len(cells), len(examples), len(seeds))
-            place = np.ravel_multi_index((cell, example, seed), shape)
-            count = np.bincount(place[known], minlength=np.prod(shape))
-            total = np.bincount(place[known], weights=value[known], minlength=np.prod(shape))
+            index = np.ravel_multi_index((cell, example, seed), shape)
+            count = np.bincount(index[known], minlength=np.prod(shape))
+            total = np.bincount(index[known], weights=value[known], minlength=np.prod(shape))
             with np.errstate(invalid="ignore"):
                 values = (total / count).reshape(shape)
             undefined = np.bincount(cell[~known], minlength=len(cells))
-            yield Table(told, str(metric), cells, values, undefined)
+            yield Table(study_values, str(metric), cells, values, undefined)
 
 
-def example_means(rows: pd.DataFrame) -> Floats:
-    """``[N]``: the mean of the finite ``value`` of each ``example``, sorted by its name; NaN where it has none.
+def example_means(rows: pd.DataFrame) -> FloatArray:
+    """The mean of the finite values of each example, float64 ``[N]``, sorted by example; NaN where it has none.
 
-    Several values of one example (of several targets, of several pairs of studies) are one observation.
+    Several values of one example (of several targets, or several pairs of studies) are not independent and count as one
+    observation.
+
+    Args:
+        rows: columns ``example`` and ``value``.
     """
     value = rows["value"].to_numpy(dtype=np.float64)
     means = pd.Series(np.where(np.isfinite(value), value, np.nan)).groupby(rows["example"].to_numpy()).mean()
@@ -153,59 +159,64 @@ def summarise(
 
     Args:
         scores: rows of ``scores.parquet``: ``model dataset seed method baseline metric example target value``.
-        directions: metric to whether higher is better; None for numbers that rank nothing.
-        seed: of the resampling.
-        over_seeds: see :func:`tables`; intervals are then for other seeds too, ranks for these.
+        directions: metric to whether higher is better; None for a metric that does not rank cells.
+        seed: seed of the resampling.
+        over_seeds: see :func:`tables`. Intervals then generalise to other seeds; ranks hold for the given seeds.
 
     Returns:
-        The columns :data:`SUMMARY_COLUMNS`, study by study, metrics and cells in the order in which they first
-        appear. ``n`` counts the examples with a defined value and ``undefined`` the rows without one. Ranks (Int64,
-        missing where nothing is defined) are among the cells of one model, data set, seed and metric; ``rank_low``
-        and ``rank_high`` are the ends of the 95 % bootstrap interval of the place in the order of the means.
+        The columns :data:`SUMMARY_COLUMNS`; studies, metrics and cells in the order in which they first appear.
+        ``mean``, ``low`` and ``high`` are those of :func:`xaiexp.statistics.intervals.crossed_intervals` at 95 %. ``n``
+        is the number of examples with a defined score, ``undefined`` the number of rows without one. ``rank`` (Int64,
+        missing where no score is defined) is that of :func:`ranks` among the cells of one model, dataset, seed and
+        metric.
+        ``rank_low`` and ``rank_high`` are the bounds of :func:`xaiexp.statistics.concordance.rank_intervals` at 95 %.
 
     Raises:
-        KeyError: a metric without a direction.
+        KeyError: a metric is missing in ``directions``.
     """
-    parts: list[pd.DataFrame] = []
+    summaries: list[pd.DataFrame] = []
     for _, group in itertools.groupby(tables(scores, over_seeds), key=lambda table: tuple(table.study.values())):
-        parts += _summarised(list(group), directions, seed)
-    if not parts:
+        summaries += _study_summaries(list(group), directions, seed)
+    if not summaries:
         return pd.DataFrame(columns=list(SUMMARY_COLUMNS))
-    return pd.concat(parts, ignore_index=True)[list(SUMMARY_COLUMNS)]
+    return pd.concat(summaries, ignore_index=True)[list(SUMMARY_COLUMNS)]
 
 
-def _summarised(group: Sequence[Table], directions: Mapping[str, bool | None], seed: int) -> Iterator[pd.DataFrame]:
-    intervals = _intervals(group, seed)
+def _study_summaries(
+    study_tables: Sequence[Table], directions: Mapping[str, bool | None], seed: int
+) -> Iterator[pd.DataFrame]:
+    """The summary of each table of one study."""
+    intervals = _intervals(study_tables, seed)
     start = 0
-    for table in group:
-        own = slice(start, start + len(table.cells))
-        start = own.stop
+    for table in study_tables:
+        rows = slice(start, start + len(table.cells))
+        start = rows.stop
         direction, values = directions[table.metric], table.values
-        places: list[int | None] = [None] * len(table.cells)
-        ends = np.full((2, len(table.cells)), np.nan)
+        cell_ranks: list[int | None] = [None] * len(table.cells)
+        rank_bounds = np.full((2, len(table.cells)), np.nan)
         if direction is not None:
-            places = ranks(values, direction)
-            ends = rank_intervals(values, direction, seed=seed)
+            cell_ranks = ranks(values, direction)
+            rank_bounds = rank_intervals(values, direction, seed=seed)
         yield table.cells.assign(
             **table.study,
             metric=table.metric,
-            mean=intervals[0, own],
-            low=intervals[1, own],
-            high=intervals[2, own],
+            mean=intervals[0, rows],
+            low=intervals[1, rows],
+            high=intervals[2, rows],
             n=np.isfinite(values).sum(axis=1),
             undefined=table.undefined,
-            rank=pd.array(places, dtype="Int64"),
-            rank_low=ends[0],
-            rank_high=ends[1],
+            rank=pd.array(cell_ranks, dtype="Int64"),
+            rank_low=rank_bounds[0],
+            rank_high=rank_bounds[1],
         )
 
 
-def _intervals(group: Sequence[Table], seed: int) -> Floats:
-    """Mean, low, high ``[3, cells]`` of all tables of a study, in one call: what is equally long is drawn once."""
-    longest, seeds = (max(table.by_seed.shape[axis] for table in group) for axis in (1, 2))
+def _intervals(study_tables: Sequence[Table], seed: int) -> FloatArray:
+    """Mean, low and high ``[3, cells]`` of all cells of all tables, in one call so that they share resamples."""
+    examples, seeds = (max(table.by_seed.shape[axis] for table in study_tables) for axis in (1, 2))
     padded = []
-    for table in group:
+    for table in study_tables:
         cells, n, s = table.by_seed.shape
-        padded.append(np.full((cells, longest, seeds), np.nan))
+        padded.append(np.full((cells, examples, seeds), np.nan))
         padded[-1][:, :n, :s] = table.by_seed
     return crossed_intervals(np.concatenate(padded), seed=seed)

@@ -1,4 +1,4 @@
-"""What the differences between mean scores come from: model, data set, baseline, method, metric parameter, seed."""
+"""Decomposition of the variance of mean scores by factor: model, dataset, baseline, method, metric parameter, seed."""
 
 from __future__ import annotations
 
@@ -14,23 +14,27 @@ from xaiexp.statistics.tolerance import ROUNDING
 
 __all__ = ["shares"]
 
-Floats = NDArray[np.float64]
+FloatArray = NDArray[np.float64]
 
 
 def shares(means: pd.DataFrame, factors: Sequence[str], value: str = "mean") -> Mapping[str, float]:
-    """The part of the variance of mean scores that each factor explains; with ``rest`` they add up to 1.
+    """The share of the variance of mean scores that each factor explains.
 
-    R squared of an additive model with one term a level, divided among the factors by averaging what each adds over
-    all orders in which they may enter (Lindeman, Merenda and Gold 1980; the Shapley value of R squared). In a balanced
-    design this is the eta squared of each main effect. ``rest`` is what only combinations of factors explain, and what
-    is no factor: noise too. Nothing varies where rounding alone separates the means.
+    R squared of a linear model of main effects (one dummy variable per level) is divided among the factors. The share
+    of a factor is the mean, over all orders in which the factors can enter the model, of the increase of R squared
+    (Lindeman, Merenda and Gold 1980; the Shapley value of R squared). In a balanced design it is the eta squared of the
+    main effect. ``rest`` is 1 - R squared: interactions between factors, and noise. The shares describe the given rows;
+    they are not estimates for other levels of the factors.
 
     Args:
-        means: one row a cell and metric, columns ``factors`` and ``value``; rows without a value are left out.
-        factors: those with one level only are left out: they explain nothing.
+        means: one row per cell and metric, with the columns ``factors`` and ``value``. Rows whose value is not finite
+            are left out.
+        factors: columns; those with a single level are left out.
+        value: the column of the mean scores.
 
     Returns:
-        Factor to share in 0..1, ``rest`` last; empty where nothing varies.
+        Factor to share in [0, 1], then ``rest``; they sum to 1. Empty where the means are equal within the tolerance
+        :data:`xaiexp.statistics.tolerance.ROUNDING`, or no factor has two levels.
 
     >>> table = pd.DataFrame({"method": ["a", "a", "b", "b"], "baseline": ["x", "y", "x", "y"], "mean": [0.0, 1, 0, 1]})
     >>> shares(table, ["method", "baseline"])
@@ -45,26 +49,26 @@ def shares(means: pd.DataFrame, factors: Sequence[str], value: str = "mean") -> 
     if len(rows) < 2 or total <= len(rows) * (ROUNDING * largest) ** 2 or not varying:
         return {}
     dummies = {f: pd.get_dummies(rows[f].astype(str), drop_first=True).to_numpy(dtype=np.float64) for f in varying}
-    known: dict[frozenset[str], float] = {frozenset(): 0.0}
+    r_squared: dict[frozenset[str], float] = {frozenset(): 0.0}
     for size in range(1, len(varying) + 1):
         for chosen in itertools.combinations(varying, size):
-            known[frozenset(chosen)] = _explained([dummies[f] for f in chosen], target) / total
+            r_squared[frozenset(chosen)] = _explained([dummies[f] for f in chosen], target) / total
     k = len(varying)
-    out = {}
+    shares_of = {}
     for factor in varying:
         others = [f for f in varying if f != factor]
         gain = 0.0
         for size in range(k):
             weight = math.factorial(size) * math.factorial(k - size - 1) / math.factorial(k)
             for before in itertools.combinations(others, size):
-                gain += weight * (known[frozenset((*before, factor))] - known[frozenset(before)])
-        out[factor] = round(max(0.0, gain), 12) + 0.0
-    out["rest"] = round(max(0.0, 1 - known[frozenset(varying)]), 12) + 0.0
-    return out
+                gain += weight * (r_squared[frozenset((*before, factor))] - r_squared[frozenset(before)])
+        shares_of[factor] = round(max(0.0, gain), 12) + 0.0
+    shares_of["rest"] = round(max(0.0, 1 - r_squared[frozenset(varying)]), 12) + 0.0
+    return shares_of
 
 
-def _explained(columns: Sequence[Floats], target: Floats) -> float:
-    """The sum of squares that a linear model of these columns and a constant explains."""
+def _explained(columns: Sequence[FloatArray], target: FloatArray) -> float:
+    """The sum of squares explained by a least-squares fit of ``columns`` and an intercept to ``target [N]``."""
     design = np.concatenate([np.ones((len(target), 1)), *columns], axis=1)
     fitted = design @ np.linalg.lstsq(design, target, rcond=None)[0]
     return float(fitted @ fitted)

@@ -1,36 +1,48 @@
-"""Atomic files, and folders that can be written."""
+"""Atomic file writes, and the check that a folder is writable."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from xaiexp.errors import ResourceError
 
-if TYPE_CHECKING:
-    pass
-
-__all__ = ["writable", "write_atomically"]
+__all__ = ["ensure_writable", "write_atomically"]
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
+    """Write a file atomically: readers see the complete old or the complete new content, also after a crash.
+
+    The content goes to a temporary file in the same folder, which then replaces ``path``. Missing folders are created.
+    The permissions are 0644.
+
+    Raises:
+        OSError: the file cannot be written; the temporary file is removed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(content)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        temporary.chmod(0o644)
+        temporary.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
-def writable(folder: Path, where: str) -> None:
-    """Make a folder, or say why it cannot be written."""
+def ensure_writable(folder: Path, where: str) -> None:
+    """Create a folder if it does not exist, and check that files can be created in it.
+
+    Args:
+        folder: the folder.
+        where: the option that names it, for the message.
+
+    Raises:
+        ResourceError: the folder cannot be created, or no file can be created in it.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".write-{os.getpid()}"

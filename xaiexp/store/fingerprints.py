@@ -13,7 +13,11 @@ __all__ = ["fingerprint"]
 
 
 def fingerprint(tensors: Mapping[str, Tensor], *extra: object) -> str:
-    """A hash of tensors by name, type, shape and content, and of further plain values."""
+    """The BLAKE2b hash, 40 hexadecimal digits, of tensors and further plain values.
+
+    It covers names, dtypes, shapes and bytes of the tensors, and the ``repr`` of ``extra``; it does not depend on the
+    order or the device of the tensors.
+    """
     import torch
 
     digest = hashlib.blake2b(repr(extra).encode(), digest_size=20)

@@ -1,8 +1,8 @@
-"""Attributions and scores addressed by content: what was computed once is not computed again.
+"""The content-addressed store of attributions, predictions and scores.
 
-An object is a small safetensors file named by its key. Writing is atomic and an object never changes, so any
-number of processes may share a store. Beside the objects stand short notes of which content keys a planned cell
-had when it last ran, so that ``xaiexp plan`` can tell what will be found without loading a model.
+An object is a safetensors file named by its key (:mod:`xaiexp.core.keys`). Writes are atomic and objects are immutable,
+therefore several processes may share a store. For each planned cell, an index file lists the keys of the objects that
+the cell used when it last ran: ``xaiexp plan`` reads it to predict cache hits without loading a model.
 """
 
 from __future__ import annotations
@@ -24,21 +24,28 @@ class Store:
     """A folder of objects.
 
     Args:
-        folder: where; made on the first write.
-        force: find nothing, so that everything is computed and written anew.
+        folder: the folder; created on the first write.
+        force: whether to treat every object as missing, which recomputes and overwrites it.
     """
 
     def __init__(self, folder: Path, force: bool = False) -> None:
         self.folder, self.force = folder, force
 
     def path(self, key: str) -> Path:
-        """Where an object lies."""
+        """The file of an object."""
         return self.folder / "objects" / key[:2] / f"{key}.safetensors"
 
     def get(self, key: str, *names: str) -> dict[str, Tensor] | None:
-        """The tensors of an object, on the CPU; None where there is none, or where its file is damaged.
+        """Read an object.
 
-        A file without one of the ``names`` counts as damaged.
+        A file that cannot be read, or that lacks one of the ``names``, is deleted and counts as missing.
+
+        Args:
+            key: key of the object.
+            names: tensors that the object must contain.
+
+        Returns:
+            The tensors by name, on the CPU; None where the object is missing.
         """
         path = self.path(key)
         if self.force or not path.is_file():
@@ -51,29 +58,32 @@ class Store:
         except (SafetensorError, OSError):
             tensors = {}
         if not tensors or not all(name in tensors for name in names):
-            path.unlink(missing_ok=True)  # computed anew, and then it is whole
+            path.unlink(missing_ok=True)  # the caller recomputes and writes it
             return None
         return tensors
 
     def put(self, key: str, tensors: Mapping[str, Tensor]) -> None:
-        """Keep an object."""
+        """Write an object: tensors by name, on any device."""
         from safetensors.torch import save
 
-        # Copies: safetensors refuses tensors that share memory.
-        whole = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-        write_atomically(self.path(key), save(whole))
+        # Cloned because safetensors rejects tensors that share memory.
+        copies = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+        write_atomically(self.path(key), save(copies))
 
-    def note(self, plan_key: str, keys: Sequence[str]) -> None:
-        """Remember which objects a planned cell had."""
-        write_atomically(self._note(plan_key), json.dumps(list(keys)).encode())
+    def put_cell_keys(self, plan_key: str, keys: Sequence[str]) -> None:
+        """Write the keys of the objects of a planned cell (:class:`xaiexp.core.keys.PlanKey`)."""
+        write_atomically(self._cell_path(plan_key), json.dumps(list(keys)).encode())
 
-    def expected(self, plan_key: str) -> bool:
-        """Whether a planned cell will be found whole, as far as can be told without loading anything."""
+    def has_cell(self, plan_key: str) -> bool:
+        """Whether all objects that a planned cell used when it last ran are in the store.
+
+        It is a prediction: data or weights may have changed in a way that the plan key does not cover.
+        """
         try:
-            keys = json.loads(self._note(plan_key).read_text())
+            keys = json.loads(self._cell_path(plan_key).read_text())
         except (OSError, ValueError):
             return False
         return not self.force and bool(keys) and all(self.path(key).is_file() for key in keys)
 
-    def _note(self, plan_key: str) -> Path:
+    def _cell_path(self, plan_key: str) -> Path:
         return self.folder / "plans" / plan_key[:2] / f"{plan_key}.json"

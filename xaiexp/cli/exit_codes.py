@@ -1,0 +1,27 @@
+"""The exit codes of the program."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = ["DONE", "FAILED", "WRONG", "combined"]
+
+DONE = 0
+"""All cells are done, or skipped by plan."""
+
+FAILED = 1
+"""Some cell failed; the rest is there."""
+
+WRONG = 2
+"""The request is wrong."""
+
+
+def combined(codes: Sequence[int]) -> int:
+    """The exit code of several jobs: theirs if they agree; :data:`FAILED` if some were not done.
+
+    >>> combined([2, 2]), combined([2, 0]), combined([])
+    (2, 1, 0)
+    """
+    if not codes or all(code == codes[0] for code in codes):
+        return codes[0] if codes else DONE
+    return FAILED if any(codes) else DONE

@@ -1,0 +1,34 @@
+"""``xaiexp report``: one page over any number of studies or sweeps, also after a crash."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from xaiexp.cli.arguments import ToolParser
+from xaiexp.cli.exit_codes import DONE
+from xaiexp.errors import ResourceError
+
+__all__ = ["run"]
+
+
+def run(words: Sequence[str]) -> int:
+    """Build the page and print its path."""
+    parser = ToolParser(prog="xaiexp report", description="One page over any number of studies or sweeps.")
+    parser.add_argument("folders", nargs="+", metavar="DIR", type=Path, help="of studies, or of sweeps")
+    parser.add_argument("--out", metavar="FILE", type=Path, help="the page; report.html in the first folder by default")
+    arguments = parser.parse_args(list(words))
+    folders: list[Path] = arguments.folders
+    for folder in folders:
+        if not folder.is_dir():
+            raise ResourceError("report", "no such folder", got=str(folder))
+    from xaiexp import report
+    from xaiexp.store.files import ensure_writable
+
+    studies = [study for folder in folders for study in report.find_studies(folder)]
+    if not studies:
+        raise ResourceError("report", "contains no study (a folder with record.json)", got=", ".join(map(str, folders)))
+    target = arguments.out or folders[0] / "report.html"
+    ensure_writable(target.parent, "report --out")
+    print(report.build(studies, target))  # noqa: T201
+    return DONE

@@ -1,0 +1,68 @@
+"""What the program prints after a study and after a sweep."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xaiexp.cli import tables
+from xaiexp.cli.exit_codes import DONE, FAILED
+from xaiexp.core.ids import ALL_METHODS
+from xaiexp.engine.progress import console
+
+if TYPE_CHECKING:
+    from xaiexp.api.execute import Outcome
+
+__all__ = ["print_outcome", "print_sweep"]
+
+
+def print_outcome(outcome: Outcome, brief: bool) -> None:
+    """Print the tables of a study, its warnings and where its files are.
+
+    Args:
+        outcome: of the study.
+        brief: one line in place of the tables, for the jobs of a sweep.
+    """
+    out = console()
+    if brief:
+        study = outcome.record["study"]
+        out.print(
+            f"{study['model']} on {study['dataset']}, seed {study['seed']}: {outcome.record['status']}", markup=False
+        )
+    if not brief and len(outcome.summary):
+        refused = set(outcome.verdicts.loc[outcome.verdicts["refused"].astype(bool), "metric"])
+        out.print("mean [95 % interval] (rank; equal ranks are a tie within the noise)", markup=False)
+        out.print(tables.summary_table(outcome.summary, outcome.record["metrics"], refused))
+        for line in tables.verdict_lines(outcome.verdicts):
+            out.print(line, markup=False)
+        out.print()
+    if not brief and len(outcome.agreement):
+        pairs = outcome.agreement[outcome.agreement["method_a"] != ALL_METHODS]
+        measure = (pairs if len(pairs) else outcome.agreement)["measure"].iloc[0]
+        out.print(f"agreement: {measure}, mean over examples", markup=False)
+        out.print(tables.agreement_table(outcome.agreement, measure))
+    for note in tables.notes(outcome.cells, outcome.errors):
+        out.print(note, markup=False)
+    for line in tables.where_it_lies(outcome.folder, outcome.report, outcome.tracked):
+        out.print(line, markup=False)
+
+
+def print_sweep(folder: Path, jobs: int) -> int:
+    """Build one report over all jobs of a sweep, also after a crash or an interruption, and print where it is.
+
+    Returns:
+        The exit code of the sweep.
+    """
+    from xaiexp import report
+
+    out = console()
+    studies = report.find_studies(folder)
+    if not studies:
+        return FAILED
+    states = [json.loads((study / "record.json").read_text()).get("status") for study in studies]
+    done = states.count("done")
+    page = report.build(studies, folder / "report.html")
+    out.print(f"{done} of {max(jobs, len(studies))} studies done", markup=False)
+    out.print(f"report:  {page}", markup=False)
+    return DONE if done == max(jobs, len(studies)) else FAILED

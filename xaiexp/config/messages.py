@@ -1,0 +1,115 @@
+"""Errors of Hydra and OmegaConf in the form of :class:`xaiexp.errors.UserError`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
+from omegaconf.errors import OmegaConfBaseException
+
+from xaiexp.config.schema import LISTS, SINGLES
+from xaiexp.config.search_path import conf_folders
+from xaiexp.contract.registry import Registry
+from xaiexp.core.parameters import hints
+from xaiexp.errors import ParameterError, UnknownName, UserError, nearest
+from xaiexp.plan.settings import Settings
+
+__all__ = ["root_keys", "translated"]
+
+_NO_OPTION = re.compile(r"Could not (?:find|load) '([^']+)'")
+_NO_KEY = re.compile(r"[Cc]ould not override '([^']+)'")
+_NO_CONVERSION = re.compile(r"Value '(.*)' of type '\w+' could not be converted to (\w+)")
+_AMBIGUOUS = re.compile(r"Ambiguous value for argument '([^']+)'")
+_TYPES = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
+
+
+def root_keys() -> list[str]:
+    """The keys at the root of a configuration."""
+    return [*hints(Settings), *SINGLES, *LISTS]
+
+
+@contextmanager
+def translated(registry: Registry) -> Iterator[None]:
+    """Turn what Hydra and OmegaConf raise into a :class:`xaiexp.errors.UserError`."""
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        raise _translation(error, registry) from error
+    except (OSError, ValueError) as error:  # raised inside Hydra for a file or a value that it did not expect
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise UserError("config", lines[0][:1].lower() + lines[0][1:]) from error
+
+
+def _translation(error: Exception, registry: Registry) -> UserError:
+    text = str(error)
+    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    if isinstance(error, OverrideParseException):
+        return UserError(error.override, "cannot be read", hint="write KEY=VALUE, with quotes around [ ] and spaces")
+    if isinstance(error, MissingConfigException) and (match := _NO_OPTION.search(text)):
+        return _missing_option(match.group(1), registry)
+    if isinstance(cause, OmegaConfBaseException) and getattr(cause, "full_key", None) is not None:
+        key = str(cause.full_key)
+        message = str(cause.msg or cause).splitlines()[0].strip()
+        if "struct" in text or "not in" in message or "No such key" in message or "Key" in message.split(" ")[:1]:
+            return _missing_key(key, registry)
+        if match := _NO_CONVERSION.search(message):
+            value, wanted = match.groups()
+            return ParameterError(key, f"must be {_TYPES.get(wanted, wanted.lower())}", got=value)
+        return ParameterError(key or "config", message[:1].lower() + message[1:])
+    if match := _AMBIGUOUS.search(text):
+        key, _, value = match.group(1).partition("=")
+        return UserError(
+            match.group(1),
+            "several values for one study",
+            hint=f"a sweep: -m {key}={value}   a list: '{key}=[{value}]'",
+        )
+    if isinstance(error, ConfigCompositionException) and (match := _NO_KEY.search(text)):
+        return _missing_key(match.group(1), registry)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return UserError("config", lines[0] if lines else type(error).__name__, notes=lines[1:2])
+
+
+def _missing_option(path: str, registry: Registry) -> UserError:
+    group, _, name = path.rpartition("/")
+    if group in SINGLES + LISTS:
+        try:
+            registry.get(group, name)
+        except UnknownName as unknown:
+            return unknown
+    options = sorted({file.stem for folder in conf_folders(registry) for file in (folder / group).glob("*.yaml")})
+    return UnknownName(
+        f"{group}={name}" if group else name,
+        "no such preset" if group == "experiment" else "no such file in conf/",
+        nearest=nearest(name, options),
+        hint=f"all: {', '.join(options)}" if options else "",
+    )
+
+
+def _missing_key(key: str, registry: Registry) -> UserError:
+    head, _, rest = key.partition(".")
+    roots = root_keys()
+    if not rest or head not in roots:
+        return UnknownName(key, "no such key", nearest=nearest(head, roots), hint=f"keys: {', '.join(roots)}")
+    if head in LISTS:
+        label, _, parameter = rest.partition(".")
+        if label in registry.names(head):
+            known = [*hints(registry.get(head, label))]
+            if not parameter or parameter in known:
+                return UnknownName(
+                    f"{head}.{label}", "is not in the list of this study", hint=f"add it: '{head}=[...,{label}]'"
+                )
+            return ParameterError(
+                key,
+                "no such parameter",
+                nearest=nearest(parameter, known),
+                hint=f"parameters: {', '.join(known) or 'none'}",
+            )
+        return UnknownName(
+            f"{head}.{label}",
+            f"no {head} of this study has this label",
+            nearest=nearest(label, registry.names(head)),
+            hint=f"label one: +{head}@{head}.{label}=NAME",
+        )
+    return ParameterError(key, "no such parameter", hint=f"the parameters: xaiexp {head}=NAME --cfg job")
