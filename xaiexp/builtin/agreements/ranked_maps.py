@@ -175,9 +175,8 @@ class RankedMaps:
             signed: whether only features with the same sign count.
         """
         top, m = self.top(k), self.n_maps
-        partial = (top.threshold > 0) & (
-            top.above + top.tied > k
-        )  # more tie at the threshold than there are places left
+        # Where more features tie at the threshold than there are places left, each has a part of a place.
+        partial = (top.threshold > 0) & (top.above + top.tied > k)
         bound = torch.where(partial, top.threshold, torch.nextafter(top.threshold, torch.zeros_like(top.threshold)))
         shares = torch.where(partial, (k - top.above) / top.tied, 0.0).T
 
@@ -192,12 +191,8 @@ class RankedMaps:
             tied = ((magnitudes == top.threshold[:, rows].T.unsqueeze(-1)) & partial[:, rows].T.unsqueeze(-1)) * signs
             counts, share = products(torch.cat([above, tied], dim=1).float()), shares[rows, :, None]
             mixed = counts[:, m:, :m] * share
-            return (
-                counts[:, :m, :m]
-                + mixed
-                + mixed.transpose(1, 2)
-                + counts[:, m:, m:] * torch.minimum(share, share.transpose(1, 2))
-            )
+            both_tied = counts[:, m:, m:] * torch.minimum(share, share.transpose(1, 2))
+            return counts[:, :m, :m] + mixed + mixed.transpose(1, 2) + both_tied
 
         table = self.by_block(add)
         return (table + self.common(k, False)) / 2 if signed else table
