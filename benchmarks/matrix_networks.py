@@ -1,7 +1,7 @@
-"""The networks of the matrix, in float64, each with two inputs, their features and what absence looks like.
+"""The networks of the matrix, in float64, each with two inputs, features and baselines.
 
-Photos, the weights of MobileNetV2, SqueezeNet and ResNet-20, the encoder and the heartbeats are those of the kit
-(``$XAIEXP_KIT``, or ``../shared/kit``); the others have random weights from a fixed seed. MLP and 1-d conv need no kit.
+Photos, the weights of MobileNetV2, SqueezeNet and ResNet-20 and the encoder come from the test kit (``$XAIEXP_KIT``, or
+``../shared/kit``); other networks have random weights from a fixed seed. MLP and 1-d conv do not need the kit.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ PHOTOS = ("ILSVRC2012_val_00000180.JPEG", "ILSVRC2012_val_00000073.JPEG")
 
 @dataclass(frozen=True)
 class Case:
-    """A network as the matrix asks about it.
+    """A network with inputs and components for the matrix.
 
     Args:
-        module: in float64 and eval mode.
-        encoded: two inputs, and what rides along.
-        background: what the data look like.
-        features: what is removed together; ``few`` are fewer ones, for all coalitions.
-        baseline: for methods that read one reference; ``several``, for those that read a distribution.
-        offers: what methods may use.
-        layer: a submodule that everything the score learns of the input goes through.
+        module: the network, in float64 and eval mode.
+        encoded: two inputs and their context.
+        background: statistics of the data.
+        features: the features; ``few`` are fewer ones, for exact Shapley values.
+        baseline: for methods that read one reference; ``several`` for those that read a distribution.
+        offers: what the network offers to methods.
+        layer: a submodule without any shortcut around it.
     """
 
     module: nn.Module
@@ -66,13 +66,13 @@ class Case:
         return batch if rows is None else batch.rows(rows)
 
 
-def made(kind: str, name: str, **parameters: Any) -> Any:
-    """A registered component."""
+def component(kind: str, name: str, **parameters: Any) -> Any:
+    """An instance of a registered component."""
     return next(cls for cls in components(kind) if cls.name == name)(**parameters)
 
 
 def seeded(make: Callable[[], nn.Module]) -> nn.Module:
-    """Random weights from a fixed seed; batch norms and classifiers do not keep the 0 they start with."""
+    """Random weights from a fixed seed, also for batch norms and for classifiers that are initialised with zeros."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         module = make()
@@ -95,11 +95,15 @@ class Cifar(nn.Module):
             self.bn1 = nn.BatchNorm2d(outputs)
             self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
             self.bn2 = nn.BatchNorm2d(outputs)
-            self.more = outputs - inputs
+            self.added_channels = outputs - inputs
 
         def forward(self, x: Tensor) -> Tensor:
             out = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
-            short = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, self.more // 2, self.more // 2)) if self.more else x
+            short = (
+                F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, self.added_channels // 2, self.added_channels // 2))
+                if self.added_channels
+                else x
+            )
             out += short
             return F.relu(out)
 
@@ -117,8 +121,8 @@ class Cifar(nn.Module):
         return self.linear(x.mean(dim=(2, 3)))
 
 
-def pictures(side: int) -> Tensor:
-    """Two photos of the kit, resized, ``[2, 3, side, side]`` in 0..1."""
+def photos(side: int) -> Tensor:
+    """Two photos of the kit, resized: ``[2, 3, side, side]`` in [0, 1]."""
     from PIL import Image
     from torchvision.transforms.functional import pil_to_tensor, resize
 
@@ -129,57 +133,57 @@ def pictures(side: int) -> Tensor:
     return torch.stack(rows)
 
 
-def of_pictures(module: nn.Module, inputs: Tensor, layer: str, *more: str) -> Case:
-    """A classifier of pictures ``inputs [2, 3, H, W]`` in 0..1."""
+def image_case(module: nn.Module, inputs: Tensor, layer: str, *offers: str) -> Case:
+    """A classifier of images ``inputs [2, 3, H, W]`` in [0, 1]."""
     module = module.double().eval().requires_grad_(False)
-    mean, std = (each.double() for each in IMAGENET)
+    mean, std = (statistic.double() for statistic in IMAGENET)
     encoded = Encoded((inputs - mean) / std)
     network = Network(module, lambda _: encoded, "image", mean=mean, std=std, low=0.0, high=1.0)
     return Case(
         module,
         encoded,
         background_of(encoded, network),
-        made("features", "grid", rows=4, columns=4),
-        made("features", "grid", rows=2, columns=3),
-        made("baseline", "blur"),
-        made("baseline", "uniform", n_references=3),
-        frozenset({"gradients", "modules", *more}),
+        component("features", "grid", rows=4, columns=4),
+        component("features", "grid", rows=2, columns=3),
+        component("baseline", "blur"),
+        component("baseline", "uniform", n_references=3),
+        frozenset({"gradients", "modules", *offers}),
         layer,
     )
 
 
-def torchvision_case(arch: str, layer: str, *more: str, weights: str = "", **options: Any) -> Case:
-    """One of torchvision's, with random weights or those of the kit."""
+def torchvision_case(arch: str, layer: str, *offers: str, weights: str = "", **options: Any) -> Case:
+    """A torchvision architecture with random weights or weights of the kit."""
     module = seeded(lambda: getattr(torchvision.models, arch)(weights=None, **options))
     if weights:
         module.load_state_dict(torch.load(KIT / "models" / weights, weights_only=True))
-    return of_pictures(module, pictures(64), layer, *(more or ("convolutions",)))
+    return image_case(module, photos(64), layer, *(offers or ("convolutions",)))
 
 
 def cifar_case() -> Case:
-    """The kit's ResNet-20 and two of its pictures."""
+    """The kit's ResNet-20 and two CIFAR-10 images."""
     import numpy as np
 
     module = Cifar()
     module.load_state_dict(torch.load(KIT / "models" / "resnet20_cifar10.pth", weights_only=True))
     with np.load(KIT / "arrays" / "cifar10_20.npz") as arrays:
         inputs = torch.from_numpy(arrays["x"][:2]).double() / 255
-    return of_pictures(module, inputs, "layer2", "convolutions")
+    return image_case(module, inputs, "layer2", "convolutions")
 
 
 def bert_case() -> Case:
-    """The kit's MiniLM, driven by embeddings; two sentences of unlike lengths."""
+    """The kit's MiniLM over embeddings, with two sentences of different lengths."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as cache:
-        model = made("model", "transformers", path=str(KIT / "models" / "minilm_sst2"))
+        model = component("model", "transformers", path=str(KIT / "models" / "minilm_sst2"))
         network = model.load(LoadContext(Path(cache)))
     samples = [Sample("a", "a gripping and funny film ."), Sample("b", "it is dull , and far too long !")]
     encoded = network.encode(samples)
     encoded = replace(encoded, inputs=encoded.inputs.double())
     module = network.module.double().eval().requires_grad_(False)
     special = {name: row.double() for name, row in network.special.items()}
-    pad, token = made("baseline", "pad_token"), made("features", "token")
+    pad, token = component("baseline", "pad_token"), component("features", "token")
     return Case(
         module,
         encoded,
@@ -193,33 +197,35 @@ def bert_case() -> Case:
     )
 
 
-def rows_case() -> Case:
-    """A fully connected network of rows with 10 columns."""
+def table_case() -> Case:
+    """A fully connected network for tables with 10 columns."""
     module = seeded(lambda: nn.Sequential(nn.Linear(10, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 3)))
-    return _small(module, drawn(4, 10), "table", made("features", "column"), made("features", "column"), "mean", "1")
+    return _small(
+        module, normal(4, 10), "table", component("features", "column"), component("features", "column"), "mean", "1"
+    )
 
 
 def series_case() -> Case:
-    """Convolutions and pooling over series of 2 channels and 64 steps."""
+    """Convolutions and pooling over time series of 2 channels and 64 steps."""
     module = seeded(
         lambda: nn.Sequential(
             nn.Conv1d(2, 8, 5, padding=2), nn.ReLU(), nn.MaxPool1d(2), nn.Conv1d(8, 8, 5, padding=2), nn.ReLU(),
             nn.AdaptiveAvgPool1d(4), nn.Flatten(), nn.Linear(32, 3),
         )
     )  # fmt: skip
-    windows = made("features", "window", size=8)
-    return _small(module, drawn(4, 2, 64).cumsum(dim=2) / 4, "series", windows, windows, "series_mean", "2")
+    windows = component("features", "window", size=8)
+    return _small(module, normal(4, 2, 64).cumsum(dim=2) / 4, "series", windows, windows, "series_mean", "2")
 
 
-def drawn(*shape: int) -> Tensor:
-    """Normal numbers from a fixed seed."""
+def normal(*shape: int) -> Tensor:
+    """Standard normal numbers from a fixed seed."""
     return torch.randn(*shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 
 
 def _small(
     module: nn.Module, data: Tensor, modality: Any, features: Features, few: Features, baseline: str, layer: str
 ) -> Case:
-    """Explains the first two of ``data``; all of them are the background."""
+    """A case that explains the first two examples of ``data``, with all of them as the background."""
     module = module.double().eval().requires_grad_(False)
     network = Network(module, lambda _: Encoded(data), modality)
     return Case(
@@ -228,8 +234,8 @@ def _small(
         background_of(Encoded(data), network),
         features,
         few,
-        made("baseline", baseline),
-        made("baseline", "dataset_sample", n_references=3),
+        component("baseline", baseline),
+        component("baseline", "dataset_sample", n_references=3),
         frozenset({"gradients", "modules"}),
         layer,
     )
@@ -240,22 +246,22 @@ class Column:
     """A column of the matrix.
 
     Args:
-        title: as it stands above the column.
-        told: what it is, in a line.
-        make: builds it.
-        kit: whether it needs the kit.
+        title: header of the column.
+        description: the network, in one line.
+        make: builds the case.
+        kit: whether it needs the test kit.
     """
 
     title: str
-    told: str
+    description: str
     make: Callable[[], Case] = field(repr=False)
     kit: bool = True
 
 
 NETWORKS: dict[str, Column] = {
-    "mlp": Column("MLP", "10 columns, 3 linear layers, random weights", rows_case, kit=False),
+    "mlp": Column("MLP", "10 columns, 3 linear layers, random weights", table_case, kit=False),
     "conv1d": Column("1-d conv", "2 channels of 64 steps, 2 convolutions, random weights", series_case, kit=False),
-    "bert": Column("BERT", "the kit's MiniLM (6 layers), driven by embeddings", bert_case),
+    "bert": Column("BERT", "the kit's MiniLM (6 layers) over embeddings", bert_case),
     "resnet20": Column("ResNet-20", "the kit's CIFAR weights, 32 x 32 pixels", cifar_case),
     "squeezenet": Column(
         "SqueezeNet",

@@ -1,24 +1,25 @@
-"""The time of every metric over the time of its own passes, on a CPU. ``uv run python benchmarks/metrics_overhead.py``.
+"""The time of every metric relative to its own passes, on a CPU. ``uv run python benchmarks/metrics_overhead.py``.
 
-MobileNetV2 with random weights, a few pictures, square tiles as features, the maps of five methods. A metric's passes
-are counted while it runs, explaining again included, and then made once more alone, in the full batches of the engine.
-Both are timed in turns, several times, and the quickest of each counts. The representations of the data, which all
-metrics share, are made before. Metrics without passes are told in milliseconds.
+MobileNetV2 with random weights, a few images, square tiles as features, the maps of five methods. The passes of a
+metric are counted while it runs, explaining again included. The same passes are then made without the metric, in the
+full batches of the engine. Both are timed alternately, several times, and the minimum of each counts. The
+representations of the data, which all metrics share, are computed before. Metrics without passes are reported in
+milliseconds.
 
-Pictures are 224 x 224, eight of them, unless told: six fill a batch of the engine, and up to 27 are the chunk that a
-study hands to its metrics. With fewer or smaller ones what is measured are batches that are not full (explaining two
-examples again makes passes of two rows), and what a metric does once a chunk (a copy of the network, its parameters
-drawn anew), which both hardly count in a study.
+By default there are eight images of 224 x 224: six fill a batch of the engine, and up to 27 form the chunk that a study
+passes to its metrics. With fewer or smaller images, batches are not full (explaining two examples again makes passes of
+two rows), and the cost per chunk (a copy of the network, randomising its parameters) dominates. In a study both are
+negligible.
 
-The time is that of the clock, or on a single thread (``OMP_NUM_THREADS=1``) that of the processor, which other work on
-the machine hardly changes. MobileNetV2 is a light network: another makes the same overhead a smaller part.
+The time is wall-clock time, or on a single thread (``OMP_NUM_THREADS=1``) processor time, which is less affected by
+other work on the machine. MobileNetV2 is a light network: the relative overhead is smaller for others.
 
     uv run python benchmarks/metrics_overhead.py [--inside] [--network=NAME] [SIDE] [EXAMPLES] [METRIC ...]
 
-NAME is one of torchvision's, mobilenet_v2 unless told.
+NAME is one of torchvision's, by default mobilenet_v2.
 
-With ``--inside`` the passes are not made again: the time of a metric is set against that of its own passes, of one run.
-That is steadier, and quicker, but does not see batches that are not full.
+With ``--inside`` the passes are not repeated: the time of a metric is divided by the time of its own passes in one run.
+This varies less and takes less time, but does not include the effect of batches that are not full.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ def seconds(run: Callable[[], Any]) -> float:
     return clock() - started
 
 
-def bare(handle: Handle, batch: Batch, forward: int, backward: int) -> None:
-    """So many passes, in full batches; every backward pass comes with a forward one, which is among ``forward``."""
+def bare_passes(handle: Handle, batch: Batch, forward: int, backward: int) -> None:
+    """Passes in full batches; each backward pass includes a forward pass, which is counted in ``forward``."""
     size = handle.passes.budget(batch.shape)
     rows = batch.inputs.repeat(-(-size // len(batch)), 1, 1, 1)[:size]
     with torch.no_grad():
@@ -71,8 +72,8 @@ def bare(handle: Handle, batch: Batch, forward: int, backward: int) -> None:
         torch.autograd.grad(handle.module(leaf)[:, 0].sum(), leaf)
 
 
-def inside(metric: Metric, handle: Handle, batch: Batch, given: list[Explanation], draws: Any) -> Any:
-    """Passes, seconds and the ratio of one metric over the passes that it makes."""
+def measure_inside(metric: Metric, handle: Handle, batch: Batch, given: list[Explanation], draws: Any) -> Any:
+    """Passes, seconds and the ratio of one metric to the passes that it makes."""
     counter, within, original = handle.counter, 0.0, Passes._retried
     before = counter.forward + counter.backward
 
@@ -99,12 +100,12 @@ def inside(metric: Metric, handle: Handle, batch: Batch, given: list[Explanation
 
 
 def setting() -> tuple[Callable[[], Handle], Batch, list[Explanation], Any]:
-    """A way to get a handle that remembers nothing, and explanations."""
+    """A function that returns a handle with empty caches, the batch, its explanations and random draws."""
     torch.manual_seed(0)
     module = get_model(NETWORK, weights=None).eval().requires_grad_(False)
     x = torch.rand(EXAMPLES, 3, SIDE, SIDE)
-    place = torch.arange(SIDE) * TILES // SIDE
-    tiles = place.view(-1, 1) * TILES + place
+    tile = torch.arange(SIDE) * TILES // SIDE
+    tiles = tile.view(-1, 1) * TILES + tile
     target = module(x).argmax(1)
     handle, draws = _bound(module, x, target, tiles, torch.rand(16, 3, SIDE, SIDE), None, "logit", None, 0)
     features = replace(handle.batch.features, shape=(TILES, TILES))
@@ -113,20 +114,20 @@ def setting() -> tuple[Callable[[], Handle], Batch, list[Explanation], Any]:
     batch = replace(handle.batch, features=features, masks=mask)
     bound = handle.passes.bind(batch)
     reference = torch.zeros_like(x).unsqueeze(1)
-    known = installed()
+    registry = installed()
     given = []
     for name in METHODS:
-        method = known.build("method", name, {"n_steps": 8} if name == "integrated_gradients" else {})
+        method = registry.build("method", name, {"n_steps": 8} if name == "integrated_gradients" else {})
         fixed = reference if method.reads_baseline else None
-        told = Explanation(
+        explanation = Explanation(
             name, "zero", attributed(method, bound, fixed, draws), features, method.signed, method.complete,
             method.multiplied_by_inputs, fixed,
         )  # fmt: skip
-        given.append(rebound(told, method, bound, draws))
+        given.append(rebound(explanation, method, bound, draws))
     return lambda: handle.passes.bind(batch), batch, given, draws
 
 
-def measured(metric: Metric, fresh: Callable[[], Handle], batch: Batch, given: list[Explanation], draws: Any) -> Any:
+def measure(metric: Metric, fresh: Callable[[], Handle], batch: Batch, given: list[Explanation], draws: Any) -> Any:
     """Passes, seconds and the ratio of one metric."""
     handle = fresh()
     counter = handle.counter
@@ -136,15 +137,15 @@ def measured(metric: Metric, fresh: Callable[[], Handle], batch: Batch, given: l
     if INSIDE:
         handle = fresh()
         handle.logits()  # shared by all metrics
-        return inside(metric, handle, batch, given, draws)
+        return measure_inside(metric, handle, batch, given, draws)
     for _ in range(REPEATS):
         handle = fresh()
         handle.logits()  # shared by all metrics
         before = (counter.forward, counter.backward)
         took = seconds(lambda h=handle: metric.score_all(h, batch, given, draws))
-        # Of the last time: the first time also makes what all metrics share.
+        # The last repetition counts: the first one also computes what all metrics share.
         forward, backward = counter.forward - before[0], counter.backward - before[1]
-        times.append((took, seconds(lambda h=handle, f=forward, b=backward: bare(h, batch, f, b))))
+        times.append((took, seconds(lambda h=handle, f=forward, b=backward: bare_passes(h, batch, f, b))))
     took, passes = (min(side) for side in zip(*times, strict=True))
     if not forward:
         return {"milliseconds": round(1e3 * took, 1)}
@@ -153,21 +154,21 @@ def measured(metric: Metric, fresh: Callable[[], Handle], batch: Batch, given: l
 
 def main() -> None:
     fresh, batch, given, draws = setting()
-    known, out = installed(), {}
-    for cls in known.classes("metric"):
+    registry, out = installed(), {}
+    for cls in registry.classes("metric"):
         if NAMES and cls.name not in NAMES:
             continue
-        metric = known.build("metric", cls.name, {})
+        metric = registry.build("metric", cls.name, {})
         if "image" not in metric.modalities:
             continue
         try:
-            out[cls.name] = measured(metric, fresh, batch, given, draws.within(f"metric/{cls.name}"))
+            out[cls.name] = measure(metric, fresh, batch, given, draws.within(f"metric/{cls.name}"))
         except Unsupported as reason:
-            out[cls.name] = {"not here": str(reason)}
+            out[cls.name] = {"not supported": str(reason)}
         print(cls.name, json.dumps(out[cls.name]), file=sys.stderr, flush=True)
-    worst = {name: told["ratio"] for name, told in out.items() if told.get("ratio", 0) > 1.1}
-    told = {"network": NETWORK, "side": SIDE, "examples": EXAMPLES, "threads": torch.get_num_threads()}
-    print(json.dumps(told | {"metrics": out, "above 1.1": worst}, indent=1))
+    worst = {name: result["ratio"] for name, result in out.items() if result.get("ratio", 0) > 1.1}
+    facts = {"network": NETWORK, "side": SIDE, "examples": EXAMPLES, "threads": torch.get_num_threads()}
+    print(json.dumps(facts | {"metrics": out, "above 1.1": worst}, indent=1))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Ours and Captum's, side by side in one process, as ratios. ``uv run python benchmarks/peers.py``.
+"""Run times of xaiexp and Captum in one process, as ratios. ``uv run python benchmarks/peers.py``.
 
-A convolutional network of the size of LeNet, 64 pictures of 28 x 28, CPU. "vs passes" is the time over the time of
-the bare forward and backward passes that the method needs, in batches as large as the engine's. Captum is driven as
-fast as its documentation shows: full batches, ``perturbations_per_eval`` and ``internal_batch_size`` where it has them.
+A convolutional network of the size of LeNet and 64 images of 28 x 28, on the CPU. "vs passes" is the run time
+divided by that of the forward and backward passes that the method needs, in batches of the engine's size. Captum uses
+full batches, ``perturbations_per_eval`` and ``internal_batch_size`` where it supports them.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def seconds(call: Callable[[], Any], repeats: int = 3) -> float:
     return best
 
 
-def bare(model: nn.Module, x: Tensor, forward: int, backward: int) -> float:
-    """The passes alone, in batches of 1,024 rows."""
+def pass_time(model: nn.Module, x: Tensor, forward: int, backward: int) -> float:
+    """The run time of the passes alone, in batches of 1,024 rows."""
     rows = x.repeat(16, 1, 1, 1)
 
     def run() -> None:
@@ -66,8 +66,8 @@ def main() -> None:
     d = int(tiles.max()) + 1
     samples = 2 * d + 2048
 
-    def ours(name: str, **more: Any) -> Callable[[], Tensor]:
-        return lambda: xaiexp.attribute(model, x, name, target=target, baseline="zero", **more)
+    def ours(name: str, **options: Any) -> Callable[[], Tensor]:
+        return lambda: xaiexp.attribute(model, x, name, target=target, baseline="zero", **options)
 
     lines: dict[str, tuple[Callable[[], Any], Callable[[], Any], tuple[int, int]]] = {
         "integrated_gradients, 50 steps": (
@@ -98,7 +98,7 @@ def main() -> None:
             (25 * N, 25 * N),
         ),
     }  # fmt: skip
-    few = 8  # KernelSHAP of Captum takes one example at a time
+    few = 8  # Captum's KernelSHAP processes one example at a time
     small, small_target = x[:few], target[:few]
     lines[f"kernel_shap, {d} tiles, {samples} samples, {few} examples"] = (
         lambda: xaiexp.attribute(
@@ -114,8 +114,8 @@ def main() -> None:
         (samples * few, 0),
     )  # fmt: skip
     out: dict[str, Any] = {"threads": torch.get_num_threads(), "device": "cpu", "methods": {}}
-    for name, (mine, theirs, passes) in lines.items():
-        a, b, c = seconds(mine), seconds(theirs), bare(model, x, *passes)
+    for name, (ours_call, captum_call, passes) in lines.items():
+        a, b, c = seconds(ours_call), seconds(captum_call), pass_time(model, x, *passes)
         out["methods"][name] = {
             "ours, ms": round(1e3 * a, 1),
             "captum / ours": round(b / a, 2),
@@ -125,14 +125,14 @@ def main() -> None:
 
     maps = [xaiexp.attribute(model, x, "random", seed=k, target=target) for k in range(5)]
 
-    def theirs_infidelity() -> None:
+    def captum_infidelity() -> None:
         def perturb(inputs: Tensor) -> tuple[Tensor, Tensor]:
             noise = 0.1 * torch.randn_like(inputs)
             return noise, inputs - noise
 
-        for each in maps:
+        for attributions in maps:
             metrics.infidelity(
-                model, perturb, x, each, target=target, n_perturb_samples=64, max_examples_per_batch=1024
+                model, perturb, x, attributions, target=target, n_perturb_samples=64, max_examples_per_batch=1024
             )
 
     from xaiexp.api.functions import _bound
@@ -143,11 +143,13 @@ def main() -> None:
 
     def ours_infidelity() -> None:
         handle, draws = _bound(model, x, target, None, None, None, "logit", None, 0)
-        given = [Explanation(str(i), "none", m, handle.batch.features, True, False, False) for i, m in enumerate(maps)]
-        infidelity.score_all(handle, handle.batch, given, draws)
+        explanations = [
+            Explanation(str(i), "none", m, handle.batch.features, True, False, False) for i, m in enumerate(maps)
+        ]
+        infidelity.score_all(handle, handle.batch, explanations, draws)
 
-    a, b = seconds(ours_infidelity), seconds(theirs_infidelity)
-    c = bare(model, x, 65 * N, 0)
+    a, b = seconds(ours_infidelity), seconds(captum_infidelity)
+    c = pass_time(model, x, 65 * N, 0)
     out["infidelity of 5 methods, 64 samples"] = {
         "ours, ms": round(1e3 * a, 1),
         "captum / ours": round(b / a, 2),

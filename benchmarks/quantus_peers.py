@@ -1,10 +1,10 @@
-"""Ours and Quantus' numbers for the same maps, metric by metric: equal, or different and why.
+"""Values of xaiexp and Quantus for the same maps, metric by metric: equal, or different with the reason.
 
     uv run --with quantus==0.6.0 benchmarks/quantus_peers.py
 
-Maps of integrated gradients for held-out digits on the network that ``model=digits_cnn`` trains. Where a measure draws
-random numbers, both get the same ones. Every sentence of the table is checked by a computation on the way: if one is no
-longer true (another version of Quantus), the script stops there. Printed as a Markdown table.
+Maps of integrated gradients for held-out digits on the network that ``model=digits_cnn`` trains. Where a metric draws
+random numbers, both get the same ones. Every statement of the table is verified by a computation; if one is no longer
+true (another version of Quantus), the script stops there. Printed as a Markdown table.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from quantus.functions.perturb_func import noisy_linear_imputation
 from quantus.functions.similarity_func import correlation_spearman
 from quantus.helpers.enums import ScoreDirection
 from quantus.helpers.model.pytorch_model import PyTorchModel
-from quantus_case import BASELINE, METHOD, Case, gap, quiet, same, told, unchanged
+from quantus_case import BASELINE, METHOD, Case, checked, gap, quiet, same, unchanged
 from scipy import stats
 from torch import Tensor, nn
 
 import xaiexp
-from xaiexp.builtin.metrics.faithfulness.correlation_formulas import fixed_size
-from xaiexp.builtin.metrics.randomisation.map_similarity import alike
-from xaiexp.builtin.metrics.robustness.sensitivity_formulas import nearby
-from xaiexp.builtin.removals.imputation import imputed
+from xaiexp.builtin.metrics.faithfulness.correlation_formulas import subsets_of_size
+from xaiexp.builtin.metrics.randomisation.map_similarity import map_similarity
+from xaiexp.builtin.metrics.robustness.sensitivity_formulas import nearby_points
+from xaiexp.builtin.removals.imputation import impute
 from xaiexp.contract.registry import installed
 from xaiexp.core.samples import LoadContext
 
@@ -49,8 +49,8 @@ def complexity(c: Case) -> Iterator[Row]:
     alone = [c.part(slice(i, i + 1)).theirs(count)[0] for i in range(len(c.x))]
     yield (
         "effective_complexity", "different",
-        told("They count attributions above eps and never ask the network; ours does, as the paper. Their count is of "
-             "maps divided by the largest value of the whole data set, so that it changes with the company "
+        checked("They count attributions above eps and never evaluate the network; ours does, as the paper. Their "
+             "count is of maps divided by the largest value of the whole dataset, so it depends on the other examples "
              f"({sum(np.array(alone) != c.theirs(count))} of {len(alone)} examples, eps 0.05).",
              (np.array(alone) != c.theirs(count)).any()),
     )  # fmt: skip
@@ -62,7 +62,7 @@ def localisation(c: Case) -> Iterator[Row]:
     empty = {"s_batch": np.zeros_like(masks["s_batch"])}
     yield (
         "pointing_game", same(c.ours("pointing_game"), c.theirs(pointing, **masks)),
-        told("Except where the mask is empty: they write NaN into an array of truth values, which makes it a "
+        checked("Except where the mask is empty: they write NaN into an array of truth values, which makes it a "
              "hit; ours is NaN.", all(c.theirs(pointing, **empty))),
     )  # fmt: skip
     absolute = {"abs": True}
@@ -70,7 +70,7 @@ def localisation(c: Case) -> Iterator[Row]:
     yield (
         "relevance_mass",
         same(c.ours("relevance_mass", of="magnitudes"), c.theirs(quiet("RelevanceMassAccuracy", **absolute), **masks)),
-        told("Of magnitudes. By default they add up negative values too, and the share leaves 0..1 "
+        checked("Of magnitudes. By default they add up negative values too, and the share leaves 0..1 "
              f"(here {signed.min():.1f} to {signed.max():.1f}); ours takes the positive part.",
              signed.min() < 0 or signed.max() > 1),
     )  # fmt: skip
@@ -97,7 +97,7 @@ def correlations(c: Case) -> Iterator[Row]:
         "All features, same value for removed ones.",
     )  # fmt: skip
     runs, share = 50, 0.25
-    subsets = fixed_size(
+    subsets = subsets_of_size(
         c.draws.within("metric/faithfulness_correlation"), c.batch.features,
         torch.full((len(c.x),), round(share * D)), range(runs), "subset 0",
     )  # fmt: skip
@@ -127,12 +127,12 @@ def correlations(c: Case) -> Iterator[Row]:
             scores = c.module(torch.cat([c.x, x.view_as(c.x)]))
         drops.append((scores[: len(x)] - scores[len(x) :])[torch.arange(len(x)), c.y].numpy())
     twin = [stats.pearsonr(drops[k], parts[:, k])[0] for k in range(len(drops))]
-    words = told(
+    words = checked(
         "They correlate, over the examples and for each n, the attribution of the n-th feature alone with the drop "
         "without the first n (recomputed: equal); Ancona et al. correlate over random subsets of an example.",
         gap(whole, twin) < 1e-3,
     )
-    words += " " + told(
+    words += " " + checked(
         f"Only the first mini-batch is read: with batch_size {len(c.x) // 2} the numbers are those of the first "
         f"{len(c.x) // 2} examples alone, up to {gap(whole, halves):.2f} away from those of batch_size {len(c.x)}.",
         gap(halves, c.part(slice(0, len(c.x) // 2)).theirs(metric)) < 1e-6 and gap(whole, halves) > 0.01,
@@ -151,8 +151,8 @@ def orders(c: Case, tiles: Tensor) -> Iterator[Row]:
         "pixel_flipping",
         same(c.ours("pixel_flipping", steps=D, **constant),
              (np.array(c.theirs(flipping)) + (ends[0] + curves[:, 0]) / 2) / D),
-        told("After adding the first step: their curve starts behind the first flip, and its area is not divided by "
-             "the number of steps, so that it grows with the picture.", gap(curves[:, -1], ends[1]) < 1e-4),
+        checked("After adding the first step: their curve starts behind the first flip, and its area is not divided "
+             "by the number of steps, so it grows with the image.", gap(curves[:, -1], ends[1]) < 1e-4),
     )  # fmt: skip
 
     tiled = Case(c.module, c.x, c.maps, tiles=tiles)
@@ -162,8 +162,8 @@ def orders(c: Case, tiles: Tensor) -> Iterator[Row]:
     by_chance = np.array(noise.theirs(regions))
     yield (
         "aopc", same(tiled.ours("aopc", steps=16, **constant), drops.sum(1) / 17),
-        told("The mean of the curve that they return, with its start at 0. They declare \"lower is better\" in every "
-             f"order; most relevant first, a large drop is good (mean {drops.mean():.2f}, of noise "
+        checked("The mean of the curve that they return, with its start at 0. They declare \"lower is better\" in "
+             f"every order; most relevant first, a large drop is good (mean {drops.mean():.2f}, of noise "
              f"{by_chance.mean():.2f}).",
              quantus.RegionPerturbation.score_direction == ScoreDirection.LOWER and drops.mean() > by_chance.mean()),
     )  # fmt: skip
@@ -185,9 +185,10 @@ def orders(c: Case, tiles: Tensor) -> Iterator[Row]:
     yield (
         "irof",
         same(tiled.ours("irof", steps=16, **constant), (them - (1 + first / probable) / 2) / 16),
-        told("Same segments; after adding the first step and dividing by the number of segments (theirs grows with "
-             "it). Their default value for removed pixels is the mean of the whole mini-batch, so that the company "
-             "counts, and pictures of three channels fail.", abs(alone - together) > 1e-4 and "mask shape" in refused),
+        checked("Same segments; after adding the first step and dividing by the number of segments (theirs grows with "
+             "it). Their default value for removed pixels is the mean of the whole mini-batch, so it depends on the "
+             "other examples, and images of three channels fail.",
+             abs(alone - together) > 1e-4 and "mask shape" in refused),
     )  # fmt: skip
 
 
@@ -199,7 +200,7 @@ def tiled_first(c: Case, tiles: Tensor) -> np.ndarray:
         return c.module(x).softmax(1)[torch.arange(len(x)), c.y].numpy()
 
 
-def promises(c: Case) -> Iterator[Row]:
+def axioms(c: Case) -> Iterator[Row]:
     torch.manual_seed(0)
     linear = nn.Sequential(nn.Flatten(), nn.Linear(D, 10)).eval().requires_grad_(False)
     weights = linear[1].weight[linear(c.x).argmax(1)].view_as(c.x)
@@ -210,7 +211,7 @@ def promises(c: Case) -> Iterator[Row]:
     )
     yield (
         "completeness", "different",
-        told("They compare floats with ==, by default after dividing the maps by their largest value: the exact "
+        checked("They compare floats with ==, by default after dividing the maps by their largest value: the exact "
              f"contributions of a linear model are complete for {default:.0%} of the examples ({bare:.0%} without the "
              f"division). Ours is the gap, here at most {exact.ours('completeness').max():.0e}.",
              default < 0.1 and bare < 1 and exact.ours("completeness").max() < 1e-5),
@@ -219,7 +220,7 @@ def promises(c: Case) -> Iterator[Row]:
     always = [np.mean(c.theirs(quiet("Monotonicity", perturb_baseline=b), maps=noise)) for b in ("black", GREY)]
     yield (
         "monotonicity_arya", "different",
-        told("They start from the baseline and set pixels to the baseline again, so that nothing ever changes and "
+        checked("They start from the baseline and set pixels to the baseline again, so nothing ever changes and "
              "every map is monotone, noise too (100 %). Ours puts the input's own pixels back "
              f"({c.ours('monotonicity_arya', removal='constant').mean():.0%} monotone).", min(always) == 1),
     )  # fmt: skip
@@ -233,10 +234,10 @@ def promises(c: Case) -> Iterator[Row]:
     linear_gap = np.array(exact.theirs(quiet("Infidelity", perturb_baseline=BASELINE)))
     yield (
         "infidelity", "different",
-        told("No expectation over random perturbations: they replace patches one after the other in reading order and "
-             "keep them (recomputed: equal), the same in every sample. ", gap(once, often) < 1e-5
+        checked("No expectation over random perturbations: they replace patches one after the other in reading order "
+             "and keep them (recomputed: equal), the same in every sample. ", gap(once, often) < 1e-5
              and gap(once, np.mean(squares, axis=0)) < 1e-3)
-        + told("Contributions are multiplied with the step once more: the exact ones of a linear model get "
+        + checked("Contributions are multiplied by the step once more: the exact ones of a linear model get "
                f"{linear_gap.mean():.2f}; ours {exact.ours('infidelity').max():.0e}.",
                linear_gap.mean() > 0.01 and exact.ours("infidelity").max() < 1e-6),
     )  # fmt: skip
@@ -250,10 +251,10 @@ def promises(c: Case) -> Iterator[Row]:
     alone = [c.part(slice(i, i + 1)).theirs(coarse)[0] for i in range(len(c.x))]
     moved = int((np.array(alone) != c.theirs(coarse)).sum())
     yield (
-        "non_sensitivity", told(f"equal ({max(gap(them, mine), apart):.0e})", max(gap(them, mine), apart) < 1e-6),
-        told("As a share (they count), with a threshold next to 0, also of maps that are half zeros. Theirs is "
+        "non_sensitivity", checked(f"equal ({max(gap(them, mine), apart):.0e})", max(gap(them, mine), apart) < 1e-6),
+        checked("As a share (they count), with a threshold next to 0, also of maps that are half zeros. Theirs is "
              f"absolute, of maps divided by the largest value of all: with 0.05, {moved} of {len(alone)} examples get "
-             "another number alone than in company. Ours is relative to the example's own largest.", moved > 0),
+             "another number alone than in a batch. Ours is relative to the example's own largest.", moved > 0),
     )  # fmt: skip
 
 
@@ -265,11 +266,11 @@ def imputation(c: Case) -> Iterator[Row]:
     alone = np.array(list(c.part(slice(0, half)).theirs(road).values()))
     gone = (-c.maps.flatten(1)).argsort(dim=1)[:, :32]
     known = torch.ones(len(c.x), D, dtype=torch.bool).scatter(1, gone, False).view_as(c.x)
-    mine = imputed(c.x, known, torch.tensor(0.0), 1e-6)
+    mine = impute(c.x, known, torch.tensor(0.0), 1e-6)
     them = np.stack([noisy_linear_imputation(x.numpy(), g.numpy(), noise=0.0) for x, g in zip(c.x, gone, strict=True)])
-    words = told(f"The imputed pictures are equal ({gap(mine, them):.0e}, without noise).", gap(mine, them) < 1e-3)
-    words += " They give one accuracy a share of the features, for the data set; ours the target's probability, by "
-    words += "example. " + told(
+    words = checked(f"The imputed images are equal ({gap(mine, them):.0e}, without noise).", gap(mine, them) < 1e-3)
+    words += " They return one accuracy per share of the features, for the dataset; ours the target's probability, by "
+    words += "example. " + checked(
         f"Only the first mini-batch is read: with batch_size {half} it is the accuracy of the first {half} examples, "
         f"up to {gap(whole, first):.2f} away from that with batch_size {len(c.x)}.",
         gap(first, alone) == 0 and gap(whole, first) > 0,
@@ -279,9 +280,9 @@ def imputation(c: Case) -> Iterator[Row]:
 
 @contextlib.contextmanager
 def steps(c: Case, name: str, count: int) -> Iterator[Callable[..., np.ndarray]]:
-    """Our points around the inputs as Quantus' perturbation; each is given once."""
+    """The points of xaiexp around the inputs as a perturbation function of Quantus, each returned once."""
     radius = installed().build("metric", name, {}).perturb_radius
-    points = torch.cat(list(nearby(c.handle, c.batch, c.draws.within(f"metric/{name}"), radius, count)), dim=1)
+    points = torch.cat(list(nearby_points(c.handle, c.batch, c.draws.within(f"metric/{name}"), radius, count)), dim=1)
     given = iter(points.flatten(2).transpose(0, 1).numpy())
     yield lambda **_: next(given).copy()
 
@@ -298,7 +299,7 @@ def robustness(c: Case) -> Iterator[Row]:
     for name, theirs, words, more in pairs:
         with steps(c, name, n) as perturb:
             metric = quiet(theirs, nr_samples=n, perturb_func=perturb, **more)
-            them = c.theirs(metric, explain_func=c.explaining())
+            them = c.theirs(metric, explain_func=c.explain_func())
         yield name, same(c.ours(name, n_perturb_samples=n), them, 1e-3), words
     torch.manual_seed(0)
     smooth = nn.Sequential(nn.Flatten(), nn.Linear(D, 16), nn.Tanh(), nn.Linear(16, 10)).eval().requires_grad_(False)
@@ -311,7 +312,7 @@ def robustness(c: Case) -> Iterator[Row]:
             names = {"layer_names": ["relu4"]} if layer and each is c else layer
             with steps(each, name, n) as perturb:
                 metric = quiet(f"Relative{short}Stability", nr_samples=n, perturb_func=perturb, **names)
-                them = np.array(each.theirs(metric, explain_func=each.explaining()))
+                them = np.array(each.theirs(metric, explain_func=each.explain_func()))
             got.append((them, each.ours(name, n_perturb_samples=n, floor=1e-12), each.ours(name, n_perturb_samples=n)))
         (them, mine, _), (theirs_here, _, ours_here) = got
         fine = np.isfinite(them) & np.isfinite(mine)
@@ -320,10 +321,10 @@ def robustness(c: Case) -> Iterator[Row]:
         away = iter([c.x.roll(1, 0).flatten(1).numpy(), *[c.x.flatten(1).numpy() + 0.01] * (n - 1)])
         far = {"perturb_func": lambda a=away, **_: next(a).copy(), **names}
         metric = quiet(f"Relative{short}Stability", nr_samples=n, **far)
-        lost = np.isnan(c.theirs(metric, explain_func=c.explaining())) == (c.y != c.y.roll(1)).numpy()
+        lost = np.isnan(c.theirs(metric, explain_func=c.explain_func())) == (c.y != c.y.roll(1)).numpy()
         words = "Same points, ours without a floor, a network in which nothing is 0. They divide by numbers next to 0 "
         words += f"as they are: on digits_cnn the median is {np.nanmedian(theirs_here):.3g}, ours (floor 0.1) "
-        words += f"{np.nanmedian(ours_here):.3g}. " + told(
+        words += f"{np.nanmedian(ours_here):.3g}. " + checked(
             "Their default noise only goes up (by 0.02 to 0.2), and one point that changes the class makes the value "
             "NaN; ours leaves that point out.",
             upwards.min() >= 0.02 and lost.all() and (c.y != c.y.roll(1)).any(),
@@ -335,45 +336,44 @@ def robustness(c: Case) -> Iterator[Row]:
 
 def randomisation(c: Case) -> Iterator[Row]:
     by_layer = quiet("MPRT", similarity_func=correlation_spearman)
-    layers = c.theirs(by_layer, explain_func=c.explaining())
+    layers = c.theirs(by_layer, explain_func=c.explain_func())
     average = quiet("MPRT", similarity_func=correlation_spearman, return_average_correlation=True)
-    averaged = np.array(c.theirs(average, explain_func=c.explaining()))
+    averaged = np.array(c.theirs(average, explain_func=c.explain_func()))
     drawn = np.mean([v for k, v in layers.items() if k != "original"], axis=0)
     count = len(layers) - 1
     last = list(PyTorchModel(c.module).get_random_layer_generator("top_down", 42))[-1][1]
     again_maps = xaiexp.attribute(last, c.x, METHOD, target=c.y, baseline=BASELINE).flatten(1)
-    mine = alike(c.maps.flatten(1), again_maps, c.batch.features, "spearman", "magnitudes")
+    mine = map_similarity(c.maps.flatten(1), again_maps, c.batch.features, "spearman", "magnitudes")
     yield (
         "parameter_randomisation", "different",
-        told(f"For one and the same network drawn anew, the correlations are {same(mine, list(layers.values())[-1])}. ",
+        checked(f"For the same randomised network, the correlations are {same(mine, list(layers.values())[-1])}. ",
              True)
-        + told("Their average takes in the comparison of the explanation with itself, (sum + 1) / (layers + 1): "
+        + checked("Their average includes the comparison of the explanation with itself, (sum + 1) / (layers + 1): "
                f"{averaged.mean():.2f} in place of {drawn.mean():.2f}.",
                gap(averaged, (drawn * count + 1) / (count + 1)) < 1e-6)
         + " They draw by each layer's initialiser, in the order of definition and with one seed for all layers; ours "
-        "from the parameters' own mean and deviation, in the order of running.",
+        "from the parameters' own mean and deviation, in the order of execution.",
     )  # fmt: skip
-    seen: list[Any] = []
+    recorded: list[Any] = []
     metric = quiet("RandomLogit", num_classes=10, similarity_func=correlation_spearman)
-    them = c.theirs(metric, explain_func=c.explaining(seen))
-    mine = alike(c.maps.flatten(1), c.explain(c.x, torch.as_tensor(seen[0])).flatten(1), c.batch.features, "spearman",
-                 "values")  # fmt: skip
-    flat = c.theirs(quiet("RandomLogit", num_classes=10, normalise=False), explain_func=c.explaining())
-    others = c.explain(c.x, torch.as_tensor(seen[0]))
+    them = c.theirs(metric, explain_func=c.explain_func(recorded))
+    others = c.explain(c.x, torch.as_tensor(recorded[0]))
+    mine = map_similarity(c.maps.flatten(1), others.flatten(1), c.batch.features, "spearman", "values")
+    flat = c.theirs(quiet("RandomLogit", num_classes=10, normalise=False), explain_func=c.explain_func())
     lined = []
     for a, b in zip(c.maps.flatten(1).numpy(), others.flatten(1).numpy(), strict=True):
         both = np.concatenate([a, b])
         lined.append(skimage.metrics.structural_similarity(a, b, data_range=float(np.ptp(both))))
     halves: list[Any] = []
-    c.theirs(metric, size=len(c.x) // 2, explain_func=c.explaining(halves))
+    c.theirs(metric, size=len(c.x) // 2, explain_func=c.explain_func(halves))
     off = np.concatenate(halves)
-    places = np.split(off - (off > c.y.numpy()), 2)  # which of the other nine
+    draws = np.split(off - (off > c.y.numpy()), 2)  # which of the other nine
     yield (
         "random_logit", same(mine, them),
-        told("Same other class, Spearman. Their default is SSIM of maps flattened into one row (recomputed: equal), "
-             "not of pictures. ", gap(flat, lined) < 1e-4)
-        + told("Their draw starts anew with every mini-batch, so that the other class depends on the batch size.",
-               np.array_equal(*places) and not np.array_equal(off, seen[0])),
+        checked("Same other class, Spearman. Their default is SSIM of maps flattened into one row (recomputed: "
+             "equal), not of images. ", gap(flat, lined) < 1e-4)
+        + checked("Their generator is seeded again for every mini-batch, so the other class depends on the batch size.",
+               np.array_equal(*draws) and not np.array_equal(off, recorded[0])),
     )  # fmt: skip
 
 
@@ -394,7 +394,7 @@ def main() -> None:
     tiles = side.view(-1, 1) * 4 + side
     print(f"Quantus {quantus.__version__}, {EXAMPLES} digits, maps of {METHOD}.\n")
     parts = [
-        complexity(case), localisation(case), correlations(case), orders(case, tiles), promises(case),
+        complexity(case), localisation(case), correlations(case), orders(case, tiles), axioms(case),
         imputation(case), robustness(case), randomisation(case),
     ]  # fmt: skip
     print(table(list(itertools.chain(*parts))))

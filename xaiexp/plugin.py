@@ -1,13 +1,23 @@
-"""Everything that a plugin author imports: one module, one import.
+"""The public interface for plugins: every name that a plugin imports.
 
 ::
 
     from xaiexp.plugin import Batch, Handle, Method, Range, hookimpl
 
-A component is a frozen dataclass derived from one of the kinds (:class:`Model`, :class:`Dataset`, :class:`Features`,
-:class:`Baseline`, :class:`Method`, :class:`Metric`, :class:`Agreement`); its fields are its parameters. A plugin returns
-its component classes from the hook ``xaiexp_components``. Importing this module imports no torch, so a component's module
-stays quick to import. The conformance kit lies in :mod:`xaiexp.testing`.
+A component is a frozen dataclass that is derived from one of the seven kinds (:class:`Model`, :class:`Dataset`,
+:class:`Features`, :class:`Baseline`, :class:`Method`, :class:`Metric`, :class:`Agreement`); its fields are its
+parameters. A plugin returns its component classes from the hook ``xaiexp_components``. Importing this module imports no
+torch. The conformance kit is in :mod:`xaiexp.testing`.
+
+Names that are not classes or functions:
+
+- ``API``: the version of the plugin contract; a plugin states the version that it requires as ``XAIEXP_API``.
+- ``hookimpl``: the decorator of functions that implement a hook.
+- ``Modality``: the kinds of inputs, ``"image"``, ``"text"``, ``"table"`` or ``"series"`` (time series).
+- ``MODALITIES``: the tuple of all modalities.
+- ``Output``: what is explained, the ``"logit"`` or the ``"probability"`` of the target.
+- ``Precision``: the precision of forward and backward passes, ``"fp32"``, ``"bf16"`` or ``"fp16"``.
+- ``Space``: what attributions refer to, the ``"input"``, the units of a ``"layer"``, or the input for a ``"neuron"``.
 """
 
 from __future__ import annotations

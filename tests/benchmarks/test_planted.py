@@ -1,4 +1,4 @@
-"""Studies whose truth is known, through the front door; the full size is in ``benchmarks/planted.py``."""
+"""Studies with known ground truth through the public interface; the full size is in ``benchmarks/planted.py``."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ WORDS = [
 
 @dataclass(frozen=True)
 class Sampled(Method):
-    """Shapley values of few permutations, with normal noise of ``level`` times their own spread."""
+    """Shapley values from few permutations, plus normal noise of ``level`` times their standard deviation."""
 
-    summary, source = "a method with random numbers, under noise of known size", "this test"
+    summary, source = "a method with random numbers and noise of known size", "this test"
     needs, reads_baseline, signed, complete, multiplied_by_inputs = frozenset[str](), True, True, False, True
 
     level: float = 0.0
@@ -50,46 +50,46 @@ def run(*words: str) -> xaiexp.Result:
     return xaiexp.run([*WORDS, *words], quiet=True)
 
 
-def above(tests: pd.DataFrame, metric: str, method: str, control: str) -> bool:
-    """Whether a method is better than a control beyond the noise."""
+def significantly_better(tests: pd.DataFrame, metric: str, method: str, control: str) -> bool:
+    """Whether a method is significantly better than a control."""
     both = [method, control]
     (row,) = tests[(tests.metric == metric) & tests.method_a.isin(both) & tests.method_b.isin(both)].to_dict("records")
     better = (row["difference"] > 0) == ((row["method_a"] == method) == METRICS[metric])
     return bool(row["p_holm"] <= 0.05 and better)
 
 
-def test_informed_methods_rank_above_all_controls(workplace: Path) -> None:
-    # Among two strokes most edges are the figure's, and Sobel's filters see where it is; among five they know nothing.
-    # Networks differ from machine to machine: of four from other seeds, no p value is above 3e-8 (d_z 0.65 and more).
+def test_informed_methods_are_significantly_better_than_all_controls(workplace: Path) -> None:
+    # With two distractors most edges belong to the figure and Sobel filters find it; with five they are uninformative.
+    # Networks differ between machines: over four seeds, the largest p value is 3e-8 (d_z of at least 0.65).
     words = [f"method=[{','.join(INFORMED + CONTROLS)}]", f"metric=[{','.join(METRICS)}]", "metric.aopc.steps=8"]
     result = run(*words, "examples=96", "dataset.distractors=5")
-    tests = verdict.compared(result.scores, METRICS)
+    tests = verdict.comparison_table(result.scores, METRICS)
     for metric in METRICS:
-        # Infidelity is not defined for maps without signs, as those of the other controls are.
+        # Infidelity is undefined for maps without signs, which the other controls return.
         for control in ("random",) if metric == "infidelity" else CONTROLS:
             for method in INFORMED:
-                assert above(tests, metric, method, control), (metric, method, control)
+                assert significantly_better(tests, metric, method, control), (metric, method, control)
 
 
-def test_copies_tie_and_a_degraded_copy_is_found_worse(workplace: Path, bring: Callable[..., None]) -> None:
+def test_copies_tie_and_a_degraded_copy_ranks_behind(workplace: Path, bring: Callable[..., None]) -> None:
     bring(Sampled)
     metrics = ("relevance_mass", "average_precision")
     words = [f"metric=[{','.join(metrics)}]", f"examples={EXAMPLES}", "method=[sampled]"]
     both = run(*words, "+method@method.worse=sampled", "method.worse.level=2.0", "seed=0").scores
     twin = run(*words, "seed=1").scores
-    apart = found = tried = 0
+    distinct = detected = compared = 0
     for metric in metrics:
-        own, worse, other = (
+        original, worse, other = (
             scores[(scores.metric == metric) & (scores.method == label)].value.to_numpy()
             for scores, label in ((both, "sampled"), (both, "worse"), (twin, "sampled"))
         )
-        assert not np.array_equal(own, other)  # the copies have random numbers of their own
+        assert not np.array_equal(original, other)  # the copies have their own random numbers
         for start in range(0, EXAMPLES, BLOCK):
             rows = slice(start, start + BLOCK)
-            apart += ranks(np.stack([own[rows], other[rows]]), True) != [1, 1]
-            found += ranks(np.stack([own[rows], worse[rows]]), True) == [1, 2]
-            tried += 1
-    assert tried == 32
-    # With a chance of 5 % each, nine or more happen once in a thousand times even if both metrics always fail together.
-    assert apart <= 8
-    assert found >= 28  # the noise moves the mean by more than a standard deviation of the differences
+            distinct += ranks(np.stack([original[rows], other[rows]]), True) != [1, 1]
+            detected += ranks(np.stack([original[rows], worse[rows]]), True) == [1, 2]
+            compared += 1
+    assert compared == 32
+    # With a probability of 5 % each, nine or more occur once in a thousand times even if both metrics fail jointly.
+    assert distinct <= 8
+    assert detected >= 28  # the noise changes the mean by more than a standard deviation of the differences

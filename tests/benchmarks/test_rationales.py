@@ -30,7 +30,7 @@ def rows(rationales, kit, tmp_path_factory):
     """The benchmark on the first 64 word pieces of the reviews."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("rationales"))
-        found = rationales.found(xaiexp.run(rationales.words(kit, METHODS, 64, "label", None), quiet=True), METHODS)
+        found = rationales.gains(xaiexp.run(rationales.overrides(kit, METHODS, 64, "label", None), quiet=True), METHODS)
     return {(row.method, row.measure, row.evidence): row for row in found}
 
 

@@ -1,4 +1,4 @@
-"""Plugins as they are installed: distributions on the path, found by a program that was not told of them."""
+"""Installed plugins: distributions on the path that the command line discovers by their entry points."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from xaiexp.contract.registry import installed
 GOOD = """
 from dataclasses import dataclass
 from typing import ClassVar
-from xaiexp import hookimpl
-from xaiexp.contract.kinds import Method
+from xaiexp.plugin import Method, hookimpl
 
 @dataclass(frozen=True)
 class {title}(Method):
@@ -42,7 +41,7 @@ def xaiexp_components():
 
 
 def install(site: Path, name: str, source: str) -> None:
-    """What pip leaves of a distribution ``xaiexp-NAME`` with an entry point NAME."""
+    """Write the files that pip installs for a distribution ``xaiexp-NAME`` with an entry point NAME."""
     module = f"xaiexp_{name}"
     (site / f"{module}.py").write_text(source)
     info = site / f"{module}-1.0.dist-info"
@@ -73,10 +72,10 @@ BROKEN = {
     "other_api": (good("other_api") + "\nXAIEXP_API = 99\n", "is written for version 99 of the contract"),
     "unknown_hook": (good("unknown_hook") + "\n@hookimpl\ndef xaiexp_component():\n    return []\n", "unknown hook"),
     "nothing": (
-        "from xaiexp import hookimpl\n@hookimpl\ndef xaiexp_components():\n    return []\n",
+        "from xaiexp.plugin import hookimpl\n@hookimpl\ndef xaiexp_components():\n    return []\n",
         "returned nothing",
     ),
-    "clash": (good("saliency"), "is already brought by xaiexp"),
+    "clash": (good("saliency"), "is already provided by xaiexp"),
 }
 
 
@@ -85,17 +84,17 @@ def site(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_broken_plugins_are_named_with_their_reason_and_everything_else_works(site):
+def test_refused_plugins_are_listed_with_their_reason_and_do_not_affect_others(site):
     for name, (source, _) in BROKEN.items():
         install(site, name, source)
     install(site, "mine", good("mine"))
-    told = json.loads(program(site, "plugins", "--json").stdout)
-    reasons = {p["distribution"]: p["reason"] for p in told["plugins"]}
+    listing = json.loads(program(site, "plugins", "--json").stdout)
+    reasons = {p["distribution"]: p["reason"] for p in listing["plugins"]}
     assert reasons["xaiexp"] is None
     assert reasons["xaiexp-mine"] is None
     for name, (_, reason) in BROKEN.items():
         assert reason in reasons[f"xaiexp-{name}"]
-    assert "mine" in {c["name"] for c in told["components"]}
+    assert "mine" in {c["name"] for c in listing["components"]}
     done = program(site, "plan", "method=[mine,saliency]", "method.mine.power=2", "examples=3")
     assert done.returncode == 0, done.stderr
     wrong = program(site, "plan", "method=[mine]", "method.mine.power=often")
@@ -106,37 +105,37 @@ def test_broken_plugins_are_named_with_their_reason_and_everything_else_works(si
     assert "plugin 'cannot_import' of xaiexp-cannot_import 1.0 could not be imported" in missing.stderr
 
 
-def test_a_plugin_is_turned_off_by_name_and_remembered_when_it_is_gone(site):
+def test_a_plugin_is_disabled_by_name_and_named_after_it_was_uninstalled(site):
     install(site, "mine", good("mine"))
-    off = program(site, "plan", "method=[mine]", XAIEXP_DISABLE_PLUGINS="other, mine")
-    assert "plugin 'mine' of xaiexp-mine 1.0 is turned off by XAIEXP_DISABLE_PLUGINS" in off.stderr
+    disabled = program(site, "plan", "method=[mine]", XAIEXP_DISABLE_PLUGINS="other, mine")
+    assert "plugin 'mine' of xaiexp-mine 1.0 is disabled by XAIEXP_DISABLE_PLUGINS" in disabled.stderr
     words = ["model=digits_mlp", "method=[mine]", "examples=2", "metric=[]", "tracking.uri=off", "report=false"]
     assert program(site, *words).returncode == 0
     for part in site.glob("xaiexp_mine*"):
-        part.rename(site / f"gone-{part.name}")
-    gone = program(site, *words)
-    assert gone.returncode == 2
-    assert "note: earlier studies used it from the plugin xaiexp-mine 1.0, which is not installed now" in gone.stderr
+        part.rename(site / f"uninstalled-{part.name}")
+    missing = program(site, *words)
+    assert missing.returncode == 2
+    assert "note: earlier studies used it from the plugin xaiexp-mine 1.0, which is not installed now" in missing.stderr
 
 
-def test_a_plugin_that_imports_torch_at_the_top_is_named_as_slow(site):
+def test_a_plugin_that_imports_torch_at_module_level_is_listed_as_slow(site):
     install(site, "heavy", "import torch\n" + good("heavy"))
-    told = json.loads(program(site, "plugins", "--json").stdout)
-    (heavy,) = (p for p in told["plugins"] if p["name"] == "heavy")
+    listing = json.loads(program(site, "plugins", "--json").stdout)
+    (heavy,) = (p for p in listing["plugins"] if p["name"] == "heavy")
     assert "torch" in heavy["heavy"]
     assert "slow: imports torch" in " ".join(program(site, "plugins").stdout.split())
 
 
-def test_twenty_plugins_are_found_and_each_costs_little(site):
+def test_twenty_plugins_are_found_without_heavy_imports(site):
     for k in range(20):
         install(site, f"mine{k}", good(f"mine{k}"))
-    told = json.loads(program(site, "plugins", "--json").stdout)
-    theirs = [p for p in told["plugins"] if p["name"].startswith("mine")]
-    assert len(theirs) == 20
-    assert not any(p["reason"] or p["heavy"] for p in theirs)
+    listing = json.loads(program(site, "plugins", "--json").stdout)
+    generated = [p for p in listing["plugins"] if p["name"].startswith("mine")]
+    assert len(generated) == 20
+    assert not any(p["reason"] or p["heavy"] for p in generated)
 
 
-def test_a_new_plugin_passes_the_kit_as_it_is_and_runs_and_the_record_says_so(site):
+def test_a_new_plugin_passes_the_checks_and_runs_and_the_record_contains_the_outcomes(site):
     folder = new_plugin("demo", site, installed())
     install(site, "demo", (folder / "xaiexp_demo" / "__init__.py").read_text())
     started = time.monotonic()

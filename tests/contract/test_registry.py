@@ -1,3 +1,5 @@
+"""The registry: loading plugins, refusing broken ones, building components by name."""
+
 from __future__ import annotations
 
 import subprocess
@@ -9,14 +11,14 @@ from typing import ClassVar
 import pytest
 
 import xaiexp
-from xaiexp.contract.kinds import Agreement, Component, Method
+from xaiexp.contract.kinds import KINDS, Agreement, Component, Method
 from xaiexp.contract.registry import Registry, installed
 from xaiexp.errors import ParameterError, UnknownName
 
 
 @dataclass(frozen=True)
 class Mine(Method):
-    """A method of a stranger's."""
+    """The inputs themselves."""
 
     summary: ClassVar[str] = "mine"
     source: ClassVar[str] = "made up"
@@ -31,38 +33,38 @@ class Mine(Method):
         return batch.inputs
 
 
-def plugin(*classes, **more):
-    module = types.ModuleType("theirs")
+def plugin(*classes, **hooks):
+    module = types.ModuleType("external")
     module.xaiexp_components = xaiexp.hookimpl(lambda: list(classes))
-    for name, value in more.items():
+    for name, value in hooks.items():
         setattr(module, name, xaiexp.hookimpl(lambda value=value: value()))
     return module
 
 
-def add(registry, *classes, name="theirs", dist="xaiexp-theirs", **more):
-    return registry.add(name, dist, "1.0", lambda: plugin(*classes, **more))
+def add(registry, *classes, name="external", dist="xaiexp-external", **hooks):
+    return registry.add(name, dist, "1.0", lambda: plugin(*classes, **hooks))
 
 
-def test_a_plugin_adds_its_components():
+def test_a_plugin_provides_its_components():
     registry = Registry()
     assert add(registry, Mine).reason == ""
     assert registry.build("method", "mine", {"n": 4}) == Mine(4)
-    assert str(registry.plugin_of(Mine)) == "xaiexp-theirs 1.0"
+    assert str(registry.plugin_of(Mine)) == "xaiexp-external 1.0"
 
 
-def test_the_first_to_bring_a_name_keeps_it_and_the_clash_names_both():
+def test_a_name_is_kept_by_the_first_plugin_and_the_error_names_both():
     registry = Registry()
     add(registry, Mine)
     other = type("Mine", (Mine,), {"__doc__": "another", "name": "mine", "__annotations__": {}})
     late = add(registry, dataclass(frozen=True)(other), name="late", dist="xaiexp-late")
-    assert late.reason == "method 'mine' of xaiexp-late 1.0 is already brought by xaiexp-theirs 1.0"
+    assert late.reason == "method 'mine' of xaiexp-late 1.0 is already provided by xaiexp-external 1.0"
     assert registry.get("method", "mine") is Mine
 
 
 def test_an_unknown_hook_is_refused_with_the_nearest():
     registry = Registry()
-    broken = add(registry, Mine, xaiexp_component=list)
-    assert "unknown hook 'xaiexp_component'; nearest: xaiexp_components" in broken.reason
+    refused = add(registry, Mine, xaiexp_component=list)
+    assert "unknown hook 'xaiexp_component'; nearest: xaiexp_components" in refused.reason
     assert registry.names("method") == []
 
 
@@ -73,21 +75,21 @@ def test_an_unknown_hook_is_refused_with_the_nearest():
         (lambda: sys.exit(3), "could not be imported (SystemExit: 3"),
         (lambda: types.ModuleType("empty"), "has none of the hooks xaiexp_components, xaiexp_conf"),
         (plugin, "its hooks returned nothing"),
-        (lambda: plugin(int), "int: is not a subclass of a kind in xaiexp.contract.kinds"),
-        (lambda: plugin(Agreement), "Agreement: lacks compare"),
+        (lambda: plugin(int), "int: is not a subclass of one of the kinds in xaiexp.plugin"),
+        (lambda: plugin(Agreement), "Agreement: does not implement compare"),
     ],
 )
-def test_a_broken_plugin_is_kept_with_its_reason_and_harms_nobody(load, reason):
+def test_a_refused_plugin_is_listed_with_its_reason_and_does_not_affect_others(load, reason):
     registry = Registry()
-    broken = registry.add("theirs", "xaiexp-theirs", "1.0", load)
-    assert broken.reason.startswith(reason)
+    refused = registry.add("external", "xaiexp-external", "1.0", load)
+    assert refused.reason.startswith(reason)
     add(registry, Mine, name="good")
     assert registry.names("method") == ["mine"]
     with pytest.raises(UnknownName) as caught:
         registry.get("method", "mein")
     assert str(caught.value) == (
         "method.mein: no method has this name\n  nearest: mine   all: xaiexp plugins\n"
-        f"  note: plugin 'theirs' of xaiexp-theirs 1.0 {broken.reason}"
+        f"  note: plugin 'external' of xaiexp-external 1.0 {refused.reason}"
     )
 
 
@@ -103,36 +105,30 @@ def test_every_fact_must_be_stated(fact):
 
 
 def test_a_component_must_be_frozen():
-    loose = type("Loose", (Component,), {})
-    assert "derives from none of the kinds" in add(Registry(), loose).reason
+    kindless = type("Kindless", (Component,), {})
+    assert "derives from none of the kinds" in add(Registry(), kindless).reason
     bare = type("Bare", (Mine,), {})
     assert add(Registry(), bare).reason == "Bare: is not decorated with @dataclass(frozen=True)"
 
 
-def test_parameters_are_checked_in_the_constructor_too():
+def test_the_constructor_checks_parameters():
     with pytest.raises(ParameterError, match=r"method\.mine\.n: must be int"):
         Mine(n="a")
 
 
-def test_every_built_in_component_comes_through_the_entry_point_and_none_is_broken():
+def test_all_built_in_components_are_loaded_by_the_entry_point_and_none_is_refused():
     registry = installed()
-    ours = [p for p in registry.plugins if p.distribution == "xaiexp"]
-    assert [p.name for p in ours] == ["builtin"]
-    assert ours[0].reason == ""
-    assert {c.kind for c in ours[0].components} == set(registry_kinds())
+    built_in = [p for p in registry.plugins if p.distribution == "xaiexp"]
+    assert [p.name for p in built_in] == ["builtin"]
+    assert built_in[0].reason == ""
+    assert {c.kind for c in built_in[0].components} == set(KINDS)
 
 
-def registry_kinds():
-    from xaiexp.contract.kinds import KINDS
-
-    return KINDS
+BUILT_IN = [c for c in installed().classes() if installed().plugin_of(c).distribution == "xaiexp"]
 
 
-OURS = [c for c in installed().classes() if installed().plugin_of(c).distribution == "xaiexp"]
-
-
-@pytest.mark.parametrize("component", OURS, ids=lambda c: f"{c.kind}.{c.name}")
-def test_a_component_says_what_it_does_and_where_it_comes_from(component):
+@pytest.mark.parametrize("component", BUILT_IN, ids=lambda c: f"{c.kind}.{c.name}")
+def test_built_in_components_state_a_summary_and_a_source(component):
     assert component.summary.strip()
     assert component.source.strip()
     assert component.__doc__

@@ -122,7 +122,7 @@ def test_the_digest_is_independent_of_the_order_of_parameters():
     component = instance(ComponentKey)
     reordered = dataclasses.replace(component, parameters=dict(reversed(component.parameters.items())))
     assert list(reordered.parameters) != list(component.parameters)
-    assert keys.ScoreKey(reordered, "a").digest == keys.ScoreKey(component, "a").digest
+    assert keys.ScoreKey(reordered, "a", "truth").digest == keys.ScoreKey(component, "a", "truth").digest
 
 
 _PRINT_DIGESTS = """

@@ -1,6 +1,7 @@
-"""Slow float64 re-derivations of the attention methods: loops, close to the papers, sharing no code with the package.
+"""Slow reference implementations of the attention methods in float64, as loops close to the papers.
 
-``layers[l][h][i][j]``: how much token i takes from token j, in head h of layer l, of one example.
+They share no code with the package. ``layers[l][h][i][j]`` is the attention of query token i to key token j in head h
+of layer l, for one example.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ def _mean_row(matrix: Matrix, read: Sequence[int]) -> list[float]:
 
 
 def raw_attention(layers: Sequence[Sequence[Matrix]], read: Sequence[int]) -> list[float]:
-    """The last layer's weights, averaged over heads, in the rows that are read."""
+    """The last layer's weights, averaged over heads, for the rows ``read``."""
     return _mean_row(_mean_over_heads(layers[-1]), read)
 
 
 def rollout(
     layers: Sequence[Sequence[Matrix]], read: Sequence[int], fusion: str = "mean", residual: float = 0.5
 ) -> list[float]:
-    """Abnar and Zuidema 2020: A = 0.5 W + 0.5 I, rows to a sum of 1; rollout of a layer = A times that below."""
+    """Abnar and Zuidema 2020: A = 0.5 W + 0.5 I with rows normalised to 1; the rollout is the product over layers."""
     n = len(layers[0][0])
     fuse = {"mean": lambda values: sum(values) / len(values), "max": max, "min": min}[fusion]
     total: Matrix = [[float(i == j) for j in range(n)] for i in range(n)]
@@ -63,7 +64,7 @@ def attention_x_gradient(
 def chefer(
     layers: Sequence[Sequence[Matrix]], gradients: Sequence[Sequence[Matrix]], read: Sequence[int]
 ) -> list[float]:
-    """Chefer et al. 2021 (ICCV), equations 5 and 6; R starts as I, which is taken off in the end."""
+    """Chefer et al. 2021 (ICCV), equations 5 and 6; R starts as I, which is subtracted at the end."""
     n = len(layers[0][0])
     relevancy: Matrix = [[float(i == j) for j in range(n)] for i in range(n)]
     for heads, slopes in zip(layers, gradients, strict=True):

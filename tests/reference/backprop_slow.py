@@ -1,4 +1,4 @@
-"""Guided backpropagation and deconvolution of a chain of layers, by hand: loops over units, no autograd."""
+"""Slow reference implementation of guided backpropagation and deconvolution: loops over units, no autograd."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ Array = NDArray[np.float64]
 
 
 def backward(weights: list[Array], biases: list[Array], x: Array, target: int, rule: str, ceiling: float) -> Array:
-    """The signal at the input of ``x -> W x + b -> relu -> ... -> W x + b``, one example ``[F]``.
+    """The backpropagated signal at the input of ``x -> W x + b -> relu -> ... -> W x + b``, one example ``[F]``.
 
     Args:
         rule: ``guided`` (Springenberg et al. 2014, figure 1c) or ``deconvolution`` (Zeiler and Fergus 2014).
-        ceiling: of the ReLU; above it nothing passes, up or down.
+        ceiling: upper bound of the ReLU, above which no gradient passes.
     """
     before, value = [], x
     for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
@@ -26,8 +26,8 @@ def backward(weights: list[Array], biases: list[Array], x: Array, target: int, r
     for layer in reversed(range(len(weights))):
         signal = weights[layer].T @ signal
         if layer:
-            for unit, height in enumerate(before[layer - 1]):
+            for unit, activation in enumerate(before[layer - 1]):
                 positive = max(signal[unit], 0.0)
-                shut = height >= ceiling or (rule == "guided" and height <= 0)
-                signal[unit] = 0.0 if shut else positive
+                blocked = activation >= ceiling or (rule == "guided" and activation <= 0)
+                signal[unit] = 0.0 if blocked else positive
     return signal

@@ -1,4 +1,4 @@
-"""Class activation maps in plain loops over channels and places, close to the papers; no code of the package."""
+"""Slow reference implementations of class activation maps: loops over channels and positions, close to the papers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def bilinear(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """``[h, w]`` at another size; the centres of the outer pixels stay half a pixel inside, as in image libraries."""
+    """An image ``[h, w]`` resized bilinearly, with aligned pixel edges as in image libraries."""
     h, w = image.shape
     out = torch.zeros(size, dtype=image.dtype)
     for i in range(size[0]):
@@ -26,7 +26,7 @@ def bilinear(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def grad_cam(activations: Tensor, gradients: Tensor) -> Tensor:
-    """Selvaraju et al. 2017, equations 1 and 2 without the ReLU; ``[K, h, w]`` twice to ``[h, w]``."""
+    """Selvaraju et al. 2017, equations 1 and 2 without the ReLU, from arguments ``[K, h, w]``: ``[h, w]``."""
     channels, h, w = activations.shape
     out = torch.zeros(h, w, dtype=activations.dtype)
     for k in range(channels):
@@ -88,8 +88,8 @@ def score_cam(
         low, high = float(large.min()), float(large.max())
         if low == high:
             continue
-        shown = torch.stack([channel * (large - low) / (high - low) for channel in x])
-        increases[k] = score(shown) - score(base)
+        masked = torch.stack([channel * (large - low) / (high - low) for channel in x])
+        increases[k] = score(masked) - score(base)
     total = sum(math.exp(c) for c in increases.values())
     out = torch.zeros(activations.shape[1:], dtype=activations.dtype)
     for k, c in increases.items():

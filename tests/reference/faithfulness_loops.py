@@ -6,28 +6,28 @@ import itertools
 import math
 
 
-def without(x, removed, feature_of, gone):
-    """The input in which the elements of the features ``gone`` are the removed ones."""
-    return [r if g in gone else v for v, r, g in zip(x, removed, feature_of, strict=True)]
+def without(x, replacement, feature_of, removed_features):
+    """The input in which the elements of ``removed_features`` are replaced."""
+    return [r if g in removed_features else v for v, r, g in zip(x, replacement, feature_of, strict=True)]
 
 
 def descending(phi):
     return sorted(range(len(phi)), key=lambda j: -phi[j])
 
 
-def evenly(d, steps):
-    """How many features are gone at each point of a curve."""
+def evenly_spaced(d, steps):
+    """The number of removed features at each point of a curve."""
     points = min(steps, d)
     return [math.floor(k * d / points + 0.5) for k in range(points + 1)]
 
 
 def rounded_up(share, d):
-    """The smallest whole number that is not below the share, up to rounding of the product."""
+    """The smallest integer that is at least the share of d features, up to rounding of the product."""
     return next(k for k in range(d + 1) if k >= share * d - 1e-9)
 
 
-def along(score, mask, order, counts):
-    """The scores where the first so many features in the order are gone."""
+def scores_along(score, mask, order, counts):
+    """The scores where the first features of the order are removed, for each of the counts."""
     return [score(mask(set(order[:count]))) for count in counts]
 
 
@@ -36,8 +36,8 @@ def trapezoids(xs, ys):
 
 
 def pixel_flipping(f, mask, phi, steps):
-    counts = evenly(len(phi), steps)
-    return trapezoids([c / len(phi) for c in counts], along(f, mask, descending(phi), counts))
+    counts = evenly_spaced(len(phi), steps)
+    return trapezoids([c / len(phi) for c in counts], scores_along(f, mask, descending(phi), counts))
 
 
 def aopc(f, mask, phi, steps, order):
@@ -46,15 +46,15 @@ def aopc(f, mask, phi, steps, order):
     if order == "difference":
         return aopc(f, mask, phi, steps, "morf") - aopc(f, mask, phi, steps, "lerf")
     path = morf if order == "morf" else morf[::-1]
-    counts = evenly(len(phi), steps)
-    values = along(f, mask, path, counts)
+    counts = evenly_spaced(len(phi), steps)
+    values = scores_along(f, mask, path, counts)
     return sum(values[0] - v for v in values) / len(counts)
 
 
 def irof(p, mask, means, steps):
     """Rieger and Hansen 2020: the area over the curve of the relative probability."""
-    counts = evenly(len(means), steps)
-    values = along(p, mask, descending(means), counts)
+    counts = evenly_spaced(len(means), steps)
+    values = scores_along(p, mask, descending(means), counts)
     return 1 - trapezoids([c / len(means) for c in counts], [v / values[0] for v in values])
 
 
@@ -79,15 +79,15 @@ def sufficiency(p, mask, phi, shares):
 
 
 def monotonicity_arya(p, mask, phi, steps):
-    """Whether the probability never falls while features are added, the least important first."""
+    """Whether the probability never falls while features are inserted, the least important first."""
     rising = descending(phi)[::-1]
-    values = [p(mask(set(range(len(phi))) - set(rising[:count]))) for count in _added(len(phi), steps)]
+    values = [p(mask(set(range(len(phi))) - set(rising[:count]))) for count in n_inserted(len(phi), steps)]
     rises = [b >= a - 1e-12 for a, b in itertools.pairwise(values)]
     return float(all(rises)), sum(rises) / len(rises)
 
 
-def _added(d, steps):
-    return sorted(d - count for count in evenly(d, steps))
+def n_inserted(d, steps):
+    return sorted(d - count for count in evenly_spaced(d, steps))
 
 
 def pearson(a, b):
@@ -102,18 +102,21 @@ def mean_ranks(values):
     return [sum(v < w for v in values) + (1 + sum(v == w for v in values)) / 2 for w in values]
 
 
-def of_subsets(f, mask, said, subsets):
-    """Bhatt et al. 2020, definition 3; ``said(gone)`` is what the attributions say of a subset."""
-    return pearson([said(gone) for gone in subsets], [f(mask(set())) - f(mask(gone)) for gone in subsets])
+def of_subsets(f, mask, predicted, subsets):
+    """Bhatt et al. 2020, definition 3; ``predicted(removed_features)`` is the predicted change."""
+    return pearson(
+        [predicted(removed_features) for removed_features in subsets],
+        [f(mask(set())) - f(mask(removed_features)) for removed_features in subsets],
+    )
 
 
-def of_features(f, mask, said, features):
+def of_features(f, mask, predicted, features):
     """Alvarez-Melis and Jaakkola 2018, section 5.1."""
-    return of_subsets(f, mask, said, [{j} for j in features])
+    return of_subsets(f, mask, predicted, [{j} for j in features])
 
 
 def monotonicity_nguyen(f, masks, phi, features):
-    """Nguyen and Martinez 2020: magnitudes against the expected squared change, over ``masks`` to fill with."""
+    """Nguyen and Martinez 2020: magnitudes against the expected squared change over the fills ``masks``."""
     uncertain = [sum((f(mask(set())) - f(mask({j}))) ** 2 for mask in masks) / len(masks) for j in features]
     return pearson(mean_ranks([abs(phi[j]) for j in features]), mean_ranks(uncertain))
 
@@ -133,7 +136,7 @@ def prediction_gap(p, x, noises, feature_of, phi, share, important):
 
 
 def nearest(hidden, pool):
-    """The distance to the nearest row of the pool, all scaled to length 1."""
+    """The distance to the nearest row of the pool, all normalised to length 1."""
 
     def unit(v):
         length = math.sqrt(sum(e * e for e in v))
@@ -144,6 +147,6 @@ def nearest(hidden, pool):
 
 
 def shift(hidden, pool):
-    """In units of the pool's own mean distance to its nearest."""
-    own = [nearest(row, pool[:i] + pool[i + 1 :]) for i, row in enumerate(pool)]
-    return nearest(hidden, pool) / (sum(own) / len(own))
+    """The distance in units of the pool's own mean distance to its nearest neighbour."""
+    distances = [nearest(row, pool[:i] + pool[i + 1 :]) for i, row in enumerate(pool)]
+    return nearest(hidden, pool) / (sum(distances) / len(distances))

@@ -1,4 +1,4 @@
-"""Linear imputation (Rong et al. 2022, section 4), without the noise: the equations one by one, solved directly."""
+"""Linear imputation (Rong et al. 2022, section 4) without the noise, by a direct sparse solver."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ NEIGHBOURS = [(-1, 0, 1 / 6), (1, 0, 1 / 6), (0, -1, 1 / 6), (0, 1, 1 / 6)] + [
 ]
 
 
-def imputed(plane, known):
-    """``plane [H, W]`` with every pixel that is not ``known`` the weighted mean of its neighbours in the picture."""
+def impute(plane, known):
+    """``plane [H, W]`` in which every pixel that is not ``known`` is the weighted mean of its neighbours."""
     height, width = plane.shape
     number = {place: k for k, place in enumerate(zip(*np.nonzero(~known), strict=True))}
     if not number:

@@ -1,6 +1,7 @@
-"""Layer and neuron attribution, one example and one point at a time; shares no code with the package.
+"""Slow reference implementations of layer and neuron attributions, one example and one point at a time.
 
-A network is given in two halves: ``front`` (input to layer) and ``score`` (layer and input to a number).
+They share no code with the package. A network is given by two functions: ``front`` (from the input to the layer) and
+``score`` (from the layer and the input to a number).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ def _gradient(function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
 
 
 def conductance(front: Front, score: Score, x: Tensor, x0: Tensor, steps: int) -> Tensor:
-    """Dhamdhere et al. 2018, equation 3 as an integral: df/dh times the exact dh/dalpha, at the middle of each step."""
+    """Dhamdhere et al. 2018, equation 3 as an integral: df/dh times the exact dh/dalpha at midpoints."""
     total = torch.zeros_like(front(x))
     for k in range(steps):
         point = x0 + (k + 0.5) / steps * (x - x0)
@@ -30,7 +31,7 @@ def conductance(front: Front, score: Score, x: Tensor, x0: Tensor, steps: int) -
 
 
 def internal_influence(front: Front, score: Score, x: Tensor, x0: Tensor, steps: int) -> Tensor:
-    """Leino et al. 2018 on a line: the mean gradient at the middles of the steps."""
+    """Leino et al. 2018 on a line: the mean gradient at the midpoints of the steps."""
     total = torch.zeros_like(front(x))
     for k in range(steps):
         point = x0 + (k + 0.5) / steps * (x - x0)
@@ -39,7 +40,7 @@ def internal_influence(front: Front, score: Score, x: Tensor, x0: Tensor, steps:
 
 
 def layer_integrated_gradients(front: Front, score: Score, x: Tensor, x0: Tensor, steps: int) -> Tensor:
-    """Sundararajan et al. 2017 between two values of the layer; what goes round the layer is that of x."""
+    """Sundararajan et al. 2017 between two activations of the layer; shortcuts keep the values of x."""
     start, end = front(x0).detach(), front(x).detach()
     total = torch.zeros_like(start)
     for k in range(steps):
@@ -47,19 +48,19 @@ def layer_integrated_gradients(front: Front, score: Score, x: Tensor, x0: Tensor
     return (end - start) * total
 
 
-def neuron_integrated_gradients(front: Front, place: int, x: Tensor, x0: Tensor, steps: int) -> Tensor:
+def neuron_integrated_gradients(front: Front, unit: int, x: Tensor, x0: Tensor, steps: int) -> Tensor:
     """Sundararajan et al. 2017 for one unit of the layer."""
     total = torch.zeros_like(x)
     for k in range(steps):
-        total += _gradient(lambda v: front(v).flatten()[place], x0 + (k + 0.5) / steps * (x - x0)) / steps
+        total += _gradient(lambda v: front(v).flatten()[unit], x0 + (k + 0.5) / steps * (x - x0)) / steps
     return (x - x0) * total
 
 
-def neuron_conductance(front: Front, score: Score, place: int, x: Tensor, x0: Tensor, steps: int) -> Tensor:
+def neuron_conductance(front: Front, score: Score, unit: int, x: Tensor, x0: Tensor, steps: int) -> Tensor:
     """Dhamdhere et al. 2018, equation 2."""
     total = torch.zeros_like(x)
     for k in range(steps):
         point = x0 + (k + 0.5) / steps * (x - x0)
-        behind = _gradient(lambda h, point=point: score(h, point), front(point)).flatten()[place]
-        total += behind * _gradient(lambda v: front(v).flatten()[place], point) / steps
+        score_slope = _gradient(lambda h, point=point: score(h, point), front(point)).flatten()[unit]
+        total += score_slope * _gradient(lambda v: front(v).flatten()[unit], point) / steps
     return (x - x0) * total

@@ -1,4 +1,4 @@
-"""Localisation of one example from the definitions: ties are broken in every possible way and averaged."""
+"""Localisation of one example from the definitions; ties are resolved in all possible ways and averaged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def mass(evidence, share):
 
 
 def top_share(evidence, share, k):
-    """The mean share of the first k, averaged over all orders that put more evidence first."""
+    """The mean share of the first k, averaged over all orders of descending evidence."""
     d = len(evidence)
     values = []
     for order in itertools.permutations(range(d)):
@@ -37,8 +37,8 @@ def average_precision(evidence, inside):
     return area
 
 
-def grown(mask, tolerance):
-    """A picture's mask with every pixel at most ``tolerance`` away from one that is marked."""
+def dilated(mask, tolerance):
+    """An image's mask with every pixel at a distance of at most ``tolerance`` from a marked one."""
     height, width = len(mask), len(mask[0])
     marked = [(i, j) for i in range(height) for j in range(width) if mask[i][j]]
     return [
@@ -47,7 +47,7 @@ def grown(mask, tolerance):
 
 
 def box(mask):
-    """The smallest rectangle around a picture's mask."""
+    """The smallest rectangle around an image's mask."""
     height, width = len(mask), len(mask[0])
     rows = [i for i in range(height) if any(mask[i])]
     columns = [j for j in range(width) if any(mask[i][j] for i in range(height))]
@@ -61,6 +61,6 @@ def shares(mask, feature_of, count):
     """The share of each feature's elements that are marked; ``mask`` and ``feature_of`` by element."""
     out = []
     for j in range(count):
-        own = [m for m, g in zip(mask, feature_of, strict=True) if g == j]
-        out.append(sum(own) / len(own))
+        inside = [m for m, g in zip(mask, feature_of, strict=True) if g == j]
+        out.append(sum(inside) / len(inside))
     return out

@@ -1,4 +1,4 @@
-"""Slow float64 re-derivations of the methods: loops, close to the papers, sharing no code with the package."""
+"""Slow reference implementations of methods in float64: loops close to the papers, sharing no code with the package."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def lime_coefficients(value: Callable[[frozenset[int]], float], d: int, width: f
 
 
 def occlusion(value: Callable[[Tensor], float], x: Tensor, x0: Tensor, window: int, stride: int) -> Tensor:
-    """Zeiler and Fergus 2014 along one axis: the mean difference of the windows over an element."""
+    """Zeiler and Fergus 2014 along one axis: the mean difference of the windows that cover an element."""
     total, count = torch.zeros_like(x), torch.zeros_like(x)
     start = 0
     while True:

@@ -12,29 +12,29 @@ def dot(a, b):
 def infidelity(f, x, target_map, feature_of, perturbed, normalize, x0=None):
     """Yeh et al. 2019, definition 2.1, of ``target_map`` (per element) at ``x`` over the inputs ``perturbed``.
 
-    ``feature_of`` says which feature each element belongs to (-1: none). With ``x0`` the map is of contributions.
+    ``feature_of`` is the feature of each element (-1: none). With ``x0`` the map consists of contributions.
     """
     features = sorted(set(feature_of) - {-1})
-    seen, foretold = [], []
+    observed, predicted = [], []
     for other in perturbed:
         perturbation = [a - b for a, b in zip(x, other, strict=True)]
-        seen.append(f(x) - f(other))
+        observed.append(f(x) - f(other))
         total = 0.0
         for j in features:
-            own = [e for e, g in enumerate(feature_of) if g == j]
+            elements = [e for e, g in enumerate(feature_of) if g == j]
             if x0 is None:
-                total += sum(perturbation[e] * target_map[e] for e in own)
+                total += sum(perturbation[e] * target_map[e] for e in elements)
             else:
-                step = [x[e] - x0[e] for e in own]
+                step = [x[e] - x0[e] for e in elements]
                 length = dot(step, step)
-                part = dot([perturbation[e] for e in own], step) / length if length else 0.0
-                total += part * sum(target_map[e] for e in own)
-        foretold.append(total)
+                part = dot([perturbation[e] for e in elements], step) / length if length else 0.0
+                total += part * sum(target_map[e] for e in elements)
+        predicted.append(total)
     beta = 1.0
     if normalize:
-        power = dot(foretold, foretold)
-        beta = dot(foretold, seen) / power if power else 0.0
-    return sum((beta * a - b) ** 2 for a, b in zip(foretold, seen, strict=True)) / len(seen)
+        power = dot(predicted, predicted)
+        beta = dot(predicted, observed) / power if power else 0.0
+    return sum((beta * a - b) ** 2 for a, b in zip(predicted, observed, strict=True)) / len(observed)
 
 
 def sensitivity_max(phi, others):
@@ -54,9 +54,11 @@ def curve_area(probability, x, removed, feature_of, order, steps, inserts):
     for k in range(points + 1):
         count = math.floor(k * d / points + 0.5)
         touched = set(order[:count])
-        gone = [(g >= 0) and ((g in touched) != inserts) for g in feature_of]
+        removed_elements = [(g >= 0) and ((g in touched) != inserts) for g in feature_of]
         xs.append(count / d)
-        ys.append(probability([r if away else v for v, r, away in zip(x, removed, gone, strict=True)]))
+        ys.append(
+            probability([r if is_removed else v for v, r, is_removed in zip(x, removed, removed_elements, strict=True)])
+        )
     return sum((xs[i + 1] - xs[i]) * (ys[i] + ys[i + 1]) / 2 for i in range(points))
 
 

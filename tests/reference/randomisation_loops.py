@@ -1,4 +1,4 @@
-"""Sanity checks of one example and small network from the definitions, in plain loops over lists of numbers."""
+"""Sanity checks of one example and a small network from the definitions, in plain loops over lists of numbers."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def spearman(a, b):
 
 
 def histogram_entropy(values, bins):
-    """The entropy of a histogram of equal bins, of which the last holds its upper end."""
+    """The entropy of a histogram of equal bins; the last bin includes its upper end."""
     low, high = min(values), max(values)
     counts = [0] * bins
     for v in values:
-        place = int((v - low) / (high - low) * bins) if high > low else 0
-        counts[min(place, bins - 1)] += 1
+        index = int((v - low) / (high - low) * bins) if high > low else 0
+        counts[min(index, bins - 1)] += 1
     return -sum(c / len(values) * math.log(c / len(values)) for c in counts if c)
 
 
-def drawn(values, numbers):
+def randomised(values, numbers):
     """Standard normal numbers with the mean and the standard deviation of the values."""
     mean = sum(values) / len(values)
     deviation = math.sqrt(sum((v - mean) ** 2 for v in values) / len(values))

@@ -28,7 +28,7 @@ def relative(after, before, floor):
 
 
 def relative_stability(phi, others, distances, same, floor, eps_min):
-    """Agarwal et al. 2022, equations 2 to 5, given the distances of the points; ``same``: they keep the class."""
+    """Agarwal et al. 2022, equations 2 to 5; ``distances`` of the points, ``same``: whether they keep the class."""
     kept = [
         relative(other, phi, floor) / max(distance, eps_min)
         for other, distance, keeps in zip(others, distances, same, strict=True)

@@ -1,4 +1,4 @@
-"""Slow float64 re-derivations of Shapley values and RISE: loops, close to the papers, no code of the package."""
+"""Slow reference implementations of Shapley values and RISE in float64: loops close to the papers."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ Game = Callable[[frozenset[int]], float]
 
 
 def contributions(value: Game, order: Sequence[int]) -> list[float]:
-    """What every feature adds to the score when the features join in this order."""
-    added, present = [0.0] * len(order), frozenset[int]()
+    """The marginal contribution of every feature in this order."""
+    changes, present = [0.0] * len(order), frozenset[int]()
     for feature in order:
         joined = present | {feature}
-        added[feature] = value(joined) - value(present)
+        changes[feature] = value(joined) - value(present)
         present = joined
-    return added
+    return changes
 
 
 def shapley_values(value: Game, d: int) -> list[float]:
-    """Shapley 1953, by orders: the mean of what a feature adds over all d! orders."""
+    """Shapley 1953: the mean marginal contribution of a feature over all d! orders."""
     total = [0.0] * d
     for order in itertools.permutations(range(d)):
-        for j, added in enumerate(contributions(value, order)):
-            total[j] += added / math.factorial(d)
+        for j, change in enumerate(contributions(value, order)):
+            total[j] += change / math.factorial(d)
     return total
 
 
 def mean_and_error(draws: Sequence[Sequence[float]]) -> tuple[list[float], list[float]]:
-    """Mean of each column, and its standard error."""
+    """The mean of each column, and its standard error."""
     n = len(draws)
     means = [math.fsum(column) / n for column in zip(*draws, strict=True)]
     errors = []
@@ -40,22 +40,22 @@ def mean_and_error(draws: Sequence[Sequence[float]]) -> tuple[list[float], list[
 
 
 def rise(scores: Sequence[float], masks: Sequence[Sequence[float]], p: float, centered: bool) -> list[float]:
-    """Petsiuk et al. 2018, equation 6, of masks over features; centred, of the scores without their mean."""
+    """Petsiuk et al. 2018, equation 6, for masks over features; if centred, the mean score is subtracted."""
     n = len(scores)
-    usual = math.fsum(scores) / n if centered else 0.0
+    mean_score = math.fsum(scores) / n if centered else 0.0
     return [
-        math.fsum((f - usual) * mask[j] for f, mask in zip(scores, masks, strict=True)) / (n * p)
+        math.fsum((f - mean_score) * mask[j] for f, mask in zip(scores, masks, strict=True)) / (n * p)
         for j in range(len(masks[0]))
     ]
 
 
 def rise_error(scores: Sequence[float], masks: Sequence[Sequence[float]], p: float, centered: bool) -> list[float]:
-    """The standard error of :func:`rise`: the spread of its terms; centred, of products of deviations."""
+    """The standard error of :func:`rise`: from its terms; if centred, products of deviations."""
     n, out = len(scores), []
-    usual = math.fsum(scores) / n if centered else 0.0
+    mean_score = math.fsum(scores) / n if centered else 0.0
     for column in zip(*masks, strict=True):
-        middle = math.fsum(column) / n if centered else 0.0
-        terms = [(f - usual) * (mask - middle) / p for f, mask in zip(scores, column, strict=True)]
+        mean_mask = math.fsum(column) / n if centered else 0.0
+        terms = [(f - mean_score) * (mask - mean_mask) / p for f, mask in zip(scores, column, strict=True)]
         mean = math.fsum(terms) / n
         out.append(math.sqrt(math.fsum((term - mean) ** 2 for term in terms) / (n - 1) / n))
     return out

@@ -1,3 +1,5 @@
+"""Heatmaps, agreement matrices, intervals and series of the report."""
+
 from __future__ import annotations
 
 import base64
@@ -14,7 +16,7 @@ from PIL import Image
 from xaiexp.cli.tables import agreement_table
 from xaiexp.report import agreement_svg, heatmap, heatmap_png, series_svg
 from xaiexp.report.figures import agreement_matrix, axis_over, axis_svg, interval_svg
-from xaiexp.report.images import LEVELS, colour, full_colour, gradient, ink, photograph, png
+from xaiexp.report.images import LEVELS, colour, full_colour, gradient, input_image, png, text_colour
 
 SVG = "{http://www.w3.org/2000/svg}"
 GREY = "#9a9a9a"
@@ -44,33 +46,33 @@ def test_positive_is_red_negative_is_blue_and_zero_is_white(share):
 
 
 @pytest.mark.parametrize(("signed", "direction"), [(True, 1), (True, -1), (False, 1)])
-def test_larger_is_darker_without_exception(signed, direction):
+def test_colours_get_darker_with_magnitude(signed, direction):
     shades = [contrast(colour(direction * k / LEVELS, signed, 1.0), "#ffffff") for k in range(LEVELS + 1)]
     assert all(a < b for a, b in itertools.pairwise(shades))
 
 
-def test_beyond_full_colour_there_is_no_other_colour():
+def test_values_beyond_full_colour_have_full_colour():
     assert colour(5.0, True, 1.0) == colour(1.0, True, 1.0)
     assert colour(-5.0, True, 1.0) == colour(-1.0, True, 1.0)
 
 
-def test_a_method_without_sign_draws_a_negative_number_as_nothing():
+def test_negative_value_is_white_on_the_unsigned_scale():
     assert colour(-1.0, False, 1.0) == "#ffffff"
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize("signed", [True, False])
-def test_undefined_is_grey_and_grey_is_nothing_else(value, signed):
+def test_only_undefined_values_are_grey(value, signed):
     assert colour(value, signed, 1.0) == GREY
     assert colour(value, signed, 0.0) == GREY
     assert GREY not in {colour(v, signed, 1.0) for v in np.linspace(-1, 1, 999)}
 
 
-def test_text_can_be_read_on_every_colour():
+def test_text_has_enough_contrast_on_every_colour():
     for signed in (True, False):
         for value in np.linspace(-1, 1, 401):
             background = colour(float(value), signed, 1.0)
-            assert contrast(background, ink(background)) >= 4.5
+            assert contrast(background, text_colour(background)) >= 4.5
 
 
 def test_full_colour_is_the_99th_percentile_of_magnitudes():
@@ -80,7 +82,7 @@ def test_full_colour_is_the_99th_percentile_of_magnitudes():
     assert full_colour(values) == np.percentile(np.abs(values[np.isfinite(values)]), 99)
 
 
-def test_full_colour_of_a_lonely_spike_is_the_spike_and_of_nothing_is_zero():
+def test_full_colour_of_a_single_spike_is_its_magnitude_and_of_zeros_is_zero():
     spike = np.zeros((20, 20))
     spike[3, 4] = -7.0
     assert full_colour(spike) == 7.0
@@ -91,13 +93,13 @@ def test_full_colour_of_a_lonely_spike_is_the_spike_and_of_nothing_is_zero():
 def test_a_heatmap_shows_the_colour_of_every_number(signed):
     values = np.random.default_rng(1).standard_normal((8, 9))
     values[2, 3] = np.nan
-    picture = Image.open(io.BytesIO(heatmap_png(values, signed))).convert("RGB")
-    assert picture.size == (9, 8)
+    image = Image.open(io.BytesIO(heatmap_png(values, signed))).convert("RGB")
+    assert image.size == (9, 8)
     for y, x in np.ndindex(8, 9):
-        assert picture.getpixel((x, y)) == rgb(colour(values[y, x], signed, full_colour(values)))
+        assert image.getpixel((x, y)) == rgb(colour(values[y, x], signed, full_colour(values)))
 
 
-def test_all_heatmaps_share_one_colour_scale_and_it_is_the_legends():
+def test_all_heatmaps_have_the_colour_scale_of_the_legend():
     palettes = {tuple(heatmap(np.full((2, 2), v), True).getpalette() or ()) for v in (0.0, 1e-9, -5.0, 1e9)}
     assert len(palettes) == 1
     anchors = re.findall("#[0-9a-f]{6}", gradient(signed=True))
@@ -115,27 +117,27 @@ def test_a_large_map_is_averaged_down_and_keeps_its_proportions():
     assert [small.getpixel((x, 5)) for x in (5, 15, 25)] == [rgb(colour(v, True, 1.0)) for v in (1.0, -1.0, 0.0)]
 
 
-def test_enlarging_repeats_pixels_and_invents_none():
+def test_enlarging_repeats_pixels():
     values = np.random.default_rng(2).standard_normal((8, 6))
     small, large = (np.asarray(heatmap(values, True, 224, enlarge=big).convert("RGB")) for big in (False, True))
     assert large.shape == (224, 168, 3)
     assert (large == np.kron(small, np.ones((28, 28, 1), dtype=np.uint8))).all()
 
 
-def test_a_grey_picture_stays_as_it_is_and_a_coloured_one_nearly():
+def test_grey_image_is_unchanged_and_coloured_image_nearly():
     grey = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
-    assert (np.asarray(photograph(grey)) == grey).all()
+    assert (np.asarray(input_image(grey)) == grey).all()
     y, x = np.mgrid[:224, :224]
     colours = np.stack([y, x, (x + y) // 2], axis=2).astype(np.uint8)
-    shown = np.asarray(photograph(colours).convert("RGB"))
+    shown = np.asarray(input_image(colours).convert("RGB"))
     assert np.abs(shown.astype(int) - colours).mean() < 8
 
 
-def test_the_same_picture_gives_the_same_bytes():
+def test_equal_images_give_equal_bytes():
     values = np.random.default_rng(3).standard_normal((30, 30))
     assert heatmap_png(values, True) == heatmap_png(values.copy(), True)
     pixels = np.random.default_rng(3).integers(0, 256, (30, 30, 3)).astype(np.uint8)
-    assert png(photograph(pixels)) == png(photograph(pixels.copy()))
+    assert png(input_image(pixels)) == png(input_image(pixels.copy()))
 
 
 # -- agreement
@@ -161,7 +163,7 @@ def test_the_matrix_is_the_mean_over_examples_in_both_triangles():
     assert matrix.undefined[0].tolist() == [0, 1, 3]
 
 
-def test_the_drawn_matrix_leaves_the_diagonal_blank_and_dashes_the_undefined():
+def test_matrix_has_blank_diagonal_and_dashes_for_undefined_means():
     nan = float("nan")
     frame = pairs({("a", "b"): [0.5], ("a", "c"): [nan], ("b", "c"): [-0.5]})
     root = ET.fromstring(agreement_svg(frame, "rho", [-1, 1]))
@@ -177,14 +179,14 @@ def test_the_drawn_matrix_leaves_the_diagonal_blank_and_dashes_the_undefined():
     assert "a and b: 0.5" in (root.get("aria-label") or "")
 
 
-def test_a_measure_from_zero_to_one_has_no_blue_side():
+def test_measure_from_zero_to_one_has_the_unsigned_scale():
     root = ET.fromstring(agreement_svg(pairs({("a", "b"): [0.5]}), "iou", [0, 1]))
     assert not root.findall(f"{SVG}g")
     root = ET.fromstring(agreement_svg(pairs({("a", "b"): [0.5]}, "iou"), "iou", [0, 1]))
     assert root.find(f"{SVG}g/{SVG}rect").get("fill") == colour(0.5, False, 1.0)
 
 
-def test_names_in_the_matrix_are_text_whatever_they_hold():
+def test_names_in_the_matrix_are_escaped():
     name = '<b>&"x"'
     text = agreement_svg(pairs({(name, "b"): [1.0]}), "rho")
     assert "<b>" not in text
@@ -197,7 +199,7 @@ def test_names_in_the_matrix_are_text_whatever_they_hold():
 @pytest.mark.parametrize(
     "values", [[0.0, 1.0], [-3e-7, 2e-7], [1e9, 5e9], [0.31, 0.32, 0.329], [5.0], [0.0], [-2.0], [1.0, 1.0 + 1e-15]]
 )
-def test_an_axis_holds_all_values_and_a_few_round_ticks(values):
+def test_axis_covers_all_values_with_a_few_round_ticks(values):
     axis = axis_over([*values, float("nan")])
     assert axis is not None
     assert axis.low <= min(values) <= max(values) <= axis.high
@@ -206,16 +208,16 @@ def test_an_axis_holds_all_values_and_a_few_round_ticks(values):
     assert len({f"{tick:g}" for tick in axis.ticks}) == len(axis.ticks)
 
 
-def test_without_any_number_there_is_no_axis():
+def test_no_axis_without_finite_values():
     assert axis_over([float("nan"), float("inf")]) is None
 
 
-def test_dots_and_whiskers_stand_where_the_axis_says():
+def test_dots_and_whiskers_are_at_their_positions_on_the_axis():
     axis = axis_over([0.0, 8.0])
     assert axis is not None
     labels = ET.fromstring(axis_svg(axis)).findall(f"{SVG}text")
     at = {float(label.text or "nan"): float(label.get("x") or "nan") for label in labels}
-    row = ET.fromstring(interval_svg(axis, 5.0, 2.5, 7.5, floor=0.0))
+    row = ET.fromstring(interval_svg(axis, 5.0, 2.5, 7.5, control=0.0))
     assert float(row.find(f"{SVG}circle").get("cx")) == pytest.approx(at[5.0], abs=0.01)
     whisker = next(line for line in row.findall(f"{SVG}line") if line.get("y1") == line.get("y2"))
     assert [float(whisker.get(end)) for end in ("x1", "x2")] == pytest.approx([at[2.5], at[7.5]], abs=0.01)
@@ -223,7 +225,7 @@ def test_dots_and_whiskers_stand_where_the_axis_says():
     assert float(dashed.get("x1")) == pytest.approx(at[0.0], abs=0.01)
 
 
-def test_what_is_undefined_is_not_drawn():
+def test_undefined_mean_and_interval_are_not_drawn():
     axis, nan = axis_over([0.0, 10.0]), float("nan")
     assert axis is not None
     assert ET.fromstring(interval_svg(axis, nan, nan, nan)).find(f"{SVG}circle") is None
@@ -233,7 +235,7 @@ def test_what_is_undefined_is_not_drawn():
 # -- series
 
 
-def test_a_series_is_drawn_over_the_colours_of_its_steps():
+def test_series_is_drawn_over_the_colours_of_its_steps():
     curve, values = np.array([[0.0, 1.0, 0.5]]), np.array([1.0, -1.0, 0.0])
     root = ET.fromstring(series_svg(curve, values, True, "a & b"))
     data = base64.b64decode(root.find(f"{SVG}image").get("href").split(",")[1])
@@ -257,7 +259,7 @@ def test_a_long_series_keeps_its_peaks():
     assert len(text) < 40_000
 
 
-def test_channels_stand_below_each_other():
+def test_channels_are_drawn_below_each_other():
     lines = ET.fromstring(series_svg(np.zeros((3, 4)), None, True, "x")).findall(f"{SVG}polyline")
     heights = {float(line.get("points").split()[0].split(",")[1]) for line in lines}
     assert sorted(heights) == [20, 60, 100]
@@ -266,7 +268,7 @@ def test_channels_stand_below_each_other():
 # -- series
 
 
-def test_the_spans_of_windows_are_set_off_and_tell_their_steps_and_their_attribution():
+def test_windows_have_borders_and_tooltips():
     curves, values = np.zeros((2, 7)), np.array([2.0, 2, 2, -1, -1, -1, 0.5])
     root = ET.fromstring(series_svg(curves, values, True, "s", [0, 0, 0, 1, 1, 1, 2]))
     boxes = root.findall(f"{SVG}rect")
@@ -280,7 +282,7 @@ def test_the_spans_of_windows_are_set_off_and_tell_their_steps_and_their_attribu
     np.testing.assert_allclose(borders, [width * 3 / 7, width * 6 / 7], 1e-3)
 
 
-def test_what_lies_between_features_says_nothing():
+def test_steps_without_feature_have_no_tooltip():
     root = ET.fromstring(series_svg(np.zeros((1, 4)), np.zeros(4), True, "s", [0, 0, -1, 1]))
     assert [box.findtext(f"{SVG}title") for box in root.findall(f"{SVG}rect")] == ["steps 0 to 1: 0", "step 3: 0"]
 
@@ -291,13 +293,13 @@ def test_single_steps_have_no_borders(features):
     assert root.findall(f"{SVG}rect") == root.findall(f"{SVG}line") == []
 
 
-def test_what_rounds_to_zero_has_no_sign():
+def test_agreement_that_rounds_to_zero_has_no_sign():
     row = {
         "measure": "pearson",
         "method_a": "one",
         "method_b": "other",
-        "baseline_a": "",
-        "baseline_b": "",
+        "baseline_a": "none",
+        "baseline_b": "none",
         "example": 0,
     }
     frame = pd.DataFrame([row | {"value": -0.001}])

@@ -1,3 +1,5 @@
+"""The page of a report: tables, words, escaping, damaged studies, several studies and exported images."""
+
 from __future__ import annotations
 
 import itertools
@@ -14,10 +16,11 @@ from PIL import Image
 from written_studies import CELLS, METRICS, NAIVE, WORDS, write_study
 
 import xaiexp.report
+from xaiexp.core.ids import CellId
 from xaiexp.errors import ResourceError
-from xaiexp.report import build, export_pictures, find_studies
+from xaiexp.report import build, export_images, find_studies
 from xaiexp.report.images import colour
-from xaiexp.report.wording import cell, number
+from xaiexp.report.wording import number
 
 DASH = "–"
 FILES = ["config.yaml", "record.json", "cells.parquet", "scores.parquet", "agreement.parquet", "summary.csv", "gallery"]
@@ -36,21 +39,21 @@ def modality(request):
     return request.param
 
 
-def test_every_row_of_the_summary_is_there_with_its_numbers(tmp_path, page):
+def test_tables_have_all_rows_and_values_of_the_summary(tmp_path, page):
     folder = write_study(tmp_path / "s")
     shown = page(folder).results()
     summary = pd.read_csv(folder / "summary.csv", keep_default_na=False, na_values={"mean": "", "low": "", "rank": ""})
     assert len(shown) == len(METRICS)
     for (_, rows), table in zip(summary.groupby("metric", sort=False), shown, strict=True):
-        printed = {row[0].removesuffix(" floor"): row for row in table}
+        printed = {row[0].removesuffix(" control"): row for row in table}
         assert len(printed) == len(rows)
         for _, row in rows.iterrows():
-            name, mean, _, interval, n, undefined, rank = printed[cell(row["method"], row["baseline"])]
+            name, mean, _, interval, n, undefined, rank = printed[str(CellId(row["method"], row["baseline"]))]
             assert mean == (f"{row['mean']:#.3g}" if row["mean"] == row["mean"] else DASH)
             assert (interval == DASH) == (row["low"] != row["low"])
             assert (n, undefined) == (str(row["n"]), str(row["undefined"]))
             assert rank.removesuffix(" (tie)") == (DASH if row["rank"] != row["rank"] else f"{row['rank']:g}")
-            assert name.endswith("floor") == (row["method"] == "random")
+            assert name.endswith("control") == (row["method"] == "random")
 
 
 def test_the_best_comes_first_in_the_direction_of_the_metric(tmp_path, page):
@@ -59,34 +62,34 @@ def test_the_best_comes_first_in_the_direction_of_the_metric(tmp_path, page):
     assert [float(row[1]) for row in insertion] == sorted((float(row[1]) for row in insertion), reverse=True)
 
 
-def test_directions_are_said_in_words(tmp_path, page):
+def test_directions_are_given_in_words(tmp_path, page):
     text = page(write_study(tmp_path / "s")).text
-    for words in ("Lower is better", "Higher is better", "Describes: neither end is better"):
+    for words in ("Lower is better", "Higher is better", "Descriptive, not ranked"):
         assert text.count(words) == 1
 
 
-def test_equal_ranks_are_called_ties_and_others_are_not(tmp_path, page):
+def test_equal_ranks_are_marked_as_ties(tmp_path, page):
     infidelity = page(write_study(tmp_path / "s")).results()[0]
     assert [row[-1] for row in infidelity] == ["1 (tie)", "1 (tie)", "2", "3", "4"]
 
 
-def test_an_undefined_mean_is_a_dash_and_no_zero(tmp_path, page):
+def test_undefined_mean_is_a_dash(tmp_path, page):
     sparseness = page(write_study(tmp_path / "s")).results()[2]
-    assert sparseness[-1] == ["random floor", DASH, "", DASH, "0", "16", DASH]
+    assert sparseness[-1] == ["random control", DASH, "", DASH, "0", "16", DASH]
 
 
-def test_undefined_values_are_counted_among_the_problems(tmp_path, page):
+def test_undefined_values_are_listed_as_problems(tmp_path, page):
     text = page(write_study(tmp_path / "s")).text
     assert "19 undefined scores, left out of the means" in text
     assert "occlusion / zero: 3" in text
 
 
 @pytest.mark.parametrize("value", [float("nan"), np.float64("nan"), None, pd.NA, np.float32("nan")])
-def test_no_undefined_value_reads_as_a_number(value):
+def test_undefined_value_is_a_dash(value):
     assert number(value) == DASH
 
 
-def test_failed_and_skipped_cells_and_warnings_stand_before_the_results(tmp_path, page):
+def test_failed_and_skipped_cells_and_warnings_are_listed_before_the_results(tmp_path, page):
     failures = {"saliency": ("failed", "it broke & fell"), "occlusion": ("skipped", "no <layer>")}
     failures["random"] = ("done", "delta 0.3 of 1")
     shown = page(write_study(tmp_path / "s", failures=failures))
@@ -102,12 +105,12 @@ def test_failed_and_skipped_cells_and_warnings_stand_before_the_results(tmp_path
     assert shown.text.index("1 failed cell") < shown.text.index("1 skipped cell")
 
 
-def test_a_good_study_has_no_problems(tmp_path, page):
+def test_complete_study_has_no_problems(tmp_path, page):
     folder = write_study(tmp_path / "s", cells=CELLS[:2])
     assert "Problems" not in page(folder).text
 
 
-def test_text_from_the_data_is_never_markup(tmp_path, page, modality):
+def test_text_from_the_data_is_escaped(tmp_path, page, modality):
     folder = write_study(tmp_path / "s", modality, model="<img src=x>", cells=[*CELLS, ("<u>m</u>", '"b"')])
     shown = page(folder, title="<title>&")
     assert {tag for tag, _ in shown.tags} & {"script", "u", "i"} <= {"i"}
@@ -119,13 +122,13 @@ def test_text_from_the_data_is_never_markup(tmp_path, page, modality):
     assert [attributes for tag, attributes in shown.tags if tag == "img" and attributes["src"] == "x"] == []
 
 
-def test_tokens_stand_in_their_place_joined_and_escaped(tmp_path, page):
+def test_tokens_are_in_order_joined_and_escaped(tmp_path, page):
     text = page(write_study(tmp_path / "s", "text")).text
     assert '[CLS] an unbearably good film & <b> "quoted" [SEP]' in text
     assert "##" not in text
 
 
-def test_special_tokens_have_no_colour_and_the_others_have_that_of_their_number(tmp_path, page):
+def test_tokens_have_the_colour_of_their_attribution_and_special_tokens_have_none(tmp_path, page):
     folder = write_study(tmp_path / "s", "text", cells=CELLS[1:2], examples=1)
     arrays = {"0-integrated_gradients-zero": np.array([1, -1, 0, 0.5, 0, 0, 0, 0, 1], dtype=np.float32)}
     np.savez(folder / "gallery" / "gallery.npz", **arrays)
@@ -148,7 +151,7 @@ def test_special_tokens_have_no_colour_and_the_others_have_that_of_their_number(
         (["an", "un", "##ful", "##filled", "wish"], "an unfulfilled wish"),
     ],
 )
-def test_subwords_of_every_usual_tokenizer_are_joined(tmp_path, page, tokens, text):
+def test_subwords_of_common_tokenizers_are_joined(tmp_path, page, tokens, text):
     folder = write_study(tmp_path / "s", "text", examples=1)
     file = folder / "gallery" / "gallery.json"
     described = json.loads(file.read_text(encoding="utf-8"))
@@ -157,7 +160,7 @@ def test_subwords_of_every_usual_tokenizer_are_joined(tmp_path, page, tokens, te
     assert text in page(folder).text
 
 
-def test_the_ten_largest_bars_are_shown_in_order_to_their_side(tmp_path, page):
+def test_ten_bars_of_largest_magnitude_are_shown_in_order(tmp_path, page):
     folder = write_study(tmp_path / "s", "table", cells=CELLS[1:2], examples=1)
     values = np.arange(30, dtype=np.float32) * np.where(np.arange(30) % 2, -1, 1)
     np.savez(folder / "gallery" / "gallery.npz", **{"0-integrated_gradients-zero": values})
@@ -173,15 +176,15 @@ def test_the_ten_largest_bars_are_shown_in_order_to_their_side(tmp_path, page):
     ]
 
 
-def test_an_example_says_what_was_explained_and_what_came_out(tmp_path, page):
+def test_example_shows_explained_class_prediction_and_score(tmp_path, page):
     text = page(write_study(tmp_path / "s")).text
     line = text[text.index("example 1") :][:400]
     for part in ("explained class: ", f"{NAIVE} (1)", "predicted: ", "label: ", "logit: 3.25", "probability: 0.750"):
         assert part in line
-    assert text.count("predicted wrongly") == 1  # example 0; example 1 is right and the label of 2 is unknown
+    assert text.count("misclassified") == 1  # example 0; example 1 is right and the label of 2 is unknown
 
 
-def test_every_cell_of_an_example_shows_its_own_scores(tmp_path, page):
+def test_every_cell_of_an_example_shows_its_scores(tmp_path, page):
     folder = write_study(tmp_path / "s", examples=1)
     scores = pd.read_parquet(folder / "scores.parquet")
     mine = scores[(scores["example"] == "e0")]
@@ -192,7 +195,7 @@ def test_every_cell_of_an_example_shows_its_own_scores(tmp_path, page):
         assert table == [[metric, number(value)] for metric, value in zip(rows["metric"], rows["value"], strict=True)]
 
 
-def test_the_page_needs_no_network_and_no_script(tmp_path, page, modality):
+def test_page_needs_no_network_and_no_script(tmp_path, page, modality):
     shown = page(write_study(tmp_path / "s", modality), write_study(tmp_path / "t", modality))
     for tag, attributes in shown.tags:
         assert tag not in {"script", "link", "iframe", "object", "embed", "base", "form"}
@@ -203,7 +206,7 @@ def test_the_page_needs_no_network_and_no_script(tmp_path, page, modality):
     assert not re.search(r"url\((?!data:)", shown.source)
 
 
-def test_the_page_can_be_read_aloud_and_walked(tmp_path, page, modality):
+def test_page_has_labels_for_screen_readers_and_valid_links(tmp_path, page, modality):
     shown = page(write_study(tmp_path / "s", modality), write_study(tmp_path / "t", modality, seed=1))
     ids = shown.ids()
     assert len(ids) == len(set(ids))
@@ -219,7 +222,7 @@ def test_the_page_can_be_read_aloud_and_walked(tmp_path, page, modality):
 
 
 @pytest.mark.parametrize("gone", [c for k in (1, 2, 6) for c in itertools.combinations(FILES, k)], ids=" ".join)
-def test_a_crashed_study_is_reported_with_what_is_left(tmp_path, page, gone):
+def test_crashed_study_is_reported_with_its_remaining_files(tmp_path, page, gone):
     folder = write_study(tmp_path / "s", examples=1)
     for name in gone:
         shutil.rmtree(folder / name) if (folder / name).is_dir() else (folder / name).unlink()
@@ -234,7 +237,7 @@ def test_a_crashed_study_is_reported_with_what_is_left(tmp_path, page, gone):
         assert "rank_correlation" in shown.text
 
 
-def test_means_are_made_from_the_scores_where_the_summary_is_missing(tmp_path, page):
+def test_means_are_computed_from_the_scores_where_the_summary_is_missing(tmp_path, page):
     folder = write_study(tmp_path / "s")
     whole = page(folder).results()
     (folder / "summary.csv").unlink()
@@ -246,7 +249,7 @@ def test_means_are_made_from_the_scores_where_the_summary_is_missing(tmp_path, p
 
 
 @pytest.mark.parametrize(("status", "words"), [("failed", "disk <full>"), ("running", "did not finish")])
-def test_how_a_study_ended_is_said_first(tmp_path, page, status, words):
+def test_status_of_a_failed_study_comes_first(tmp_path, page, status, words):
     folder = write_study(tmp_path / "s")
     record = json.loads((folder / "record.json").read_text()) | {"status": status, "error": "disk <full>"}
     (folder / "record.json").write_text(json.dumps(record))
@@ -258,22 +261,22 @@ def test_how_a_study_ended_is_said_first(tmp_path, page, status, words):
 @pytest.mark.parametrize(
     "content", ["{}", '{"study": null, "passes": 3, "metrics": [], "methods": {"random": 1}}', "[]"]
 )
-def test_a_record_that_says_little_is_enough(tmp_path, page, content):
+def test_page_is_built_from_an_incomplete_record(tmp_path, page, content):
     folder = write_study(tmp_path / "s")
     (folder / "record.json").write_text(content)
     assert [len(table) for table in page(folder).results()] == [len(CELLS)] * len(METRICS)
 
 
-def test_a_gallery_that_lacks_a_map_says_so(tmp_path, page):
+def test_missing_map_has_a_note(tmp_path, page):
     folder = write_study(tmp_path / "s", examples=1)
     file = folder / "gallery" / "gallery.npz"
     with np.load(file) as arrays:
         kept = {name: arrays[name] for name in arrays.files if "occlusion" not in name}
     np.savez(file, **kept)
-    assert "its map is missing from the gallery" in page(folder).text
+    assert "this map is missing from the gallery" in page(folder).text
 
 
-def test_several_studies_are_compared_and_told_apart(tmp_path, page):
+def test_several_studies_are_compared(tmp_path, page):
     folders = [
         write_study(tmp_path / "sweep" / f"{i}", model=model, seed=seed, examples=1)
         for i, (model, seed) in enumerate(itertools.product(["digits_cnn", "digits_mlp"], [0, 1]))
@@ -285,40 +288,40 @@ def test_several_studies_are_compared_and_told_apart(tmp_path, page):
     assert len(compared) == len(METRICS)
     for table, metric in zip(compared, METRICS, strict=True):
         assert table[0][1:5] == [f"{place}. {name}" for place, name in enumerate(names, start=1)]
-        assert [row[0] for row in table[1:]] == [cell(*pair) for pair in CELLS]
+        assert [row[0] for row in table[1:]] == [str(CellId(*pair)) for pair in CELLS]
         for place, folder in enumerate(folders, start=1):
             summary = pd.read_csv(folder / "summary.csv")
             means = summary[summary["metric"] == metric]["mean"]
             assert [row[place] for row in table[1:]] == [number(mean) for mean in means]
-    assert [row[5] for row in compared[0]] == ["first in", "4 of 4", "4 of 4", "0 of 4", "0 of 4", "0 of 4"]
+    assert [row[5] for row in compared[0]] == ["rank 1 in", "4 of 4", "4 of 4", "0 of 4", "0 of 4", "0 of 4"]
     assert len(compared[2][0]) == 5  # sparseness ranks nothing
 
 
-def test_studies_of_one_name_are_told_apart_by_their_folders(tmp_path, page):
+def test_studies_of_one_name_are_distinguished_by_their_folders(tmp_path, page):
     shown = page(write_study(tmp_path / "one"), write_study(tmp_path / "two"))
     assert "digits_cnn on digits, seed 0 (one)" in shown.text
     assert "digits_cnn on digits, seed 0 (two)" in shown.text
 
 
-def test_the_same_studies_give_the_same_bytes(tmp_path, modality):
+def test_equal_studies_give_equal_bytes(tmp_path, modality):
     folder = write_study(tmp_path / "s", modality)
     a = build([folder], tmp_path / "a.html").read_bytes()
     b = build([folder], tmp_path / "new" / "b.html").read_bytes()
     assert a == b
 
 
-def test_a_page_of_many_noisy_pictures_stays_small(tmp_path):
+def test_page_of_many_noisy_images_is_small(tmp_path):
     cells = [(f"method_{k}", "zero") for k in range(10)]
     folder = write_study(tmp_path / "s", side=224, examples=8, cells=cells)
     assert build([folder], tmp_path / "r.html").stat().st_size < 4 * 2**20
 
 
-def test_a_large_sweep_shows_fewer_examples_and_says_so(tmp_path, page):
+def test_large_sweep_shows_fewer_examples_with_a_note(tmp_path, page):
     folders = [write_study(tmp_path / str(k), seed=k) for k in range(9)]
-    assert "2 of 3 examples are shown; this study's own report shows all." in page(*folders).text
+    assert "2 of 3 examples are shown; the report of this study alone shows all." in page(*folders).text
 
 
-def test_the_report_appears_whole_or_not_at_all(tmp_path, monkeypatch):
+def test_report_is_written_atomically(tmp_path, monkeypatch):
     folder, out = write_study(tmp_path / "s"), tmp_path / "out" / "report.html"
     build([folder], out)
     before = out.read_bytes()
@@ -334,28 +337,28 @@ def test_the_report_appears_whole_or_not_at_all(tmp_path, monkeypatch):
     assert [file.name for file in out.parent.iterdir()] == ["report.html"]
 
 
-def test_a_report_over_nothing_is_the_users_error(tmp_path):
+def test_report_without_study_is_a_user_error(tmp_path):
     with pytest.raises(ResourceError, match="no study"):
         build([], tmp_path / "r.html")
-    with pytest.raises(ResourceError, match="no study is here"):
+    with pytest.raises(ResourceError, match="holds no study"):
         build([tmp_path], tmp_path / "r.html")
     assert not (tmp_path / "r.html").exists()
 
 
-def test_a_report_can_be_read_by_others(tmp_path):
+def test_report_is_readable_by_others(tmp_path):
     out = build([write_study(tmp_path / "s")], tmp_path / "r.html")
     assert out.stat().st_mode & 0o777 == 0o644
 
 
-def test_the_templates_travel_with_the_package():
+def test_templates_are_part_of_the_package():
     names = {file.name for file in (Path(xaiexp.report.__file__).parent / "templates").iterdir()}
     assert names == {"comparison.html", "examples.html", "page.html", "study.html", "style.html"}
 
 
-def test_every_picture_can_be_had_as_a_file(tmp_path, modality):
+def test_images_are_exported_as_files(tmp_path, modality):
     folder = write_study(tmp_path / "s", modality, examples=2)
     before = {file.name for file in folder.iterdir()}
-    files = export_pictures(folder)
+    files = export_images(folder)
     assert {file.name for file in folder.iterdir()} - before == {"pictures"}
     assert all(file.is_file() for file in files)
     names = [file.relative_to(folder / "pictures").as_posix() for file in files]
@@ -365,17 +368,17 @@ def test_every_picture_can_be_had_as_a_file(tmp_path, modality):
     expected = [f"examples/{i}_example_{i}/{name}.{ending}" for i in range(2) for name in cells] if ending else []
     assert [name for name in names[2:] if "input" not in name] == expected
     if modality == "image":
-        with Image.open(folder / "pictures/examples/0_example_0/occlusion_zero.png") as picture:
-            assert picture.size == (224, 224)
+        with Image.open(folder / "pictures/examples/0_example_0/occlusion_zero.png") as image:
+            assert image.size == (224, 224)
 
 
-def test_a_name_from_the_data_leads_no_picture_out_of_its_folder(tmp_path):
+def test_names_from_the_data_cannot_leave_the_folder_of_images(tmp_path):
     folder = write_study(tmp_path / "s", examples=1)
     file = folder / "gallery" / "gallery.json"
     described = json.loads(file.read_text(encoding="utf-8"))
     described["examples"][0]["name"] = "../../../evil /\\:*?.jpg"
     described["examples"][0]["maps"][0]["method"] = "../up"
     file.write_text(json.dumps(described), encoding="utf-8")
-    for picture in export_pictures(folder):
-        assert picture.resolve().is_relative_to(folder / "pictures")
-        assert not set(picture.name) & set(' /\\:*?"')
+    for file in export_images(folder):
+        assert file.resolve().is_relative_to(folder / "pictures")
+        assert not set(file.name) & set(' /\\:*?"')

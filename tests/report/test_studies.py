@@ -1,4 +1,4 @@
-"""Study folders as a run leaves them, made by hand, and the laws of reading them."""
+"""Reading the folders of studies."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ def test_studies_are_found_at_any_depth_in_the_order_of_their_numbers(tmp_path):
     assert find_studies(tmp_path / "2") == [tmp_path / "2"]
 
 
-def test_a_whole_study_lacks_nothing(tmp_path):
+def test_complete_study_has_no_missing_files(tmp_path):
     study = read_study(write_study(tmp_path / "s"))
     assert study.missing == {}
     assert study.name == "digits_cnn on digits, seed 0"
 
 
-@pytest.mark.parametrize("make", [False, True])
-def test_a_folder_without_a_study_is_the_users_error(tmp_path, make):
+@pytest.mark.parametrize(("make", "words"), [(False, "no such folder"), (True, "holds no study")])
+def test_folder_without_a_study_is_a_user_error(tmp_path, make, words):
     folder = tmp_path / "nothing"
     if make:
         folder.mkdir()
-    with pytest.raises(ResourceError, match="nothing: no s"):
+    with pytest.raises(ResourceError, match=f"nothing: {words}"):
         read_study(folder)
     assert issubclass(ResourceError, UserError)
 
 
 @pytest.mark.parametrize("name", ["record.json", "cells.parquet", "scores.parquet", "agreement.parquet", "summary.csv"])
-def test_a_broken_file_is_named_and_the_rest_is_read(tmp_path, name):
+def test_damaged_file_is_named_and_the_others_are_read(tmp_path, name):
     folder = write_study(tmp_path / "s")
     (folder / name).write_bytes(b"\x00broken")
     study = read_study(folder)
@@ -51,7 +51,7 @@ def test_a_broken_file_is_named_and_the_rest_is_read(tmp_path, name):
 
 
 @pytest.mark.parametrize("damage", ["cut", "noise", "gone"])
-def test_a_broken_gallery_is_named_and_the_rest_is_read(tmp_path, damage):
+def test_damaged_gallery_is_named_and_the_others_are_read(tmp_path, damage):
     arrays = write_study(tmp_path / "s") / "gallery" / "gallery.npz"
     whole = arrays.read_bytes()
     if damage == "gone":
@@ -63,7 +63,7 @@ def test_a_broken_gallery_is_named_and_the_rest_is_read(tmp_path, damage):
     assert len(study.summary) == len(CELLS) * len(METRICS)
 
 
-def test_labels_that_look_like_nothing_stay_labels(tmp_path):
+def test_labels_like_null_and_numbers_stay_texts(tmp_path):
     folder = write_study(tmp_path / "s", cells=[("null", "none"), ("NA", "none"), ("7", "none")])
     assert list(read_study(folder).summary["method"].unique()) == ["null", "NA", "7"]
 

@@ -1,4 +1,4 @@
-"""What a report says of the order of the methods, the removals, and where the differences come from."""
+"""Verdicts, removals, seeds and sources of variance in the report."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import pytest
 
 import xaiexp
 from xaiexp.cli import app as cli
+from xaiexp.core.record import Record
 from xaiexp.report import build
 from xaiexp.report.diagrams import cliques, critical_difference_svg
 from xaiexp.report.results import agreements
 from xaiexp.report.seeds import pooled
 from xaiexp.report.studies import Gallery, StudyFolder, read_study
-from xaiexp.report.verdicts import judgements, sources
+from xaiexp.report.verdicts import metric_verdicts, sources
 from xaiexp.report.wording import number
 from xaiexp.statistics.intervals import bootstrap_interval, crossed_intervals
 
@@ -31,16 +32,16 @@ WORDS = [
 ]
 
 
-def test_a_study_says_verdicts_removals_and_sources_in_its_tables_and_on_its_page(workplace):
+def test_verdicts_removals_and_sources_are_in_the_tables_and_on_the_page(workplace):
     result = xaiexp.run([*WORDS, "removal=[blur,mean]"], quiet=True)
-    said = result.verdicts.set_index("metric")
+    verdicts = result.verdicts.set_index("metric")
     page = (result.path / "report.html").read_text(encoding="utf-8")
-    assert set(said.index) == {"deletion_blur", "deletion_mean", "sparseness", "deletion (removal)"}
-    for words in said["verdict"]:
+    assert set(verdicts.index) == {"deletion_blur", "deletion_mean", "sparseness", "deletion (removal)"}
+    for words in verdicts["verdict"]:
         assert words.replace("&", "&amp;").replace(">", "&gt;") in page
-    told = result.summary.set_index("metric")
-    assert (told.loc["sparseness", "verdict"] == said.loc["sparseness", "verdict"]).all()
-    assert told.loc["deletion_blur.shift", "rank"].isna().all()
+    table = result.summary.set_index("metric")
+    assert (table.loc["sparseness", "verdict"] == verdicts.loc["sparseness", "verdict"]).all()
+    assert table.loc["deletion_blur.shift", "rank"].isna().all()
     assert "times as far from the data" in page
     assert "How features are removed" in page
     (source,) = [s for s in sources([read_study(result.path)]) if s.metric == "deletion"]
@@ -48,22 +49,22 @@ def test_a_study_says_verdicts_removals_and_sources_in_its_tables_and_on_its_pag
     assert "removal explains" in source.sentence
     assert source.sentence in page
     assert "critical difference" in page
-    assert "All cells together:" in page  # Kendall's W
+    assert "All cells jointly:" in page  # Kendall's W
     kendall = result.agreement[result.agreement["measure"] == "kendall_w"]
     assert (kendall["method_a"] == "all").all()
     assert len(kendall) == 10
 
 
-def test_verdicts_that_a_study_did_not_leave_are_made_from_its_scores(workplace):
+def test_missing_verdicts_are_computed_from_the_scores(workplace):
     result = xaiexp.run(WORDS, quiet=True)
-    before = judgements(read_study(result.path))
+    before = metric_verdicts(read_study(result.path))
     (result.path / "verdicts.csv").unlink()
-    after = judgements(read_study(result.path))
+    after = metric_verdicts(read_study(result.path))
     assert {k: j.sentence for k, j in before.items()} == {k: j.sentence for k, j in after.items()}
     assert len(before) == 2
 
 
-def test_a_refused_ranking_shows_no_ranks(workplace, capsys):
+def test_refused_ranking_shows_no_ranks(workplace, capsys):
     assert cli.main([*WORDS, "examples=5"]) == cli.DONE
     out = capsys.readouterr().out
     assert "5 examples: too few to tell methods apart, at least 6" in out
@@ -97,14 +98,14 @@ def test_studies_are_compared_across_seeds_and_models(workplace):
     assert "seed explains" in source.sentence
 
 
-def test_maps_that_do_not_depend_on_the_seed_agree_wholly_across_seeds_and_noise_does_not(workplace):
+def test_deterministic_maps_agree_across_seeds_and_random_maps_do_not(workplace):
     from xaiexp.report.across import across
 
     words = [*WORDS, "report=false", "baseline=[zero]"]
     studies = [read_study(xaiexp.run([*words, f"seed={seed}"], quiet=True).path) for seed in (0, 1)]
     (part,) = across(studies)
     rows = {row[0]: row for row in part.rows}
-    assert part.what == "seeds"
+    assert part.differ_in == "seeds"
     assert rows["saliency"][1] == "1"
     assert abs(float(rows["random"][1])) < 0.2
     assert rows["random"][3] == "10 (1)"
@@ -114,7 +115,7 @@ def test_maps_that_do_not_depend_on_the_seed_agree_wholly_across_seeds_and_noise
     ("ranks", "critical", "want"),
     [([1.0, 1.5, 2.4, 4.0], 1.0, [(0, 1), (1, 2)]), ([1.0, 5.0], 1.0, []), ([1.0, 1.2, 1.4], 1.0, [(0, 2)])],
 )
-def test_bars_join_the_longest_runs_that_nothing_separates(ranks, critical, want):
+def test_bars_join_maximal_runs_within_the_critical_difference(ranks, critical, want):
     assert cliques(ranks, critical) == want
 
 
@@ -126,7 +127,7 @@ def test_the_diagram_escapes_names_and_names_every_cell():
 
 
 def study(scores, seed=0, model_seed=0, steps=8):
-    """A study of one metric from ``[cells, N]``, as far as pooling reads it."""
+    """A study of one metric from ``[cells, N]``, with the parts that pooling reads."""
     parts = [
         pd.DataFrame(
             {
@@ -152,7 +153,7 @@ def study(scores, seed=0, model_seed=0, steps=8):
     }
     empty = pd.DataFrame()
     rows = pd.concat(parts, ignore_index=True)
-    return StudyFolder(Path(), "", record, empty, rows, empty, empty, empty, Gallery(), {})
+    return StudyFolder(Path(), "", Record.from_json(record), empty, rows, empty, empty, empty, Gallery(), {})
 
 
 def scored(*shape, draw=0):
@@ -168,7 +169,7 @@ def test_seeds_are_pooled_with_intervals_for_other_seeds():
         assert row[1:] == (number(mean), f"{number(low)} to {number(high)}")
 
 
-def test_studies_that_differ_in_more_than_seeds_are_not_averaged():
+def test_studies_that_differ_in_more_than_seeds_are_not_pooled():
     parts = pooled([study(scored(2, 12, draw=seed), seed, steps=steps) for steps in (8, 64) for seed in (0, 1)])
     assert [part.metric for part in parts] == [
         "m, net on data, 2 seeds (studies 1, 2)",
@@ -177,7 +178,7 @@ def test_studies_that_differ_in_more_than_seeds_are_not_averaged():
     assert pooled([study(scored(2, 12), 0, steps=8), study(scored(2, 12), 1, steps=64)]) == []
 
 
-def test_seeds_of_components_are_seeds_and_crossed_ones_are_no_independent_draws():
+def test_seeds_of_components_are_pooled_and_crossed_seeds_are_not():
     (tied,) = pooled([study(scored(2, 12, draw=seed), seed, seed) for seed in (0, 1)])
     assert tied.metric == "m, net on data, 2 seeds (seed, model.seed)"
     (alone,) = pooled([study(scored(2, 12, draw=seed), 0, seed) for seed in (0, 1)])
@@ -189,13 +190,13 @@ def test_seeds_of_components_are_seeds_and_crossed_ones_are_no_independent_draws
     ]
 
 
-def test_a_cell_that_one_of_several_seeds_has_gets_no_interval():
+def test_cell_of_a_single_seed_has_no_interval():
     whole, part = scored(3, 12), scored(2, 12, draw=1)
-    (told,) = pooled([study(whole, 0), study(part, 1)])
-    assert told.rows[2] == ("m2", number(whole[2].mean()), "–")
+    (table,) = pooled([study(whole, 0), study(part, 1)])
+    assert table.rows[2] == ("m2", number(whole[2].mean()), "–")
 
 
-def test_what_else_differs_is_not_called_a_combination():
+def test_other_differences_are_not_called_interactions():
     def summed(**options):
         found = study(scored(2, 12), **options)
         means = found.scores.groupby(["model", "dataset", "seed", "method", "baseline", "metric"])["value"].mean()
@@ -203,9 +204,9 @@ def test_what_else_differs_is_not_called_a_combination():
 
     seeds = [summed(seed=seed) for seed in (0, 1)]
     more = [replace(s, summary=s.summary.assign(mean=[1.0, 9.0 + s.summary["seed"][0]])) for s in seeds]
-    assert "only combinations of these" in sources(more)[0].sentence
+    assert "their interactions explain" in sources(more)[0].sentence
     twice = sources([*more, replace(more[0], summary=more[0].summary.assign(mean=[2.0, 3.0]))])
-    assert "combinations of these, and what else differs" in twice[0].sentence
+    assert "interactions and other differences explain" in twice[0].sentence
 
 
 def test_pairs_of_studies_and_targets_of_an_example_are_one_observation(workplace):
@@ -231,4 +232,4 @@ def test_targets_of_an_example_are_one_observation_of_an_agreement():
     )
     (figure,) = agreements(replace(study(scored(2, 12)), agreement=rows))
     mean, low, high = bootstrap_interval(values[::4], seed=0)
-    assert f"{number(mean)} [{number(low)}, {number(high)}]" in figure.together
+    assert f"{number(mean)} [{number(low)}, {number(high)}]" in figure.joint

@@ -1,4 +1,4 @@
-"""What a person looks at: what is drawn of an example, and what stands beside it."""
+"""The gallery: maps, columns, tokens and layers of single examples."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from xaiexp.builtin.features.window import Window
 from xaiexp.core.explanations import Explanation
 from xaiexp.core.ids import CellId
 from xaiexp.core.samples import Encoded, Sample
-from xaiexp.results.gallery import EXAMPLES, TARGETS, UNITS, Gallery, painted, told
+from xaiexp.results.gallery import EXAMPLES, TARGETS, UNITS, Gallery, map_of_values, table_columns
 
 CELL = CellId("occlusion", "zero")
 
@@ -39,15 +39,15 @@ def chunk(batch, elements, *, target_pass=0, space="input", tokens=()):
     )
 
 
-def shown(folder, modality, *chunks, names=()):
+def gallery_of(folder, modality, *chunks, names=()):
     study = SimpleNamespace(model=SimpleNamespace(modality=modality), settings=SimpleNamespace(output="logit"))
     gallery = Gallery(study, SimpleNamespace(feature_names=names, class_names=("a", "b", "c")))
-    for each in chunks:
-        gallery.add(each)
+    for part in chunks:
+        gallery.add(part)
     gallery.write(folder)
-    described = json.loads((folder / "gallery.json").read_text())
+    content = json.loads((folder / "gallery.json").read_text())
     with np.load(folder / "gallery.npz") as file:
-        return described["examples"], dict(file)
+        return content["examples"], dict(file)
 
 
 def first_map(examples, arrays):
@@ -57,42 +57,42 @@ def first_map(examples, arrays):
 # -- places
 
 
-def test_a_feature_has_one_colour_however_large_it_is():
+def test_every_place_of_a_feature_has_its_attribution():
     index = torch.tensor([[0, 0, 0, 1, 2, 2]]).expand(3, 6)
-    assert painted(index, torch.tensor([6.0, -1.0, 4.0])).tolist() == [6, 6, 6, -1, 4, 4]
+    assert map_of_values(index, torch.tensor([6.0, -1.0, 4.0])).tolist() == [6, 6, 6, -1, 4, 4]
 
 
-def test_features_that_share_a_place_are_added_up():
+def test_features_at_one_place_are_summed():
     index = torch.tensor([[0, 1], [2, 3], [0, 4]])  # feature 0 in two channels of the first place
-    assert painted(index, torch.tensor([1.0, 10, 100, 1000, 10000])).tolist() == [101, 11010]
+    assert map_of_values(index, torch.tensor([1.0, 10, 100, 1000, 10000])).tolist() == [101, 11010]
 
 
-def test_what_belongs_to_no_feature_has_no_colour():
-    assert painted(torch.tensor([[-1, 0], [-1, 0]]), torch.tensor([5.0])).tolist() == [0, 5]
+def test_places_without_feature_are_zero():
+    assert map_of_values(torch.tensor([[-1, 0], [-1, 0]]), torch.tensor([5.0])).tolist() == [0, 5]
 
 
-def test_of_pixels_the_map_is_the_attributions_themselves(tmp_path):
+def test_map_of_pixels_is_the_sum_over_channels(tmp_path):
     x = torch.rand(2, 3, 4, 5)
     elements = torch.randn(2, 3, 4, 5)
-    examples, arrays = shown(tmp_path, "image", chunk(make_batch(x, features=pixel_map((3, 4, 5))), elements))
+    examples, arrays = gallery_of(tmp_path, "image", chunk(make_batch(x, features=pixel_map((3, 4, 5))), elements))
     np.testing.assert_allclose(first_map(examples, arrays), elements[0].sum(0).numpy(), rtol=1e-5, atol=1e-6)
     assert arrays[examples[0]["input"]].shape == (4, 5, 3)
 
 
-def test_a_window_is_drawn_with_its_own_attribution_over_its_steps(tmp_path):
+def test_all_steps_of_a_window_have_its_attribution(tmp_path):
     x = torch.randn(1, 2, 7)
     batch = make_batch(x, features=Window(3).build(Encoded(x)))
     elements = torch.randn(1, 2, 7)
-    examples, arrays = shown(tmp_path, "series", chunk(batch, elements))
+    examples, arrays = gallery_of(tmp_path, "series", chunk(batch, elements))
     sums = [float(elements[0, :, a:b].sum()) for a, b in ((0, 3), (3, 6), (6, 7))]
     expected = [sums[0]] * 3 + [sums[1]] * 3 + [sums[2]]
     np.testing.assert_allclose(first_map(examples, arrays), expected, rtol=1e-5, atol=1e-6)
     assert examples[0]["steps"] == [0, 0, 0, 1, 1, 1, 2]
 
 
-def test_series_whose_channels_are_features_have_no_spans(tmp_path):
+def test_series_with_channels_as_features_have_no_steps(tmp_path):
     x = torch.randn(1, 2, 4)
-    examples, arrays = shown(tmp_path, "series", chunk(make_batch(x), x))
+    examples, arrays = gallery_of(tmp_path, "series", chunk(make_batch(x), x))
     assert examples[0]["steps"] is None
     np.testing.assert_allclose(first_map(examples, arrays), x[0].sum(0).numpy(), rtol=1e-5)
 
@@ -100,9 +100,9 @@ def test_series_whose_channels_are_features_have_no_spans(tmp_path):
 # -- rows of a table
 
 
-def test_a_one_hot_group_is_told_by_its_level():
+def test_value_of_a_one_hot_group_is_its_level():
     names = ("age", "sex=female", "sex=male", "port=C", "port=Q", "fare")
-    rows = told(names, (29.0, 1.0, 0.0, 0.0, 0.0, 7.5), (0, 1, 1, 2, 2, 3), ("age", "sex", "port", "fare"))
+    rows = table_columns(names, (29.0, 1.0, 0.0, 0.0, 0.0, 7.5), (0, 1, 1, 2, 2, 3), ("age", "sex", "port", "fare"))
     assert rows == [
         {"name": "age", "value": 29.0},
         {"name": "sex", "value": "female"},
@@ -112,15 +112,15 @@ def test_a_one_hot_group_is_told_by_its_level():
 
 
 def test_a_group_that_is_not_one_hot_tells_its_numbers():
-    assert told(("size: width", "size: height"), (2.0, 1.0), (0, 0), ("size",)) == [
+    assert table_columns(("size: width", "size: height"), (2.0, 1.0), (0, 0), ("size",)) == [
         {"name": "size", "value": "width 2, height 1"}
     ]
-    both_on = told(("a=1", "a=2"), (1.0, 1.0), (0, 0), ("a",))
+    both_on = table_columns(("a=1", "a=2"), (1.0, 1.0), (0, 0), ("a",))
     assert both_on == [{"name": "a", "value": "1 1, 2 1"}]
 
 
 def test_groups_without_names_are_numbered_and_elements_keep_theirs():
-    rows = told(("x", "y", "z"), (1.0, 5.0, 0.0), (0, 1, 0), ())
+    rows = table_columns(("x", "y", "z"), (1.0, 5.0, 0.0), (0, 1, 0), ())
     assert rows == [{"name": "feature 0", "value": "x"}, {"name": "y", "value": 5.0}]
 
 
@@ -128,7 +128,7 @@ def test_a_row_has_as_many_bars_as_features(tmp_path):
     x = torch.tensor([[29.0, 1, 0], [30.0, 0, 1]])
     names, columns = ("age", "sex=female", "sex=male"), ("age", "sex", "sex")
     batch = make_batch(x, features=Column().build(Encoded(x, columns=columns)))
-    examples, arrays = shown(tmp_path, "table", chunk(batch, torch.tensor([[1.0, 2, 3], [4, 5, 6]])), names=names)
+    examples, arrays = gallery_of(tmp_path, "table", chunk(batch, torch.tensor([[1.0, 2, 3], [4, 5, 6]])), names=names)
     assert first_map(examples, arrays).tolist() == [1, 5]
     assert [column["value"] for column in examples[1]["columns"]] == [30.0, "male"]
 
@@ -136,12 +136,12 @@ def test_a_row_has_as_many_bars_as_features(tmp_path):
 # -- texts
 
 
-def test_the_tokens_of_a_word_point_to_its_feature(tmp_path):
+def test_tokens_of_a_word_have_its_feature(tmp_path):
     x = torch.randn(1, 6, 2)
     words = torch.tensor([[-1, 0, 1, 1, -1, -1]])
     batch = make_batch(x, features=Word().build(Encoded(x, words=words)), modality="text")
     tokens = (("[CLS]", "a", "cl", "##iche", "[SEP]"),)
-    examples, arrays = shown(tmp_path, "text", chunk(batch, torch.ones(1, 6, 2), tokens=tokens))
+    examples, arrays = gallery_of(tmp_path, "text", chunk(batch, torch.ones(1, 6, 2), tokens=tokens))
     assert examples[0]["token_feature"] == [-1, 0, 1, 1, -1]
     assert first_map(examples, arrays).tolist() == [2, 4]
 
@@ -149,55 +149,55 @@ def test_the_tokens_of_a_word_point_to_its_feature(tmp_path):
 # -- layers
 
 
-def test_activations_that_lie_like_the_input_are_added_up_over_their_channels(tmp_path):
+def test_activations_with_places_of_the_input_are_summed_over_channels(tmp_path):
     units = torch.randn(1, 5, 2, 3)
-    examples, arrays = shown(tmp_path, "image", chunk(make_batch(torch.rand(1, 3, 8, 12)), units, space="layer"))
-    drawn = examples[0]["maps"][0]
-    assert (drawn["space"], drawn["how"]) == ("layer", "places")
+    examples, arrays = gallery_of(tmp_path, "image", chunk(make_batch(torch.rand(1, 3, 8, 12)), units, space="layer"))
+    described = examples[0]["maps"][0]
+    assert (described["space"], described["how"]) == ("layer", "places")
     np.testing.assert_allclose(first_map(examples, arrays), units[0].sum(0).numpy(), rtol=1e-5, atol=1e-6)
 
 
-def test_activations_of_a_shorter_series_are_stretched_over_its_steps(tmp_path):
+def test_activations_of_a_shorter_series_are_repeated_over_its_steps(tmp_path):
     units = torch.tensor([[[1.0, 2, 3], [10, 20, 30]]])
-    examples, arrays = shown(tmp_path, "series", chunk(make_batch(torch.randn(1, 2, 6)), units, space="layer"))
+    examples, arrays = gallery_of(tmp_path, "series", chunk(make_batch(torch.randn(1, 2, 6)), units, space="layer"))
     assert first_map(examples, arrays).tolist() == [11, 11, 22, 22, 33, 33]
 
 
-def test_hidden_states_of_a_text_are_added_up_for_each_token(tmp_path):
+def test_hidden_states_of_a_text_are_summed_for_each_token(tmp_path):
     x = torch.randn(1, 4, 3)
     units = torch.tensor([[[1.0, 2], [3, 4], [5, 6], [7, 8]]])
     made = chunk(make_batch(x, modality="text"), units, space="layer", tokens=(("a", "b", "c"),))
-    examples, arrays = shown(tmp_path, "text", made)
+    examples, arrays = gallery_of(tmp_path, "text", made)
     assert first_map(examples, arrays).tolist() == [3, 7, 11, 15]
 
 
 @pytest.mark.parametrize(("modality", "inputs"), [("image", (3, 8, 8)), ("table", (5,)), ("text", (4, 3))])
-def test_of_other_layers_the_strongest_units_are_kept(tmp_path, modality, inputs):
+def test_units_of_largest_magnitude_are_kept_of_other_layers(tmp_path, modality, inputs):
     units = torch.zeros(1, 40)
     units[0, 7], units[0, 31], units[0, 2] = 3.0, -9.0, 1.0
     batch = make_batch(torch.randn(1, *inputs), modality=modality)
-    examples, arrays = shown(tmp_path, modality, chunk(batch, units, space="layer", tokens=(("a",) * 4,)))
-    drawn = examples[0]["maps"][0]
-    assert drawn["units"][:3] == ["unit 31", "unit 7", "unit 2"]
+    examples, arrays = gallery_of(tmp_path, modality, chunk(batch, units, space="layer", tokens=(("a",) * 4,)))
+    described = examples[0]["maps"][0]
+    assert described["units"][:3] == ["unit 31", "unit 7", "unit 2"]
     assert first_map(examples, arrays)[:3].tolist() == [-9, 3, 1]
-    assert (drawn["of"], len(drawn["units"])) == (40, UNITS)
+    assert (described["of"], len(described["units"])) == (40, UNITS)
 
 
-def test_a_unit_of_several_axes_is_named_by_its_place(tmp_path):
+def test_unit_of_several_axes_is_named_by_its_indices(tmp_path):
     units = torch.zeros(1, 4, 6)
     units[0, 3, 5] = 1.0
-    examples, _ = shown(tmp_path, "table", chunk(make_batch(torch.randn(1, 5)), units, space="layer"))
+    examples, _ = gallery_of(tmp_path, "table", chunk(make_batch(torch.randn(1, 5)), units, space="layer"))
     assert examples[0]["maps"][0]["units"][0] == "unit 3, 5"
 
 
 # -- several targets
 
 
-def test_the_targets_of_an_example_stand_beside_each_other(tmp_path):
+def test_targets_of_an_example_follow_each_other(tmp_path):
     x = torch.randn(EXAMPLES + 4, 5)
     ids = [f"e{i}" for i in range(len(x))]
     chunks = [chunk(make_batch(x, target, ids=ids), x, target_pass=target) for target in range(TARGETS + 1)]
-    examples, arrays = shown(tmp_path, "table", *chunks)
+    examples, arrays = gallery_of(tmp_path, "table", *chunks)
     expected = [(f"e{i}", target) for i in range(EXAMPLES) for target in range(TARGETS)]
-    assert [(each["id"], each["target"]) for each in examples] == expected
-    assert len({each["maps"][0]["key"] for each in examples}) == len(arrays) == len(expected)
+    assert [(example["id"], example["target"]) for example in examples] == expected
+    assert len({example["maps"][0]["key"] for example in examples}) == len(arrays) == len(expected)

@@ -1,10 +1,12 @@
+"""Verdicts: rankings, ties, controls, refusals, removals and seeds."""
+
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from xaiexp.results.verdict import COMPARISONS, VERDICTS, compared, judged, removal_groups
+from xaiexp.results.verdict import COMPARISONS, VERDICTS, comparison_table, removal_groups, verdict_table
 
 
 def frame(values, *, metric="m", methods=None, baselines=None, seed=0):
@@ -35,78 +37,78 @@ def noise(cells, n, seed=0):
     return np.random.default_rng(seed).normal(size=(cells, n))
 
 
-def judge(scores, directions=None, floor=(), groups=None):
-    return judged(scores, directions or {"m": True}, floor, groups or {}, 0)
+def verdicts(scores, directions=None, controls=(), groups=None):
+    return verdict_table(scores, directions or {"m": True}, controls, groups or {}, 0)
 
 
-def said(scores, **options):
-    return judge(scores, **options)["verdict"].iloc[0]
+def sentence(scores, **options):
+    return verdicts(scores, **options)["verdict"].iloc[0]
 
 
-def test_cells_in_the_noise_are_a_tie_and_the_floor_is_named():
+def test_cells_without_significant_difference_are_tied_and_controls_are_named():
     values = noise(4, 60) * 0.5 + np.array([[3.0], [3.02], [1.0], [0.9]])
-    words = said(frame(values, methods=["a", "b", "c", "random"]), floor=["random"])
+    words = sentence(frame(values, methods=["a", "b", "c", "random"]), controls=["random"])
     assert words.startswith(("a = b > c = random", "b = a > c = random", "a = b > random = c", "b = a > random = c"))
     assert "not better than random beyond the noise: c" in words
     assert "more examples would tell" in words
     assert "alpha 0." in words
 
 
-def test_direction_turns_the_ranking():
+def test_direction_reverses_the_ranking():
     values = noise(3, 40) * 0.1 + np.array([[1.0], [2.0], [3.0]])
-    assert said(frame(values), directions={"m": True}).startswith("m2 > m1 > m0;")
-    assert said(frame(values), directions={"m": False}).startswith("m0 > m1 > m2;")
+    assert sentence(frame(values), directions={"m": True}).startswith("m2 > m1 > m0;")
+    assert sentence(frame(values), directions={"m": False}).startswith("m0 > m1 > m2;")
 
 
-def test_examples_that_do_not_agree_make_no_ranking():
-    # Thousands of examples tell the means apart, but an example by itself says nothing about the order.
+def test_ranking_is_refused_where_examples_do_not_agree():
+    # With thousands of examples the means differ significantly, but single examples do not agree about the order.
     values = noise(4, 4000) + np.array([[0.0], [0.1], [0.2], [0.3]])
-    told = judge(frame(values)).iloc[0]
-    assert told["refused"]
-    assert told["verdict"].startswith(
-        f"alpha {told['alpha']:.2f}: this metric does not rank these methods on these data"
+    table = verdicts(frame(values)).iloc[0]
+    assert table["refused"]
+    assert table["verdict"].startswith(
+        f"alpha {table['alpha']:.2f}: this metric does not rank these methods on these data"
     )
-    assert told["alpha"] < 0.2
+    assert table["alpha"] < 0.2
 
 
-def test_few_examples_and_equal_cells_rank_nothing():
-    assert said(frame(noise(3, 5))) == "5 examples: too few to tell methods apart, at least 6"
-    assert said(frame(np.ones((3, 10)))) == "all cells are alike on every example: nothing to rank"
-    assert "nothing to rank" in said(frame(np.stack([np.full(9, np.nan), np.arange(9.0)])))
+def test_few_examples_and_equal_cells_are_not_ranked():
+    assert sentence(frame(noise(3, 5))) == "5 examples: too few to tell methods apart, at least 6"
+    assert sentence(frame(np.ones((3, 10)))) == "all cells have equal values on every example: nothing to rank"
+    assert "nothing to rank" in sentence(frame(np.stack([np.full(9, np.nan), np.arange(9.0)])))
 
 
-def test_no_method_above_the_floor():
+def test_verdict_says_that_no_method_is_better_than_the_control():
     shared = np.arange(40.0)
     values = np.stack([shared - 3, shared - 2 + 0.01 * noise(1, 40)[0], shared])
-    words = said(frame(values, methods=["a", "b", "random"]), floor=["random"])
+    words = sentence(frame(values, methods=["a", "b", "random"]), controls=["random"])
     assert "no method is better than random beyond the noise" in words
 
 
 def test_the_number_of_further_examples_follows_from_the_difference():
     values = noise(2, 40, seed=3) + np.array([[3.0], [3.2]])
     values = np.concatenate([values, noise(1, 40, seed=4)])
-    told = judge(frame(values)).iloc[0]
+    table = verdicts(frame(values)).iloc[0]
     difference = values[1] - values[0]
     effect = abs(difference.mean()) / difference.std(ddof=1)
-    assert told["more_examples"] == pytest.approx((1.96 + 0.8416) ** 2 / effect**2 - 40, rel=0.1)
+    assert table["more_examples"] == pytest.approx((1.96 + 0.8416) ** 2 / effect**2 - 40, rel=0.1)
 
 
-def test_numbers_without_a_direction_get_no_verdict():
+def test_metrics_without_direction_have_no_verdict():
     scores = pd.concat([frame(noise(3, 20)), frame(noise(3, 20), metric="m.shift")])
-    told = judge(scores, directions={"m": True, "m.shift": None})
-    assert list(told["metric"]) == ["m"]
-    assert list(told.columns) == VERDICTS
-    assert set(compared(scores, {"m": True, "m.shift": None})["metric"]) == {"m"}
+    table = verdicts(scores, directions={"m": True, "m.shift": None})
+    assert list(table["metric"]) == ["m"]
+    assert list(table.columns) == VERDICTS
+    assert set(comparison_table(scores, {"m": True, "m.shift": None})["metric"]) == {"m"}
 
 
 def test_comparisons_have_a_row_for_each_pair():
-    table = compared(frame(noise(4, 20)), {"m": True})
+    table = comparison_table(frame(noise(4, 20)), {"m": True})
     assert list(table.columns) == COMPARISONS
     assert len(table) == 6
     assert (table["p_holm"] >= table["p"]).all()
 
 
-def test_metrics_that_differ_in_their_removal_alone_are_a_group():
+def test_metrics_that_differ_only_in_their_removal_are_a_group():
     metrics = {
         "a": ("deletion", {"removal": "blur", "steps": 3}),
         "b": ("deletion", {"removal": "mean", "steps": 3}),
@@ -116,57 +118,57 @@ def test_metrics_that_differ_in_their_removal_alone_are_a_group():
     assert removal_groups(metrics) == {"deletion": {"blur": "a", "mean": "b"}}
 
 
-def test_an_order_that_turns_round_with_the_removal_is_told():
+def test_order_that_changes_with_the_removal_is_reported():
     good, bad = noise(2, 30) * 0.1 + 5, noise(2, 30, seed=1) * 0.1
     first = frame(np.stack([good[0], bad[0]]), metric="blurred", methods=["a", "b"])
     second = frame(np.stack([bad[1], good[1]]), metric="meant", methods=["a", "b"])
     scores = pd.concat([first, second])
     groups = {"deletion": {"blur": "blurred", "mean": "meant"}}
-    told = judge(scores, directions={"blurred": True, "meant": True}, groups=groups)
-    words = told.loc[told["metric"] == "deletion (removal)", "verdict"].iloc[0]
+    table = verdicts(scores, directions={"blurred": True, "meant": True}, groups=groups)
+    words = table.loc[table["metric"] == "deletion (removal)", "verdict"].iloc[0]
     assert "the order of the methods changes with the removal" in words
     assert "a beats b with blur and loses to it with mean" in words
     assert words.endswith("lowest Kendall tau between two orders of the means -1.00")
     same = frame(np.stack([good[1], bad[1]]), metric="meant", methods=["a", "b"])
-    told = judge(pd.concat([first, same]), directions={"blurred": True, "meant": True}, groups=groups)
-    assert "no two methods change places with the removal" in told["verdict"].iloc[-1]
+    table = verdicts(pd.concat([first, same]), directions={"blurred": True, "meant": True}, groups=groups)
+    assert "no two methods change places with the removal" in table["verdict"].iloc[-1]
 
 
-def test_no_scores_have_no_verdicts():
+def test_empty_scores_have_no_verdicts():
     empty = frame(noise(2, 6)).iloc[:0]
-    assert list(judge(empty).columns) == VERDICTS
-    assert len(judge(empty)) == len(compared(empty, {})) == 0
+    assert list(verdicts(empty).columns) == VERDICTS
+    assert len(verdicts(empty)) == len(comparison_table(empty, {})) == 0
 
 
-def test_a_mean_over_other_examples_is_no_win():
-    # The first has values for easy examples alone, and loses on these.
+def test_mean_over_other_examples_does_not_decide_a_pair():
+    # The first has values only for easy examples, and is worse on these.
     easy = np.repeat([0.0, 10.0], 10)
     values = np.stack([easy, easy + 1, easy - 5]) + 0.1 * noise(3, 20)
     values[0, :10] = np.nan
-    words = said(frame(values))
+    words = sentence(frame(values))
     assert words.startswith("m0 > m1 > m2; but m1 is better than m0 on the examples that both have;")
 
 
-def test_too_few_examples_with_all_cells_leave_their_agreement_unknown():
+def test_alpha_is_unknown_where_few_examples_have_all_cells():
     values = noise(3, 20) * 0.1 + np.array([[1.0], [2.0], [3.0]])
     values[0, :9] = values[2, 11:] = np.nan
-    words = said(frame(values))
+    words = sentence(frame(values))
     assert "how far examples agree is unknown: 2 have a value of every cell, 6 are needed" in words
     assert words.startswith("m2 > m1 > m0")
-    assert "m0 and m1 have 3 examples in common: too few" in said(frame(values[:2, 6:12]), directions={"m": False})
+    assert "m0 and m1 have 3 examples in common: too few" in sentence(frame(values[:2, 6:12]), directions={"m": False})
 
 
-def test_controls_alone_are_compared_with_no_method():
-    assert "no method is better" not in said(frame(noise(2, 20) + np.array([[0.0], [9.0]])), floor=["m0", "m1"])
+def test_controls_without_methods_are_not_compared():
+    assert "no method is better" not in sentence(frame(noise(2, 20) + np.array([[0.0], [9.0]])), controls=["m0", "m1"])
 
 
 def over_seeds(values, **options):
     """The verdict over ``[cells, N, seeds]``."""
     scores = pd.concat([frame(values[:, :, j], seed=j, **options) for j in range(values.shape[2])])
-    return judged(scores, {"m": True}, [], {}, 0, over_seeds=True)
+    return verdict_table(scores, {"m": True}, [], {}, 0, over_seeds=True)
 
 
-def test_what_seeds_agree_about_holds_for_other_seeds():
+def test_order_on_which_seeds_agree_is_expected_of_other_seeds():
     values = noise(3, 40) * 0.1 + np.array([[1.0], [2.0], [3.0]])
     (row,) = over_seeds(values[:, :, None] + 0.01 * np.random.default_rng(0).normal(size=(3, 40, 3))).to_dict("records")
     assert row["seed"] == "all"
@@ -174,14 +176,14 @@ def test_what_seeds_agree_about_holds_for_other_seeds():
     assert row["verdict"].endswith("; for other seeds: the same")
 
 
-def test_what_changes_with_the_seed_is_marked_and_holds_for_no_other():
+def test_difference_that_changes_with_the_seed_is_marked_and_not_expected_of_other_seeds():
     moved = np.array([[[0.0, 0.0, 0.0]], [[2.0, 2.0, -0.7]], [[9.0, 9.0, 9.0]]])
     (words,) = over_seeds(noise(3, 40)[:, :, None] * 0.1 + moved)["verdict"]
     assert words.startswith("averaged over these 3 seeds: m2 > m1 > m0;")
-    assert "turn round from seed to seed: m0 and m1 (1 of 3 seeds);" in words
+    assert "reversed in some seeds: m0 and m1 (1 of 3 seeds);" in words
     assert words.endswith("for other seeds: m2 > m1 = m0")
 
 
-def test_one_seed_says_what_a_study_says():
+def test_verdict_over_one_seed_equals_that_of_the_study():
     values = noise(4, 40) + np.arange(4)[:, None]
-    assert over_seeds(values[:, :, None])["verdict"].tolist() == [said(frame(values))]
+    assert over_seeds(values[:, :, None])["verdict"].tolist() == [sentence(frame(values))]

@@ -1,4 +1,4 @@
-"""One wrong agreement, or one wrong component of any kind, for each law. Imports nothing heavy: that is a law."""
+"""One broken component for each check of all components and of agreements; the module imports no heavy package."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import threading
 from dataclasses import dataclass
 from typing import Annotated
 
-from xaiexp.contract.kinds import Agreement
-from xaiexp.core.parameters import Range
+from xaiexp.plugin import Agreement, Range
 
 
 @dataclass(frozen=True)
-class Honest(Agreement):
+class CorrectAgreement(Agreement):
     """Pearson's correlation."""
 
     summary = "the correlation of two maps"
@@ -30,12 +29,12 @@ class Honest(Agreement):
         return ((weight * a * b).sum(1) / product).clamp(-1, 1)
 
 
-# Laws of every component
+# Broken components of any kind
 
 
 @dataclass(frozen=True)
-class StatesNoSource(Agreement):
-    """Does not say where it comes from."""
+class MissingSource(Agreement):
+    """States no source."""
 
     summary = "none"
     bounds = (-1.0, 1.0)
@@ -47,27 +46,27 @@ class StatesNoSource(Agreement):
 
 
 @dataclass(frozen=True)
-class Undocumented(Honest):
+class Undocumented(CorrectAgreement):
     pass
 
 
 @dataclass(frozen=True)
-class BadDefault(Honest):
-    """Has a default k that its own type refuses."""
+class InvalidDefault(CorrectAgreement):
+    """The default of the parameter k is outside of its range."""
 
     k: Annotated[int, Range(1)] = 0
 
 
 @dataclass(frozen=True)
-class NotPlain(Honest):
-    """Has a parameter, names, that no configuration can hold."""
+class UnsupportedParameterType(CorrectAgreement):
+    """The parameter names has a type that configurations do not support."""
 
     names: frozenset[str] = frozenset({"a"})
 
 
 @dataclass(frozen=True)
-class HoldsALock(Honest):
-    """Cannot travel to another process."""
+class NotPicklable(CorrectAgreement):
+    """Contains a lock, which cannot be pickled."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -75,35 +74,35 @@ class HoldsALock(Honest):
 
 
 @dataclass(frozen=True)
-class TellsItsAddress(Honest):
-    """Two of the same parameters have two names."""
+class AddressInRepr(CorrectAgreement):
+    """The repr contains the address of the object."""
 
     def __repr__(self):
         return object.__repr__(self)
 
 
-# Laws of agreements
+# Broken agreements
 
 
 @dataclass(frozen=True)
-class ColumnOfValues(Honest):
-    """Gives [N, 1]."""
+class ColumnOfValues(CorrectAgreement):
+    """Returns [N, 1] instead of [N]."""
 
     def compare(self, a, b):
         return super().compare(a, b).unsqueeze(1)
 
 
 @dataclass(frozen=True)
-class PairsReversed(Honest):
-    """Takes the pairs in another order when it has many."""
+class ReversedPairs(CorrectAgreement):
+    """`compare_all` returns the pairs in reversed order."""
 
     def compare_all(self, maps, pairs):
         return super().compare_all(maps, list(reversed(pairs)))
 
 
 @dataclass(frozen=True)
-class CentresInPlace(Honest):
-    """Subtracts the mean from the caller's own map."""
+class CentersInPlace(CorrectAgreement):
+    """Subtracts the mean in place."""
 
     def compare(self, a, b):
         a -= a.mean(1, keepdim=True)
@@ -111,7 +110,7 @@ class CentresInPlace(Honest):
 
 
 @dataclass(frozen=True)
-class CentresOverTheBatch(Honest):
+class CentersOverBatch(CorrectAgreement):
     """Subtracts the mean over all examples."""
 
     def compare(self, a, b):
@@ -120,46 +119,46 @@ class CentresOverTheBatch(Honest):
 
 
 @dataclass(frozen=True)
-class NeverNegative(Honest):
-    """Declares bounds that it does not keep."""
+class WrongBounds(CorrectAgreement):
+    """Values exceed the declared bounds."""
 
     bounds = (0.0, 1.0)
 
 
 @dataclass(frozen=True)
-class WeighedByTheFirst(Honest):
-    """Says that it is symmetric, and weighs features by the first map."""
+class WeightedByFirstMap(CorrectAgreement):
+    """Declares to be symmetric, but weights features by the first map."""
 
     def compare(self, a, b):
         return self.correlation(a, b, a.abs())
 
 
 @dataclass(frozen=True)
-class NeverQuiteOne(Honest):
-    """A map agrees with itself to 0.9."""
+class BelowUpperBound(CorrectAgreement):
+    """The agreement of a map with itself is 0.9."""
 
     def compare(self, a, b):
         return 0.9 * super().compare(a, b)
 
 
 @dataclass(frozen=True)
-class FirstFeaturesFirst(Honest):
-    """Weighs features by their position."""
+class WeightedByPosition(CorrectAgreement):
+    """Weights features by their position."""
 
     def compare(self, a, b):
         return self.correlation(a, b, a.new_tensor(range(1, a.shape[1] + 1)).expand_as(a))
 
 
 @dataclass(frozen=True)
-class ZeroForUndefined(Honest):
-    """Gives 0 where there is nothing to tell."""
+class ZeroForUndefined(CorrectAgreement):
+    """Returns 0 instead of NaN for constant maps."""
 
     def compare(self, a, b):
         return super().compare(a, b).nan_to_num(0.0)
 
 
 @dataclass(frozen=True)
-class ReadsSigns(Honest):
-    """Says that it needs no signs, and reads them."""
+class UndeclaredSigns(CorrectAgreement):
+    """Declares to need no signs, but reads them."""
 
     needs_sign = False

@@ -1,19 +1,29 @@
-"""One wrong baseline, features, data set or model for each law. Imports nothing heavy: that is a law."""
+"""One broken component for each check of baselines, features, datasets and models; no heavy imports."""
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass
 
-from xaiexp.contract.kinds import Baseline, Dataset, Features, Model
-from xaiexp.core.samples import Encoded, Network, Outline, Sample, Source
-from xaiexp.core.vocabulary import MODALITIES
+from xaiexp.plugin import (
+    MODALITIES,
+    Baseline,
+    Dataset,
+    Encoded,
+    FeatureMap,
+    Features,
+    Model,
+    Network,
+    Outline,
+    Sample,
+    Source,
+)
 
-OWN = random.Random(0)
+GENERATOR = random.Random(0)
 
 
 @dataclass(frozen=True)
-class HonestBaseline(Baseline):
+class CorrectBaseline(Baseline):
     """Zero."""
 
     summary = "zero"
@@ -25,31 +35,31 @@ class HonestBaseline(Baseline):
 
 
 @dataclass(frozen=True)
-class OneReferenceForAll(HonestBaseline):
-    """Gives [1, *shape]."""
+class SingleReference(CorrectBaseline):
+    """Returns [1, *shape] instead of [N, *shape]."""
 
     def references(self, batch, rng):
         return batch.inputs[:1] * 0
 
 
 @dataclass(frozen=True)
-class ClearsTheInputs(HonestBaseline):
-    """Makes the inputs themselves its reference."""
+class OverwritesInputs(CorrectBaseline):
+    """Sets the inputs to zero in place."""
 
     def references(self, batch, rng):
         return batch.inputs.zero_()
 
 
 @dataclass(frozen=True)
-class OwnGenerator(HonestBaseline):
-    """Draws from a generator that goes on from call to call."""
+class OwnGenerator(CorrectBaseline):
+    """Draws from a generator whose state advances with every call."""
 
     def references(self, batch, rng):
-        return batch.inputs * 0 + OWN.random()
+        return batch.inputs * 0 + GENERATOR.random()
 
 
 @dataclass(frozen=True)
-class GlobalSampler(HonestBaseline):
+class GlobalGenerator(CorrectBaseline):
     """Draws from the global random state."""
 
     def references(self, batch, rng):
@@ -59,24 +69,22 @@ class GlobalSampler(HonestBaseline):
 
 
 @dataclass(frozen=True)
-class MeanOfTheBatch(HonestBaseline):
-    """Averages over whichever examples stand in the batch."""
+class MeanOverBatch(CorrectBaseline):
+    """Averages over the examples of the batch."""
 
     def references(self, batch, rng):
         return batch.inputs.mean(0).expand_as(batch.inputs).clone()
 
 
 @dataclass(frozen=True)
-class HonestFeatures(Features):
-    """Every column."""
+class CorrectFeatures(Features):
+    """Every column is a feature."""
 
     summary = "every column"
     source = "made up"
     modalities = ("table",)
 
     def build(self, encoded):
-        from xaiexp.core.feature_map import FeatureMap
-
         return FeatureMap.from_index(self.index(encoded.inputs).unsqueeze(0))
 
     def index(self, inputs):
@@ -87,31 +95,31 @@ class HonestFeatures(Features):
 
 
 @dataclass(frozen=True)
-class Gaps(HonestFeatures):
-    """Leaves numbers out."""
+class GapsInIndex(CorrectFeatures):
+    """Uses every other index."""
 
     def index(self, inputs):
         return super().index(inputs) * 2
 
 
 @dataclass(frozen=True)
-class ForetellsAnother(HonestFeatures):
-    """Foretells one feature."""
+class WrongShape(CorrectFeatures):
+    """`shape` states one feature."""
 
     def shape(self, inputs):
         return (1,)
 
 
 @dataclass(frozen=True)
-class OrderOfTheBatch(HonestFeatures):
-    """Numbers columns by their mean over the batch."""
+class OrderedByBatchMean(CorrectFeatures):
+    """Orders columns by their mean over the batch."""
 
     def index(self, inputs):
         return inputs.mean(0).argsort()
 
 
 @dataclass(frozen=True)
-class HonestRows(Dataset):
+class CorrectDataset(Dataset):
     """Thirty rows of three columns."""
 
     summary = "thirty rows"
@@ -131,41 +139,41 @@ class HonestRows(Dataset):
 
 
 @dataclass(frozen=True)
-class ForetellsMore(HonestRows):
-    """Foretells a row that is not there."""
+class WrongCount(CorrectDataset):
+    """`outline` states one row too many."""
 
     def outline(self):
         return Outline(31, (3,))
 
 
 @dataclass(frozen=True)
-class Bytes(HonestRows):
-    """Pictures in 0..255."""
+class ImagesInBytes(CorrectDataset):
+    """Images with values in 0..255."""
 
     modality = "image"
 
     def sample(self, i):
         import torch
 
-        return Sample(f"picture {i}", torch.full((1, 2, 2), 8.0 * i), i % 2)
+        return Sample(f"image {i}", torch.full((1, 2, 2), 8.0 * i), i % 2)
 
     def outline(self):
         return Outline(30, (1, 2, 2))
 
 
 @dataclass(frozen=True)
-class Augmented(HonestRows):
-    """Another sample every time."""
+class RandomAugmentation(CorrectDataset):
+    """Samples are random in every read."""
 
     def sample(self, i):
         import torch
 
-        return Sample(f"row {i}", torch.tensor([OWN.random(), 0.5, 1.0]), i % 2)
+        return Sample(f"row {i}", torch.tensor([GENERATOR.random(), 0.5, 1.0]), i % 2)
 
 
 @dataclass(frozen=True)
-class SharedIds(HonestRows):
-    """Two samples share an id."""
+class DuplicateIds(CorrectDataset):
+    """Two samples have the same id."""
 
     def sample(self, i):
         import torch
@@ -174,8 +182,8 @@ class SharedIds(HonestRows):
 
 
 @dataclass(frozen=True)
-class LabelBeyond(HonestRows):
-    """A label that none of the classes is."""
+class LabelOutOfRange(CorrectDataset):
+    """A label is beyond the number of classes."""
 
     def sample(self, i):
         import torch
@@ -184,8 +192,8 @@ class LabelBeyond(HonestRows):
 
 
 @dataclass(frozen=True)
-class SeedsEverything(HonestRows):
-    """Seeds the global generators."""
+class SeedsNumpy(CorrectDataset):
+    """Seeds the global generator of numpy."""
 
     def open(self):
         import numpy as np
@@ -195,7 +203,7 @@ class SeedsEverything(HonestRows):
 
 
 @dataclass(frozen=True)
-class HonestModel(Model):
+class CorrectModel(Model):
     """A linear network for eight columns."""
 
     summary = "a linear network"
@@ -230,7 +238,7 @@ class HonestModel(Model):
 
 
 def wrapped(module, function):
-    """A network that calls a function of the module and the inputs."""
+    """A network whose forward pass calls ``function(module, inputs)``."""
     from torch import nn
 
     class Wrapped(nn.Module):
@@ -245,8 +253,8 @@ def wrapped(module, function):
 
 
 @dataclass(frozen=True)
-class InTraining(HonestModel):
-    """Loads in training mode."""
+class TrainingMode(CorrectModel):
+    """Loads a network in training mode."""
 
     def load(self, context):
         network = super().load(context)
@@ -255,8 +263,8 @@ class InTraining(HonestModel):
 
 
 @dataclass(frozen=True)
-class SeedsTorch(HonestModel):
-    """Seeds the global generator before it fills its weights."""
+class SeedsTorch(CorrectModel):
+    """Changes the global random state before it initialises weights."""
 
     def fill(self, module):
         import torch
@@ -266,17 +274,17 @@ class SeedsTorch(HonestModel):
 
 
 @dataclass(frozen=True)
-class NewEveryTime(HonestModel):
-    """Other weights every time."""
+class RandomWeights(CorrectModel):
+    """Loads other weights every time."""
 
     def fill(self, module):
         super().fill(module)
-        module.bias.data += OWN.random()
+        module.bias.data += GENERATOR.random()
 
 
 @dataclass(frozen=True)
-class OneColumnMore(HonestModel):
-    """Encodes to a column more than it foretells."""
+class AdditionalColumn(CorrectModel):
+    """Encodes one column more than `input_shape` states."""
 
     def finish(self, module):
         return wrapped(module, lambda inner, x: inner(x[:, :8]))
@@ -288,16 +296,16 @@ class OneColumnMore(HonestModel):
 
 
 @dataclass(frozen=True)
-class CentresOverTheBatch(HonestModel):
-    """Normalises by the batch, in eval mode too."""
+class CentersOverBatch(CorrectModel):
+    """Subtracts the mean over the batch in eval mode."""
 
     def finish(self, module):
         return wrapped(module, lambda inner, x: inner(x - x.mean(0)))
 
 
 @dataclass(frozen=True)
-class NoGradients(HonestModel):
-    """Offers gradients and runs without them."""
+class WronglyDifferentiable(CorrectModel):
+    """Offers gradients, but detaches its inputs."""
 
     def finish(self, module):
         return wrapped(module, lambda inner, x: inner(x.detach()))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np  # noqa: F401
-from broken_components import Honest
+from broken_components import CorrectAgreement
 
 
 @dataclass(frozen=True)
-class Heavy(Honest):
-    """Makes everybody's `--help` wait for numpy."""
+class HeavyImport(CorrectAgreement):
+    """The module imports numpy."""

@@ -1,18 +1,17 @@
-"""One wrong method for each law. Imports nothing heavy: that is a law."""
+"""One broken method for each check of methods; the module imports no heavy package."""
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
 
-from xaiexp.contract.kinds import Method
-from xaiexp.core.explanations import Cost, Estimate
+from xaiexp.plugin import Cost, Estimate, Method
 
-OWN = random.Random(0)
+GENERATOR = random.Random(0)
 
 
 @dataclass(frozen=True)
-class Honest(Method):
+class CorrectGradient(Method):
     """The gradient."""
 
     summary = "the gradient"
@@ -31,8 +30,8 @@ class Honest(Method):
 
 
 @dataclass(frozen=True)
-class HonestShares(Honest):
-    """The exact attributions of a linear network."""
+class GradientTimesDifference(CorrectGradient):
+    """The gradient times the difference from the reference, exact for linear networks."""
 
     reads_baseline = True
     complete = False
@@ -43,16 +42,16 @@ class HonestShares(Honest):
 
 
 @dataclass(frozen=True)
-class StillInTheGraph(Honest):
-    """Gives a tensor that requires grad."""
+class NotDetached(CorrectGradient):
+    """Returns a tensor that requires grad."""
 
     def attribute(self, model, batch, reference, rng):
         return model.gradients().requires_grad_()
 
 
 @dataclass(frozen=True)
-class NegativeErrors(Honest):
-    """States standard errors that none can be."""
+class NegativeStandardErrors(CorrectGradient):
+    """Returns negative standard errors."""
 
     def attribute(self, model, batch, reference, rng):
         values = model.gradients()
@@ -60,25 +59,25 @@ class NegativeErrors(Honest):
 
 
 @dataclass(frozen=True)
-class AlwaysFloat32(Honest):
-    """Rounds float64 away."""
+class AlwaysFloat32(CorrectGradient):
+    """Returns float32 for inputs of float64."""
 
     def attribute(self, model, batch, reference, rng):
         return model.gradients().float()
 
 
 @dataclass(frozen=True)
-class LeavesAHook(Honest):
-    """Hooks the network and never takes the hook away."""
+class LeavesHook(CorrectGradient):
+    """Registers a hook and never removes it."""
 
     def attribute(self, model, batch, reference, rng):
-        next(model.module.children()).register_forward_hook(lambda *told: None)
+        next(model.module.children()).register_forward_hook(lambda *args: None)
         return model.gradients()
 
 
 @dataclass(frozen=True)
-class ClearsTheInputs(Honest):
-    """Works on the caller's own inputs."""
+class OverwritesInputs(CorrectGradient):
+    """Sets the inputs to zero in place."""
 
     def attribute(self, model, batch, reference, rng):
         gradients = model.gradients()
@@ -87,26 +86,26 @@ class ClearsTheInputs(Honest):
 
 
 @dataclass(frozen=True)
-class NoFinally(Honest):
-    """Takes its hook away, unless the network raises."""
+class LeavesHookOnError(CorrectGradient):
+    """Does not remove its hook where the network raises."""
 
     def attribute(self, model, batch, reference, rng):
-        hook = next(model.module.children()).register_forward_hook(lambda *told: None)
+        hook = next(model.module.children()).register_forward_hook(lambda *args: None)
         gradients = model.gradients()
         hook.remove()
         return gradients
 
 
 @dataclass(frozen=True)
-class OwnGenerator(Honest):
-    """Draws from a generator that goes on from call to call."""
+class OwnGenerator(CorrectGradient):
+    """Draws from a generator whose state advances with every call."""
 
     def attribute(self, model, batch, reference, rng):
-        return model.gradients() * (1 + OWN.random())
+        return model.gradients() * (1 + GENERATOR.random())
 
 
 @dataclass(frozen=True)
-class GlobalSampler(Honest):
+class GlobalGenerator(CorrectGradient):
     """Draws its noise from the global random state."""
 
     def attribute(self, model, batch, reference, rng):
@@ -117,7 +116,7 @@ class GlobalSampler(Honest):
 
 
 @dataclass(frozen=True)
-class SharedMaximum(Honest):
+class DividesByBatchMaximum(CorrectGradient):
     """Divides by the maximum of the batch."""
 
     def attribute(self, model, batch, reference, rng):
@@ -126,7 +125,7 @@ class SharedMaximum(Honest):
 
 
 @dataclass(frozen=True)
-class CountsPadding(Honest):
+class DividesByPaddedLength(CorrectGradient):
     """Divides by the padded length."""
 
     def attribute(self, model, batch, reference, rng):
@@ -134,8 +133,8 @@ class CountsPadding(Honest):
 
 
 @dataclass(frozen=True)
-class MeanOfMeans(Honest):
-    """Averages over blocks of unlike length as if they were alike."""
+class UnweightedMeanOfBlocks(CorrectGradient):
+    """Averages over blocks of different length with equal weights."""
 
     def attribute(self, model, batch, reference, rng):
         import torch
@@ -151,30 +150,30 @@ class MeanOfMeans(Honest):
 
 
 @dataclass(frozen=True)
-class IgnoresTheBaseline(Honest):
-    """Says that it reads a baseline."""
+class IgnoresBaseline(CorrectGradient):
+    """Declares to read a baseline, but does not."""
 
     reads_baseline = True
 
 
 @dataclass(frozen=True)
-class OtherOnTheGpu(Honest):
-    """Gives twice the answer on a GPU."""
+class DiffersOnGpu(CorrectGradient):
+    """Returns doubled attributions on a GPU."""
 
     def attribute(self, model, batch, reference, rng):
         return model.gradients() * (2 if batch.inputs.is_cuda else 1)
 
 
 @dataclass(frozen=True)
-class ClaimsCompleteness(HonestShares):
-    """Claims that the gradient times the difference adds up, beyond linear networks too."""
+class WronglyComplete(GradientTimesDifference):
+    """Declares the gradient times the difference to be complete for all networks."""
 
     complete = True
 
 
 @dataclass(frozen=True)
-class EqualShares(HonestShares):
-    """Adds up, and tells nothing: every feature gets the same."""
+class EqualAttributions(GradientTimesDifference):
+    """Complete, but all features have the same attribution."""
 
     complete = True
 
@@ -189,8 +188,8 @@ class EqualShares(HonestShares):
 
 
 @dataclass(frozen=True)
-class AlwaysClassZero(Honest):
-    """Explains the first class, whatever is asked."""
+class AlwaysFirstClass(CorrectGradient):
+    """Explains the first class for every target."""
 
     def attribute(self, model, batch, reference, rng):
         first = replace(batch, targets=batch.targets * 0)
@@ -198,16 +197,16 @@ class AlwaysClassZero(Honest):
 
 
 @dataclass(frozen=True)
-class AlwaysLogits(Honest):
-    """Explains the logit, whatever is asked."""
+class AlwaysLogit(CorrectGradient):
+    """Explains the logit for every output."""
 
     def attribute(self, model, batch, reference, rng):
         return model.gradients(output="logit")
 
 
 @dataclass(frozen=True)
-class ForetellsTooLittle(Honest):
-    """Promises one forward pass."""
+class UnderestimatesPasses(CorrectGradient):
+    """`passes` predicts one forward pass."""
 
     def passes(self, shape, d):
         return Cost(1)

@@ -1,19 +1,18 @@
-"""One wrong metric for each law. Imports nothing heavy: that is a law."""
+"""One broken metric for each check of metrics; the module imports no heavy package."""
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass
 
-from xaiexp.contract.kinds import Metric
-from xaiexp.core.explanations import Cost
+from xaiexp.plugin import Cost, Metric
 
-OWN = random.Random(0)
+GENERATOR = random.Random(0)
 
 
 @dataclass(frozen=True)
-class Honest(Metric):
-    """The mean squared difference between attributions and what removing a feature does."""
+class CorrectSingleRemoval(Metric):
+    """The mean squared difference between attributions and the effects of removing single features."""
 
     summary = "how far attributions are from the effect of removing one feature"
     source = "made up"
@@ -37,25 +36,25 @@ class Honest(Metric):
 
 
 @dataclass(frozen=True)
-class OneForAll(Honest):
-    """Gives the mean over the batch."""
+class MeanOverBatch(CorrectSingleRemoval):
+    """Returns the mean over the batch."""
 
     def score(self, model, batch, explanation, rng):
         return super().score(model, batch, explanation, rng).mean(0, keepdim=True)
 
 
 @dataclass(frozen=True)
-class LeavesAHook(Honest):
-    """Hooks the network and never takes the hook away."""
+class LeavesHook(CorrectSingleRemoval):
+    """Registers a hook and never removes it."""
 
     def score(self, model, batch, explanation, rng):
-        next(model.module.children()).register_forward_hook(lambda *told: None)
+        next(model.module.children()).register_forward_hook(lambda *args: None)
         return super().score(model, batch, explanation, rng)
 
 
 @dataclass(frozen=True)
-class ClearsTheInputs(Honest):
-    """Works on the caller's own inputs."""
+class OverwritesInputs(CorrectSingleRemoval):
+    """Sets the inputs to zero in place."""
 
     def score_all(self, model, batch, explanations, rng):
         values = super().score_all(model, batch, explanations, rng)
@@ -64,26 +63,26 @@ class ClearsTheInputs(Honest):
 
 
 @dataclass(frozen=True)
-class NoFinally(Honest):
-    """Takes its hook away, unless the network raises."""
+class LeavesHookOnError(CorrectSingleRemoval):
+    """Does not remove its hook where the network raises."""
 
     def score(self, model, batch, explanation, rng):
-        hook = next(model.module.children()).register_forward_hook(lambda *told: None)
+        hook = next(model.module.children()).register_forward_hook(lambda *args: None)
         values = super().score(model, batch, explanation, rng)
         hook.remove()
         return values
 
 
 @dataclass(frozen=True)
-class OwnGenerator(Honest):
-    """Draws from a generator that goes on from call to call."""
+class OwnGenerator(CorrectSingleRemoval):
+    """Draws from a generator whose state advances with every call."""
 
     def score_all(self, model, batch, explanations, rng):
-        return (1 + OWN.random()) * super().score_all(model, batch, explanations, rng)
+        return (1 + GENERATOR.random()) * super().score_all(model, batch, explanations, rng)
 
 
 @dataclass(frozen=True)
-class GlobalSampler(Honest):
+class GlobalGenerator(CorrectSingleRemoval):
     """Draws from the global random state."""
 
     def score_all(self, model, batch, explanations, rng):
@@ -93,7 +92,7 @@ class GlobalSampler(Honest):
 
 
 @dataclass(frozen=True)
-class SharedMaximum(Honest):
+class DividesByBatchMaximum(CorrectSingleRemoval):
     """Divides by the largest score of the batch."""
 
     def score(self, model, batch, explanation, rng):
@@ -101,7 +100,7 @@ class SharedMaximum(Honest):
 
 
 @dataclass(frozen=True)
-class CountsRivals(Honest):
+class CountsExplanations(CorrectSingleRemoval):
     """The value grows with the number of explanations."""
 
     def score_all(self, model, batch, explanations, rng):
@@ -109,16 +108,16 @@ class CountsRivals(Honest):
 
 
 @dataclass(frozen=True)
-class TwoFormulas(Honest):
-    """Has another formula for many."""
+class DifferentFormulaInScoreAll(CorrectSingleRemoval):
+    """`score_all` uses another formula than `score`."""
 
     def score_all(self, model, batch, explanations, rng):
         return super().score_all(model, batch, explanations, rng).sqrt()
 
 
 @dataclass(frozen=True)
-class FirstMiniBatch(Honest):
-    """Reads the first mini-batch; the other examples get 0."""
+class FirstMiniBatchOnly(CorrectSingleRemoval):
+    """Scores the first mini-batch; other examples have the value 0."""
 
     def score(self, model, batch, explanation, rng):
         values = super().score(model, batch, explanation, rng)
@@ -127,8 +126,8 @@ class FirstMiniBatch(Honest):
 
 
 @dataclass(frozen=True)
-class FirstBlockOfSamples(Honest):
-    """Averages over the samples that fit into the first pass."""
+class FirstBlockOnly(CorrectSingleRemoval):
+    """Averages over the samples of the first pass only."""
 
     def score(self, model, batch, explanation, rng):
         samples = next(iter(model.blocks(16)))
@@ -136,44 +135,44 @@ class FirstBlockOfSamples(Honest):
 
 
 @dataclass(frozen=True)
-class TightBounds(Honest):
-    """Declares bounds that it does not keep."""
+class WrongBounds(CorrectSingleRemoval):
+    """Values exceed the declared bounds."""
 
     bounds = (0.0, 0.01)
 
 
 @dataclass(frozen=True)
-class WrongDirection(Honest):
-    """Says that a larger error is better."""
+class WrongDirection(CorrectSingleRemoval):
+    """Declares a larger error to be better."""
 
     higher_is_better = True
 
 
 @dataclass(frozen=True)
-class RemovesToOne(Honest):
-    """Removes features to a value that the attributions do not speak about."""
+class DifferentReference(CorrectSingleRemoval):
+    """Removes features with another reference than that of the attributions."""
 
     def score(self, model, batch, explanation, rng):
         return self.error(model, batch, explanation.values, to=1.0)
 
 
 @dataclass(frozen=True)
-class ClaimsInvariance(Honest):
-    """Says that the scale of a map does not matter."""
+class WronglyScaleInvariant(CorrectSingleRemoval):
+    """Declares to be scale invariant."""
 
     scale_invariant = True
 
 
 @dataclass(frozen=True)
-class ClaimsToExplainAgain(Honest):
-    """Says that it explains again, and never does."""
+class WronglyReExplains(CorrectSingleRemoval):
+    """Declares to compute further explanations, but does not."""
 
     re_explains = True
 
 
 @dataclass(frozen=True)
-class ForetellsTooLittle(Honest):
-    """Promises one pass."""
+class UnderestimatesPasses(CorrectSingleRemoval):
+    """`passes` predicts one forward pass."""
 
     def passes(self, shape, d, explanations):
         return Cost(1)

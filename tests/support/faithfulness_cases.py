@@ -1,4 +1,4 @@
-"""Small pictures and texts, networks with a penultimate layer and maps of every kind, for faithfulness metrics."""
+"""Small images and texts, networks with a penultimate layer and maps of every kind, for faithfulness metrics."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def normal(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def filled(module):
-    """Weights of our own, in double precision."""
+def with_fixed_weights(module):
+    """The module with fixed weights, in double precision and evaluation mode."""
     for k, parameter in enumerate(module.parameters()):
         parameter.data = normal(*parameter.shape, seed=20 + k) / parameter.shape[-1] ** 0.5
     return module.requires_grad_(False).eval()
 
 
-class Words(nn.Module):
+class TextNetwork(nn.Module):
     """Two logits of a text of any length; a token of zeros adds nothing."""
 
     def __init__(self, width):
@@ -37,8 +37,8 @@ class Words(nn.Module):
         return self.last((self.first(x).tanh() * mask.unsqueeze(2)).sum(1))
 
 
-def pictures(n=3, **extra):
-    """Pictures ``[n, 2, 3, 4]``, each pixel a feature, in a data range of 4; the first is in the pool."""
+def images(n=3, **extra):
+    """Images ``[n, 2, 3, 4]``, each pixel a feature, in a data range of 4; the first is in the pool."""
     ends = torch.full((2, 1, 1), 2.0, dtype=torch.float64)
     x = normal(n, 2, 3, 4)
     pool = torch.cat([normal(4, 2, 3, 4, seed=9), x[:1]])
@@ -56,24 +56,24 @@ def texts():
         mask[row, : count + 2] = 1
     features = FeatureMap(index.unsqueeze(2).expand(3, 8, 3), torch.tensor([2, 5, 0]), (5,))
     pool = torch.cat([normal(4, 9, 3, seed=9), nn.functional.pad(x[1:2], (0, 0, 0, 1))])
-    known = torch.ones(5, 9, dtype=torch.float64)
-    known[4, 7:] = 0
+    pool_mask = torch.ones(5, 9, dtype=torch.float64)
+    pool_mask[4, 7:] = 0
     background = Background(
         "text",
         pool=pool,
         mean=torch.zeros(3),
         low=-torch.ones(3).double(),
         high=torch.ones(3).double(),
-        context={"mask": known},
+        context={"mask": pool_mask},
     )
     return make_batch(x, torch.tensor([0, 1, 1]), features=features, background=background, context={"mask": mask})
 
 
 def network(batch):
-    """A network for pictures or texts."""
+    """A network for images or texts."""
     if batch.background.modality == "text":
-        return filled(Words(3))
-    return filled(nn.Sequential(nn.Flatten(), nn.Linear(24, 5), nn.Tanh(), nn.Linear(5, 2)))
+        return with_fixed_weights(TextNetwork(3))
+    return with_fixed_weights(nn.Sequential(nn.Flatten(), nn.Linear(24, 5), nn.Tanh(), nn.Linear(5, 2)))
 
 
 def explanations(batch, count=4):
@@ -94,19 +94,23 @@ def explanations(batch, count=4):
     ]
 
 
-def scored(metric, module, batch, given, budget=None):
-    """Values and shifts ``[M, N]``, and the passes that were made beyond f(x) and the pool's."""
+def score_metric(metric, module, batch, given, budget=None):
+    """Values and shifts ``[M, N]``, and the number of passes besides f(x) and the pool's representations."""
     handle = bind(module, batch, budget=budget)
     handle.scores()
     with contextlib.suppress(Unsupported):
         handle.hidden_of_pool()
     handle.counter = Counter()
-    told = metric.score_all(handle, batch, given, draws(batch))
-    return told.values, told.auxiliary["shift"], handle.counter.forward
+    scores = metric.score_all(handle, batch, given, draws(batch))
+    return scores.values, scores.auxiliary["shift"], handle.counter.forward
 
 
-def alone(batch, row, given):
-    """The example in a batch of its own, without padding, and what is said of it."""
+def close(a, b, **tolerance):
+    torch.testing.assert_close(a, b, equal_nan=True, **tolerance)
+
+
+def single_example(batch, row, given):
+    """The example in a batch of its own, without padding, and its explanations."""
     rows = torch.tensor([row])
     features, length = batch.features.rows(rows), batch.shape[0]
     if features.ragged:

@@ -1,4 +1,4 @@
-"""Small games of features, for the tests of methods that take features away."""
+"""A small network, the games of its features, and feature attributions, for tests of coalition methods."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from torch import nn
 from xaiexp.core.explanations import Estimate
 
 
-def explained(method, network, batch, reference=None, **options):
-    """Values of the features, and their standard errors where the method samples."""
+def feature_values(method, network, batch, reference=None, **options):
+    """The attributions of the features, and their standard errors if the method samples, else None."""
     got = method.attribute(bind(network, batch, **options), batch, reference, draws(batch))
     if not isinstance(got, Estimate):
         return batch.features.pool(got), None
@@ -28,7 +28,7 @@ def small_network():
 
 
 def games(network, batch, reference):
-    """For each example the score of a coalition of its features."""
+    """For each example a function from a coalition of its features to the score."""
     index = batch.features.index.expand(len(batch), -1)
 
     def game(i):

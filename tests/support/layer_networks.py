@@ -1,11 +1,9 @@
-"""Networks with layers to look into, for the tests of layers and of neurons."""
+"""Networks, batches and references for the tests of layer and neuron attributions."""
 
 from __future__ import annotations
 
-import warnings
-
 import torch
-from builders import bind, draws, make_batch, normal
+from builders import make_batch, normal
 from torch import nn
 
 from xaiexp.builtin.models.embeddings import FromEmbeddings
@@ -13,27 +11,8 @@ from xaiexp.builtin.models.embeddings import FromEmbeddings
 QUADRATURES = ["gausslegendre", "riemann_left", "riemann_right", "riemann_middle", "riemann_trapezoid"]
 
 
-def explained(method, network, batch, reference=None, **options):
-    reference = reference if method.reads_baseline else None
-    return method.attribute(bind(network, batch, **options), batch, reference, draws(batch))
-
-
-def same(got, want, rtol=1e-9):
-    want = want.detach().to(got.dtype)
-    torch.testing.assert_close(got, want, rtol=rtol, atol=rtol * float(want.abs().max()))
-
-
-def quiet_captum():
-    """Captum with its toys."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Captum's own imports: not ours to mend
-        import captum.attr
-        import captum.testing.helpers.basic_models
-    return captum
-
-
 class Smooth(nn.Module):
-    """A residual network without kinks: ``inner`` has a way round it, ``stem`` has none."""
+    """A smooth residual network: a shortcut bypasses ``inner``, none bypasses ``stem``."""
 
     def __init__(self):
         super().__init__()
@@ -58,13 +37,13 @@ def three_references():
 
 
 def parts(network, target):
-    """The two halves of :class:`Smooth` at each layer."""
+    """For each layer of :class:`Smooth` the function from input to layer and that from layer to score."""
 
     def first(x):
         return torch.tanh(network.stem(x))
 
     return {
-        "stem": (network.stem, lambda h, _: _behind(network, torch.tanh(h))[target]),
+        "stem": (network.stem, lambda h, _: _after_stem(network, torch.tanh(h))[target]),
         "inner": (
             lambda x: network.inner(first(x)),
             lambda h, x: network.head(torch.tanh(h) + first(x))[target],
@@ -72,12 +51,12 @@ def parts(network, target):
     }
 
 
-def _behind(network, first):
+def _after_stem(network, first):
     return network.head(torch.tanh(network.inner(first)) + first)
 
 
 def bert():
-    """A small BERT of transformers, driven by embeddings, with texts of unlike length."""
+    """A small BERT of transformers over embeddings, with texts of different lengths."""
     import transformers
 
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""LeNet with the weights of the kit."""
+"""LeNet for MNIST, with the trained weights of the test kit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import nn
 
 
 class LeNet(nn.Module):
-    """The kit's network of MNIST."""
+    """The architecture of the kit's MNIST network."""
 
     def __init__(self):
         super().__init__()

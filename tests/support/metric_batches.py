@@ -1,4 +1,4 @@
-"""Batches, networks and explanations that the tests of metrics share."""
+"""Batches, networks and explanations for the tests of metrics."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def normal(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-class Tanh(nn.Module):
-    """Two logits of a picture, smooth and not linear."""
+class TanhNetwork(nn.Module):
+    """Two logits of an image, smooth and not linear."""
 
     def __init__(self, elements):
         super().__init__()
@@ -28,7 +28,7 @@ class Tanh(nn.Module):
         return (x.flatten(1) @ self.first).tanh() @ self.second
 
 
-class Words(nn.Module):
+class TextNetwork(nn.Module):
     """Two logits of a text of any length; a token of zeros adds nothing."""
 
     def __init__(self, width):
@@ -39,8 +39,8 @@ class Words(nn.Module):
         return (x @ self.first).tanh().sum(1) @ self.second
 
 
-def pictures(n=3, **extra):
-    """Pictures ``[n, 2, 3, 4]``, each pixel a feature, in a data range of 4."""
+def images(n=3, **extra):
+    """Images ``[n, 2, 3, 4]``, each pixel a feature, in a data range of 4."""
     ends = torch.full((2, 1, 1), 2.0, dtype=torch.float64)
     background = Background("image", mean=ends / 4, low=-ends, high=ends)
     x = normal(n, 2, 3, 4)
@@ -62,7 +62,7 @@ def texts():
 def explanations(batch, count=4):
     """Maps of every kind: contributions with and without reference, sensitivities, without sign."""
 
-    def again(scale):
+    def scaled_sine(scale):
         return lambda points: scale * points.sin()
 
     reference = normal(len(batch), 2, *batch.shape, seed=5)
@@ -75,7 +75,7 @@ def explanations(batch, count=4):
         {"reference": reference},
     ]
     return [
-        explain(batch, (k + 1) * normal(*batch.inputs.shape, seed=k), explain_perturbed=again(k + 1), **facts)
+        explain(batch, (k + 1) * normal(*batch.inputs.shape, seed=k), explain_perturbed=scaled_sine(k + 1), **facts)
         for k, facts in enumerate(kinds[:count])
     ]
 
@@ -90,8 +90,8 @@ def score_all(metric, module, batch, given, budget=None):
     return values, handle.counter.forward - before
 
 
-def alone(batch, row, given):
-    """The example in a batch of its own, without padding, and what is said of it."""
+def single_example(batch, row, given):
+    """The example in a batch of its own, without padding, and its explanations."""
     rows = torch.tensor([row])
     features = batch.features.rows(rows)
     length = batch.shape[0]

@@ -1,6 +1,6 @@
-"""Networks on which our numbers stand beside Captum's: its own toy networks, and four real architectures.
+"""Networks for the comparison with Captum: its test networks and four real architectures.
 
-Every entry may have copies of itself that compute the same with modules that Captum can hook.
+An entry may define equivalent copies of its network with modules that Captum can hook.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from torchvision.models.resnet import BasicBlock
 
 @dataclass(frozen=True)
 class Entry:
-    """A network and how Captum may be asked about it.
+    """A network, and copies of it for Captum.
 
     Args:
-        make: the network as it is.
-        shape: of one input.
-        classes: how many targets there are.
-        deep: makes of it the same function with every nonlinearity a module of its own, for Captum's DeepLIFT; by
-            default the network itself.
-        rectified: the same with every ReLU a module of its own, for Captum's guided backpropagation.
-        refused: methods that say here that they have no rule, with what they name.
-        scale: of the inputs.
+        make: makes the network.
+        shape: shape of one input.
+        classes: number of targets.
+        deep: makes an equivalent copy with one module for every nonlinearity, for Captum's DeepLIFT; by default the
+            network itself.
+        rectified: makes an equivalent copy with one module for every ReLU, for Captum's guided backpropagation.
+        unsupported: methods without a rule for this network, with a part of their message.
+        scale: scale of the inputs.
     """
 
     make: Callable[[], nn.Module]
@@ -37,22 +37,22 @@ class Entry:
     classes: int
     deep: Callable[[nn.Module], nn.Module] = lambda network: network
     rectified: Callable[[nn.Module], nn.Module] = lambda network: network
-    refused: dict[str, str] = field(default_factory=dict)
+    unsupported: dict[str, str] = field(default_factory=dict)
     scale: float = 2.0
 
 
 NO_RELU = dict.fromkeys(("guided_backprop", "deconvolution"), "the network runs none")
 
 
-class Apart(nn.Module):
-    """Stands between two nonlinear modules: where they follow each other, Captum 0.9 overwrites the hook of one."""
+class Separator(nn.Module):
+    """Separates two nonlinear modules: Captum 0.9 overwrites the hook of one if they follow each other."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x * 1
 
 
 class Split(nn.Module):
-    """Gives a network of several inputs its parts of one input ``[N, F]``."""
+    """Splits one input ``[N, F]`` into the inputs of a network."""
 
     def __init__(self, network: nn.Module, parts: int, *extra: object) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class Split(nn.Module):
 
 
 class Rows(nn.Module):
-    """Flattens what a network gives to ``[N, classes]``."""
+    """Flattens the output of a network to ``[N, classes]``."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -109,8 +109,8 @@ class Model6(nn.Module):
         return 1 - self.relu(1 - (a + b))[:, 1]
 
 
-class Unreused(nn.Module):
-    """``BasicModelWithReusedModules`` and ``BasicModelWithReusedLinear`` with a ReLU for each place."""
+class WithoutReuse(nn.Module):
+    """``BasicModelWithReusedModules`` and ``BasicModelWithReusedLinear`` with a separate ReLU for each use."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -121,12 +121,12 @@ class Unreused(nn.Module):
         return self.two(self.second(self.one(self.first(x))))
 
 
-class PoolApart(nn.Module):
-    """``BasicModel_MaxPool_ReLU`` with something between its two modules."""
+class SeparatedPool(nn.Module):
+    """``BasicModel_MaxPool_ReLU`` with a separator between its two modules."""
 
     def __init__(self, _: nn.Module) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.MaxPool1d(3), Apart(), nn.ReLU())
+        self.layers = nn.Sequential(nn.MaxPool1d(3), Separator(), nn.ReLU())
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(x).sum(dim=1)
@@ -136,7 +136,7 @@ def pools_apart(network: nn.Module) -> nn.Module:
     """A ``BasicModel_ConvNet``... whose ReLUs and pools do not follow each other."""
     network = copy.deepcopy(network)
     for name in ("pool1", "pool2"):
-        setattr(network, name, nn.Sequential(Apart(), getattr(network, name)))
+        setattr(network, name, nn.Sequential(Separator(), getattr(network, name)))
     return network
 
 
@@ -167,15 +167,16 @@ class LeNet(nn.Module):
 
 
 def lenet_of_modules(network: nn.Module) -> nn.Module:
-    """The same with a module for each place."""
+    """The same with a separate module for each use."""
     return nn.Sequential(
-        network.conv_1, nn.ReLU(), Apart(), nn.MaxPool2d(2), network.conv_2, nn.ReLU(), Apart(), nn.MaxPool2d(2),
+        network.conv_1, nn.ReLU(), Separator(), nn.MaxPool2d(2),
+        network.conv_2, nn.ReLU(), Separator(), nn.MaxPool2d(2),
         nn.Flatten(), network.fc_1, nn.ReLU(), network.fc_2, nn.ReLU(), network.fc_3,
     )  # fmt: skip
 
 
 def seeded(make: Callable[[], nn.Module]) -> nn.Module:
-    """A network of torchvision with random weights, and statistics of its norms that are not 0 and 1."""
+    """A network of torchvision with random weights, and batch normalisation with statistics other than 0 and 1."""
     torch.manual_seed(0)
     network = make()
     for module in network.modules():
@@ -205,9 +206,9 @@ def resnet18() -> nn.Module:
 
 
 class WindowPool(nn.Module):
-    """The max-pool of ResNet's stem with its windows laid out side by side: Captum's rule loses what overlaps.
+    """The max-pool of ResNet's stem with unfolded windows, as Captum's rule is incomplete for overlapping ones.
 
-    Padding with zeros is padding with nothing, behind a ReLU.
+    After a ReLU, padding with zeros does not change a maximum.
     """
 
     def __init__(self) -> None:
@@ -222,7 +223,7 @@ class WindowPool(nn.Module):
 
 
 def resnet18_of_modules(network: nn.Module, pool: type[nn.Module] | None = None) -> nn.Module:
-    """The same with a module for each place; and with another pool, if wanted."""
+    """The same with a separate module for each use, and optionally another pool."""
     network = copy.deepcopy(network)
     blocks = [Block(b) for layer in (network.layer1, network.layer2, network.layer3, network.layer4) for b in layer]
     stem = (network.conv1, network.bn1, nn.ReLU(), network.maxpool if pool is None else pool())
@@ -230,7 +231,7 @@ def resnet18_of_modules(network: nn.Module, pool: type[nn.Module] | None = None)
 
 
 class TwoRelus(nn.Module):
-    """ReLU6 as the difference of two ReLUs, which are rescaled to the same multiplier.
+    """ReLU6 as the difference of two ReLUs, whose rescale multipliers agree.
 
     Each of them gets a tensor of its own: Captum replaces the whole gradient of a module's input, also what comes
     from elsewhere.
@@ -245,7 +246,7 @@ class TwoRelus(nn.Module):
 
 
 class Capped(nn.Module):
-    """ReLU6 as a ReLU and a ceiling."""
+    """ReLU6 as a ReLU and a clamp."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -256,7 +257,7 @@ class Capped(nn.Module):
 
 
 def mobilenet_v2() -> nn.Module:
-    """With weights large enough that ReLU6 meets its ceiling."""
+    """With weights large enough that activations exceed the upper bound of ReLU6."""
     network = seeded(lambda: torchvision.models.mobilenet_v2(weights=None, num_classes=10))
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -265,7 +266,7 @@ def mobilenet_v2() -> nn.Module:
 
 
 def with_relu6(rectifier: type[nn.Module]) -> Callable[[nn.Module], nn.Module]:
-    """Puts another module in the place of every ReLU6."""
+    """Replaces every ReLU6 by another module."""
 
     def exchange(network: nn.Module) -> nn.Module:
         network = copy.deepcopy(network)
@@ -331,17 +332,17 @@ TOYS: dict[str, Entry] = {
     "BasicModel2": Entry(_split("BasicModel2", 2), (6,), 3, **_in(lambda: Model23(0.0, 1.0), 2), scale=5.0),
     "BasicModel3": Entry(_split("BasicModel3", 2), (6,), 3, **_in(lambda: Model23(1.0, 0.0), 2), scale=5.0),
     "BasicModel6": Entry(_split("BasicModel6_MultiTensor", 2), (6,), 1, **_in(Model6, 2)),
-    "BasicLinearModel": Entry(Seven, (7,), 1, refused=NO_RELU),
-    "BasicLinearModel2": Entry(_toy("BasicLinearModel2", 5, 3), (5,), 3, refused=NO_RELU),
-    "BasicLinearModel_Multilayer": Entry(_toy("BasicLinearModel_Multilayer", 5, 4, 3), (5,), 3, refused=NO_RELU),
+    "BasicLinearModel": Entry(Seven, (7,), 1, unsupported=NO_RELU),
+    "BasicLinearModel2": Entry(_toy("BasicLinearModel2", 5, 3), (5,), 3, unsupported=NO_RELU),
+    "BasicLinearModel_Multilayer": Entry(_toy("BasicLinearModel_Multilayer", 5, 4, 3), (5,), 3, unsupported=NO_RELU),
     "BasicLinearReLULinear": Entry(_toy("BasicLinearReLULinear", 5), (5,), 1),
     "ReLUDeepLiftModel": Entry(_split("ReLUDeepLiftModel", 2), (6,), 3),
-    "TanhDeepLiftModel": Entry(_split("TanhDeepLiftModel", 2), (6,), 3, refused=NO_RELU),
-    "LinearMaxPoolLinearModel": Entry(_toy("LinearMaxPoolLinearModel"), (4,), 1, refused=NO_RELU),
-    "ReusedModules": Entry(_toy("BasicModelWithReusedModules"), (3,), 2, **_both(Unreused)),
-    "ReusedLinear": Entry(_toy("BasicModelWithReusedLinear"), (3,), 3, **_both(Unreused)),
-    "MaxPool_ReLU": Entry(_toy("BasicModel_MaxPool_ReLU"), (2, 9), 3, deep=PoolApart),
-    "MaxPool_ReLU in place": Entry(_toy("BasicModel_MaxPool_ReLU", inplace=True), (2, 9), 3, deep=PoolApart),
+    "TanhDeepLiftModel": Entry(_split("TanhDeepLiftModel", 2), (6,), 3, unsupported=NO_RELU),
+    "LinearMaxPoolLinearModel": Entry(_toy("LinearMaxPoolLinearModel"), (4,), 1, unsupported=NO_RELU),
+    "ReusedModules": Entry(_toy("BasicModelWithReusedModules"), (3,), 2, **_both(WithoutReuse)),
+    "ReusedLinear": Entry(_toy("BasicModelWithReusedLinear"), (3,), 3, **_both(WithoutReuse)),
+    "MaxPool_ReLU": Entry(_toy("BasicModel_MaxPool_ReLU"), (2, 9), 3, deep=SeparatedPool),
+    "MaxPool_ReLU in place": Entry(_toy("BasicModel_MaxPool_ReLU", inplace=True), (2, 9), 3, deep=SeparatedPool),
     "ReLULinearModel": Entry(_split("ReLULinearModel", 2), (6,), 1),
     "ReLULinearModel in place": Entry(_split("ReLULinearModel", 2, inplace=True), (6,), 1),
     "SimpleLRPModel": Entry(_toy("SimpleLRPModel", inplace=False), (3,), 1),
@@ -377,7 +378,7 @@ REAL: dict[str, Entry] = {
         Bert,
         (6, 16),
         3,
-        refused={
+        unsupported={
             "deep_lift": "'layer_norm' in 'network.bert.embeddings.LayerNorm' .LayerNorm",
             "deep_lift_shap": "'layer_norm' in 'network.bert.embeddings.LayerNorm' .LayerNorm",
             "guided_backprop": "'gelu' in 'network.bert.encoder.layer.0.intermediate.*' .GELU",

@@ -8,7 +8,7 @@ VOID = {"meta", "img", "br", "link", "input", "hr"}
 
 
 class Page(HTMLParser):
-    """A page as its tags, its tables and its text; refuses tags that are not closed in order."""
+    """The tags, tables and text of a page; asserts that tags are closed in order."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -47,5 +47,5 @@ class Page(HTMLParser):
         return [attributes["id"] for _, attributes in self.tags if "id" in attributes]
 
     def results(self):
-        """The rows of every metric's table: name, mean, interval drawn, interval written, n, undefined, rank."""
+        """The rows of the table of every metric: name, mean, drawing, interval, n, undefined, rank."""
         return [table[1:] for table in self.tables if table[0][0] == "method / baseline" and "rank" in table[0]]

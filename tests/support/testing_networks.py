@@ -1,4 +1,4 @@
-"""A module of a user's own, whose function `model=factory` names, and a study that trusts it."""
+"""A factory function for `model=factory`, and the model with a context that trusts this module."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from xaiexp.builtin.models.factory import Factory
 
 
 def small():
-    """A linear network."""
+    """A linear network with 8 inputs and 3 outputs."""
     import torch
     from torch import nn
 
@@ -21,7 +21,7 @@ def small():
 
 @dataclass(frozen=True, kw_only=True)
 class Trusting(Factory):
-    """The factory, in a study that trusts this module."""
+    """The model `factory`, loaded with a context that trusts this module."""
 
     def load(self, context):
         return super().load(replace(context, trust=("testing_networks",)))

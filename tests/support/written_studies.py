@@ -1,4 +1,4 @@
-"""Folders of studies as a run leaves them, written by hand."""
+"""Writes folders of studies with made-up results."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _maps(modality: str, rng: np.random.Generator, side: int) -> np.ndarray:
 
 
 def gallery(folder: Path, modality: str, cells: list[tuple[str, str]], examples: int, side: int) -> None:
-    """Writes ``gallery/``."""
+    """Write ``gallery/``."""
     rng = np.random.default_rng(0)
     arrays: dict[str, np.ndarray] = {}
     described = []
@@ -84,7 +84,7 @@ def gallery(folder: Path, modality: str, cells: list[tuple[str, str]], examples:
 
 
 def record(modality: str, model: str, dataset: str, seed: int, cells: list[tuple[str, str]]) -> dict[str, Any]:
-    """What ``record.json`` holds after a good end."""
+    """The object of ``record.json`` of a study that is done."""
     return {
         "status": "done",
         "error": None,
@@ -150,7 +150,7 @@ def tables(
     cells: list[tuple[str, str]],
     failures: dict[str, tuple[str, str]],
 ) -> None:
-    """Writes the parquet files and the summary."""
+    """Write the parquet files and the summary."""
     rng = np.random.default_rng(seed)
     study = {"model": model, "dataset": dataset, "seed": seed}
     rows = []
@@ -196,7 +196,7 @@ def tables(
         if METRICS[metric] is not None:
             order = pd.Series(means).rank(ascending=not METRICS[metric])
             for row, rank in zip(summary[-len(done) :], order, strict=True):
-                row["rank"] = max(1, rank - 1)  # the two best share the first rank
+                row["rank"] = max(1, rank - 1)  # the two best cells share the first rank
     for i, a in enumerate(done):
         for b in done[i + 1 :]:
             for measure, low in (("rank_correlation", -1), ("sign_agreement", 0)):
@@ -224,7 +224,7 @@ def write_study(
     side: int = 8,
     failures: dict[str, tuple[str, str]] | None = None,
 ) -> Path:
-    """A whole study folder."""
+    """A complete study folder."""
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(CONFIG, encoding="utf-8")
     text = json.dumps(record(modality, model, dataset, seed, cells))

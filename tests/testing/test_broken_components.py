@@ -1,4 +1,4 @@
-"""The kit is right: for every law there is a component that breaks it, and that law alone catches it."""
+"""For every check there is a broken component that fails this check and no other."""
 
 from __future__ import annotations
 
@@ -11,121 +11,121 @@ import pytest
 import torch
 
 from xaiexp.contract.kinds import KINDS
-from xaiexp.testing import check, laws
+from xaiexp.testing import check, checks
 
-LIARS = [
-    ("component", "registrable", components.StatesNoSource),
+BROKEN = [
+    ("component", "registrable", components.MissingSource),
     ("component", "documented", components.Undocumented),
-    ("component", "light", heavy.Heavy),
-    ("component", "defaults", components.BadDefault),
-    ("component", "schema", components.NotPlain),
-    ("component", "pickles", components.HoldsALock),
-    ("component", "identity", components.TellsItsAddress),
-    ("method", "shape", methods.StillInTheGraph),
-    ("method", "standard_error", methods.NegativeErrors),
+    ("component", "light_import", heavy.HeavyImport),
+    ("component", "defaults", components.InvalidDefault),
+    ("component", "schema", components.UnsupportedParameterType),
+    ("component", "pickles", components.NotPicklable),
+    ("component", "identity", components.AddressInRepr),
+    ("method", "shape", methods.NotDetached),
+    ("method", "standard_error", methods.NegativeStandardErrors),
     ("method", "precision", methods.AlwaysFloat32),
-    ("method", "network_unchanged", methods.LeavesAHook),
-    ("method", "inputs_unchanged", methods.ClearsTheInputs),
-    ("method", "errors_change_nothing", methods.NoFinally),
+    ("method", "network_unchanged", methods.LeavesHook),
+    ("method", "inputs_unchanged", methods.OverwritesInputs),
+    ("method", "errors_change_nothing", methods.LeavesHookOnError),
     ("method", "same_seed", methods.OwnGenerator),
-    ("method", "global_randomness", methods.GlobalSampler),
-    ("method", "batch_mates", methods.SharedMaximum),
-    ("method", "padding", methods.CountsPadding),
-    ("method", "batch_budget", methods.MeanOfMeans),
-    ("method", "reads_baseline", methods.IgnoresTheBaseline),
-    ("method", "device", methods.OtherOnTheGpu),
-    ("method", "complete", methods.ClaimsCompleteness),
-    ("method", "linear_network", methods.EqualShares),
-    ("method", "target", methods.AlwaysClassZero),
-    ("method", "output", methods.AlwaysLogits),
-    ("method", "passes", methods.ForetellsTooLittle),
-    ("metric", "shape", metrics.OneForAll),
-    ("metric", "network_unchanged", metrics.LeavesAHook),
-    ("metric", "inputs_unchanged", metrics.ClearsTheInputs),
-    ("metric", "errors_change_nothing", metrics.NoFinally),
+    ("method", "global_randomness", methods.GlobalGenerator),
+    ("method", "batch_mates", methods.DividesByBatchMaximum),
+    ("method", "padding", methods.DividesByPaddedLength),
+    ("method", "batch_budget", methods.UnweightedMeanOfBlocks),
+    ("method", "reads_baseline", methods.IgnoresBaseline),
+    ("method", "device", methods.DiffersOnGpu),
+    ("method", "complete", methods.WronglyComplete),
+    ("method", "linear_network", methods.EqualAttributions),
+    ("method", "target", methods.AlwaysFirstClass),
+    ("method", "output", methods.AlwaysLogit),
+    ("method", "passes", methods.UnderestimatesPasses),
+    ("metric", "shape", metrics.MeanOverBatch),
+    ("metric", "network_unchanged", metrics.LeavesHook),
+    ("metric", "inputs_unchanged", metrics.OverwritesInputs),
+    ("metric", "errors_change_nothing", metrics.LeavesHookOnError),
     ("metric", "same_seed", metrics.OwnGenerator),
-    ("metric", "global_randomness", metrics.GlobalSampler),
-    ("metric", "batch_mates", metrics.SharedMaximum),
-    ("metric", "other_explanations", metrics.CountsRivals),
-    ("metric", "one_by_one", metrics.TwoFormulas),
-    ("metric", "batch_budget", metrics.FirstMiniBatch),
-    ("metric", "batch_budget", metrics.FirstBlockOfSamples),
-    ("metric", "bounds", metrics.TightBounds),
+    ("metric", "global_randomness", metrics.GlobalGenerator),
+    ("metric", "batch_mates", metrics.DividesByBatchMaximum),
+    ("metric", "other_explanations", metrics.CountsExplanations),
+    ("metric", "one_by_one", metrics.DifferentFormulaInScoreAll),
+    ("metric", "batch_budget", metrics.FirstMiniBatchOnly),
+    ("metric", "batch_budget", metrics.FirstBlockOnly),
+    ("metric", "bounds", metrics.WrongBounds),
     ("metric", "direction", metrics.WrongDirection),
-    ("metric", "exact_is_best", metrics.RemovesToOne),
-    ("metric", "scale_invariant", metrics.ClaimsInvariance),
-    ("metric", "re_explains", metrics.ClaimsToExplainAgain),
-    ("metric", "passes", metrics.ForetellsTooLittle),
+    ("metric", "exact_is_best", metrics.DifferentReference),
+    ("metric", "scale_invariant", metrics.WronglyScaleInvariant),
+    ("metric", "re_explains", metrics.WronglyReExplains),
+    ("metric", "passes", metrics.UnderestimatesPasses),
     ("agreement", "shape", components.ColumnOfValues),
-    ("agreement", "pairs", components.PairsReversed),
-    ("agreement", "inputs_unchanged", components.CentresInPlace),
-    ("agreement", "batch_mates", components.CentresOverTheBatch),
-    ("agreement", "bounds", components.NeverNegative),
-    ("agreement", "symmetric", components.WeighedByTheFirst),
-    ("agreement", "itself", components.NeverQuiteOne),
-    ("agreement", "order_of_features", components.FirstFeaturesFirst),
+    ("agreement", "pairs", components.ReversedPairs),
+    ("agreement", "inputs_unchanged", components.CentersInPlace),
+    ("agreement", "batch_mates", components.CentersOverBatch),
+    ("agreement", "bounds", components.WrongBounds),
+    ("agreement", "symmetric", components.WeightedByFirstMap),
+    ("agreement", "itself", components.BelowUpperBound),
+    ("agreement", "order_of_features", components.WeightedByPosition),
     ("agreement", "constant_map", components.ZeroForUndefined),
-    ("agreement", "needs_sign", components.ReadsSigns),
-    ("baseline", "shape", data.OneReferenceForAll),
-    ("baseline", "inputs_unchanged", data.ClearsTheInputs),
+    ("agreement", "needs_sign", components.UndeclaredSigns),
+    ("baseline", "shape", data.SingleReference),
+    ("baseline", "inputs_unchanged", data.OverwritesInputs),
     ("baseline", "same_seed", data.OwnGenerator),
-    ("baseline", "global_randomness", data.GlobalSampler),
-    ("baseline", "batch_mates", data.MeanOfTheBatch),
-    ("features", "partition", data.Gaps),
-    ("features", "shape", data.ForetellsAnother),
-    ("features", "batch_mates", data.OrderOfTheBatch),
-    ("dataset", "outline", data.ForetellsMore),
-    ("dataset", "modality", data.Bytes),
-    ("dataset", "stable", data.Augmented),
-    ("dataset", "ids", data.SharedIds),
-    ("dataset", "labels", data.LabelBeyond),
-    ("dataset", "global_randomness", data.SeedsEverything),
-    ("model", "loads", data.InTraining),
-    ("model", "same_weights", data.NewEveryTime),
+    ("baseline", "global_randomness", data.GlobalGenerator),
+    ("baseline", "batch_mates", data.MeanOverBatch),
+    ("features", "partition", data.GapsInIndex),
+    ("features", "shape", data.WrongShape),
+    ("features", "batch_mates", data.OrderedByBatchMean),
+    ("dataset", "outline", data.WrongCount),
+    ("dataset", "modality", data.ImagesInBytes),
+    ("dataset", "stable", data.RandomAugmentation),
+    ("dataset", "ids", data.DuplicateIds),
+    ("dataset", "labels", data.LabelOutOfRange),
+    ("dataset", "global_randomness", data.SeedsNumpy),
+    ("model", "loads", data.TrainingMode),
+    ("model", "same_weights", data.RandomWeights),
     ("model", "global_randomness", data.SeedsTorch),
-    ("model", "encodes", data.OneColumnMore),
-    ("model", "batch_mates", data.CentresOverTheBatch),
-    ("model", "offers", data.NoGradients),
+    ("model", "encodes", data.AdditionalColumn),
+    ("model", "batch_mates", data.CentersOverBatch),
+    ("model", "offers", data.WronglyDifferentiable),
 ]
-HONEST = [
-    components.Honest,
-    methods.Honest,
-    methods.HonestShares,
-    metrics.Honest,
-    data.HonestBaseline,
-    data.HonestFeatures,
-    data.HonestRows,
-    data.HonestModel,
+CORRECT = [
+    components.CorrectAgreement,
+    methods.CorrectGradient,
+    methods.GradientTimesDifference,
+    metrics.CorrectSingleRemoval,
+    data.CorrectBaseline,
+    data.CorrectFeatures,
+    data.CorrectDataset,
+    data.CorrectModel,
 ]
 
 
 def failed(component):
-    return [verdict.law for verdict in check(component) if verdict.outcome == "failed"]
+    return [result.check for result in check(component) if result.outcome == "failed"]
 
 
-@pytest.mark.parametrize(("law", "liar"), [row[1:] for row in LIARS], ids=lambda v: getattr(v, "__name__", v))
-def test_the_law_alone_catches_its_liar(law, liar):
-    if law == "device" and not torch.cuda.is_available():
-        pytest.skip("there is no CUDA device here")
-    assert failed(liar) == [law]
+@pytest.mark.parametrize(("name", "broken"), [row[1:] for row in BROKEN], ids=lambda v: getattr(v, "__name__", v))
+def test_a_broken_component_fails_only_its_check(name, broken):
+    if name == "device" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device is available")
+    assert failed(broken) == [name]
 
 
-@pytest.mark.parametrize("honest", HONEST, ids=lambda c: f"{c.kind}-{c.__name__}")
-def test_the_components_that_liars_derive_from_break_no_law(honest):
-    assert failed(honest) == []
-    assert "passed" in {v.outcome for v in check(honest)}
+@pytest.mark.parametrize("correct", CORRECT, ids=lambda c: f"{c.kind}-{c.__name__}")
+def test_the_base_classes_of_broken_components_fail_no_check(correct):
+    assert failed(correct) == []
+    assert "passed" in {result.outcome for result in check(correct)}
 
 
-def test_every_law_has_a_liar():
-    known = {(law.kind, law.name) for kind in KINDS for law in laws(kind)}
-    assert known == {(kind, law) for kind, law, _ in LIARS}
+def test_every_check_has_a_broken_component():
+    defined = {(item.kind, item.name) for kind in KINDS for item in checks(kind)}
+    assert defined == {(kind, name) for kind, name, _ in BROKEN}
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_laws_have_names_of_their_own_and_are_one_sentence(kind):
-    names = [law.name for law in laws(kind)]
+def test_checks_have_unique_names_and_are_described_in_one_sentence(kind):
+    names = [item.name for item in checks(kind)]
     assert len(set(names)) == len(names)
-    for law in laws(kind):
-        assert law.sentence.endswith(".")
-        assert law.sentence[0].isupper() or law.sentence[0] == "`"
-        assert set(law.after) <= set(names)
+    for item in checks(kind):
+        assert item.description.endswith(".")
+        assert item.description[0].isupper() or item.description[0] == "`"
+        assert set(item.after) <= set(names)

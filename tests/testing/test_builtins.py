@@ -1,4 +1,4 @@
-"""Every built-in component is under the kit; found in the registry, so that a new one cannot be forgotten."""
+"""Every component in the registry that is built in passes the conformance kit, with defaults and with variants."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from testing_networks import Trusting
 
 from xaiexp.builtin.models.factory import Factory
 from xaiexp.contract.registry import installed
-from xaiexp.testing import check, laws
+from xaiexp.testing import check, checks
 
 BUILT_IN = next(plugin for plugin in installed().plugins if plugin.distribution == "xaiexp").components
 
-# Beside the defaults: what a parameter turns into another component. 70 coalitions are fewer than all of them.
+# Parameters that are checked in addition to the defaults. 70 samples are fewer than the possible coalitions.
 VARIANTS = {
     "saliency": [{"absolute": False}],
     "gradient_shap": [{"n_samples": 7, "stdevs": 0.1}],
@@ -58,47 +58,47 @@ VARIANTS = {
     "attention_x_gradient": [{"positive": True}],
 }
 
-# Laws that do not hold, with the reason.
-EXCUSES = {
-    "road": {"exact_is_best": "what stands in for a pixel is imputed from the others: no map is exact for that"},
-    "prediction_gap_important": {"exact_is_best": "noise on fewer features may move the output farther by chance"},
+# Checks that fail, with the reason.
+KNOWN_FAILURES = {
+    "road": {"exact_is_best": "removed pixels are imputed from the others: no map is exact for this removal"},
+    "prediction_gap_important": {"exact_is_best": "noise on fewer features may change the output more by chance"},
     "monotonicity_arya": {
-        "direction": "in an additive network every feature adds its own amount in any order, so no order is better",
+        "direction": "in an additive network every feature changes the output by the same amount in any order",
         "exact_is_best": "as for direction",
     },
     "parameter_randomisation": {
-        "exact_is_best": "a network drawn anew may resemble the trained one for one example by chance"
+        "exact_is_best": "a network with random weights may resemble the trained one for an example by chance"
     },
     "effective_complexity": {
         "direction": "once noise outweighs the contributions almost all features are needed",
         "exact_is_best": "contributions of both signs cancel: a worse order may keep the score with fewer features",
     },
     "monotonicity_nguyen": {
-        "exact_is_best": "removal=marginal: the expected square of a change is no function of one contribution"
+        "exact_is_best": "removal=marginal: the expected squared change is no function of a single contribution"
     },
 }
 
-# Laws that say nothing here, with the reason.
+# Checks that may not apply, with the reason.
 SKIPS = {
-    "defaults": "it has required parameters",
-    "device": "there is no GPU here",
-    "padding": "it takes no texts",
-    "complete": "it does not claim to be complete",
-    "linear_network": "it does not claim to be complete",
-    "passes": "it does not foretell them",
-    "standard_error": "it does not sample",
-    "target": "it asks the network nothing",
-    "output": "it asks the network nothing",
-    "pairs": "it compares all maps at once",
-    "order_of_features": "it reads where features stand",
+    "defaults": "has required parameters",
+    "device": "no GPU is available",
+    "padding": "does not support texts",
+    "complete": "complete is False",
+    "linear_network": "complete is False",
+    "passes": "passes() predicts nothing",
+    "standard_error": "does not sample",
+    "target": "does not run the network",
+    "output": "does not run the network",
+    "pairs": "compares all maps jointly",
+    "order_of_features": "reads the positions of features",
 }
 
 
 @pytest.fixture(scope="module")
 def resources(tmp_path_factory):
-    """Parameters of the components that need files, by name."""
-    place = tmp_path_factory.mktemp("resources")
-    photos = place / "photos"
+    """Parameters of the components that read files, by name."""
+    folder = tmp_path_factory.mktemp("resources")
+    photos = folder / "photos"
     photos.mkdir()
     rows = ["file,label,mask"]
     for i in range(5):
@@ -107,12 +107,12 @@ def resources(tmp_path_factory):
         Image.fromarray(pixels[..., 0] // 128 * 255).save(photos / f"mask{i}.png")
         rows.append(f"{i}.png,{i % 2},mask{i}.png")
     (photos / "labels.csv").write_text("\n".join(rows))
-    (place / "texts.csv").write_text("sentence,label\na good film,1\nbad,0\na film,1\n")
+    (folder / "texts.csv").write_text("sentence,label\na good film,1\nbad,0\na film,1\n")
     lines = [f"{i},{'' if i == 3 else 'xy'[i % 2]},{i % 3 / 2},{['no', 'yes'][i % 2]}" for i in range(30)]
-    (place / "table.csv").write_text("\n".join(["number,category,other,label", *lines]))
+    (folder / "table.csv").write_text("\n".join(["number,category,other,label", *lines]))
     values = np.random.default_rng(5).normal(size=(12, 2, 9))
-    np.savez(place / "series.npz", x_train=values[:5], y_train=[1, 2] * 2 + [1], x_test=values[5:], y_test=[2] * 7)
-    raw = place / "KMNIST" / "raw"
+    np.savez(folder / "series.npz", x_train=values[:5], y_train=[1, 2] * 2 + [1], x_test=values[5:], y_test=[2] * 7)
+    raw = folder / "KMNIST" / "raw"
     raw.mkdir(parents=True)
     for part in ("t10k", "train"):
         pixels = np.random.default_rng(6).integers(0, 255, (4, 28, 28), dtype=np.uint8).tobytes()
@@ -120,15 +120,15 @@ def resources(tmp_path_factory):
         (raw / f"{part}-images-idx3-ubyte").write_bytes(header + pixels)
         (raw / f"{part}-labels-idx1-ubyte").write_bytes(np.array([2049, 4], dtype=">i4").tobytes() + bytes(range(4)))
     rows = [{"text": f"text {i}", "label": i % 2} for i in range(5)]
-    saved = hub_folder.save(place / "saved", {"test": rows, "train": rows}, {"text": None, "label": ["no", "yes"]})
+    saved = hub_folder.save(folder / "saved", {"test": rows, "train": rows}, {"text": None, "label": ["no", "yes"]})
     return {
-        "csv": {"path": str(place / "table.csv"), "label_column": "label"},
-        "time_series": {"path": str(place / "series.npz")},
-        "torchvision_dataset": {"which": "KMNIST", "root": str(place)},
+        "csv": {"path": str(folder / "table.csv"), "label_column": "label"},
+        "time_series": {"path": str(folder / "series.npz")},
+        "torchvision_dataset": {"which": "KMNIST", "root": str(folder)},
         "hf_dataset": {"path": saved},
         "image_folder": {"root": str(photos), "classes": ("no", "yes")},
-        "text": {"path": str(place / "texts.csv")},
-        "transformers": {"path": str(language(place / "bert"))},
+        "text": {"path": str(folder / "texts.csv")},
+        "transformers": {"path": str(language(folder / "bert"))},
         "torchvision": {"arch": "squeezenet1_1", "weights": "none", "classes": 3, "resize": 64, "crop": 64},
         "shapes_cnn": {"size": 16},  # trains four times as fast
         "factory": {"target": "testing_networks:small", "modality": "table", "classes": 3},
@@ -175,24 +175,24 @@ def language(folder):
 
 
 @pytest.mark.parametrize("component", BUILT_IN, ids=lambda c: f"{c.kind}-{c.name}")
-def test_every_built_in_component_keeps_the_laws(component, resources, monkeypatch):
+def test_every_built_in_component_passes_the_checks(component, resources, monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", hub_folder.stand_in())  # an optional library
-    given = resources.get(component.name, {})
-    subjects = [(Trusting if component is Factory else component)(**given)]
+    values = resources.get(component.name, {})
+    subjects = [(Trusting if component is Factory else component)(**values)]
     subjects += [component(**variant) for variant in VARIANTS.get(component.name, [])]
     for subject in subjects:
-        verdicts = check(subject)
-        excused = EXCUSES.get(component.name, {})
-        broken = [v for v in verdicts if v.outcome == "failed" and v.law not in excused]
-        assert [str(v) for v in broken] == [], subject
-        silent = [v for v in verdicts if v.outcome == "skipped" and v.law not in (*SKIPS, *excused)]
-        assert [str(v) for v in silent] == [], subject
+        results = check(subject)
+        known = KNOWN_FAILURES.get(component.name, {})
+        failures = [r for r in results if r.outcome == "failed" and r.check not in known]
+        assert [str(result) for result in failures] == [], subject
+        skips = [r for r in results if r.outcome == "skipped" and r.check not in (*SKIPS, *known)]
+        assert [str(result) for result in skips] == [], subject
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_variants_are_of_components_that_exist(name):
+def test_variants_belong_to_built_in_components(name):
     assert name in {component.name for component in BUILT_IN}
 
 
-def test_what_may_be_skipped_are_laws():
-    assert set(SKIPS) <= {law.name for kind in ("method", "metric", "model", "agreement") for law in laws(kind)}
+def test_the_checks_that_may_be_skipped_exist():
+    assert set(SKIPS) <= {item.name for kind in ("method", "metric", "model", "agreement") for item in checks(kind)}

@@ -1,4 +1,4 @@
-"""The doors of the kit: verdicts, known failures, the tests it makes for authors, the report on a plugin."""
+"""The functions of the kit: results, known failures, tests for pytest, results of installed plugins."""
 
 from __future__ import annotations
 
@@ -6,111 +6,114 @@ import subprocess
 import sys
 import types
 
-import broken_components as liars
+import broken_components as components
 import pytest
 
 import xaiexp
 from xaiexp.contract.registry import Registry
 from xaiexp.errors import UnknownName
-from xaiexp.testing import check, conformance, laws, report
+from xaiexp.testing import check, checks, conformance, report
 
 REASON = {"itself": "the paper's formula ends at 0.9"}
 
 
-def outcomes(verdicts):
-    return {verdict.law: verdict.outcome for verdict in verdicts}
+def outcomes(results):
+    return {result.check: result.outcome for result in results}
 
 
-def test_there_is_one_verdict_a_law_in_the_order_of_the_laws():
-    verdicts = check(liars.Honest)
-    assert [v.law for v in verdicts] == [law.name for law in laws("agreement")]
-    assert {str(v) for v in verdicts if v.law == "pairs"} == {"agreement.honest: pairs: passed"}
+def test_check_returns_one_result_per_check_in_order():
+    results = check(components.CorrectAgreement)
+    assert [result.check for result in results] == [item.name for item in checks("agreement")]
+    assert {str(result) for result in results if result.check == "pairs"} == {
+        "agreement.correct_agreement: pairs: passed"
+    }
 
 
 def test_a_known_failure_is_excused_with_its_reason():
-    verdict = next(v for v in check(liars.NeverQuiteOne, REASON) if v.law == "itself")
-    assert verdict.outcome == "excused"
-    assert verdict.message == "the paper's formula ends at 0.9: a map with itself gives 0.9, not 1"
+    result = next(r for r in check(components.BelowUpperBound, REASON) if r.check == "itself")
+    assert result.outcome == "excused"
+    assert result.message == "the paper's formula ends at 0.9: a map has the agreement 0.9 with itself, not 1"
 
 
-def test_a_stale_excuse_fails():
-    assert outcomes(check(liars.Honest, REASON))["itself"] == "failed"
+def test_a_known_failure_that_passes_is_a_failure():
+    assert outcomes(check(components.CorrectAgreement, REASON))["itself"] == "failed"
 
 
 @pytest.mark.parametrize(
-    ("excuses", "told"),
+    ("known_failures", "message"),
     [({"itself": " "}, "'itself' needs a reason"), ({"itslf": "a reason"}, "called 'itslf' .nearest: itself")],
 )
-def test_an_excuse_needs_a_reason_and_a_law(excuses, told):
-    with pytest.raises(ValueError, match=told):
-        check(liars.Honest, excuses)
+def test_a_known_failure_needs_a_reason_and_the_name_of_a_check(known_failures, message):
+    with pytest.raises(ValueError, match=message):
+        check(components.CorrectAgreement, known_failures)
 
 
-def test_what_is_no_component_is_refused():
+def test_a_class_that_is_no_component_is_refused():
     with pytest.raises(TypeError, match="no component"):
         check(dict)
 
 
-def test_a_kind_that_does_not_exist_is_answered_with_the_nearest():
+def test_an_unknown_kind_is_refused_with_the_nearest():
     with pytest.raises(UnknownName, match="nearest: method"):
-        laws("methods")
+        checks("methods")
 
 
-def test_laws_that_build_on_a_broken_one_are_skipped_with_the_reason():
-    verdict = next(v for v in check(liars.ColumnOfValues) if v.law == "itself")
-    assert (verdict.outcome, verdict.message) == ("skipped", "says nothing while 'shape' does not hold")
+def test_checks_that_depend_on_a_failed_one_are_skipped_with_the_reason():
+    result = next(r for r in check(components.ColumnOfValues) if r.check == "itself")
+    assert (result.outcome, result.message) == ("skipped", "requires that 'shape' passes")
 
 
-def test_authors_get_one_test_a_law_and_component():
-    tests = conformance(liars.Honest, liars.NeverQuiteOne, known_failures=None)
+def test_conformance_is_one_case_per_component_and_check():
+    tests = conformance(components.CorrectAgreement, components.BelowUpperBound, known_failures=None)
     (mark,) = tests.pytestmark
     cases = {case.id: case.values for case in mark.args[1]}
-    assert list(cases) == [f"{name}-{law.name}" for name in ("honest", "never_quite_one") for law in laws("agreement")]
-    tests(*cases["honest-itself"])
-    with pytest.raises(pytest.fail.Exception, match=r"A map agrees with itself(.|\n)*gives 0.9, not 1"):
-        tests(*cases["never_quite_one-itself"])
+    names = ("correct_agreement", "below_upper_bound")
+    assert list(cases) == [f"{name}-{item.name}" for name in names for item in checks("agreement")]
+    tests(*cases["correct_agreement-itself"])
+    with pytest.raises(pytest.fail.Exception, match=r"The agreement of a map with itself(.|\n)*0.9 with itself, not 1"):
+        tests(*cases["below_upper_bound-itself"])
 
 
-def test_authors_see_known_failures_as_expected_and_skips_as_skipped():
-    (mark,) = (tests := conformance(liars.NeverQuiteOne, known_failures=REASON)).pytestmark
+def test_known_failures_are_xfails_and_skips_are_skips():
+    (mark,) = (tests := conformance(components.BelowUpperBound, known_failures=REASON)).pytestmark
     cases = {case.id: case.values for case in mark.args[1]}
     with pytest.raises(pytest.xfail.Exception, match="the paper's formula"):
-        tests(*cases["never_quite_one-itself"])
-    (mark,) = (tests := conformance(liars.ColumnOfValues)).pytestmark
+        tests(*cases["below_upper_bound-itself"])
+    (mark,) = (tests := conformance(components.ColumnOfValues)).pytestmark
     cases = {case.id: case.values for case in mark.args[1]}
-    with pytest.raises(pytest.skip.Exception, match="says nothing"):
+    with pytest.raises(pytest.skip.Exception, match="requires that"):
         tests(*cases["column_of_values-itself"])
 
 
-test_conformance = conformance(liars.Honest)  # as authors write it
+test_conformance = conformance(components.CorrectAgreement)  # as plugin authors write it
 
 
 def registry(*classes):
-    module = types.ModuleType("theirs")
+    module = types.ModuleType("external")
     module.xaiexp_components = xaiexp.hookimpl(lambda: list(classes))
-    found = Registry()
-    found.add("theirs", "xaiexp-theirs", "1.0", lambda: module)
-    found.add("broken", "xaiexp-broken", "1.0", lambda: 1 / 0)
-    return found
+    result = Registry()
+    result.add("external", "xaiexp-external", "1.0", lambda: module)
+    result.add("broken", "xaiexp-broken", "1.0", lambda: 1 / 0)
+    return result
 
 
-def test_the_report_on_a_plugin_holds_the_verdicts_on_its_components():
-    found = registry(liars.Honest, liars.NeverQuiteOne)
-    for name in ("theirs", "xaiexp-theirs"):
-        verdicts = report(name, found)
-        assert len(verdicts) == 2 * len(laws("agreement"))
-        failures = [v for v in verdicts if v.outcome == "failed"]
-        assert [(v.law, v.component) for v in failures] == [("itself", "agreement.never_quite_one")]
+def test_report_contains_the_results_of_the_components_of_a_plugin():
+    plugins = registry(components.CorrectAgreement, components.BelowUpperBound)
+    for name in ("external", "xaiexp-external"):
+        results = report(name, plugins)
+        assert len(results) == 2 * len(checks("agreement"))
+        failures = [result for result in results if result.outcome == "failed"]
+        assert [(r.check, r.component) for r in failures] == [("itself", "agreement.below_upper_bound")]
 
 
-def test_the_report_on_all_plugins_names_the_broken_ones():
-    (broken,) = (v for v in report(None, registry(liars.Honest)) if v.outcome == "failed")
-    assert str(broken).startswith("plugin.broken: discovered: failed (could not be imported (ZeroDivisionError")
+def test_report_on_all_plugins_names_refused_ones():
+    (refused,) = (r for r in report(None, registry(components.CorrectAgreement)) if r.outcome == "failed")
+    assert str(refused).startswith("plugin.broken: discovered: failed (could not be imported (ZeroDivisionError")
 
 
-def test_the_report_on_a_plugin_that_is_not_there_names_the_nearest():
-    with pytest.raises(UnknownName, match="nearest: theirs"):
-        report("their", registry(liars.Honest))
+def test_report_on_an_unknown_plugin_names_the_nearest():
+    with pytest.raises(UnknownName, match="nearest: external"):
+        report("extern", registry(components.CorrectAgreement))
 
 
 def test_the_kit_imports_no_pytest():

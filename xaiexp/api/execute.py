@@ -1,29 +1,32 @@
-"""One study from plan to files: run it, write its folder, tell MLflow, make the report."""
+"""Carries out one study: plan, run, results folder, report, tracking."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from omegaconf import OmegaConf
 
+from xaiexp import report as reports
 from xaiexp.contract.registry import Registry
-from xaiexp.core.keys import digest
+from xaiexp.core.record import Record
 from xaiexp.engine.progress import Meter
 from xaiexp.engine.runner import Chunk, Loaded, Run
 from xaiexp.errors import UserError
 from xaiexp.plan.plan import Plan, plan
 from xaiexp.plan.study import Study
-from xaiexp.results import record as records
+from xaiexp.results.description import add_loaded, add_results, components, describe
 from xaiexp.results.gallery import Gallery
-from xaiexp.results.tables import Tables
-from xaiexp.store.files import ensure_writable, write_atomically
+from xaiexp.results.providers import save_providers
+from xaiexp.results.study_folder import FolderWriter
+from xaiexp.results.tables import TableBuilder, Tables
+from xaiexp.store.files import ensure_writable
 from xaiexp.store.objects import Store
 from xaiexp.tracking import mlflow as tracking
 
@@ -32,13 +35,17 @@ __all__ = ["Outcome", "execute"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a study left behind.
+    """The results of a study.
 
     Args:
-        code: 0 all cells done or skipped by plan, 1 some failed, 2 nothing could be done.
+        folder: with its files.
+        code: 0 all cells are done or were skipped by the plan, 1 some failed, 2 every cell was skipped.
+        cells, scores, agreement, summary, verdicts: see :class:`~xaiexp.results.tables.Tables`.
+        record: as written.
         errors: metrics and agreements that failed, with their reasons.
-        report: path of the report, or None where it was not asked for.
-        tracked: whether MLflow has it.
+        report: path of the report, or None where none was asked for.
+        tracked: whether MLflow has the study.
+        keys: (method, baseline) to the keys of its attributions in the store, chunk by chunk.
     """
 
     folder: Path
@@ -48,7 +55,7 @@ class Outcome:
     agreement: pd.DataFrame
     summary: pd.DataFrame
     verdicts: pd.DataFrame
-    record: Mapping[str, Any]
+    record: Record
     errors: Mapping[str, str]
     report: Path | None
     tracked: bool
@@ -56,167 +63,106 @@ class Outcome:
 
 
 def execute(study: Study, config: Mapping[str, Any], folder: Path, registry: Registry, meter: Meter) -> Outcome:
-    """Run a study and leave its files in ``folder``.
+    """Run a study and write its files to ``folder``.
+
+    Args:
+        study: what to run.
+        config: the resolved configuration, to be saved with the results.
+        folder: is made where it is missing.
+        registry: provides the components.
+        meter: shows progress and messages.
 
     Raises:
-        UserError: the request cannot be carried out; the folder then holds a record that says so.
+        UserError: the request cannot be carried out; ``record.json`` then has the status ``failed`` and the reason.
     """
-    ensure_writable(folder, "hydra.run.dir")
-    folder = folder.resolve()
+    ensure_writable(folder, "folder")
     started = time.perf_counter()
-    record: dict[str, Any] = {
-        "status": "running",
-        "error": None,
-        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
-        **records.describe(study, registry),
-        **records.environment(),
-    }
-    _write_config(folder, config)
-    _write_record(folder, record)
+    now = datetime.now().astimezone().isoformat(timespec="seconds")
+    writer = FolderWriter(folder.resolve(), replace(describe(study, registry), status="running", started=now))
+    writer.write_config(OmegaConf.to_yaml(OmegaConf.create(dict(config))))
+    writer.write_record()
     tracker: tracking.Tracker | None = None
     try:
         prepared = plan(study)
-        record["metrics_left_out"] = dict(prepared.metric_skips)
+        writer.update(metrics_left_out=dict(prepared.metric_skips))
         store = Store(Path(study.settings.store), study.settings.force)
         ensure_writable(store.folder, "store")
-        records.remember(store.folder, study, registry)
+        save_providers(store.folder, components(study), registry)
         uri = tracking.prepare_store(study.settings.tracking)
         if uri is not None:
-            tracker = tracking.Tracker(uri, study.settings.tracking.experiment, folder)
-            tracker.start(study.describe(), config, record)
-        return _run(prepared, store, folder, record, tracker, meter, started)
+            tracker = tracking.Tracker(uri, study.settings.tracking.experiment, writer.path)
+            tracker.start(study.describe(), config, writer.record)
+        run, tables = _run(prepared, store, writer, meter, started)
+        report = reports.build([writer.path], writer.path / "report.html") if study.settings.report else None
+        tracked = tracker is not None and _track(tracker, writer, tables, meter)
     except BaseException as error:
-        record |= {"status": "failed", "error": str(error) or type(error).__name__}
-        record["seconds"] = round(time.perf_counter() - started, 3)
-        _write_record(folder, record)
+        writer.update(status="failed", error=str(error) or type(error).__name__, seconds=_seconds_since(started))
+        writer.write_record()
         if tracker is not None:
             with contextlib.suppress(Exception):  # the first error is the one to show
-                tracker.close("FAILED", record["error"])
+                tracker.close("FAILED", writer.record.error or "")
         raise
+    return Outcome(
+        folder=writer.path,
+        code=_code(run),
+        cells=tables.cells,
+        scores=tables.scores,
+        agreement=tables.agreement,
+        summary=tables.summary,
+        verdicts=tables.verdicts,
+        record=writer.record,
+        errors=dict(run.evaluator.errors),
+        report=report,
+        tracked=tracked,
+        keys={(cell.method, cell.baseline): tuple(state.keys) for cell, state in run.states.items()},
+    )
 
 
-def _run(
-    prepared: Plan,
-    store: Store,
-    folder: Path,
-    record: dict[str, Any],
-    tracker: tracking.Tracker | None,
-    meter: Meter,
-    started: float,
-) -> Outcome:
+def _run(prepared: Plan, store: Store, writer: FolderWriter, meter: Meter, started: float) -> tuple[Run, Tables]:
+    """Run the plan and write its results."""
     study = prepared.study
     run = Run(prepared, store, meter.advance)
-    tables, gallery = Tables(study), None
+    builder, gallery = TableBuilder(study), None
     for result in run.results():
         if isinstance(result, Loaded):
-            record |= _loaded(result)
-            _write_record(folder, record)
+            writer.record = add_loaded(writer.record, result)
+            writer.write_record()
             gallery = Gallery(study, result)
             meter.start(result.passes)
         elif isinstance(result, Chunk) and gallery is not None:
-            tables.add(result)
+            builder.add(result)
             gallery.add(result)
-        del result  # a chunk is let go before the next one is made
-    failed = run.failed()
-    nothing = all(state.status == "skipped" for state in run.states.values())
-    cells, scores, agreement = tables.cells(run), tables.scores(run), tables.agreement(run)
-    verdicts = tables.verdicts(scores)
-    summary = tables.summary(scores, verdicts)
-    record |= {
-        "status": "failed" if failed else "done",
-        "error": "; ".join(f"{k}: {v}" for k, v in run.evaluator.errors.items()) or None,
-        "passes": _passes(run),
-        "data": {**record.get("data", {}), "fingerprint": digest(run.data_fingerprints)},
-        "store": str(store.folder.resolve()),
-        "objects": {f"{cell.method}|{cell.baseline}": state.keys for cell, state in run.states.items() if state.keys},
-    }
-    _write_frame(folder / "cells.parquet", cells)
-    _write_frame(folder / "scores.parquet", scores)
-    _write_frame(folder / "agreement.parquet", agreement)
-    write_atomically(folder / "summary.csv", summary.to_csv(index=False).encode())
-    write_atomically(folder / "verdicts.csv", verdicts.to_csv(index=False).encode())
-    write_atomically(folder / "comparisons.csv", tables.comparisons(scores).to_csv(index=False).encode())
+        del result  # frees the chunk before the next one is made
+    tables = builder.build(run)
+    writer.record = add_results(writer.record, run)
+    writer.write_tables(tables)
     if gallery is not None:
-        gallery.write(folder / "gallery")
-    record["seconds"] = round(time.perf_counter() - started, 3)
-    _write_record(folder, record)
-    report = None
-    if study.settings.report:
-        from xaiexp import report as reports
-
-        report = reports.build([folder], folder / "report.html")
-    tracked = _track(tracker, folder, record, cells, summary, verdicts, agreement, meter)
-    keys = {(cell.method, cell.baseline): tuple(state.keys) for cell, state in run.states.items()}
-    # That nothing could be done at all is the request's fault, as it is when the plan sees it.
-    code = 2 if nothing else int(failed)
-    errors = dict(run.evaluator.errors)
-    return Outcome(folder, code, cells, scores, agreement, summary, verdicts, record, errors, report, tracked, keys)
+        writer.write_gallery(gallery)
+    writer.update(seconds=_seconds_since(started))
+    writer.write_record()
+    return run, tables
 
 
-def _track(
-    tracker: tracking.Tracker | None,
-    folder: Path,
-    record: Mapping[str, Any],
-    cells: pd.DataFrame,
-    summary: pd.DataFrame,
-    verdicts: pd.DataFrame,
-    agreement: pd.DataFrame,
-    meter: Meter,
-) -> bool:
-    if tracker is None:
-        return False
+def _track(tracker: tracking.Tracker, writer: FolderWriter, tables: Tables, meter: Meter) -> bool:
+    """Log the study to MLflow; False where the server failed, since the results are complete on disk."""
     try:
-        from xaiexp import report as reports
-
-        reports.export_pictures(folder)
-        tracker.finish(record, cells, summary, verdicts, agreement)
+        reports.export_images(writer.path)
+        tracker.finish(writer.record, tables)
     except UserError:
         raise
-    except Exception as error:  # the results are on disk: a tracking server that went away must not take them along
+    except Exception as error:
         meter.say(f"tracking: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
-        meter.say(f"  the results are complete in {folder}")
+        meter.say(f"  the results are complete in {writer.path}")
         return False
     return True
 
 
-def _loaded(result: Loaded) -> dict[str, Any]:
-    return {
-        "device": str(result.device),
-        "weights": {"fingerprint": result.weights_fingerprint},
-        "data": {"count": result.count, "shape": list(result.shape)},
-        "model_facts": dict(result.network.facts),
-        "class_names": list(result.class_names),
-    }
+def _code(run: Run) -> int:
+    """The exit code of the program; a study whose cells are all skipped is a wrong request, as it is for the plan."""
+    if all(state.status == "skipped" for state in run.states.values()):
+        return 2
+    return int(run.failed())
 
 
-def _passes(run: Run) -> dict[str, Any]:
-    states = run.states.values()
-    return {
-        "attributions": {
-            "forward": sum(s.forward for s in states),
-            "backward": sum(s.backward for s in states),
-        },
-        "metrics": {
-            label: {
-                "forward": counter.forward,
-                "backward": counter.backward,
-                "seconds": round(run.evaluator.seconds[label], 4),
-            }
-            for label, counter in run.evaluator.counters.items()
-        },
-        "predictions_and_references": {"forward": run.other_passes.forward, "backward": run.other_passes.backward},
-    }
-
-
-def _write_config(folder: Path, config: Mapping[str, Any]) -> None:
-    from omegaconf import OmegaConf
-
-    write_atomically(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(dict(config))).encode())
-
-
-def _write_record(folder: Path, record: Mapping[str, Any]) -> None:
-    write_atomically(folder / "record.json", json.dumps(record, indent=1, default=str).encode())
-
-
-def _write_frame(path: Path, frame: pd.DataFrame) -> None:
-    write_atomically(path, frame.to_parquet(index=False))
+def _seconds_since(started: float) -> float:
+    return round(time.perf_counter() - started, 3)

@@ -12,6 +12,7 @@ from xaiexp.contract.registry import installed
 from xaiexp.engine.progress import Meter
 from xaiexp.errors import UserError
 from xaiexp.results.result import Result
+from xaiexp.store.files import ensure_writable
 from xaiexp.store.objects import Store
 
 __all__ = ["run"]
@@ -33,6 +34,7 @@ def run(overrides: Sequence[str] = (), *, quiet: bool = False) -> Result:
     registry = installed()
     study = to_study(cfg, registry)
     folder = Path(str(cfg.hydra.run.dir))
+    ensure_writable(folder, "hydra.run.dir")
     with Meter(study.describe(), quiet=quiet) as meter:
         outcome = execute(study, plain(cfg), folder, registry, meter)
     return Result(
@@ -42,7 +44,7 @@ def run(overrides: Sequence[str] = (), *, quiet: bool = False) -> Result:
         outcome.agreement,
         outcome.summary,
         outcome.verdicts,
-        outcome.record,
+        outcome.record.to_mapping(),
         Store(Path(study.settings.store).resolve()),
         outcome.keys,
     )

@@ -11,12 +11,12 @@ __all__ = ["data_range"]
 
 
 def data_range(batch: Batch) -> Tensor:
-    """Highest minus lowest value of the data in model space; broadcasts over one input.
+    """Highest minus lowest value of the data, in model space; broadcasts over one input.
 
     Raises:
-        Unsupported: it is not known.
+        Unsupported: the background does not contain the range.
     """
     low, high = batch.background.low, batch.background.high
     if low is None or high is None:
-        raise Unsupported("perturbations are relative to the range of the data, and it is unknown: give background=")
+        raise Unsupported("perturbations are relative to the range of the data, which is unknown: give background=")
     return (high - low).to(batch.inputs)

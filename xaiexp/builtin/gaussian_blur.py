@@ -1,4 +1,4 @@
-"""Gaussian blur of images and series."""
+"""Gaussian blur of images and time series."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ _TRUNCATE = 4.0
 
 
 def default_sigma(sides: tuple[int, ...]) -> float:
-    """The standard deviation that makes pictures (or series) unrecognisable: 0.75 * sqrt(longest side).
+    """The standard deviation that makes images (or time series) unrecognisable: 0.75 * sqrt(longest side).
 
-    That is 2.1 for 8 x 8 digits, 4.2 for 32 x 32 and 11.2 for 224 x 224 photos (Fong and Vedaldi take 10 there):
-    chosen by measurement, so that our networks and MobileNetV2 are at chance (see ``tests/test_models_kit.py``), while
-    colour and lighting remain. A share of the side does not do: small pictures need more of it than large ones.
+    That is 2.1 for 8 x 8 digits, 4.2 for 32 x 32 and 11.2 for 224 x 224 photos (Fong and Vedaldi take 10 there). The
+    value was determined empirically: the built-in networks and MobileNetV2 are at chance on inputs blurred by it (see
+    ``tests/builtin/models/test_kit.py``), while colour and lighting remain. It is not proportional to the side length,
+    because small images need a larger share of it than large ones.
 
     Args:
         sides: height and width in pixels, or steps.
@@ -30,8 +31,8 @@ def default_sigma(sides: tuple[int, ...]) -> float:
 def _matrix(side: int, sigma: float, like: Tensor) -> Tensor:
     """The blur along one axis as a matrix ``[side, side]``, whose rows and columns sum to 1.
 
-    Beyond the border stands the mirror image (``d c b a | a b c d | d c b a``), however wide the kernel is; so the
-    blur keeps the mean.
+    The axis is continued by reflection at the border (``d c b a | a b c d | d c b a``), for kernels of any width, so
+    the blur keeps the mean.
     """
     import torch
 
@@ -50,7 +51,7 @@ def gaussian_blur(inputs: Tensor, sigma: float) -> Tensor:
     """Blur the last two axes of ``[N, C, H, W]``, or the last one of ``[N, C, T]``.
 
     Equals ``scipy.ndimage.gaussian_filter`` (mode ``reflect``, truncated at 4 sigma). Its weights sum to 1, so
-    blurring in model space and in data space is the same.
+    blurring in model space and in data space gives the same result.
 
     Args:
         inputs: float, any device.

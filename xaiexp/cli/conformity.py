@@ -1,4 +1,4 @@
-"""The conformance kit over installed plugins, and what it said of them last."""
+"""Runs the conformance kit on installed plugins and stores the outcomes."""
 
 from __future__ import annotations
 
@@ -6,38 +6,42 @@ import json
 
 from xaiexp import testing
 from xaiexp.contract.registry import Registry
-from xaiexp.results.record import CONFORMANCE
+from xaiexp.results.providers import CONFORMANCE
 from xaiexp.store.files import write_atomically
 from xaiexp.tracking.mlflow import STORE
 
 __all__ = ["check", "counts"]
 
 
-def check(plugin: str | None, registry: Registry) -> list[testing.Verdict]:
-    """Run the laws over one plugin's components, or over those of all plugins but ours, and keep the outcome.
+def check(plugin: str | None, registry: Registry) -> list[testing.CheckResult]:
+    """Run the checks of one plugin's components, or of all plugins except the built-in one, and store the outcomes.
 
-    The record of every later study then says how its components fared.
+    The record of every later study contains the stored outcomes of its components.
+
+    Args:
+        plugin: the name of a plugin or of its distribution; None for all plugins except the built-in one.
+        registry: the installed plugins.
 
     Raises:
         UnknownName: no such plugin is installed.
     """
-    verdicts = testing.report(plugin, registry)
+    results = testing.report(plugin, registry)
     path = STORE / "store" / CONFORMANCE
     try:
-        known = json.loads(path.read_text())
+        stored = json.loads(path.read_text())
     except (OSError, ValueError):
-        known = {}
-    of_component: dict[str, list[testing.Verdict]] = {}
-    for verdict in verdicts:
-        of_component.setdefault(verdict.component, []).append(verdict)
+        stored = {}
+    by_component: dict[str, list[testing.CheckResult]] = {}
+    for result in results:
+        by_component.setdefault(result.component, []).append(result)
     versions = {f"{c.kind}.{c.name}": str(registry.plugin_of(c)) for c in registry.classes()}
-    for name, given in of_component.items():
-        known[name] = {"plugin": versions.get(name, ""), **counts(given)}
-    write_atomically(path, json.dumps(known, indent=1).encode())
-    return verdicts
+    for name, component_results in by_component.items():
+        stored[name] = {"plugin": versions.get(name, ""), **counts(component_results)}
+    write_atomically(path, json.dumps(stored, indent=1).encode())
+    return results
 
 
-def counts(verdicts: list[testing.Verdict]) -> dict[str, int]:
-    """How many laws had which outcome."""
-    found = [verdict.outcome for verdict in verdicts]
-    return {outcome: found.count(outcome) for outcome in ("passed", "failed", "skipped", "excused")}
+def counts(results: list[testing.CheckResult]) -> dict[str, int]:
+    """The number of checks by outcome."""
+    outcomes = [result.outcome for result in results]
+    return {outcome: outcomes.count(outcome) for outcome in ("passed", "failed", "skipped", "excused")}

@@ -55,7 +55,7 @@ def _check(name: str | None, registry: Registry) -> int:
     results = conformity.check(name, registry)
     out = console()
     if not results:
-        out.print("no plugin but the built-in one is installed; to check it: xaiexp plugins check builtin")
+        out.print("no plugin except the built-in one is installed; to check it: xaiexp plugins check builtin")
     for result in results:
         if result.outcome != "passed":
             out.print(str(result), markup=False)

@@ -1,4 +1,4 @@
-"""A plugin to start from: a whole distribution with one method that already passes the conformance kit."""
+"""Creates a new plugin: a distribution with one method that passes the conformance kit."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ packages = ["{package}"]
 """
 
 _MODULE = '''\
-"""The attribution method {name}, for xaiexp."""
+"""The attribution method {name} for xaiexp."""
 
 from __future__ import annotations
 
@@ -44,19 +44,19 @@ from typing import Annotated, ClassVar
 
 from xaiexp.plugin import Method, Range, hookimpl
 
-XAIEXP_API = {api}  # the version of the contract that this plugin is written for
+XAIEXP_API = {api}  # the version of the plugin contract that this plugin requires
 
 
 @dataclass(frozen=True)
 class {title}(Method):
-    """Gradient times input, with a power of its magnitude to play with.
+    """Gradient times input, with magnitudes raised to a power.
 
     Args:
-        power: of the magnitudes; 1 is gradient times input.
+        power: the exponent of the magnitudes; 1 is gradient times input.
     """
 
     name: ClassVar[str] = "{name}"
-    summary: ClassVar[str] = "gradient times input, sharpened"
+    summary: ClassVar[str] = "gradient times input, with magnitudes raised to a power"
     source: ClassVar[str] = "after Shrikumar et al. 2016, arXiv:1605.01713"
     needs: ClassVar[frozenset[str]] = frozenset({{"gradients"}})
     reads_baseline: ClassVar[bool] = False
@@ -74,12 +74,12 @@ class {title}(Method):
 
 @hookimpl
 def xaiexp_components():
-    """What this plugin adds."""
+    """The components of this plugin."""
     return [{title}]
 '''
 
 _TEST = '''\
-"""The laws that every component of xaiexp keeps."""
+"""The conformance checks of xaiexp."""
 
 from xaiexp.testing import conformance
 
@@ -97,14 +97,14 @@ The attribution method `{name}` for xaiexp, which compares explanations of neura
     xaiexp 'method=[{name},saliency]' examples=8
     xaiexp method.{name}.power=2 'method=[{name}]'
 
-While you work on it:
+During development:
 
     pip install -e .
     xaiexp plugins check {name}
     pytest
 
-Presets need one more hook: let `xaiexp_conf` return a folder with `experiment/NAME.yaml`, and they appear as
-`experiment=NAME`.
+To add presets, implement the hook `xaiexp_conf`, which returns a folder with files `experiment/NAME.yaml`. They are
+available as `experiment=NAME`.
 """
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
@@ -114,37 +114,38 @@ def new_plugin(name: str, parent: Path, registry: Registry) -> Path:
     """Write the distribution ``xaiexp-NAME`` below ``parent``.
 
     Returns:
-        Its folder.
+        The folder of the distribution.
 
     Raises:
-        UserError: a name that cannot be a package or is taken, or a folder that is there already.
+        ParameterError: the name is not valid, or a method has this name.
+        ResourceError: the folder exists already or cannot be written.
     """
     if not _NAME.fullmatch(name):
         raise ParameterError("plugins new", "needs a name of lower-case letters, digits and -", got=name)
     words = re.split("[_-]", name)
-    told = {
+    values = {
         "name": "_".join(words),
         "title": "".join(word.capitalize() for word in words),
         "distribution": "xaiexp-" + "-".join(words),
         "package": "xaiexp_" + "_".join(words),
         "api": API,
     }
-    if told["name"] in registry.names("method"):
-        raise ParameterError("plugins new", "there is a method of this name already", got=name)
-    folder = parent / str(told["distribution"])
+    if values["name"] in registry.names("method"):
+        raise ParameterError("plugins new", "a method has this name already", got=name)
+    folder = parent / str(values["distribution"])
     if folder.exists():
-        raise ResourceError("plugins new", "the folder is there already", got=str(folder))
+        raise ResourceError("plugins new", "the folder exists already", got=str(folder))
     files = {
         "pyproject.toml": _PYPROJECT,
         "README.md": _README,
-        f"{told['package']}/__init__.py": _MODULE,
-        f"tests/test_{told['name']}.py": _TEST,
+        f"{values['package']}/__init__.py": _MODULE,
+        f"tests/test_{values['name']}.py": _TEST,
     }
     try:
         for path, text in files.items():
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text.format(**told))
+            target.write_text(text.format(**values))
     except OSError as error:
         raise ResourceError("plugins new", f"cannot be written ({error.strerror})", got=str(folder)) from None
     return folder

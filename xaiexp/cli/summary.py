@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xaiexp.cli import tables
 from xaiexp.cli.exit_codes import DONE, FAILED
 from xaiexp.core.ids import ALL_METHODS
+from xaiexp.core.record import Record
 from xaiexp.engine.progress import console
 
 if TYPE_CHECKING:
@@ -26,14 +26,12 @@ def print_outcome(outcome: Outcome, brief: bool) -> None:
     """
     out = console()
     if brief:
-        study = outcome.record["study"]
-        out.print(
-            f"{study['model']} on {study['dataset']}, seed {study['seed']}: {outcome.record['status']}", markup=False
-        )
+        study = outcome.record.study
+        out.print(f"{study.model} on {study.dataset}, seed {study.seed}: {outcome.record.status}", markup=False)
     if not brief and len(outcome.summary):
         refused = set(outcome.verdicts.loc[outcome.verdicts["refused"].astype(bool), "metric"])
         out.print("mean [95 % interval] (rank; equal ranks are a tie within the noise)", markup=False)
-        out.print(tables.summary_table(outcome.summary, outcome.record["metrics"], refused))
+        out.print(tables.summary_table(outcome.summary, outcome.record, refused))
         for line in tables.verdict_lines(outcome.verdicts):
             out.print(line, markup=False)
         out.print()
@@ -44,7 +42,7 @@ def print_outcome(outcome: Outcome, brief: bool) -> None:
         out.print(tables.agreement_table(outcome.agreement, measure))
     for note in tables.notes(outcome.cells, outcome.errors):
         out.print(note, markup=False)
-    for line in tables.where_it_lies(outcome.folder, outcome.report, outcome.tracked):
+    for line in tables.result_paths(outcome.folder, outcome.report, outcome.tracked):
         out.print(line, markup=False)
 
 
@@ -60,8 +58,7 @@ def print_sweep(folder: Path, jobs: int) -> int:
     studies = report.find_studies(folder)
     if not studies:
         return FAILED
-    states = [json.loads((study / "record.json").read_text()).get("status") for study in studies]
-    done = states.count("done")
+    done = sum(Record.read(study / "record.json").status == "done" for study in studies)
     page = report.build(studies, folder / "report.html")
     out.print(f"{done} of {max(jobs, len(studies))} studies done", markup=False)
     out.print(f"report:  {page}", markup=False)

@@ -1,4 +1,4 @@
-"""The tables that the program prints."""
+"""The tables and lines that the program prints."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from rich import box
 from rich.table import Table
 
-from xaiexp.core.ids import NO_BASELINE
+from xaiexp.core.ids import CellId
+from xaiexp.core.record import MetricFacts, Record
 from xaiexp.results.frames import mean_agreement, rows
 
 if TYPE_CHECKING:
@@ -18,46 +19,41 @@ if TYPE_CHECKING:
 
 __all__ = [
     "agreement_table",
-    "cell_label",
     "notes",
     "plan_table",
     "plugins_table",
+    "result_paths",
     "summary_table",
     "verdict_lines",
-    "where_it_lies",
 ]
 
 
-def cell_label(method: str, baseline: str) -> str:
-    """A cell in a table."""
-    return method if baseline == NO_BASELINE else f"{method} / {baseline}"
+def summary_table(summary: pd.DataFrame, record: Record, refused: Collection[str] = ()) -> Table:
+    """Cells by metric: mean, 95 % interval and rank.
 
-
-def summary_table(
-    summary: pd.DataFrame, metrics: Mapping[str, Mapping[str, Any]], refused: Collection[str] = ()
-) -> Table:
-    """Cells by metric: mean, 95 % interval, and a rank that is equal where the difference is within the noise.
-
-    Metrics that are ``refused`` have no ranks; what ranks nothing (how far masked inputs leave the data) is left out.
+    Args:
+        summary: rows of ``summary.csv``; auxiliary values of metrics are left out.
+        record: of the study.
+        refused: metrics whose ranking was refused; they are shown without ranks.
     """
     names = list(dict.fromkeys(summary["metric"])) if len(summary) else []
-    names = [name for name in names if name.rpartition(".")[0] not in metrics]
+    names = [name for name in names if not record.is_auxiliary(name)]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("method / baseline", no_wrap=True)
     for name in names:
-        better = metrics.get(name, {}).get("higher_is_better")
+        better = record.metrics.get(name, MetricFacts()).higher_is_better
         arrow = "" if better is None else (" ↑" if better else " ↓")
         table.add_column(f"{name}{arrow}", justify="right", no_wrap=True)
-    cells: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    cells: dict[CellId, dict[str, dict[str, Any]]] = {}
     for row in rows(summary):
-        cells.setdefault((row["method"], row["baseline"]), {})[row["metric"]] = row
-    for (method, baseline), by_metric in cells.items():
-        table.add_row(cell_label(method, baseline), *(_score(by_metric.get(name), name in refused) for name in names))
+        cells.setdefault(CellId(row["method"], row["baseline"]), {})[row["metric"]] = row
+    for cell, by_metric in cells.items():
+        table.add_row(str(cell), *(_score(by_metric.get(name), name in refused) for name in names))
     return table
 
 
 def verdict_lines(verdicts: pd.DataFrame) -> list[str]:
-    """What may be said about the order of the cells, one line a metric."""
+    """The verdicts, one line a metric."""
     return [f"{row['metric']}: {row['verdict']}" for row in rows(verdicts)]
 
 
@@ -77,20 +73,19 @@ def _number(value: float) -> str:
 
 def agreement_table(agreement: pd.DataFrame, measure: str) -> Table:
     """The mean agreement of every pair of cells in one measure."""
-    value: dict[tuple[str, str], float] = {}
+    values: dict[tuple[str, str], float] = {}
     labels: dict[str, None] = {}
     for row in rows(mean_agreement(agreement[agreement["measure"] == measure])):
-        a = cell_label(row["method_a"], row["baseline_a"])
-        b = cell_label(row["method_b"], row["baseline_b"])
+        a, b = (str(CellId(row[f"method_{side}"], row[f"baseline_{side}"])) for side in "ab")
         labels |= {a: None, b: None}
-        value[a, b] = value[b, a] = row["value"]
+        values[a, b] = values[b, a] = row["value"]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("", no_wrap=True)
     for i in range(len(labels)):
         table.add_column(str(i + 1), justify="right")
     for i, a in enumerate(labels):
-        shown = ["·" if a == b else _short(value.get((a, b), float("nan"))) for b in labels]
-        table.add_row(f"{i + 1} {a}", *shown)
+        entries = ["·" if a == b else _short(values.get((a, b), float("nan"))) for b in labels]
+        table.add_row(f"{i + 1} {a}", *entries)
     return table
 
 
@@ -99,18 +94,18 @@ def _short(value: float) -> str:
 
 
 def notes(cells: pd.DataFrame, errors: Mapping[str, str]) -> list[str]:
-    """What went wrong, one a line."""
-    out = []
-    for cell in rows(cells):
-        if cell["reason"]:
-            state = "" if cell["status"] == "done" else f"{cell['status']}: "
-            out.append(f"{cell_label(cell['method'], cell['baseline'])}: {state}{cell['reason']}")
-    out += [f"{name}: failed: {reason}" for name, reason in errors.items()]
-    return out
+    """Skipped and failed cells, warnings, and metrics and agreements that failed, one a line."""
+    lines = []
+    for row in rows(cells):
+        if row["reason"]:
+            status = "" if row["status"] == "done" else f"{row['status']}: "
+            lines.append(f"{CellId(row['method'], row['baseline'])}: {status}{row['reason']}")
+    lines += [f"{name}: failed: {reason}" for name, reason in errors.items()]
+    return lines
 
 
 def plan_table(cells: Sequence[Mapping[str, str]]) -> Table:
-    """What would run."""
+    """The cells of a plan: whether each runs, and its passes."""
     table = Table(box=box.SIMPLE_HEAD)
     for column in ("method", "baseline", "runs", "passes", "reason"):
         table.add_column(column, justify="right" if column == "passes" else "left", overflow="fold")
@@ -120,7 +115,7 @@ def plan_table(cells: Sequence[Mapping[str, str]]) -> Table:
 
 
 def plugins_table(entries: Sequence[tuple[str, ...]], columns: Sequence[str]) -> Table:
-    """Plugins or components."""
+    """Plugins or components, one a row."""
     table = Table(box=box.SIMPLE_HEAD)
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -129,8 +124,8 @@ def plugins_table(entries: Sequence[tuple[str, ...]], columns: Sequence[str]) ->
     return table
 
 
-def where_it_lies(folder: Path, report: Path | None, tracked: bool) -> list[str]:
-    """The last lines of a study."""
+def result_paths(folder: Path, report: Path | None, tracked: bool) -> list[str]:
+    """Where the results of a study are: the last lines that it prints."""
     lines = [f"results: {folder}"]
     if report is not None:
         lines.append(f"report:  {report}")

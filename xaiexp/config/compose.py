@@ -23,7 +23,7 @@ from xaiexp.config.search_path import CONF, XaiexpSearchPath, conf_folders
 from xaiexp.contract.registry import Registry, installed
 from xaiexp.errors import UnknownName, UserError
 from xaiexp.plan.settings import Settings
-from xaiexp.results import record
+from xaiexp.results.providers import provider_of
 
 __all__ = ["composed", "expand", "prepare"]
 
@@ -120,7 +120,7 @@ def _refuse(registry: Registry, kind: str, name: str) -> None:
     try:
         registry.get(kind, name)
     except UnknownName as error:
-        plugin = record.remembered(Path(Settings().store), kind, name)
+        plugin = provider_of(Path(Settings().store), kind, name)
         if plugin is None:
             raise
         notes = [f"earlier studies used it from the plugin {plugin}, which is not installed now", *error.notes]

@@ -1,8 +1,10 @@
-"""The hooks of a plugin. An entry point in the group ``xaiexp`` names a module (or object) that has them.
+"""The hooks that a plugin implements.
 
-A plugin marks its functions with ``xaiexp.hookimpl``::
+An entry point in the group ``xaiexp`` names the module (or object) that implements them::
 
-    @xaiexp.hookimpl
+    from xaiexp.plugin import hookimpl
+
+    @hookimpl
     def xaiexp_components():
         return [MyMethod]
 """
@@ -22,16 +24,19 @@ __all__ = ["API", "PROJECT", "hookimpl", "hookspec", "xaiexp_components", "xaiex
 
 PROJECT = "xaiexp"
 API = 1
-"""The version of the contract. A plugin may say which one it is written for: ``XAIEXP_API = 1`` in its module."""
+"""The version of the plugin contract; a plugin states the version that it requires as ``XAIEXP_API`` in its module."""
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec
 def xaiexp_components() -> Sequence[type[Component]]:  # type: ignore[empty-body]  # a specification, never called
-    """The component classes of this plugin; called once, at start-up, so it should import nothing heavy."""
+    """The component classes of the plugin.
+
+    It is called once at start-up and must not import heavy packages such as torch.
+    """
 
 
 @hookspec
 def xaiexp_conf() -> Path:  # type: ignore[empty-body]  # a specification, never called
-    """A folder of YAML presets, laid out as ours: its ``experiment/NAME.yaml`` appears as ``experiment=NAME``."""
+    """A folder of YAML presets: its file ``experiment/NAME.yaml`` is available as ``experiment=NAME``."""

@@ -1,4 +1,4 @@
-"""What a component contributes to a key of the store."""
+"""The identity of a component in keys of the store."""
 
 from __future__ import annotations
 

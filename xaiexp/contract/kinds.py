@@ -1,9 +1,9 @@
-"""What a plugin may add: seven kinds of components, each a frozen dataclass whose fields are its parameters.
+"""The seven kinds of components that a plugin may provide, each a frozen dataclass whose fields are its parameters.
 
-Fields are at once constructor, Hydra schema, tracked parameters, store key and repr. Facts about a component are
-class variables that its author decides; the plan reads them before the first pass. Importing this file imports
-no torch, and a component's module should not either: ``import torch`` belongs inside the functions that use it,
-so that ``xaiexp --help`` stays quick.
+The fields define the constructor, the Hydra schema, the tracked parameters, the store key and the repr. The facts of
+a component are class attributes or properties that its author states; they are read before the first forward pass.
+Importing this module imports no torch. Modules of components should not import torch either: ``import torch`` belongs
+inside the functions that use it, which keeps ``xaiexp --help`` fast.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ from xaiexp.core.vocabulary import MODALITIES, Modality, Precision, Space
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from xaiexp.contract.facts import AgreementFacts, InputFacts, MethodFacts, MetricFacts, ModelFacts, SingleInputFacts
     from xaiexp.core.draws import Draws
     from xaiexp.core.feature_map import FeatureMap
     from xaiexp.inference.passes import Handle
+else:  # facts are declared for type checkers only, see xaiexp.contract.facts
+    AgreementFacts = InputFacts = MethodFacts = MetricFacts = ModelFacts = SingleInputFacts = object
 
 __all__ = [
     "KINDS",
@@ -43,12 +46,14 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Component(ABC):
-    """Anything a plugin adds.
+    """The base class of all kinds of components.
 
-    Class variables:
-        summary: what it does, in one line.
-        source: the paper and equation, or where the data or weights come from.
-        name: how it is called in configs; by default the class name in snake case.
+    Facts (class variables):
+        summary: what the component does, in one line.
+        source: the paper and equation, or the origin of the data or weights.
+        name: the name in configs and on the command line; by default the class name in snake case.
+
+    ``facts`` names the facts that every component of a kind must state.
     """
 
     kind: ClassVar[str]
@@ -67,74 +72,85 @@ class Component(ABC):
             object.__setattr__(self, key, value)
 
     def parameters(self) -> dict[str, Any]:
-        """Parameter name to value, in the order of the fields."""
+        """The values of the parameters by name, in the order of the fields."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.init}
 
 
 @dataclass(frozen=True)
-class Model(Component):
+class Model(Component, ModelFacts):
     """A trained network.
 
-    Class variables (or properties, where a parameter decides):
-        modality: what it takes: ``image``, ``text``, ``table`` or ``series``.
-        offers: what methods may use of it, out of ``gradients`` (differentiable with respect to its inputs),
-            ``modules`` (a ``torch.nn.Module`` whose submodules can be hooked), ``convolutions`` (has a
-            convolutional layer over a picture) and ``attention`` (has self-attention layers); each of the last two
-            implies ``maps`` (a layer whose activations lie over the picture).
+    Facts (class variables, or properties where they depend on a parameter):
+        modality: the kind of inputs: ``image``, ``text``, ``table`` or ``series``.
+        offers: the capabilities that methods and metrics may use, a subset of ``gradients`` (the scores are
+            differentiable with respect to the inputs), ``modules`` (a ``torch.nn.Module`` whose submodules accept
+            hooks), ``convolutions`` (it contains a 2-d convolutional layer) and ``attention`` (it contains
+            self-attention layers). ``convolutions`` and ``attention`` each imply ``maps`` (a layer whose activations
+            have the spatial axes of the image).
     """
 
     kind: ClassVar[str] = "model"
     facts: ClassVar[tuple[str, ...]] = (*Component.facts, "modality", "offers")
-    modality: ClassVar[Modality]
-    offers: ClassVar[frozenset[str]]
 
     @abstractmethod
     def load(self, context: LoadContext) -> Network:
-        """The network, on the CPU, in eval mode.
+        """Load the network on the CPU, in float32 and in eval mode.
+
+        Args:
+            context: the cache folder, the trusted modules and the training data of the study.
 
         Raises:
-            UserError: weights that are missing, corrupt, of the wrong shape or out of reach.
+            UserError: the weights are missing, corrupt, of the wrong shape or not available.
         """
 
     def input_shape(self) -> tuple[int, ...] | None:
-        """The shape of one input where the model decides it, known without loading; None elsewhere."""
+        """The shape of one input without the batch axis, known without loading; None where the dataset decides it."""
         return None
 
     def fingerprint(self) -> str:
-        """What the plan may know of the weights without loading them; equal weights may differ, not the reverse."""
+        """An identifier of the weights that is known without loading them.
+
+        It must change when the weights change, and may also change otherwise.
+        """
         return ""
 
 
 @dataclass(frozen=True)
-class Dataset(Component):
-    """Examples to explain."""
+class Dataset(Component, SingleInputFacts):
+    """The examples whose predictions are explained.
+
+    Facts (class variables, or properties where they depend on a parameter):
+        modality: the kind of inputs: ``image``, ``text``, ``table`` or ``series``.
+    """
 
     kind: ClassVar[str] = "dataset"
     facts: ClassVar[tuple[str, ...]] = (*Component.facts, "modality")
-    modality: ClassVar[Modality]
 
     @abstractmethod
     def open(self) -> Source:
-        """The samples.
+        """Open the samples for reading.
 
         Raises:
-            UserError: files that are missing, corrupt or empty, columns that do not exist.
+            UserError: files are missing, corrupt or empty, or columns do not exist.
         """
 
     @abstractmethod
     def outline(self) -> Outline:
-        """How many examples of what shape, quickly and without importing torch.
+        """The number and shape of the examples, computed quickly and without importing torch.
 
         Raises:
-            UserError: as :meth:`open`, as far as it can be seen without reading everything.
+            UserError: as :meth:`open`, for errors that are found without reading all data.
         """
 
     def fingerprint(self) -> str:
-        """What the plan may know of the data without reading them; equal data may differ, not the reverse."""
+        """An identifier of the data that is known without reading them.
+
+        It must change when the data change, and may also change otherwise.
+        """
         return ""
 
     def training(self) -> Source | None:
-        """Samples to train a model on, none of which :meth:`open` gives; None where there are none.
+        """The training samples, disjoint from those of :meth:`open`; None where there are none.
 
         Raises:
             UserError: as :meth:`open`.
@@ -143,64 +159,78 @@ class Dataset(Component):
 
 
 @dataclass(frozen=True)
-class Features(Component):
-    """A way to group the elements of an input into what attributions speak about."""
+class Features(Component, InputFacts):
+    """A grouping of input elements into features, the units of attributions, agreements and metrics.
+
+    Facts (class variables, or properties where they depend on a parameter):
+        modalities: the supported kinds of inputs.
+    """
 
     kind: ClassVar[str] = "features"
     facts: ClassVar[tuple[str, ...]] = (*Component.facts, "modalities")
-    modalities: ClassVar[tuple[Modality, ...]]
 
     @abstractmethod
     def build(self, encoded: Encoded) -> FeatureMap:
-        """The map for these inputs; it must not depend on which examples stand in the batch."""
+        """The map from elements to features for a batch; an example's row must not depend on the other examples."""
 
     @abstractmethod
     def shape(self, inputs: tuple[int, ...]) -> tuple[int, ...]:
-        """The natural shape of the features of one input of the given shape, without importing torch."""
+        """The shape of the features of one input, for example ``(rows, columns)``, computed without importing torch.
 
-
-@dataclass(frozen=True)
-class Baseline(Component):
-    """What absence looks like."""
-
-    kind: ClassVar[str] = "baseline"
-    facts: ClassVar[tuple[str, ...]] = (*Component.facts, "modalities")
-    modalities: ClassVar[tuple[Modality, ...]]
-
-    @abstractmethod
-    def references(self, batch: Batch, rng: Draws) -> Tensor:
-        """One reference for each example, ``[N, *shape]``, or a distribution of R of them, ``[N, R, *shape]``.
-
-        In model space, on the batch's device. ``batch.background`` tells what the data look like. Elements that
-        belong to no feature are reset to the input's own values by the caller.
-
-        Raises:
-            Unsupported: the background lacks what this baseline reads.
+        Args:
+            inputs: the shape of one input without the batch axis.
         """
 
 
 @dataclass(frozen=True)
-class Method(Component):
+class Baseline(Component, InputFacts):
+    """A definition of missing features: the reference inputs that attributions are relative to.
+
+    Facts (class variables, or properties where they depend on a parameter):
+        modalities: the supported kinds of inputs.
+    """
+
+    kind: ClassVar[str] = "baseline"
+    facts: ClassVar[tuple[str, ...]] = (*Component.facts, "modalities")
+
+    @abstractmethod
+    def references(self, batch: Batch, rng: Draws) -> Tensor:
+        """One reference per example, ``[N, *shape]``, or a distribution of R references, ``[N, R, *shape]``.
+
+        References are in model space and on the batch's device. The caller resets elements that belong to no feature
+        to the values of the input.
+
+        Args:
+            batch: the examples; ``batch.background`` describes the dataset. It must not be changed.
+            rng: random numbers per example; see :class:`xaiexp.plugin.Draws`.
+
+        Raises:
+            Unsupported: the background does not contain what this baseline reads.
+        """
+
+
+@dataclass(frozen=True)
+class Method(Component, MethodFacts):
     """An attribution method.
 
-    Class variables (or properties, where a parameter decides):
-        needs: what it uses of the model beyond its scores (see :class:`Model`): the plan skips a method whose
-            needs the model does not offer.
-        reads_baseline: whether :meth:`attribute` uses a reference: such a method has one cell per baseline.
-        signed: whether the sign of an attribution means for or against the target.
+    Facts (class variables, or properties where they depend on a parameter):
+        needs: the capabilities of the model that it uses beyond the scores (see ``Model.offers``). The method is
+            skipped for models that do not offer them.
+        reads_baseline: whether :meth:`attribute` uses a reference. Such a method has one cell per baseline.
+        signed: whether the sign of an attribution says if a feature supports or opposes the target.
         complete: whether attributions sum to ``f(x) - f(reference)``.
-        multiplied_by_inputs: a contribution in units of the output (True), or a sensitivity per unit of input.
-        modalities: what kind of inputs it is for.
-        reads_distribution: whether it takes all R references at once, ``[N, R, *shape]``. Others get one
-            reference ``[N, *shape]`` at a time and their attributions are averaged over the R.
-        space: what its attributions speak about: ``input`` (elements of the input, for the target's score),
-            ``layer`` (units of a layer, ``[N, *layer]``, for the target's score) or ``neuron`` (elements of the
-            input, for one neuron inside the network).
-        precisions: the precisions of passes that it can work with. Gradients of a sure prediction vanish in fp16
-            without a word, so that one must be asked for.
-        control: whether it is no explanation at all but what any explanation must beat (noise, an edge detector).
-        target_specific: whether another target gets another explanation (attention rollout, or the activations
-            of a layer, are the same for all).
+        multiplied_by_inputs: True for contributions in units of the output, False for sensitivities per unit of input.
+        modalities: the supported kinds of inputs; by default all.
+        reads_distribution: whether it takes all R references at once, ``[N, R, *shape]``. Other methods get one
+            reference ``[N, *shape]`` at a time, and their attributions are averaged over the R references.
+        space: what its attributions refer to: ``input`` (elements of the input, for the target's score), ``layer``
+            (units of a layer, ``[N, *layer]``, for the target's score) or ``neuron`` (elements of the input, for one
+            neuron inside the network).
+        precisions: the supported precisions of forward and backward passes. ``fp16`` is not in the default, because
+            gradients of confident predictions underflow in it.
+        control: whether it is a control, a lower bound for any explanation (noise, an edge detector).
+        target_specific: whether the explanation depends on the target; False for attention rollout or the activations
+            of a layer.
     """
 
     kind: ClassVar[str] = "method"
@@ -212,58 +242,62 @@ class Method(Component):
         "complete",
         "multiplied_by_inputs",
     )
-    needs: ClassVar[frozenset[str]]
-    reads_baseline: ClassVar[bool]
-    signed: ClassVar[bool]
-    complete: ClassVar[bool]
-    multiplied_by_inputs: ClassVar[bool]
-    modalities: ClassVar[tuple[Modality, ...]] = MODALITIES
-    reads_distribution: ClassVar[bool] = False
-    space: ClassVar[Space] = "input"
-    target_specific: ClassVar[bool] = True
-    control: ClassVar[bool] = False
-    precisions: ClassVar[tuple[Precision, ...]] = ("fp32", "bf16")
+    if not TYPE_CHECKING:  # declared by MethodFacts
+        modalities: ClassVar[tuple[Modality, ...]] = MODALITIES
+        reads_distribution: ClassVar[bool] = False
+        space: ClassVar[Space] = "input"
+        target_specific: ClassVar[bool] = True
+        control: ClassVar[bool] = False
+        precisions: ClassVar[tuple[Precision, ...]] = ("fp32", "bf16")
 
     @abstractmethod
     def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor | Estimate:
         """Attributions ``[N, *shape]`` of ``batch.inputs`` for ``batch.targets``.
 
-        Finite, detached, on the batch's device. The elements of a feature add up to the attribution of the
-        feature; a method that thinks in features ends with ``batch.features.spread(values)``. A method that
-        samples returns an :class:`xaiexp.core.explanations.Estimate`, with the standard error of each feature.
+        They are finite, detached and on the batch's device. The attribution of a feature is the sum over its
+        elements; a method that computes values ``[N, d]`` per feature returns ``batch.features.spread(values)``. A
+        method that samples returns an :class:`xaiexp.plugin.Estimate` with the standard error of each feature.
 
         Args:
-            model: the passes: ``model.scores(x)``, ``model.gradients(x)``; see :class:`xaiexp.inference.passes.Handle`.
-            batch: the examples; not to be changed.
+            model: forward and backward passes, ``model.scores(x)`` and ``model.gradients(x)``; see
+                :class:`xaiexp.plugin.Handle`.
+            batch: the examples. It must not be changed.
             reference: ``[N, *shape]`` (see ``reads_distribution``); None where no baseline is read.
-            rng: random numbers per example; see :class:`xaiexp.core.draws.Draws`.
+            rng: random numbers per example; see :class:`xaiexp.plugin.Draws`.
 
         Raises:
-            Unsupported: this network or input cannot be explained rightly; the cell is skipped with the reason.
+            Unsupported: the method does not support this model or input; the cell is skipped with the reason.
         """
 
     def passes(self, shape: tuple[int, ...], d: int) -> Cost | None:
-        """Passes that one example of the given shape with d features costs, for one reference; None if unknown."""
+        """The number of passes per example and reference; None if unknown.
+
+        Args:
+            shape: of one input without the batch axis.
+            d: the number of features.
+        """
         return None
 
 
 @dataclass(frozen=True)
-class Metric(Component):
-    """A measure of one explanation: one number per example. Override :meth:`score` or :meth:`score_all`.
+class Metric(Component, MetricFacts):
+    """A measure of the quality of one explanation: one number per example.
 
-    Class variables (or properties, where a parameter decides):
-        higher_is_better: the declared direction.
-        bounds: the lowest and highest possible value; None is unbounded.
-        needs_sign: whether it reads the sign of attributions: NaN for methods that are not signed.
-        scale_invariant: whether multiplying a map by a positive number changes nothing.
-        re_explains: whether it calls ``explanation.explain_perturbed``, ``under`` or ``aimed``.
-        unit: of the value: ``logit``, ``probability``, ``output`` (whichever the study explains), ``1``.
-        needs: what it uses of the model beyond its scores, as for :class:`Method`; the plan leaves it out where
-            the model does not offer that.
-        modalities: what kind of inputs it is for.
-        spaces: which attributions it can judge (see :class:`Method`): NaN for others.
-        auxiliary: names of further values that it returns by :class:`xaiexp.core.explanations.Scores`; a lower one is nearer
-            to the data, and they are never ranked.
+    A metric overrides :meth:`score` or :meth:`score_all`.
+
+    Facts (class variables, or properties where they depend on a parameter):
+        higher_is_better: the direction of the values.
+        bounds: the lowest and highest possible value; None where unbounded.
+        needs_sign: whether it reads signs of attributions. Its value is NaN for methods that are not signed.
+        scale_invariant: whether multiplying a map by a positive number leaves the value unchanged.
+        re_explains: whether it calls ``explanation.explain_perturbed``, ``explain_network`` or ``explain_targets``.
+        unit: of the value: ``logit``, ``probability``, ``output`` (the explained one of the two) or ``1``.
+        needs: the capabilities of the model that it uses beyond the scores, as for :class:`Method`. The metric is
+            skipped for models that do not offer them.
+        modalities: the supported kinds of inputs; by default all.
+        spaces: the values of ``Method.space`` that it scores. Its value is NaN for others.
+        auxiliary: the names of auxiliary values that it returns in :class:`xaiexp.plugin.Scores`. They measure how far
+            perturbed inputs are from the data, lower is closer, and they are not ranked.
     """
 
     kind: ClassVar[str] = "metric"
@@ -276,77 +310,83 @@ class Metric(Component):
         "re_explains",
         "unit",
     )
-    higher_is_better: ClassVar[bool]
-    bounds: ClassVar[tuple[float | None, float | None]]
-    needs_sign: ClassVar[bool]
-    scale_invariant: ClassVar[bool]
-    re_explains: ClassVar[bool]
-    unit: ClassVar[str]
-    needs: ClassVar[frozenset[str]] = frozenset()
-    modalities: ClassVar[tuple[Modality, ...]] = MODALITIES
-    spaces: ClassVar[tuple[Space, ...]] = ("input",)
-    auxiliary: ClassVar[tuple[str, ...]] = ()
+    if not TYPE_CHECKING:  # declared by MetricFacts
+        needs: ClassVar[frozenset[str]] = frozenset()
+        modalities: ClassVar[tuple[Modality, ...]] = MODALITIES
+        spaces: ClassVar[tuple[Space, ...]] = ("input",)
+        auxiliary: ClassVar[tuple[str, ...]] = ()
 
     def score(self, model: Handle, batch: Batch, explanation: Explanation, rng: Draws) -> Tensor:
-        """The values ``[N]`` of one explanation; NaN where undefined."""
+        """The values ``[N]`` of one explanation; NaN where undefined.
+
+        ``model``, ``batch`` and ``rng`` are those of :meth:`Method.attribute`; ``explanation`` must not be changed.
+
+        Raises:
+            Unsupported: the metric does not support this model or input; it is skipped with the reason.
+        """
         scored = self.score_all(model, batch, [explanation], rng)
         return (scored.values if isinstance(scored, Scores) else scored)[0]
 
     def score_all(
         self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws
     ) -> Tensor | Scores:
-        """The values ``[M, N]`` of M explanations of one batch; override where they can share passes.
+        """The values ``[M, N]`` of M explanations of one batch.
 
-        Every explanation must meet the same random numbers, whichever others are there.
+        Override it where explanations can share passes. The values of one explanation must not depend on the others,
+        so all of them must be scored with the same random numbers.
         """
         import torch
 
         return torch.stack([self.score(model, batch, e, rng) for e in explanations])
 
     def passes(self, shape: tuple[int, ...], d: int, explanations: int) -> Cost | None:
-        """Passes that one example costs for so many explanations, re-explaining aside; None if unknown."""
+        """The number of passes per example without those of further explanations; None if unknown.
+
+        ``shape`` and ``d`` are those of :meth:`Method.passes`; ``explanations`` are scored in one call.
+        """
         return None
 
 
 @dataclass(frozen=True)
-class Agreement(Component):
-    """A measure of how far two explanations agree.
+class Agreement(Component, AgreementFacts):
+    """A measure of the similarity of two explanations.
 
-    Class variables (or properties, where a parameter decides):
-        bounds: the lowest and highest possible value; the highest is that of a map with itself.
-        needs_sign: whether it reads signs: NaN where a method is not signed.
-        symmetric: whether the order of the two changes nothing.
-        needs_grid: whether it reads maps in the features' own shape, ``[N, H, W]`` in place of ``[N, d]``; NaN where
-            that has not two axes.
-        joint: whether it is one value for all maps jointly, by :meth:`compare_jointly`, and not for pairs.
+    Facts (class variables, or properties where they depend on a parameter):
+        bounds: the lowest and highest possible value. The highest is the agreement of a map with itself.
+        needs_sign: whether it reads signs. Its value is NaN where a method is not signed.
+        symmetric: whether the order of the two maps is irrelevant.
+        needs_grid: whether it reads maps in two dimensions, ``[N, H, W]`` instead of ``[N, d]``. Its value is NaN for
+            features without two axes.
+        joint: whether one value is computed for all maps jointly by :meth:`compare_jointly`, instead of one per pair.
     """
 
     kind: ClassVar[str] = "agreement"
     facts: ClassVar[tuple[str, ...]] = (*Component.facts, "bounds", "needs_sign", "symmetric")
-    bounds: ClassVar[tuple[float | None, float | None]]
-    needs_sign: ClassVar[bool]
-    symmetric: ClassVar[bool]
-    needs_grid: ClassVar[bool] = False
-    joint: ClassVar[bool] = False
+    if not TYPE_CHECKING:  # declared by AgreementFacts
+        needs_grid: ClassVar[bool] = False
+        joint: ClassVar[bool] = False
 
     @abstractmethod
     def compare(self, a: Tensor, b: Tensor) -> Tensor:
-        """Agreement ``[N]`` of pooled attributions ``a`` and ``b``, each ``[N, d]``: finite, without padding."""
+        """Agreement ``[N]`` of two maps of feature attributions, each ``[N, d]``, finite and without padding."""
 
     def compare_jointly(self, maps: Tensor) -> Tensor:
-        """Agreement ``[N]`` of M maps ``[M, N, d]`` at once: the mean over all pairs, unless overridden."""
+        """Agreement ``[N]`` of M maps ``[M, N, d]``; by default the mean over all pairs."""
         pairs = [(i, j) for i in range(len(maps)) for j in range(i + 1, len(maps))]
         return self.compare_all(maps, pairs).mean(dim=0)
 
     def compare_all(self, maps: Tensor, pairs: Sequence[tuple[int, int]]) -> Tensor:
-        """Agreement ``[P, N]`` of P pairs of M maps ``[M, N, d]``; override where pairs can share work."""
+        """Agreement ``[P, N]`` of P pairs of M maps ``[M, N, d]``.
+
+        Override it where pairs can share computations.
+        """
         import torch
 
         return torch.stack([self.compare(maps[i], maps[j]) for i, j in pairs])
 
 
 def offered(offers: frozenset[str]) -> frozenset[str]:
-    """What a model offers, with what that implies."""
+    """The capabilities that a model offers, including implied ones."""
     return offers | {"maps"} if offers & {"convolutions", "attention"} else offers
 
 

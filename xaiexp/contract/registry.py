@@ -1,4 +1,4 @@
-"""Finds plugins, builds components by name, and keeps what is broken with its reason."""
+"""The registry of installed plugins: components by kind and name, and the reasons why plugins were refused."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ __all__ = ["DISABLE", "GROUP", "Plugin", "Registry", "installed"]
 
 GROUP = "xaiexp"
 DISABLE = "XAIEXP_DISABLE_PLUGINS"
-"""Names of plugins or distributions, with commas between them, that are not to be loaded."""
+"""Environment variable with the names of plugins or distributions that are not loaded, separated by commas."""
 RESERVED = frozenset({"name", "kind"})
 HEAVY = ("torch", "pandas", "numpy", "mlflow", "captum", "transformers")
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """One entry point and what came of it.
+    """One entry point and the result of loading it.
 
     Args:
         name: of the entry point.
-        distribution, version: of the package that brings it.
-        components: the classes it added; empty where broken.
+        distribution, version: of the package that provides it.
+        components: the component classes that it provides; empty where it was refused.
         conf: its folder of presets, or None.
-        reason: why it was refused; empty where it is fine.
-        seconds: what importing it took.
-        heavy: the heavy packages that importing it imported.
+        reason: why it was refused; empty where it was accepted.
+        seconds: duration of the import.
+        heavy: the heavy packages that its import loaded.
     """
 
     name: str
@@ -57,19 +57,19 @@ class Plugin:
 
 
 class _Refused(Exception):
-    """Why a plugin cannot be taken in."""
+    """A plugin is refused; the message is the reason."""
 
 
 @dataclass
 class Registry:
-    """The components at hand, by kind and name."""
+    """The available components by kind and name."""
 
     plugins: list[Plugin] = field(default_factory=list)
     _classes: dict[tuple[str, str], tuple[type[Component], Plugin]] = field(default_factory=dict)
 
     @classmethod
     def from_entry_points(cls, points: Iterable[EntryPoint]) -> Registry:
-        """Load entry points one by one; ours first, then by distribution, so that the order never varies."""
+        """Load entry points in a fixed order: the built-in plugin first, the others sorted by distribution and name."""
         registry = cls()
 
         def order(point: EntryPoint) -> tuple[bool, str, str]:
@@ -84,8 +84,14 @@ class Registry:
         return registry
 
     def add(self, name: str, distribution: str, version: str, load: Any) -> Plugin:
-        """Take in one plugin, all of it or nothing; what is wrong with it is kept as its ``reason``."""
-        before = {heavy for heavy in HEAVY if heavy in sys.modules}
+        """Load one plugin and add all of its components, or none where it is refused.
+
+        Args:
+            name: of the entry point.
+            distribution, version: of the package that provides it.
+            load: returns the module that implements the hooks; any exception is kept as the ``reason``.
+        """
+        before = {package for package in HEAVY if package in sys.modules}
         started = time.perf_counter()
         plugin = Plugin(name, distribution, version)
         reason = ""
@@ -93,16 +99,16 @@ class Registry:
         conf: Path | None = None
         try:
             if distribution != "xaiexp" and {name, distribution} & _disabled():
-                reason = f"is turned off by {DISABLE}"
+                reason = f"is disabled by {DISABLE}"
             else:
                 classes, conf = self._components(load(), plugin)
         except _Refused as refusal:
             reason = str(refusal)
         except (KeyboardInterrupt, GeneratorExit):
             raise
-        except BaseException as broken:  # a stranger's import may raise anything, SystemExit too
-            text = str(broken).strip().splitlines() or ["no message"]
-            reason = f"could not be imported ({type(broken).__name__}: {text[0]})"
+        except BaseException as error:  # importing a plugin may raise anything, including SystemExit
+            text = str(error).strip().splitlines() or ["no message"]
+            reason = f"could not be imported ({type(error).__name__}: {text[0]})"
         plugin = Plugin(
             name,
             distribution,
@@ -111,7 +117,7 @@ class Registry:
             conf,
             reason,
             seconds=time.perf_counter() - started,
-            heavy=tuple(h for h in HEAVY if h in sys.modules and h not in before),
+            heavy=tuple(package for package in HEAVY if package in sys.modules and package not in before),
         )
         for component in classes:
             self._classes[component.kind, component.name] = (component, plugin)
@@ -119,13 +125,13 @@ class Registry:
         return plugin
 
     def _components(self, module: object, plugin: Plugin) -> tuple[tuple[type[Component], ...], Path | None]:
-        wanted = getattr(module, "XAIEXP_API", hookspecs.API)
-        if wanted != hookspecs.API:
-            raise _Refused(f"is written for version {wanted} of the contract; this is version {hookspecs.API}")
+        required = getattr(module, "XAIEXP_API", hookspecs.API)
+        if required != hookspecs.API:
+            raise _Refused(f"is written for version {required} of the contract; this is version {hookspecs.API}")
         manager = pluggy.PluginManager(hookspecs.PROJECT)
         manager.add_hookspecs(hookspecs)
         manager.register(module, name=plugin.name)
-        known = [n for n in dir(hookspecs) if n.startswith("xaiexp_")]
+        known = [name for name in dir(hookspecs) if name.startswith("xaiexp_")]
         for caller in manager.get_hookcallers(module) or []:
             if not caller.has_spec():
                 close = nearest(caller.name, known)
@@ -135,42 +141,42 @@ class Registry:
                 )
         if not manager.get_hookcallers(module):
             raise _Refused(f"has none of the hooks {', '.join(known)} (are they marked with xaiexp.hookimpl?)")
-        brought = manager.hook.xaiexp_components()
-        classes = tuple(brought[0]) if brought else ()
+        returned = manager.hook.xaiexp_components()
+        classes = tuple(returned[0]) if returned else ()
         folders = manager.hook.xaiexp_conf()
         conf = Path(folders[0]) if folders else None
         if not classes and conf is None:
             raise _Refused("its hooks returned nothing")
         seen: set[tuple[str, str]] = set()
         for component in classes:
-            why = flaw(component)
-            if why:
-                raise _Refused(f"{getattr(component, '__name__', component)!s}: {why}")
+            reason = flaw(component)
+            if reason:
+                raise _Refused(f"{getattr(component, '__name__', component)!s}: {reason}")
             key = (component.kind, component.name)
             if key in self._classes:
                 raise _Refused(
-                    f"{component.kind} {component.name!r} of {plugin} is already brought by {self._classes[key][1]}"
+                    f"{component.kind} {component.name!r} of {plugin} is already provided by {self._classes[key][1]}"
                 )
             if key in seen:
-                raise _Refused(f"brings {component.kind} {component.name!r} twice")
+                raise _Refused(f"provides {component.kind} {component.name!r} twice")
             seen.add(key)
         return classes, conf
 
     def names(self, kind: str) -> list[str]:
-        """The names of one kind, sorted."""
+        """The sorted names of the components of one kind."""
         return sorted(name for k, name in self._classes if k == kind)
 
     def classes(self, kind: str | None = None) -> Iterator[type[Component]]:
-        """The component classes, by kind (in the order of the contract) and name."""
-        for each in KINDS if kind is None else [kind]:
-            for name in self.names(each):
-                yield self._classes[each, name][0]
+        """The component classes, ordered by kind (as in ``KINDS``) and name."""
+        for key in KINDS if kind is None else [kind]:
+            for name in self.names(key):
+                yield self._classes[key, name][0]
 
     def get(self, kind: str, name: str, where: str | None = None) -> type[Component]:
-        """The class of a component.
+        """The class of a component by kind and name.
 
         Raises:
-            UnknownName: with the nearest names, and the plugins that might have brought it but are broken.
+            UnknownName: no component has this name; the message names the nearest ones and the refused plugins.
         """
         try:
             return self._classes[kind, name][0]
@@ -184,14 +190,20 @@ class Registry:
             ) from None
 
     def plugin_of(self, component: Component | type[Component]) -> Plugin:
-        """The plugin that brought a component."""
+        """The plugin that provides a component."""
         return self._classes[component.kind, component.name][1]
 
     def build(self, kind: str, name: str, values: Mapping[str, Any], where: str | None = None) -> Any:
-        """A component from its name and parameters, every one of them checked.
+        """Build a component from its name and parameters.
+
+        Args:
+            kind, name: of the component.
+            values: the parameters.
+            where: how errors refer to the component, for example ``method.ig200``; by default kind and name.
 
         Raises:
-            UnknownName, ParameterError: in the words of ``where`` (``method.ig200``).
+            UnknownName: no component has this name.
+            ParameterError: a parameter is unknown, missing or has an invalid value.
         """
         where = where or f"{kind}.{name}"
         component = self.get(kind, name, where)
@@ -203,13 +215,13 @@ def _disabled() -> set[str]:
 
 
 def flaw(component: object) -> str:
-    """Why an object is no component; empty where it is one."""
+    """The reason why an object is not a valid component class; empty where it is one."""
     if not (inspect.isclass(component) and issubclass(component, Component)):
-        return "is not a subclass of a kind in xaiexp.contract.kinds"
+        return "is not a subclass of one of the kinds in xaiexp.plugin"
     if getattr(component, "kind", None) not in KINDS:
         return f"derives from none of the kinds {', '.join(KINDS)}"
     if inspect.isabstract(component):
-        return f"lacks {', '.join(sorted(component.__abstractmethods__))}"
+        return f"does not implement {', '.join(sorted(component.__abstractmethods__))}"
     if not is_dataclass(component) or "__dataclass_params__" not in component.__dict__:
         return "is not decorated with @dataclass(frozen=True)"
     if not component.__dataclass_params__.frozen:  # type: ignore[attr-defined]  # set by dataclass
@@ -221,14 +233,14 @@ def flaw(component: object) -> str:
         return "overrides neither score nor score_all"
     try:
         reserved = RESERVED & set(hints(component))
-    except Exception as broken:  # a stranger's annotation may be anything
-        return f"its fields' types cannot be read ({broken})"
+    except Exception as error:  # evaluating an annotation may raise anything
+        return f"the types of its fields cannot be read ({error})"
     if reserved:
-        return f"a parameter may not be called {', '.join(sorted(reserved))}"
+        return f"a parameter must not be named {', '.join(sorted(reserved))}"
     return ""
 
 
 @functools.cache
 def installed() -> Registry:
-    """The registry of what is installed, made once."""
+    """The registry of the installed plugins, cached."""
     return Registry.from_entry_points(entry_points(group=GROUP))

@@ -73,7 +73,7 @@ class AttributionKey(Key):
     Args:
         method, baseline, features: the components; ``baseline`` is None where the method reads none.
         weights: fingerprint of the network.
-        data: fingerprint of the chunk's inputs and targets.
+        data: fingerprint of the chunk's inputs, targets and labels.
         background: fingerprint of what baselines draw from.
         output, precision, seed: settings of the study.
     """
@@ -96,10 +96,12 @@ class ScoreKey(Key):
     Args:
         metric: the component.
         attribution: key of the attributions.
+        truth: fingerprint of the labels and the ground-truth masks of the chunk, which metrics may read.
     """
 
     metric: ComponentKey
     attribution: str
+    truth: str
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from xaiexp.errors import CellError, UserError
 from xaiexp.inference.counter import Counter
 from xaiexp.inference.passes import Handle
 from xaiexp.inference.row_cache import RowCache
+from xaiexp.store.fingerprints import fingerprint
 from xaiexp.store.objects import Store
 
 __all__ = ["Evaluator", "JointAgreement", "PairAgreement"]
@@ -82,11 +83,12 @@ class Evaluator:
             Metric and cell to values ``[N]``, float64 on the CPU, NaN where undefined.
         """
         out: dict[tuple[MetricId, CellId], Tensor] = {}
-        known = registry.installed()
+        known, batch = registry.installed(), explainer.handle.batch
+        truth = fingerprint({name: t for name in ("labels", "masks") if (t := getattr(batch, name)) is not None})
         for label, metric in self.metrics.items():
             started = time.perf_counter()
             about = component_key(metric, known)
-            own = {cell: ScoreKey(about, key).digest for cell, key in keys.items()}
+            own = {cell: ScoreKey(about, key, truth).digest for cell, key in keys.items()}
             found = {cell: self._store.get(key, "values", *metric.auxiliary) for cell, key in own.items()}
             missing = [cell for cell, tensors in found.items() if tensors is None]
             if missing:

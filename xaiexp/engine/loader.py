@@ -22,7 +22,7 @@ __all__ = ["Examples", "Loader", "background_of"]
 # Upper bounds of a chunk: elements of input, and examples. They bound the memory of a study.
 _CHUNK_ELEMENTS = 1 << 22
 _CHUNK_EXAMPLES = 64
-# Samples that are read first to see whether there are labels, and how large an input is.
+# Samples that are read first to see how large an input is.
 _PROBES = 16
 
 
@@ -69,7 +69,6 @@ class Loader:
     Attributes:
         count: examples of the study.
         chunk: examples of a chunk. It depends on the data alone, so that another study finds the chunks in the store.
-        labelled: whether the dataset has labels.
         class_names, feature_names: of the dataset, or empty.
         background: what baselines draw from.
         fingerprint: of the background.
@@ -87,17 +86,25 @@ class Loader:
         self.class_names = self._source.class_names or network.class_names
         self.feature_names = self._source.feature_names
         probe = self.read(0, min(_PROBES, self._source.count))
-        self.labelled = any(sample.label is not None for sample in probe.samples)
         elements = max(1, math.prod(probe.encoded.inputs.shape[1:]))
         self.chunk = max(1, min(_CHUNK_EXAMPLES, _CHUNK_ELEMENTS // elements))
         rows = _evenly_spaced(self._source.count, self.chunk)
         samples = [sample for row in rows for sample in self._source.read(row, row + 1)]
-        labels = torch.tensor([-1 if s.label is None else s.label for s in samples]) if self.labelled else None
         pool = background_of(self._encoded(samples).encoded, network)
-        self.background = _moved(replace(pool, labels=labels), device)
+        self.background = _moved(replace(pool, labels=_labels(samples)), device)
         self.fingerprint = fingerprint(
-            {k: v for k, v in vars(self.background).items() if isinstance(v, Tensor)} | dict(self.background.special)
+            {k: v for k, v in vars(self.background).items() if isinstance(v, Tensor)}
+            | dict(self.background.special)
+            | {f"context {k}": v for k, v in self.background.context.items()}
         )
+
+    def has_labels(self) -> bool:
+        """Whether some example of the study has a label; reads examples until one is found."""
+        for start in range(0, self.count, self.chunk):
+            samples = self._source.read(start, min(self.count, start + self.chunk))
+            if any(sample.label is not None for sample in samples):
+                return True
+        return False
 
     def read(self, start: int, stop: int) -> Examples:
         """The examples ``start`` to ``stop - 1``, encoded for the network."""
@@ -106,9 +113,7 @@ class Loader:
     def batch(self, examples: Examples) -> Batch:
         """The batch on the study's device; its targets are still 0."""
         samples, encoded, device = examples.samples, examples.encoded, self._device
-        labels = None
-        if self.labelled:
-            labels = torch.tensor([-1 if s.label is None else s.label for s in samples], device=device)
+        labels = _labels(samples)
         return Batch(
             ids=tuple(s.id for s in samples),
             inputs=encoded.inputs.to(device),
@@ -116,7 +121,7 @@ class Loader:
             features=examples.features.to(device),
             background=self.background,
             context={k: v.to(device) for k, v in encoded.context.items()},
-            labels=labels,
+            labels=None if labels is None else labels.to(device),
             masks=None if encoded.masks is None else encoded.masks.to(device),
         )
 
@@ -151,6 +156,13 @@ def background_of(encoded: Encoded, network: Network) -> Background:
     if network.high is not None:
         high = torch.full_like(high, network.high).sub(shift).div(scale)
     return Background(modality, pool, mean, low, high, shift, scale, network.special, context=encoded.context)
+
+
+def _labels(samples: Sequence[Sample]) -> Tensor | None:
+    """int64 ``[N]``, -1 where unknown; None where no sample has a label."""
+    if all(sample.label is None for sample in samples):
+        return None
+    return torch.tensor([-1 if sample.label is None else sample.label for sample in samples])
 
 
 def _moved(background: Background, device: torch.device) -> Background:

@@ -154,7 +154,7 @@ class Run:
         budget = None if settings.batch_budget == "auto" else int(settings.batch_budget)
         self._passes = Passes(network.module, device, settings.precision, budget)
         first = loader.read(0, min(loader.count, loader.chunk))
-        targets.check_target(settings.target, network.classes, loader.labelled, self.study.dataset.name)
+        targets.check_target(settings.target, network.classes, loader.has_labels, self.study.dataset.name)
         yield Loaded(
             network,
             device,
@@ -212,10 +212,15 @@ class Run:
             whole = len(rows) == len(batch)
             part = replace(batch if whole else batch.rows(rows), targets=chosen)
             own = examples if whole else examples.rows(rows.cpu())
-            content = _Content(weights, fingerprint({"targets": chosen}, data, part.ids), loader.fingerprint)
+            content = _Content(weights, self._explained_data(part, data), loader.fingerprint)
             yield self._chunk(start, number, own, part, logits[rows], content, cache)
             if self._stopped():
                 break
+
+    def _explained_data(self, batch: Batch, data: str) -> str:
+        """The fingerprint of what is explained: inputs, targets, and the labels, which methods may read."""
+        labels = {} if batch.labels is None else {"labels": batch.labels}
+        return fingerprint({"targets": batch.targets, **labels}, data, batch.ids)
 
     def _chunk(
         self,
@@ -265,7 +270,7 @@ class Run:
             bad = [i for i, ok in zip(batch.ids, logits.isfinite().all(dim=1).tolist(), strict=True) if not ok]
             raise MismatchError("model", f"returns NaN or infinite scores for {len(bad)} examples", got=bad[0])
         target, dataset = self.study.settings.target, self.study.dataset.name
-        targets.check_target(target, logits.shape[1], loader.labelled, dataset)
+        targets.check_target(target, logits.shape[1], loader.has_labels, dataset)
         targets.check_labels(dataset, loader.class_names, batch.ids, batch.labels, logits.shape[1])
         self.data_fingerprints.append(data)
         return batch, logits, data
@@ -321,8 +326,20 @@ class Run:
 
 
 def weights_fingerprint(network: Network) -> str:
-    """A hash of the weights and of everything else that decides the scores."""
+    """A hash of the weights and of everything else that decides the scores.
+
+    Raises:
+        MismatchError: the model is no ``torch.nn.Module`` and states no identity, so that its results could not be told
+            from those of another model in the store.
+    """
     module = network.module
-    tensors = module.state_dict() if isinstance(module, nn.Module) else {}
+    if not isinstance(module, nn.Module) and not network.identity:
+        raise MismatchError(
+            "model",
+            "is no torch.nn.Module, and its Network has no identity",
+            got=type(module).__name__,
+            hint="set Network(identity=...) to a hash of what decides the scores, such as the model file",
+        )
     code = f"{type(module).__module__}.{type(module).__qualname__}"
-    return fingerprint(tensors, code, str(module) if isinstance(module, nn.Module) else "", network.identity)
+    description = str(module) if isinstance(module, nn.Module) else ""
+    return fingerprint(tensors_of(module), code, description, network.identity)

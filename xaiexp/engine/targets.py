@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -27,20 +27,20 @@ def max_targets(target: Target, classes: int | None) -> int:
     return len(_listed(target))
 
 
-def check_target(target: Target, classes: int | None, labelled: bool, dataset: str) -> None:
+def check_target(target: Target, classes: int | None, has_labels: Callable[[], bool], dataset: str) -> None:
     """Check that the target exists.
 
     Args:
         target: of the study.
         classes: of the model; None where only the first pass can tell.
-        labelled: whether the dataset has labels.
+        has_labels: whether some example of the study has a label; called only where the target is the label.
         dataset: its name.
 
     Raises:
         MismatchError: the index is no class of the model, or the dataset has no labels to explain.
     """
     for each in _listed(target):
-        if each == "label" and not labelled:
+        if each == "label" and not has_labels():
             raise MismatchError("target", f"is the label, but dataset {dataset!r} has no labels", hint=_PREDICTED)
         if isinstance(each, int) and classes is not None and each >= classes:
             raise MismatchError("target", f"the model has {classes} classes, 0 to {classes - 1}", got=each)

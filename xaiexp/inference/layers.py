@@ -1,4 +1,4 @@
-"""One layer of a network: found by name or by itself, read and replaced while rows pass through."""
+"""Access to one layer of a network: locates it by name or automatically, reads and replaces its activations."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from xaiexp.inference.passes import Handle
 
 __all__ = ["Layer", "token_grid"]
 
-# Tokens that may stand before those of the picture: class, distillation and register tokens.
-_LEADING = 16
-# Modules of torchvision's Swin, whose pictures are [N, h, w, K].
+# The largest number of tokens before those of the patches: class, distillation and register tokens.
+_MAX_LEADING = 16
+# Modules of torchvision's Swin, whose activations are [N, h, w, K].
 _CHANNELS_LAST = (
     *("ShiftedWindowAttention", "ShiftedWindowAttentionV2", "SwinTransformerBlock", "SwinTransformerBlockV2"),
     *("PatchMerging", "PatchMergingV2"),
@@ -29,8 +29,8 @@ _CONVOLUTIONS = {nn.Conv1d: 3, nn.Conv2d: 4, nn.Conv3d: 5}
 
 
 @dataclass(frozen=True)
-class _Place:
-    """The output or the input of a module; of two places that ran, the higher rank counts, then the later."""
+class _Site:
+    """The output or the input of a module; candidates with a higher rank take precedence, then later ones."""
 
     module: nn.Module
     side: Literal["output", "input"] = "output"
@@ -42,56 +42,56 @@ class _Place:
 
 
 @dataclass
-class _Pass:
-    """What was seen in one forward pass."""
+class _PassRecord:
+    """The records of one forward pass."""
 
     rows: int
-    place: _Place | None = None
+    site: _Site | None = None
     tensor: Tensor | None = None
     run: int = -1
     runs: dict[int, int] = field(default_factory=dict)
-    pictures: list[tuple[int, int]] = field(default_factory=list)
+    spatial_sizes: list[tuple[int, int]] = field(default_factory=list)
     grid: tuple[int, int, int] | None = None
 
-    def next_run(self, place: _Place) -> int:
-        """How often this module ran before in this pass."""
-        self.runs[id(place.module)] = self.runs.get(id(place.module), -1) + 1
-        return self.runs[id(place.module)]
+    def next_run(self, site: _Site) -> int:
+        """The number of earlier runs of this module in this pass."""
+        self.runs[id(site.module)] = self.runs.get(id(site.module), -1) + 1
+        return self.runs[id(site.module)]
 
 
 class Layer:
-    """A layer of the network behind a handle, for one call of a method.
+    """A layer of a handle's network, for one call of a method.
 
-    What is read is a copy: operations in place before or after the layer cannot change it. Of a layer that runs
-    several times in a pass, the last run counts. Of a tuple or a mapping, the first tensor counts (the hidden states
-    of a transformer's block).
+    Activations are copies, so in-place operations before or after the layer do not change them. If the layer runs
+    several times in a pass, the last run is used. Of an output that is a tuple or a mapping, the first tensor is used
+    (the hidden states of a transformer block).
 
     Args:
         model: the handle.
-        name: of the submodule whose output is meant, or ``auto``: the last convolution to run with more than one
-            place in its output, or the input of the last self-attention over the patches of a picture, whichever
-            runs later. ``nn.MultiheadAttention`` and modules whose class ends in ``Attention`` are taken for
-            attention.
-        where: the parameter in the user's words, for messages.
-        search: ``picture``: ``auto`` looks for pictures and patches alone (``nn.Conv2d``). ``units``: for any
-            ``nn.Conv1d``, ``nn.Conv2d`` or ``nn.Conv3d``, and where the network runs none of these, it is the
-            input of the last ``nn.Linear`` to run.
+        name: name of a submodule, whose output is used, or ``auto``: the last convolution to run with more than one
+            spatial position in its output, or the input of the last self-attention over the patches of an image,
+            whichever runs later. ``nn.MultiheadAttention`` and modules whose class name ends in ``Attention`` count
+            as attention.
+        where: name of the parameter, for messages.
+        search: the candidates of ``auto``. ``image``: image convolutions (``nn.Conv2d``) and self-attention over
+            patches. ``units``: also ``nn.Conv1d`` and ``nn.Conv3d``, and if none of these runs, the input of the
+            last ``nn.Linear`` to run.
 
     Raises:
         ParameterError: the network has no submodule of this name.
-        Unsupported: the network is no ``torch.nn.Module``.
+        Unsupported: the network is not a ``torch.nn.Module``.
     """
 
-    def __init__(self, model: Handle, name: str, where: str, search: Literal["picture", "units"]) -> None:
+    def __init__(self, model: Handle, name: str, where: str, search: Literal["image", "units"]) -> None:
         module = model.module
         self.name, self._search = name, search
         self._network = module
         self._patches = model.batch.background.modality == "image"
-        self._found: tuple[_Place, int] | None = None
+        self._located: tuple[_Site, int] | None = None
         self._grid: tuple[int, int, int] | None = None
-        self._places: list[_Place]
+        self._sites: list[_Site]
         if name == "auto":
-            self._places = list(self._candidates())
+            self._sites = list(self._candidates())
             return
         named = dict(module.named_modules(remove_duplicate=False))
         named.pop("", None)
@@ -101,195 +101,201 @@ class Layer:
                 "the model has no submodule of this name",
                 got=name,
                 nearest=nearest(name, named),
-                hint="auto is the last convolution or self-attention over a picture"
+                hint="auto is the last convolution or self-attention over an image"
                 + (", or the input of the last linear layer" if search == "units" else ""),
             )
-        self._places = [_Place(named[name])]
+        self._sites = [_Site(named[name])]
 
-    def _candidates(self) -> Iterator[_Place]:
-        kinds = (nn.Conv2d,) if self._search == "picture" else tuple(_CONVOLUTIONS)
+    def _candidates(self) -> Iterator[_Site]:
+        kinds = (nn.Conv2d,) if self._search == "image" else tuple(_CONVOLUTIONS)
         for module in self._network.modules():
             if isinstance(module, kinds):
-                yield _Place(module, "output", "convolution")
+                yield _Site(module, "output", "convolution")
             elif isinstance(module, nn.Linear):
                 if self._search == "units":
-                    yield _Place(module, "input", "linear")
+                    yield _Site(module, "input", "linear")
             elif self._patches and type(module).__name__.removesuffix("V2").endswith("Attention"):
-                yield _Place(module, "input", "attention")
+                yield _Site(module, "input", "attention")
 
     def read(self, block: Block, forward: Callable[[], Tensor]) -> tuple[Tensor, Tensor]:
-        """Call ``forward``, one pass of the block's rows, and watch the layer.
+        """Call ``forward``, one pass of the block's rows, and record the layer.
 
         Returns:
-            The activations ``[B, *layer]``, which need a gradient where gradients are on (a node of the graph, or
-            a leaf where the layer does not depend on the inputs), and what ``forward`` gave.
+            The activations ``[B, *layer]`` and the result of ``forward``. If gradients are enabled, the activations
+            require them: they are a node of the graph, or a leaf if the layer does not depend on the inputs.
 
         Raises:
-            Unsupported: the layer does not run, or does not give one float for each unit and row.
+            Unsupported: the layer does not run, or its output is not a float tensor with one row per example.
         """
-        seen = _Pass(len(block.rows))
-        with self._watching(seen):
+        record = _PassRecord(len(block.rows))
+        with self._recording(record):
             result = forward()
-        if seen.tensor is None or seen.place is None:
+        if record.tensor is None or record.site is None:
             raise Unsupported(self._missing())
-        # What was found once is looked for alone from then on.
-        self._found, self._places, self._grid = (seen.place, seen.run), [seen.place], seen.grid
-        return seen.tensor, result
+        # Later passes use the same site.
+        self._located, self._sites, self._grid = (record.site, record.run), [record.site], record.grid
+        return record.tensor, result
 
     def replaced(self, values: Tensor, forward: Callable[[], Tensor]) -> Tensor:
-        """Call ``forward`` with ``values [B, *layer]`` in place of what the layer gives in its last run.
+        """Call ``forward`` with ``values [B, *layer]`` in place of the layer's activations in its last run.
 
-        Only after :meth:`read`, which knows the place.
+        Call :meth:`read` first, which locates the layer.
+
+        Raises:
+            Unsupported: the layer runs less often than in :meth:`read`.
         """
-        assert self._found is not None  # noqa: S101 -- read() comes first
-        place, run = self._found
-        seen = _Pass(len(values))
-        done: list[bool] = []
+        assert self._located is not None  # noqa: S101 -- read() comes first
+        site, run = self._located
+        record = _PassRecord(len(values))
+        replaced: list[bool] = []
 
-        def change(whole: Any) -> Any:
-            tensor = _first(whole)
-            if seen.next_run(place) != run or tensor is None:
+        def replace(output: Any) -> Any:
+            tensor = _first_tensor(output)
+            if record.next_run(site) != run or tensor is None:
                 return None
-            done.append(True)
-            return _exchanged(whole, tensor, values.to(tensor.dtype).clone())  # what follows may work in place
+            replaced.append(True)
+            # A copy, since later operations may work in place.
+            return _with_tensor_replaced(output, tensor, values.to(tensor.dtype).clone())
 
-        hook = self._hook(place, change)
+        hook = self._hook(site, replace)
         try:
             result = forward()
         finally:
             hook.remove()
-        if not done:
+        if not replaced:
             raise Unsupported(f"layer {self.name!r} runs less often for other inputs")
         return result
 
-    def picture(self, activations: Tensor) -> Tensor:
-        """What :meth:`read` gave, as a picture ``[B, K, h, w]`` of K channels.
+    def spatial_map(self, activations: Tensor) -> Tensor:
+        """The activations of :meth:`read` as a spatial map ``[B, K, h, w]`` with K channels.
 
-        Tokens ``[B, T, K]`` are those of the patches, row by row, after at most 16 others (the class token), which
-        are dropped; their grid is the size of the output of a convolution that ran before, or a square where none
-        ran.
+        Tokens ``[B, T, K]`` are those of the patches in row-major order, after at most 16 leading tokens (such as the
+        class token), which are dropped. The grid has the output size of an earlier convolution, or is square if there
+        is none.
 
         Raises:
-            Unsupported: it is no picture and no grid of tokens.
+            Unsupported: the activations are neither a spatial map nor a grid of tokens.
         """
         if activations.ndim == 4:
-            return activations.permute(0, 3, 1, 2) if _channels_last(self._places[0].module) else activations
+            return activations.permute(0, 3, 1, 2) if _channels_last(self._sites[0].module) else activations
         if self._grid is None:
             raise Unsupported(
-                f"layer {self.name!r} gives {list(activations.shape)}, which is no picture [N, K, h, w] and no grid of "
-                "tokens [N, T, K]"
+                f"layer {self.name!r} returns {list(activations.shape)}, which is neither a spatial map [N, K, h, w] "
+                "nor a grid of tokens [N, T, K]"
             )
         leading, height, width = self._grid
         return activations[:, leading:].transpose(1, 2).reshape(len(activations), -1, height, width)
 
-    def leading(self, activations: Tensor) -> Tensor | None:
-        """Of tokens ``[B, T, K]``, those that stand before the picture's; None where there are none."""
+    def leading_tokens(self, activations: Tensor) -> Tensor | None:
+        """The tokens of ``[B, T, K]`` before those of the patches; None if there are none."""
         if activations.ndim != 3 or self._grid is None or not self._grid[0]:
             return None
         return activations[:, : self._grid[0]]
 
     @contextmanager
-    def _watching(self, seen: _Pass) -> Iterator[None]:
+    def _recording(self, record: _PassRecord) -> Iterator[None]:
         hooks: list[Any] = []
         try:
             if self._patches:
                 convolutions = [m for m in self._network.modules() if isinstance(m, nn.Conv2d)]
-                hooks += [m.register_forward_hook(_sizes(seen)) for m in convolutions]
-            hooks += [self._hook(place, self._keeper(place, seen)) for place in self._places]
+                hooks += [m.register_forward_hook(_size_recorder(record)) for m in convolutions]
+            hooks += [self._hook(site, self._activation_recorder(site, record)) for site in self._sites]
             yield
         finally:
             for hook in hooks:
                 hook.remove()
 
-    def _hook(self, place: _Place, change: Callable[[Any], Any]) -> Any:
-        if place.side == "output":
-            return place.module.register_forward_hook(lambda _module, _args, output: change(output))
+    def _hook(self, site: _Site, change: Callable[[Any], Any]) -> Any:
+        if site.side == "output":
+            return site.module.register_forward_hook(lambda _module, _args, output: change(output))
 
         def before(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             return change((args, kwargs))
 
-        return place.module.register_forward_pre_hook(before, with_kwargs=True)
+        return site.module.register_forward_pre_hook(before, with_kwargs=True)
 
-    def _keeper(self, place: _Place, seen: _Pass) -> Callable[[Any], Any]:
-        def keep(whole: Any) -> Any:
-            run, tensor = seen.next_run(place), _first(whole)
-            if place.kind == "named":
-                self._check(whole, tensor, seen.rows)
-            grid = _grid_of(tensor, seen) if tensor is not None and self._patches else None
-            if tensor is None or not _suits(place, tensor, seen.rows, grid):
+    def _activation_recorder(self, site: _Site, record: _PassRecord) -> Callable[[Any], Any]:
+        def keep(output: Any) -> Any:
+            run, tensor = record.next_run(site), _first_tensor(output)
+            if site.kind == "named":
+                self._check(output, tensor, record.rows)
+            grid = _grid_of(tensor, record) if tensor is not None and self._patches else None
+            if tensor is None or not _is_candidate(site, tensor, record.rows, grid):
                 return None
-            if seen.place is not None and place.rank < seen.place.rank:
+            if record.site is not None and site.rank < record.site.rank:
                 return None
-            held = tensor.clone()
-            if torch.is_grad_enabled() and not held.requires_grad:
-                held = tensor.detach().clone().requires_grad_()
-            seen.place, seen.tensor, seen.run, seen.grid = place, held, run, grid
-            return _exchanged(whole, tensor, held.clone())
+            activations = tensor.clone()
+            if torch.is_grad_enabled() and not activations.requires_grad:
+                activations = tensor.detach().clone().requires_grad_()
+            record.site, record.tensor, record.run, record.grid = site, activations, run, grid
+            return _with_tensor_replaced(output, tensor, activations.clone())
 
         return keep
 
-    def _check(self, whole: Any, tensor: Tensor | None, rows: int) -> None:
+    def _check(self, output: Any, tensor: Tensor | None, rows: int) -> None:
         if tensor is None:
-            raise Unsupported(f"layer {self.name!r} gives {type(whole).__name__}, which holds no tensor")
+            raise Unsupported(f"layer {self.name!r} returns {type(output).__name__}, which contains no tensor")
         shape = list(tensor.shape)
         if not tensor.is_floating_point():
-            raise Unsupported(f"layer {self.name!r} gives {tensor.dtype}, which has no gradient")
+            raise Unsupported(f"layer {self.name!r} returns {tensor.dtype}, which has no gradient")
         if tensor.ndim < 2 or shape[0] != rows:
-            raise Unsupported(f"layer {self.name!r} gives {shape}, which is not one row for each of {rows} examples")
+            raise Unsupported(f"layer {self.name!r} returns {shape}, which is not one row for each of {rows} examples")
 
     def _missing(self) -> str:
         if self.name != "auto":
             return f"layer {self.name!r} does not run"
         if self._search == "units":
-            return "the network runs no convolution, no self-attention over a picture and no nn.Linear: name a layer"
+            return "the network runs no convolution, no self-attention over an image and no nn.Linear: name a layer"
         return (
             "no nn.Conv2d of the network runs with an output larger than 1 x 1, and no self-attention over a grid of "
             "tokens"
         )
 
 
-def token_grid(tokens: int, width: int, pictures: list[tuple[int, int]]) -> tuple[int, int, int] | None:
-    """How ``[N, tokens, width]`` is a picture: leading tokens, height, width; None where it is none or unclear.
+def token_grid(tokens: int, width: int, spatial_sizes: list[tuple[int, int]]) -> tuple[int, int, int] | None:
+    """The spatial layout of ``[N, tokens, width]``: leading tokens, height, width; None if there is none or several.
 
     Args:
-        pictures: heights and widths of the convolutions that ran before, in their order. Without any, a square
-            behind no other token or one.
+        tokens: number of tokens.
+        width: number of channels of a token.
+        spatial_sizes: output heights and widths of the convolutions that ran before, in call order. If there are
+            none, the grid is square, after at most one leading token.
 
     >>> token_grid(197, 768, [(14, 14)]), token_grid(201, 768, [(14, 14)]), token_grid(197, 768, [])
     ((1, 14, 14), (5, 14, 14), (1, 14, 14))
     >>> token_grid(64, 49, [(7, 7)])  # channels first, flattened
     """
-    if not pictures:
+    if not spatial_sizes:
         for leading in (0, 1):
             side = math.isqrt(max(0, tokens - leading))
             if side > 1 and side**2 == tokens - leading:
                 return leading, side, side
         return None
-    for height, across in reversed(pictures):
-        leading = tokens - height * across
-        unclear = leading > 1 and width == height * across
-        if 0 <= leading <= _LEADING and height * across > 1 and not unclear:
-            return leading, height, across
+    for height, columns in reversed(spatial_sizes):
+        leading = tokens - height * columns
+        ambiguous = leading > 1 and width == height * columns
+        if 0 <= leading <= _MAX_LEADING and height * columns > 1 and not ambiguous:
+            return leading, height, columns
     return None
 
 
-def _grid_of(tensor: Tensor, seen: _Pass) -> tuple[int, int, int] | None:
-    return token_grid(tensor.shape[1], tensor.shape[2], seen.pictures) if tensor.ndim == 3 else None
+def _grid_of(tensor: Tensor, record: _PassRecord) -> tuple[int, int, int] | None:
+    return token_grid(tensor.shape[1], tensor.shape[2], record.spatial_sizes) if tensor.ndim == 3 else None
 
 
-def _suits(place: _Place, tensor: Tensor, rows: int, grid: tuple[int, int, int] | None) -> bool:
-    """Whether this is what ``auto`` means."""
-    if place.kind == "named":
+def _is_candidate(site: _Site, tensor: Tensor, rows: int, grid: tuple[int, int, int] | None) -> bool:
+    """Whether a tensor can be the activations of the layer; always for a named layer."""
+    if site.kind == "named":
         return True
     if len(tensor) != rows or not tensor.is_floating_point():
         return False
-    if place.kind == "convolution":
-        axes = next(axes for kind, axes in _CONVOLUTIONS.items() if isinstance(place.module, kind))
+    if site.kind == "convolution":
+        axes = next(axes for kind, axes in _CONVOLUTIONS.items() if isinstance(site.module, kind))
         return tensor.ndim == axes and math.prod(tensor.shape[2:]) > 1
-    if place.kind == "attention":
-        if isinstance(place.module, nn.MultiheadAttention) and not place.module.batch_first:
+    if site.kind == "attention":
+        if isinstance(site.module, nn.MultiheadAttention) and not site.module.batch_first:
             return False
-        return grid is not None or (tensor.ndim == 4 and _channels_last(place.module))
+        return grid is not None or (tensor.ndim == 4 and _channels_last(site.module))
     return tensor.ndim > 1
 
 
@@ -299,37 +305,37 @@ def _channels_last(module: nn.Module) -> bool:
     return type(module) in (nn.LayerNorm, nn.Linear) or type(module).__name__ in _CHANNELS_LAST
 
 
-def _sizes(seen: _Pass) -> Callable[[nn.Module, Any, Any], None]:
-    def note(_module: nn.Module, _args: Any, output: Any) -> None:
+def _size_recorder(record: _PassRecord) -> Callable[[nn.Module, Any, Any], None]:
+    def append_size(_module: nn.Module, _args: Any, output: Any) -> None:
         if isinstance(output, Tensor) and output.ndim == 4:
-            seen.pictures.append((output.shape[2], output.shape[3]))
+            record.spatial_sizes.append((output.shape[2], output.shape[3]))
 
-    return note
-
-
-def _first(whole: Any) -> Tensor | None:
-    """The first tensor of what a module takes ``(args, kwargs)`` or gives."""
-    if isinstance(whole, Tensor):
-        return whole
-    parts = whole.values() if isinstance(whole, Mapping) else whole if isinstance(whole, tuple | list) else ()
-    return next((found for found in map(_first, parts) if found is not None), None)
+    return append_size
 
 
-def _exchanged(whole: Any, old: Tensor, new: Tensor) -> Any:
-    """The same with ``new`` wherever ``old`` stood; what does not hold it stays the object that it is."""
-    if whole is old:
+def _first_tensor(value: Any) -> Tensor | None:
+    """The first tensor in a module's output, or in its inputs ``(args, kwargs)``."""
+    if isinstance(value, Tensor):
+        return value
+    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, tuple | list) else ()
+    return next((tensor for tensor in map(_first_tensor, parts) if tensor is not None), None)
+
+
+def _with_tensor_replaced(value: Any, old: Tensor, new: Tensor) -> Any:
+    """A copy of the value with every occurrence of ``old`` replaced; parts without ``old`` stay the same objects."""
+    if value is old:
         return new
-    if isinstance(whole, Mapping):
-        parts = {key: _exchanged(value, old, new) for key, value in whole.items()}
-        if all(parts[key] is whole[key] for key in parts):
-            return whole
-        changed: Any = copy.copy(whole)
-        for key, value in parts.items():
-            changed[key] = value
+    if isinstance(value, Mapping):
+        parts = {key: _with_tensor_replaced(part, old, new) for key, part in value.items()}
+        if all(parts[key] is value[key] for key in parts):
+            return value
+        changed: Any = copy.copy(value)
+        for key, part in parts.items():
+            changed[key] = part
         return changed
-    if isinstance(whole, tuple | list):
-        listed = [_exchanged(part, old, new) for part in whole]
-        if all(a is b for a, b in zip(listed, whole, strict=True)):
-            return whole
-        return type(whole)(*listed) if hasattr(whole, "_fields") else type(whole)(listed)
-    return whole
+    if isinstance(value, tuple | list):
+        items = [_with_tensor_replaced(part, old, new) for part in value]
+        if all(a is b for a, b in zip(items, value, strict=True)):
+            return value
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    return value

@@ -1,11 +1,11 @@
-"""The critical difference diagram of Demsar 2006: mean ranks on a line, bars over what nothing separates."""
+"""The critical difference diagram of Demsar 2006: mean ranks on a line, bars over groups that do not differ."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-from xaiexp.report.drawing import draw, svg, written
+from xaiexp.report.drawing import draw, svg, svg_text
 
 __all__ = ["cliques", "critical_difference_svg"]
 
@@ -13,7 +13,7 @@ _WIDTH, _SIDE, _ROW, _TOP, _BAR = 820, 290, 18, 58, 7
 
 
 def cliques(ranks: Sequence[float], critical: float) -> list[tuple[int, int]]:
-    """First and last of every longest run of the sorted ``ranks`` that spans at most the critical difference.
+    """First and last index of every maximal run of the sorted ``ranks`` that spans at most the critical difference.
 
     >>> cliques([1.0, 1.5, 2.4, 4.0], 1.0)
     [(0, 1), (1, 2)]
@@ -27,11 +27,11 @@ def cliques(ranks: Sequence[float], critical: float) -> list[tuple[int, int]]:
 
 
 def critical_difference_svg(names: Sequence[str], mean_ranks: Sequence[float], critical: float) -> str:
-    """The diagram.
+    """The diagram as SVG.
 
     Args:
         names: of the cells.
-        mean_ranks: over examples, 1 is the best.
+        mean_ranks: over examples; 1 is the best.
         critical: the difference of two mean ranks that chance exceeds in 5 % of cases.
     """
     order = sorted(range(len(names)), key=lambda i: mean_ranks[i])
@@ -54,8 +54,8 @@ def critical_difference_svg(names: Sequence[str], mean_ranks: Sequence[float], c
         draw(root, "text", str(tick), x=at(tick), y=_TOP - 9, text_anchor="middle", font_size=11, fill="#555")
     end = min(at(low + critical), at(high))
     draw(root, "line", x1=at(low), x2=end, y1=24, y2=24, stroke="#a33", stroke_width=2)
-    told = f"critical difference {critical:.2f}" + (" (wider than the scale)" if at(low + critical) > at(high) else "")
-    draw(root, "text", told, x=at(low), y=16, font_size=11, fill="#a33")
+    label = f"critical difference {critical:.2f}" + (" (wider than the scale)" if at(low + critical) > at(high) else "")
+    draw(root, "text", label, x=at(low), y=16, font_size=11, fill="#a33")
     for number, (first, last) in enumerate(runs):
         y = bars + _BAR * number
         draw(root, "line", x1=at(ranks[first]) - 3, x2=at(ranks[last]) + 3, y1=y, y2=y, stroke="#333", stroke_width=3)
@@ -76,4 +76,4 @@ def critical_difference_svg(names: Sequence[str], mean_ranks: Sequence[float], c
             font_size=12,
             fill="#222",
         )
-    return written(root)
+    return svg_text(root)

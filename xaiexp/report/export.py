@@ -1,4 +1,4 @@
-"""The pictures of a report one by one, for viewers that show files: MLflow, papers, slides."""
+"""Exports the images of a report as files, for MLflow, papers and slides."""
 
 from __future__ import annotations
 
@@ -7,34 +7,36 @@ from pathlib import Path
 
 import numpy as np
 
+from xaiexp.core.ids import CellId
+from xaiexp.core.record import AgreementFacts
 from xaiexp.report.figures import agreement_svg, series_svg
-from xaiexp.report.images import heatmap_png, photograph, png
+from xaiexp.report.images import heatmap_png, input_image, png
 from xaiexp.report.studies import StudyFolder, read_study
-from xaiexp.report.wording import cell
 
-__all__ = ["export_pictures"]
+__all__ = ["export_images"]
 
 
-def export_pictures(folder: Path) -> list[Path]:
-    """Writes ``pictures/`` into a study folder, from the study's other files.
+def export_images(folder: Path) -> list[Path]:
+    """Write ``pictures/`` into a study folder, from the other files of the study.
 
-    ``pictures/agreement/MEASURE.svg`` of every measure; for pictures and series also
-    ``pictures/examples/NUMBER_NAME/METHOD_BASELINE.png`` (``.svg`` for series) of every example and cell, and
-    ``input.png``. Small pictures are enlarged, pixel by pixel.
+    It holds ``agreement/MEASURE.svg`` for every measure. For images and series it also holds
+    ``examples/NUMBER_NAME/METHOD_BASELINE.png`` (``.svg`` for series) for every example and cell, and ``input.png``.
+    The pixels of small images are repeated.
 
     Returns:
         The files, in the order of writing.
 
     Raises:
-        ResourceError: when the folder holds nothing of a study.
+        ResourceError: the folder holds no file of a study.
     """
     study = read_study(Path(folder))
-    place = Path(folder) / "pictures"
+    target = Path(folder) / "pictures"
     files: dict[Path, bytes] = {}
     for measure in dict.fromkeys(str(name) for name in study.agreement["measure"]):
-        drawn = agreement_svg(study.agreement, measure, study.about("agreements", measure).get("bounds"))
-        files[place / "agreement" / f"{_file_name(measure)}.svg"] = drawn.encode()
-    files |= {place / "examples" / name: content for name, content in _examples(study).items()}
+        facts = study.record.agreements.get(measure, AgreementFacts())
+        drawing = agreement_svg(study.agreement, measure, facts.bounds)
+        files[target / "agreement" / f"{_file_name(measure)}.svg"] = drawing.encode()
+    files |= {target / "examples" / name: content for name, content in _examples(study).items()}
     for file, content in files.items():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
@@ -42,7 +44,7 @@ def export_pictures(folder: Path) -> list[Path]:
 
 
 def _file_name(text: str) -> str:
-    """A name that every file system and every artifact store takes."""
+    """The text as a file name for every file system and artifact store."""
     return re.sub(r"[^\w.-]+", "_", text).strip("._")[:80] or "unnamed"
 
 
@@ -51,19 +53,19 @@ def _examples(study: StudyFolder) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     for number, example in enumerate(study.gallery.examples):
         folder = f"{number}_{_file_name(str(example.get('name') or example.get('id')))}"
-        seen = arrays.get(example.get("input") or "")
-        if modality == "image" and seen is not None:
-            files[f"{folder}/input.png"] = png(photograph(seen, enlarge=True))
-        for drawn in example.get("maps") or ():
-            method, values = str(drawn.get("method")), arrays.get(drawn.get("key"))
-            if values is None or drawn.get("units") is not None:  # units of a layer are no picture
+        inputs = arrays.get(example.get("input") or "")
+        if modality == "image" and inputs is not None:
+            files[f"{folder}/input.png"] = png(input_image(inputs, enlarge=True))
+        for described in example.get("maps") or ():
+            method, values = str(described.get("method")), arrays.get(described.get("key"))
+            if values is None or described.get("units") is not None:  # single units of a layer have no places
                 continue
-            title = cell(method, str(drawn.get("baseline")))
+            title = str(CellId(method, str(described.get("baseline"))))
             signed = study.signed(method, values)
             if modality == "image" and values.ndim == 2:
                 files[f"{folder}/{_file_name(title)}.png"] = heatmap_png(values, signed, enlarge=True)
-            elif modality == "series" and seen is not None:
-                steps = example.get("steps") if drawn.get("space") != "layer" else None
-                picture = series_svg(np.atleast_2d(seen), values.ravel(), signed, title, steps)
-                files[f"{folder}/{_file_name(title)}.svg"] = picture.encode()
+            elif modality == "series" and inputs is not None:
+                steps = example.get("steps") if described.get("space") != "layer" else None
+                drawing = series_svg(np.atleast_2d(inputs), values.ravel(), signed, title, steps)
+                files[f"{folder}/{_file_name(title)}.svg"] = drawing.encode()
     return files

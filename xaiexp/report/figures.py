@@ -1,4 +1,4 @@
-"""Drawings as SVG: intervals, agreement matrices, series. Built as trees, so that all text is escaped."""
+"""Drawings as SVG: intervals, agreement matrices and time series."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from xaiexp.report.drawing import draw, short, svg, written
-from xaiexp.report.images import colour, heatmap, ink, png_uri
-from xaiexp.report.wording import DASH, cell, number
+from xaiexp.core.ids import CellId
+from xaiexp.report.drawing import coordinate, draw, svg, svg_text
+from xaiexp.report.images import colour, heatmap, png_uri, text_colour
+from xaiexp.report.wording import DASH, number
 
 __all__ = [
     "Axis",
@@ -39,7 +40,7 @@ _NAME_LENGTH = 36
 
 @dataclass(frozen=True)
 class Axis:
-    """The scale that all rows of one metric share.
+    """The scale of one metric, shared by all rows of its table.
 
     Args:
         low, high: its ends.
@@ -51,12 +52,12 @@ class Axis:
     ticks: tuple[float, ...]
 
     def at(self, value: float) -> float:
-        """Where ``value`` lies, in the drawing's own units."""
+        """The horizontal position of ``value`` in the drawing."""
         return _MARGIN + (value - self.low) / (self.high - self.low) * (_INTERVAL_WIDTH - 2 * _MARGIN)
 
 
 def axis_over(values: Sequence[float]) -> Axis | None:
-    """A scale with three to six round ticks that holds all finite ``values``; None where there are none.
+    """A scale with three to six round ticks over all finite ``values``; None where there are none.
 
     >>> axis_over([0.0, 1.0, float("nan")]).ticks
     (0.0, 0.5, 1.0)
@@ -78,30 +79,30 @@ def axis_over(values: Sequence[float]) -> Axis | None:
 
 
 def axis_svg(axis: Axis) -> str:
-    """The numbers above the rows."""
+    """The ticks and numbers above the rows."""
     root = svg(_INTERVAL_WIDTH, _INTERVAL_HEIGHT, f"scale from {number(axis.low)} to {number(axis.high)}")
     for tick in axis.ticks:
         draw(root, "text", f"{tick:g}", x=axis.at(tick), y=13, text_anchor="middle", font_size=11, fill="#555")
         draw(root, "line", x1=axis.at(tick), x2=axis.at(tick), y1=17, y2=_INTERVAL_HEIGHT, stroke="#bbb")
-    return written(root)
+    return svg_text(root)
 
 
-def interval_svg(axis: Axis, mean: float, low: float, high: float, floor: float = math.nan) -> str:
-    """A dot with its whiskers.
+def interval_svg(axis: Axis, mean: float, low: float, high: float, control: float = math.nan) -> str:
+    """A mean as a dot, its interval as whiskers.
 
     Args:
         axis: the shared scale.
         mean: the dot; nothing is drawn where it is undefined.
         low, high: the whiskers; only the dot is drawn where they are undefined.
-        floor: where to draw the dashed line of the random attribution, or NaN.
+        control: mean of the random control, drawn as a dashed line, or NaN.
     """
     label = f"mean {number(mean)}, interval {number(low)} to {number(high)}"
     root = svg(_INTERVAL_WIDTH, _INTERVAL_HEIGHT, label)
     for tick in axis.ticks:
         draw(root, "line", x1=axis.at(tick), x2=axis.at(tick), y1=0, y2=_INTERVAL_HEIGHT, stroke="#e4e4e4")
     middle = _INTERVAL_HEIGHT / 2
-    if math.isfinite(floor):
-        at = axis.at(floor)
+    if math.isfinite(control):
+        at = axis.at(control)
         draw(root, "line", x1=at, x2=at, y1=0, y2=_INTERVAL_HEIGHT, stroke="#9c5700", stroke_dasharray="3 2")
     if math.isfinite(low) and math.isfinite(high):
         draw(root, "line", x1=axis.at(low), x2=axis.at(high), y1=middle, y2=middle, stroke="#1f4e79", stroke_width=2)
@@ -110,7 +111,7 @@ def interval_svg(axis: Axis, mean: float, low: float, high: float, floor: float 
             draw(root, "line", x1=x, x2=x, y1=middle - 4, y2=middle + 4, stroke="#1f4e79", stroke_width=2)
     if math.isfinite(mean):
         draw(root, "circle", cx=axis.at(mean), cy=middle, r=4.5, fill="#1f4e79", stroke="#fff")
-    return written(root)
+    return svg_text(root)
 
 
 # -- agreement
@@ -136,12 +137,12 @@ def agreement_matrix(frame: pd.DataFrame, measure: str) -> Matrix:
     """The agreement of every pair of cells, averaged over all examples for which it is defined.
 
     Args:
-        frame: the rows of ``agreement.parquet``; each pair stands there once, in either order.
+        frame: the rows of ``agreement.parquet``; each pair occurs once, in either order.
         measure: which measure.
     """
     rows = frame[frame["measure"] == measure]
-    first = [cell(*pair) for pair in zip(rows["method_a"], rows["baseline_a"], strict=True)]
-    second = [cell(*pair) for pair in zip(rows["method_b"], rows["baseline_b"], strict=True)]
+    first = [str(CellId(*pair)) for pair in zip(rows["method_a"], rows["baseline_a"], strict=True)]
+    second = [str(CellId(*pair)) for pair in zip(rows["method_b"], rows["baseline_b"], strict=True)]
     names = tuple(dict.fromkeys(name for pair in zip(first, second, strict=True) for name in pair))
     place = {name: i for i, name in enumerate(names)}
     values = rows["value"].to_numpy(dtype=np.float64)
@@ -159,13 +160,13 @@ def agreement_matrix(frame: pd.DataFrame, measure: str) -> Matrix:
 
 
 def agreement_svg(frame: pd.DataFrame, measure: str, bounds: Sequence[float | None] | None = None) -> str:
-    """A labelled matrix of coloured cells with the number inside; the diagonal is blank, NaN is a dash.
+    """A matrix of mean agreement, coloured by value; the diagonal is blank, NaN is a dash.
 
     Args:
         frame: the rows of ``agreement.parquet``.
         measure: which measure.
-        bounds: its range: below zero makes the scale blue to red, otherwise white to purple. Unless given, it is
-            -1 to 1 where a mean is negative, 0 to 1 where none is.
+        bounds: its range. The scale is blue to red where it starts below zero, otherwise white to purple. Without
+            bounds, the range is -1 to 1 where a mean is negative, otherwise 0 to 1.
 
     Returns:
         An SVG file.
@@ -189,7 +190,7 @@ def agreement_svg(frame: pd.DataFrame, measure: str, bounds: Sequence[float | No
     for i, name in enumerate(matrix.names):
         label = name if len(name) <= _NAME_LENGTH else name[: _NAME_LENGTH - 1] + "…"
         y, x = top + line * i + line / 2 + 4, left + side * i + side / 2
-        turned = f"rotate(-45 {short(x)} {short(top - 8)})"
+        turned = f"rotate(-45 {coordinate(x)} {coordinate(top - 8)})"
         for text in (
             draw(root, "text", label, x=left - 8, y=y, text_anchor="end", fill="#222"),
             draw(root, "text", label, x=x, y=top - 8, transform=turned, fill="#222"),
@@ -199,7 +200,7 @@ def agreement_svg(frame: pd.DataFrame, measure: str, bounds: Sequence[float | No
         for j in range(count):
             if i != j:
                 _agreement_cell(root, matrix, (i, j), (left + side * j, top + line * i, side, line), signed, scale)
-    return written(root)
+    return svg_text(root)
 
 
 def _agreement_cell(
@@ -216,25 +217,25 @@ def _agreement_cell(
     title = f"{matrix.names[at[0]]} and {matrix.names[at[1]]}: {number(mean)} (mean of {matrix.defined[at]} examples"
     draw(group, "title", title + (f", undefined for {matrix.undefined[at]})" if matrix.undefined[at] else ")"))
     draw(group, "rect", x=x + 0.5, y=y + 0.5, width=width - 1, height=height - 1, fill=fill, stroke="#ddd")
-    written = f"{mean:z.2f}" if math.isfinite(mean) else DASH
-    draw(group, "text", written, x=x + width / 2, y=y + height / 2 + 4, text_anchor="middle", fill=ink(fill))
+    text = f"{mean:z.2f}" if math.isfinite(mean) else DASH
+    draw(group, "text", text, x=x + width / 2, y=y + height / 2 + 4, text_anchor="middle", fill=text_colour(fill))
 
 
 # -- series
 
 
 def _path(values: NDArray[np.float64], top: float, height: float) -> str:
-    """A polyline through at most `_CURVE_POINTS` steps: the lowest and highest of each stretch keep their place."""
+    """The points of a polyline: all steps, or of long series the minimum and maximum of each range of steps."""
     steps = np.arange(len(values))
     if len(values) > _CURVE_POINTS:
-        stretches = np.array_split(steps, _CURVE_POINTS // 2)
-        ends = [(s[np.argmin(values[s])], s[np.argmax(values[s])]) for s in stretches]
-        steps = np.unique(np.array(ends).ravel())
+        ranges = np.array_split(steps, _CURVE_POINTS // 2)
+        extremes = [(s[np.argmin(values[s])], s[np.argmax(values[s])]) for s in ranges]
+        steps = np.unique(np.array(extremes).ravel())
     low, high = float(values.min()), float(values.max())
     share = (values[steps] - low) / (high - low) if high > low else np.full(len(steps), 0.5)
     x = (steps + 0.5) / len(values) * _CURVE_WIDTH
     y = top + 3 + (1 - share) * (height - 6)
-    return " ".join(f"{short(a)},{short(b)}" for a, b in zip(x, y, strict=True))
+    return " ".join(f"{coordinate(a)},{coordinate(b)}" for a, b in zip(x, y, strict=True))
 
 
 def series_svg(
@@ -244,37 +245,37 @@ def series_svg(
     label: str,
     features: Sequence[int] | None = None,
 ) -> str:
-    """A series, its channels below each other, each on its own scale, over spans coloured by attribution.
+    """A time series over spans coloured by attribution; channels are below each other, each on its own scale.
 
     Args:
         curves: ``[C, T]``.
         values: attribution of every step, ``[T]``; None draws the curve alone.
         signed: whether the sign has a meaning.
-        label: what is shown, for those who do not see it.
-        features: the feature of each step, ``T`` of them: where one has several steps, its span is set off from
-            the next one, and tells its steps and its attribution on pointing.
+        label: for screen readers.
+        features: the feature of each step, ``T`` of them. Features of several steps are separated by borders and
+            show their steps and attribution as a tooltip.
     """
     channels = len(curves)
     strip = max(28.0, _CURVE_HEIGHT / max(channels, 1))
     root = svg(_CURVE_WIDTH, strip * channels, label)
     if values is not None:
         spans = heatmap(np.asarray(values)[None, :], signed, side=1024)
-        if spans.height != 1:  # a fitted picture keeps its single row
+        if spans.height != 1:
             spans = spans.resize((spans.width, 1), Image.Resampling.NEAREST)
-        picture = draw(root, "image", x=0, y=0, width=_CURVE_WIDTH, height=strip * channels, href=png_uri(spans))
-        picture.set("preserveAspectRatio", "none")
-        picture.set("style", "image-rendering: pixelated")
+        image = draw(root, "image", x=0, y=0, width=_CURVE_WIDTH, height=strip * channels, href=png_uri(spans))
+        image.set("preserveAspectRatio", "none")
+        image.set("style", "image-rendering: pixelated")
     for channel, curve in enumerate(np.nan_to_num(np.asarray(curves, dtype=np.float64))):
         points = _path(curve, strip * channel, strip)
-        for stroke, width in (("#fff", 3.0), ("#111", 1.3)):  # a white rim keeps the line readable on dark spans
+        for stroke, width in (("#fff", 3.0), ("#111", 1.3)):  # a white outline keeps the line visible on dark spans
             draw(root, "polyline", points=points, fill="none", stroke=stroke, stroke_width=width)
     if values is not None and features is not None and len(features) == len(values):
         _spans(root, values, features, strip * channels)
-    return written(root)
+    return svg_text(root)
 
 
 def _spans(root: ET.Element, values: NDArray[np.floating], features: Sequence[int], height: float) -> None:
-    """Borders between the features of a series, and what each says; nothing where every step is a feature."""
+    """Borders and tooltips of the features of a series; none where every step is a feature."""
     runs = [(feature, len(list(steps))) for feature, steps in itertools.groupby(features)]
     if len(runs) == len(features):
         return

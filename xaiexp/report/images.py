@@ -1,4 +1,4 @@
-"""Numbers to colours and PNG files: red speaks for the target, blue against it, white is zero."""
+"""Heatmaps and input images as PNG: red is evidence for the target, blue against it, white is zero."""
 
 from __future__ import annotations
 
@@ -16,18 +16,22 @@ __all__ = [
     "gradient",
     "heatmap",
     "heatmap_png",
-    "ink",
-    "photograph",
+    "input_image",
     "png",
     "png_uri",
+    "text_colour",
 ]
 
 PERCENTILE = 99
-LEVELS = 50  # shades on either side of zero: finer ones cannot be told apart and make larger files
+"""The percentile of magnitudes that gets full colour."""
+
+LEVELS = 50
+"""Shades on either side of zero; finer ones cannot be distinguished and make larger files."""
+
 _UNDEFINED = (0x9A, 0x9A, 0x9A)
 
-# ColorBrewer's RdBu with a pure white middle, and Purples: both keep their order for colour-blind eyes, and
-# lightness falls evenly from zero outwards.
+# ColorBrewer's RdBu with a pure white middle, and Purples. Both are safe for colour blindness, and their lightness
+# falls evenly with the distance from zero.
 _BLUE_TO_RED = "#053061 #2166ac #4393c3 #92c5de #d1e5f0 #ffffff #fddbc7 #f4a582 #d6604d #b2182b #67001f"
 _WHITE_TO_PURPLE = "#ffffff #efedf5 #dadaeb #bcbddc #9e9ac8 #807dba #6a51a3 #54278f #3f007d"
 
@@ -44,10 +48,10 @@ _LAST = 2 * LEVELS
 
 
 def full_colour(values: ArrayLike) -> float:
-    """The magnitude that gets full colour: the 99th percentile of ``|values|``, so that one outlier hides nothing.
+    """The magnitude that gets full colour: the 99th percentile of ``|values|``, which is robust to outliers.
 
     Args:
-        values: any shape; what is not finite does not count.
+        values: of any shape; values that are not finite are ignored.
 
     Returns:
         The percentile; the largest magnitude where the percentile is 0; 0.0 where everything is 0 or undefined.
@@ -64,17 +68,17 @@ def full_colour(values: ArrayLike) -> float:
 
 def _indices(values: NDArray[np.float64], signed: bool, scale: float) -> NDArray[np.uint8]:
     share = values / scale if scale > 0 else np.where(np.isfinite(values), 0.0, np.nan)
-    with np.errstate(invalid="ignore"):  # NaN gets its own colour below
+    with np.errstate(invalid="ignore"):  # NaN gets the colour for undefined values below
         index = LEVELS + np.round(LEVELS * share.clip(-1, 1)) if signed else np.round(_LAST * share.clip(0, 1))
     return np.where(np.isfinite(values), np.nan_to_num(index), _LAST + 1).astype(np.uint8)
 
 
 def colour(value: float, signed: bool, scale: float) -> str:
-    """The colour of one number, as ``#rrggbb``; grey where it is not finite.
+    """The colour of one value, as ``#rrggbb``; grey where it is not finite.
 
     Args:
-        value: the number.
-        signed: blue to white to red; otherwise white to purple, where a negative number is drawn as 0.
+        value: the value.
+        signed: blue to white to red; otherwise white to purple, with negative values drawn as 0.
         scale: the magnitude that gets full colour.
 
     >>> colour(0.0, True, 1.0), colour(1.0, True, 1.0), colour(-1.0, True, 1.0)
@@ -84,10 +88,10 @@ def colour(value: float, signed: bool, scale: float) -> str:
     return "#" + "".join(f"{part:02x}" for part in rgb)
 
 
-def ink(background: str) -> str:
-    """Black or white, whichever reads better on ``#rrggbb`` (the larger WCAG contrast).
+def text_colour(background: str) -> str:
+    """Black or white, whichever has the larger WCAG contrast to ``#rrggbb``.
 
-    >>> ink("#ffffff"), ink("#67001f")
+    >>> text_colour("#ffffff"), text_colour("#67001f")
     ('#000000', '#ffffff')
     """
     parts = np.array([int(background[i : i + 2], 16) for i in (1, 3, 5)]) / 255
@@ -107,13 +111,13 @@ def _fit(height: int, width: int, side: int) -> tuple[int, int]:
 
 
 def heatmap(values: ArrayLike, signed: bool, side: int = 224, enlarge: bool = False) -> Image.Image:
-    """An attribution map as a palette picture, scaled by its own `full_colour`.
+    """An attribution map as a palette image, scaled by its own `full_colour`.
 
     Args:
         values: ``[H, W]``.
-        signed: whether the sign has a meaning: decides the colour scale.
+        signed: whether the sign has a meaning; decides the colour scale.
         side: the longer side at most, in pixels; larger maps are averaged down.
-        enlarge: blow a small map up, pixel by pixel, to at most ``side`` (for viewers that would blur it).
+        enlarge: repeat the pixels of a small map, up to ``side``, for viewers that would blur it.
     """
     numbers = np.asarray(values, dtype=np.float64)
     scale = full_colour(numbers)
@@ -121,45 +125,45 @@ def heatmap(values: ArrayLike, signed: bool, side: int = 224, enlarge: bool = Fa
     if (height, width) != numbers.shape:
         shrunk = Image.fromarray(numbers.astype(np.float32)).resize((width, height), Image.Resampling.BOX)
         numbers = np.asarray(shrunk, dtype=np.float64)
-    picture = Image.fromarray(_indices(numbers, signed, scale))
-    picture.putpalette(_PALETTES[signed].tobytes())
-    return _enlarged(picture, side) if enlarge else picture
+    image = Image.fromarray(_indices(numbers, signed, scale))
+    image.putpalette(_PALETTES[signed].tobytes())
+    return _enlarged(image, side) if enlarge else image
 
 
 def heatmap_png(values: ArrayLike, signed: bool, side: int = 224, enlarge: bool = False) -> bytes:
-    """`heatmap`, as the bytes of a PNG file."""
+    """A `heatmap` as the bytes of a PNG file."""
     return png(heatmap(values, signed, side, enlarge))
 
 
-def _enlarged(picture: Image.Image, side: int) -> Image.Image:
-    times = max(1, side // max(picture.size))
-    return picture.resize((picture.width * times, picture.height * times), Image.Resampling.NEAREST)
+def _enlarged(image: Image.Image, side: int) -> Image.Image:
+    times = max(1, side // max(image.size))
+    return image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)
 
 
-def photograph(pixels: ArrayLike, side: int = 224, enlarge: bool = False) -> Image.Image:
-    """An input picture with at most 256 colours.
+def input_image(pixels: ArrayLike, side: int = 224, enlarge: bool = False) -> Image.Image:
+    """An input image with at most 256 colours.
 
     Args:
         pixels: uint8 ``[H, W, 3]`` or ``[H, W]``.
         side: the longer side at most, in pixels.
         enlarge: as in `heatmap`.
     """
-    picture = Image.fromarray(np.ascontiguousarray(np.asarray(pixels, dtype=np.uint8)))
-    height, width = _fit(picture.height, picture.width, side)
-    if (height, width) != (picture.height, picture.width):
-        picture = picture.resize((width, height), Image.Resampling.BOX)
+    image = Image.fromarray(np.ascontiguousarray(np.asarray(pixels, dtype=np.uint8)))
+    height, width = _fit(image.height, image.width, side)
+    if (height, width) != (image.height, image.width):
+        image = image.resize((width, height), Image.Resampling.BOX)
     if enlarge:
-        picture = _enlarged(picture, side)
-    return picture if picture.mode == "L" else picture.quantize(256)
+        image = _enlarged(image, side)
+    return image if image.mode == "L" else image.quantize(256)
 
 
-def png(picture: Image.Image) -> bytes:
-    """A picture as the bytes of a PNG file; the same picture gives the same bytes."""
+def png(image: Image.Image) -> bytes:
+    """An image as the bytes of a PNG file; equal images give equal bytes."""
     file = io.BytesIO()
-    picture.save(file, "PNG", optimize=True)
+    image.save(file, "PNG", optimize=True)
     return file.getvalue()
 
 
-def png_uri(picture: Image.Image) -> str:
-    """A picture as a ``data:`` address, for pages that carry their pictures with them."""
-    return "data:image/png;base64," + base64.b64encode(png(picture)).decode("ascii")
+def png_uri(image: Image.Image) -> str:
+    """An image as a ``data:`` address, for self-contained pages."""
+    return "data:image/png;base64," + base64.b64encode(png(image)).decode("ascii")

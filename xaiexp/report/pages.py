@@ -1,4 +1,4 @@
-"""Puts a report together: one page that carries everything it shows."""
+"""Builds a report: one self-contained HTML page over one or several studies."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from xaiexp.core.ids import NO_BASELINE, CellId
+from xaiexp.core.record import AgreementFacts, ComponentFacts, MethodFacts, MetricFacts, PassCount, PassCounts
 from xaiexp.errors import ResourceError
 from xaiexp.report.across import across
 from xaiexp.report.examples import Example, examples, pixels
@@ -29,19 +31,23 @@ from xaiexp.report.results import (
 from xaiexp.report.seeds import pooled
 from xaiexp.report.studies import StudyFolder, read_study
 from xaiexp.report.verdicts import Removal, Source, removals, sources
-from xaiexp.report.wording import DASH, bounds, cell, direction, facts_of_method, number, plain, plural
+from xaiexp.report.wording import DASH, as_text, bounds, direction, method_properties, number, plural
 
 __all__ = ["build", "render"]
 
-SIDE = 224  # of a picture, in pixels
-SMALLEST_SIDE = 48
-PIXELS = 3_000_000  # of all pictures of a page together: about 3 MB
-EXAMPLES = 24  # over all studies of a page
+SIDE, SMALLEST_SIDE = 224, 48
+"""The largest and smallest size of an image, in pixels."""
+
+PIXELS = 3_000_000
+"""The number of pixels of all images of a page, about 3 MB."""
+
+EXAMPLES = 24
+"""The number of examples over all studies of a page."""
 
 
 @dataclass(frozen=True)
 class StudyPage:
-    """All that the page shows of one study."""
+    """The content of the page about one study."""
 
     place: int
     anchor: str
@@ -64,18 +70,18 @@ class StudyPage:
 
 
 def build(folders: Sequence[Path], out: Path, title: str | None = None) -> Path:
-    """Writes one self-contained HTML page over any number of studies; also after a crash.
+    """Write one self-contained HTML page over one or several studies.
 
     Args:
-        folders: study folders, see `find_studies`; whatever is missing in them is named on the page.
-        out: the file to write. It appears whole or not at all.
-        title: of the page; otherwise it is made of the studies' names.
+        folders: study folders, see `find_studies`. Files that are missing in them are listed on the page.
+        out: the file, which is written atomically.
+        title: of the page; by default the name of the study or the number of studies.
 
     Returns:
         ``out``.
 
     Raises:
-        ResourceError: when a folder holds nothing of a study, or ``out`` cannot be written.
+        ResourceError: a folder holds no file of a study, or ``out`` cannot be written.
     """
     if not folders:
         raise ResourceError("report", "no study to report on", hint="name a folder that a study or a sweep wrote")
@@ -87,7 +93,7 @@ def build(folders: Sequence[Path], out: Path, title: str | None = None) -> Path:
             try:
                 file.write(page)
                 file.close()
-                Path(file.name).chmod(0o644)  # a temporary file is private, a report is not
+                Path(file.name).chmod(0o644)  # temporary files are private
                 Path(file.name).replace(out)
             except BaseException:
                 Path(file.name).unlink(missing_ok=True)
@@ -98,11 +104,11 @@ def build(folders: Sequence[Path], out: Path, title: str | None = None) -> Path:
 
 
 def render(studies: Sequence[StudyFolder], title: str | None = None) -> str:
-    """The page as text. The same studies give the same text."""
-    each = max(1, EXAMPLES // len(studies))
-    drawn = sum(pixels(study, each) for study in studies)
-    side = max(SMALLEST_SIDE, math.floor(SIDE * min(1.0, math.sqrt(PIXELS / drawn)))) if drawn else SIDE
-    sections = tuple(_page(study, place, each, side) for place, study in enumerate(studies, start=1))
+    """The HTML of the page. Equal studies give equal text."""
+    shown = max(1, EXAMPLES // len(studies))
+    total = sum(pixels(study, shown) for study in studies)
+    side = max(SMALLEST_SIDE, math.floor(SIDE * min(1.0, math.sqrt(PIXELS / total)))) if total else SIDE
+    sections = tuple(_page(study, place, shown, side) for place, study in enumerate(studies, start=1))
     templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -129,24 +135,23 @@ def render(studies: Sequence[StudyFolder], title: str | None = None) -> str:
 
 
 def _distinct(sections: Sequence[StudyPage]) -> tuple[str, ...]:
-    """The studies' names, with the folder where two of them share a name."""
+    """The names of the studies, with the folder where several share a name."""
     names = [section.name for section in sections]
     return tuple(
         f"{section.name} ({section.folder})" if names.count(section.name) > 1 else section.name for section in sections
     )
 
 
-def _page(study: StudyFolder, place: int, each: int, side: int) -> StudyPage:
-    found = tuple(problems(study))
+def _page(study: StudyFolder, place: int, shown: int, side: int) -> StudyPage:
     counts = study.cells["status"].value_counts()
     cells = ", ".join(f"{counts[status]} {status}" for status in ("done", "skipped", "failed") if status in counts)
     overview = (
-        *(study.named(key) or DASH for key in ("model", "dataset", "seed")),
-        str(study.record.get("status") or "unknown"),
-        plain(_examples(study)),
+        *(study.identity(key) or DASH for key in ("model", "dataset", "seed")),
+        study.record.status or "unknown",
+        as_text(_examples(study)),
         cells or DASH,
-        _passes(study.facts("passes").get("attributions")),
-        _seconds(study.record.get("seconds")),
+        _passes((study.record.passes or PassCounts()).attributions),
+        _seconds(study.record.seconds),
     )
     return StudyPage(
         place=place,
@@ -155,13 +160,13 @@ def _page(study: StudyFolder, place: int, each: int, side: int) -> StudyPage:
         folder=study.path.name,
         sentence=_sentence(study),
         facts=_facts(study, cells),
-        problems=found,
+        problems=tuple(problems(study)),
         metrics=tuple(metric_tables(study)),
         removals=tuple(removals(study)),
         sources=tuple(sources([study])),
         agreements=tuple(agreements(study)),
-        examples=tuple(examples(study, each, side)),
-        examples_left_out=max(0, len(study.gallery.examples) - each),
+        examples=tuple(examples(study, shown, side)),
+        examples_left_out=max(0, len(study.gallery.examples) - shown),
         modality=study.gallery.modality,
         costs=_costs(study),
         glossary=_glossary(study),
@@ -170,101 +175,94 @@ def _page(study: StudyFolder, place: int, each: int, side: int) -> StudyPage:
     )
 
 
-def _passes(counted: object) -> str:
-    if not isinstance(counted, Mapping):
-        return DASH
-    forward, backward = (int(counted.get(kind) or 0) for kind in ("forward", "backward"))
-    return f"{forward:,} forward, {backward:,} backward"
+def _passes(counted: PassCount | None) -> str:
+    return DASH if counted is None else f"{counted.forward:,} forward, {counted.backward:,} backward"
 
 
-def _seconds(value: object) -> str:
-    return f"{number(value)} s" if isinstance(value, int | float) else DASH
+def _seconds(value: float | None) -> str:
+    return DASH if value is None else f"{number(value)} s"
 
 
 def _examples(study: StudyFolder) -> int | None:
-    """How many examples were explained: as counted, or as asked for; None where neither is known."""
+    """How many examples were explained, or were to be explained; None where neither is known."""
     counted = study.cells["examples"].max() if len(study.cells) else 0
-    asked = study.facts("study").get("examples")
-    return int(counted) if counted > 0 else asked if isinstance(asked, int) else None
+    return int(counted) if counted > 0 else study.record.study.examples
 
 
 def _sentence(study: StudyFolder) -> str:
-    about = study.facts("study")
-    if not about:
-        return f"The folder {study.path.name} holds what is left of a study; its record is missing."
-    names = study.record.get("class_names")
-    target = about.get("target")
-    if str(target).isdecimal() and isinstance(names, list) and int(str(target)) < len(names):
-        explained = f"class {target} ({names[int(str(target))]})"
+    record, about = study.record, study.record.study
+    if not about.model:
+        return f"The record of the study in the folder {study.path.name} is missing or incomplete."
+    class_names, target = record.class_names or (), about.target
+    if target.isdecimal() and int(target) < len(class_names):
+        explained = f"class {target} ({class_names[int(target)]})"
     else:
-        known = {"predicted": "the class it predicts", "label": "the labelled class"}
-        explained = known.get(str(target), f"class {target}")
+        known = {"predicted": "the predicted class", "label": "the labelled class"}
+        explained = known.get(target, f"class {target}")
     cells = study.cells
-    methods = len(set(cells["method"])) if len(cells) else len(study.facts("methods"))
-    baselines = len(set(cells["baseline"]) - {"none"}) if len(cells) else len(study.facts("baselines"))
-    made = plural(methods, "method")
+    methods = len(set(cells["method"])) if len(cells) else len(record.methods)
+    baselines = len(set(cells["baseline"]) - {NO_BASELINE}) if len(cells) else len(record.baselines)
+    compared = plural(methods, "method")
     if baselines:
-        made += f" with {plural(baselines, 'baseline')}"
+        compared += f" with {plural(baselines, 'baseline')}"
     if len(cells):
-        made += f" ({plural(len(cells), 'cell')})"
+        compared += f" ({plural(len(cells), 'cell')})"
     count = _examples(study)
     shown = plural(count, "example") if count else "the examples"
     metrics, measures = (len(set(frame)) for frame in (summary_of(study)["metric"], study.agreement["measure"]))
-    judged = f"Judged by {plural(metrics, 'metric')}, compared by {plural(measures, 'agreement measure')}."
     return (
-        f"{made} explain the {about.get('output', 'score')} that {about.get('model')} gives to {explained}, on "
-        f"{shown} of {about.get('dataset')} (seed {about.get('seed')}). {judged}"
+        f"Explanations of the {about.output or 'score'} of {about.model} for {explained}, on {shown} of "
+        f"{about.dataset} (seed {about.seed}), by {compared}. Evaluated by {plural(metrics, 'metric')} and "
+        f"{plural(measures, 'agreement measure')}."
     )
 
 
 def _facts(study: StudyFolder, cells: str) -> tuple[tuple[str, str], ...]:
-    about, record = study.facts("study"), study.record
-    data, git = study.facts("data"), study.facts("git")
-    metrics = study.facts("passes").get("metrics")
-    counted = [cost for cost in metrics.values() if isinstance(cost, dict)] if isinstance(metrics, dict) else []
-    total = {kind: sum(int(cost.get(kind) or 0) for cost in counted) for kind in ("forward", "backward")}
-    versions = {k: v for k, v in study.facts("versions").items() if v not in ("none", "not installed", None)}
-    plugins = [part for part in record.get("plugins") or () if isinstance(part, dict)]
+    record, about = study.record, study.record.study
+    passes = record.passes or PassCounts()
+    for_metrics = PassCount(
+        sum(count.forward for count in passes.metrics.values()),
+        sum(count.backward for count in passes.metrics.values()),
+    )
+    count = None if record.data is None else record.data.count
+    versions = {name: version for name, version in record.versions.items() if version not in ("none", "not installed")}
+    git = record.git
     rows = [
-        ("model", plain(about.get("model"))),
-        *((key.replace("_", " "), _fact(key, value)) for key, value in study.facts("model_facts").items()),
-        ("weights fingerprint", plain(study.facts("weights").get("fingerprint"))),
-        (
-            "data",
-            plain(about.get("dataset"))
-            + (f" ({data['count']} examples)" if data.get("count") not in (None, _examples(study)) else ""),
-        ),
-        ("data fingerprint", plain(data.get("fingerprint"))),
-        ("examples explained", plain(_examples(study))),
-        ("target", plain(about.get("target"))),
-        ("output", plain(about.get("output"))),
-        ("features", plain(about.get("features"))),
-        ("seed", plain(about.get("seed"))),
+        ("model", as_text(about.model)),
+        *((key.replace("_", " "), _fact(key, value)) for key, value in (record.model_facts or {}).items()),
+        ("weights fingerprint", as_text(None if record.weights is None else record.weights.fingerprint)),
+        ("dataset", as_text(about.dataset) + (f" ({count} examples)" if count not in (None, _examples(study)) else "")),
+        ("data fingerprint", as_text(None if record.data is None else record.data.fingerprint)),
+        ("examples explained", as_text(_examples(study))),
+        ("target", as_text(about.target)),
+        ("output", as_text(about.output)),
+        ("features", as_text(about.features)),
+        ("seed", as_text(about.seed)),
         ("cells", cells or DASH),
-        ("passes for attributions", _passes(study.facts("passes").get("attributions"))),
-        ("passes for metrics", _passes(total) if counted else DASH),
-        ("other passes", _passes(study.facts("passes").get("predictions_and_references"))),
-        ("device", plain(record.get("device"))),
-        ("precision", plain(about.get("precision"))),
-        ("machine", plain(record.get("platform"))),
-        ("started", plain(record.get("started"))),
-        ("took", _seconds(record.get("seconds"))),
+        ("passes for attributions", _passes(passes.attributions)),
+        ("passes for metrics", _passes(for_metrics) if passes.metrics else DASH),
+        ("other passes", _passes(passes.predictions_and_references)),
+        ("device", as_text(record.device)),
+        ("precision", as_text(about.precision)),
+        ("platform", as_text(record.platform)),
+        ("started", as_text(record.started)),
+        ("duration", _seconds(record.seconds)),
         ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
-        ("plugins", ", ".join(f"{part.get('name')} {part.get('version')}" for part in plugins)),
-        ("git", plain(git.get("commit")) + (", with uncommitted changes" if git.get("dirty") else "") if git else ""),
+        ("plugins", ", ".join(f"{plugin.name} {plugin.version}" for plugin in record.plugins)),
+        ("git", "" if git is None else as_text(git.commit) + (", with uncommitted changes" if git.dirty else "")),
     ]
     return tuple(row for row in rows if row[1] not in ("", DASH))
 
 
 def _fact(key: str, value: Any) -> str:
     share = isinstance(value, float) and 0 <= value <= 1 and "accuracy" in key
-    return f"{100 * value:.1f} %" if share else plain(value)
+    return f"{100 * value:.1f} %" if share else as_text(value)
 
 
 def _costs(study: StudyFolder) -> tuple[tuple[str, ...], ...]:
     return tuple(
         (
-            cell(str(row["method"]), str(row["baseline"])),
+            str(CellId(str(row["method"]), str(row["baseline"]))),
             str(row["status"]),
             *(_count(row[column]) for column in ("examples", "forward_passes", "backward_passes")),
             _count(row["seconds"], "{:.3g} s"),
@@ -283,25 +281,30 @@ _Entry = tuple[str, str, str, str]
 
 
 def _glossary(study: StudyFolder) -> tuple[tuple[str, tuple[_Entry, ...]], ...]:
-    def entries(kind: str) -> tuple[_Entry, ...]:
-        return tuple(_entry(kind, label, study.about(kind, label)) for label in study.facts(kind))
+    """Methods, baselines, metrics and agreements: label, summary, details and source of each."""
+    record = study.record
+    kinds: dict[str, Mapping[str, ComponentFacts]] = {
+        "methods": record.methods,
+        "baselines": record.baselines,
+        "metrics": record.metrics,
+        "agreements": record.agreements,
+    }
+    return tuple(
+        (kind, tuple(_entry(label, facts) for label, facts in components.items()))
+        for kind, components in kinds.items()
+        if components
+    )
 
-    kinds = ("methods", "baselines", "metrics", "agreements")
-    return tuple((kind, entries(kind)) for kind in kinds if study.facts(kind))
 
-
-def _entry(kind: str, label: str, about: Mapping[str, Any]) -> _Entry:
-    name = about.get("name")
-    summary = str(about.get("summary") or "")
-    details = [f"component {name}"] if name not in (None, label) else []
-    if kind == "methods":
-        details.append(facts_of_method(about))
-    if kind == "metrics":
-        details += [direction(about["higher_is_better"])] if "higher_is_better" in about else []
-        details += [f"unit: {about['unit']}"] if about.get("unit") else []
-    if "bounds" in about:
-        details.append(bounds(about["bounds"]))
-    parameters = about.get("parameters")
-    chosen = dict(parameters) if isinstance(parameters, Mapping) else {}
-    details += [plain(chosen)] if chosen else []
-    return label, summary, "; ".join(part for part in details if part), str(about.get("source") or "")
+def _entry(label: str, facts: ComponentFacts) -> _Entry:
+    details = [f"component {facts.name}"] if facts.name not in ("", label) else []
+    if isinstance(facts, MethodFacts):
+        details.append(method_properties(facts))
+    if isinstance(facts, MetricFacts):
+        details.append(direction(facts.higher_is_better))
+        details += [f"unit: {facts.unit}"] if facts.unit else []
+    if isinstance(facts, MetricFacts | AgreementFacts) and facts.bounds is not None:
+        details.append(bounds(facts.bounds))
+    if facts.parameters:
+        details.append(as_text(facts.parameters))
+    return label, facts.summary, "; ".join(part for part in details if part), facts.source

@@ -1,4 +1,4 @@
-"""What a study found and what went wrong, as rows to be drawn."""
+"""The rows of the report: metrics, agreement, problems, and the comparison of studies."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from xaiexp.core.ids import ALL_METHODS
-from xaiexp.report.figures import agreement_svg, axis_over, axis_svg, interval_svg
+from xaiexp.core.ids import ALL_METHODS, CellId
+from xaiexp.core.record import AgreementFacts, MetricFacts
+from xaiexp.report.figures import Axis, agreement_svg, axis_over, axis_svg, interval_svg
 from xaiexp.report.studies import CELL, StudyFolder, table
-from xaiexp.report.verdicts import Judgement, judgements
-from xaiexp.report.wording import DASH, bounds, cell, direction, number, plural
+from xaiexp.report.verdicts import MetricVerdict, metric_verdicts
+from xaiexp.report.wording import DASH, bounds, direction, number, plural
 from xaiexp.statistics.intervals import bootstrap_interval
 from xaiexp.statistics.summary import example_means
 
@@ -33,7 +34,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class MetricRow:
-    """One cell under one metric, ready to be printed."""
+    """One cell under one metric, as the page prints it."""
 
     name: str
     mean: str
@@ -44,7 +45,7 @@ class MetricRow:
     rank: str
     interval: str
     best: bool
-    floor: bool
+    control: bool
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,13 @@ class MetricTable:
     unit: str
     axis: str
     rows: tuple[MetricRow, ...]
-    has_floor: bool
-    judgement: Judgement | None
+    has_control: bool
+    verdict: MetricVerdict | None
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What a reader must know before reading the numbers."""
+    """A failure, skip, warning or missing file, listed before the results."""
 
     title: str
     severe: bool
@@ -73,13 +74,19 @@ class Problem:
 
 @dataclass(frozen=True)
 class AgreementFigure:
-    """One measure of agreement: the matrix of all pairs, or, of a measure for all cells together, a sentence."""
+    """One measure of agreement.
+
+    Args:
+        svg: the matrix of all pairs of cells; empty for a measure of all cells jointly.
+        undefined: whether it is undefined for some example and pair.
+        joint: the agreement of all cells jointly, as a sentence; empty for a measure of pairs.
+    """
 
     name: str
     summary: str
     svg: str
     undefined: bool
-    together: str
+    joint: str
 
 
 @dataclass(frozen=True)
@@ -88,7 +95,7 @@ class Comparison:
 
     Args:
         ranked: whether any study ranks its cells by it.
-        rows: of every cell its name, per study the mean and whether it came first there, and how often it did.
+        rows: for every cell its name, for each study the mean and whether its rank is 1, and how often it is.
     """
 
     metric: str
@@ -101,12 +108,12 @@ def _float(value: Any) -> float:
     return math.nan if value is None or value is pd.NA else float(value)
 
 
-def _whole(value: float) -> float | int:
+def _int_if_whole(value: float) -> float | int:
     return int(value) if math.isfinite(value) and value == int(value) else value
 
 
 def summary_of(study: StudyFolder) -> pd.DataFrame:
-    """The study's summary; without one, the means of what scores there are, with neither intervals nor ranks."""
+    """The summary of the study; where it is missing, means of the scores without intervals and ranks."""
     if len(study.summary) or not len(study.scores):
         return study.summary
     rows = []
@@ -124,95 +131,103 @@ def summary_of(study: StudyFolder) -> pd.DataFrame:
 
 
 def _is_random(study: StudyFolder, method: str) -> bool:
-    return str(study.about("methods", method).get("name", method)) == "random"
+    facts = study.record.methods.get(method)
+    return (method if facts is None else facts.name or method) == "random"
 
 
-def _by_itself(study: StudyFolder, metric: str) -> bool:
-    """Whether a metric is more than what another one noticed on the way (``deletion.shift``)."""
-    return metric.rpartition(".")[0] not in study.facts("metrics")
+def _direction(facts: MetricFacts | None) -> str:
+    return "direction unknown" if facts is None else direction(facts.higher_is_better)
 
 
-def _sorted(rows: pd.DataFrame, higher: object) -> pd.DataFrame:
+def _sorted(rows: pd.DataFrame, higher: bool | None) -> pd.DataFrame:
     sign = -1.0 if higher else 1.0
     order = rows.assign(_rank=rows["rank"].astype(float), _mean=sign * rows["mean"].astype(float))
     return order.sort_values(["_rank", "_mean", *CELL], na_position="last", kind="stable")
 
 
 def metric_tables(study: StudyFolder) -> list[MetricTable]:
-    """Per metric a table of all cells, best first, drawn on one scale."""
-    tables, judged = [], judgements(study)
+    """For every metric a table of all cells, best first, drawn on one scale; without auxiliary values."""
+    tables, verdicts = [], metric_verdicts(study)
     for name, rows in summary_of(study).groupby("metric", sort=False):
-        if not _by_itself(study, str(name)):
+        if study.record.is_auxiliary(str(name)):
             continue
-        judgement = judged.get(str(name))
-        about = study.about("metrics", str(name))
-        ends = [_float(value) for column in ("mean", "low", "high") for value in rows[column]]
-        axis = axis_over(ends)
-        floors = [_float(row["mean"]) for _, row in rows.iterrows() if _is_random(study, row["method"])]
-        floor = floors[0] if floors else math.nan
-        ranks = [_float(rank) for rank in rows["rank"]]
-        printed = []
-        for _, row in _sorted(rows, about.get("higher_is_better")).iterrows():
-            mean, low, high, rank = (_float(row[column]) for column in ("mean", "low", "high", "rank"))
-            printed.append(
-                MetricRow(
-                    name=cell(row["method"], row["baseline"]),
-                    mean=number(mean),
-                    low=number(low),
-                    high=number(high),
-                    n=number(_whole(_float(row["n"]))),
-                    undefined=number(_whole(_float(row["undefined"]))),
-                    rank=DASH
-                    if judgement is not None and judgement.refused
-                    else number(_whole(rank)) + (" (tie)" if ranks.count(rank) > 1 else ""),
-                    interval=interval_svg(axis, mean, low, high, floor) if axis else "",
-                    best=rank == 1 and not (judgement is not None and judgement.refused),
-                    floor=_is_random(study, row["method"]),
-                )
-            )
+        verdict, facts = verdicts.get(str(name)), study.record.metrics.get(str(name))
+        axis = axis_over([_float(value) for column in ("mean", "low", "high") for value in rows[column]])
+        control_means = [_float(row["mean"]) for _, row in rows.iterrows() if _is_random(study, row["method"])]
+        control = control_means[0] if control_means else math.nan
         tables.append(
             MetricTable(
                 name=str(name),
-                summary=str(about.get("summary") or ""),
-                direction=direction(about["higher_is_better"]) if "higher_is_better" in about else "direction unknown",
-                bounds=bounds(about.get("bounds")) if about else "",
-                unit=str(about.get("unit") or ""),
+                summary="" if facts is None else facts.summary,
+                direction=_direction(facts),
+                bounds="" if facts is None else bounds(facts.bounds),
+                unit="" if facts is None else facts.unit,
                 axis=axis_svg(axis) if axis else "",
-                rows=tuple(printed),
-                has_floor=math.isfinite(floor),
-                judgement=judgement,
+                rows=_metric_rows(study, rows, facts, axis, control, verdict is not None and verdict.refused),
+                has_control=math.isfinite(control),
+                verdict=verdict,
             )
         )
     return tables
 
 
-def _together(rows: pd.DataFrame) -> bool:
-    """Whether a measure is about all cells at once."""
+def _metric_rows(
+    study: StudyFolder,
+    rows: pd.DataFrame,
+    facts: MetricFacts | None,
+    axis: Axis | None,
+    control: float,
+    refused: bool,
+) -> tuple[MetricRow, ...]:
+    ranks = [_float(rank) for rank in rows["rank"]]
+    printed = []
+    for _, row in _sorted(rows, None if facts is None else facts.higher_is_better).iterrows():
+        mean, low, high, rank = (_float(row[column]) for column in ("mean", "low", "high", "rank"))
+        tie = " (tie)" if ranks.count(rank) > 1 else ""
+        printed.append(
+            MetricRow(
+                name=str(CellId(row["method"], row["baseline"])),
+                mean=number(mean),
+                low=number(low),
+                high=number(high),
+                n=number(_int_if_whole(_float(row["n"]))),
+                undefined=number(_int_if_whole(_float(row["undefined"]))),
+                rank=DASH if refused else number(_int_if_whole(rank)) + tie,
+                interval=interval_svg(axis, mean, low, high, control) if axis else "",
+                best=rank == 1 and not refused,
+                control=_is_random(study, row["method"]),
+            )
+        )
+    return tuple(printed)
+
+
+def _is_joint(rows: pd.DataFrame) -> bool:
+    """Whether a measure is of all cells jointly."""
     return bool((rows["method_a"] == rows["method_b"]).all() and (rows["baseline_a"] == rows["baseline_b"]).all())
 
 
-def _all_at_once(rows: pd.DataFrame) -> str:
-    said = []
+def _joint_sentence(rows: pd.DataFrame) -> str:
+    sentences = []
     for name, group in rows.groupby("method_a", sort=False):
         mean, low, high = bootstrap_interval(example_means(group), seed=0)
-        where = "" if name == ALL_METHODS else f" {str(name).removeprefix(ALL_METHODS).strip()}"
-        said.append(f"All cells{where} together: {number(mean)} [{number(low)}, {number(high)}].")
-    return " ".join(said)
+        space = "" if name == ALL_METHODS else f" {str(name).removeprefix(ALL_METHODS).strip()}"
+        sentences.append(f"All cells{space} jointly: {number(mean)} [{number(low)}, {number(high)}].")
+    return " ".join(sentences)
 
 
 def agreements(study: StudyFolder) -> list[AgreementFigure]:
-    """Per measure the matrix of all pairs of cells."""
+    """For every measure the matrix of all pairs of cells, or the agreement of all cells jointly."""
     figures = []
     for measure in dict.fromkeys(str(name) for name in study.agreement["measure"]):
-        about = study.about("agreements", measure)
+        facts = study.record.agreements.get(measure, AgreementFacts())
         rows = study.agreement[study.agreement["measure"] == measure]
         figures.append(
             AgreementFigure(
                 name=measure,
-                summary=str(about.get("summary") or ""),
-                svg="" if _together(rows) else agreement_svg(rows, measure, about.get("bounds")),
+                summary=facts.summary,
+                svg="" if _is_joint(rows) else agreement_svg(rows, measure, facts.bounds),
                 undefined=bool(rows["value"].isna().any()),
-                together=_all_at_once(rows) if _together(rows) else "",
+                joint=_joint_sentence(rows) if _is_joint(rows) else "",
             )
         )
     return figures
@@ -220,89 +235,92 @@ def agreements(study: StudyFolder) -> list[AgreementFigure]:
 
 def _cells_by_reason(rows: pd.DataFrame) -> tuple[tuple[str, str], ...]:
     return tuple(
-        (", ".join(cell(*pair) for pair in zip(group["method"], group["baseline"], strict=True)), str(reason) or DASH)
+        (
+            ", ".join(str(CellId(*pair)) for pair in zip(group["method"], group["baseline"], strict=True)),
+            str(reason) or DASH,
+        )
         for reason, group in rows.assign(reason=rows["reason"].fillna("").astype(str)).groupby("reason", sort=False)
     )
 
 
 def problems(study: StudyFolder) -> list[Problem]:
-    """Failures first, then what is missing, then skips, warnings and undefined values."""
-    found, cells = [], study.cells
+    """Failures first, then missing files, skips, warnings and undefined values."""
+    listed, cells = [], study.cells
     failed = cells[cells["status"] == "failed"]
-    status, error = study.record.get("status"), study.record.get("error")
-    if status == "failed" and (error or not len(failed)):  # otherwise the failed cells say it all
+    status, error = study.record.status, study.record.error
+    if status == "failed" and (error or not len(failed)):  # otherwise the failed cells are the reason
         title = "This study failed in part" if (cells["status"] == "done").any() else "This study failed"
-        found.append(Problem(title, True, (("", str(error or "no reason was written down")),)))
+        listed.append(Problem(title, True, (("", error or "no reason was recorded"),)))
     elif status == "running":
-        text = "Its record still says that it is running: it is not finished, or it was ended from outside."
-        found.append(Problem("This study did not finish", True, (("", text),)))
+        text = 'The status in its record is still "running": it has not finished, or it was killed.'
+        listed.append(Problem("This study did not finish", True, (("", text),)))
     if len(failed):
-        found.append(Problem(f"{plural(len(failed), 'failed cell')}", True, _cells_by_reason(failed)))
+        listed.append(Problem(f"{plural(len(failed), 'failed cell')}", True, _cells_by_reason(failed)))
     if study.missing:
-        found.append(Problem("Files of this study are not there", True, tuple(study.missing.items())))
+        listed.append(Problem("Missing or damaged files", True, tuple(study.missing.items())))
     skipped = cells[cells["status"] == "skipped"]
     if len(skipped):
-        found.append(Problem(f"{plural(len(skipped), 'skipped cell')}", False, _cells_by_reason(skipped)))
+        listed.append(Problem(f"{plural(len(skipped), 'skipped cell')}", False, _cells_by_reason(skipped)))
     warned = cells[(cells["status"] == "done") & (cells["reason"].fillna("").astype(str) != "")]
     if len(warned):
-        found.append(Problem(f"{plural(len(warned), 'cell')} with a warning", False, _cells_by_reason(warned)))
+        listed.append(Problem(f"{plural(len(warned), 'cell')} with a warning", False, _cells_by_reason(warned)))
     summary = summary_of(study)
-    ranking = [_by_itself(study, str(metric)) for metric in summary["metric"]]
-    undefined = summary[(summary["undefined"].astype(float) > 0) & np.array(ranking, dtype=bool)]
+    auxiliary = [study.record.is_auxiliary(str(metric)) for metric in summary["metric"]]
+    undefined = summary[(summary["undefined"].astype(float) > 0) & ~np.array(auxiliary, dtype=bool)]
     if len(undefined):
         total = int(undefined["undefined"].astype(float).sum())
         rows = tuple(
             (
                 str(metric),
                 ", ".join(
-                    f"{cell(row['method'], row['baseline'])}: {int(row['undefined'])}" for _, row in group.iterrows()
+                    f"{CellId(row['method'], row['baseline'])}: {int(row['undefined'])}" for _, row in group.iterrows()
                 ),
             )
             for metric, group in undefined.groupby("metric", sort=False)
         )
         title = f"{plural(total, 'undefined score')}, left out of the means"
-        found.append(Problem(title, False, rows))
-    return found
+        listed.append(Problem(title, False, rows))
+    return listed
 
 
 def comparisons(studies: Sequence[StudyFolder]) -> list[Comparison]:
-    """Per metric the means of all studies beside each other."""
+    """For every metric the means of all studies, side by side."""
     summaries = [summary_of(study) for study in studies]
     metrics = dict.fromkeys(
         str(metric)
         for study, summary in zip(studies, summaries, strict=True)
         for metric in summary["metric"]
-        if _by_itself(study, str(metric))
+        if not study.record.is_auxiliary(str(metric))
     )
-    found = []
+    tables = []
     for metric in metrics:
         values: list[dict[str, tuple[float, float]]] = []
-        about: dict[str, Any] = {}
+        facts: MetricFacts | None = None
         for study, summary in zip(studies, summaries, strict=True):
-            about = about or study.about("metrics", metric)
+            facts = facts or study.record.metrics.get(metric)
             rows = summary[summary["metric"] == metric]
-            keys = [cell(*pair) for pair in zip(rows["method"], rows["baseline"], strict=True)]
+            keys = [str(CellId(*pair)) for pair in zip(rows["method"], rows["baseline"], strict=True)]
             numbers = zip(map(_float, rows["mean"]), map(_float, rows["rank"]), strict=True)
             values.append(dict(zip(keys, numbers, strict=True)))
         cells = dict.fromkeys(name for column in values for name in column)
         ranked = sum(any(rank == 1 for _, rank in column.values()) for column in values)
-        found.append(
+        tables.append(
             Comparison(
                 metric=metric,
-                direction=direction(about["higher_is_better"]) if "higher_is_better" in about else "direction unknown",
+                direction=_direction(facts),
                 ranked=ranked > 0,
                 rows=tuple(
                     (
                         name,
-                        tuple(_compared(column.get(name)) for column in values),
+                        tuple(_mean_and_first(column.get(name)) for column in values),
                         f"{sum(column.get(name, (0, 0))[1] == 1 for column in values)} of {ranked}",
                     )
                     for name in cells
                 ),
             )
         )
-    return found
+    return tables
 
 
-def _compared(value: tuple[float, float] | None) -> tuple[str, bool]:
+def _mean_and_first(value: tuple[float, float] | None) -> tuple[str, bool]:
     return ("", False) if value is None else (number(value[0]), value[1] == 1)

@@ -1,4 +1,4 @@
-"""Studies that differ in their seeds alone, and what they say together."""
+"""Pools studies that differ only in their seeds."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import Any
 
 import pandas as pd
 
+from xaiexp.core.ids import CellId
+from xaiexp.core.record import ComponentFacts
 from xaiexp.report.studies import StudyFolder
-from xaiexp.report.verdicts import directions, floors, groups
-from xaiexp.report.wording import DASH, cell, number
+from xaiexp.report.verdicts import controls, directions, removal_groups
+from xaiexp.report.wording import DASH, number
 from xaiexp.results import verdict
 from xaiexp.statistics import summary as statistics
 
@@ -21,12 +23,12 @@ __all__ = ["Pooled", "Setting", "pooled", "setting"]
 
 @dataclass(frozen=True)
 class Setting:
-    """What was asked of a study, as far as numbers depend on it.
+    """The settings of a study that decide its numbers.
 
     Args:
-        model: name and parameters.
-        rest: everything else.
-        seeds: what is a seed in either, by the name it has in a configuration.
+        model: name and parameters, without seeds.
+        rest: everything else, without seeds.
+        seeds: all seeds, by their key in the configuration.
     """
 
     model: Mapping[str, Any]
@@ -35,31 +37,39 @@ class Setting:
 
 
 def setting(study: StudyFolder) -> Setting:
-    """From the study's record."""
-    seeds = {"seed": study.named("seed") or ""}
+    """The setting of a study, from its record."""
+    record = study.record
+    seeds = {"seed": study.identity("seed")}
 
-    def told(facts: Mapping[str, Any], where: str) -> dict[str, Any]:
-        parameters = facts.get("parameters")
-        kept = {}
-        for name, value in parameters.items() if isinstance(parameters, Mapping) else ():
+    def without_seeds(facts: ComponentFacts, key: str) -> dict[str, Any]:
+        parameters = {}
+        for name, value in facts.parameters.items():
             if name == "seed" or name.endswith("_seed"):
-                seeds[f"{where}.{name}"] = str(value)
+                seeds[f"{key}.{name}"] = str(value)
             else:
-                kept[name] = value
-        return {"name": facts.get("name"), "parameters": kept}
+                parameters[name] = value
+        return {"name": facts.name, "parameters": parameters}
 
-    rest: dict[str, Any] = {k: v for k, v in study.facts("study").items() if k not in ("model", "seed")}
-    rest["dataset"] = {"named": study.named("dataset")} | told(study.facts("dataset"), "dataset")
-    for kind in ("methods", "baselines", "metrics"):
-        rest[kind] = {label: told(study.about(kind, label), f"{kind}.{label}") for label in study.facts(kind)}
-    return Setting({"named": study.named("model")} | told(study.facts("model"), "model"), rest, seeds)
+    settings = record.study.to_mapping()
+    rest: dict[str, Any] = {k: v for k, v in settings.items() if k not in ("model", "dataset", "seed")}
+    rest["dataset"] = {"label": study.identity("dataset")} | without_seeds(record.dataset, "dataset")
+    kinds: Mapping[str, Mapping[str, ComponentFacts]] = {
+        "methods": record.methods,
+        "baselines": record.baselines,
+        "metrics": record.metrics,
+    }
+    for kind, components in kinds.items():
+        rest[kind] = {label: without_seeds(facts, f"{kind}.{label}") for label, facts in components.items()}
+    return Setting({"label": study.identity("model")} | without_seeds(record.model, "model"), rest, seeds)
 
 
 @dataclass(frozen=True)
 class Pooled:
-    """One metric over studies that differ in their seeds alone.
+    """One metric over studies that differ only in their seeds.
 
     Args:
+        metric: with the studies.
+        sentence: the verdict.
         rows: cell, mean, and the interval of the mean for other examples and other seeds.
     """
 
@@ -70,12 +80,12 @@ class Pooled:
 
 @dataclass(frozen=True)
 class _Family:
-    """Studies that differ in their seeds alone.
+    """Studies that differ only in their seeds.
 
     Args:
         places: of the studies in the report, from 1.
-        draws: of each study the seeds that vary, in one text.
-        varying: their names.
+        draws: for each study the seeds that vary, as one text.
+        varying: the keys of the seeds that vary.
     """
 
     studies: tuple[StudyFolder, ...]
@@ -85,30 +95,38 @@ class _Family:
 
 
 def pooled(studies: Sequence[StudyFolder]) -> list[Pooled]:
-    """Verdicts over studies that differ in their seeds alone; an example is known by its name.
+    """Verdicts over studies that differ only in their seeds; examples are matched by their names.
 
-    An example that several seeds explained is one observation, since its values are not independent: they are averaged
-    first. Intervals are for other examples and other seeds; so is the last order that a verdict gives.
+    The values of one example under several seeds are not independent: they are averaged to one observation. Intervals
+    and the last order of a verdict are for other examples and other seeds.
     """
-    out: list[Pooled] = []
     families = list(_families(studies))
-    named = [_name(family) for family in families]
-    for family, name in zip(families, named, strict=True):
-        of = family.studies
-        rows = pd.concat(
-            [study.scores.assign(seed=draw) for study, draw in zip(of, family.draws, strict=True)],
-            ignore_index=True,
-        )
-        ranking = directions(of)
-        every = {str(metric): ranking.get(str(metric)) for metric in rows["metric"].unique()}
-        said = verdict.judged(rows, ranking, floors(of), groups(of), 0, over_seeds=True)
-        means = statistics.summarise(rows, every, 0, over_seeds=True)
-        where = f"{name} (studies {', '.join(map(str, family.places))})" if named.count(name) > 1 else name
-        for row in said.to_dict("records"):
-            cells = means[means["metric"] == row["metric"]].to_dict("records")
-            shown = tuple((cell(c["method"], c["baseline"]), number(float(c["mean"])), _interval(c)) for c in cells)
-            out.append(Pooled(f"{row['metric']}, {where}", str(row["verdict"]), shown))
-    return out
+    names = [_name(family) for family in families]
+    return [
+        part
+        for family, name in zip(families, names, strict=True)
+        for part in _pool(family, f"{name} (studies {_list(family.places)})" if names.count(name) > 1 else name)
+    ]
+
+
+def _list(places: Sequence[int]) -> str:
+    return ", ".join(map(str, places))
+
+
+def _pool(family: _Family, name: str) -> Iterator[Pooled]:
+    studies = family.studies
+    scores = pd.concat(
+        [study.scores.assign(seed=draw) for study, draw in zip(studies, family.draws, strict=True)],
+        ignore_index=True,
+    )
+    ranked = directions(studies)
+    verdicts = verdict.verdict_table(scores, ranked, controls(studies), removal_groups(studies), 0, over_seeds=True)
+    all_metrics = {str(metric): ranked.get(str(metric)) for metric in scores["metric"].unique()}
+    means = statistics.summarise(scores, all_metrics, 0, over_seeds=True)
+    for row in verdicts.to_dict("records"):
+        cells = means[means["metric"] == row["metric"]].to_dict("records")
+        rows = tuple((str(CellId(c["method"], c["baseline"])), number(float(c["mean"])), _interval(c)) for c in cells)
+        yield Pooled(f"{row['metric']}, {name}", str(row["verdict"]), rows)
 
 
 def _interval(row: Mapping[Any, Any]) -> str:
@@ -119,39 +137,39 @@ def _interval(row: Mapping[Any, Any]) -> str:
 def _name(family: _Family) -> str:
     study, count = family.studies[0], len(set(family.draws))
     seeds = f"{count} seeds" if family.varying == ("seed",) else f"{count} seeds ({', '.join(family.varying)})"
-    return f"{study.named('model')} on {study.named('dataset')}, {seeds}"
+    return f"{study.identity('model')} on {study.identity('dataset')}, {seeds}"
 
 
 def _families(studies: Sequence[StudyFolder]) -> Iterator[_Family]:
-    """Those with at least two draws of their seeds."""
-    alike: dict[str, list[tuple[StudyFolder, int, Mapping[str, str]]]] = {}
+    """The groups of studies with at least two draws of their seeds."""
+    by_setting: dict[str, list[tuple[StudyFolder, int, Mapping[str, str]]]] = {}
     for place, study in enumerate(studies, start=1):
         if len(study.scores):
-            found = setting(study)
-            key = json.dumps([found.model, found.rest, sorted(found.seeds)], sort_keys=True, default=str)
-            alike.setdefault(key, []).append((study, place, found.seeds))
-    for members in alike.values():
+            of_study = setting(study)
+            key = json.dumps([of_study.model, of_study.rest, sorted(of_study.seeds)], sort_keys=True, default=str)
+            by_setting.setdefault(key, []).append((study, place, of_study.seeds))
+    for members in by_setting.values():
         yield from _family(members)
 
 
 def _family(members: Sequence[tuple[StudyFolder, int, Mapping[str, str]]]) -> Iterator[_Family]:
-    seeds = [found for _, _, found in members]
-    varying = [name for name in seeds[0] if len({found[name] for found in seeds}) > 1]
-    draws = [tuple(found[name] for name in varying) for found in seeds]
+    all_seeds = [seeds for _, _, seeds in members]
+    varying = [name for name in all_seeds[0] if len({seeds[name] for seeds in all_seeds}) > 1]
+    draws = [tuple(seeds[name] for name in varying) for seeds in all_seeds]
     count = len(set(draws))
     if count < 2:
         return
-    if any(len({found[name] for found in seeds}) < count for name in varying):
-        # Seeds that were crossed with each other are no independent draws: one kind of seed stays as it is.
-        kept = [name for name in varying if name != "seed"]
+    if any(len({seeds[name] for seeds in all_seeds}) < count for name in varying):
+        # Crossed seeds are no independent draws: only the seed of the study varies, the others are held fixed.
         if "seed" not in varying:
             return
+        fixed = [name for name in varying if name != "seed"]
 
-        def others(member: tuple[StudyFolder, int, Mapping[str, str]]) -> tuple[str, ...]:
-            return tuple(member[2][name] for name in kept)
+        def fixed_seeds(member: tuple[StudyFolder, int, Mapping[str, str]]) -> tuple[str, ...]:
+            return tuple(member[2][name] for name in fixed)
 
-        for _, some in itertools.groupby(sorted(members, key=others), key=others):
-            yield from _family(list(some))
+        for _, group in itertools.groupby(sorted(members, key=fixed_seeds), key=fixed_seeds):
+            yield from _family(list(group))
         return
     yield _Family(
         tuple(study for study, _, _ in members),

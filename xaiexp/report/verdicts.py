@@ -1,4 +1,4 @@
-"""What may be said about the methods: verdicts, removals, and where the differences come from."""
+"""Verdicts of the report: per metric, over removals, and the sources of variance."""
 
 from __future__ import annotations
 
@@ -10,39 +10,40 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from xaiexp.core.ids import CellId, MetricId
 from xaiexp.report.diagrams import critical_difference_svg
 from xaiexp.report.studies import StudyFolder
-from xaiexp.report.wording import cell, number
+from xaiexp.report.wording import number
 from xaiexp.results import verdict
 from xaiexp.statistics import summary as statistics
 from xaiexp.statistics import variance
 from xaiexp.statistics.significance import friedman
 
 __all__ = [
-    "Judgement",
+    "MetricVerdict",
     "Removal",
     "Source",
+    "controls",
     "directions",
-    "floors",
-    "groups",
-    "judgements",
+    "metric_verdicts",
+    "removal_groups",
     "removals",
     "sources",
 ]
 
 _FACTORS = ("model", "dataset", "seed", "method", "baseline", "removal")
-_WORDS = {"dataset": "data set"}
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """What may be said about the order of the cells under one metric.
+class MetricVerdict:
+    """The verdict of one metric.
 
     Args:
         sentence: the verdict.
         refused: whether there is no ranking.
-        diagram: mean ranks with the critical difference, as SVG; empty where there is none.
-        shift: how far masked inputs leave the data, in words; empty where the metric removes nothing.
+        diagram: mean ranks with the critical difference, as SVG, or empty.
+        shift: how far inputs with features removed are from the data, as a sentence; empty where the metric removes
+            no features.
     """
 
     metric: str
@@ -54,7 +55,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Removal:
-    """One metric under several removals: how far each leaves the data, and whether the order changes."""
+    """One metric with several removals: the distance to the data of each, and whether the order changes."""
 
     metric: str
     rows: tuple[tuple[str, str], ...]
@@ -63,108 +64,110 @@ class Removal:
 
 @dataclass(frozen=True)
 class Source:
-    """What the differences between mean scores come from: factor and share in percent, largest first."""
+    """The sources of the variance of mean scores: factor and share in percent, largest first."""
 
     metric: str
     sentence: str
 
 
 def directions(studies: Sequence[StudyFolder]) -> dict[str, bool | None]:
-    """Metric to whether higher is better, from the records; None where it ranks nothing or nobody knows."""
-    out: dict[str, bool | None] = {}
+    """Metric to whether higher is better, from the records; None where it ranks nothing."""
+    higher_is_better: dict[str, bool | None] = {}
     for study in studies:
-        for label, about in study.facts("metrics").items():
-            higher = about.get("higher_is_better") if isinstance(about, Mapping) else None
-            out.setdefault(str(label), higher if isinstance(higher, bool) else None)
-    return out
+        for label, facts in study.record.metrics.items():
+            higher_is_better.setdefault(label, facts.higher_is_better)
+    return higher_is_better
 
 
-def floors(studies: Sequence[StudyFolder]) -> set[str]:
-    """Labels of the methods that any method must beat."""
-    return {
-        str(label)
-        for study in studies
-        for label, about in study.facts("methods").items()
-        if isinstance(about, Mapping) and about.get("control")
-    }
+def controls(studies: Sequence[StudyFolder]) -> set[str]:
+    """Labels of the control methods, which every explanation should beat."""
+    return {label for study in studies for label, facts in study.record.methods.items() if facts.control}
 
 
-def groups(studies: Sequence[StudyFolder]) -> dict[str, dict[str, str]]:
-    """Metrics that differ in their removal alone: name to removal to label."""
-    told: dict[str, tuple[str, Mapping[str, Any]]] = {}
+def removal_groups(studies: Sequence[StudyFolder]) -> dict[str, dict[str, str]]:
+    """Metrics that differ only in their removal: name to removal to label."""
+    metrics: dict[str, tuple[str, Mapping[str, Any]]] = {}
     for study in studies:
-        for label, about in study.facts("metrics").items():
-            if isinstance(about, Mapping) and isinstance(about.get("parameters"), Mapping):
-                told.setdefault(str(label), (str(about.get("name", label)), about["parameters"]))
-    return verdict.removal_groups(told)
+        for label, facts in study.record.metrics.items():
+            metrics.setdefault(label, (facts.name or label, facts.parameters))
+    return verdict.removal_groups(metrics)
 
 
-def judgements(study: StudyFolder) -> dict[str, Judgement]:
-    """A judgement for every metric that ranks, by its label."""
-    said = {str(row["metric"]): row for row in _verdicts(study).to_dict("records")}
-    ranking = directions([study])
-    out = {}
+def metric_verdicts(study: StudyFolder) -> dict[str, MetricVerdict]:
+    """The verdict of every metric that ranks, by its label."""
+    rows = {str(row["metric"]): row for row in _verdicts(study).to_dict("records")}
+    higher_is_better = directions([study])
+    verdicts = {}
     for table in statistics.tables(study.scores):
-        higher = ranking.get(table.metric)
-        if table.metric not in said or higher is None:
+        higher, row = higher_is_better.get(table.metric), rows.get(table.metric)
+        if row is None or higher is None:
             continue
-        told = said[table.metric]
-        refused = bool(told.get("refused"))
+        refused = bool(row.get("refused"))
         defined = np.isfinite(table.values).any(axis=1)
         test = friedman(table.values[defined], higher)
-        names = [cell(*pair) for pair in table.cells[defined].itertuples(index=False, name=None)]
+        names = [str(CellId(*pair)) for pair in table.cells[defined].itertuples(index=False, name=None)]
         diagram = ""
         if not refused and math.isfinite(test.critical_difference):
             diagram = critical_difference_svg(names, test.mean_ranks.tolist(), test.critical_difference)
-        out[table.metric] = Judgement(
-            table.metric, str(told["verdict"]), refused, diagram, _shift(study, f"{table.metric}.shift")
+        verdicts[table.metric] = MetricVerdict(
+            table.metric, str(row["verdict"]), refused, diagram, _shift_sentence(study, table.metric)
         )
-    return out
+    return verdicts
 
 
 def _verdicts(study: StudyFolder) -> pd.DataFrame:
-    """The study's verdicts; where it left none, those of the scores that there are."""
+    """The verdicts of the study; computed from its scores where their file is missing."""
     if len(study.verdicts) or not len(study.scores):
         return study.verdicts
-    seed = int(study.named("seed") or 0) if (study.named("seed") or "0").isdecimal() else 0
-    return verdict.judged(study.scores, directions([study]), floors([study]), groups([study]), seed)
+    seed = study.identity("seed")
+    return verdict.verdict_table(
+        study.scores,
+        directions([study]),
+        controls([study]),
+        removal_groups([study]),
+        int(seed) if seed.isdecimal() else 0,
+    )
 
 
-def _shift(study: StudyFolder, metric: str) -> str:
-    values = study.scores.loc[study.scores["metric"] == metric, "value"].to_numpy(dtype=np.float64)
+def _mean_shift(study: StudyFolder, metric: str) -> float:
+    """The mean distance to the data of inputs with features removed; NaN where it was not measured."""
+    label = str(MetricId(metric, "shift"))
+    values = study.scores.loc[study.scores["metric"] == label, "value"].to_numpy(dtype=np.float64)
     values = values[np.isfinite(values)]
-    if not len(values):
+    return float(values.mean()) if len(values) else math.nan
+
+
+def _shift_sentence(study: StudyFolder, metric: str) -> str:
+    shift = _mean_shift(study, metric)
+    if math.isnan(shift):
         return ""
     return (
-        f"Inputs with features removed lie {number(float(values.mean()), 2)} times as far from the data as examples of "
-        "the data lie from each other (penultimate layer, mean over examples and cells)."
+        f"Inputs with features removed are {number(shift, 2)} times as far from the data as examples of the data are "
+        "from each other (penultimate layer, mean over examples and cells)."
     )
 
 
 def removals(study: StudyFolder) -> list[Removal]:
-    """Every metric that was measured with several removals."""
-    said = {str(row["metric"]): str(row["verdict"]) for row in _verdicts(study).to_dict("records")}
-    out = []
-    for name, labels in groups([study]).items():
-        sentence = said.get(f"{name} (removal)")
-        if sentence is None:
-            continue
-        rows = []
-        for removal, label in labels.items():
-            values = study.scores.loc[study.scores["metric"] == f"{label}.shift", "value"].to_numpy(dtype=np.float64)
-            values = values[np.isfinite(values)]
-            rows.append((removal, number(float(values.mean()), 2) if len(values) else number(math.nan)))
-        out.append(Removal(name, tuple(rows), sentence))
-    return out
+    """Every metric that was computed with several removals."""
+    sentences = {str(row["metric"]): str(row["verdict"]) for row in _verdicts(study).to_dict("records")}
+    entries = []
+    for name, labels in removal_groups([study]).items():
+        sentence = sentences.get(f"{name} (removal)")
+        if sentence is not None:
+            rows = tuple((removal, number(_mean_shift(study, label), 2)) for removal, label in labels.items())
+            entries.append(Removal(name, rows, sentence))
+    return entries
 
 
 def sources(studies: Sequence[StudyFolder]) -> list[Source]:
-    """For every metric what its differences come from, over all studies and removals that there are."""
-    label_of = {label: (name, removal) for name, kinds in groups(studies).items() for removal, label in kinds.items()}
-    ranking = directions(studies)
+    """For every metric the sources of its variance, over all studies and removals."""
+    label_of = {
+        label: (name, removal) for name, kinds in removal_groups(studies).items() for removal, label in kinds.items()
+    }
+    higher_is_better = directions(studies)
     frames = []
     for study in studies:
-        ranks = [ranking.get(metric) is not None for metric in study.summary["metric"]]
+        ranks = [higher_is_better.get(metric) is not None for metric in study.summary["metric"]]
         rows = study.summary[np.array(ranks, dtype=bool)]
         frames.append(
             rows.assign(
@@ -175,16 +178,16 @@ def sources(studies: Sequence[StudyFolder]) -> list[Source]:
         )
     if not frames:
         return []
-    out = []
+    entries = []
     for metric, rows in pd.concat(frames, ignore_index=True).groupby("metric", sort=False):
-        found = variance.shares(rows, _FACTORS)
-        if len([f for f in found if f != "rest"]) < 2:
-            continue  # one factor explains everything that there is
-        told = sorted(((f, s) for f, s in found.items() if f != "rest"), key=lambda pair: -pair[1])
-        words = [f"{_WORDS.get(f, f)} explains {100 * s:.0f} %" for f, s in told]
-        # Two means under the same levels differ in something that is no factor: a parameter, or the seed of a model.
+        shares = variance.shares(rows, _FACTORS)
+        factors = sorted((f for f in shares if f != "rest"), key=lambda factor: -shares[factor])
+        if len(factors) < 2:
+            continue  # a single factor explains all differences
+        words = [f"{factor} explains {100 * shares[factor]:.0f} %" for factor in factors]
+        # Two means with the same factors differ in something else: a parameter, or the seed of a model.
         repeated = rows.duplicated([f for f in _FACTORS if f in rows]).any()
-        rest = "combinations of these, and what else differs" if repeated else "only combinations of these"
-        words.append(f"{rest} {100 * found['rest']:.0f} %")
-        out.append(Source(str(metric), ", ".join(words)))
-    return out
+        rest = "interactions and other differences explain" if repeated else "their interactions explain"
+        words.append(f"{rest} {100 * shares['rest']:.0f} %")
+        entries.append(Source(str(metric), ", ".join(words)))
+    return entries

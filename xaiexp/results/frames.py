@@ -1,4 +1,4 @@
-"""Small frames as plain rows."""
+"""Frames as plain rows, and means of agreement over examples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first examples of a study with every cell's map, kept in small files for the report and the tracking."""
+"""The gallery: the first examples of a study with the map of every cell, in small files for report and tracking."""
 
 from __future__ import annotations
 
@@ -17,37 +17,47 @@ from xaiexp.engine.runner import Chunk, Loaded
 from xaiexp.plan.study import Study
 from xaiexp.store.files import write_atomically
 
-__all__ = ["EXAMPLES", "TARGETS", "UNITS", "Gallery", "painted", "told"]
+__all__ = ["EXAMPLES", "TARGETS", "UNITS", "Gallery", "map_of_values", "table_columns"]
 
 EXAMPLES = 8
-TARGETS = 3  # of one example
-UNITS = 10  # of a layer that is no picture
+"""How many examples are kept."""
+
+TARGETS = 3
+"""How many targets of one example are kept."""
+
+UNITS = 10
+"""How many units of a layer are kept where they cannot be shown at places of the input."""
 
 
 class Gallery:
-    """Gathers what a person would look at."""
+    """Collects the first examples of a study.
+
+    Args:
+        study: the study.
+        loaded: its network and data, with the names of features and classes.
+    """
 
     def __init__(self, study: Study, loaded: Loaded) -> None:
         self._study, self._loaded = study, loaded
         self._examples: list[dict[str, Any]] = []
         self._arrays: dict[str, np.ndarray[Any, Any]] = {}
-        self._seen: dict[str, int] = {}
+        self._targets_of: dict[str, int] = {}  # example to the number of its targets that are kept
 
     def add(self, chunk: Chunk) -> None:
-        """Take in the examples of a chunk while there is room; of each, the first targets."""
+        """Keep the examples of a chunk, and their first targets, up to :data:`EXAMPLES` and :data:`TARGETS`."""
         for i, sample in enumerate(chunk.examples.samples):
-            seen = self._seen.get(sample.id, 0)
-            if 0 < seen < TARGETS or (seen == 0 and len(self._seen) < EXAMPLES):
+            kept = self._targets_of.get(sample.id, 0)
+            if 0 < kept < TARGETS or (kept == 0 and len(self._targets_of) < EXAMPLES):
                 self._examples.append(self._example(chunk, i))
-                self._seen[sample.id] = seen + 1
+                self._targets_of[sample.id] = kept + 1
 
     def write(self, folder: Path) -> None:
-        """Write ``gallery.json`` and ``gallery.npz``; the targets of an example stand beside each other."""
+        """Write ``gallery.json`` and ``gallery.npz``; the targets of an example follow each other."""
         folder.mkdir(parents=True, exist_ok=True)
-        place = {example: i for i, example in enumerate(self._seen)}
-        examples = sorted(self._examples, key=lambda each: place[each["id"]])
-        described = {"modality": self._study.model.modality, "examples": examples}
-        write_atomically(folder / "gallery.json", json.dumps(described, indent=1).encode())
+        position = {example: i for i, example in enumerate(self._targets_of)}
+        examples = sorted(self._examples, key=lambda example: position[example["id"]])
+        content = {"modality": self._study.model.modality, "examples": examples}
+        write_atomically(folder / "gallery.json", json.dumps(content, indent=1).encode())
         temporary = folder / ".gallery.npz"
         with temporary.open("wb") as out:
             np.savez_compressed(out, **self._arrays)  # type: ignore[arg-type]  # names to arrays
@@ -58,7 +68,7 @@ class Gallery:
         sample, batch, encoded = chunk.examples.samples[i], chunk.batch, chunk.examples.encoded
         logits, target = chunk.logits[i], int(batch.targets[i])
         single = logits.numel() == 1
-        chances = logits.sigmoid() if single else logits.softmax(0)
+        probabilities = logits.sigmoid() if single else logits.softmax(0)
         predicted = int(logits[0] > 0) if single else int(logits.argmax())
         out: dict[str, Any] = {
             "id": sample.id,
@@ -67,8 +77,8 @@ class Gallery:
             "label_name": self._class(sample.label),
             "target": target,
             "target_name": "" if single else self._class(target),
-            "score": float(chances[target] if self._study.settings.output == "probability" else logits[target]),
-            "probability": float(chances[target]),
+            "score": float(probabilities[target] if self._study.settings.output == "probability" else logits[target]),
+            "probability": float(probabilities[target]),
             "predicted": predicted,
             "predicted_name": self._class(predicted),
             "input": None,
@@ -82,29 +92,29 @@ class Gallery:
         index = _index_of(batch.features, i)
         if modality == "image":
             out["input"] = f"inputs/{number}"
-            picture = (data.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
-            self._arrays[out["input"]] = picture[..., 0] if picture.shape[2] != 3 else picture
+            pixels = (data.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+            self._arrays[out["input"]] = pixels[..., 0] if pixels.shape[2] != 3 else pixels
         elif modality == "series":
             out["input"] = f"inputs/{number}"
             self._arrays[out["input"]] = data.numpy()
-            if bool((index == index[:1]).all()):  # features that are stretches of time
+            if bool((index == index[:1]).all()):  # all channels of a step belong to one feature
                 out["steps"] = index[0].tolist()
         elif modality == "table":
             names = self._loaded.feature_names or tuple(f"column {k}" for k in range(len(data)))
-            out["columns"] = told(names, data.tolist(), index.tolist(), batch.features.names)
+            out["columns"] = table_columns(names, data.tolist(), index.tolist(), batch.features.names)
         else:
             tokens = encoded.tokens[i]
             out["tokens"] = list(tokens)
             out["token_feature"] = index.flatten(1)[: len(tokens), 0].tolist()
         for cell, explanation in chunk.explanations.items():
             key = f"maps/{number}/{len(out['maps'])}"
-            drawn = {"method": cell.method, "baseline": cell.baseline, "key": key, "space": explanation.space}
+            described = {"method": cell.method, "baseline": cell.baseline, "key": key, "space": explanation.space}
             if explanation.space == "layer":
                 self._arrays[key], units = _of_layer(explanation.elements[i], modality, batch.inputs[i])
-                drawn |= units
+                described |= units
             else:
                 self._arrays[key] = _of_input(explanation, i, modality)
-            out["maps"].append(drawn)
+            out["maps"].append(described)
         return out
 
     def _class(self, index: int | None) -> str:
@@ -112,27 +122,27 @@ class Gallery:
         return "" if index is None or not 0 <= index < len(names) else names[index]
 
 
-def told(
+def table_columns(
     names: Sequence[str], values: Sequence[float], index: Sequence[int], features: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """The features of a row with what they hold: ``{"name", "value"}`` each.
+    """The features of a row of a table, ``{"name", "value"}`` each.
 
-    A feature of one element holds its number. The elements of a one-hot group make one text: the level that is on
-    (``sex=female`` of the column ``sex`` is ``female``), ``none of its levels`` where all are off; other groups tell
-    all their numbers.
+    The value of a feature of one element is its number. That of a one-hot group is a text: the level that is on
+    (``female`` for the element ``sex=female`` of the column ``sex``), or ``none of its levels``. That of any other
+    group is a text with all numbers.
 
     Args:
-        names, values, index: of the elements: what they are called, hold, and which feature they belong to.
+        names, values, index: name, value and feature of each element.
         features: names of the features, or empty.
     """
     rows: list[dict[str, Any]] = []
     for feature in range(max(index, default=-1) + 1):
-        held = [(names[k], values[k]) for k, f in enumerate(index) if f == feature]
-        if len(held) == 1:
-            rows.append({"name": features[feature] if features else held[0][0], "value": held[0][1]})
+        elements = [(names[k], values[k]) for k, f in enumerate(index) if f == feature]
+        if len(elements) == 1:
+            rows.append({"name": features[feature] if features else elements[0][0], "value": elements[0][1]})
             continue
         name = features[feature] if features else f"feature {feature}"
-        short = [(level.removeprefix(name).lstrip("=_: ") or level, value) for level, value in held]
+        short = [(level.removeprefix(name).lstrip("=_: ") or level, value) for level, value in elements]
         on = [level for level, value in short if abs(value - 1) < 1e-3]
         if len(on) <= 1 and all(min(abs(value), abs(value - 1)) < 1e-3 for _, value in short):
             rows.append({"name": name, "value": on[0] if on else "none of its levels"})
@@ -141,22 +151,22 @@ def told(
     return rows
 
 
-def painted(index: Tensor, values: Tensor) -> Tensor:
-    """Give every place the attribution of the features that lie there, each counted once.
+def map_of_values(index: Tensor, values: Tensor) -> Tensor:
+    """The attribution at every place: the sum over the features there, each counted once.
 
-    A superpixel has one colour, that of its attribution, however large it is; a pixel whose channels are features of
-    their own has their sum.
+    All pixels of a superpixel get its attribution, whatever its size. A pixel whose channels are separate features
+    gets their sum.
 
     Args:
-        index: int64 ``[C, *places]``, -1 outside of all features.
-        values: ``[d]``.
+        index: int64 ``[C, *places]``, the feature of every element; -1 outside of all features.
+        values: ``[d]``, the attribution of every feature.
 
     Returns:
         ``[*places]``.
     """
-    often = torch.stack([(index == channel).sum(dim=0) for channel in index])
-    each = values[index.clamp(min=0)] / often
-    return each.where(index >= 0, 0.0).sum(dim=0)
+    repeats = torch.stack([(index == channel).sum(dim=0) for channel in index])
+    shares = values[index.clamp(min=0)] / repeats
+    return shares.where(index >= 0, 0.0).sum(dim=0)
 
 
 def _index_of(features: FeatureMap, i: int) -> Tensor:
@@ -165,28 +175,28 @@ def _index_of(features: FeatureMap, i: int) -> Tensor:
 
 
 def _of_input(explanation: Explanation, i: int, modality: str) -> np.ndarray[Any, Any]:
-    """Pictures ``[H, W]`` and series ``[T]``: attribution of the feature at each place; others: per feature."""
+    """The map of one example: ``[H, W]`` for images, ``[T]`` for series; otherwise a value for each feature."""
     features, values = explanation.features, explanation.values[i].float().cpu()
     if modality in ("image", "series"):
-        return painted(_index_of(features, i), values).numpy()
+        return map_of_values(_index_of(features, i), values).numpy()
     return values[: int(features.counts[i if len(features.counts) > 1 else 0])].numpy()
 
 
 def _of_layer(units: Tensor, modality: str, inputs: Tensor) -> tuple[np.ndarray[Any, Any], dict[str, Any]]:
-    """What can be shown of the units of a layer, and how.
+    """The values of a layer that are shown, and their description.
 
-    Activations that lie like the input are added up over their channels: pictures ``[K, h, w]`` to ``[h, w]``, series
-    ``[K, t]`` to the T steps of the input, texts ``[T, H]`` to ``[T]``. Of other layers the strongest units.
+    Units with places of the input are summed over channels: images ``[K, h, w]`` to ``[h, w]``, series ``[K, t]`` to
+    the T steps of the input, texts ``[T, H]`` to ``[T]``. Of other layers, the :data:`UNITS` of largest magnitude.
     """
     units = units.float().cpu()
     if modality == "image" and units.ndim == 3:
         return units.sum(dim=0).numpy(), {"how": "places"}
     if modality == "series" and units.ndim == 2:
-        steps, there = inputs.shape[-1], units.shape[-1]
-        return units.sum(dim=0)[torch.arange(steps) * there // steps].numpy(), {"how": "places"}
+        steps, positions = inputs.shape[-1], units.shape[-1]
+        return units.sum(dim=0)[torch.arange(steps) * positions // steps].numpy(), {"how": "places"}
     if modality == "text" and units.ndim == 2 and len(units) == len(inputs):
         return units.sum(dim=1).numpy(), {"how": "places"}
     strongest = units.flatten().abs().topk(min(UNITS, units.numel())).indices
-    where = torch.stack(torch.unravel_index(strongest, units.shape), dim=1).tolist()
-    names = [f"unit {', '.join(map(str, place))}" for place in where]
+    positions_of = torch.stack(torch.unravel_index(strongest, units.shape), dim=1).tolist()
+    names = [f"unit {', '.join(map(str, position))}" for position in positions_of]
     return units.flatten()[strongest].numpy(), {"how": "units", "units": names, "of": units.numel()}

@@ -1,4 +1,4 @@
-"""What a study left behind, for notebooks and scripts."""
+"""The results of a study, for notebooks and scripts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Result:
     Attributes:
         path: the folder with its files.
         cells, scores, agreement, summary, verdicts: the tables; their columns are those of the files.
-        record: versions, fingerprints, passes and whatever else is needed to trust the numbers.
+        record: the object of ``record.json``: versions, fingerprints, passes (see :mod:`xaiexp.core.record`).
     """
 
     path: Path
@@ -44,58 +44,58 @@ class Result:
 
         With several targets, in the order of the rows of ``scores``: example and target.
 
-        Where examples differ in their number of features (texts), the missing ones are NaN.
+        Where examples differ in their number of features (texts), missing ones are NaN.
 
         Args:
             method, baseline: labels of the cell; the baseline may be left out where the method has one cell.
 
         Raises:
-            UnknownName: no such cell, or not done.
-            UserError: several baselines to choose from, or the store has been emptied since.
+            UnknownName: there is no such cell, or it is not done.
+            UserError: there are several baselines to choose from, or the store has been emptied since.
         """
-        return self._kept(method, baseline, "features")
+        return self._stored(method, baseline, "features")
 
     def standard_errors(self, method: str, baseline: str | None = None) -> Tensor:
         """The standard errors of :meth:`attributions`, from the sampling of the method; of the same shape.
 
         Args:
-            method, baseline: as there.
+            method, baseline: as for :meth:`attributions`.
 
         Raises:
-            UserError: this method does not sample; or as there.
+            UserError: the method does not sample, or as for :meth:`attributions`.
         """
-        values = self._kept(method, baseline, "features")
-        errors = self._kept(method, baseline, "standard_error")
+        values = self._stored(method, baseline, "features")
+        errors = self._stored(method, baseline, "standard_error")
         return errors.view(values.shape).masked_fill(values.isnan(), float("nan"))
 
-    def _kept(self, method: str, baseline: str | None, what: str) -> Tensor:
-        """What the store has of a cell, chunk by chunk put together."""
+    def _stored(self, method: str, baseline: str | None, name: str) -> Tensor:
+        """The tensor ``name`` of a cell from the store: all chunks, padded to one shape with NaN."""
         import torch
 
-        found = {cell: keys for cell, keys in self._keys.items() if cell[0] == method and keys}
-        if not found:
+        cells = {cell: keys for cell, keys in self._keys.items() if cell[0] == method and keys}
+        if not cells:
             methods = sorted({m for (m, _), keys in self._keys.items() if keys})
             raise UnknownName(
                 "method", "has no attributions in this study", got=method, nearest=nearest(method, methods)
             )
-        if baseline is None and len(found) > 1:
-            raise UserError("baseline", "several to choose from", hint=", ".join(b for _, b in found))
-        chosen = next(iter(found))[1] if baseline is None else baseline
-        if (method, chosen) not in found and set(found) == {(method, NO_BASELINE)}:
-            chosen = NO_BASELINE  # a method that reads none has one cell, whichever baseline is asked for
-        if (method, chosen) not in found:
-            known = [b for _, b in found]
+        if baseline is None and len(cells) > 1:
+            raise UserError("baseline", "several to choose from", hint=", ".join(b for _, b in cells))
+        chosen = next(iter(cells))[1] if baseline is None else baseline
+        if (method, chosen) not in cells and set(cells) == {(method, NO_BASELINE)}:
+            chosen = NO_BASELINE  # a method without a baseline has one cell, whichever baseline is given
+        if (method, chosen) not in cells:
+            known = [b for _, b in cells]
             raise UnknownName(
                 "baseline", "has no attributions in this study", got=chosen, nearest=nearest(chosen, known)
             )
         parts = []
-        for key in found[method, chosen]:
+        for key in cells[method, chosen]:
             tensors = self._store.get(key)
             if tensors is None:
                 raise UserError("store", "no longer holds these attributions", got=key, hint="run the study again")
-            if what not in tensors:
+            if name not in tensors:
                 raise UserError("method", "does not sample, so it has no standard errors", got=method)
-            parts.append(tensors[what])
+            parts.append(tensors[name])
         widest = [max(p.shape[i] for p in parts) for i in range(1, parts[0].ndim)]
         padded = []
         for part in parts:

@@ -1,9 +1,10 @@
-"""The tables of a study: their columns, and how results become rows."""
+"""The tables of a study: their columns, and their rows from the results of a run."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from xaiexp.plan.study import Study
 from xaiexp.results import verdict
 from xaiexp.statistics import summary as statistics
 
-__all__ = ["AGREEMENT", "CELLS", "SCORES", "SUMMARY", "Tables"]
+__all__ = ["AGREEMENT", "CELLS", "SCORES", "SUMMARY", "TableBuilder", "Tables"]
 
 _STUDY = ["model", "dataset", "seed"]
 CELLS = [
@@ -28,8 +29,29 @@ AGREEMENT = [*_STUDY, "method_a", "baseline_a", "method_b", "baseline_b", "measu
 SUMMARY = [*statistics.SUMMARY_COLUMNS, "alpha", "verdict"]
 
 
+@dataclass(frozen=True)
 class Tables:
-    """Gathers the results of a run, chunk by chunk, as plain arrays."""
+    """The tables of a study; their columns are those of the files.
+
+    Args:
+        cells: a row a cell: its status and what it cost.
+        scores: a row an example, metric and cell that is done.
+        agreement: a row an example, measure and pair of cells; with several targets, a last column holds the target.
+        summary: a row a metric and cell: mean, interval and rank.
+        verdicts: a row a metric: what its order of the cells allows to conclude.
+        comparisons: a row a metric and pair of cells: the paired tests.
+    """
+
+    cells: pd.DataFrame
+    scores: pd.DataFrame
+    agreement: pd.DataFrame
+    summary: pd.DataFrame
+    verdicts: pd.DataFrame
+    comparisons: pd.DataFrame
+
+
+class TableBuilder:
+    """Collects the results of a run, chunk by chunk, as plain arrays."""
 
     def __init__(self, study: Study) -> None:
         self._study = study
@@ -40,7 +62,7 @@ class Tables:
         self._several = study.settings.target == "all" or isinstance(study.settings.target, tuple)
 
     def add(self, chunk: Chunk) -> None:
-        """Take in one chunk."""
+        """Add the results of one chunk."""
         self._examples += chunk.batch.ids
         self._targets += chunk.batch.targets.tolist()
         for (metric, cell), values in chunk.scores.items():
@@ -51,8 +73,20 @@ class Tables:
             cells = CellId(ALL_METHODS if space == "input" else f"{ALL_METHODS} ({space})")
             self._agreement.setdefault((cells, cells, measure), []).append(values.double().numpy())
 
-    def cells(self, run: Run) -> pd.DataFrame:
-        """One row a cell."""
+    def build(self, run: Run) -> Tables:
+        """The tables of the chunks that were added."""
+        scores = self._score_rows(run)
+        verdicts = self._verdict_rows(scores)
+        return Tables(
+            cells=self._cell_rows(run),
+            scores=scores,
+            agreement=self._agreement_rows(run),
+            summary=self._summary_rows(scores, verdicts),
+            verdicts=verdicts,
+            comparisons=verdict.comparison_table(scores, self._directions()),
+        )
+
+    def _cell_rows(self, run: Run) -> pd.DataFrame:
         return self._frame(CELLS, [self._cell(state) for state in run.states.values()])
 
     def _cell(self, state: CellState) -> dict[str, Any]:
@@ -71,8 +105,7 @@ class Tables:
             "key": state.key if done else "",
         }
 
-    def scores(self, run: Run) -> pd.DataFrame:
-        """One row an example, metric and cell that is done."""
+    def _score_rows(self, run: Run) -> pd.DataFrame:
         n = len(self._examples)
         blocks = [
             {
@@ -81,15 +114,14 @@ class Tables:
                 "metric": np.repeat(str(metric), n),
                 "example": self._examples,
                 "target": self._targets,
-                "value": _whole(parts, n),
+                "value": _padded(parts, n),
             }
             for (cell, metric), parts in self._scores.items()
             if run.states[cell].status == "done"
         ]
         return self._stacked(SCORES, blocks)
 
-    def agreement(self, run: Run) -> pd.DataFrame:
-        """One row an example, measure and pair of cells; with several targets, a last column tells which."""
+    def _agreement_rows(self, run: Run) -> pd.DataFrame:
         n, order = len(self._examples), list(self._study.agreements)
         blocks = [
             {
@@ -99,35 +131,30 @@ class Tables:
                 "baseline_b": np.repeat(b.baseline, n),
                 "measure": np.repeat(measure, n),
                 "example": self._examples,
-                "value": _whole(parts, n),
+                "value": _padded(parts, n),
             }
             for (a, b, measure), parts in sorted(self._agreement.items(), key=lambda item: order.index(item[0][2]))
-            if _done(run, a) and _done(run, b) and measure not in run.evaluator.errors
+            if _counts(run, a) and _counts(run, b) and measure not in run.evaluator.errors
         ]
         frame = self._stacked(AGREEMENT, blocks)
         if self._several and len(frame):
             frame = frame.assign(target=np.resize(self._targets, len(frame)))
         return frame
 
-    def verdicts(self, scores: pd.DataFrame) -> pd.DataFrame:
-        """One row a metric: what may be said about the order of the cells."""
-        floor = [label for label, method in self._study.methods.items() if method.control]
+    def _verdict_rows(self, scores: pd.DataFrame) -> pd.DataFrame:
+        controls = [label for label, method in self._study.methods.items() if method.control]
         groups = verdict.removal_groups({k: (m.name, m.parameters()) for k, m in self._study.metrics.items()})
-        return verdict.judged(scores, self._directions(), floor, groups, self._study.settings.seed)
+        return verdict.verdict_table(scores, self._directions(), controls, groups, self._study.settings.seed)
 
-    def comparisons(self, scores: pd.DataFrame) -> pd.DataFrame:
-        """One row a metric and pair of cells: the paired tests."""
-        return verdict.compared(scores, self._directions())
-
-    def summary(self, scores: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
-        """One row a cell and metric."""
+    def _summary_rows(self, scores: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
         frame = statistics.summarise(scores, self._directions(), seed=self._study.settings.seed)
-        told = verdicts.drop_duplicates("metric").set_index("metric")
+        by_metric = verdicts.drop_duplicates("metric").set_index("metric")
         for column in ("alpha", "verdict"):
-            frame[column] = frame["metric"].map(told[column])
+            frame[column] = frame["metric"].map(by_metric[column])
         return frame.reindex(columns=SUMMARY)
 
     def _directions(self) -> dict[str, bool | None]:
+        """Metric to whether higher is better; None for auxiliary values and metrics that rank nothing."""
         directions: dict[str, bool | None] = {}
         for label, metric in self._study.metrics.items():
             directions[label] = metric.higher_is_better
@@ -149,12 +176,13 @@ class Tables:
         return frame[columns]
 
 
-def _whole(parts: list[np.ndarray[Any, Any]], n: int) -> np.ndarray[Any, Any]:
+def _padded(parts: list[np.ndarray[Any, Any]], n: int) -> np.ndarray[Any, Any]:
+    """The values of all chunks, ``[n]``."""
     values = np.concatenate(parts)
     # A study that stopped early has fewer values than examples for its last cells.
     return values if len(values) == n else np.concatenate([values, np.full(n - len(values), math.nan)])
 
 
-def _done(run: Run, cell: CellId) -> bool:
-    """Whether the numbers of a cell count; a joint agreement belongs to no cell of the plan."""
+def _counts(run: Run, cell: CellId) -> bool:
+    """Whether agreement of this cell is a result: the cell is done, or stands for all cells jointly."""
     return cell not in run.states or run.states[cell].status == "done"

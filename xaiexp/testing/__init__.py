@@ -1,4 +1,4 @@
-"""The conformance kit: the laws of components, and what holds a component against them.
+"""The conformance kit: checks that every component of a kind must pass.
 
 In a plugin's tests::
 
@@ -7,19 +7,19 @@ In a plugin's tests::
 
     test_conformance = conformance(Mine)
 
-By hand:
+As a function:
 
 >>> from xaiexp.testing import check
 >>> from xaiexp.builtin.agreements import KendallTau
->>> {verdict.outcome for verdict in check(KendallTau)}
+>>> {result.outcome for result in check(KendallTau)}
 {'passed'}
 
-The modules ``of_*`` hold the laws: each is a function whose docstring is the law's one sentence.
+The checks of each kind are functions in :mod:`xaiexp.testing.suites`; the docstring of a function describes its check.
 """
 
 from __future__ import annotations
 
-from xaiexp.testing.check_types import Law, Verdict
-from xaiexp.testing.kit import check, conformance, laws, report
+from xaiexp.testing.definition import Check, CheckResult
+from xaiexp.testing.kit import check, checks, conformance, report
 
-__all__ = ["Law", "Verdict", "check", "conformance", "laws", "report"]
+__all__ = ["Check", "CheckResult", "check", "checks", "conformance", "report"]

@@ -1,4 +1,4 @@
-"""The doors of the kit: check a component, make its tests, report on the plugins that are installed."""
+"""The functions of the conformance kit: check a component, create tests for pytest, check installed plugins."""
 
 from __future__ import annotations
 
@@ -10,60 +10,58 @@ from xaiexp.contract.kinds import KINDS, Component
 from xaiexp.contract.registry import Registry
 from xaiexp.core.parameters import MISSING, default_values
 from xaiexp.errors import UnknownName, nearest
-from xaiexp.testing.check_types import Law, Verdict, judged
-from xaiexp.testing.checks import agreements as of_agreements
-from xaiexp.testing.checks import baselines as of_baselines
-from xaiexp.testing.checks import components as of_components
-from xaiexp.testing.checks import datasets as of_datasets
-from xaiexp.testing.checks import features as of_features
-from xaiexp.testing.checks import method_values as of_methods_values
-from xaiexp.testing.checks import methods as of_methods
-from xaiexp.testing.checks import metric_values as of_metrics_values
-from xaiexp.testing.checks import metrics as of_metrics
-from xaiexp.testing.checks import models as of_models
+from xaiexp.testing.definition import Check, CheckResult, run_check
+from xaiexp.testing.suites import agreements, baselines, components, datasets, features, methods, metrics, models
 
-__all__ = ["check", "conformance", "laws", "report"]
+__all__ = ["check", "checks", "conformance", "report"]
 
-OURS = "xaiexp"
-CHAPTERS = (
-    of_components.LAWS,
-    of_models.LAWS,
-    of_datasets.LAWS,
-    of_features.LAWS,
-    of_baselines.LAWS,
-    of_methods.LAWS,
-    of_methods_values.LAWS,
-    of_metrics.LAWS,
-    of_metrics_values.LAWS,
-    of_agreements.LAWS,
+BUILT_IN = "xaiexp"
+SUITES = (
+    components.SUITE,
+    models.SUITE,
+    datasets.SUITE,
+    features.SUITE,
+    baselines.SUITE,
+    methods.SUITE,
+    metrics.SUITE,
+    agreements.SUITE,
 )
 
 
-def laws(kind: str) -> tuple[Law, ...]:
-    """The laws of a kind, those of all components first, in the order in which they are checked."""
+def checks(kind: str) -> tuple[Check, ...]:
+    """The checks of a kind in the order in which they run; those of all components come first.
+
+    Args:
+        kind: ``model``, ``dataset``, ``features``, ``baseline``, ``method``, ``metric`` or ``agreement``.
+
+    Raises:
+        UnknownName: no kind has this name.
+    """
     if kind not in KINDS:
-        raise UnknownName("testing.laws", "no kind of component has this name", got=kind, nearest=nearest(kind, KINDS))
-    return tuple(law for chapter in CHAPTERS if chapter.kind in ("component", kind) for law in chapter.laws)
+        raise UnknownName(
+            "testing.checks", "no kind of component has this name", got=kind, nearest=nearest(kind, KINDS)
+        )
+    return tuple(item for suite in SUITES if suite.kind in ("component", kind) for item in suite.checks)
 
 
 @dataclass
-class _Hearing:
-    """One component before its laws; every law is checked once."""
+class _ComponentChecks:
+    """The checks of one component; each is run once and its result cached."""
 
     subject: type[Component] | Component
-    excuses: Mapping[str, str]
-    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    known_failures: Mapping[str, str]
+    results: dict[str, CheckResult] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        given = self.subject
-        self.cls: type[Component] = given if isinstance(given, type) else type(given)
+        subject = self.subject
+        self.cls: type[Component] = subject if isinstance(subject, type) else type(subject)
         if not issubclass(self.cls, Component) or getattr(self.cls, "kind", None) not in KINDS:
-            raise TypeError(f"{self.cls!r} is no component: derive it from one of the kinds in xaiexp.contract.kinds")
-        self.laws = {law.name: law for law in laws(self.cls.kind)}
-        for name, reason in self.excuses.items():
-            if name not in self.laws:
-                close = ", ".join(nearest(name, self.laws)) or "see xaiexp.testing.check"
-                raise ValueError(f"no law of a {self.cls.kind} is called {name!r} (nearest: {close})")
+            raise TypeError(f"{self.cls!r} is no component: derive it from one of the kinds in xaiexp.plugin")
+        self.checks = {item.name: item for item in checks(self.cls.kind)}
+        for name, reason in self.known_failures.items():
+            if name not in self.checks:
+                close = ", ".join(nearest(name, self.checks)) or "see xaiexp.testing.checks"
+                raise ValueError(f"no check of a {self.cls.kind} is called {name!r} (nearest: {close})")
             if not reason.strip():
                 raise ValueError(f"the known failure {name!r} needs a reason")
 
@@ -71,61 +69,64 @@ class _Hearing:
     def name(self) -> str:
         return f"{self.cls.kind}.{self.cls.name}"
 
-    def verdict(self, name: str) -> Verdict:
-        """The verdict on one law, once those that it builds upon are known."""
-        if name not in self.verdicts:
-            self.verdicts[name] = self._excused(self._plain(self.laws[name]))
-        return self.verdicts[name]
+    def result(self, name: str) -> CheckResult:
+        """The result of one check; the checks that it depends on are run before it."""
+        if name not in self.results:
+            self.results[name] = self._with_excuse(self._run(self.checks[name]))
+        return self.results[name]
 
-    def _plain(self, law: Law) -> Verdict:
-        first = ("registrable",) if law.name != "registrable" else ()
-        for before in (*first, *law.after):
-            if self.verdict(before).outcome in ("failed", "excused"):
-                return Verdict(law.name, self.name, "skipped", f"says nothing while {before!r} does not hold")
-        if law.on_class:
-            return judged(law, self.name, self.cls)
+    def _run(self, item: Check) -> CheckResult:
+        """The result without regard to known failures."""
+        first = ("registrable",) if item.name != "registrable" else ()
+        for required in (*first, *item.after):
+            if self.result(required).outcome in ("failed", "excused"):
+                return CheckResult(item.name, self.name, "skipped", f"requires that {required!r} passes")
+        if item.on_class:
+            return run_check(item, self.name, self.cls)
         if not isinstance(self.subject, type):
-            return judged(law, self.name, self.subject)
-        required = [key for key, value in default_values(self.cls).items() if value is MISSING]
-        if required:
-            why = f"{', '.join(required)} must be given: check an instance"
-            return Verdict(law.name, self.name, "skipped", why)
-        if self.verdict("defaults").outcome != "passed":
-            return Verdict(law.name, self.name, "skipped", "says nothing while 'defaults' does not hold")
-        return judged(law, self.name, self.cls())
+            return run_check(item, self.name, self.subject)
+        without_default = [key for key, value in default_values(self.cls).items() if value is MISSING]
+        if without_default:
+            reason = f"requires values of {', '.join(without_default)}: check an instance"
+            return CheckResult(item.name, self.name, "skipped", reason)
+        if self.result("defaults").outcome != "passed":
+            return CheckResult(item.name, self.name, "skipped", "requires that 'defaults' passes")
+        return run_check(item, self.name, self.cls())
 
-    def _excused(self, verdict: Verdict) -> Verdict:
-        reason = self.excuses.get(verdict.law)
-        if reason is None or verdict.outcome == "skipped":
-            return verdict
-        if verdict.outcome == "failed":
-            return Verdict(verdict.law, verdict.component, "excused", f"{reason}: {verdict.message}")
-        stale = f"the law holds, so the excuse is stale: take it away ({reason})"
-        return Verdict(verdict.law, verdict.component, "failed", stale)
+    def _with_excuse(self, result: CheckResult) -> CheckResult:
+        """The result with regard to known failures."""
+        reason = self.known_failures.get(result.check)
+        if reason is None or result.outcome == "skipped":
+            return result
+        if result.outcome == "failed":
+            return CheckResult(result.check, result.component, "excused", f"{reason}: {result.message}")
+        outdated = f"the check passes: remove it from the known failures ({reason})"
+        return CheckResult(result.check, result.component, "failed", outdated)
 
 
-def check(component: type[Component] | Component, known_failures: Mapping[str, str] | None = None) -> list[Verdict]:
-    """Hold a component against every law of its kind.
+def check(component: type[Component] | Component, known_failures: Mapping[str, str] | None = None) -> list[CheckResult]:
+    """Run every check of a component's kind.
 
     Args:
-        component: an instance, or a class whose defaults are then taken.
-        known_failures: name of a law to the reason why it does not hold. An excuse for a law that holds fails.
+        component: an instance, or a class, which is checked with its default parameters.
+        known_failures: the reason by name of a check that is expected to fail. Its outcome is ``excused`` instead of
+            ``failed``, and ``failed`` where the check passes.
 
     Returns:
-        One verdict a law, in the order of :func:`laws`.
+        One result per check, in the order of :func:`checks`.
 
     Raises:
-        TypeError: it is no component.
-        ValueError: an excuse without a reason, or for a law that does not exist.
+        TypeError: the argument is no component.
+        ValueError: a known failure has no reason, or no check has its name.
     """
-    hearing = _Hearing(component, known_failures or {})
-    return [hearing.verdict(name) for name in hearing.laws]
+    run = _ComponentChecks(component, known_failures or {})
+    return [run.result(name) for name in run.checks]
 
 
 def conformance(
     *components: type[Component] | Component, known_failures: Mapping[str, str] | None = None
 ) -> Callable[..., None]:
-    """The tests of some components, one a law, for pytest.
+    """A parametrized test for pytest: one case per component and check.
 
     In a plugin's tests::
 
@@ -135,64 +136,64 @@ def conformance(
         test_conformance = conformance(Mine, Mine(n_samples=3))
 
     Args:
-        components: instances, or classes whose defaults are then taken.
-        known_failures: as in :func:`check`, for each of the components; such a test is an expected failure.
+        components: instances, or classes, which are checked with their default parameters.
+        known_failures: as in :func:`check`, for each of the components; their cases are expected failures (xfail).
     """
     import pytest
 
-    hearings = [_Hearing(component, known_failures or {}) for component in components]
-    cases = [
-        pytest.param(hearing, name, id=f"{_written(hearing.subject)}-{name}")
-        for hearing in hearings
-        for name in hearing.laws
-    ]
+    runs = [_ComponentChecks(component, known_failures or {}) for component in components]
+    cases = [pytest.param(run, name, id=f"{_label(run.subject)}-{name}") for run in runs for name in run.checks]
 
-    def test_conformance(hearing: Any, law: str) -> None:
+    def test_conformance(run: Any, check: str) -> None:
         __tracebackhide__ = True
-        verdict = hearing.verdict(law)
-        if verdict.outcome == "skipped":
-            pytest.skip(verdict.message)
-        if verdict.outcome == "excused":
-            pytest.xfail(verdict.message)
-        if verdict.outcome == "failed":
-            pytest.fail(f"{hearing.laws[law].sentence}\n{verdict.component}: {verdict.message}", pytrace=False)
+        result = run.result(check)
+        if result.outcome == "skipped":
+            pytest.skip(result.message)
+        if result.outcome == "excused":
+            pytest.xfail(result.message)
+        if result.outcome == "failed":
+            pytest.fail(f"{run.checks[check].description}\n{result.component}: {result.message}", pytrace=False)
 
-    tests: Callable[..., None] = pytest.mark.parametrize(("hearing", "law"), cases)(test_conformance)
+    tests: Callable[..., None] = pytest.mark.parametrize(("run", "check"), cases)(test_conformance)
     return tests
 
 
-def _written(subject: type[Component] | Component) -> str:
+def _label(subject: type[Component] | Component) -> str:
+    """The name of a component with its parameters that are not defaults."""
     if isinstance(subject, type):
         return subject.name
     default = default_values(type(subject))
-    given = [f"{k}={v}" for k, v in subject.parameters().items() if default[k] is MISSING or default[k] != v]
-    return f"{subject.name}({','.join(given)})" if given else subject.name
+    changed = [f"{k}={v}" for k, v in subject.parameters().items() if default[k] is MISSING or default[k] != v]
+    return f"{subject.name}({','.join(changed)})" if changed else subject.name
 
 
-def report(plugin: str | None, registry: Registry) -> list[Verdict]:
-    """The verdicts on the components of an installed plugin, with their default parameters.
+def report(plugin: str | None, registry: Registry) -> list[CheckResult]:
+    """The results of all checks for the components of installed plugins, with default parameters.
 
     Args:
-        plugin: name of the plugin or of its distribution; None is every plugin but the built-in one.
-        registry: where the plugins are known.
+        plugin: the name of a plugin or of its distribution; None for all plugins except the built-in one.
+        registry: the installed plugins.
 
     Returns:
-        Verdicts by component; one that fails the law ``discovered`` for a plugin that could not be taken in.
+        The results by component. A plugin that was refused has one failed result of the check ``discovered``.
 
     Raises:
         UnknownName: no installed plugin has this name.
     """
-    known = registry.plugins
-    chosen = [p for p in known if (p.distribution != OURS if plugin is None else plugin in (p.name, p.distribution))]
-    if plugin is not None and not chosen:
-        names = sorted({name for p in known for name in (p.name, p.distribution) if name})
-        raise UnknownName(
-            "plugins check", "no installed plugin has this name", got=plugin, nearest=nearest(plugin, names)
-        )
-    verdicts = []
-    for each in chosen:
-        if each.reason:
-            verdicts.append(Verdict("discovered", f"plugin.{each.name}", "failed", each.reason))
-        for component in each.components:
-            verdicts += check(component)
-    return verdicts
+    plugins = registry.plugins
+    if plugin is None:
+        selected = [item for item in plugins if item.distribution != BUILT_IN]
+    else:
+        selected = [item for item in plugins if plugin in (item.name, item.distribution)]
+        if not selected:
+            names = sorted({name for item in plugins for name in (item.name, item.distribution) if name})
+            raise UnknownName(
+                "plugins check", "no installed plugin has this name", got=plugin, nearest=nearest(plugin, names)
+            )
+    results = []
+    for item in selected:
+        if item.reason:
+            results.append(CheckResult("discovered", f"plugin.{item.name}", "failed", item.reason))
+        for component in item.components:
+            results += check(component)
+    return results

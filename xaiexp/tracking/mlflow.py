@@ -1,6 +1,6 @@
-"""MLflow: a run a study, a child run a cell, in an embedded store under ``outputs/`` or on a server.
+"""Logs a study to MLflow: one run for the study, one child run for each cell.
 
-The folder of the study stays the source of truth; MLflow gets the same.
+Runs are kept in an embedded store under ``outputs/`` or on a server. MLflow gets a copy of the files of the study.
 """
 
 from __future__ import annotations
@@ -13,25 +13,29 @@ import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from xaiexp.core.ids import NO_BASELINE
+from xaiexp.core.ids import CellId, MetricId
+from xaiexp.core.record import Record
 from xaiexp.errors import ResourceError
 from xaiexp.plan.settings import Tracking
 from xaiexp.results.frames import mean_agreement, rows
 
-# Telemetry stays off unless the user turned it on; MLflow reads this when it is imported.
+if TYPE_CHECKING:
+    from xaiexp.results.tables import Tables
+
+# Telemetry stays off unless the user turned it on. MLflow reads the variable when it is imported.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 __all__ = ["OFF", "STORE", "Tracker", "embedded_uri", "prepare_store"]
 
 OFF = "off"
 STORE = Path("outputs")
-_LONGEST_PARAM = 6000
-_BATCH = 1000
-_PARAMS = 100
+_MAX_PARAM_LENGTH = 6000
+_MAX_TAG_LENGTH = 5000
+_MAX_KEY_LENGTH = 250
+_METRICS_PER_CALL = 1000
+_PARAMS_PER_CALL = 100
 _ILLEGAL = re.compile(r"[^\w\-./ :]")
 
 
@@ -41,18 +45,18 @@ def embedded_uri(root: Path = STORE) -> str:
 
 
 def prepare_store(tracking: Tracking, root: Path = STORE) -> str | None:
-    """Make the store and the experiment, once, under a lock: several processes may ask at the same time.
+    """Create the store and the experiment under a lock, since several processes may do so at the same time.
 
     Returns:
         The address, or None where tracking is off.
 
     Raises:
-        ResourceError: the store cannot be reached or made.
+        ResourceError: the store cannot be reached or created.
     """
     if tracking.uri == OFF:
         return None
     uri = tracking.uri or embedded_uri(root)
-    # A server that is not there should say so in seconds, not after MLflow's minutes of patience.
+    # By default MLflow retries for minutes before it reports that a server is unreachable.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     from filelock import FileLock
@@ -61,7 +65,7 @@ def prepare_store(tracking: Tracking, root: Path = STORE) -> str | None:
     with FileLock(root / ".mlflow.lock"):
         try:
             _experiment(uri, tracking.experiment, root)
-        except Exception as error:  # SQLAlchemy, requests and MLflow each have their own
+        except Exception as error:  # SQLAlchemy, requests and MLflow raise errors of their own
             raise ResourceError(
                 "tracking.uri",
                 f"cannot be reached or used ({type(error).__name__}: {str(error).splitlines()[0][:80]})",
@@ -72,28 +76,30 @@ def prepare_store(tracking: Tracking, root: Path = STORE) -> str | None:
 
 
 def _experiment(uri: str, name: str, root: Path) -> str:
+    """The identifier of an experiment, which is created where it is missing."""
     import logging
 
-    # The first creation of the database logs every migration, a server that is away every retry.
-    for noisy in ("alembic", "mlflow.store.db.utils", "urllib3"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+    # Otherwise every migration of a new database and every retry of a connection is logged.
+    for logger in ("alembic", "mlflow.store.db.utils", "urllib3"):
+        logging.getLogger(logger).setLevel(logging.ERROR)
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=uri)
-    found = client.get_experiment_by_name(name)
-    if found is not None:
-        return str(found.experiment_id)
-    where = (root / "mlartifacts").resolve().as_uri() if uri.startswith("sqlite:") else None
-    return str(client.create_experiment(name, artifact_location=where))
+    experiment = client.get_experiment_by_name(name)
+    if experiment is not None:
+        return str(experiment.experiment_id)
+    artifacts = (root / "mlartifacts").resolve().as_uri() if uri.startswith("sqlite:") else None
+    return str(client.create_experiment(name, artifact_location=artifacts))
 
 
 class Tracker:
-    """Writes one study to MLflow.
+    """Logs one study to MLflow.
 
     Args:
         uri: from :func:`prepare_store`.
-        experiment: its name.
+        experiment: name of the experiment.
         folder: of the study.
+        root: the folder of the embedded store.
     """
 
     def __init__(self, uri: str, experiment: str, folder: Path, root: Path = STORE) -> None:
@@ -105,104 +111,101 @@ class Tracker:
         self._run = ""
         self.open = False
 
-    def start(self, name: str, config: Mapping[str, Any], record: Mapping[str, Any]) -> None:
+    def start(self, name: str, config: Mapping[str, Any], record: Record) -> None:
         """Open the run of the study, with its parameters and tags."""
         run = self._client.create_run(self._experiment, run_name=name, tags=self._tags(record))
         self._run, self.open = run.info.run_id, True
         self._params(self._run, dict(flattened(config)))
 
-    def finish(
-        self,
-        record: Mapping[str, Any],
-        cells: pd.DataFrame,
-        summary: pd.DataFrame,
-        verdicts: pd.DataFrame,
-        agreement: pd.DataFrame,
-    ) -> None:
-        """Log what came out, with a child run for every cell, and close the runs."""
-        scores: dict[tuple[str, str], list[dict[str, Any]]] = {}
-        for row in rows(summary):
-            scores.setdefault((row["method"], row["baseline"]), []).append(row)
+    def finish(self, record: Record, tables: Tables) -> None:
+        """Log the results, with a child run for every cell, and end the runs."""
+        summaries: dict[CellId, list[dict[str, Any]]] = {}
+        for row in rows(tables.summary):
+            summaries.setdefault(CellId(row["method"], row["baseline"]), []).append(row)
         metrics: dict[str, float] = {}
-        for cell in rows(cells):
-            metrics |= self._child(record, cell, scores.get((cell["method"], cell["baseline"]), []))
-        for row in rows(mean_agreement(agreement)):
-            a, b = _label(row["method_a"], row["baseline_a"]), _label(row["method_b"], row["baseline_b"])
-            metrics[f"agreement.{row['measure']}.{a}.{b}"] = float(row["value"])
-        for row in rows(verdicts):
-            self._client.set_tag(self._run, _key(f"verdict.{row['metric']}"), row["verdict"][:5000])
+        for row in rows(tables.cells):
+            cell = CellId(row["method"], row["baseline"])
+            metrics |= self._child(record, cell, row, summaries.get(cell, []))
+        for row in rows(mean_agreement(tables.agreement)):
+            a, b = CellId(row["method_a"], row["baseline_a"]), CellId(row["method_b"], row["baseline_b"])
+            metrics[f"agreement.{row['measure']}.{a.joined('/')}.{b.joined('/')}"] = float(row["value"])
+        for row in rows(tables.verdicts):
+            self._client.set_tag(self._run, _key(f"verdict.{row['metric']}"), row["verdict"][:_MAX_TAG_LENGTH])
             metrics[f"alpha.{row['metric']}"] = float(row["alpha"])
-        metrics["seconds"] = float(record.get("seconds", math.nan))
+        metrics["seconds"] = math.nan if record.seconds is None else record.seconds
         self._metrics(self._run, metrics)
         self._client.log_artifacts(self._run, str(self._folder))
-        self.close("FINISHED" if record.get("status") == "done" else "FAILED", str(record.get("error") or ""))
+        self.close("FINISHED" if record.status == "done" else "FAILED", record.error or "")
 
     def close(self, status: str, error: str = "") -> None:
-        """End the run of the study, once."""
+        """End the run of the study, unless it has ended."""
         if self.open:
             self.open = False
             if error:
-                self._client.set_tag(self._run, "xaiexp.error", error[:5000])
+                self._client.set_tag(self._run, "xaiexp.error", error[:_MAX_TAG_LENGTH])
             self._client.set_terminated(self._run, status)
 
     def _child(
-        self, record: Mapping[str, Any], cell: Mapping[str, Any], scores: Sequence[Mapping[str, Any]]
+        self, record: Record, cell: CellId, row: Mapping[str, Any], summaries: Sequence[Mapping[str, Any]]
     ) -> dict[str, float]:
-        label = _label(cell["method"], cell["baseline"])
+        """Log the run of a cell from its rows of the tables; returns its main metrics for the run of the study."""
+        label = cell.joined("/")
         tags = {
             **self._tags(record),
             "mlflow.parentRunId": self._run,
-            "xaiexp.status": cell["status"],
-            "xaiexp.reason": cell["reason"],
-            "xaiexp.key": cell["key"],
-            "xaiexp.cached": str(cell["cached"]),
+            "xaiexp.status": row["status"],
+            "xaiexp.reason": row["reason"],
+            "xaiexp.key": row["key"],
+            "xaiexp.cached": str(row["cached"]),
         }
         run_id = self._client.create_run(self._experiment, run_name=label, tags=tags).info.run_id
-        method = record.get("methods", {}).get(cell["method"], {})
-        told = {"method": method, "baseline": record.get("baselines", {}).get(cell["baseline"], cell["baseline"])}
-        self._params(run_id, dict(flattened({**told, **record.get("study", {})})))
-        own = {k: float(cell[k]) for k in ("forward_passes", "backward_passes", "seconds", "peak_memory_bytes")}
-        for row in scores:
-            for part, value in (("", row["mean"]), (".low", row["low"]), (".high", row["high"])):
-                own[f"{row['metric']}{part}"] = float(value)
-            own[f"{row['metric']}.undefined"] = float(row["undefined"])
-        self._metrics(run_id, own)
-        ended = {"done": "FINISHED", "skipped": "KILLED"}.get(cell["status"], "FAILED")
-        self._client.set_terminated(run_id, ended)
-        return {f"{label}.{key}": value for key, value in own.items() if "." not in key}
+        method, baseline = record.methods.get(cell.method), record.baselines.get(cell.baseline)
+        components = {
+            "method": {} if method is None else method.to_mapping(),
+            "baseline": cell.baseline if baseline is None else baseline.to_mapping(),
+        }
+        self._params(run_id, dict(flattened({**components, **record.study.to_mapping()})))
+        metrics = {k: float(row[k]) for k in ("forward_passes", "backward_passes", "seconds", "peak_memory_bytes")}
+        for summary in summaries:
+            for suffix, value in (("", summary["mean"]), (".low", summary["low"]), (".high", summary["high"])):
+                metrics[f"{summary['metric']}{suffix}"] = float(value)
+            metrics[f"{summary['metric']}.undefined"] = float(summary["undefined"])
+        self._metrics(run_id, metrics)
+        status = {"done": "FINISHED", "skipped": "KILLED"}.get(row["status"], "FAILED")
+        self._client.set_terminated(run_id, status)
+        return {f"{label}.{key}": value for key, value in metrics.items() if not MetricId.parse(key).part}
 
-    def _tags(self, record: Mapping[str, Any]) -> dict[str, str]:
-        git = record.get("git") or {}
-        versions = record.get("versions") or {}
+    def _tags(self, record: Record) -> dict[str, str]:
+        git = record.git
         return {
             "mlflow.source.name": "xaiexp",
             "xaiexp.folder": str(self._folder.resolve()),
             "xaiexp.host": socket.gethostname(),
             "xaiexp.pid": str(os.getpid()),
-            "xaiexp.git.commit": str(git.get("commit", "")),
-            "xaiexp.git.dirty": str(git.get("dirty", "")),
-            **({"mlflow.source.git.commit": git["commit"]} if git.get("commit") else {}),
-            **{f"xaiexp.version.{name}": str(value) for name, value in versions.items()},
+            "xaiexp.git.commit": "" if git is None else git.commit,
+            "xaiexp.git.dirty": "" if git is None else str(git.dirty),
+            **({"mlflow.source.git.commit": git.commit} if git is not None and git.commit else {}),
+            **{f"xaiexp.version.{name}": version for name, version in record.versions.items()},
         }
 
     def _params(self, run_id: str, params: Mapping[str, str]) -> None:
         from mlflow.entities import Param
 
-        entries = [Param(_key(key), value[:_LONGEST_PARAM]) for key, value in params.items()]
-        for start in range(0, len(entries), _PARAMS):
-            self._client.log_batch(run_id, params=entries[start : start + _PARAMS])
+        entries = [Param(_key(key), value[:_MAX_PARAM_LENGTH]) for key, value in params.items()]
+        for start in range(0, len(entries), _PARAMS_PER_CALL):
+            self._client.log_batch(run_id, params=entries[start : start + _PARAMS_PER_CALL])
 
     def _metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
         entries = [Metric(_key(k), v, now, 0) for k, v in metrics.items() if math.isfinite(v)]
-        for start in range(0, len(entries), _BATCH):
-            self._client.log_batch(run_id, metrics=entries[start : start + _BATCH])
+        for start in range(0, len(entries), _METRICS_PER_CALL):
+            self._client.log_batch(run_id, metrics=entries[start : start + _METRICS_PER_CALL])
 
 
 def flattened(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Nested mappings as dotted keys with text values."""
+    """Nested mappings as dotted keys with texts; values that are no text are written as JSON."""
     for key, value in values.items():
         name = f"{prefix}{key}"
         if isinstance(value, Mapping):
@@ -211,9 +214,6 @@ def flattened(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
             yield name, value if isinstance(value, str) else json.dumps(value, default=str)
 
 
-def _label(method: str, baseline: str) -> str:
-    return method if baseline == NO_BASELINE else f"{method}/{baseline}"
-
-
 def _key(name: str) -> str:
-    return _ILLEGAL.sub("_", name)[:250]
+    """A key with the characters and the length that MLflow accepts."""
+    return _ILLEGAL.sub("_", name)[:_MAX_KEY_LENGTH]

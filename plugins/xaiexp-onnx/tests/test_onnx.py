@@ -18,19 +18,18 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 import xaiexp
-from xaiexp.contract.registry import installed
-from xaiexp.core.samples import LoadContext, Sample
-from xaiexp.errors import MismatchError, ParameterError, ResourceError, UserError
 from xaiexp.inference.passes import Passes
 from xaiexp.plan.plan import plan
 from xaiexp.plan.settings import Settings
 from xaiexp.plan.study import Study
+from xaiexp.plugin import LoadContext, MismatchError, ParameterError, ResourceError, Sample, UserError
 
 RNG = np.random.default_rng(0)
 
 
 def build(kind, name, **values):
-    return installed().build(kind, name, values)
+    (component,) = (c for c in xaiexp.components(kind) if c.name == name)
+    return component(**values)
 
 
 def loaded(path, tmp_path, **values):
@@ -141,7 +140,8 @@ study = Study(
     {{"zero": build("baseline", "zero", {{}})}},
     {{}}, {{}}, Settings())
 made = plan(study)
-print([(c.id.method, c.skip, c.cost and c.cost.total) for c in made.cells], made.count, made.shape, "torch" in sys.modules)
+cells = [(c.id.method, c.skip, c.cost and c.cost.total) for c in made.cells]
+print(cells, made.count, made.shape, "torch" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (

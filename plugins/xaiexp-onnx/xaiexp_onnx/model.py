@@ -59,7 +59,7 @@ class Onnx(Model):
     offers = frozenset[str]()
 
     path: str
-    modality: Literal["image", "table", "series"] = "image"  # type: ignore[misc]  # a fact that a parameter decides
+    modality: Literal["image", "table", "series"] = "image"
     class_names: tuple[str, ...] = ()
     mean: tuple[float, ...] = ()
     std: tuple[Annotated[float, Range(0, exclusive=True)], ...] = ()

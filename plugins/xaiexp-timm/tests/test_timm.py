@@ -17,13 +17,12 @@ from timm.data import create_transform, resolve_model_data_config
 from torch import nn
 
 import xaiexp
-from xaiexp.contract.registry import installed
-from xaiexp.core.samples import LoadContext, Sample
-from xaiexp.errors import MismatchError, ParameterError, ResourceError, UnknownName, UserError
+from xaiexp.plugin import LoadContext, MismatchError, ParameterError, ResourceError, Sample, UnknownName, UserError
 
 
 def component(**values):
-    return installed().build("model", "timm", values)
+    (component,) = (c for c in xaiexp.components("model") if c.name == "timm")
+    return component(**values)
 
 
 def loaded(tmp_path, **values):

@@ -73,7 +73,7 @@ class Timm(Model):
     std: tuple[float, float, float] | None = None
 
     @property
-    def offers(self) -> frozenset[str]:  # type: ignore[override]  # a fact that a parameter decides
+    def offers(self) -> frozenset[str]:
         """Gradients and modules; convolutions where the architecture has more of them than cut the patches."""
         parts = {"gradients", "modules"}
         return frozenset(parts if _PATCHES.match(self.arch) else parts | {"convolutions"})

@@ -22,10 +22,9 @@ from zennit.composites import (
     EpsilonPlusFlat,
 )
 
-from xaiexp.contract.registry import installed
-from xaiexp.core.batches import Background, Batch
-from xaiexp.core.feature_map import FeatureMap
+import xaiexp
 from xaiexp.inference.passes import Passes
+from xaiexp.plugin import Background, Batch, FeatureMap
 
 COMPOSITES = {
     "lrp_epsilon_plus": EpsilonPlus,
@@ -135,7 +134,8 @@ def same(a, b):
 
 
 def component(name, **parameters):
-    return installed().build("method", name, parameters)
+    (method,) = (c for c in xaiexp.components("method") if c.name == name)
+    return method(**parameters)
 
 
 def bound(module, x, target=3, budget=None, output="logit", precision="fp32"):

@@ -13,8 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import xaiexp
-from xaiexp.core.batches import Background
-from xaiexp.errors import Unsupported
+from xaiexp.plugin import Background, Unsupported
 
 from .lrp_cases import bound, component, fingerprint, lived_in, network, pictures, same
 

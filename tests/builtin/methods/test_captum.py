@@ -1,4 +1,4 @@
-"""Our numbers beside Captum's, in float64, on networks that Captum handles."""
+"""Equality with Captum in float64, on one network that Captum supports."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ CLASSES = {c.name: c for c in COMPONENTS}
 @pytest.fixture(scope="module")
 def captum():
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Captum's own imports (matplotlib, deprecated aliases): not ours to mend
+        warnings.simplefilter("ignore")  # raised by the imports of Captum
         import captum.attr
         import captum.testing.helpers.basic_models
     return captum
 
 
-class Apart(nn.Module):
-    """Stands between two nonlinear modules: where they follow each other, Captum 0.9 overwrites the hook of one.
+class Separator(nn.Module):
+    """Separates two nonlinear modules: Captum 0.9 overwrites the hook of one if they follow each other.
 
-    Its attributions then do not add up to the change of the score (its own convergence delta says so), ours do.
+    Its attributions are then not complete, according to its own convergence delta.
     """
 
     def forward(self, x):
@@ -38,7 +38,7 @@ def network():
     torch.manual_seed(0)
     return (
         nn.Sequential(
-            nn.Conv2d(2, 4, 3, padding=1), nn.ReLU(), Apart(), nn.MaxPool2d(2), nn.Conv2d(4, 6, 3), nn.ELU(),
+            nn.Conv2d(2, 4, 3, padding=1), nn.ReLU(), Separator(), nn.MaxPool2d(2), nn.Conv2d(4, 6, 3), nn.ELU(),
             nn.Flatten(), nn.Linear(24, 12), nn.Tanh(), nn.Linear(12, 12), nn.Softplus(), nn.Linear(12, 8),
             nn.LeakyReLU(0.2), nn.Linear(8, 8), nn.Sigmoid(), nn.Linear(8, 3),
         ).double().eval()
@@ -85,11 +85,11 @@ def test_integrated_gradients(captum, network, batch, reference, method):
     want = captum.attr.IntegratedGradients(network).attribute(
         batch.inputs, reference, batch.targets, n_steps=9, method=method
     )
-    # Captum holds its steps and, in occlusion, its differences in float32.
+    # Captum stores its steps and, in occlusion, its differences in float32.
     same(ours("integrated_gradients", network, batch, reference, n_steps=9, method=method), want, 1e-6)
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # Captum announces its hooks by a warning
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Captum warns about its hooks
 class TestDeepLift:
     def compare(self, captum, network, batch, reference):
         want = captum.attr.DeepLift(network).attribute(
@@ -97,7 +97,7 @@ class TestDeepLift:
         )
         same(ours("deep_lift", network, batch, reference), want)
 
-    def test_a_convolutional_network_of_every_activation_that_captum_knows(self, captum, network, batch, reference):
+    def test_all_activations_that_captum_supports(self, captum, network, batch, reference):
         self.compare(captum, network, batch, reference)
 
     def test_elements_that_equal_the_reference(self, captum, network, batch, reference):
@@ -116,29 +116,29 @@ class TestDeepLift:
             ("BasicLinearReLULinear", (5,), 1),
         ],
     )
-    def test_captums_own_toy_networks(self, captum, name, shape, classes):
+    def test_captum_test_networks(self, captum, name, shape, classes):
         torch.manual_seed(0)
         module = getattr(captum.testing.helpers.basic_models, name)
         network = (module(5) if name == "BasicLinearReLULinear" else module()).double().eval()
         with torch.no_grad():
             for p in network.parameters():
                 p.copy_(0.5 * torch.randn_like(p))
-        if hasattr(network, "softmax"):  # where Captum's rule mixes the examples of a batch, and ours does not
+        if hasattr(network, "softmax"):  # Captum's rule mixes the examples of a batch here
             network.softmax = nn.Identity()
-            network.pool1 = nn.Sequential(Apart(), network.pool1)
-            network.pool2 = nn.Sequential(Apart(), network.pool2)
+            network.pool1 = nn.Sequential(Separator(), network.pool1)
+            network.pool2 = nn.Sequential(Separator(), network.pool2)
         x, x0 = 2 * torch.randn(2, 3, *shape, dtype=torch.float64)
         self.compare(captum, network, make_batch(x, torch.arange(3) % classes, modality="table"), x0)
 
-    def test_nonlinear_modules_in_a_row_add_up_here_and_not_there(self, captum, network, batch, reference):
+    def test_consecutive_nonlinear_modules_are_complete_unlike_in_captum(self, captum, network, batch, reference):
         network = nn.Sequential(network[0], nn.ReLU(), nn.MaxPool2d(2), *network[4:])
         got = ours("deep_lift", network, batch, reference)
         change = bind(network, batch).scores() - bind(network, batch).scores(reference)
         same(got.flatten(1).sum(1), change)
-        theirs = captum.attr.DeepLift(network).attribute(
+        captum_map = captum.attr.DeepLift(network).attribute(
             batch.inputs.clone().requires_grad_(), reference, batch.targets
         )
-        assert float((theirs.flatten(1).sum(1) - change).abs().max()) > 0.05 * float(change.abs().max())
+        assert float((captum_map.flatten(1).sum(1) - change).abs().max()) > 0.05 * float(change.abs().max())
 
 
 @pytest.mark.parametrize(
@@ -154,17 +154,17 @@ def test_occlusion(captum, network, batch, reference, window, strides):
     )
 
 
-def test_feature_ablation_with_an_element_a_feature(captum, network, batch, reference):
+def test_feature_ablation_of_elements(captum, network, batch, reference):
     want = captum.attr.FeatureAblation(network).attribute(batch.inputs, reference, batch.targets)
     same(ours("feature_ablation", network, batch, reference), want.double(), 1e-6)
 
 
-def test_feature_ablation_with_a_mask_of_features(captum, network, batch, reference):
+def test_feature_ablation_with_a_feature_mask(captum, network, batch, reference):
     batch = make_batch(batch.inputs, batch.targets, features=pixel_map((2, 8, 8)))
     want = captum.attr.FeatureAblation(network).attribute(
         batch.inputs, reference, batch.targets, feature_mask=batch.features.index
     )
-    # Captum repeats the value of a feature at each of its elements, where ours add up to it.
+    # Captum repeats the value of a feature for each of its elements, whose sum is the value here.
     same(batch.features.pool(ours("feature_ablation", network, batch, reference)), want[:, 0].flatten(1).double())
 
 
@@ -177,7 +177,7 @@ def test_grad_cam(captum, network, batch, layer, relu):
     same(ours("grad_cam", network, batch, layer=layer, relu_attributions=relu), want)
 
 
-def test_grad_cam_sees_the_activation_before_what_follows_works_in_place(captum, network, batch):
+def test_grad_cam_is_unaffected_by_later_in_place_operations(captum, network, batch):
     want = ours("grad_cam", network, batch, layer="0")
     network[1] = nn.ReLU(inplace=True)
     same(ours("grad_cam", network, batch, layer="0"), want)

@@ -1,10 +1,10 @@
-"""Gradient and path methods beside Captum's, in float64, on its own toy networks and on real architectures.
+"""Equality of gradient and path methods with Captum in float64, on its test networks and on real architectures.
 
-Where Captum cannot hook a network as it is, it is asked about a copy that computes the same with modules (see
-``parity_networks``), and ours about the network itself. Captum 0.9, as is, does not follow functional ReLUs and ReLU6,
-refuses reused modules in DeepLIFT, overwrites hooks of nonlinear modules that follow each other, replaces the whole
-gradient of a module's input where it forks, loses what overlapping max-pools share, and mixes the examples of a batch
-in a softmax and in a max-pool: the last section shows each of these, with an independent check that ours is right.
+If Captum cannot hook a network, it gets an equivalent copy with modules (see ``parity_networks``), while the methods of
+the package get the network itself. Captum 0.9 does not support functional ReLUs and ReLU6, raises for reused modules in
+DeepLIFT, overwrites hooks of consecutive nonlinear modules, replaces the whole gradient of a module's input at a fork,
+is incomplete for overlapping max-pools, and mixes the examples of a batch in softmax and max-pool. The last section
+tests each of these, with an independent check of the package's result.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from builders import bind, draws, make_batch
 from torch import nn
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # of Captum's own imports (matplotlib, deprecated aliases): not ours to mend
+    warnings.simplefilter("ignore")  # raised by the imports of Captum
     import captum.attr
-    from parity_networks import REAL, TOYS, Apart, LeNet, Model1, mobilenet_v2, resnet18
+    from parity_networks import REAL, TOYS, LeNet, Model1, Separator, mobilenet_v2, resnet18
 
 from xaiexp.builtin.methods import COMPONENTS
 from xaiexp.builtin.methods.quadrature import Quadrature
@@ -28,7 +28,7 @@ from xaiexp.core.batches import Background
 from xaiexp.core.explanations import Estimate
 from xaiexp.errors import Unsupported
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Captum announces its hooks by a warning
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Captum warns about its hooks
 
 CLASSES = {c.name: c for c in COMPONENTS}
 ENTRIES = {**TOYS, **REAL}
@@ -72,7 +72,7 @@ class Case:
         return self.batch.inputs.clone().requires_grad_()
 
     def copy(self, make):
-        """A copy for Captum, which computes the same."""
+        """An equivalent copy for Captum."""
         network = make(self.network).double().eval()
         with torch.no_grad():
             torch.testing.assert_close(
@@ -112,7 +112,7 @@ def test_input_x_gradient(case):
 
 @pytest.mark.parametrize("method", QUADRATURES)
 def test_integrated_gradients(case, method):
-    """Captum holds its steps in float32, and a kink may lie between a step and its rounding."""
+    """Captum stores its steps in float32, and a kink may lie between a step and its rounded value."""
     want = captum.attr.IntegratedGradients(case.network).attribute(
         case.batch.inputs, case.reference, case.target, n_steps=4, method=method
     )
@@ -121,7 +121,7 @@ def test_integrated_gradients(case, method):
 
 @pytest.mark.parametrize("kind", ["smooth_grad", "smooth_grad_squared", "var_grad"])
 def test_smoothing(case, kind, monkeypatch):
-    """Captum is handed our noise. Its variance is a difference of means of squares, in which digits are lost."""
+    """Captum gets the same noise. Its variance formula suffers from cancellation."""
     noise = draws(case.batch).normal("noise", case.batch.shape, samples=range(5)).double() * 0.1 * 2.0
     monkeypatch.setattr(torch, "normal", lambda mean, std: noise.flatten(0, 1))
     tunnel = captum.attr.NoiseTunnel(captum.attr.Saliency(case.network))
@@ -137,7 +137,7 @@ def test_smoothing(case, kind, monkeypatch):
 
 @pytest.mark.parametrize("stdevs", [0.0, 0.2])
 def test_gradient_shap_and_expected_gradients(case, stdevs, monkeypatch):
-    """Captum is handed our noise, our references and our places between."""
+    """Captum gets the same noise, references and positions."""
     rng, n = draws(case.batch), len(case.batch)
     noise = rng.normal("noise", case.batch.shape, samples=range(5)).double() * stdevs
     pick, alpha = rng.integers("reference", n, samples=range(5)), rng.uniform("alpha", samples=range(5))
@@ -156,27 +156,27 @@ def test_gradient_shap_and_expected_gradients(case, stdevs, monkeypatch):
 @pytest.mark.parametrize("name", ["deep_lift", "deep_lift_shap"])
 def test_deep_lift(case, name):
     n = len(case.batch)
-    given = case.reference.expand(n, *case.reference.shape) if name == "deep_lift_shap" else case.reference
-    if name in case.entry.refused:
-        with pytest.raises(Unsupported, match=f"{name} has no rule for {case.entry.refused[name]}"):
-            case.ours(name, given)
+    references = case.reference.expand(n, *case.reference.shape) if name == "deep_lift_shap" else case.reference
+    if name in case.entry.unsupported:
+        with pytest.raises(Unsupported, match=f"{name} has no rule for {case.entry.unsupported[name]}"):
+            case.ours(name, references)
         return
-    theirs = (captum.attr.DeepLiftShap if name == "deep_lift_shap" else captum.attr.DeepLift)(
+    captum_map = (captum.attr.DeepLiftShap if name == "deep_lift_shap" else captum.attr.DeepLift)(
         case.copy(case.entry.deep)
     )
-    want = theirs.attribute(case.leaf(), case.reference.clone(), case.target)
-    same(case.ours(name, given), want)
+    want = captum_map.attribute(case.leaf(), case.reference.clone(), case.target)
+    same(case.ours(name, references), want)
 
 
 @pytest.mark.parametrize("name", ["guided_backprop", "deconvolution"])
 def test_rectified_gradients(case, name):
-    if name in case.entry.refused:
-        with pytest.raises(Unsupported, match=case.entry.refused[name]):
+    if name in case.entry.unsupported:
+        with pytest.raises(Unsupported, match=case.entry.unsupported[name]):
             case.ours(name)
         return
     method = captum.attr.GuidedBackprop if name == "guided_backprop" else captum.attr.Deconvolution
     want = method(case.copy(case.entry.rectified)).attribute(case.leaf(), case.target)
-    # Of 1 - relu(1 - x) nothing passes: what arrives at the ReLU is negative.
+    # The map of 1 - relu(1 - x) is 0, as the gradient at the ReLU is negative.
     same(case.ours(name), want, empty=case.entry in (TOYS["BasicModel"], TOYS["BasicModel6"]))
 
 
@@ -188,12 +188,12 @@ def change(network, batch, reference):
     return handle.scores() - handle.scores(reference)
 
 
-def far(one, two):
+def assert_different(one, two):
     assert float((one - two).abs().max()) > 0.05 * float(two.abs().max())
 
 
 def test_functional_relus_are_plain_gradients_in_captum():
-    """By hand: of ``1 - relu(1 - x)``, the ReLU is open for x < 1 and the gradient that arrives is -1."""
+    """Closed form: in ``1 - relu(1 - x)`` the ReLU is active for x < 1, and its gradient is -1."""
     case = Case("BasicModel")
     case.batch = make_batch(torch.tensor([[0.0, 3.0, 0.5]]).double(), 0)
     assert not case.ours("guided_backprop").any()
@@ -203,31 +203,31 @@ def test_functional_relus_are_plain_gradients_in_captum():
         assert not method(Model1()).attribute(case.leaf(), case.batch.targets).any()
 
 
-def test_captum_knows_no_relu6():
-    """It gives the plain gradient in silence; of the copy with ReLUs it gives what we give (``test_rectified...``)."""
+def test_captum_does_not_support_relu6():
+    """Captum silently returns the plain gradient; for the copy with ReLUs it agrees (``test_rectified_gradients``)."""
     case = Case("MobileNetV2")
-    theirs = captum.attr.GuidedBackprop(case.network).attribute(case.leaf(), case.target)
-    same(case.ours("saliency", absolute=False), theirs)
-    far(case.ours("guided_backprop"), theirs)
+    captum_map = captum.attr.GuidedBackprop(case.network).attribute(case.leaf(), case.target)
+    same(case.ours("saliency", absolute=False), captum_map)
+    assert_different(case.ours("guided_backprop"), captum_map)
     deep = captum.attr.DeepLift(case.network).attribute(case.leaf(), case.reference, case.target).detach()
     want = change(case.network, case.batch, case.reference)
-    far(deep.flatten(1).sum(1), want)
+    assert_different(deep.flatten(1).sum(1), want)
     same(case.ours("deep_lift", case.reference).flatten(1).sum(1), want, 1e-9)
 
 
-def test_mobilenet_meets_the_ceiling_of_relu6():
-    seen = []
+def test_mobilenet_exceeds_the_upper_bound_of_relu6():
+    fractions = []
     network = mobilenet_v2().double().eval()
     for module in network.modules():
         if isinstance(module, nn.ReLU6):
-            module.register_forward_pre_hook(lambda _, given: seen.append(float((given[0] > 6).double().mean())))
+            module.register_forward_pre_hook(lambda _, args: fractions.append(float((args[0] > 6).double().mean())))
     with torch.no_grad():
         network(Case("MobileNetV2").batch.inputs)
-    assert sum(part > 0.001 for part in seen) >= 10
+    assert sum(part > 0.001 for part in fractions) >= 10
 
 
 def test_captum_refuses_reused_modules_in_deep_lift():
-    """As published, ResNet-18 uses one ReLU twice; ours adds up there and agrees with Captum's on a copy."""
+    """ResNet-18 reuses a ReLU; the package's DeepLIFT is complete and agrees with Captum's on a copy."""
     case = Case("ResNet-18")
     with pytest.raises(RuntimeError, match="does not contain some of the input/output attributes"):
         captum.attr.DeepLift(case.network).attribute(case.leaf(), case.reference, case.target)
@@ -246,8 +246,8 @@ class Overlapping(nn.Module):
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3])
-def test_captum_loses_what_overlapping_pools_share(stride):
-    """Its rule unpools, and an element that is the maximum of two windows gets the share of one."""
+def test_captum_is_incomplete_for_overlapping_pools(stride):
+    """Captum's rule unpools, so an element that is the maximum of two windows gets the contribution of one."""
     generator = torch.Generator().manual_seed(0)
     x, x0 = torch.randn(2, 2, 1, 13, generator=generator, dtype=torch.float64)
     network = Overlapping(stride)
@@ -257,11 +257,11 @@ def test_captum_loses_what_overlapping_pools_share(stride):
     got = CLASSES["deep_lift"]().attribute(bind(network, batch), batch, x0, draws(batch))
     want = change(network, batch, x0)
     same(got.flatten(1).sum(1), want)
-    theirs = captum.attr.DeepLift(network).attribute(x.clone().requires_grad_(), x0, targets).detach()
+    captum_map = captum.attr.DeepLift(network).attribute(x.clone().requires_grad_(), x0, targets).detach()
     if stride == 3:
-        same(got, theirs)
+        same(got, captum_map)
     else:
-        far(theirs.flatten(1).sum(1), want)
+        assert_different(captum_map.flatten(1).sum(1), want)
 
 
 class Forked(nn.Module):
@@ -274,43 +274,44 @@ class Forked(nn.Module):
         return self.relu(y) + 3 * y
 
 
-def test_captum_replaces_the_gradient_of_a_fork():
-    """By hand: ``relu(x) + 3x`` from -1 to 2 gains 2 by the ReLU and 9 by the other way."""
+def test_captum_replaces_the_gradient_at_a_fork():
+    """Closed form: ``relu(x) + 3x`` from -1 to 2 increases by 2 through the ReLU and by 9 through the other path."""
     batch, x0 = make_batch(torch.tensor([[2.0]]).double()), torch.tensor([[-1.0]]).double()
     got = CLASSES["deep_lift"]().attribute(bind(Forked(), batch), batch, x0, draws(batch))
     same(got, torch.tensor([[11.0]]).double())
-    theirs = captum.attr.DeepLift(Forked()).attribute(batch.inputs.clone().requires_grad_(), x0, 0).detach()
-    far(theirs, got)
+    captum_map = captum.attr.DeepLift(Forked()).attribute(batch.inputs.clone().requires_grad_(), x0, 0).detach()
+    assert_different(captum_map, got)
 
 
-def beside(model, x, x0):
-    """Ours and Captum's DeepLIFT of a whole batch, and of each example alone."""
+def deep_lift_of_both(model, x, x0):
+    """DeepLIFT of the package and of Captum, for a whole batch and for each example alone."""
 
     def ours(x, x0):
         batch = make_batch(x, 1)
         return CLASSES["deep_lift"]().attribute(bind(model, batch), batch, x0, draws(batch))
 
-    def theirs(x, x0):
+    def captum_map(x, x0):
         return captum.attr.DeepLift(model).attribute(x.clone().requires_grad_(), x0.clone(), 1).detach()
 
     rows = [slice(i, i + 1) for i in range(len(x))]
-    return [(method(x, x0), torch.cat([method(x[row], x0[row]) for row in rows])) for method in (ours, theirs)]
+    return [(method(x, x0), torch.cat([method(x[row], x0[row]) for row in rows])) for method in (ours, captum_map)]
 
 
-def test_captum_mixes_examples_in_a_softmax_and_we_do_not():
-    """Its rule subtracts a mean over the whole batch. Ours equals the softmax spelled out in functions of one number
-    each, and adds up.
+def test_captum_mixes_examples_in_a_softmax():
+    """Captum's rule subtracts a mean over the whole batch.
+
+    The package's result is complete and equals that of the softmax written with elementwise functions.
     """
     torch.manual_seed(0)
     below, above = nn.Sequential(nn.Linear(5, 6), nn.Tanh()).double(), nn.Linear(6, 2).double()
     x, x0 = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    network = nn.Sequential(below, Apart(), nn.Softmax(dim=1), above)
-    (ours, ours_alone), (theirs, theirs_alone) = beside(network, x, x0)
+    network = nn.Sequential(below, Separator(), nn.Softmax(dim=1), above)
+    (ours, ours_alone), (captum_map, captum_alone) = deep_lift_of_both(network, x, x0)
     same(ours, ours_alone, 1e-12)
-    far(theirs, theirs_alone)
+    assert_different(captum_map, captum_alone)
     batch = make_batch(x, 1)
     same(ours.sum(1), change(network, batch, x0))
-    far(theirs.sum(1), change(network, batch, x0))
+    assert_different(captum_map.sum(1), change(network, batch, x0))
 
     def spelled_out(x):
         return above((below(x) - below(x).exp().sum(1, keepdim=True).log()).exp())
@@ -318,25 +319,23 @@ def test_captum_mixes_examples_in_a_softmax_and_we_do_not():
     same(ours, CLASSES["deep_lift"]().attribute(bind(spelled_out, batch), batch, x0, draws(batch)))
 
 
-def test_captum_mixes_examples_in_a_max_pool_and_we_do_not():
-    """Where the pool reads the same at the input and the reference, the multiplier is the gradient: in Captum's
-    rule that of the first example.
-    """
+def test_captum_mixes_examples_in_a_max_pool():
+    """If the inputs of the pool are equal, the multiplier is the gradient; in Captum, that of the first example."""
     torch.manual_seed(0)
     layers = (nn.Linear(5, 6), nn.Unflatten(1, (1, 6)), nn.MaxPool1d(3), nn.Flatten(), nn.Linear(2, 2))
     network = nn.Sequential(*layers).double()
     weight = network[0].weight.data
-    weight[::2] -= weight[::2].mean(1, keepdim=True)  # blind to a shift of the whole input
+    weight[::2] -= weight[::2].mean(1, keepdim=True)  # invariant to a shift of the whole input
     x = torch.randn(6, 5, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    (ours, ours_alone), (theirs, theirs_alone) = beside(network, x, x - 1)
+    (ours, ours_alone), (captum_map, captum_alone) = deep_lift_of_both(network, x, x - 1)
     same(ours, ours_alone, 1e-12)
-    far(theirs, theirs_alone)
-    same(ours, theirs_alone)
+    assert_different(captum_map, captum_alone)
+    same(ours, captum_alone)
     same(ours.sum(1), change(network, make_batch(x, 1), x - 1))
 
 
-def test_the_trained_lenet_is_the_one_of_the_kit(kit):
-    """So that the parity above is that of a network that knows something."""
+def test_lenet_has_the_trained_weights(kit):
+    """The parity tests use a network with high accuracy."""
     case = Case("LeNet", kit)
     assert isinstance(case.network, LeNet)
     digits = np.load(kit / "arrays" / "mnist500.npz")
@@ -346,5 +345,5 @@ def test_the_trained_lenet_is_the_one_of_the_kit(kit):
     assert float((scores.argmax(1) == torch.from_numpy(labels).long()).double().mean()) > 0.97
 
 
-def test_resnet_is_torchvisions_own():
+def test_resnet_is_that_of_torchvision():
     assert type(resnet18()).__module__ == "torchvision.models.resnet"

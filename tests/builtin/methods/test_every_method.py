@@ -1,4 +1,4 @@
-"""Laws that hold for every built-in method."""
+"""Properties of every built-in method."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from xaiexp.core.explanations import Cost, Estimate
 from xaiexp.core.feature_map import FeatureMap
 from xaiexp.errors import ParameterError, Unsupported
 
-# Small versions, so that a budget of one row a pass stays quick. 70 coalitions are all of them for texts of up to
-# 6 tokens and random ones for longer texts, in one batch.
+# Few steps and samples, as tests use batch budgets down to one row. 70 coalitions are exhaustive for texts of up to 6
+# tokens and random for longer ones.
 SMALL = {
     "integrated_gradients": {"n_steps": 7},
     "expected_gradients": {"n_samples": 6},
@@ -35,7 +35,7 @@ SMALL = {
     "shapley_sampling": {"n_samples": 4},
     "permutation_shap": {"n_samples": 2},
 }
-# Methods that need attention have tests of their own, on networks with attention.
+# Methods that need attention are tested on transformers, in attention/.
 CLASSES = {c.name: c for c in COMPONENTS if "attention" not in c.needs}
 VARIANTS = [(name, SMALL.get(name, {})) for name in CLASSES] + [
     ("lime", {"alpha": 0.01, "n_samples": 60}),
@@ -43,8 +43,8 @@ VARIANTS = [(name, SMALL.get(name, {})) for name in CLASSES] + [
 METHODS = [pytest.param(CLASSES[n](**p), id=f"{n}-{p}" if p else n) for n, p in VARIANTS]
 
 
-class Picture(nn.Module):
-    """In-place, functional and reused activations, pooling, batch normalisation."""
+class ImageNetwork(nn.Module):
+    """An image classifier with in-place, functional and reused activations, pooling and batch normalisation."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,20 +59,20 @@ class Picture(nn.Module):
         return self.head(torch.sigmoid_(self.pool(torch.tanh(y)).flatten(1)))
 
 
-class Text(nn.Module):
-    """Tokens ``[N, T, D]`` with a mask that rides along."""
+class TextNetwork(nn.Module):
+    """A classifier of tokens ``[N, T, D]`` with a mask as context."""
 
     def __init__(self) -> None:
         super().__init__()
         self.embed, self.head = nn.Linear(3, 6), nn.Linear(6, 4)
 
     def forward(self, x, mask):
-        hidden = torch.relu(self.embed(x).transpose(0, 1))  # the examples are not on the first axis
+        hidden = torch.relu(self.embed(x).transpose(0, 1))  # the batch axis is not the first one
         weight = (mask / mask.sum(1, keepdim=True)).t().unsqueeze(-1)
         return self.head(torch.tanh((hidden * weight).sum(0)))
 
 
-def picture(n=8):
+def image(n=8):
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(n, 2, 5, 5, generator=generator)
     reference = 0.3 * torch.randn(n, 2, 5, 5, generator=generator)
@@ -94,8 +94,8 @@ def text(n=8):
     tokens = torch.tensor([4, 1, 9, 0, 6, 12, 2, 7])[:n]
     width = 14  # [CLS], tokens, [SEP], padding
     x = torch.randn(n, width, 3, generator=generator)
-    place = torch.arange(width)
-    index = torch.where((place > 0) & (place <= tokens[:, None]), place - 1, -1)
+    position = torch.arange(width)
+    index = torch.where((position > 0) & (position <= tokens[:, None]), position - 1, -1)
     index = index.unsqueeze(-1).expand(-1, -1, 3).contiguous()
     features = FeatureMap(index, tokens, (int(tokens.max()),))
     reference = torch.where(index >= 0, 0.2 * torch.randn(n, width, 3, generator=generator), x)
@@ -105,26 +105,26 @@ def text(n=8):
         torch.arange(n) % 4,
         features=features,
         background=Background("text", low=-2 * one, high=2 * one),
-        context={"mask": (place <= tokens[:, None] + 1).float()},
+        context={"mask": (position <= tokens[:, None] + 1).float()},
     ), reference
 
 
 def networks():
     torch.manual_seed(0)
     return {
-        picture: Picture().eval(),
+        image: ImageNetwork().eval(),
         table: nn.Sequential(nn.Linear(5, 8), nn.GELU(), nn.Linear(8, 3)).eval(),
-        text: Text().eval(),
+        text: TextNetwork().eval(),
     }
 
 
 NETWORKS = networks()
-MODALITIES = pytest.mark.parametrize("make", [picture, table, text], ids=lambda m: m.__name__)
+MODALITIES = pytest.mark.parametrize("make", [image, table, text], ids=lambda m: m.__name__)
 
 
 def supports(method, batch):
     if batch.background.modality not in method.modalities:
-        pytest.skip(f"{method.name} is not for {batch.background.modality}")
+        pytest.skip(f"{method.name} does not support {batch.background.modality}")
     if method.name == "exact_shapley" and batch.features.d > 16:
         pytest.skip("too many features for exact_shapley")
     if method.name in ("guided_backprop", "deconvolution") and batch.background.modality == "table":
@@ -141,8 +141,8 @@ def attribute(method, network, batch, reference, budget=None, **options):
     return got.values if isinstance(got, Estimate) else got, handle.counter
 
 
-def some(batch, reference, rows):
-    """The same examples in other company."""
+def selection(batch, reference, rows):
+    """A selection of the examples."""
     rows = torch.tensor(rows)
     return replace(
         batch,
@@ -160,7 +160,7 @@ def close(got, want, rtol=1e-5):
 
 @MODALITIES
 @pytest.mark.parametrize("method", METHODS)
-def test_an_example_is_explained_alike_alone_in_company_and_for_every_budget(method, make):
+def test_attributions_do_not_depend_on_other_examples_or_the_batch_budget(method, make):
     batch, reference = make()
     supports(method, batch)
     network = NETWORKS[make]
@@ -170,25 +170,25 @@ def test_an_example_is_explained_alike_alone_in_company_and_for_every_budget(met
     assert not want.requires_grad
     assert bool(want.isfinite().all())
     for budget in (1, 3):
-        close(attribute(method, network, *some(batch, reference, [2, 0]), budget=budget)[0], want[[2, 0]])
+        close(attribute(method, network, *selection(batch, reference, [2, 0]), budget=budget)[0], want[[2, 0]])
     for rows in ([0], [2], [4, 1, 2], [5, 2]):
-        close(attribute(method, network, *some(batch, reference, rows), budget=1000)[0], want[rows])
+        close(attribute(method, network, *selection(batch, reference, rows), budget=1000)[0], want[rows])
 
 
 @MODALITIES
 @pytest.mark.parametrize("method", METHODS)
-def test_passes_are_those_that_are_counted(method, make):
+def test_counted_passes_equal_the_declared_cost(method, make):
     batch, reference = make()
     supports(method, batch)
     _, counter = attribute(method, NETWORKS[make], batch, reference)
     counts = batch.features.counts.expand(len(batch)).tolist()
     costs = [method.passes(batch.shape, d) for d in counts]
-    if method.name == "deep_lift_shap":  # for each of the two references
+    if method.name == "deep_lift_shap":  # two references
         costs = [Cost(2, 1) * 2 for _ in counts]
-    if method.name == "score_cam":  # one for each of the four channels, and one to find them
+    if method.name == "score_cam":  # one pass for the activations and one for each of the four channels
         assert costs == [None] * len(batch)
         costs = [Cost(1 + 4) for _ in counts]
-    if None in costs:  # a window over a text: one for each token
+    if None in costs:  # for a text, one window for each token
         assert (method.name, make) == ("occlusion", text)
         costs = [Cost(1 + d) for d in counts]
     assert counter.forward == sum(c.forward for c in costs)
@@ -197,7 +197,7 @@ def test_passes_are_those_that_are_counted(method, make):
 
 @MODALITIES
 @pytest.mark.parametrize("method", METHODS)
-def test_nothing_is_changed_but_the_counter(method, make):
+def test_inputs_network_and_random_state_are_unchanged(method, make):
     batch, reference = make()
     supports(method, batch)
     network = NETWORKS[make]
@@ -216,9 +216,9 @@ def test_nothing_is_changed_but_the_counter(method, make):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_forward_that_raises_leaves_no_trace(method):
-    batch, reference = picture()
-    network = Picture().eval()
+def test_network_is_unchanged_after_errors(method):
+    batch, reference = image()
+    network = ImageNetwork().eval()
     network.head = nn.Linear(3, 5)
     if method.name in ("random", "sobel", "input_magnitude"):
         return
@@ -232,7 +232,7 @@ def test_a_forward_that_raises_leaves_no_trace(method):
 
 @MODALITIES
 @pytest.mark.parametrize("method", METHODS)
-def test_what_belongs_to_no_feature_is_no_part_of_a_contribution(method, make):
+def test_contributions_of_elements_of_no_feature_are_zero(method, make):
     batch, reference = make()
     supports(method, batch)
     if not method.reads_baseline or method.space == "layer":
@@ -247,7 +247,7 @@ def test_what_belongs_to_no_feature_is_no_part_of_a_contribution(method, make):
     "method",
     [m for m in METHODS if m.values[0].space == "input" and (m.values[0].complete or m.values[0].name == "guided_ig")],
 )
-def test_a_complete_method_adds_up_to_the_change_of_the_score(method, output, make):
+def test_complete_methods_sum_to_the_change_of_the_score(method, output, make):
     batch, reference = make()
     supports(method, batch)
     batch = replace(batch, inputs=batch.inputs.double(), context={k: v.double() for k, v in batch.context.items()})
@@ -262,13 +262,13 @@ def test_a_complete_method_adds_up_to_the_change_of_the_score(method, output, ma
     absent = handle.scores(reference.double())
     if method.reads_distribution:
         absent = (absent + handle.scores(0.5 * reference.double() + 0.5 * batch.inputs)) / 2
-    # The score has kinks along the paths, so their quadrature is not exact.
+    # The score has kinks along the paths, so the quadrature is not exact.
     tolerance = 2e-2 if method.name in ("integrated_gradients", "guided_ig") else 1e-9
     close(batch.features.pool(got).sum(1), handle.scores() - absent, tolerance)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_float64_stays_float64_and_agrees_with_float32(method):
+def test_float64_is_kept_and_agrees_with_float32(method):
     batch, reference = table()
     supports(method, batch)
     single, _ = attribute(method, NETWORKS[table], batch, reference)
@@ -297,21 +297,21 @@ CONTRIBUTIONS = [
 
 @pytest.mark.parametrize("d", [1, 2, 5, 13])
 @pytest.mark.parametrize("name", CONTRIBUTIONS)
-def test_on_a_linear_model_every_contribution_is_w_times_the_change(name, d):
+def test_contributions_of_a_linear_model_closed_form(name, d):
     generator = torch.Generator().manual_seed(d)
     weight = torch.randn(d, 3, generator=generator, dtype=torch.float64)
     x, x0 = torch.randn(2, 4, d, generator=generator, dtype=torch.float64)
     batch = make_batch(x, torch.tensor([0, 1, 2, 1]))
     method, handle = CLASSES[name](), bind(lambda v: v @ weight + 2.0, batch)
     got = method.attribute(handle, batch, x0[:, None] if method.reads_distribution else x0, draws(batch))
-    if isinstance(got, Estimate):  # however many samples: they are all the same
+    if isinstance(got, Estimate):  # all samples are equal
         assert float(got.standard_error.abs().max()) < 1e-9
         got = got.values
     close(got, weight.t()[batch.targets] * (x - x0), 1e-9)
 
 
 @pytest.mark.parametrize("name", ["kernel_shap", "lime"])
-def test_random_coalitions_find_a_linear_model_too(name):
+def test_random_coalitions_recover_a_linear_model(name):
     generator = torch.Generator().manual_seed(0)
     weight = torch.randn(40, 2, generator=generator, dtype=torch.float64)
     x, x0 = torch.randn(2, 3, 40, generator=generator, dtype=torch.float64)
@@ -321,21 +321,21 @@ def test_random_coalitions_find_a_linear_model_too(name):
     close(got, weight[:, 1] * (x - x0), 1e-9)
 
 
-def test_random_knows_only_the_example_and_the_feature():
-    batch, _ = picture()
-    got = batch.features.pool(attribute(CLASSES["random"](), NETWORKS[picture], batch, None)[0])
+def test_random_depends_only_on_example_and_feature():
+    batch, _ = image()
+    got = batch.features.pool(attribute(CLASSES["random"](), NETWORKS[image], batch, None)[0])
     torch.testing.assert_close(got, draws(batch).normal("values", (25,)))
 
 
 @pytest.mark.parametrize("name", ["kernel_shap", "lime"])
-def test_more_features_than_can_be_told_apart_are_refused(name):
+def test_too_many_features_or_too_few_samples_raise(name):
     x = torch.zeros(2, 2100)
     batch = make_batch(x)
     with pytest.raises(Unsupported, match=r"2100 features are too many .*features=grid"):
         attribute(CLASSES[name](), lambda v: v.sum(1), batch, x)
     batch = make_batch(x[:, :50])
     with pytest.raises(
-        Unsupported, match=r"cannot tell 50 features apart with 40 samples: raise n_samples \(null is 2148\)"
+        Unsupported, match=r"no unique solution for 50 features from 40 samples: raise n_samples \(null is 2148\)"
     ):
         attribute(CLASSES[name](n_samples=41), lambda v: v.sum(1), batch, x[:, :50])
 
@@ -349,24 +349,24 @@ def test_more_features_than_can_be_told_apart_are_refused(name):
         ({"strides": 0}, r"strides must give 3 numbers of at least 1 .* not \[0, 0, 0\]"),
     ],
 )
-def test_windows_that_do_not_fit_are_named(parameters, message):
-    batch, reference = picture()
+def test_windows_that_do_not_match_the_input_raise(parameters, message):
+    batch, reference = image()
     with pytest.raises(Unsupported, match=message):
-        attribute(CLASSES["occlusion"](**parameters), NETWORKS[picture], batch, reference)
+        attribute(CLASSES["occlusion"](**parameters), NETWORKS[image], batch, reference)
 
 
 @pytest.mark.parametrize(
     ("layer", "error", "message"),
     [
         ("conv_2", ParameterError, r"no submodule of this name \(got 'conv_2'\)\n  nearest: conv2, conv1"),
-        ("head", Unsupported, r"layer 'head' gives \[8, 5\], which is no picture"),
+        ("head", Unsupported, r"layer 'head' returns \[8, 5\], which is neither a spatial map"),
         ("unused", Unsupported, "layer 'unused' does not run"),
     ],
 )
-def test_a_layer_that_is_no_picture_of_activations_is_named(layer, error, message):
-    network = Picture().eval()
+def test_layers_without_spatial_activations_raise(layer, error, message):
+    network = ImageNetwork().eval()
     network.unused = nn.Conv2d(2, 2, 1)
-    batch, _ = picture()
+    batch, _ = image()
     with pytest.raises(error, match=message):
         attribute(CLASSES["grad_cam"](layer=layer), network, batch, None)
     flat = nn.Sequential(nn.Flatten(), nn.Linear(50, 5))
@@ -374,7 +374,7 @@ def test_a_layer_that_is_no_picture_of_activations_is_named(layer, error, messag
         attribute(CLASSES["grad_cam"](), flat, batch, None)
 
 
-def test_smooth_grad_without_a_range_is_refused():
+def test_smooth_grad_without_a_data_range_raises():
     batch, _ = table()
     batch = replace(batch, background=Background("table"))
     for name in ("smooth_grad", "smooth_grad_squared", "var_grad"):
@@ -382,12 +382,12 @@ def test_smooth_grad_without_a_range_is_refused():
             attribute(CLASSES[name](), NETWORKS[table], batch, None)
 
 
-def test_a_trapezoid_of_one_step_is_refused():
+def test_trapezoidal_rule_with_one_step_raises():
     with pytest.raises(ParameterError, match="must be at least 2 for riemann_trapezoid"):
         CLASSES["integrated_gradients"](n_steps=1, method="riemann_trapezoid")
 
 
-def test_facts_follow_the_parameters_that_decide_them():
+def test_facts_depend_on_the_parameters():
     assert not CLASSES["saliency"]().signed
     assert CLASSES["saliency"](absolute=False).signed
     assert CLASSES["grad_cam"]().signed
@@ -395,25 +395,25 @@ def test_facts_follow_the_parameters_that_decide_them():
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_method_that_is_not_signed_gives_no_negative_number(method):
-    batch, reference = picture()
+def test_unsigned_methods_have_no_negative_attributions(method):
+    batch, reference = image()
     if not method.signed and method.space == "input":
-        assert float(attribute(method, NETWORKS[picture], batch, reference)[0].min()) >= 0.0
+        assert float(attribute(method, NETWORKS[image], batch, reference)[0].min()) >= 0.0
 
 
 def test_importing_the_methods_imports_no_torch():
     code = "import sys, xaiexp.builtin.methods; print([m for m in ('torch', 'numpy', 'captum') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
 
 
-def test_features_of_several_elements_share_one_pass():
-    batch, reference = picture()
+def test_features_of_several_elements_are_removed_jointly():
+    batch, reference = image()
     halves = FeatureMap.from_index((torch.arange(25).view(1, 1, 5, 5) // 13).expand(1, 2, 5, 5))
     batch = replace(batch, features=halves)
     for name in ("feature_ablation", "kernel_shap"):
-        got, counter = attribute(CLASSES[name](), NETWORKS[picture], batch, reference)
-        handle = bind(NETWORKS[picture], batch)
+        got, counter = attribute(CLASSES[name](), NETWORKS[image], batch, reference)
+        handle = bind(NETWORKS[image], batch)
         without = [torch.where(halves.index == j, reference, batch.inputs) for j in range(2)]
         one, two = (handle.scores() - handle.scores(x) for x in without)
         if name == "kernel_shap":  # the mean over the two orders

@@ -1,4 +1,4 @@
-"""Half precision: what the methods that read gradients say they can work with, on a trained network."""
+"""The declared half precisions of gradient methods, on a trained network."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ METHODS = [
     "deconvolution",
 ]  # fmt: skip
 
-# Distance from the map in fp32 over its length: the mean of the examples, and the farthest.
-MEAN, WORST = 0.03, 0.1
+# Tolerances of the relative distance from the map in fp32: the mean over examples, and the largest.
+MEAN, LARGEST = 0.03, 0.1
 
 
 @pytest.fixture(scope="module")
@@ -51,27 +51,27 @@ def explained(name, module, inputs, precision, output):
     return got
 
 
-def missed(got, want):
+def relative_distance(got, want):
     return (got - want).flatten(1).norm(dim=1) / want.flatten(1).norm(dim=1)
 
 
 @pytest.mark.parametrize("output", ["logit", "probability"])
 @pytest.mark.parametrize("name", METHODS)
-def test_maps_of_half_precision_stay_within_the_tolerance(digits, name, output):
+def test_half_precision_differs_within_tolerance(digits, name, output):
     want = explained(name, *digits, "fp32", output)
     for precision in CLASSES[name].precisions:
-        distance = missed(explained(name, *digits, precision, output), want)
+        distance = relative_distance(explained(name, *digits, precision, output), want)
         assert float(distance.mean()) < MEAN, precision
-        assert float(distance.max()) < WORST, precision
+        assert float(distance.max()) < LARGEST, precision
 
 
-def test_what_the_methods_declare():
+def test_declared_precisions():
     assert CLASSES["guided_ig"].precisions == ("fp32",)
     assert {CLASSES[name].precisions for name in METHODS if name != "guided_ig"} == {("fp32", "bf16")}
 
 
-class Sharp(nn.Module):
-    """The same network, surer of itself."""
+class Saturated(nn.Module):
+    """The same network with larger logits."""
 
     def __init__(self, network) -> None:
         super().__init__()
@@ -81,12 +81,13 @@ class Sharp(nn.Module):
         return 3 * self.network(x)
 
 
-def test_in_fp16_a_sure_probability_has_no_gradient(digits):
-    """Why fp16 is not declared: maps that are 0 everywhere, where bf16 (which has the range of fp32) has them."""
+def test_gradient_of_a_saturated_probability_is_zero_in_fp16(digits):
+    """Why fp16 is not declared: maps are 0 everywhere, whereas bf16 has the exponent range of fp32."""
     module, inputs = digits
-    want = explained("saliency", Sharp(module), inputs, "fp32", "probability")
+    want = explained("saliency", Saturated(module), inputs, "fp32", "probability")
     empty = {
-        p: ~explained("saliency", Sharp(module), inputs, p, "probability").flatten(1).any(1) for p in ("bf16", "fp16")
+        p: ~explained("saliency", Saturated(module), inputs, p, "probability").flatten(1).any(1)
+        for p in ("bf16", "fp16")
     }
     assert bool(want.flatten(1).any(1).all())
     assert not bool(empty["bf16"].any())

@@ -6,19 +6,20 @@ from dataclasses import replace
 import pytest
 import torch
 from builders import bind, draws, explain, make_batch
-from metric_batches import Tanh, Words, explanations, normal, pictures, score_all, texts
-from reference import complexity_loops as slow
+from metric_batches import TanhNetwork, TextNetwork, explanations, images, normal, score_all, texts
+from reference import complexity_loops
 
-from xaiexp.builtin.metrics import feature_dependence as dependence
-from xaiexp.builtin.metrics.axioms.completeness import Completeness, NonSensitivity
-from xaiexp.builtin.removals import fill as removal
+from xaiexp.builtin.metrics.axioms import non_sensitivity_formulas
+from xaiexp.builtin.metrics.axioms.completeness import Completeness
+from xaiexp.builtin.metrics.axioms.non_sensitivity import NonSensitivity
+from xaiexp.builtin.removals.fill import removed_inputs
 from xaiexp.core.feature_map import FeatureMap
 
 # Completeness
 
 
 def test_completeness_is_the_gap_to_the_mean_over_references():
-    batch, module = pictures(), Tanh(24)
+    batch, module = images(), TanhNetwork(24)
     reference = normal(3, 4, *batch.shape, seed=3)
     phi = normal(*batch.inputs.shape, seed=4)
     got, _ = score_all(Completeness(), module, batch, [explain(batch, phi, reference=reference)])
@@ -35,8 +36,8 @@ def test_exact_attributions_are_complete():
     torch.testing.assert_close(values, torch.zeros(1, 3, dtype=torch.float64), rtol=0, atol=1e-12)
 
 
-def test_completeness_is_of_the_output_that_the_study_explains():
-    batch, module = pictures(), Tanh(24)
+def test_completeness_uses_the_output_that_the_study_explains():
+    batch, module = images(), TanhNetwork(24)
     zero = explain(batch, torch.zeros_like(batch.inputs), reference=torch.zeros_like(batch.inputs).unsqueeze(1))
     got = Completeness().score_all(bind(module, batch, output="probability"), batch, [zero], draws(batch))
     want = module(batch.inputs).softmax(1).gather(1, batch.targets[:, None])[:, 0] - 0.5
@@ -44,31 +45,31 @@ def test_completeness_is_of_the_output_that_the_study_explains():
 
 
 def test_completeness_is_undefined_without_sign_reference_or_units():
-    batch = pictures()
+    batch = images()
     reference = torch.zeros_like(batch.inputs).unsqueeze(1)
     base = explain(batch, batch.inputs, reference=reference)
     given = [replace(base, signed=False), replace(base, reference=None), replace(base, multiplied_by_inputs=False)]
-    values, made = score_all(Completeness(), Tanh(24), batch, given)
+    values, made = score_all(Completeness(), TanhNetwork(24), batch, given)
     assert values.isnan().all()
     assert made == 0
-    assert not score_all(Completeness(), Tanh(24), batch, [base])[0].isnan().any()
+    assert not score_all(Completeness(), TanhNetwork(24), batch, [base])[0].isnan().any()
 
 
 def test_a_shared_reference_is_evaluated_once():
-    batch = pictures()
+    batch = images()
     reference, other = normal(3, 2, *batch.shape, seed=1), normal(3, 1, *batch.shape, seed=2)
     given = [explain(batch, k * batch.inputs, reference=r) for k, r in enumerate((reference, other, reference))]
-    assert score_all(Completeness(), Tanh(24), batch, given)[1] == len(batch) * 3
+    assert score_all(Completeness(), TanhNetwork(24), batch, given)[1] == len(batch) * 3
 
 
 def layer_of(batch, units, **facts):
-    """An explanation of a layer of so many units."""
+    """An explanation of a layer with ``units`` units."""
     features = FeatureMap.from_index(torch.arange(units).view(1, units))
     return replace(explain(batch, normal(len(batch), units), **facts), features=features, space="layer")
 
 
-def test_attributions_of_a_layer_are_held_to_completeness_where_their_method_claims_it():
-    batch, module = pictures(), Tanh(24)
+def test_completeness_of_layer_attributions_is_defined_if_the_method_declares_it():
+    batch, module = images(), TanhNetwork(24)
     reference = torch.zeros_like(batch.inputs).unsqueeze(1)
     claims, other = (layer_of(batch, 5, reference=reference, complete=c) for c in (True, False))
     neuron = replace(explain(batch, batch.inputs, reference=reference), space="neuron")
@@ -83,17 +84,17 @@ def test_attributions_of_a_layer_are_held_to_completeness_where_their_method_cla
 
 
 @pytest.mark.parametrize("metric", [NonSensitivity(), NonSensitivity(epsilon=0.3, removal="zero")], ids=repr)
-@pytest.mark.parametrize("make", [pictures, texts])
-def test_non_sensitivity_is_its_definition(metric, make):
+@pytest.mark.parametrize("make", [images, texts])
+def test_non_sensitivity_matches_its_definition(metric, make):
     batch = make()
-    module = Tanh(24) if make is pictures else Words(3)
+    module = TanhNetwork(24) if make is images else TextNetwork(3)
     given = explanations(batch)
-    # Some attributions and some effects are nothing.
+    # Some attributions and some effects are 0.
     given[0].elements.mul_(torch.rand(given[0].elements.shape, generator=torch.Generator().manual_seed(0)) > 0.7)
     got, _ = score_all(metric, module, batch, given)
-    gone = removal.removed(metric.removal, batch, draws(batch))
+    replacement = removed_inputs(metric.removal, batch, draws(batch))
     index = batch.features.index.expand(batch.inputs.shape)
-    seen = set()
+    distinct_values = set()
     for n in range(2):
 
         def f(x, n=n):
@@ -101,20 +102,20 @@ def test_non_sensitivity_is_its_definition(metric, make):
 
         d = int(batch.features.counts.expand(3)[n])
         for e, values in zip(given, got, strict=True):
-            want = slow.non_sensitivity(
+            want = complexity_loops.non_sensitivity(
                 f,
                 batch.inputs[n].flatten().tolist(),
-                gone[n].flatten().tolist(),
+                replacement[n].flatten().tolist(),
                 index[n].flatten().tolist(),
                 e.values[n, :d].tolist(),
                 metric.epsilon,
             )
             assert float(values[n]) == pytest.approx(want)
-            seen.add(want)
-    assert len(seen) > 2
+            distinct_values.add(want)
+    assert len(distinct_values) > 2
 
 
-def test_the_exact_map_of_a_linear_model_has_no_mistaken_features_and_others_have_their_number():
+def test_non_sensitivity_of_maps_of_a_linear_model_in_closed_form():
     w = torch.tensor([2.0, 0.0, -1.0, 0.0], dtype=torch.float64)
     batch = make_batch(normal(2, 4).float().double())
     maps = [w * batch.inputs, 0 * batch.inputs, batch.inputs, (w == 0) * batch.inputs]
@@ -123,32 +124,32 @@ def test_the_exact_map_of_a_linear_model_has_no_mistaken_features_and_others_hav
     assert made == 2 * 4
 
 
-def test_effects_that_are_rounding_are_none():
-    """A small number added to a large one and taken away again leaves another number, though nothing depends on it."""
+def test_effects_within_the_rounding_error_are_0():
+    """Adding a small number to a large one and subtracting the large one again changes the small one by rounding."""
     batch = make_batch(torch.rand(4, 64, generator=torch.Generator().manual_seed(0)) + 1)
 
     def module(x):
         return (1e4 * x[:, :32].sum(1, keepdim=True) + x[:, 32:]).sum(1) - x[:, 32:].sum(1)
 
-    changes, _ = dependence.effects(bind(module, batch), batch, draws(batch), "zero")
+    changes, _ = non_sensitivity_formulas.removal_effects(bind(module, batch), batch, draws(batch), "zero")
     assert (changes[:, :32].abs() > 1e5).all()
     assert not changes[:, 32:].any()
-    # That there is rounding to be told from effects:
+    # The scores do contain rounding errors:
     without = batch.inputs.clone()
     without[:, 40] = 0
     assert (module(without) != module(batch.inputs)).any()
 
 
-def test_epsilon_is_relative_to_the_largest_and_inclusive():
+def test_epsilon_is_relative_to_the_largest_magnitude_and_inclusive():
     valid = torch.ones(1, 3, dtype=torch.bool)
     changes, values = torch.tensor([[10.0, 1.0, 0.0]]), torch.tensor([[100.0, 10.0, 10.1]])
-    shares = [float(dependence.mistaken_shares(changes, values, valid, e)) for e in (0.05, 0.1, 0.101)]
+    shares = [float(non_sensitivity_formulas.mismatched_shares(changes, values, valid, e)) for e in (0.05, 0.1, 0.101)]
     assert shares == pytest.approx([1 / 3, 1 / 3, 0.0])
 
 
-def test_a_map_that_is_not_a_number_has_no_value():
-    batch = pictures()
+def test_a_map_with_nan_has_the_value_nan():
+    batch = images()
     broken = batch.inputs.clone()
     broken[1, 0, 0, 0] = math.nan
-    values, _ = score_all(NonSensitivity(), Tanh(24), batch, [explain(batch, broken)])
+    values, _ = score_all(NonSensitivity(), TanhNetwork(24), batch, [explain(batch, broken)])
     assert values.isnan().tolist() == [[False, True, False]]

@@ -9,17 +9,15 @@ import pytest
 import scipy.stats
 import torch
 from builders import bind, draws, explain, make_batch, pixel_map
-from metric_batches import normal, pictures, texts
-from reference import randomisation_loops as slow
+from metric_batches import images, normal, texts
+from reference import randomisation_loops
 from skimage.metrics import structural_similarity
 from torch import nn
 
 from xaiexp.builtin.methods.controls.model_free import Random
 from xaiexp.builtin.methods.gradient.saliency import InputXGradient, Saliency
-from xaiexp.builtin.metrics.randomisation import map_similarity as similarity
-from xaiexp.builtin.metrics.randomisation import random_parameters as redrawn
-from xaiexp.builtin.metrics.randomisation import randomisation_formulas as sanity
-from xaiexp.builtin.metrics.randomisation.parameter_randomisation import ParameterRandomisation, RandomLogit
+from xaiexp.builtin.metrics.randomisation import map_similarity, random_parameters, randomisation_formulas
+from xaiexp.builtin.metrics.randomisation.randomisation import ParameterRandomisation, RandomLogit
 from xaiexp.core.draws import Draws
 from xaiexp.engine import explainer
 
@@ -27,7 +25,7 @@ ORDERS = ["top_down", "bottom_up", "independent"]
 
 
 class Layers(nn.Module):
-    """Three logits of a picture; defined in another order than run, with parameters that nothing can redraw."""
+    """Three logits of an image; layers run in another order than defined, some parameters cannot be randomised."""
 
     def __init__(self, elements=24):
         super().__init__()
@@ -49,7 +47,7 @@ class Layers(nn.Module):
 
 
 class Embedded(nn.Module):
-    """Logits of a text, one token at a time."""
+    """Logits of a text, summed over tokens."""
 
     def __init__(self):
         super().__init__()
@@ -78,16 +76,16 @@ def score_all(metric, module, batch, methods, budget=None):
     return values, handle.counter.forward - before
 
 
-def redrawn_by_hand(module, batch, names):
-    """A copy with the named parameters drawn anew."""
-    twin = copy.deepcopy(module)
+def randomised_network(module, batch, names):
+    """A copy with the named parameters randomised by the reference implementation."""
+    network = copy.deepcopy(module)
     for name in names:
-        parameter = twin.get_parameter(name)
+        parameter = network.get_parameter(name)
         numbers = Draws(0, (name,)).normal("parameter", tuple(parameter.shape))[0].flatten().tolist()
-        new = slow.drawn(parameter.flatten().tolist(), numbers)
+        new = randomisation_loops.randomised(parameter.flatten().tolist(), numbers)
         with torch.no_grad():
             parameter.copy_(torch.tensor(new, dtype=torch.float64).view_as(parameter))
-    return twin
+    return network
 
 
 def input_x_gradient(module, x, target):
@@ -99,19 +97,19 @@ def input_x_gradient(module, x, target):
 RUN = [["first.weight", "first.bias"], ["middle.weight", "middle.bias"], ["last.weight", "last.bias"]]
 
 
-# Networks drawn anew
+# Randomised networks
 
 
-def test_layers_stand_in_the_order_in_which_they_run_without_what_cannot_be_drawn():
-    batch, module = pictures(), Layers()
-    found = redrawn.layers(bind(module, batch), module)
-    # The unused layer belongs to the network around it, which starts first; constants (scale, normal) are left out.
-    assert [[name for name, _ in layer.parameters] for layer in found] == [["unused.weight", "unused.bias"], *RUN]
-    assert [layer.name for layer in found] == ["", "first", "middle", "last"]
+def test_layers_are_in_run_order_without_constant_parameters():
+    batch, module = images(), Layers()
+    layers = random_parameters.layers_in_run_order(bind(module, batch), module)
+    # The unused layer belongs to the enclosing network, which starts first; constants (scale, normal) are left out.
+    assert [[name for name, _ in layer.parameters] for layer in layers] == [["unused.weight", "unused.bias"], *RUN]
+    assert [layer.name for layer in layers] == ["", "first", "middle", "last"]
     assert not any(part._forward_pre_hooks for part in module.modules())
 
 
-def test_parameters_of_a_module_that_is_never_called_belong_to_the_one_around_it():
+def test_parameters_of_a_module_that_is_never_called_belong_to_the_enclosing_one():
     class Attending(nn.Module):
         def __init__(self):
             super().__init__()
@@ -123,13 +121,13 @@ def test_parameters_of_a_module_that_is_never_called_belong_to_the_one_around_it
 
     batch = make_batch(torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(0)))
     module = Attending().eval()
-    found = redrawn.layers(bind(module, batch), module)
-    assert [layer.name for layer in found] == ["attention", "head"]
-    # Biases of attention start as zeros, all alike.
-    assert [n for n, _ in found[0].parameters] == ["attention.in_proj_weight", "attention.out_proj.weight"]
+    layers = random_parameters.layers_in_run_order(bind(module, batch), module)
+    assert [layer.name for layer in layers] == ["attention", "head"]
+    # The biases of attention are initialised with zeros.
+    assert [n for n, _ in layers[0].parameters] == ["attention.in_proj_weight", "attention.out_proj.weight"]
 
 
-def test_a_layer_that_runs_twice_stands_where_it_runs_last():
+def test_a_layer_that_runs_twice_has_the_position_of_its_last_run():
     class Twice(nn.Module):
         def __init__(self):
             super().__init__()
@@ -139,15 +137,15 @@ def test_a_layer_that_runs_twice_stands_where_it_runs_last():
             return self.a(self.b(self.a(x)))
 
     batch, module = make_batch(torch.ones(2, 4)), Twice()
-    assert [layer.name for layer in redrawn.layers(bind(module, batch), module)] == ["b", "a"]
+    assert [layer.name for layer in random_parameters.layers_in_run_order(bind(module, batch), module)] == ["b", "a"]
 
 
-def test_parameters_are_normal_with_their_own_mean_and_deviation_and_follow_from_seed_and_name():
+def test_randomised_parameters_are_normal_and_depend_on_seed_and_name():
     module = nn.Linear(200, 200).requires_grad_(False)
     module.weight.mul_(0.3).add_(2)
-    layer = redrawn.Layer("", (("weight", module.weight), ("bias", module.bias)))
+    layer = random_parameters.Layer("", (("weight", module.weight), ("bias", module.bias)))
     before = {name: p.clone() for name, p in module.named_parameters()}
-    redrawn.redraw([layer], Draws(0, ("a", "b")))
+    random_parameters.randomise([layer], Draws(0, ("a", "b")))
     for name, parameter in module.named_parameters():
         numbers = (parameter - before[name].mean()) / before[name].std(correction=0)
         assert scipy.stats.kstest(numbers.flatten().numpy(), "norm").pvalue > 1e-3
@@ -155,7 +153,7 @@ def test_parameters_are_normal_with_their_own_mean_and_deviation_and_follow_from
     once = module.weight.clone()
     for rng, same in ((Draws(0, ("c",)), True), (Draws(1, ("a", "b")), False)):
         module.load_state_dict(before)
-        redrawn.redraw([layer], rng)
+        random_parameters.randomise([layer], rng)
         assert torch.equal(module.weight, once) is same
 
 
@@ -165,54 +163,56 @@ def test_parameters_are_normal_with_their_own_mean_and_deviation_and_follow_from
 @pytest.mark.parametrize("average", [True, False])
 @pytest.mark.parametrize("of", ["magnitudes", "values"])
 @pytest.mark.parametrize("order", ORDERS)
-def test_parameter_randomisation_is_its_definition(order, of, average):
-    batch, module = pictures(), Layers()
+def test_parameter_randomisation_matches_its_definition(order, of, average):
+    batch, module = images(), Layers()
     metric = ParameterRandomisation(order=order, stages=9, of=of, average=average)
     values, made = score_all(metric, module, batch, [InputXGradient()])
     assert made == len(batch)
     run = [["unused.weight", "unused.bias"], *RUN]
     if order != "bottom_up":
         run = run[::-1]
-    together = [[name for layer in run[: k + 1] for name in layer] for k in range(4)]
-    stages = run if order == "independent" else together
-    networks = [redrawn_by_hand(module, batch, names) for names in stages]
+    cumulative = [[name for layer in run[: k + 1] for name in layer] for k in range(4)]
+    stages = run if order == "independent" else cumulative
+    networks = [randomised_network(module, batch, names) for names in stages]
 
     def read(values):
         return [abs(v) if of == "magnitudes" else v for v in values.sum(0).flatten().tolist()]
 
     for n, t in enumerate(batch.targets.tolist()):
-        own = read(input_x_gradient(module, batch.inputs[n], t))
-        each = [slow.spearman(own, read(input_x_gradient(m, batch.inputs[n], t))) for m in networks]
-        assert float(values[0, n]) == pytest.approx(sum(each) / 4 if average else each[-1])
+        original = read(input_x_gradient(module, batch.inputs[n], t))
+        similarities = [
+            randomisation_loops.spearman(original, read(input_x_gradient(m, batch.inputs[n], t))) for m in networks
+        ]
+        assert float(values[0, n]) == pytest.approx(sum(similarities) / 4 if average else similarities[-1])
 
 
-def test_stages_are_spread_evenly_over_the_layers_and_end_with_all():
-    batch, module = pictures(), Layers()
-    seen = []
+def test_stages_are_evenly_spaced_and_end_with_all_layers():
+    batch, module = images(), Layers()
+    changed_layers = []
 
-    def under(network):
+    def explain_network(network):
         changed = [n for n, p in network.named_parameters() if not torch.equal(p, module.get_parameter(n))]
-        seen.append({name.partition(".")[0] for name in changed})
+        changed_layers.append({name.partition(".")[0] for name in changed})
         return batch.inputs
 
-    given = [explain(batch, batch.inputs, explain_network=under)]
+    given = [explain(batch, batch.inputs, explain_network=explain_network)]
     for order, stages in (("top_down", 2), ("bottom_up", 1), ("independent", 2)):
         metric = ParameterRandomisation(order=order, stages=stages)
         metric.score_all(bind(module, batch), batch, given, draws(batch))
     everything = {"unused", "first", "middle", "last"}
-    assert seen == [{"middle", "last"}, everything, everything, {"middle"}, {"unused"}]
+    assert changed_layers == [{"middle", "last"}, everything, everything, {"middle"}, {"unused"}]
 
 
 @pytest.mark.parametrize("metric", [*(ParameterRandomisation(order=o) for o in ORDERS), RandomLogit()], ids=repr)
-@pytest.mark.parametrize("make", [pictures, texts])
-def test_values_do_not_depend_on_batch_size_company_and_other_explanations(metric, make):
-    batch, module = make(), Layers() if make is pictures else Embedded()
+@pytest.mark.parametrize("make", [images, texts])
+def test_values_do_not_depend_on_batch_size_other_examples_or_other_explanations(metric, make):
+    batch, module = make(), Layers() if make is images else Embedded()
     methods = [InputXGradient(), Saliency(absolute=False)]
-    together, _ = score_all(metric, module, batch, methods)
-    assert not together[:, :2].isnan().any()
-    assert together[:, 2].isnan().all() == (make is texts)  # a text without tokens
-    torch.testing.assert_close(score_all(metric, module, batch, methods, 2)[0], together, equal_nan=True)
-    torch.testing.assert_close(score_all(metric, module, batch, methods[1:])[0], together[1:], equal_nan=True)
+    joint, _ = score_all(metric, module, batch, methods)
+    assert not joint[:, :2].isnan().any()
+    assert joint[:, 2].isnan().all() == (make is texts)  # a text without tokens
+    torch.testing.assert_close(score_all(metric, module, batch, methods, 2)[0], joint, equal_nan=True)
+    torch.testing.assert_close(score_all(metric, module, batch, methods[1:])[0], joint[1:], equal_nan=True)
     for row in range(len(batch)):
         part = replace(
             batch,
@@ -222,37 +222,37 @@ def test_values_do_not_depend_on_batch_size_company_and_other_explanations(metri
             features=batch.features.rows(torch.tensor([row])),
         )
         got, _ = score_all(metric, module, part, methods)
-        torch.testing.assert_close(got[:, 0], together[:, row], equal_nan=True)
+        torch.testing.assert_close(got[:, 0], joint[:, row], equal_nan=True)
 
 
 @pytest.mark.parametrize("metric", [*(ParameterRandomisation(order=o) for o in ORDERS), RandomLogit()], ids=repr)
-def test_a_method_that_asks_the_network_nothing_does_not_change_and_gradients_do(metric):
-    batch, module = pictures(6), Layers()
+def test_a_model_free_method_does_not_change_and_gradients_do(metric):
+    batch, module = images(6), Layers()
     values, _ = score_all(metric, module, batch, [Random(), InputXGradient()])
     torch.testing.assert_close(values[0], torch.ones(6, dtype=torch.float64))
     assert float(values[1].mean()) < 0.8
 
 
 @pytest.mark.parametrize("order", [*ORDERS, "efficient"])
-def test_the_network_of_the_study_is_left_alone_and_one_copy_serves_all(order):
-    batch, module = pictures(), Layers()
+def test_the_study_network_is_unchanged_and_one_copy_serves_all_explanations(order):
+    batch, module = images(), Layers()
     before = copy.deepcopy(module.state_dict())
     networks = []
 
-    def under(network):
+    def explain_network(network):
         networks.append(network)
         assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
         return batch.inputs * float(network.last.weight.sum())
 
-    given = [explain(batch, batch.inputs, explain_network=under) for _ in range(3)]
+    given = [explain(batch, batch.inputs, explain_network=explain_network) for _ in range(3)]
     ParameterRandomisation(order=order).score_all(bind(module, batch), batch, given, draws(batch))
     assert len({id(network) for network in networks}) == 1
     assert networks[0] is not module
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
 
 
-def test_what_cannot_be_explained_again_or_ranks_nothing_has_no_value():
-    batch, module = pictures(), Layers()
+def test_explanations_without_a_method_and_constant_maps_have_the_value_nan():
+    batch, module = images(), Layers()
     maps = {"first": batch.inputs, "flat": torch.ones_like(batch.inputs)}
     given = [
         explain(batch, batch.inputs),
@@ -263,8 +263,8 @@ def test_what_cannot_be_explained_again_or_ranks_nothing_has_no_value():
         assert metric.score_all(bind(module, batch), batch, given, draws(batch)).isnan().all()
 
 
-def test_a_stage_at_which_a_map_is_flat_is_left_out_of_the_mean():
-    batch, module = pictures(), Layers()
+def test_a_stage_at_which_a_map_is_constant_is_excluded_from_the_mean():
+    batch, module = images(), Layers()
     answers = iter([torch.ones_like(batch.inputs), batch.inputs, -batch.inputs, batch.inputs])
     given = [explain(batch, batch.inputs, explain_network=lambda _: next(answers))]
     metric = ParameterRandomisation(stages=9, of="values")
@@ -272,36 +272,36 @@ def test_a_stage_at_which_a_map_is_flat_is_left_out_of_the_mean():
     torch.testing.assert_close(values[0], torch.full((3,), 1 / 3, dtype=torch.float64))
 
 
-# The efficient test
+# Efficient MPRT
 
 
-def test_the_rise_of_entropy_is_its_definition():
-    batch, module = pictures(), Layers()
+def test_the_rise_of_the_entropy_matches_its_definition():
+    batch, module = images(), Layers()
     metric = ParameterRandomisation(order="efficient", bins=5, of="values")
     values, _ = score_all(metric, module, batch, [InputXGradient()])
-    twin = redrawn_by_hand(
+    randomised = randomised_network(
         module, batch, [name for layer in [["unused.weight", "unused.bias"], *RUN] for name in layer]
     )
     for n, t in enumerate(batch.targets.tolist()):
-        maps = [input_x_gradient(m, batch.inputs[n], t).sum(0).flatten().tolist() for m in (module, twin)]
-        before, after = (slow.histogram_entropy(phi, 5) for phi in maps)
+        maps = [input_x_gradient(m, batch.inputs[n], t).sum(0).flatten().tolist() for m in (module, randomised)]
+        before, after = (randomisation_loops.histogram_entropy(phi, 5) for phi in maps)
         assert float(values[0, n]) == pytest.approx((after - before) / before)
 
 
-def test_the_entropy_of_a_histogram_is_that_of_numpy_and_scipy():
+def test_the_entropy_of_a_histogram_equals_numpy_and_scipy():
     values = normal(5, 200)
     values[1] = 3.0
     values[2, 4] = math.nan
     valid = torch.ones(5, 200, dtype=torch.bool)
     valid[3, 50:] = False
-    got = sanity.histogram_entropy(values, valid, 20)
+    got = randomisation_formulas.histogram_entropy(values, valid, 20)
     for n in (0, 1, 3, 4):
         counts, _ = np.histogram(values[n][valid[n]].numpy(), bins=20)
         assert float(got[n]) == pytest.approx(scipy.stats.entropy(counts), abs=1e-12)
     assert got[2].isnan()
 
 
-def test_the_facts_of_the_efficient_test_are_others():
+def test_efficient_mprt_declares_other_facts():
     plain, efficient = ParameterRandomisation(), ParameterRandomisation(order="efficient")
     assert (plain.higher_is_better, plain.bounds) == (False, (-1.0, 1.0))
     assert (efficient.higher_is_better, efficient.bounds) == (True, (-1.0, None))
@@ -312,26 +312,26 @@ def test_the_facts_of_the_efficient_test_are_others():
 # Another class
 
 
-def test_random_logit_is_its_definition():
-    batch, module = pictures(6), Layers()
+def test_random_logit_matches_its_definition():
+    batch, module = images(6), Layers()
     values, made = score_all(RandomLogit(), module, batch, [InputXGradient()])
     assert made == 0
-    other = sanity.other_class(batch.targets, 3, draws(batch))
+    other = randomisation_formulas.random_other_class(batch.targets, 3, draws(batch))
     for n, t in enumerate(batch.targets.tolist()):
         maps = [input_x_gradient(module, batch.inputs[n], c).sum(0).flatten().tolist() for c in (t, int(other[n]))]
-        assert float(values[0, n]) == pytest.approx(slow.spearman(*maps))
+        assert float(values[0, n]) == pytest.approx(randomisation_loops.spearman(*maps))
 
 
 def test_every_other_class_is_equally_likely_and_never_the_target():
     ids = tuple(str(i) for i in range(6000))
     targets = torch.arange(6000) % 4
-    other = sanity.other_class(targets, 4, Draws(0, ids))
+    other = randomisation_formulas.random_other_class(targets, 4, Draws(0, ids))
     steps = (other - targets) % 4
     assert [int((steps == k).sum()) for k in range(4)] == [0, *[pytest.approx(2000, abs=4 * 37)] * 3]
 
 
-def test_a_single_class_has_no_other():
-    batch = pictures()
+def test_random_logit_of_a_single_class_is_nan():
+    batch = images()
     given = [explain(batch, batch.inputs, explain_targets=lambda _: batch.inputs)]
     module = lambda x: x.flatten(1).sum(1, keepdim=True)  # noqa: E731
     assert RandomLogit().score_all(bind(module, batch), batch, given, draws(batch)).isnan().all()
@@ -341,31 +341,31 @@ def test_a_single_class_has_no_other():
 
 
 @pytest.mark.parametrize("of", ["magnitudes", "values"])
-def test_the_rank_correlation_is_scipys_and_the_definition(of):
+def test_the_rank_correlation_matches_its_definition_and_scipy(of):
     a, b = normal(6, 15).mul(2).round(), normal(6, 15, seed=1).mul(2).round()
     a[4] = 1.0
     b[5, 3] = math.nan
     valid = torch.ones(6, 15, dtype=torch.bool)
     valid[2, 9:] = False
     features = make_batch(a).features
-    got = similarity.spearman(*((x.abs() if of == "magnitudes" else x) for x in (a, b)), valid)
+    got = map_similarity.spearman(*((x.abs() if of == "magnitudes" else x) for x in (a, b)), valid)
     for n in range(4):
         pair = [(x.abs() if of == "magnitudes" else x)[n][valid[n]].tolist() for x in (a, b)]
-        assert float(got[n]) == pytest.approx(slow.spearman(*pair))
+        assert float(got[n]) == pytest.approx(randomisation_loops.spearman(*pair))
         assert float(got[n]) == pytest.approx(scipy.stats.spearmanr(*pair).statistic)
     assert got[4:].isnan().all()
-    whole = similarity.alike(a, b, features, "spearman", of)
+    whole = map_similarity.map_similarity(a, b, features, "spearman", of)
     torch.testing.assert_close(whole[[0, 1, 3]], got[[0, 1, 3]])
 
 
 @pytest.mark.parametrize(("side", "window"), [((9, 12), 7), ((5, 8), 5), ((4, 4), 3)])
 @pytest.mark.parametrize("of", ["magnitudes", "values"])
-def test_structural_similarity_is_that_of_scikit_image(side, window, of):
+def test_structural_similarity_equals_scikit_image(side, window, of):
     a, b = normal(4, *side), normal(4, *side, seed=1)
     b[1] = a[1] + b[1] / 5
     a[3] = 0
     features = pixel_map((1, *side))
-    got = similarity.alike(a.flatten(1), b.flatten(1), features, "ssim", of)
+    got = map_similarity.map_similarity(a.flatten(1), b.flatten(1), features, "ssim", of)
     for n in range(3):
         x, y = ((m[n].abs() if of == "magnitudes" else m[n]).numpy() for m in (a, b))
         reach = 1 if of == "magnitudes" else 2
@@ -374,9 +374,9 @@ def test_structural_similarity_is_that_of_scikit_image(side, window, of):
     assert got[3].isnan()
 
 
-def test_structural_similarity_needs_a_picture_of_some_size():
+def test_structural_similarity_of_small_images_and_other_features_is_nan():
     for shape in ((2, 8), (12,), (2, 3, 4)):
         size = math.prod(shape)
         features = replace(make_batch(normal(2, size)).features, shape=shape)
         a = normal(2, size)
-        assert similarity.alike(a, a, features, "ssim", "values").isnan().all()
+        assert map_similarity.map_similarity(a, a, features, "ssim", "values").isnan().all()

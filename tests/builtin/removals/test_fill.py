@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 from builders import draws, element_map, make_batch, pixel_map
-from reference.imputation_sparse import imputed as by_sparse_solver
+from reference.imputation_sparse import impute as impute_sparse
 from scipy.ndimage import gaussian_filter
 
-from xaiexp.builtin.removals import fill as removal
 from xaiexp.builtin.removals import imputation
+from xaiexp.builtin.removals.fill import fill_for, removed_inputs
 from xaiexp.builtin.removals.masking import Removal
-from xaiexp.builtin.removals.multigrid import Grids
+from xaiexp.builtin.removals.multigrid import MultigridSolver
 from xaiexp.core.batches import Background
 from xaiexp.core.feature_map import FeatureMap
 from xaiexp.errors import Unsupported
@@ -30,7 +30,7 @@ def background(modality, channels=2, **facts):
     return Background(modality, mean=ends / 4, low=-ends, high=ends, **facts)
 
 
-def pictures(shape=(2, 5, 7), n=3):
+def images(shape=(2, 5, 7), n=3):
     return make_batch(normal(n, *shape), features=pixel_map(shape), background=background("image"))
 
 
@@ -43,11 +43,11 @@ def masks(height, width):
     half[:, : max(1, width // 8)] = True
     corner = np.zeros((height, width), dtype=bool)
     corner[0, -1] = True
-    found = [rng.random((height, width)) > share for share in (0.1, 0.5, 0.95)]
-    found += [tiles, smooth > np.median(smooth), half, corner, np.ones((height, width), dtype=bool)]
-    for mask in found:
+    masks = [rng.random((height, width)) > share for share in (0.1, 0.5, 0.95)]
+    masks += [tiles, smooth > np.median(smooth), half, corner, np.ones((height, width), dtype=bool)]
+    for mask in masks:
         mask[height // 2, width // 2] = True
-    return torch.from_numpy(np.stack(found))
+    return torch.from_numpy(np.stack(masks))
 
 
 # Linear imputation
@@ -55,103 +55,103 @@ def masks(height, width):
 
 @pytest.mark.parametrize("size", [(32, 32), (33, 20), (7, 50), (5, 5), (2, 9), (1, 8), (8, 1), (1, 1)])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float64, 1e-3), (torch.float32, 1e-4)])
-def test_missing_pixels_solve_the_equations(size, dtype, tolerance):
+def test_imputed_pixels_solve_the_equations(size, dtype, tolerance):
     known = masks(*size)
     planes = normal(len(known), *size)
-    want = np.stack([by_sparse_solver(p.numpy(), k.numpy()) for p, k in zip(planes, known, strict=True)])
+    want = np.stack([impute_sparse(p.numpy(), k.numpy()) for p, k in zip(planes, known, strict=True)])
     limit = torch.full((len(known), 1, 1), tolerance, dtype=dtype)
-    got = imputation.solved(planes.to(dtype), known, limit)
+    got = imputation.solve(planes.to(dtype), known, limit)
     assert got.dtype == dtype
-    # The stopping rule is one cycle's estimate of the error; a few times that is what it is good for.
+    # The stopping rule estimates the error from one cycle, which is accurate to a small factor.
     torch.testing.assert_close(got.double(), torch.from_numpy(want), rtol=0, atol=4 * tolerance)
     assert torch.equal(got[known], planes.to(dtype)[known])
 
 
-def test_the_number_of_cycles_hardly_grows_with_the_picture(monkeypatch):
-    real, calls = Grids.corrected, []
+def test_the_number_of_cycles_hardly_grows_with_the_image(monkeypatch):
+    real, calls = MultigridSolver.correct, []
 
     def counted(self, x, change, level=0):
         calls.extend([1] if level == 0 else [])
         return real(self, x, change, level)
 
-    monkeypatch.setattr(Grids, "corrected", counted)
+    monkeypatch.setattr(MultigridSolver, "correct", counted)
     needed = []
     for side in (16, 32, 64, 128):
         calls.clear()
         known = masks(side, side)
-        imputation.solved(normal(len(known), side, side), known, torch.full((len(known), 1, 1), 1e-3).double())
+        imputation.solve(normal(len(known), side, side), known, torch.full((len(known), 1, 1), 1e-3).double())
         needed.append(len(calls))
     assert max(needed) <= 6
     assert needed[-1] <= needed[0] + 2
 
 
-def test_what_a_plane_becomes_does_not_depend_on_the_others():
+def test_the_solution_of_a_plane_does_not_depend_on_the_others():
     known = masks(20, 24)
     planes, limit = normal(len(known), 20, 24), torch.full((len(known), 1, 1), 1e-3).double()
-    together = imputation.solved(planes, known, limit)
+    joint = imputation.solve(planes, known, limit)
     for k in range(len(known)):
-        one = imputation.solved(planes[k : k + 1], known[k : k + 1], limit[:1])
-        torch.testing.assert_close(one[0], together[k], rtol=0, atol=1e-13)
+        one = imputation.solve(planes[k : k + 1], known[k : k + 1], limit[:1])
+        torch.testing.assert_close(one[0], joint[k], rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_channels_that_share_a_mask_become_what_each_becomes_by_itself(dtype):
+def test_channels_that_share_a_mask_have_the_same_solution_as_separate_channels(dtype):
     known = masks(18, 21)
     values = normal(len(known), 3, 18, 21).to(dtype)
     fallback = torch.zeros(3, 1, 1, dtype=dtype)
-    together = imputation.imputed(values, known.unsqueeze(1), fallback, 1e-5)
-    apart = imputation.imputed(values, known.unsqueeze(1).expand(values.shape).clone(), fallback, 1e-5)
-    torch.testing.assert_close(together, apart, rtol=0, atol=8e-5)
-    assert torch.equal(torch.where(known.unsqueeze(1), together, 0.0), torch.where(known.unsqueeze(1), values, 0.0))
+    joint = imputation.impute(values, known.unsqueeze(1), fallback, 1e-5)
+    separate = imputation.impute(values, known.unsqueeze(1).expand(values.shape).clone(), fallback, 1e-5)
+    torch.testing.assert_close(joint, separate, rtol=0, atol=8e-5)
+    assert torch.equal(torch.where(known.unsqueeze(1), joint, 0.0), torch.where(known.unsqueeze(1), values, 0.0))
 
 
-def test_a_plane_of_one_known_value_is_that_value_and_a_ramp_is_continued():
+def test_one_known_pixel_gives_a_constant_plane_and_known_ends_give_a_ramp():
     known = torch.zeros(1, 16, 16, dtype=torch.bool)
     known[0, 3, 4] = True
     limit = torch.full((1, 1, 1), 1e-12).double()
-    got = imputation.solved(normal(1, 16, 16), known, limit)
+    got = imputation.solve(normal(1, 16, 16), known, limit)
     torch.testing.assert_close(got, got[0, 3, 4].expand(1, 16, 16))
     ramp = torch.arange(16).double().expand(1, 16, 16).contiguous()
     known = torch.zeros(1, 16, 16, dtype=torch.bool)
     known[0, :, 0] = known[0, :, -1] = True
-    torch.testing.assert_close(imputation.solved(ramp * known, known, limit), ramp)
+    torch.testing.assert_close(imputation.solve(ramp * known, known, limit), ramp)
 
 
-def test_where_a_single_pixel_is_known_rounding_does_not_add_up():
+def test_rounding_errors_do_not_accumulate_with_a_single_known_pixel():
     known = torch.zeros(1, 200, 200, dtype=torch.bool)
     known[0, 0, 0] = True
-    got = imputation.solved(torch.full((1, 200, 200), 0.7), known, torch.full((1, 1, 1), 1e-3))
+    got = imputation.solve(torch.full((1, 200, 200), 0.7), known, torch.full((1, 1, 1), 1e-3))
     torch.testing.assert_close(got, torch.full((1, 200, 200), 0.7))
 
 
-def test_what_stands_at_missing_pixels_is_not_read():
+def test_values_of_unknown_pixels_are_not_read():
     known = masks(9, 9)[1].expand(2, 3, 9, 9)
     values = normal(2, 3, 9, 9)
     fallback = torch.zeros(3, 1, 1).double()
-    first = imputation.imputed(values, known, fallback, 1e-9)
-    other = imputation.imputed(torch.where(known, values, torch.nan), known, fallback, 1e-9)
+    first = imputation.impute(values, known, fallback, 1e-9)
+    other = imputation.impute(torch.where(known, values, torch.nan), known, fallback, 1e-9)
     assert torch.equal(first, other)
     assert not first.isnan().any()
 
 
-def test_pictures_become_the_same_in_blocks_of_any_size(monkeypatch):
+def test_imputation_does_not_depend_on_the_block_size(monkeypatch):
     known = masks(12, 14).unsqueeze(1)
     values, fallback = normal(len(known), 2, 12, 14), torch.zeros(2, 1, 1).double()
-    whole = imputation.imputed(values, known, fallback, 1e-3)
-    monkeypatch.setattr(imputation, "_AT_ONCE", 3 * values[0].numel())
-    torch.testing.assert_close(imputation.imputed(values, known, fallback, 1e-3), whole, rtol=0, atol=1e-12)
+    whole = imputation.impute(values, known, fallback, 1e-3)
+    monkeypatch.setattr(imputation, "_BLOCK_VALUES", 3 * values[0].numel())
+    torch.testing.assert_close(imputation.impute(values, known, fallback, 1e-3), whole, rtol=0, atol=1e-12)
 
 
-def test_steps_of_a_series_lie_on_the_line_between_the_known_ones_beside_them():
+def test_unknown_steps_of_a_time_series_are_interpolated_linearly():
     rng = np.random.default_rng(0)
     values, known = rng.normal(size=(40, 17)), rng.random((40, 17)) > 0.6
     known[:, 5] = True
-    got = imputation.interpolated(torch.from_numpy(values), torch.from_numpy(known))
+    got = imputation.interpolate(torch.from_numpy(values), torch.from_numpy(known))
     for row, mask, line in zip(values, known, got.numpy(), strict=True):
-        (places,) = mask.nonzero()
-        np.testing.assert_allclose(line, np.interp(np.arange(17), places, row[places]), atol=1e-12)
-        # Each is the mean of its neighbours, as in a picture.
-        for t in set(range(1, 16)) - set(places):
+        (known_steps,) = mask.nonzero()
+        np.testing.assert_allclose(line, np.interp(np.arange(17), known_steps, row[known_steps]), atol=1e-12)
+        # Each step is the mean of its neighbours, as in an image.
+        for t in set(range(1, 16)) - set(known_steps):
             assert line[t] == pytest.approx((line[t - 1] + line[t + 1]) / 2)
 
 
@@ -162,79 +162,79 @@ def test_steps_of_a_series_lie_on_the_line_between_the_known_ones_beside_them():
 def test_every_removal_is_a_baseline_with_one_reference(name):
     modality = "text" if name.endswith("token") else "image"
     if modality == "image":
-        batch = pictures()
+        batch = images()
     else:
         special = {"pad": normal(3), "mask": normal(3, seed=1)}
         batch = make_batch(normal(2, 4, 3), background=Background("text", special=special))
-    gone = removal.removed(name, batch, draws(batch))
-    assert gone.shape == batch.inputs.shape
-    assert not torch.equal(gone, batch.inputs)
+    replacement = removed_inputs(name, batch, draws(batch))
+    assert replacement.shape == batch.inputs.shape
+    assert not torch.equal(replacement, batch.inputs)
 
 
 @pytest.mark.parametrize("name", ["auto", "zero", "blur", "noisy_linear"])
-def test_a_fill_removes_what_is_not_present_and_nothing_else(name):
-    batch = pictures()
-    fill = removal.filling(name, batch, draws(batch))
+def test_a_fill_replaces_exactly_the_features_that_are_not_present(name):
+    batch = images()
+    fill = fill_for(name, batch, draws(batch))
     owners, present = torch.tensor([2, 0, 2, 1]), normal(4, 35, seed=3) > 0
     got = fill(owners, present)
     kept = present.view(4, 1, 5, 7).expand(4, 2, 5, 7)
     assert torch.equal(got[kept], batch.inputs[owners][kept])
     assert not torch.isclose(got[~kept], batch.inputs[owners][~kept]).any()
     if fill.reference is not None:
-        assert torch.equal(got[~kept], removal.removed(name, batch, draws(batch))[owners][~kept])
+        assert torch.equal(got[~kept], removed_inputs(name, batch, draws(batch))[owners][~kept])
     for k in range(4):
         one = fill(owners[k : k + 1], present[k : k + 1])
         torch.testing.assert_close(one[0], got[k], rtol=0, atol=1e-12)
 
 
-def test_what_belongs_to_no_feature_is_known_to_the_imputation():
-    index = torch.arange(35).view(1, 1, 5, 7).clone() - 7  # the first row belongs to nothing
+def test_elements_of_no_feature_are_known_to_the_imputation():
+    index = torch.arange(35).view(1, 1, 5, 7).clone() - 7  # the first row belongs to no feature
     index[index < 0] = -1
-    batch = replace(pictures(), features=FeatureMap(index.expand(1, 2, 5, 7), torch.tensor([28]), (28,)))
-    nothing = removal.removed("noisy_linear", batch, draws(batch))
+    batch = replace(images(), features=FeatureMap(index.expand(1, 2, 5, 7), torch.tensor([28]), (28,)))
+    nothing = removed_inputs("noisy_linear", batch, draws(batch))
     assert torch.equal(nothing[:, :, 0], batch.inputs[:, :, 0])
     noise = draws(batch).within("removal").normal("noisy_linear", batch.shape) * 0.04
     known = np.zeros((5, 7), dtype=bool)
     known[0] = True
     for n in range(3):
         for c in range(2):
-            want = by_sparse_solver(batch.inputs[n, c].numpy(), known) + np.where(known, 0, noise[n, c].numpy())
+            want = impute_sparse(batch.inputs[n, c].numpy(), known) + np.where(known, 0, noise[n, c].numpy())
             np.testing.assert_allclose(nothing[n, c], want, atol=4 * 4e-3)
 
 
-def test_imputed_pixels_are_noisy_by_a_hundredth_of_the_range_and_alike_for_every_mask():
-    batch = pictures((2, 40, 40))
-    fill = removal.filling("noisy_linear", batch, draws(batch))
+def test_the_noise_of_imputed_pixels_is_a_hundredth_of_the_range_and_equal_for_every_mask():
+    batch = images((2, 40, 40))
+    fill = fill_for("noisy_linear", batch, draws(batch))
     present = normal(3, 1600, seed=3) > 0
     present[:, 0] = True
-    everyone = torch.arange(3)
-    got = fill(everyone, present)
+    examples = torch.arange(3)
+    got = fill(examples, present)
     known = present.view(3, 1, 40, 40).expand(3, 2, 40, 40)
-    smooth = imputation.imputed(batch.inputs, known, batch.background.mean, 1e-9)
+    smooth = imputation.impute(batch.inputs, known, batch.background.mean, 1e-9)
     noise = (got - smooth)[~known]
     assert float(noise.std()) == pytest.approx(0.04, rel=0.05)
     assert abs(float(noise.mean())) < 4 * 0.04 / noise.numel() ** 0.5 + 1e-3
-    other = fill(everyone, ~present)
-    both = fill(everyone, torch.zeros_like(present))
+    other = fill(examples, ~present)
+    both = fill(examples, torch.zeros_like(present))
     mean = batch.background.mean
-    # Where all is missing there is nothing to impute from: the mean of the data, and the same noise.
+    # Where everything is missing, the fill is the mean of the data plus the same noise.
     torch.testing.assert_close((both - mean)[~known], noise, rtol=0, atol=2 * 4e-3)
     assert torch.equal(other[~known], batch.inputs[~known])
 
 
-def test_channels_with_features_of_their_own_are_imputed_each_from_itself():
+def test_channels_with_separate_features_are_imputed_separately():
     batch = make_batch(normal(2, 2, 6, 6), background=background("image"), features=element_map((2, 6, 6)))
     present = torch.ones(2, 72, dtype=torch.bool)
-    present[:, 40:50] = False  # in the second channel alone
-    got = removal.filling("noisy_linear", batch, draws(batch))(torch.arange(2), present)
+    present[:, 40:50] = False  # in the second channel only
+    got = fill_for("noisy_linear", batch, draws(batch))(torch.arange(2), present)
     assert torch.equal(got[:, 0], batch.inputs[:, 0])
     known = present[0].view(2, 6, 6)[1].numpy()
     for n in range(2):
-        want = by_sparse_solver(batch.inputs[n, 1].numpy(), known)
+        want = impute_sparse(batch.inputs[n, 1].numpy(), known)
         np.testing.assert_allclose(got[n, 1], want, atol=5 * 0.04)
 
 
-def test_series_are_imputed_along_time():
+def test_time_series_are_imputed_along_time():
     batch = make_batch(
         normal(2, 2, 9),
         background=background("series"),
@@ -242,7 +242,7 @@ def test_series_are_imputed_along_time():
     )
     present = torch.ones(2, 9, dtype=torch.bool)
     present[:, 3:6] = False
-    got = removal.filling("noisy_linear", batch, draws(batch))(torch.arange(2), present)
+    got = fill_for("noisy_linear", batch, draws(batch))(torch.arange(2), present)
     noise = draws(batch).within("removal").normal("noisy_linear", batch.shape) * 0.04
     x = batch.inputs
     for k, share in enumerate((0.25, 0.5, 0.75)):
@@ -261,7 +261,7 @@ def test_series_are_imputed_along_time():
         ("image", (2, 4, 4), "pad_token", "pad_token"),
     ],
 )
-def test_a_removal_that_is_not_for_these_inputs_is_refused(modality, shape, name, words):
+def test_a_removal_that_does_not_support_the_inputs_raises_unsupported(modality, shape, name, words):
     batch = make_batch(normal(2, *shape), background=Background(modality))
     with pytest.raises(Unsupported, match=words):
-        removal.filling(name, batch, draws(batch))
+        fill_for(name, batch, draws(batch))

@@ -146,7 +146,7 @@ class KendallTau(PairedAgreement):
     n_pairs: Annotated[int, Range(1)] | None = 1 << 17
 
     @property
-    def needs_sign(self) -> bool:  # type: ignore[override]  # a fact that a parameter decides
+    def needs_sign(self) -> bool:
         """Magnitudes are defined without signs."""
         return self.of == "values"
 
@@ -212,7 +212,7 @@ class Ssim(Agreement):
             raise ParameterError("agreement.ssim.window", "must be odd", got=self.window)
 
     @property
-    def needs_sign(self) -> bool:  # type: ignore[override]  # a fact that a parameter decides
+    def needs_sign(self) -> bool:
         """Magnitudes are defined without signs."""
         return self.of == "values"
 

@@ -72,7 +72,7 @@ class Mixture(Baseline):
             raise ParameterError("baseline.mixture.names", "must name a baseline", hint="as [zero,blur]")
 
     @property
-    def modalities(self) -> tuple[Modality, ...]:  # type: ignore[override]  # a fact that a parameter decides
+    def modalities(self) -> tuple[Modality, ...]:
         """What all of the named baselines are for."""
         parts = self.parts()
         return tuple(kind for kind in MODALITIES if all(kind in part.modalities for part in parts))

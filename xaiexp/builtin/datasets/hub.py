@@ -55,7 +55,7 @@ class HfDataset(Dataset):
     classes: tuple[str, ...] = ()
 
     @property
-    def modality(self) -> Modality:  # type: ignore[override]  # a fact that a parameter decides
+    def modality(self) -> Modality:
         """Pictures where ``image_column`` is given, texts elsewhere."""
         return "text" if self.image_column is None else "image"
 

@@ -1,4 +1,9 @@
-"""The built-in methods, a folder a family. Files beside the families hold what several families use."""
+"""The built-in methods: one package per family.
+
+Modules beside the families are shared by several of them: ``estimation.py`` (sample means and variances with standard
+errors), ``quadrature.py`` (quadrature rules), ``tracing.py`` and ``operations.py`` (tracing of torch operations) and
+``rectifiers.py`` (modified gradients of ReLU). Families do not import each other.
+"""
 
 from __future__ import annotations
 

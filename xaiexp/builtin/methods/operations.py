@@ -1,4 +1,4 @@
-"""What torch's functions are to DeepLIFT: affine, elementwise, a maximum, a softmax, or none of these."""
+"""Classifies torch functions for DeepLIFT: affine, elementwise, maximum, softmax, or none of these."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-__all__ = ["FRESH", "READS", "VIEWS", "is_affine", "kind_of", "tensors_in"]
+__all__ = ["CONSTRUCTORS", "READS", "VIEWS", "is_affine", "nonlinearity_kind", "tensors_in"]
 
 
 def _words(text: str) -> frozenset[str]:
@@ -21,17 +21,20 @@ _ELEMENTWISE = _words("""
     clamp_min clamp_max clip pow __pow__ __rpow__ __rdiv__ __rtruediv__ maximum minimum fmax fmin""")
 _DIVISIONS = _words("div divide true_divide __div__ __truediv__ __itruediv__")
 _MAXIMA = frozenset(
-    f"{kind}max_pool{n}d{how}" for kind in ("", "adaptive_") for n in (1, 2, 3) for how in ("", "_with_indices")
+    f"{prefix}max_pool{n}d{suffix}"
+    for prefix in ("", "adaptive_")
+    for n in (1, 2, 3)
+    for suffix in ("", "_with_indices")
 ) | {"amax"}
 _SOFTMAX = frozenset(("softmax", "log_softmax", "logsumexp"))
-# Linear in each of several factors, of which only one may depend on the input ...
+# Linear in each of several factors if only one of them depends on the input ...
 _PRODUCTS = _words("""
     mul multiply __mul__ __rmul__ __imul__ matmul __matmul__ __rmatmul__ mm bmm mv dot inner outer einsum
     tensordot chain_matmul bilinear linear conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d
     convolution _convolution""")
 # ... with a term added ...
 _ADDED_PRODUCTS = _words("addmm addmv addbmm baddbmm addcmul addr")
-# ... and what is affine in all its tensors together.
+# ... and affine jointly in all its tensors.
 _AFFINE = _words("""
     add sub subtract rsub __add__ __radd__ __iadd__ __sub__ __rsub__ __isub__ neg negative positive __neg__
     __pos__ sum mean cumsum nansum view view_as reshape reshape_as flatten unflatten ravel squeeze unsqueeze permute
@@ -43,7 +46,9 @@ _AFFINE = _words("""
     channel_shuffle native_channel_shuffle avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d
     adaptive_avg_pool3d masked_fill fill zero zeros_like ones_like empty_like full_like new_zeros new_ones new_empty
     new_full rand_like randn_like atleast_1d atleast_2d atleast_3d identity meshgrid""")
-FRESH = _words("zeros_like ones_like empty_like full_like new_zeros new_ones new_empty new_full rand_like randn_like")
+CONSTRUCTORS = _words(
+    "zeros_like ones_like empty_like full_like new_zeros new_ones new_empty new_full rand_like randn_like"
+)
 _EVALUATION_ONLY = _words("dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout feature_dropout")
 READS = _words("item tolist numpy __array__ __bool__ __int__ __float__ __index__ __complex__ is_nonzero equal allclose")
 VIEWS = frozenset(("T", "mT", "H", "mH", "real"))
@@ -51,48 +56,50 @@ _LINEAR_INTERPOLATION = frozenset(("nearest", "nearest-exact", "linear", "biline
 
 
 def tensors_in(value: object) -> Iterator[Tensor]:
-    """The tensors in nested arguments."""
+    """All tensors in nested arguments."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, list | tuple):
-        for each in value:
-            yield from tensors_in(each)
+        for item in value:
+            yield from tensors_in(item)
     elif isinstance(value, dict):
-        for each in value.values():
-            yield from tensors_in(each)
+        for item in value.values():
+            yield from tensors_in(item)
 
 
 def is_affine(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], depends: Callable[[Tensor], bool]) -> bool:
-    """Whether a call is affine in what depends on the input."""
+    """Whether a call is affine in those arguments that depend on the input."""
 
-    def count(values: object) -> int:
+    def dependent_count(values: object) -> int:
         return sum(depends(t) for t in tensors_in(values))
 
     if name in _AFFINE:
         return True
     if name in _PRODUCTS:
-        return count((args, kwargs)) == 1
+        return dependent_count((args, kwargs)) == 1
     if name in _ADDED_PRODUCTS:
-        return count(args[1:]) + count(kwargs) <= 1
+        return dependent_count(args[1:]) + dependent_count(kwargs) <= 1
     if name in _DIVISIONS:
-        return count(args[1:]) + count(kwargs) == 0 and kwargs.get("rounding_mode") is None
+        return dependent_count(args[1:]) + dependent_count(kwargs) == 0 and kwargs.get("rounding_mode") is None
     if name == "where":
-        return len(args) == 3 and count(args[:1]) == 0
+        return len(args) == 3 and dependent_count(args[:1]) == 0
     if name == "lerp":
-        return count(args[2:]) + count(kwargs) == 0
+        return dependent_count(args[2:]) + dependent_count(kwargs) == 0
     if name in _EVALUATION_ONLY:
         training = kwargs.get("training", args[2] if len(args) > 2 else True)
         return not training
     if name == "batch_norm":
         training = kwargs.get("training", args[5] if len(args) > 5 else False)
-        return not training and count(args[1:]) == 0
+        return not training and dependent_count(args[1:]) == 0
     if name == "interpolate":
         return kwargs.get("mode", "nearest") in _LINEAR_INTERPOLATION
     return False
 
 
-def kind_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], depends: Callable[[Tensor], bool]) -> str | None:
-    """``elementwise``, ``maximum``, ``softmax``, ``log_softmax`` or ``logsumexp``; None where a call has no rule."""
+def nonlinearity_kind(
+    name: str, args: tuple[Any, ...], kwargs: dict[str, Any], depends: Callable[[Tensor], bool]
+) -> str | None:
+    """``elementwise``, ``maximum``, ``softmax``, ``log_softmax`` or ``logsumexp``; None if the call has no rule."""
     if name in _ELEMENTWISE:
         return "elementwise"
     if name in _DIVISIONS:

@@ -1,12 +1,9 @@
-"""Positions and weights of quadrature rules on [0, 1]."""
+"""Nodes and weights of quadrature rules on [0, 1]."""
 
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    pass
+from typing import Literal
 
 __all__ = ["Quadrature", "quadrature"]
 
@@ -15,9 +12,9 @@ Quadrature = Literal["gausslegendre", "riemann_left", "riemann_right", "riemann_
 
 @functools.lru_cache(maxsize=32)
 def quadrature(method: Quadrature, n: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Positions in [0, 1] and weights of ``n`` steps, those of Captum.
+    """The nodes in [0, 1] and the weights of a rule with ``n`` nodes, equal to those of Captum.
 
-    The weights of ``riemann_trapezoid`` add up to ``1 - 1/n`` there, and so they do here.
+    As in Captum, the weights of ``riemann_trapezoid`` sum to ``1 - 1/n``.
 
     >>> quadrature("riemann_middle", 2)
     ((0.25, 0.75), (0.5, 0.5))

@@ -1,15 +1,15 @@
-"""Guided backpropagation and deconvolution: another gradient for every ReLU, wherever and however it runs.
+"""Modified gradients of ReLU: the rules of guided backpropagation and deconvolution.
 
-A ReLU is what computes ``max(x, 0)``: ``relu``, ``relu6``, ``clamp(min=0)``, ``hardtanh(0, 6)``,
-``threshold(x, 0, 0)``, ``maximum(x, 0)``; as a module, a function, a method, in place. A ceiling, as ReLU6 has, is a
-function of its own behind the ReLU and keeps its gradient. (A clamp to 0..1 is a range of values and no ReLU.)
-Writing ``g`` for the gradient that arrives from above:
+A ReLU is any operation that computes ``max(x, 0)``: ``relu``, ``relu6``, ``clamp(min=0)``, ``hardtanh(0, 6)``,
+``threshold(x, 0, 0)``, ``maximum(x, 0)``; as a module, a function or a method, in place or not. The ceiling of a
+ReLU6 is treated as a separate clamp after the ReLU and keeps its gradient. A clamp to [0, 1] is a restriction of
+values and does not count as a ReLU. With ``g`` the gradient of the ReLU's output:
 
-- guided backpropagation (Springenberg et al. 2014, figure 1): ``max(g, 0)`` where the ReLU let its input through;
-- deconvolution (Zeiler and Fergus 2014, section 2.1): ``max(g, 0)``, wherever.
+- guided backpropagation (Springenberg et al. 2014, figure 1): ``max(g, 0)`` where the ReLU's input is positive, else 0;
+- deconvolution (Zeiler and Fergus 2014, section 2.1): ``max(g, 0)`` everywhere.
 
-Other activations that take the place of a ReLU (GELU, SiLU, ELU ...) have no such rule and are refused, as is a network
-without any ReLU. What is no activation of this kind (pooling, normalisation, softmax) keeps its gradient.
+Other activations (GELU, SiLU, ELU, ...) have no such rule: they raise ``Unsupported``, as does a network without any
+ReLU. All other operations (pooling, normalisation, softmax) keep their gradients.
 """
 
 from __future__ import annotations
@@ -21,39 +21,66 @@ import torch
 from torch import Tensor
 
 from xaiexp.builtin.methods.operations import tensors_in
-from xaiexp.builtin.methods.tracing import Following
+from xaiexp.builtin.methods.tracing import OperationTracer
 from xaiexp.errors import Unsupported
+from xaiexp.inference.block import Block
+from xaiexp.inference.passes import Handle
 
-__all__ = ["Rectifying"]
+__all__ = ["RectifierRule", "rectified_gradients"]
 
-_INSTEAD = "saliency is the plain gradient of any differentiable network"
+_ALTERNATIVE = "saliency is the plain gradient of any differentiable network"
 _WITHOUT_RULE = frozenset(
     ("leaky_relu", "rrelu", "prelu", "elu", "selu", "celu", "gelu", "silu", "mish", "hardswish", "softplus", "glu")
 )
 
 
-class Rectifying(Following):
-    """Gives every ReLU between the input and the scores the gradient of a method.
+def rectified_gradients(model: Handle, method: str, gated: bool) -> Tensor:
+    """The gradient of the score at the batch's inputs with the modified gradient of ReLU, ``[N, *shape]``.
 
     Args:
-        method: its name, for messages.
-        gated: whether the gradient is stopped where the ReLU was closed (guided backpropagation) or not
-            (deconvolution).
+        model: the handle.
+        method: name of the method, for messages.
+        gated: see :class:`RectifierRule`.
+
+    Raises:
+        Unsupported: the network runs no ReLU, or an activation that has no rule.
+    """
+
+    def run(block: Block) -> Tensor:
+        leaf = block.rows.requires_grad_()
+        rule = RectifierRule(method, gated)
+        with rule:
+            scores = block.scores(rule.mark_input(leaf * 1), model.output)
+        rule.finish()
+        return block.gradients(scores, leaf)
+
+    return model.apply(run)
+
+
+class RectifierRule(OperationTracer):
+    """Replaces the gradient of every ReLU between the input and the scores.
+
+    Args:
+        method: name of the method, for messages.
+        gated: whether the gradient is also set to 0 where the ReLU's input is not positive (guided
+            backpropagation) or not (deconvolution).
     """
 
     def __init__(self, method: str, gated: bool) -> None:
-        super().__init__(method, _INSTEAD)
-        self.gated, self.rectifiers = gated, 0
+        super().__init__(method, _ALTERNATIVE)
+        self.gated, self.rectifier_count = gated, 0
 
-    def met(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], dependent: list[Tensor]) -> Any:
-        """See :meth:`Following.met`.
+    def handle_call(
+        self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], dependent: list[Tensor]
+    ) -> Any:
+        """See :meth:`OperationTracer.handle_call`.
 
         Raises:
-            Unsupported: an activation without a rule, or one that is written with comparisons.
+            Unsupported: the activation has no rule, or is written with comparisons.
         """
         plain = name if name.startswith("__") else name.removesuffix("_")
         if plain in _WITHOUT_RULE:
-            raise self.refusal(name)
+            raise self.unsupported(name)
         ceiling = _ceiling(plain, args, kwargs) if len(dependent) == 1 else None
         if ceiling is None:
             out = func(*args, **kwargs)
@@ -62,56 +89,56 @@ class Rectifying(Following):
                 and isinstance(out, Tensor)
                 and out.is_floating_point()
             ):
-                # x * (x > 0) is a ReLU, too, and nothing tells it from other choices.
-                raise self.refusal(name, "chooses by comparing activations")
+                # x * (x > 0) is a ReLU too, but cannot be distinguished from other selections.
+                raise self.unsupported(name, "selects by comparing activations")
             return out
         if not torch.is_grad_enabled():
-            raise self.refusal(name, "under torch.no_grad() or in a custom autograd function")
+            raise self.unsupported(name, "under torch.no_grad() or in a custom autograd function")
         if kwargs.get("out") is not None:
-            raise self.refusal(name, "with an argument 'out'")
+            raise self.unsupported(name, "with an argument 'out'")
         (x,) = dependent
-        self.rectifiers += 1
+        self.rectifier_count += 1
         out = _Rectifier.apply(x, ceiling, self.gated)
         inplace = name.endswith("_") or kwargs.get("inplace") is True or (len(args) > 1 and args[-1] is True)
         return x.copy_(out) if inplace else out
 
     def finish(self) -> None:
-        """Check that there was something to change.
+        """Check that the network ran at least one ReLU.
 
         Raises:
-            Unsupported: the network ran no ReLU.
+            Unsupported: it ran none.
         """
-        if not self.rectifiers:
+        if not self.rectifier_count:
             raise Unsupported(
-                f"{self.method} changes the gradient of ReLU, and the network runs none that depends on its input; "
-                f"{_INSTEAD}"
+                f"{self.method} changes the gradient of ReLU, but the network runs none that depends on its input; "
+                f"{_ALTERNATIVE}"
             )
 
 
 def _ceiling(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float | None:
-    """The upper end of a ReLU, infinity for most; None where a call is none.
+    """The upper bound of a ReLU, infinity for a plain one; None if the call is not a ReLU.
 
     >>> _ceiling("relu6", (), {}), _ceiling("clamp", (None, 0), {"max": 20}), _ceiling("clamp", (None, 0, 1), {})
     (6.0, 20.0, None)
     """
 
-    def given(place: int, key: str, default: Any = None) -> Any:
-        return kwargs.get(key, args[place] if len(args) > place else default)
+    def argument(position: int, key: str, default: Any = None) -> Any:
+        return kwargs.get(key, args[position] if len(args) > position else default)
 
     if name in ("relu", "relu6"):
         return 6.0 if name == "relu6" else math.inf
     if name in ("threshold", "_threshold"):
-        return math.inf if given(1, "threshold") == 0 and given(2, "value") == 0 else None
+        return math.inf if argument(1, "threshold") == 0 and argument(2, "value") == 0 else None
     if name in ("maximum", "fmax"):
         return math.inf if any(not bool(t.detach().any()) for t in tensors_in((args, kwargs))) else None
     low: Any
     high: Any
     if name == "hardtanh":
-        low, high = given(1, "min_val", -1.0), given(2, "max_val", 1.0)
+        low, high = argument(1, "min_val", -1.0), argument(2, "max_val", 1.0)
     elif name in ("clamp", "clip"):
-        low, high = given(1, "min"), given(2, "max")
+        low, high = argument(1, "min"), argument(2, "max")
     elif name == "clamp_min":
-        low, high = given(1, "min"), None
+        low, high = argument(1, "min"), None
     else:
         return None
     if isinstance(low, Tensor):
@@ -127,10 +154,10 @@ class _Rectifier(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, ceiling: float, gated: bool) -> Tensor:
-        open_ = x < ceiling
+        passing = x < ceiling
         if gated:
-            open_ &= x > 0
-        ctx.save_for_backward(open_)
+            passing &= x > 0
+        ctx.save_for_backward(passing)
         return x.clamp(min=0.0, max=None if math.isinf(ceiling) else ceiling)
 
     @staticmethod

@@ -1,7 +1,7 @@
-"""A torch function mode that follows what depends on a network's input, one function call at a time.
+"""A torch function mode that tracks which tensors depend on a network's input.
 
-Rules that change how a network is differentiated act on torch's functions while they run, not on modules: so
-activations that are functional, in place or used twice need no care, and the network is never touched.
+Rules that change how a network is differentiated apply to torch functions while they run. This covers functional,
+in-place and reused activations, and the network is not modified.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from xaiexp.builtin.methods.operations import FRESH, tensors_in
+from xaiexp.builtin.methods.operations import CONSTRUCTORS, tensors_in
 from xaiexp.errors import Unsupported
 
-__all__ = ["Following"]
+__all__ = ["OperationTracer"]
 
 
 def _name(func: Any) -> str:
@@ -27,58 +27,60 @@ def _name(func: Any) -> str:
     return f"{name} {getattr(owner, '__name__', '')}" if name in ("__get__", "__set__") else name
 
 
-class Following(TorchFunctionMode):
-    """Hands every function of what depends on the input to :meth:`met`.
+class OperationTracer(TorchFunctionMode):
+    """Passes every torch call whose arguments depend on the input to :meth:`handle_call`.
 
     Args:
-        method: the name of the method that follows, for messages.
-        instead: what its users may turn to, for messages.
+        method: name of the method that uses it, for messages.
+        alternative: other methods that the user may choose, for messages.
     """
 
-    def __init__(self, method: str, instead: str) -> None:
+    def __init__(self, method: str, alternative: str) -> None:
         super().__init__()
-        self.method, self.instead = method, instead
+        self.method, self.alternative = method, alternative
         # True: depends on the input. A number: depends on parameters only, at that version of the tensor.
-        self._known: Any = WeakTensorKeyDictionary()
+        self._dependence: Any = WeakTensorKeyDictionary()
 
-    def input(self, tensor: Tensor) -> Tensor:
-        """Mark the tensor from which dependence starts."""
-        self._known[tensor] = True
+    def mark_input(self, tensor: Tensor) -> Tensor:
+        """Mark a tensor as the network's input, and return it."""
+        self._dependence[tensor] = True
         return tensor
 
     @abstractmethod
-    def met(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], dependent: list[Tensor]) -> Any:
-        """What a function of dependent tensors gives.
+    def handle_call(
+        self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], dependent: list[Tensor]
+    ) -> Any:
+        """Compute the result of a call with arguments that depend on the input.
 
         Args:
-            name: of the function.
+            name: name of the function.
             func, args, kwargs: the call.
             dependent: the tensors among the arguments that depend on the input; at least one.
         """
 
-    def check(self, name: str, out: Tensor) -> None:
-        """Look at what a function of dependent tensors gave."""
+    def check_output(self, name: str, out: Tensor) -> None:
+        """Validate an output of a call with arguments that depend on the input."""
 
     def depends(self, tensor: Tensor) -> bool:
         """Whether a tensor was computed from the input.
 
         Raises:
-            Unsupported: it comes from an operation that torch does not show.
+            Unsupported: it comes from an operation that is hidden from torch function modes.
         """
-        known = self._known.get(tensor)
-        if known is True:
+        dependence = self._dependence.get(tensor)
+        if dependence is True:
             return True
-        if tensor.grad_fn is None or (known is not None and known == tensor._version):  # noqa: SLF001 -- no public name
+        if tensor.grad_fn is None or (dependence is not None and dependence == tensor._version):  # noqa: SLF001 -- no public name
             return False
         raise Unsupported(
-            f"{self.method} cannot see into {type(tensor.grad_fn).__name__.removesuffix('Backward')!r} "
+            f"{self.method} cannot trace {type(tensor.grad_fn).__name__.removesuffix('Backward')!r} "
             "(a custom autograd function, a compiled or scripted module)"
         )
 
-    def refusal(self, name: str, why: str = "") -> Unsupported:
-        """The error for a function without a rule, with the module that runs it."""
-        what = " ".join(part for part in (repr(name), why, _place()) if part)
-        return Unsupported(f"{self.method} has no rule for {what}; {self.instead}")
+    def unsupported(self, name: str, why: str = "") -> Unsupported:
+        """The error for a function without a rule; names the module that runs it."""
+        operation = " ".join(part for part in (repr(name), why, _running_module()) if part)
+        return Unsupported(f"{self.method} has no rule for {operation}; {self.alternative}")
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -90,22 +92,22 @@ class Following(TorchFunctionMode):
             out = func(*args, **kwargs)
             for tensor in tensors_in(out):
                 if tensor.grad_fn is not None:
-                    self._known[tensor] = tensor._version  # noqa: SLF001 -- no public name
+                    self._dependence[tensor] = tensor._version  # noqa: SLF001 -- no public name
             return out
-        out = self.met(name, func, args, kwargs, dependent)
+        out = self.handle_call(name, func, args, kwargs, dependent)
         if name == "__setitem__":
-            self._known[args[0]] = True
-        if name.strip("_") not in FRESH:
+            self._dependence[args[0]] = True
+        if name.strip("_") not in CONSTRUCTORS:
             for tensor in tensors_in(out):
-                self._known[tensor] = True
-                self.check(name, tensor)
+                self._dependence[tensor] = True
+                self.check_output(name, tensor)
         return out
 
 
-def _place() -> str:
-    """The module whose forward is running, as ``in 'layer1.0.norm' (LayerNorm)``; empty outside of modules."""
+def _running_module() -> str:
+    """The module whose forward is running, such as ``in 'layer1.0.norm' (LayerNorm)``; empty outside of modules."""
     running: list[nn.Module] = []
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 -- the only way to the running frames
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 -- there is no public access to the running frames
     while frame is not None:
         module = frame.f_locals.get("self")
         if frame.f_code.co_name == "forward" and isinstance(module, nn.Module):

@@ -1,4 +1,8 @@
-"""The built-in metrics, a folder a family. Files beside the families hold what several families use."""
+"""The built-in metrics, one folder per family.
+
+The files beside the folders: ``cost.py`` holds the metrics of cost, ``removal_curves.py`` the removal curves that
+several families use.
+"""
 
 from __future__ import annotations
 

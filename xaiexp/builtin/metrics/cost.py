@@ -1,7 +1,7 @@
-"""What an explanation costs, as measures beside the others; they make no passes.
+"""What an explanation costs: passes, time and memory. These metrics make no passes of their own.
 
-The books count a whole batch; passes and seconds are shared equally among its examples. NaN where nobody counted
-(attributions from elsewhere).
+The engine counts the cost of a whole batch; passes and seconds are divided equally among its examples. NaN where
+nothing was counted (attributions computed elsewhere).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ __all__ = ["COMPONENTS", "Memory", "Passes", "Seconds"]
 
 
 @dataclass(frozen=True)
-class _Spent(Metric):
-    """Something that an explanation spends."""
+class _CostMetric(Metric):
+    """Base of the metrics of cost."""
 
     higher_is_better = False
     bounds = (0.0, None)
@@ -38,55 +38,55 @@ class _Spent(Metric):
     def score(self, model: Handle, batch: Batch, explanation: Explanation, rng: Draws) -> Tensor:
         """The cost ``[N]``, the same for every example of the batch."""
         spent = explanation.spent
-        cost = float("nan") if spent is None else self.of_one(spent, len(batch))
+        cost = float("nan") if spent is None else self.per_example(spent, len(batch))
         return batch.inputs.new_full((len(batch),), cost)
 
     @abstractmethod
-    def of_one(self, spent: Spent, examples: int) -> float:
-        """The cost of one example of a batch."""
+    def per_example(self, spent: Spent, examples: int) -> float:
+        """The cost of one example of a batch of ``examples``."""
 
     def passes(self, shape: tuple[int, ...], d: int, explanations: int) -> Cost | None:
-        """None at all."""
+        """No passes."""
         return Cost(forward=0)
 
 
 @dataclass(frozen=True)
-class Passes(_Spent):
-    """How often the example goes through the network to be explained, forward and backward passes added up."""
+class Passes(_CostMetric):
+    """The number of passes of the example through the network, forward and backward passes added up."""
 
     summary = "passes through the network, forward and backward, per example"
     unit = "passes"
 
-    def of_one(self, spent: Spent, examples: int) -> float:
+    def per_example(self, spent: Spent, examples: int) -> float:
         """Passes of one example."""
         return (spent.forward + spent.backward) / examples
 
 
 @dataclass(frozen=True)
-class Seconds(_Spent):
-    """The time that explaining takes, per example: of the clock, on this machine, in the batches of this study."""
+class Seconds(_CostMetric):
+    """The wall-clock time of the explanation per example, on this machine and in the batches of this study."""
 
-    summary = "seconds of the clock per example"
+    summary = "wall-clock seconds per example"
     unit = "s"
 
-    def of_one(self, spent: Spent, examples: int) -> float:
+    def per_example(self, spent: Spent, examples: int) -> float:
         """Seconds of one example."""
         return spent.seconds / examples
 
 
 @dataclass(frozen=True)
-class Memory(_Spent):
-    """The most memory that the process (or the device) has held by the end of the explanation, in bytes.
+class Memory(_CostMetric):
+    """The peak memory of the process (or of the device) at the end of the explanation, in bytes.
 
-    A peak never falls again, so a method is charged with those that ran before it in the same process: only a method
-    with a higher peak than all before it is told apart.
+    The peak covers everything that ran before in the same process. Only a method with a higher peak than all methods
+    before it can be distinguished.
     """
 
-    summary = "the highest memory that the process or device has held so far"
+    summary = "peak memory of the process or device so far"
     unit = "B"
 
-    def of_one(self, spent: Spent, examples: int) -> float:
-        """Bytes, for whatever number of examples."""
+    def per_example(self, spent: Spent, examples: int) -> float:
+        """Bytes, independent of the number of examples."""
         return float(spent.memory)
 
 

@@ -1,8 +1,4 @@
-"""What happens to the score while features go in the order of the attributions: deletion, AOPC, ROAD and their kin.
-
-All curves are points of one engine, :func:`curves`: at each point so many features of an example are gone, the
-highest or the lowest first.
-"""
+"""Removal curves: the score while features are removed in the order of the attributions (deletion, AOPC, ROAD)."""
 
 from __future__ import annotations
 
@@ -13,28 +9,29 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from xaiexp.builtin.removals.data_distance import scored
-from xaiexp.builtin.removals.fill import Fill, filling
+from xaiexp.builtin.removals.data_distance import scores_and_shifts
+from xaiexp.builtin.removals.fill import Fill, fill_for
 from xaiexp.core.batches import Batch
 from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Explanation
 from xaiexp.core.vocabulary import Output
 from xaiexp.inference.passes import Handle
 
-__all__ = ["Curves", "area", "curves", "grid", "numbers", "places", "undefined"]
+__all__ = ["Curves", "First", "area", "curves", "evenly_spaced", "feature_counts", "positions", "undefined"]
 
+# Which features are removed first.
 First = Literal["highest", "lowest"]
 
 
-def places(values: Tensor, valid: Tensor, tie: Tensor) -> Tensor:
-    """The place of each feature when the highest comes first, 0-based int64 ``[N, d]``.
+def positions(values: Tensor, valid: Tensor, tie: Tensor) -> Tensor:
+    """The position of each feature in descending order of the values, 0-based, int64 ``[N, d]``.
 
     Args:
         values: ``[N, d]``.
-        valid: bool ``[N or 1, d]``; what is no feature comes last.
-        tie: random numbers ``[N, d]``: of equal values, the one with the smaller number comes first.
+        valid: bool ``[N or 1, d]``; other columns are padding and come last.
+        tie: random numbers ``[N, d]``; of equal values, the one with the smaller number comes first.
 
-    >>> places(torch.tensor([[1.0, 3.0, 1.0]]), torch.tensor([[True]]), torch.tensor([[0.9, 0.5, 0.1]]))
+    >>> positions(torch.tensor([[1.0, 3.0, 1.0]]), torch.tensor([[True]]), torch.tensor([[0.9, 0.5, 0.1]]))
     tensor([[2, 0, 1]])
     """
     shuffled = tie.argsort(dim=1)
@@ -45,12 +42,12 @@ def places(values: Tensor, valid: Tensor, tie: Tensor) -> Tensor:
     )
 
 
-def grid(counts: Tensor, points: Tensor) -> Tensor:
-    """Evenly spaced numbers of features, 0 to all, int64 ``[N, max(points) + 1]``: ``k * count / points``, halves up.
+def evenly_spaced(counts: Tensor, points: Tensor) -> Tensor:
+    """Evenly spaced numbers of features from 0 to all, int64 ``[N, max(points) + 1]``.
 
-    Rows of fewer points than others go on with all.
+    ``k * count / points``, rounded half up. Rows with fewer points than others are padded with their count.
 
-    >>> grid(torch.tensor([4, 10]), torch.tensor([2, 4])).tolist()
+    >>> evenly_spaced(torch.tensor([4, 10]), torch.tensor([2, 4])).tolist()
     [[0, 2, 4, 4, 4], [0, 3, 5, 8, 10]]
     """
     k = torch.arange(int(points.max()) + 1, device=counts.device)
@@ -58,20 +55,21 @@ def grid(counts: Tensor, points: Tensor) -> Tensor:
     return torch.minimum((2 * k * counts + points) // (2 * points), counts)
 
 
-def numbers(shares: Sequence[float], counts: Tensor) -> Tensor:
-    """:func:`.masking.number` for each example and share, int64 ``[N, K]``."""
-    told = torch.tensor(shares, dtype=torch.float64, device=counts.device) * counts.unsqueeze(1)
-    return torch.minimum((told - 1e-9).ceil().long().clamp(min=0), counts.unsqueeze(1))
+def feature_counts(shares: Sequence[float], counts: Tensor) -> Tensor:
+    """:func:`xaiexp.builtin.removals.masking.feature_count` for each example and share, int64 ``[N, K]``."""
+    exact = torch.tensor(shares, dtype=torch.float64, device=counts.device) * counts.unsqueeze(1)
+    return torch.minimum((exact - 1e-9).ceil().long().clamp(min=0), counts.unsqueeze(1))
 
 
 @dataclass(frozen=True)
 class Curves:
-    """Points of curves.
+    """Scores at the points of removal curves.
 
     Args:
-        values: float64 ``[C, N, K]``, the scores; C curves for each of N examples.
-        shift: float64 ``[C, N]``, the mean :func:`xaiexp.builtin.removals.data_distance.scored` shift of the inputs that
-            the points between no and all features needed, and of the empty input where it is one of them.
+        values: float64 ``[C, N, K]``, the scores of C curves for each of N examples.
+        shift: float64 ``[C, N]``, the mean shift of :func:`xaiexp.builtin.removals.data_distance.scores_and_shifts`
+        over
+            the masked inputs of each curve, the fully removed one included where it is a point.
     """
 
     values: Tensor
@@ -84,54 +82,60 @@ def curves(
     explanations: Sequence[Explanation],
     rng: Draws,
     removal: str,
-    gone: Tensor,
+    n_removed: Tensor,
     first: Sequence[First] = ("highest",),
     output: Output | None = None,
     by_mean: bool = False,
 ) -> Curves:
-    """The scores where so many features are gone, in the order of the attributions; ties are broken at random.
+    """The scores with ``n_removed`` features removed in the order of the attributions; ties are broken at random.
 
-    Every distinct input is evaluated once: the whole one is known, the empty one is shared by all curves, and points
-    with the same number of features are one. All curves run in one stream of full batches.
+    Every distinct input is evaluated once: the score of the original input is known, the fully removed input is shared
+    by all curves, and points with the same number of features are one input. All curves are evaluated in one stream of
+    full batches.
 
     Args:
-        removal: what removed features become; see :func:`xaiexp.builtin.removals.fill.filling`.
-        gone: int64 ``[N, K]``, between 0 and the example's number of features.
-        first: which go first; curves for each of these in turn, explanation by explanation.
-        output: of the model, instead of the study's.
-        by_mean: whether features are ordered by the mean over their elements instead of the sum.
+        removal: what removed features are replaced with; see :func:`xaiexp.builtin.removals.fill.fill_for`.
+        n_removed: int64 ``[N, K]``, between 0 and the example's number of features.
+        first: which features are removed first; one curve per entry and explanation, grouped by entry.
+        output: the output of the model, if not the study's.
+        by_mean: order features by the mean over their elements instead of the sum.
     """
     counts = batch.features.counts.expand(len(batch))
-    fill = filling(removal, batch, rng)
-    steps, where = gone.sort(dim=1)
-    fresh = torch.ones_like(steps, dtype=torch.bool)
-    fresh[:, 1:] = steps[:, 1:] != steps[:, :-1]
-    every = steps == counts.unsqueeze(1)
-    partly = fresh & (steps > 0) & ~every
-    owners, at = partly.nonzero().unbind(1)
-    emptied = ((every & (steps > 0)).any(dim=1)).nonzero().squeeze(1)
+    fill = fill_for(removal, batch, rng)
+    # Sorted points; ``distinct`` marks the first of equal ones.
+    steps, original_index = n_removed.sort(dim=1)
+    distinct = torch.ones_like(steps, dtype=torch.bool)
+    distinct[:, 1:] = steps[:, 1:] != steps[:, :-1]
+    is_all = steps == counts.unsqueeze(1)
+    partially_removed = distinct & (steps > 0) & ~is_all
+    owners, points = partially_removed.nonzero().unbind(1)
+    fully_removed = ((is_all & (steps > 0)).any(dim=1)).nonzero().squeeze(1)
     orders = [(e, f) for f in first for e in explanations]
-    rows = _rows(model, batch, orders, rng, fill, emptied, owners, steps[owners, at], by_mean)
-    told = list(scored(model, batch, rows, output))
-    none = torch.empty(0, dtype=torch.float64, device=batch.device)
-    scores, shifts = (torch.cat([none, *parts]) for parts in zip(*told, strict=True)) if told else (none, none)
-    start = len(emptied)
+    rows = _rows(model, batch, orders, rng, fill, fully_removed, owners, steps[owners, points], by_mean)
+    pieces = list(scores_and_shifts(model, batch, rows, output))
+    no_scores = torch.empty(0, dtype=torch.float64, device=batch.device)
+    scores, shifts = (
+        (torch.cat([no_scores, *parts]) for parts in zip(*pieces, strict=True)) if pieces else (no_scores, no_scores)
+    )
+    start = len(fully_removed)
 
-    # What is the same for all curves: the ends.
-    whole = model.scores(output=output).double()
-    empty, far = torch.zeros_like(whole), torch.zeros_like(whole)
-    empty[emptied], far[emptied] = scores[:start], shifts[:start]
-    ends = torch.where(every & (steps > 0), empty.unsqueeze(1), whole.unsqueeze(1))
+    # The ends, which all curves share: the original and the fully removed input.
+    original = model.scores(output=output).double()
+    empty, empty_shift = torch.zeros_like(original), torch.zeros_like(original)
+    empty[fully_removed], empty_shift[fully_removed] = scores[:start], shifts[:start]
+    ends = torch.where(is_all & (steps > 0), empty.unsqueeze(1), original.unsqueeze(1))
     table = ends.repeat(len(orders), 1, 1)
-    table[:, owners, at] = scores[start:].view(len(orders), -1)
-    origin = torch.where(fresh, torch.arange(steps.shape[1], device=steps.device), 0).cummax(dim=1).values
-    table = table.gather(2, origin.expand_as(table))
-    values = torch.empty_like(table).scatter_(2, where.expand_as(table), table)
+    table[:, owners, points] = scores[start:].view(len(orders), -1)
+    # Repeated points take the value of the first of them; then the original order of the points is restored.
+    source = torch.where(distinct, torch.arange(steps.shape[1], device=steps.device), 0).cummax(dim=1).values
+    table = table.gather(2, source.expand_as(table))
+    values = torch.empty_like(table).scatter_(2, original_index.expand_as(table), table)
 
-    total = far.repeat(len(orders), 1).index_add_(1, owners, shifts[start:].view(len(orders), -1))
-    times = partly.sum(dim=1)
-    times[emptied] += 1
-    return Curves(values, total / times)
+    total_shift = empty_shift.repeat(len(orders), 1)
+    total_shift = total_shift.index_add_(1, owners, shifts[start:].view(len(orders), -1))
+    n_inputs = partially_removed.sum(dim=1)
+    n_inputs[fully_removed] += 1
+    return Curves(values, total_shift / n_inputs)
 
 
 def _rows(
@@ -140,27 +144,32 @@ def _rows(
     orders: Sequence[tuple[Explanation, First]],
     rng: Draws,
     fill: Fill,
-    emptied: Tensor,
+    fully_removed: Tensor,
     owners: Tensor,
     steps: Tensor,
     by_mean: bool,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """The empty inputs, then those between the ends, one curve after the other; each with its examples."""
-    size = fill.at_once(model.passes.budget(batch.shape))
+    """Masked inputs and the examples they belong to: first the fully removed ones, then those of each curve in turn.
+
+    Args:
+        fully_removed: examples whose fully removed input is a point, int64.
+        owners, steps: the examples and the numbers of removed features of the points between the ends, int64 ``[P]``.
+    """
+    size = fill.block_size(model.passes.budget(batch.shape))
     d, valid, counts = batch.features.d, batch.features.valid, batch.features.counts.expand(len(batch))
-    for own in torch.split(emptied, size):
-        if len(own):
-            yield fill(own, torch.zeros(len(own), d, dtype=torch.bool, device=batch.device)), own
+    for examples in torch.split(fully_removed, size):
+        if len(examples):
+            yield fill(examples, torch.zeros(len(examples), d, dtype=torch.bool, device=batch.device)), examples
     tie = rng.uniform("tie", (d,))
     for explanation, first in orders:
         values = explanation.values / batch.features.sizes.clamp(min=1) if by_mean else explanation.values
-        order = places(values, valid, tie)
-        for own, step in zip(torch.split(owners, size), torch.split(steps, size), strict=True):
-            if not len(own):
+        order = positions(values, valid, tie)
+        for examples, n_removed in zip(torch.split(owners, size), torch.split(steps, size), strict=True):
+            if not len(examples):
                 continue
-            edge = step if first == "highest" else counts[own] - step
-            reached = order[own] < edge.unsqueeze(1)
-            yield fill(own, ~reached if first == "highest" else reached), own
+            edge = n_removed if first == "highest" else counts[examples] - n_removed
+            before_edge = order[examples] < edge.unsqueeze(1)
+            yield fill(examples, ~before_edge if first == "highest" else before_edge), examples
 
 
 def area(values: Tensor, fractions: Tensor) -> Tensor:
@@ -169,6 +178,6 @@ def area(values: Tensor, fractions: Tensor) -> Tensor:
 
 
 def undefined(batch: Batch, explanations: Sequence[Explanation]) -> Tensor:
-    """Where no order is defined, bool ``[M, N]``: maps that are not numbers, and examples without features."""
-    broken = torch.stack([e.values.isnan().any(dim=1) for e in explanations])
-    return broken | (batch.features.counts.expand(len(batch)) == 0)
+    """Where no order is defined, bool ``[M, N]``: maps with NaN and examples without features."""
+    has_nan = torch.stack([e.values.isnan().any(dim=1) for e in explanations])
+    return has_nan | (batch.features.counts.expand(len(batch)) == 0)

@@ -41,14 +41,14 @@ class Factory(Model):
 
     target: str
     kwargs: dict[str, Any] = field(default_factory=dict)
-    modality: Modality = "image"  # type: ignore[misc]  # a fact that a parameter decides
+    modality: Modality = "image"
     classes: Annotated[int, Range(1)] | None = None
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     gradients: bool = True
 
     @property
-    def offers(self) -> frozenset[str]:  # type: ignore[override]  # a fact that a parameter decides
+    def offers(self) -> frozenset[str]:
         """Everything that a module may have; what it lacks is found when a method looks for it."""
         parts = {"gradients", "modules", "attention"} if self.gradients else {"modules", "attention"}
         return frozenset(parts | {"convolutions"} if self.modality == "image" else parts)

@@ -73,7 +73,7 @@ class Transformers(Model):
     std: tuple[float, ...] | None = None
 
     @property
-    def modality(self) -> Modality:  # type: ignore[override]  # a fact that the configuration decides
+    def modality(self) -> Modality:
         """``image`` where the task or the architecture says so, else ``text``."""
         if self.task != "auto":
             return self.task
@@ -81,7 +81,7 @@ class Transformers(Model):
         return "image" if "ForImageClassification" in str(architectures[0]) else "text"
 
     @property
-    def offers(self) -> frozenset[str]:  # type: ignore[override]  # a fact that the configuration decides
+    def offers(self) -> frozenset[str]:
         """Gradients and modules; attention where the configuration counts its heads; convolutions by the family."""
         parts = {"gradients", "modules"}
         settings = self._settings()

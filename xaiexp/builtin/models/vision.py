@@ -79,7 +79,7 @@ class Torchvision(Model):
     std: tuple[float, float, float] | None = None
 
     @property
-    def offers(self) -> frozenset[str]:  # type: ignore[override]  # a fact that a parameter decides
+    def offers(self) -> frozenset[str]:
         """Gradients and modules; convolutions and attention where the architecture has them."""
         parts = {"gradients", "modules"}
         if not self.arch.startswith(_PATCHES):

@@ -1,4 +1,4 @@
-"""What measures that remove features have in common: the removals, and the inputs that each of them is for."""
+"""Base class of the metrics that remove features, and the names of the removals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Literal
 from xaiexp.contract.kinds import Metric
 from xaiexp.core.vocabulary import MODALITIES, Modality
 
-__all__ = ["Masking", "Removal", "modalities_of", "number"]
+__all__ = ["Masking", "Removal", "feature_count", "modalities_of"]
 
 Removal = Literal[
     "auto",
@@ -29,38 +29,39 @@ Removal = Literal[
 
 
 def modalities_of(removal: str) -> tuple[Modality, ...]:
-    """What a removal is for, as far as this metric can be asked."""
+    """The modalities that a removal supports, as far as its name decides them."""
     return ("image", "series") if removal == "noisy_linear" else MODALITIES
 
 
-def number(share: float, count: int) -> int:
-    """How many of ``count`` features a share of them is: rounded up, so that it is never none of some.
+def feature_count(share: float, count: int) -> int:
+    """The number of features that is a share of ``count`` features, rounded up.
 
-    >>> [number(share, 30) for share in (0.01, 0.1, 0.5, 1.0)]
+    >>> [feature_count(share, 30) for share in (0.01, 0.1, 0.5, 1.0)]
     [1, 3, 15, 30]
     """
-    # Not a hair above a whole number: 0.1 * 30 is 3.0000000000000004.
+    # Subtracts a small number before rounding up: 0.1 * 30 is 3.0000000000000004.
     return min(count, math.ceil(share * count - 1e-9))
 
 
 @dataclass(frozen=True)
 class Masking(Metric):
-    """A measure of inputs without some of their features.
+    """Base of the metrics that evaluate inputs without some of their features.
 
-    With its values comes ``shift``, how far the masked inputs leave the data.
+    The auxiliary value ``shift`` is the mean distance of the masked inputs from the data, see
+    :mod:`xaiexp.builtin.removals.data_distance`.
     """
 
     scale_invariant = True
     re_explains = False
     auxiliary = ("shift",)
 
-    # No field: it stands elsewhere among the parameters of each measure, and a field of the base would come first.
+    # A property, because a dataclass field of the base class would come first among the parameters of each metric.
     @property
     @abstractmethod
     def removal(self) -> str:
-        """What a removed feature becomes: a parameter of every such measure."""
+        """What a removed feature is replaced with: a parameter of every subclass."""
 
     @property
-    def modalities(self) -> tuple[Modality, ...]:  # type: ignore[override]  # a fact that a parameter decides
-        """Noisy linear imputation needs neighbours."""
+    def modalities(self) -> tuple[Modality, ...]:
+        """Noisy linear imputation needs neighbours; other removals support every modality."""
         return modalities_of(self.removal)

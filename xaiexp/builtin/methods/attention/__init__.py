@@ -1,7 +1,7 @@
-"""Methods that read the attention weights of transformers.
+"""Methods based on the attention weights of transformers.
 
-``attention_maps.py`` holds the components, ``relevance_rules.py`` the formulas (rollout, relevancy),
-``weight_capture.py`` records the attention weights of a forward pass, ``token_index.py`` assigns elements of the input to
+``attention_maps.py`` holds the components; ``attention_formulas.py`` the formulas (rollout, relevancy).
+``weight_capture.py`` records the attention weights of a forward pass, ``token_index.py`` maps elements of the input to
 tokens.
 """
 

@@ -1,4 +1,4 @@
-"""Methods that read the attention weights of transformers."""
+"""Raw attention, attention rollout, attention x gradient, and generic attention explainability (Chefer et al.)."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ __all__ = ["AttentionRollout", "AttentionXGradient", "Chefer", "RawAttention"]
 
 
 @dataclass(frozen=True)
-class _FromAttention(Method):
-    """What the family shares: the pass, the row that is read, the way from tokens to the input.
+class _AttentionMethod(Method):
+    """Base class: records attention weights and gradients, and maps the relevance of tokens to the input.
 
-    The network must be an encoder whose layers all attend over the same tokens. The row is the class token's,
-    or more exactly: the mean of the rows of the tokens that the output is read from after the last attention, which
-    its gradient tells (one token in ViT and BERT, all of them in a network that averages its tokens, the two that
-    a distilled DeiT has). A picture's patch shares its relevance among its pixels, a text's token among the numbers of
-    its embedding. Tokens that the network adds, special tokens and padding get nothing.
+    The network must be an encoder whose layers all attend over the same tokens. The relevance of tokens is a row of a
+    matrix ``[T, T]``: the mean of the rows of those tokens that the output depends on after the last attention,
+    determined from its gradient. This is the class token in ViT and BERT, all tokens in a network with mean pooling,
+    and two tokens in a distilled DeiT. The relevance of a patch is divided equally among its pixels, that of a text
+    token among the elements of its embedding. Tokens added by the network, special tokens and padding get 0.
 
-    Under bf16 a map differs from that in float32 by up to 5 % of its largest value, one of weights alone by 0.5 %:
-    what the tests hold it to on small networks.
+    With bf16, maps differ from those in float32 by up to 5 % of their largest value, and by up to 0.5 % for methods
+    without gradients, in the tests on small networks.
     """
 
     needs = frozenset({"attention", "gradients"})
@@ -46,64 +46,64 @@ class _FromAttention(Method):
 
     @abstractmethod
     def matrix(self, layers: Sequence[Tensor], gradients: Sequence[Tensor]) -> Tensor:
-        """What tokens take from tokens, ``[B, T, T]``.
+        """The relevance of each token (column) to each token (row), ``[B, T, T]``.
 
         Args:
             layers: weights ``[B, H, T, T]``, from the first layer to the last.
-            gradients: of the score with respect to those that :attr:`reads` names, in the same order.
+            gradients: of the score with respect to the layers that :attr:`reads` names, in the same order.
         """
 
     @property
     def reads(self) -> Literal["none", "last", "all"]:
-        """The layers whose gradients it takes."""
+        """The layers whose gradients the method uses."""
         return "all"
 
     def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
         """See :meth:`xaiexp.contract.kinds.Method.attribute`.
 
         Raises:
-            Unsupported: the network runs no self-attention over all its tokens (windows, merging, cross-attention),
-                or its tokens cannot be traced back to the input.
+            Unsupported: the network has no self-attention over all its tokens (it uses windows, token merging or
+                cross-attention), or its tokens cannot be mapped to the input.
         """
         import torch
         from torch import nn
 
-        from xaiexp.builtin.methods.attention.relevance_rules import read_by, row
+        from xaiexp.builtin.methods.attention.attention_formulas import mean_row, read_tokens
         from xaiexp.builtin.methods.attention.token_index import spread, token_index
         from xaiexp.builtin.methods.attention.weight_capture import AttentionWeights
 
         network = model.passes.module
         if isinstance(network, nn.Module) and any(isinstance(m, nn.TransformerDecoderLayer) for m in network.modules()):
-            raise Unsupported("it has a decoder, whose cross-attention this method has no rule for")
-        found: list[tuple[Tensor, int]] = []
+            raise Unsupported("the network has a decoder, and this method has no rule for its cross-attention")
+        token_maps: list[tuple[Tensor, int]] = []
 
         def run(block: Block) -> Tensor:
-            seen = AttentionWeights(len(block.rows))
-            with seen:
+            captured = AttentionWeights(len(block.rows))
+            with captured:
                 logits = block.logits(block.rows.requires_grad_() * 1)
-            layers = seen.layers()
+            layers = captured.layers()
             if not layers[-1].requires_grad:
                 raise Unsupported("the model's scores do not depend on its inputs through differentiable operations")
             modality = batch.background.modality
-            found[:] = [token_index(batch.shape, modality, layers[0].shape[-1], seen.patches)]
-            wanted = layers if self.reads == "all" else layers[-1:]
-            scores = self._explained(block, model, logits)
-            gradients = torch.autograd.grad(scores.sum(), wanted, materialize_grads=True)
+            token_maps[:] = [token_index(batch.shape, modality, layers[0].shape[-1], captured.patches)]
+            gradient_layers = layers if self.reads == "all" else layers[-1:]
+            scores = self._differentiated(block, model, logits)
+            gradients = torch.autograd.grad(scores.sum(), gradient_layers, materialize_grads=True)
             block.counter.add(backward=len(scores))
-            read = read_by(seen.heads(gradients[-1]))
-            _check_read(read, found[0][1], layers[0].shape[-1])
+            read = read_tokens(captured.heads(gradients[-1]))
+            _check_read_tokens(read, token_maps[0][1], layers[0].shape[-1])
             matrix = self.matrix(
-                [seen.heads(weights.detach()).to(block.rows.dtype) for weights in layers],
-                [seen.heads(gradient).to(block.rows.dtype) for gradient in gradients],
+                [captured.heads(weights.detach()).to(block.rows.dtype) for weights in layers],
+                [captured.heads(gradient).to(block.rows.dtype) for gradient in gradients],
             )
-            return row(matrix, read)
+            return mean_row(matrix, read)
 
         relevance = model.apply(run)
-        index, _ = found[0]
+        index, _ = token_maps[0]
         return spread(relevance, index) * batch.features.inside
 
-    def _explained(self, block: Block, model: Handle, logits: Tensor) -> Tensor:
-        """What is differentiated, ``[B]``: the score, or a function of all logits that favours no class."""
+    def _differentiated(self, block: Block, model: Handle, logits: Tensor) -> Tensor:
+        """The output to differentiate, ``[B]``: the score, or a symmetric function of all logits without gradients."""
         from xaiexp.inference.outputs import target_scores
 
         if self.reads == "none":
@@ -111,29 +111,29 @@ class _FromAttention(Method):
         return target_scores(logits, block.batch.targets[block.owners], model.output)
 
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
-        """One forward and one backward, at most down to the first weights."""
+        """One forward pass, and one backward pass at most back to the first attention weights."""
         return Cost(1, 1)
 
 
-def _check_read(read: Tensor, before: int, tokens: int) -> None:
-    """Refuse an output that is read from a single token that is taken for a place of the input.
+def _check_read_tokens(read: Tensor, leading: int, tokens: int) -> None:
+    """Raise if the output depends on a single token that is not one of the ``leading`` added tokens.
 
-    A class token at the end would shift every other token by one.
+    With a class token at the end, the mapping of all other tokens to the input would be shifted by one.
     """
-    place = read.int().argmax(dim=1)
-    strange = (read.sum(dim=1) == 1) & (place >= before)
-    if before and bool(strange.any()):
+    position = read.int().argmax(dim=1)
+    misplaced = (read.sum(dim=1) == 1) & (position >= leading)
+    if leading and bool(misplaced.any()):
         raise Unsupported(
-            f"its output is read from token {int(place[strange][0])} of {tokens} and not from a class token at the "
-            "start, so its tokens cannot be traced back to the input"
+            f"the output depends on token {int(position[misplaced][0])} of {tokens}, not on a class token at the "
+            "start, so the tokens cannot be mapped to the input"
         )
 
 
 @dataclass(frozen=True)
-class RawAttention(_FromAttention):
-    """The attention weights of the last layer, averaged over its heads: the row of the class token.
+class RawAttention(_AttentionMethod):
+    """The attention weights of the last layer, averaged over heads: the row of the class token.
 
-    Where there is no class token, the mean of the rows of the tokens that the output is read from.
+    Without a class token, the mean of the rows of the tokens that the output depends on.
     """
 
     summary = "the last layer's attention weights in the row of the class token"
@@ -143,7 +143,7 @@ class RawAttention(_FromAttention):
 
     @property
     def reads(self) -> Literal["none", "last", "all"]:
-        """None: the weights are of no class."""
+        """None: attention weights do not depend on the class."""
         return "none"
 
     def matrix(self, layers: Sequence[Tensor], gradients: Sequence[Tensor]) -> Tensor:
@@ -152,15 +152,15 @@ class RawAttention(_FromAttention):
 
 
 @dataclass(frozen=True)
-class AttentionRollout(_FromAttention):
-    """Attention weights of all layers, the residual connection mixed in, multiplied: the row of the class token.
+class AttentionRollout(_AttentionMethod):
+    """The product over layers of attention weights and residual connections: the row of the class token.
 
-    Where there is no class token, the mean of the rows of the tokens that the output is read from.
+    Without a class token, the mean of the rows of the tokens that the output depends on.
 
     Args:
-        head_fusion: how the heads of a layer become one: ``mean`` as in the paper, ``max`` or ``min`` as is usual
-            for pictures.
-        residual: the share of the residual connection; the paper has 0.5.
+        head_fusion: how the heads of a layer are combined: ``mean`` as in the paper, ``max`` or ``min`` as is common
+            for images.
+        residual: the weight of the residual connection; 0.5 in the paper.
     """
 
     summary = "attention weights multiplied through the layers, with the residual connection"
@@ -173,24 +173,24 @@ class AttentionRollout(_FromAttention):
 
     @property
     def reads(self) -> Literal["none", "last", "all"]:
-        """None: the weights are of no class."""
+        """None: attention weights do not depend on the class."""
         return "none"
 
     def matrix(self, layers: Sequence[Tensor], gradients: Sequence[Tensor]) -> Tensor:
-        """See :func:`xaiexp.builtin.methods.attention.relevance_rules.rollout`."""
-        from xaiexp.builtin.methods.attention.relevance_rules import rollout
+        """See :func:`xaiexp.builtin.methods.attention.attention_formulas.rollout`."""
+        from xaiexp.builtin.methods.attention.attention_formulas import rollout
 
         return rollout(layers, self.head_fusion, self.residual)
 
 
 @dataclass(frozen=True)
-class AttentionXGradient(_FromAttention):
-    """The attention weights of the last layer times the gradient of the score, averaged over its heads.
+class AttentionXGradient(_AttentionMethod):
+    """The attention weights of the last layer times the gradient of the score, averaged over heads.
 
-    The row of the class token; where there is none, the mean of the rows of the tokens that the output is read from.
+    The row of the class token; without one, the mean of the rows of the tokens that the output depends on.
 
     Args:
-        positive: keep only what speaks for the target in each head, as Grad-SAM does; off keeps both signs.
+        positive: keep only the positive part in each head, as in Grad-SAM; off keeps both signs.
     """
 
     summary = "the last layer's attention weights times their gradient"
@@ -202,33 +202,33 @@ class AttentionXGradient(_FromAttention):
     positive: bool = False
 
     @property
-    def signed(self) -> bool:  # type: ignore[override]  # a fact that a parameter decides
-        """Whether the sign is kept."""
+    def signed(self) -> bool:  # type: ignore[override]  # depends on a parameter
+        """Whether attributions keep their sign."""
         return not self.positive
 
     @property
     def reads(self) -> Literal["none", "last", "all"]:
-        """The last."""
+        """The last layer."""
         return "last"
 
     def matrix(self, layers: Sequence[Tensor], gradients: Sequence[Tensor]) -> Tensor:
-        """The mean over heads of the product."""
+        """The product of weights and gradients, averaged over heads."""
         product = layers[-1] * gradients[-1]
         return (product.clamp(min=0) if self.positive else product).mean(dim=1)
 
 
 @dataclass(frozen=True)
-class Chefer(_FromAttention):
-    """Generic attention explainability: weights times gradient, positive part, accumulated through the layers.
+class Chefer(_AttentionMethod):
+    """Generic attention explainability: the positive part of weights times gradients, accumulated through the layers.
 
-    The row of the class token; where there is none, the mean of the rows of the tokens that the output is read from.
+    The row of the class token; without one, the mean of the rows of the tokens that the output depends on.
     """
 
     summary = "positive attention times gradient, accumulated through the layers"
     source = "Chefer et al. 2021 (ICCV), Generic Attention-model Explainability, equations 5 and 6"
 
     def matrix(self, layers: Sequence[Tensor], gradients: Sequence[Tensor]) -> Tensor:
-        """See :func:`xaiexp.builtin.methods.attention.relevance_rules.relevancy`."""
-        from xaiexp.builtin.methods.attention.relevance_rules import relevancy
+        """See :func:`xaiexp.builtin.methods.attention.attention_formulas.relevancy`."""
+        from xaiexp.builtin.methods.attention.attention_formulas import relevancy
 
         return relevancy(layers, gradients)

@@ -1,4 +1,4 @@
-"""Which token of a transformer each element of its input belongs to."""
+"""Maps the elements of a transformer's input to its tokens."""
 
 from __future__ import annotations
 
@@ -13,78 +13,80 @@ from xaiexp.errors import Unsupported
 
 __all__ = ["spread", "token_index"]
 
-# Tokens before those of the input: a class token, a distillation token, a few registers.
-_MOST_EXTRA = 8
+# Added tokens before those of the input: class token, distillation token, registers.
+_MAX_LEADING = 8
 
 
 def token_index(shape: tuple[int, ...], modality: Modality, tokens: int, patches: Patches | None) -> tuple[Tensor, int]:
-    """The token of each element, int64 ``[*shape]`` (-1 for what no token sees), and how many tokens stand before.
+    """The token of each element, int64 ``[*shape]`` (-1 for elements of no token), and the number of leading tokens.
 
-    Tokens of the input stand in the order of its places, row by row, after those that the network adds.
+    The tokens of the input are in row-major order of its positions, after the leading tokens that the network adds.
 
     Args:
-        shape: of one input.
-        patches: how a convolution made the tokens.
+        shape: shape of one input.
+        modality: of the input.
+        tokens: number of tokens.
+        patches: the convolution that produced the tokens, if any.
 
     Raises:
-        Unsupported: so many tokens cannot be traced back to the input.
+        Unsupported: this number of tokens cannot be mapped to the input.
     """
-    for places, behind in _axes(shape, modality):
-        grid, stride = _grid(places, tokens, patches, modality)
+    for sizes, trailing in _position_axes(shape, modality):
+        grid, stride = _grid(sizes, tokens, patches, modality)
         if not grid:
             continue
         index = torch.zeros((), dtype=torch.int64)
         outside = torch.zeros((), dtype=torch.bool)
-        for size, cells, step in zip(places, grid, stride or (None,) * len(places), strict=True):
-            at = torch.arange(size)
-            cell = at * cells // size if step is None else at // step
+        for size, cells, step in zip(sizes, grid, stride or (None,) * len(sizes), strict=True):
+            position = torch.arange(size)
+            cell = position * cells // size if step is None else position // step
             index = index.unsqueeze(-1) * cells + cell
             outside = outside.unsqueeze(-1) | (cell >= cells)
-        before = tokens - math.prod(grid)
-        index = (index + before).masked_fill(outside, -1)
-        lead = len(shape) - behind - len(places)
-        index = index.view(*[1] * lead, *places, *[1] * behind)
-        return index.expand(shape), before
+        leading = tokens - math.prod(grid)
+        index = (index + leading).masked_fill(outside, -1)
+        channel_axes = len(shape) - trailing - len(sizes)
+        index = index.view(*[1] * channel_axes, *sizes, *[1] * trailing)
+        return index.expand(shape), leading
     raise Unsupported(
-        f"its {tokens} tokens cannot be traced back to inputs of shape {list(shape)}: there is neither a patch "
-        "convolution nor a grid of as many places"
+        f"the {tokens} tokens cannot be mapped to inputs of shape {list(shape)}: there is neither a patch "
+        "convolution nor a grid with as many positions"
     )
 
 
-def _axes(shape: tuple[int, ...], modality: Modality) -> list[tuple[tuple[int, ...], int]]:
-    """The sizes of the axes of places, and how many axes stand behind them; several ways, the likeliest first."""
+def _position_axes(shape: tuple[int, ...], modality: Modality) -> list[tuple[tuple[int, ...], int]]:
+    """Candidates for the sizes of the position axes and the number of axes after them, the most likely first."""
     if modality == "image":
         return [(shape[1:], 0)]
-    if modality == "series":  # [C, T]; from arrays of one's own also [T, C], as transformers take them
+    if modality == "series":  # [C, T]; user-provided arrays may be [T, C], the layout of transformers
         return [(shape[1:], 0), (shape[:1], 1)]
     return [(shape[:1], len(shape) - 1)]
 
 
 def _grid(
-    places: tuple[int, ...], tokens: int, patches: Patches | None, modality: Modality
+    sizes: tuple[int, ...], tokens: int, patches: Patches | None, modality: Modality
 ) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
-    """Tokens along each axis, and the length of a patch where it is known; empty where they do not fit."""
-    if patches is not None and len(patches.grid) == len(places):
-        before = tokens - math.prod(patches.grid)
-        if 0 <= before <= _MOST_EXTRA:
-            return patches.grid, patches.stride if patches.source == places else None
-    if 0 <= tokens - math.prod(places) <= 1:
-        return places, None
-    if modality == "image":  # patches cut without a convolution: as many along both sides as fit the picture
-        height, width = places
-        for before in (0, 1):
-            for rows in range(2, tokens - before + 1):
-                columns, rest = divmod(tokens - before, rows)
+    """The tokens along each axis (empty if they do not fit), and the patch size where it is known."""
+    if patches is not None and len(patches.grid) == len(sizes):
+        leading = tokens - math.prod(patches.grid)
+        if 0 <= leading <= _MAX_LEADING:
+            return patches.grid, patches.stride if patches.source == sizes else None
+    if 0 <= tokens - math.prod(sizes) <= 1:
+        return sizes, None
+    if modality == "image":  # patches cut without a convolution: a grid with the aspect ratio of the image
+        height, width = sizes
+        for leading in (0, 1):
+            for rows in range(2, tokens - leading + 1):
+                columns, rest = divmod(tokens - leading, rows)
                 if not rest and rows * width == columns * height and height % rows == 0:
                     return (rows, columns), None
     return (), None
 
 
 def spread(relevance: Tensor, index: Tensor) -> Tensor:
-    """Share every token's relevance ``[N, T]`` equally among its elements: ``[N, *shape]`` for ``index [*shape]``."""
+    """The relevance ``[N, T]`` of every token, divided equally among its elements: ``[N, *shape]``."""
     flat = index.to(relevance.device).flatten()
-    seen = flat.clamp(min=0)
+    token = flat.clamp(min=0)
     sizes = torch.zeros(relevance.shape[1], dtype=torch.int64, device=relevance.device)
-    sizes.scatter_add_(0, seen, (flat >= 0).long())
+    sizes.scatter_add_(0, token, (flat >= 0).long())
     shared = relevance / sizes.clamp(min=1).to(relevance.dtype)
-    return (shared[:, seen] * (flat >= 0)).view(len(relevance), *index.shape)
+    return (shared[:, token] * (flat >= 0)).view(len(relevance), *index.shape)

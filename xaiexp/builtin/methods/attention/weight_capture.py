@@ -1,10 +1,10 @@
-"""Sees the attention weights of a network while it runs, whichever way it computes them.
+"""Captures the attention weights of a network during a forward pass.
 
-A torch function mode stands between the network and torch. Fused attention (``F.scaled_dot_product_attention``,
-and ``F.multi_head_attention_forward`` of ``nn.MultiheadAttention``, whose native fast path torch itself leaves while a
-mode is active) is computed step by step instead, so that its weights exist and stand in the graph. Attention that
-is written out (a softmax, then a product with the values) is recognised. Nothing of the network is touched: no
-configuration, no hook, no module; outside of the mode everything is as before, after exceptions too.
+A torch function mode intercepts the calls of the network. Fused attention (``F.scaled_dot_product_attention``, and
+``F.multi_head_attention_forward`` of ``nn.MultiheadAttention``, whose native fast path torch disables while a mode is
+active) is computed step by step, so that its weights are part of the graph. Explicit attention (a softmax, then a
+product with the values) is recognised. The configuration, hooks and modules of the network are not changed, and the
+mode ends with its context, also after exceptions.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["AttentionWeights", "Patches", "attention"]
 _SOFTMAX = frozenset(("softmax", "_safe_softmax"))
 _CONVOLUTIONS = frozenset(("conv1d", "conv2d", "conv3d"))
 _PRODUCTS = frozenset(("matmul", "__matmul__", "bmm", "baddbmm", "einsum"))
-# What may stand between the softmax and the product without changing a weight (dropout: nothing in eval mode).
+# Operations between the softmax and the product that do not change a weight (dropout does nothing in eval mode).
 _UNCHANGED = frozenset(
     (
         "dropout",
@@ -46,12 +46,12 @@ _UNCHANGED = frozenset(
 
 @dataclass(frozen=True)
 class Patches:
-    """The last convolution before the first attention: how places of the input became tokens.
+    """The last convolution before the first attention, which maps positions of the input to tokens.
 
     Args:
-        grid: its output's spatial shape.
-        stride: of its windows where they tile its input from the first element on; None where they do not.
-        source: its input's spatial shape.
+        grid: spatial shape of its output.
+        stride: its stride if its windows tile the input from the first element on, else None.
+        source: spatial shape of its input.
     """
 
     grid: tuple[int, ...]
@@ -60,13 +60,15 @@ class Patches:
 
 
 class AttentionWeights(TorchFunctionMode):
-    """Use as ``with AttentionWeights(rows) as seen: ...`` around a forward pass, then read ``seen.layers()``.
+    """The attention weights of one forward pass: ``with AttentionWeights(rows) as captured: ...``.
+
+    After the pass, :meth:`layers` returns the weights.
 
     Args:
-        rows: how many examples the pass has.
+        rows: number of examples of the pass.
 
     Attributes:
-        patches: see :class:`Patches`; None where no convolution ran before the first attention.
+        patches: see :class:`Patches`; None if no convolution ran before the first attention.
     """
 
     def __init__(self, rows: int) -> None:
@@ -74,36 +76,36 @@ class AttentionWeights(TorchFunctionMode):
         self.rows = rows
         self.patches: Patches | None = None
         self._layers: list[Tensor] = []
-        # By id: weights that come from a softmax, under every name they have; kept alive, so that no id is reused.
+        # By tensor id: the softmax output that the tensor stems from, and the tensor itself, which keeps the id in use.
         self._softmaxes: dict[int, tuple[Tensor, Tensor]] = {}
 
     def layers(self) -> list[Tensor]:
-        """The weights of every self-attention in the order they ran, as they stand in the graph; see :meth:`heads`.
+        """The weights of every self-attention in call order, as nodes of the graph; see :meth:`heads`.
 
         Raises:
-            Unsupported: there is none, or one that is not over all tokens of an example.
+            Unsupported: there is no self-attention, or one that is not over all tokens of an example.
         """
         used = {id(weights) for weights in self._layers}
         for weights, _ in self._softmaxes.values():
             if id(weights) not in used and weights.shape[-1] == weights.shape[-2]:
                 raise Unsupported(
-                    f"a softmax gives {list(weights.shape)}, which may be attention, and what the network does with it "
-                    "is no product with values"
+                    f"a softmax returns {list(weights.shape)}, which may be attention, but it is not multiplied with "
+                    "values"
                 )
         if not self._layers:
-            raise Unsupported("the network runs no self-attention that can be seen (is it compiled or scripted?)")
+            raise Unsupported("the network runs no visible self-attention (is it compiled or scripted?)")
         tokens = self._layers[0].shape[-1]
         for weights in self._layers:
             *lead, queries, keys = weights.shape
             if queries != keys:
-                raise Unsupported(f"it attends from {queries} to {keys} tokens: that is no self-attention")
+                raise Unsupported(f"the network attends from {queries} to {keys} tokens, which is not self-attention")
             if math.prod(lead) % self.rows or (len(lead) == 2 and lead[0] != self.rows) or len(lead) > 2:
                 raise Unsupported(
-                    f"it attends within windows (weights {list(weights.shape)} for {self.rows} examples), "
+                    f"the network attends within windows (weights {list(weights.shape)} for {self.rows} examples), "
                     "so there are no weights between all tokens"
                 )
             if keys != tokens:
-                raise Unsupported(f"its layers have {tokens} and {keys} tokens: they merge on the way")
+                raise Unsupported(f"the layers have {tokens} and {keys} tokens: the network merges tokens")
         return list(self._layers)
 
     def heads(self, weights: Tensor) -> Tensor:
@@ -142,7 +144,7 @@ class AttentionWeights(TorchFunctionMode):
         enable_gqa: bool = False,
     ) -> Tensor:
         if dropout_p:
-            raise Unsupported("its attention drops weights at random (is the network in training mode?)")
+            raise Unsupported("the attention uses dropout (is the network in training mode?)")
         if enable_gqa:
             groups = query.shape[-3] // key.shape[-3]
             key, value = key.repeat_interleave(groups, dim=-3), value.repeat_interleave(groups, dim=-3)
@@ -180,28 +182,30 @@ class AttentionWeights(TorchFunctionMode):
         average_attn_weights: bool = True,
         is_causal: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
-        """``F.multi_head_attention_forward`` over ``[T, B, E]``; its ``is_causal`` is a hint beside ``attn_mask``."""
+        """``F.multi_head_attention_forward`` over ``[T, B, E]``; ``is_causal`` is a hint, ``attn_mask`` decides."""
         if bias_k is not None or bias_v is not None or add_zero_attn or static_k is not None or static_v is not None:
-            raise Unsupported("its nn.MultiheadAttention adds keys that are no tokens (bias_k, add_zero_attn)")
+            raise Unsupported("its nn.MultiheadAttention adds keys that are not tokens (bias_k, add_zero_attn)")
         if query.ndim != 3 or len(query) != len(key):
-            raise Unsupported(f"it attends from {list(query.shape)} to {list(key.shape)}: that is no self-attention")
+            raise Unsupported(
+                f"the network attends from {list(query.shape)} to {list(key.shape)}, which is not self-attention"
+            )
         tokens, rows, width = query.shape
         if use_separate_proj_weight:
             projections = [q_proj_weight, k_proj_weight, v_proj_weight]
         else:
-            assert in_proj_weight is not None  # noqa: S101 -- so says torch
+            assert in_proj_weight is not None  # noqa: S101 -- guaranteed by torch
             projections = list(in_proj_weight.chunk(3))
         biases = [None] * 3 if in_proj_bias is None else list(in_proj_bias.chunk(3))
         query, key, value = (
-            F.linear(each, weight, bias).view(tokens, rows, num_heads, -1).permute(1, 2, 0, 3)  # type: ignore[arg-type]  # given, one way or the other
-            for each, weight, bias in zip((query, key, value), projections, biases, strict=True)
+            F.linear(tensor, weight, bias).view(tokens, rows, num_heads, -1).permute(1, 2, 0, 3)  # type: ignore[arg-type]  # one of the two forms is given
+            for tensor, weight, bias in zip((query, key, value), projections, biases, strict=True)
         )
         masks = []
         if attn_mask is not None:
             masks.append(attn_mask.view(rows, num_heads, tokens, tokens) if attn_mask.ndim == 3 else attn_mask)
         if key_padding_mask is not None:
             masks.append(key_padding_mask.view(rows, 1, 1, tokens))
-        merged = sum(_added(mask, query) for mask in masks) if masks else None
+        merged = sum(_additive(mask, query) for mask in masks) if masks else None
         out = self._dot_product(query, key, value, merged, dropout_p if training else 0.0)  # type: ignore[arg-type]  # a sum of tensors
         weights = self._layers[-1]
         out = F.linear(out.permute(2, 0, 1, 3).reshape(tokens, rows, width), out_proj_weight, out_proj_bias)
@@ -215,7 +219,7 @@ class AttentionWeights(TorchFunctionMode):
             self._softmaxes[id(out)] = (out, out)
 
     def _product(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Weights that meet their values: on the left, where an equation does not say otherwise."""
+        """Record weights that are multiplied with values: the left operand, or any operand of einsum."""
         operands = list(args[1:] if name in ("einsum", "baddbmm") else args[:1])
         if not operands:
             operands = [kwargs.get("input")]
@@ -223,13 +227,13 @@ class AttentionWeights(TorchFunctionMode):
             operands = list(operands[0])
         for operand in operands:
             weights, _ = self._softmaxes.get(id(operand), (None, None))
-            if weights is not None and all(weights is not each for each in self._layers):
+            if weights is not None and all(weights is not layer for layer in self._layers):
                 self._layers.append(weights)
 
     def _convolution(
         self,
         out: Tensor,
-        input: Tensor,  # noqa: A002 -- torch calls it that
+        input: Tensor,  # noqa: A002 -- the name in torch
         weight: Tensor,
         bias: Tensor | None = None,
         stride: Any = 1,
@@ -237,9 +241,9 @@ class AttentionWeights(TorchFunctionMode):
         dilation: Any = 1,
         groups: int = 1,
     ) -> None:
-        places = out.ndim - 2
-        steps = (stride,) * places if isinstance(stride, int) else tuple(stride)
-        steps = steps * places if len(steps) == 1 else steps
+        axes = out.ndim - 2
+        steps = (stride,) * axes if isinstance(stride, int) else tuple(stride)
+        steps = steps * axes if len(steps) == 1 else steps
         borders = [padding] if isinstance(padding, int | str) else list(padding)
         tiles = steps == tuple(weight.shape[2:]) and all(border in (0, "valid") for border in borders)
         tiles = tiles and all(step == 1 for step in ([dilation] if isinstance(dilation, int) else dilation))
@@ -250,28 +254,31 @@ class AttentionWeights(TorchFunctionMode):
 def attention(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, scale: float | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Scaled dot-product attention, step by step (Vaswani et al. 2017, equation 1).
+    """Scaled dot-product attention, computed step by step (Vaswani et al. 2017, equation 1).
 
     Args:
         query, key, value: ``[..., T, d]``.
-        mask: bool, True where a key takes part, or a float that is added; broadcasts to ``[..., T, T]``.
+        mask: bool, True for the keys to attend to, or a float that is added; broadcasts to ``[..., T, T]``.
         scale: ``1 / sqrt(d)`` by default.
 
     Returns:
-        The output ``[..., T, d]`` and the weights ``[..., T, T]``. A query that may attend to nothing gets zeros.
+        The output ``[..., T, d]`` and the weights ``[..., T, T]``. The weights of a query without any key are 0.
     """
     logits = (query * (1 / math.sqrt(query.shape[-1]) if scale is None else scale)) @ key.transpose(-2, -1)
     if mask is None:
         weights = logits.softmax(dim=-1)
     else:
-        logits = logits + _added(mask, logits, taking_part=True)
-        nothing = (logits == -math.inf).all(dim=-1, keepdim=True)
-        weights = logits.masked_fill(nothing, 0.0).softmax(dim=-1).masked_fill(nothing, 0.0)
+        logits = logits + _additive(mask, logits, true_attends=True)
+        no_keys = (logits == -math.inf).all(dim=-1, keepdim=True)
+        weights = logits.masked_fill(no_keys, 0.0).softmax(dim=-1).masked_fill(no_keys, 0.0)
     return weights @ value, weights
 
 
-def _added(mask: Tensor, like: Tensor, taking_part: bool = False) -> Tensor:
-    """A mask as what is added to logits; bool ones say who takes part, or, in nn.MultiheadAttention, who does not."""
+def _additive(mask: Tensor, like: Tensor, true_attends: bool = False) -> Tensor:
+    """The mask as a float that is added to logits.
+
+    True in a bool mask allows attention if ``true_attends``, else it prevents it, as in nn.MultiheadAttention.
+    """
     if mask.dtype != torch.bool:
         return mask.to(like.dtype)
-    return torch.zeros_like(mask, dtype=like.dtype).masked_fill_(~mask if taking_part else mask, -math.inf)
+    return torch.zeros_like(mask, dtype=like.dtype).masked_fill_(~mask if true_attends else mask, -math.inf)

@@ -1,8 +1,8 @@
 """Modified backward passes: DeepLIFT, guided backpropagation, deconvolution.
 
-``deep_lift.py`` and ``guided_backprop.py`` hold the components; ``deep_lift_rules.py`` the rescale rule for every torch
-operation (maximum pooling and softmax included). The rule for rectifiers, which GuidedGradCAM uses too, and the
-tracing of operations lie one floor below in ``methods/rectifiers.py``, ``methods/tracing.py``, ``methods/operations.py``.
+``deep_lift.py`` and ``guided_backprop.py`` hold the components; ``deep_lift_rules.py`` the rescale rule for torch
+operations, including maximum pooling and softmax. The rules for ReLU, which GuidedGradCAM uses too, and the tracing of
+operations are shared: ``methods/rectifiers.py``, ``methods/tracing.py`` and ``methods/operations.py``.
 """
 
 from __future__ import annotations

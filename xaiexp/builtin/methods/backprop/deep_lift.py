@@ -1,4 +1,4 @@
-"""DeepLIFT, for one reference and for a distribution; its rules are in :mod:`xaiexp.builtin.methods.backprop.deep_lift_rules`."""
+"""DeepLIFT with one reference, and DeepLIFT SHAP with a distribution of references."""
 
 from __future__ import annotations
 
@@ -20,46 +20,46 @@ __all__ = ["DeepLift", "DeepLiftShap"]
 
 
 @dataclass(frozen=True)
-class _Rescaled(Method):
-    """What both are: contributions against one reference at a time."""
+class _RescaledGradients(Method):
+    """Base class: contributions by the rescale rule, relative to one reference at a time."""
 
     needs = frozenset({"gradients"})
     reads_baseline = True
     signed = True
     complete = True
     multiplied_by_inputs = True
-    precisions = ("fp32", "bf16")  # in fp16 the gradients of a sure probability are rounded to 0
+    precisions = ("fp32", "bf16")  # fp16 rounds the gradients of saturated probabilities to 0
 
     def _contributions(self, model: Handle, batch: Batch, references: Tensor) -> Tensor:
-        """Contributions of the elements against each of R references, ``[N, R, *shape]`` like ``references``."""
+        """Contributions relative to the references ``[N, *shape]`` or ``[N, R, *shape]``, of the same shape."""
         import torch
 
-        from xaiexp.builtin.methods.backprop.deep_lift_rules import Recording, Rescaling
+        from xaiexp.builtin.methods.backprop.deep_lift_rules import NonlinearityRecorder, RescaleRule
 
         def run(block: Block) -> Tensor:
-            recording = Recording(self.name)
-            with torch.no_grad(), recording:
-                block.scores(recording.input(block.rows.clone()), model.output)
+            recorder = NonlinearityRecorder(self.name)
+            with torch.no_grad(), recorder:
+                block.scores(recorder.mark_input(block.rows.clone()), model.output)
             leaf = batch.inputs[block.owners].requires_grad_()
-            rescaling = Rescaling(recording)
-            with rescaling:
-                scores = block.scores(rescaling.input(leaf * 1), model.output)
-            rescaling.finish(scores)
+            rule = RescaleRule(recorder)
+            with rule:
+                scores = block.scores(rule.mark_input(leaf * 1), model.output)
+            rule.finish(scores)
             return block.gradients(scores, leaf) * (leaf.detach() - block.rows)
 
         return model.apply(run, references, weight=2)
 
 
 @dataclass(frozen=True)
-class DeepLift(_Rescaled):
-    """Multipliers ``delta out / delta in`` of every nonlinearity, chained down to the input, times ``x - x0``.
+class DeepLift(_RescaledGradients):
+    """Multipliers ``delta out / delta in`` of every nonlinearity, chained back to the input, times ``x - x0``.
 
-    The rules act on torch's functions while they run, not on modules, so activations that are functional, in
-    place or used twice need no care. An operation without a rule (a product of two activations, attention, layer
-    normalisation ...) is refused by name.
+    The rules apply to torch functions while they run, so functional, in-place and reused activations are supported.
+    An operation without a rule (a product of two activations, attention, layer normalisation, ...) raises
+    ``Unsupported``, with the name of the operation.
     """
 
-    summary = "differences from the reference, passed down through every nonlinearity (the rescale rule)"
+    summary = "differences from the reference, propagated back through every nonlinearity (the rescale rule)"
     source = "Shrikumar et al. 2017, Learning Important Features Through Propagating Activation Differences, sec. 3.5.1"
 
     def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
@@ -68,23 +68,23 @@ class DeepLift(_Rescaled):
         Raises:
             Unsupported: the network runs an operation that has no rule.
         """
-        assert reference is not None  # noqa: S101 -- the contract: it reads a baseline
+        assert reference is not None  # noqa: S101 -- guaranteed by reads_baseline
         return self._contributions(model, batch, reference)
 
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
-        """The input and the reference forward, the input backward."""
+        """A forward pass of the input and of the reference, and a backward pass of the input."""
         return Cost(2, 1)
 
 
 @dataclass(frozen=True)
-class DeepLiftShap(_Rescaled):
-    """DeepLIFT against every reference of a distribution, averaged; all of them share full batches of passes.
+class DeepLiftShap(_RescaledGradients):
+    """DeepLIFT averaged over all references of a distribution.
 
-    With one reference it is ``deep_lift``. What it costs depends on the number of references, which the baseline
-    decides: for each of them two forward passes and one backward.
+    With one reference it equals ``deep_lift``. Each reference, of which the baseline sets the number, costs two forward
+    passes and one backward pass. Passes of several references share batches.
     """
 
-    summary = "differences from a distribution of references, passed down through every nonlinearity, averaged"
+    summary = "differences from a distribution of references, propagated back through every nonlinearity, averaged"
     source = "Lundberg and Lee 2017, A Unified Approach to Interpreting Model Predictions, section 4.2 (Deep SHAP)"
     reads_distribution = True
 
@@ -94,5 +94,5 @@ class DeepLiftShap(_Rescaled):
         Raises:
             Unsupported: the network runs an operation that has no rule.
         """
-        assert reference is not None  # noqa: S101 -- the contract: it reads a baseline
+        assert reference is not None  # noqa: S101 -- guaranteed by reads_baseline
         return self._contributions(model, batch, reference).mean(dim=1)

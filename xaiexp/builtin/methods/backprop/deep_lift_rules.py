@@ -1,17 +1,17 @@
-"""The rules of DeepLIFT, applied to torch's functions while a network runs.
+"""The rules of DeepLIFT, applied to torch functions while a network runs.
 
-The network runs twice: at the reference under :class:`Recording`, which keeps the inputs of every nonlinearity
-in the order of their calls, and at the input under :class:`Rescaling`, which meets the same calls again and gives
-each an autograd function whose backward is its rule. Which axis of an activation holds the examples therefore
-does not matter. Whatever is affine needs no rule; whatever is neither is refused.
+The network runs twice: at the reference under :class:`NonlinearityRecorder`, which stores the inputs of every
+nonlinearity in call order, and at the input under :class:`RescaleRule`, which replaces each of these calls by an
+autograd function whose backward is its rule. The rules therefore work for any position of the batch axis. Affine
+operations need no rule; all others raise ``Unsupported``.
 
-Rules, with ``D`` for "at the input minus at the reference":
+The rules, with ``D`` for the value at the input minus the value at the reference:
 
 - elementwise ``y = f(x)``: multiplier ``Dy / Dx`` (Shrikumar et al. 2017, section 3.5.1).
-- maxima: what an output gains belongs to its input's maximum, what it loses to its reference's maximum (as in
-  Captum and SHAP).
-- softmax: the chain of its elementwise parts ``exp(z - log(sum(exp(z))))``, each rescaled; adds up to ``Dp`` for
-  every class, invariant to a shift of the logits, and no example touches another.
+- maxima: an increase of the output is attributed to the position of the maximum at the input, a decrease to that at
+  the reference (as in Captum and SHAP).
+- softmax: the chain of elementwise functions ``exp(z - log(sum(exp(z))))``, each rescaled. The contributions sum to
+  ``Dp`` for every class and are invariant to a shift of the logits; examples do not affect each other.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xaiexp.builtin.methods.operations import FRESH, READS, VIEWS, is_affine, kind_of, tensors_in
-from xaiexp.builtin.methods.tracing import Following
+from xaiexp.builtin.methods.operations import CONSTRUCTORS, READS, VIEWS, is_affine, nonlinearity_kind, tensors_in
+from xaiexp.builtin.methods.tracing import OperationTracer
 from xaiexp.errors import Unsupported
 
-__all__ = ["Recording", "Rescaling"]
+__all__ = ["NonlinearityRecorder", "RescaleRule"]
 
-_INSTEAD = "integrated_gradients and expected_gradients answer the same question for any differentiable network"
+_ALTERNATIVE = "integrated_gradients and expected_gradients answer the same question for any differentiable network"
 
 
-class _Rules(Following):
-    """Hands every nonlinearity to :meth:`rule`, lets pass what is affine, and refuses the rest."""
+class _NonlinearityTracer(OperationTracer):
+    """Passes every nonlinearity to :meth:`rule`, runs affine operations unchanged, and raises for all others."""
 
     @abstractmethod
     def rule(self, kind: str, name: str, apply: Callable[[Tensor], Tensor], dim: int, x: Tensor) -> Tensor:
@@ -42,78 +42,80 @@ class _Rules(Following):
 
         Args:
             kind: ``elementwise``, ``maximum``, ``softmax``, ``log_softmax`` or ``logsumexp``.
-            name: of the function.
-            apply: the function, everything but its input filled in.
+            name: name of the function.
+            apply: the function of its input alone, all other arguments bound.
             dim: the axis of a softmax.
-            x: its input.
+            x: the input.
         """
 
-    def met(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], dependent: list[Tensor]) -> Any:
-        """See :meth:`Following.met`.
+    def handle_call(
+        self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], dependent: list[Tensor]
+    ) -> Any:
+        """See :meth:`OperationTracer.handle_call`.
 
         Raises:
-            Unsupported: neither affine nor a nonlinearity with a rule.
+            Unsupported: the operation is neither affine nor a nonlinearity with a rule.
         """
         if name.startswith("__get__"):
             out = func(*args, **kwargs)
             if isinstance(out, Tensor) and name.split()[-1] not in VIEWS:
-                raise self.refusal(name.split()[-1])
+                raise self.unsupported(name.split()[-1])
             return out
         plain = name if name.startswith("__") else name.removesuffix("_")
-        if plain in FRESH:
+        if plain in CONSTRUCTORS:
             return func(*args, **kwargs)
         if any(not t.is_floating_point() for t in dependent):
             if all(not t.is_floating_point() for t in dependent) and plain not in READS and not kwargs.get("out"):
-                return self._unspoken(name, func, args, kwargs)
-            raise self.refusal(name, "chooses by comparing activations")
+                return self._non_activation(name, func, args, kwargs)
+            raise self.unsupported(name, "selects by comparing activations")
         if is_affine(plain, args, kwargs, self.depends):
             return func(*args, **kwargs)
-        kind = kind_of(plain, args, kwargs, self.depends)
+        kind = nonlinearity_kind(plain, args, kwargs, self.depends)
         if kind is None or len(dependent) > 1 or kwargs.get("out") is not None:
-            return self._unspoken(name, func, args, kwargs)
+            return self._non_activation(name, func, args, kwargs)
         return self._nonlinear(kind, name, func, args, kwargs)
 
-    def _unspoken(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Functions without a rule: fine as long as what they give is no activation (a shape, a comparison)."""
+    def _non_activation(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The result of a function without a rule, which must not contain activations (a shape, a comparison)."""
         if name in READS:
-            raise self.refusal(name, "reads the values of activations")
+            raise self.unsupported(name, "reads the values of activations")
         if name.startswith("__") or not name.endswith("_"):
             with torch.no_grad():
                 out = func(*args, **kwargs)
             if all(not t.is_floating_point() for t in tensors_in(out)):
                 return out
-        raise self.refusal(name)
+        raise self.unsupported(name)
 
     def _nonlinear(self, kind: str, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         inplace = kwargs.get("inplace") is True or (name.endswith("_") and not name.endswith("__"))
         options = {**kwargs, "inplace": False} if "inplace" in kwargs else kwargs
-        place = next((i for i, a in enumerate(args) if isinstance(a, Tensor) and self.depends(a)), None)
-        if place is not None:
-            x = args[place]
+        position = next((i for i, a in enumerate(args) if isinstance(a, Tensor) and self.depends(a)), None)
+        if position is not None:
+            x = args[position]
         else:
             keyword, x = next((k, v) for k, v in kwargs.items() if isinstance(v, Tensor) and self.depends(v))
 
         def apply(at: Tensor) -> Tensor:
-            # Functions that work in place, by name or by a positional flag, get a copy to work on.
+            # A copy, since the function may work in place (by its name or a positional flag).
             at = at * 1
             out = (
                 func(*args, **{**options, keyword: at})
-                if place is None
-                else func(*args[:place], at, *args[place + 1 :], **options)
+                if position is None
+                else func(*args[:position], at, *args[position + 1 :], **options)
             )
-            return out[0] if isinstance(out, tuple) else out  # type: ignore[no-any-return]  # pools with indices
+            return out[0] if isinstance(out, tuple) else out  # type: ignore[no-any-return]  # pooling with indices
 
         dim: Any = 0
         if kind not in ("elementwise", "maximum"):
             dim = kwargs.get("dim", args[1] if len(args) > 1 else None)
             if not isinstance(dim, int):
-                raise self.refusal(name, "without one axis")
+                raise self.unsupported(name, "without one axis")
         inplace = inplace or (kind == "elementwise" and len(args) > 1 and args[-1] is True)
-        if inplace and place != 0:
-            raise self.refusal(name, "in place")
+        if inplace and position != 0:
+            raise self.unsupported(name, "in place")
         out = self.rule(kind, name, apply, dim, x)
         if kind == "elementwise" and out.shape != x.shape:
-            raise self.refusal(name, "of tensors that broadcast")
+            raise self.unsupported(name, "of tensors that broadcast")
         if inplace:
             return x.copy_(out)
         if kind == "maximum" and (name == "max" or kwargs.get("return_indices") or name.endswith("_with_indices")):
@@ -123,30 +125,30 @@ class _Rules(Following):
         return out
 
 
-class Recording(_Rules):
-    """Keeps the input of every nonlinearity, in the order of their calls."""
+class NonlinearityRecorder(_NonlinearityTracer):
+    """Stores the input of every nonlinearity, in call order."""
 
     def __init__(self, method: str) -> None:
-        super().__init__(method, _INSTEAD)
+        super().__init__(method, _ALTERNATIVE)
         self.calls: deque[tuple[str, Tensor]] = deque()
 
     def rule(self, kind: str, name: str, apply: Callable[[Tensor], Tensor], dim: int, x: Tensor) -> Tensor:
-        """Keep ``x``; a copy, because a network may go on to work in place."""
+        """Store a copy of ``x``, since later operations may work in place."""
         self.calls.append((name, x.detach().clone()))
         return apply(x)
 
 
-class Rescaling(_Rules):
-    """Gives every nonlinearity the rule of its kind, against what :class:`Recording` kept."""
+class RescaleRule(_NonlinearityTracer):
+    """Applies the rule of its kind to every nonlinearity, relative to the inputs of a :class:`NonlinearityRecorder`."""
 
-    def __init__(self, recording: Recording) -> None:
-        super().__init__(recording.method, recording.instead)
-        self._calls = recording.calls
+    def __init__(self, recorder: NonlinearityRecorder) -> None:
+        super().__init__(recorder.method, recorder.alternative)
+        self._calls = recorder.calls
 
     def rule(self, kind: str, name: str, apply: Callable[[Tensor], Tensor], dim: int, x: Tensor) -> Tensor:
-        """The output at ``x``, with the rule for its backward."""
-        met, start = self._calls.popleft() if self._calls else ("", x)
-        if met != name or start.shape != x.shape:
+        """The output at ``x``, whose backward is the rule."""
+        recorded_name, start = self._calls.popleft() if self._calls else ("", x)
+        if recorded_name != name or start.shape != x.shape:
             raise Unsupported(
                 f"{self.method} needs a network that runs the same operations at the input and the reference"
             )
@@ -155,22 +157,22 @@ class Rescaling(_Rules):
             return _Softmax.apply(x, start, dim, kind, apply)  # type: ignore[no-any-return]  # autograd functions are untyped
         return function.apply(x, start, apply)  # type: ignore[no-any-return]  # autograd functions are untyped
 
-    def check(self, name: str, out: Tensor) -> None:
-        """Refuse activations that are cut off from the input."""
+    def check_output(self, name: str, out: Tensor) -> None:
+        """Raise for activations that are detached from the input."""
         if out.is_floating_point() and not out.requires_grad:
-            raise self.refusal(name, "under torch.no_grad() or in a custom autograd function")
+            raise self.unsupported(name, "under torch.no_grad() or in a custom autograd function")
 
     def finish(self, scores: Tensor) -> None:
-        """Check that every rule found its partner and that the scores were followed all the way.
+        """Check that every recorded call was replaced and that the scores were traced back to the input.
 
         Raises:
-            Unsupported: otherwise.
+            Unsupported: one of the two does not hold.
         """
         if self._calls or not self.depends(scores):
-            raise Unsupported(f"{self.method} could not follow the network from its input to its scores")
+            raise Unsupported(f"{self.method} could not trace the network from its input to its scores")
 
 
-def _wide(x: Tensor) -> Tensor:
+def _at_least_float32(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
@@ -180,7 +182,7 @@ class _Elementwise(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, start: Tensor, apply: Callable[[Tensor], Tensor]) -> Tensor:
         dtype = x.dtype
-        x, start = _wide(x.detach()), _wide(start)
+        x, start = _at_least_float32(x.detach()), _at_least_float32(start)
         with torch.enable_grad():
             ends = [v.clone().requires_grad_() for v in (x, start)]
             outs = [apply(v) for v in ends]
@@ -196,10 +198,10 @@ class _Elementwise(torch.autograd.Function):
 
 
 def _secant(x: Tensor, x0: Tensor, y: Tensor, y0: Tensor, slope: Tensor, slope0: Tensor) -> Tensor:
-    """``(y - y0) / (x - x0)``, without its rounding errors where the two are close.
+    """``(y - y0) / (x - x0)``, computed without cancellation where x and x0 are close.
 
-    Below the cube root of the machine precision the mean of the slopes is the better number, unless there is a
-    kink between the two; where x = x0 it is the slope.
+    For relative differences below the cube root of the machine precision the mean of the slopes is more accurate,
+    unless the slopes differ because of a kink in between. Where x = x0 the result is the slope.
     """
     dx = x - x0
     close = dx.abs() <= torch.finfo(x.dtype).eps ** (1 / 3) * (x.abs() + x0.abs())
@@ -210,7 +212,10 @@ def _secant(x: Tensor, x0: Tensor, y: Tensor, y0: Tensor, slope: Tensor, slope0:
 
 
 class _Maximum(torch.autograd.Function):
-    """``Dy = (max(y, y0) - y0) + (y - max(y, y0))``: at the input's and at the reference's maximum."""
+    """``Dy = (max(y, y0) - y0) + (y - max(y, y0))``.
+
+    The first term is attributed to the maximum at the input, the second to the maximum at the reference.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, start: Tensor, apply: Callable[[Tensor], Tensor]) -> Tensor:
@@ -221,22 +226,22 @@ class _Maximum(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        x, start = (_wide(t.detach()) for t in ctx.saved_tensors)
-        grad = _wide(grads[0])
+        x, start = (_at_least_float32(t.detach()) for t in ctx.saved_tensors)
+        grad = _at_least_float32(grads[0])
         with torch.enable_grad():
             ends = [v.requires_grad_() for v in (x, start.clone())]
             y, y0 = (ctx.maximum(v) for v in ends)
         top = torch.maximum(y, y0).detach()
-        gained, lost = grad * (top - y0.detach()), grad * (y.detach() - top)
+        increase, decrease = grad * (top - y0.detach()), grad * (y.detach() - top)
         (plain,) = torch.autograd.grad(y, ends[0], grad, retain_graph=True)
-        shares = torch.autograd.grad([y, y0], ends, [gained, lost])
+        shares = torch.autograd.grad([y, y0], ends, [increase, decrease])
         dx = (x - start).detach()
         safe = torch.where(dx == 0, torch.ones_like(dx), dx)
         return torch.where(dx == 0, plain, (shares[0] + shares[1]) / safe).to(grads[0].dtype), None, None
 
 
 class _Softmax(torch.autograd.Function):
-    """softmax, log-softmax and log-sum-exp as chains of exp, sum and log, each rescaled."""
+    """Softmax, log-softmax and log-sum-exp as chains of exp, sum and log, each rescaled."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, start: Tensor, dim: int, kind: str, apply: Callable[[Tensor], Tensor]) -> Tensor:
@@ -246,21 +251,21 @@ class _Softmax(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        (z, z0), dim, grad = (_wide(t) for t in ctx.saved_tensors), ctx.dim, _wide(grads[0])
+        (z, z0), dim, grad = (_at_least_float32(t) for t in ctx.saved_tensors), ctx.dim, _at_least_float32(grads[0])
         total, total0 = z.logsumexp(dim, keepdim=True), z0.logsumexp(dim, keepdim=True)
-        # exp(z) against z, then log against the sum of them: a ratio of two logarithmic means.
+        # The rescale rule for exp and then for log: a ratio of two logarithmic means.
         share = (torch.maximum(z, z0) - torch.maximum(total, total0)).exp()
-        share *= _relative(z - z0) / _relative(total - total0)
+        share *= _relative_log_mean(z - z0) / _relative_log_mean(total - total0)
         if ctx.kind == "logsumexp":
             grad = grad if grad.ndim == z.ndim else grad.unsqueeze(dim)
             return (grad * share).to(grads[0].dtype), None, None, None, None
         if ctx.kind == "softmax":
             log, log0 = z - total, z0 - total0
-            grad = grad * torch.maximum(log, log0).exp() * _relative(log - log0)
+            grad = grad * torch.maximum(log, log0).exp() * _relative_log_mean(log - log0)
         return (grad - share * grad.sum(dim, keepdim=True)).to(grads[0].dtype), None, None, None, None
 
 
-def _relative(difference: Tensor) -> Tensor:
-    """``(1 - exp(-t)) / t`` of ``t = |difference|``: the logarithmic mean of a and b over the larger of them."""
+def _relative_log_mean(difference: Tensor) -> Tensor:
+    """``(1 - exp(-t)) / t`` with ``t = |difference|``: the logarithmic mean of a and b divided by their maximum."""
     t = difference.abs()
     return torch.where(t == 0, torch.ones_like(t), -torch.expm1(-t) / torch.where(t == 0, torch.ones_like(t), t))

@@ -1,4 +1,4 @@
-"""Maps that do not depend on the model: the floor that every method has to exceed.
+"""Controls: maps that do not depend on the model, a lower bound for comparisons with other methods.
 
 ``model_free.py`` holds the components; ``sobel_filter.py`` the edge filter.
 """

@@ -1,4 +1,4 @@
-"""Maps that ask the network nothing: what every real method has to beat."""
+"""Controls that make no pass through the network: random values, Sobel edges, magnitude of the input."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ __all__ = ["InputMagnitude", "Random", "Sobel"]
 
 @dataclass(frozen=True)
 class Random(Method):
-    """Standard normal numbers, one for each feature, that know nothing of the model."""
+    """Independent standard normal values, one for each feature."""
 
-    summary = "standard normal numbers: knows nothing of the model, the floor of every comparison"
+    summary = "standard normal values that do not depend on the model: a lower bound for comparisons"
     source = "the random control of Hooker et al. 2019, A Benchmark for Interpretability Methods, section 4"
     needs = frozenset[str]()
-    precisions = ("fp32", "bf16", "fp16")  # it makes no pass
+    precisions = ("fp32", "bf16", "fp16")  # makes no pass
     reads_baseline = False
     signed = True
     complete = False
@@ -40,21 +40,21 @@ class Random(Method):
         return batch.features.spread(values * batch.features.valid)
 
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
-        """No pass at all."""
+        """No passes."""
         return Cost(0)
 
 
 @dataclass(frozen=True)
 class Sobel(Method):
-    """The edges of a picture: the length of its gradient by Sobel's filters, of the mean of the channels.
+    """The edges of an image: the gradient magnitude by Sobel's filters of the mean over channels.
 
-    In data space, as a person sees the picture; beyond the border it goes on as at the border, which is no edge.
+    Computed in data space (before the model's normalisation). The border is replicated, so that it is no edge.
     """
 
-    summary = "the edges of the picture by Sobel's filters: knows nothing of the model"
+    summary = "the edges of the image by Sobel's filters; does not depend on the model"
     source = "Adebayo et al. 2018, Sanity Checks for Saliency Maps, section 5 (edge detector); Sobel and Feldman 1968"
     needs = frozenset[str]()
-    precisions = ("fp32", "bf16", "fp16")  # it makes no pass
+    precisions = ("fp32", "bf16", "fp16")  # makes no pass
     reads_baseline = False
     signed = False
     complete = False
@@ -68,31 +68,31 @@ class Sobel(Method):
         from xaiexp.builtin.methods.controls.sobel_filter import sobel
 
         edges = sobel(batch.background.decode(batch.inputs).mean(dim=1))
-        # The channels of a pixel share its edge, so that they add up to it.
+        # The value of a pixel is divided equally among its channels, which are summed.
         return (edges / batch.shape[0]).to(batch.inputs.dtype).unsqueeze(1).expand_as(batch.inputs).clone()
 
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
-        """No pass at all."""
+        """No passes."""
         return Cost(0)
 
 
 @dataclass(frozen=True)
 class InputMagnitude(Method):
-    """How large the input itself is: ``|x|`` of every element, and of a text the length of every token's embedding.
+    """The magnitude of the input: ``|x|`` of every element, for a text the norm of every token's embedding.
 
-    In model space, where a network that normalises its inputs has the mean of the data near 0.
+    Computed in model space, where the mean of the data is near 0 for a model with normalised inputs.
 
     Args:
-        distance_from: ``zero`` for ``|x|``; ``mean`` for ``|x - mean of the data|`` (per channel of a picture or a
-            series, per column of a table, and the mean embedding of a text).
+        distance_from: ``zero`` for ``|x|``; ``mean`` for ``|x - mean of the data|`` (per channel of an image or a
+            time series, per column of a table, the mean embedding of a text).
     """
 
-    summary = "the absolute value of the input, or its distance from the mean: knows nothing of the model"
+    summary = "the absolute value of the input, or its distance from the mean; does not depend on the model"
     source = (
         "the input as a control: Adebayo et al. 2018, Sanity Checks for Saliency Maps, section 5 (input x gradient)"
     )
     needs = frozenset[str]()
-    precisions = ("fp32", "bf16", "fp16")  # it makes no pass
+    precisions = ("fp32", "bf16", "fp16")  # makes no pass
     reads_baseline = False
     signed = False
     complete = False
@@ -114,11 +114,11 @@ class InputMagnitude(Method):
                 raise Unsupported("input_magnitude from the mean needs examples of the data: give background=")
             x = x - batch.background.mean.to(x)
         if batch.background.modality == "text":
-            # The elements of a token share the length of its embedding, so that they add up to it.
-            length = x.square().sum(dim=-1, keepdim=True).sqrt()
-            return (length / x.shape[-1]).expand_as(x).clone()
+            # The norm of a token's embedding is divided equally among its elements, which are summed.
+            norm = x.square().sum(dim=-1, keepdim=True).sqrt()
+            return (norm / x.shape[-1]).expand_as(x).clone()
         return x.abs()
 
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
-        """No pass at all."""
+        """No passes."""
         return Cost(0)

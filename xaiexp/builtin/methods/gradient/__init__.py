@@ -1,7 +1,7 @@
 """Gradients at the input, plain or averaged over noisy copies of it.
 
-``saliency.py`` holds plain gradients and input x gradient; ``smooth_grad.py`` SmoothGrad, its squared form and
-VarGrad. Means over samples and their standard errors come from ``methods/estimation.py``.
+Both modules hold components: ``saliency.py`` saliency and input x gradient, ``smooth_grad.py`` SmoothGrad, its squared
+form and VarGrad. Sample means and their standard errors come from ``methods/estimation.py``.
 """
 
 from __future__ import annotations

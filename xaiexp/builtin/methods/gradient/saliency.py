@@ -1,4 +1,4 @@
-"""Methods that read the gradient at the input."""
+"""Saliency and input x gradient: methods based on the gradient at the input."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["InputXGradient", "Saliency"]
 
 @dataclass(frozen=True)
 class Saliency(Method):
-    """The gradient of the score: ``|df/dx|``, or ``df/dx`` with ``absolute=False``."""
+    """The gradient of the score with respect to the input: ``|df/dx|``, or ``df/dx`` with ``absolute=False``."""
 
     summary = "the gradient of the score with respect to the input"
     source = "Simonyan et al. 2013, Deep Inside Convolutional Networks, section 3.1"
@@ -28,13 +28,13 @@ class Saliency(Method):
     reads_baseline = False
     complete = False
     multiplied_by_inputs = False
-    precisions = ("fp32", "bf16")  # in fp16 the gradients of a sure probability are rounded to 0
+    precisions = ("fp32", "bf16")  # fp16 rounds the gradients of saturated probabilities to 0
 
     absolute: bool = True
 
     @property
-    def signed(self) -> bool:  # type: ignore[override]  # a fact that a parameter decides
-        """Whether the sign is kept."""
+    def signed(self) -> bool:
+        """Whether attributions keep their sign."""
         return not self.absolute
 
     def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
@@ -43,7 +43,7 @@ class Saliency(Method):
         return gradient.abs() if self.absolute else gradient
 
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
-        """One forward, one backward."""
+        """One forward and one backward pass."""
         return Cost(1, 1)
 
 
@@ -58,12 +58,12 @@ class InputXGradient(Method):
     signed = True
     complete = False
     multiplied_by_inputs = True
-    precisions = ("fp32", "bf16")  # in fp16 the gradients of a sure probability are rounded to 0
+    precisions = ("fp32", "bf16")  # fp16 rounds the gradients of saturated probabilities to 0
 
     def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
         """See :meth:`xaiexp.contract.kinds.Method.attribute`."""
         return batch.inputs * model.gradients()
 
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
-        """One forward, one backward."""
+        """One forward and one backward pass."""
         return Cost(1, 1)

@@ -1,4 +1,4 @@
-"""Gradients at noisy copies of the input: their mean, the mean of their squares, their variance."""
+"""SmoothGrad, SmoothGrad-Squared and VarGrad: moments of the gradients at noisy copies of the input."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ __all__ = ["SmoothGrad", "SmoothGradSquared", "VarGrad"]
 
 
 @dataclass(frozen=True)
-class _Noisy(Method):
-    """What the three share: where the gradients are taken; each says which moment it takes of them."""
+class _NoisyGradients(Method):
+    """Base class: gradients at noisy copies of the input, of which a subclass takes the :attr:`moment`."""
 
     needs = frozenset({"gradients"})
     reads_baseline = False
     complete = False
     multiplied_by_inputs = False
-    precisions = ("fp32", "bf16")  # in fp16 the gradients of a sure probability are rounded to 0
+    precisions = ("fp32", "bf16")  # fp16 rounds the gradients of saturated probabilities to 0
 
     moment: ClassVar[Literal["mean", "mean square", "variance"]]
 
@@ -37,19 +37,19 @@ class _Noisy(Method):
     noise_level: Annotated[float, Range(0.0)] = 0.15
 
     def gradients(self, model: Handle, batch: Batch, rng: Draws) -> Iterator[Tensor]:
-        """Gradients at noisy copies, in pieces ``[N, s, *shape]``.
+        """Gradients at noisy copies, in chunks ``[N, s, *shape]``.
 
         Raises:
             Unsupported: the range of the data is unknown.
         """
         x, background = batch.inputs, batch.background
         if background.low is None or background.high is None:
-            raise Unsupported(f"{self.name} needs the range of the data for its noise_level, and it is unknown here")
+            raise Unsupported(f"{self.name} needs the range of the data for its noise_level, which is unknown here")
         sigma = self.noise_level * (background.high - background.low).to(x)
 
         def noisy() -> Iterator[Tensor]:
-            for stretch in model.blocks(self.n_samples):
-                noise = rng.normal("noise", batch.shape, samples=stretch).to(x.dtype).mul_(sigma)
+            for chunk in model.blocks(self.n_samples):
+                noise = rng.normal("noise", batch.shape, samples=chunk).to(x.dtype).mul_(sigma)
                 yield noise.mul_(batch.features.inside.unsqueeze(1)).add_(x.unsqueeze(1))
 
         return model.gradients(noisy())
@@ -60,27 +60,27 @@ class _Noisy(Method):
         Raises:
             Unsupported: the range of the data is unknown.
         """
-        from xaiexp.builtin.methods.estimation import Mean, Spread
+        from xaiexp.builtin.methods.estimation import SampleMean, SampleVariance
 
         like = batch.features, batch.inputs
-        moment = Spread(*like, self.n_samples) if self.moment == "variance" else Mean(*like)
+        moment = SampleVariance(*like, self.n_samples) if self.moment == "variance" else SampleMean(*like)
         for gradients in self.gradients(model, batch, rng):
             moment.add(gradients.square() if self.moment == "mean square" else gradients)
         return Estimate(moment.value(), moment.standard_error())
 
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
-        """One forward and one backward for each noisy copy."""
+        """One forward and one backward pass for each noisy copy."""
         return Cost(1, 1) * self.n_samples
 
 
 @dataclass(frozen=True)
-class SmoothGrad(_Noisy):
+class SmoothGrad(_NoisyGradients):
     """The mean of the gradients at noisy copies of the input.
 
     Args:
-        n_samples: noisy copies.
+        n_samples: number of noisy copies.
         noise_level: standard deviation of the noise as a fraction of the range of the data, sigma / (x_max - x_min);
-            elements of no feature get no noise.
+            elements that belong to no feature get no noise.
     """
 
     summary = "gradients averaged over noisy copies of the input"
@@ -90,13 +90,13 @@ class SmoothGrad(_Noisy):
 
 
 @dataclass(frozen=True)
-class SmoothGradSquared(_Noisy):
+class SmoothGradSquared(_NoisyGradients):
     """The mean of the squared gradients at noisy copies of the input.
 
     Args:
-        n_samples: noisy copies.
+        n_samples: number of noisy copies.
         noise_level: standard deviation of the noise as a fraction of the range of the data, sigma / (x_max - x_min);
-            elements of no feature get no noise.
+            elements that belong to no feature get no noise.
     """
 
     summary = "squared gradients averaged over noisy copies of the input"
@@ -106,13 +106,13 @@ class SmoothGradSquared(_Noisy):
 
 
 @dataclass(frozen=True)
-class VarGrad(_Noisy):
+class VarGrad(_NoisyGradients):
     """The variance of the gradients at noisy copies of the input, divided by ``n_samples`` as in Captum.
 
     Args:
-        n_samples: noisy copies.
+        n_samples: number of noisy copies.
         noise_level: standard deviation of the noise as a fraction of the range of the data, sigma / (x_max - x_min);
-            elements of no feature get no noise.
+            elements that belong to no feature get no noise.
     """
 
     summary = "variance of the gradients over noisy copies of the input"

@@ -1,7 +1,8 @@
-"""Attributions of the units of a layer, and of the input for one neuron.
+"""Attributions to the units of a layer, and attributions of a neuron to the input.
 
-``layer_attributions.py`` and ``neuron_attributions.py`` hold the components; ``layer_path_formulas.py`` gradients and
-activations of a layer along the line from a reference to the input.
+``layer_attributions.py`` and ``neuron_attributions.py`` hold the components; ``layer_path_formulas.py`` the gradients
+and activations of a layer along the straight line from a reference to the input. ``inference/layers.py`` locates the
+layer, ``methods/quadrature.py`` provides the quadrature rules.
 """
 
 from __future__ import annotations

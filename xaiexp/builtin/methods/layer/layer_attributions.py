@@ -1,4 +1,4 @@
-"""Methods that say what the units of a layer do for the score."""
+"""Attributions of the score to the units of a layer."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ __all__ = [
     "LayerConductance",
     "LayerGradientXActivation",
     "LayerIntegratedGradients",
-    "OfLayer",
-    "OnLine",
+    "LayerMethod",
+    "StraightPathMethod",
 ]
 
 
 @dataclass(frozen=True)
-class OfLayer(Method):
-    """What all of them are: methods that look into a layer."""
+class LayerMethod(Method):
+    """Base class: methods with a parameter ``layer`` and attributions of its units."""
 
     needs = frozenset({"gradients", "modules"})
     signed = True
@@ -44,17 +44,22 @@ class OfLayer(Method):
 
     layer: str = "auto"
 
-    def _layer(self, model: Handle) -> Layer:
+    def resolve_layer(self, model: Handle) -> Layer:
+        """The layer named by the parameter.
+
+        Raises:
+            ParameterError: the network has no submodule of this name.
+        """
         from xaiexp.inference.layers import Layer
 
         return Layer(model, self.layer, f"method.{self.name}.layer", search="units")
 
 
 @dataclass(frozen=True)
-class OnLine(Method):
-    """What takes a mean along the straight line from the reference to the input.
+class StraightPathMethod(Method):
+    """Base class: means along the straight line from the reference to the input.
 
-    Put it before the other base, whose parameters then come first.
+    List it before the other base class, so that the parameters of the latter come first.
     """
 
     reads_baseline = True
@@ -64,7 +69,7 @@ class OnLine(Method):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        # Captum's trapezoid of one point has no weight.
+        # Captum's trapezoidal rule with one node has weight 0.
         if self.method == "riemann_trapezoid" and self.n_steps < 2:
             raise ParameterError(
                 f"method.{self.name}.n_steps", "must be at least 2 for riemann_trapezoid", got=self.n_steps
@@ -72,14 +77,14 @@ class OnLine(Method):
 
 
 @dataclass(frozen=True)
-class LayerActivation(OfLayer):
-    """What a layer gives for the input, the same for every target.
+class LayerActivation(LayerMethod):
+    """The activations of a layer, the same for every target.
 
     Args:
-        layer: name of a submodule; of what it gives, the first tensor counts, ``[N, ...]``. ``auto`` is the last
-            convolution to run with more than one place in its output; in a vision transformer the input of the
-            last self-attention, if that runs later; in a network with neither, the input of the last ``nn.Linear``
-            to run. Of a layer that runs several times, the last run counts.
+        layer: name of a submodule; the first tensor ``[N, ...]`` of its output is used. ``auto`` is the last
+            convolution to run with more than one spatial position in its output; in a vision transformer the input
+            of the last self-attention, if that runs later; in a network with neither, the input of the last
+            ``nn.Linear`` to run. If a layer runs several times in a pass, the last run is used.
     """
 
     summary = "the activations of a layer"
@@ -94,20 +99,20 @@ class LayerActivation(OfLayer):
 
         Raises:
             ParameterError: no submodule has the name ``layer``.
-            Unsupported: the layer does not run, or does not give floats ``[N, ...]``.
+            Unsupported: the layer does not run, or its output is not a float tensor ``[N, ...]``.
         """
         from xaiexp.builtin.methods.layer.layer_path_formulas import activations
 
-        return activations(model, self._layer(model))
+        return activations(model, self.resolve_layer(model))
 
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
-        """One forward."""
+        """One forward pass."""
         return Cost(1)
 
 
 @dataclass(frozen=True)
-class LayerGradientXActivation(OfLayer):
-    """What a layer gives for the input, times the gradient of the score with respect to it.
+class LayerGradientXActivation(LayerMethod):
+    """The activations of a layer times the gradient of the score with respect to them.
 
     Args:
         layer: as in ``layer_activation``.
@@ -119,40 +124,39 @@ class LayerGradientXActivation(OfLayer):
 
     def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
         """See :meth:`xaiexp.contract.kinds.Method.attribute`; ``[N, *layer]``, errors as in ``layer_activation``."""
-        from xaiexp.builtin.methods.layer.layer_path_formulas import read
+        from xaiexp.builtin.methods.layer.layer_path_formulas import read_layer
 
-        layer = self._layer(model)
+        layer = self.resolve_layer(model)
 
         def run(block: Block) -> Tensor:
-            _, seen, scores = read(model, layer, block)
+            _, values, scores = read_layer(model, layer, block)
             dtype = block.rows.dtype
-            return block.gradients(scores, seen).to(dtype) * seen.detach().to(dtype)
+            return block.gradients(scores, values).to(dtype) * values.detach().to(dtype)
 
         return model.apply(run)
 
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
-        """One forward, one backward."""
+        """One forward and one backward pass."""
         return Cost(1, 1)
 
 
 @dataclass(frozen=True)
-class LayerConductance(OfLayer):
-    """How much of the change of the score from the reference x0 to the input x flows through each unit of a layer.
+class LayerConductance(LayerMethod):
+    """The part of the change of the score from the reference x0 to the input x that flows through each unit of a layer.
 
-    The integral of ``df/dh * dh/dalpha`` along the straight line from x0 to x, h being what the layer gives. Over
-    the units it adds up to ``f(x) - f(x0)`` where every way from the input to the score leads through the layer;
-    beside a shortcut (a convolution inside a residual block) it adds up to the layer's own part.
+    The integral of ``df/dh * dh/dalpha`` along the straight line from x0 to x, with h the activations of the layer.
+    Over the units it sums to ``f(x) - f(x0)`` if every path from the input to the score passes through the layer. With
+    a shortcut around the layer, as for a convolution in a residual block, it sums to the contribution of the layer.
 
     Args:
         layer: as in ``layer_activation``.
-        n_steps: steps of the sum.
-        method: ``midpoint`` has equal steps from x0 to x and takes the gradient in the middle of each; its error
-            falls with the square of the steps. The others are Captum's, number for number: they take the gradient
-            at the start of a step, and all but ``riemann_trapezoid`` leave out an end of the line or both, so that
-            they do not quite add up.
+        n_steps: number of steps of the sum.
+        method: ``midpoint`` has equal steps from x0 to x and uses the gradient at the midpoint of each; its error is
+            of second order. The other rules are identical to Captum's: they use the gradient at the start of a step,
+            and all but ``riemann_trapezoid`` omit one or both ends of the line, so the sum is inexact.
     """
 
-    summary = "how much of the change of the score flows through each unit of a layer"
+    summary = "the part of the change of the score that flows through each unit of a layer"
     source = "Dhamdhere et al. 2018, How Important Is a Neuron?, equation 3; Shrikumar et al. 2018"
     reads_baseline = True
 
@@ -163,58 +167,58 @@ class LayerConductance(OfLayer):
 
     def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
         """See :meth:`xaiexp.contract.kinds.Method.attribute`; ``[N, *layer]``, errors as in ``layer_activation``."""
-        from xaiexp.builtin.methods.layer.layer_path_formulas import conductance, conductance_of_starts
+        from xaiexp.builtin.methods.layer.layer_path_formulas import captum_conductance, conductance
 
-        assert reference is not None  # noqa: S101 -- the contract: it reads a baseline
-        layer = self._layer(model)
+        assert reference is not None  # noqa: S101 -- guaranteed by reads_baseline
+        layer = self.resolve_layer(model)
         if self.method == "midpoint":
             return conductance(model, layer, reference, self.n_steps)
-        return conductance_of_starts(model, layer, reference, quadrature(self.method, self.n_steps + 1)[0])
+        return captum_conductance(model, layer, reference, quadrature(self.method, self.n_steps + 1)[0])
 
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
-        """One forward and one backward for each step, and both ends forward; Captum's have one point more."""
+        """One forward and one backward pass for each node, and for ``midpoint`` a forward pass for each end."""
         if self.method == "midpoint":
             return Cost(2) + Cost(1, 1) * self.n_steps
         return Cost(1, 1) * (self.n_steps + 1)
 
 
 @dataclass(frozen=True)
-class LayerIntegratedGradients(OnLine, OfLayer):
-    """``h - h0`` times the gradient averaged along the straight line between them, as values of a layer.
+class LayerIntegratedGradients(StraightPathMethod, LayerMethod):
+    """``h - h0`` times the gradient averaged along the straight line between these activations of a layer.
 
-    h and h0 are what the layer gives for the input and the reference. The rest of the network runs on values
-    between them, while whatever goes round the layer stays that of the input, as in Captum. Adds up to
-    ``f(x) - f(x0)`` where nothing goes round the layer.
+    h and h0 are the activations of the layer for the input and the reference. The rest of the network runs on the
+    interpolated activations, while shortcuts around the layer keep the values of the input, as in Captum. Sums to
+    ``f(x) - f(x0)`` if there is no shortcut around the layer.
 
     Args:
         layer: as in ``layer_activation``.
-        n_steps: points of the quadrature.
-        method: the quadrature, as in ``integrated_gradients``.
+        n_steps: number of quadrature nodes.
+        method: the quadrature rule, as in ``integrated_gradients``.
     """
 
-    summary = "integrated gradients between the values of a layer"
-    source = "Sundararajan et al. 2017, equation 1, on the network behind a layer (as in Captum)"
+    summary = "integrated gradients between the activations of a layer"
+    source = "Sundararajan et al. 2017, equation 1, on the network after a layer (as in Captum)"
 
     def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
         """See :meth:`xaiexp.contract.kinds.Method.attribute`; ``[N, *layer]``, errors as in ``layer_activation``."""
         from xaiexp.builtin.methods.layer.layer_path_formulas import layer_path
 
-        assert reference is not None  # noqa: S101 -- the contract: it reads a baseline
-        return layer_path(model, self._layer(model), reference, *quadrature(self.method, self.n_steps))
+        assert reference is not None  # noqa: S101 -- guaranteed by reads_baseline
+        return layer_path(model, self.resolve_layer(model), reference, *quadrature(self.method, self.n_steps))
 
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
-        """The input and the reference forward, then one forward and one backward for each step."""
+        """A forward pass of the input and the reference, then one forward and one backward pass for each step."""
         return Cost(2) + Cost(1, 1) * self.n_steps
 
 
 @dataclass(frozen=True)
-class InternalInfluence(OnLine, OfLayer):
+class InternalInfluence(StraightPathMethod, LayerMethod):
     """The gradient with respect to a layer, averaged along the straight line from the reference to the input.
 
     Args:
         layer: as in ``layer_activation``.
-        n_steps: points of the quadrature.
-        method: the quadrature, as in ``integrated_gradients``.
+        n_steps: number of quadrature nodes.
+        method: the quadrature rule, as in ``integrated_gradients``.
     """
 
     summary = "gradients with respect to a layer, averaged along the line from the reference to the input"
@@ -225,9 +229,9 @@ class InternalInfluence(OnLine, OfLayer):
         """See :meth:`xaiexp.contract.kinds.Method.attribute`; ``[N, *layer]``, errors as in ``layer_activation``."""
         from xaiexp.builtin.methods.layer.layer_path_formulas import influence
 
-        assert reference is not None  # noqa: S101 -- the contract: it reads a baseline
-        return influence(model, self._layer(model), reference, *quadrature(self.method, self.n_steps))
+        assert reference is not None  # noqa: S101 -- guaranteed by reads_baseline
+        return influence(model, self.resolve_layer(model), reference, *quadrature(self.method, self.n_steps))
 
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
-        """One forward and one backward for each step."""
+        """One forward and one backward pass for each step."""
         return Cost(1, 1) * self.n_steps

@@ -1,4 +1,4 @@
-"""Methods that say what the elements of the input do for one neuron inside the network."""
+"""Attributions of one neuron of a layer to the elements of the input."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from xaiexp.builtin.methods.layer.layer_attributions import OfLayer, OnLine
+from xaiexp.builtin.methods.layer.layer_attributions import LayerMethod, StraightPathMethod
 from xaiexp.builtin.methods.quadrature import quadrature
-from xaiexp.contract.kinds import Method
 from xaiexp.core.batches import Batch
 from xaiexp.core.explanations import Cost
 from xaiexp.core.vocabulary import Precision
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from xaiexp.inference.layers import Layer
     from xaiexp.inference.passes import Handle
 
-    Choice = Callable[[Block, Tensor], Tensor]
+    NeuronValue = Callable[[Block, Tensor], Tensor]
 
 __all__ = ["NeuronConductance", "NeuronGradient", "NeuronIntegratedGradients"]
 
@@ -31,20 +30,20 @@ Neuron = tuple[int, ...] | Literal["max"]
 
 
 @dataclass(frozen=True)
-class _Neuron(OfLayer):
-    """What all of them are."""
+class _NeuronMethod(LayerMethod):
+    """Base class: methods with a parameter ``neuron``."""
 
     space = "neuron"
 
     neuron: Neuron = "max"
 
     @property
-    def precisions(self) -> tuple[Precision, ...]:  # type: ignore[override]  # a fact that a parameter decides
-        """Rounding to half precision makes another unit the most active one."""
-        return ("fp32",) if self.neuron == "max" else Method.precisions
+    def precisions(self) -> tuple[Precision, ...]:
+        """fp32 only for ``max``: rounding to half precision can change which unit is the most active."""
+        return ("fp32",) if self.neuron == "max" else super().precisions
 
-    def _place(self, activations: Tensor) -> Tensor:
-        """Which of the flattened units ``[B, *layer]`` is meant, int64 ``[B]``.
+    def _unit_index(self, activations: Tensor) -> Tensor:
+        """The index of the neuron among the flattened units ``[B, *layer]``, int64 ``[B]``.
 
         Raises:
             ParameterError: the layer has no such unit.
@@ -58,62 +57,67 @@ class _Neuron(OfLayer):
         if not fits:
             raise ParameterError(
                 f"method.{self.name}.neuron",
-                f"the layer gives units of shape {list(shape)}, and has none of these indices",
+                f"the layer has units of shape {list(shape)}, and none with these indices",
                 got=list(self.neuron),
                 hint="one index from 0 for each axis, or max for each example's most active unit",
             )
-        place = int(np.ravel_multi_index(self.neuron, shape))
-        return activations.new_full((len(activations),), place).long()
+        index = int(np.ravel_multi_index(self.neuron, shape))
+        return activations.new_full((len(activations),), index).long()
 
-    def _chosen(self, model: Handle, layer: Layer) -> Choice:
-        """The neuron's value ``[B]`` of a block's activations: the same neuron all along the line."""
+    def _neuron_value(self, model: Handle, layer: Layer) -> NeuronValue:
+        """A function from a block's activations to the value of the neuron, ``[B]``; one neuron for the whole line."""
         from xaiexp.builtin.methods.layer.layer_path_formulas import activations
 
-        most = self._place(activations(model, layer)) if self.neuron == "max" else None
+        most_active = self._unit_index(activations(model, layer)) if self.neuron == "max" else None
 
-        def choose(block: Block, seen: Tensor) -> Tensor:
-            place = self._place(seen) if most is None else most[block.owners]
-            return seen.flatten(1).gather(1, place.unsqueeze(1)).squeeze(1)
+        def value(block: Block, values: Tensor) -> Tensor:
+            index = self._unit_index(values) if most_active is None else most_active[block.owners]
+            return values.flatten(1).gather(1, index.unsqueeze(1)).squeeze(1)
 
-        return choose
+        return value
 
-    def _looking(self) -> Cost:
-        """What it costs to know the neuron."""
+    def _search_cost(self) -> Cost:
+        """The cost of finding the most active unit."""
         return Cost(1 if self.neuron == "max" else 0)
 
 
 @dataclass(frozen=True)
-class _NeuronOnLine(OnLine, _Neuron):
-    """``x - x0`` times the mean of what each says at the points between them."""
+class _NeuronPathMethod(StraightPathMethod, _NeuronMethod):
+    """Base class: ``x - x0`` times the mean of :meth:`_slopes` along the straight line."""
 
     @abstractmethod
-    def _slopes(self, block: Block, choose: Choice, leaf: Tensor, seen: Tensor, scores: Tensor) -> Tensor:
-        """``[B, *shape]`` at the rows ``leaf``, from the activations and scores there."""
+    def _slopes(self, block: Block, value: NeuronValue, leaf: Tensor, values: Tensor, scores: Tensor) -> Tensor:
+        """The integrand ``[B, *shape]`` at the rows ``leaf``, from the activations and scores there."""
 
     def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
         """See :meth:`xaiexp.contract.kinds.Method.attribute`; errors as in ``neuron_gradient``."""
-        from xaiexp.builtin.methods.layer.layer_path_formulas import along, line, read, weighted
+        from xaiexp.builtin.methods.layer.layer_path_formulas import (
+            line_points,
+            map_points,
+            read_layer,
+            weighted_sum,
+        )
 
-        assert reference is not None  # noqa: S101 -- the contract: it reads a baseline
-        layer = self._layer(model)
-        choose = self._chosen(model, layer)
+        assert reference is not None  # noqa: S101 -- guaranteed by reads_baseline
+        layer = self.resolve_layer(model)
+        value = self._neuron_value(model, layer)
 
         def run(block: Block) -> Tensor:
-            return self._slopes(block, choose, *read(model, layer, block))
+            return self._slopes(block, value, *read_layer(model, layer, block))
 
         nodes, weights = quadrature(self.method, self.n_steps)
-        stretches, points = line(model, reference, nodes)
-        return (batch.inputs - reference) * weighted(along(model, points, run), stretches, weights)
+        chunks, points = line_points(model, reference, nodes)
+        return (batch.inputs - reference) * weighted_sum(map_points(model, points, run), chunks, weights)
 
 
 @dataclass(frozen=True)
-class NeuronGradient(_Neuron):
+class NeuronGradient(_NeuronMethod):
     """The gradient of a neuron's activation with respect to the input, the same for every target.
 
     Args:
         layer: as in ``layer_activation``.
-        neuron: indices of a unit in what the layer gives of one example, or ``max``: each example's most active
-            unit (the first, where several are), which half precision cannot tell.
+        neuron: indices of a unit in the layer's output for one example, or ``max``, the most active unit of each
+            example (the first of several), which is not supported in half precision.
     """
 
     summary = "the gradient of a neuron's activation with respect to the input"
@@ -127,35 +131,35 @@ class NeuronGradient(_Neuron):
 
         Raises:
             ParameterError: no submodule has the name ``layer``, or its output has no such unit.
-            Unsupported: the layer does not run, or does not give floats ``[N, ...]``.
+            Unsupported: the layer does not run, or its output is not a float tensor ``[N, ...]``.
         """
-        from xaiexp.builtin.methods.layer.layer_path_formulas import read
+        from xaiexp.builtin.methods.layer.layer_path_formulas import read_layer
 
-        layer = self._layer(model)
+        layer = self.resolve_layer(model)
 
         def run(block: Block) -> Tensor:
-            leaf, seen, _ = read(model, layer, block)
-            value = seen.flatten(1).gather(1, self._place(seen).unsqueeze(1)).squeeze(1)
+            leaf, values, _ = read_layer(model, layer, block)
+            value = values.flatten(1).gather(1, self._unit_index(values).unsqueeze(1)).squeeze(1)
             return block.gradients(value, leaf)
 
         return model.apply(run)
 
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
-        """One forward, one backward."""
+        """One forward and one backward pass."""
         return Cost(1, 1)
 
 
 @dataclass(frozen=True)
-class NeuronIntegratedGradients(_NeuronOnLine):
+class NeuronIntegratedGradients(_NeuronPathMethod):
     """Integrated gradients of a neuron's activation, the same for every target.
 
-    Adds up to the change of the neuron's activation from the reference to the input.
+    Attributions sum to the change of the neuron's activation from the reference to the input.
 
     Args:
         layer: as in ``layer_activation``.
-        neuron: as in ``neuron_gradient``; ``max`` is the most active unit at the input, all along the line.
-        n_steps: points of the quadrature.
-        method: the quadrature, as in ``integrated_gradients``.
+        neuron: as in ``neuron_gradient``; ``max`` is the most active unit at the input, for the whole line.
+        n_steps: number of quadrature nodes.
+        method: the quadrature rule, as in ``integrated_gradients``.
     """
 
     summary = "integrated gradients of a neuron's activation"
@@ -163,38 +167,38 @@ class NeuronIntegratedGradients(_NeuronOnLine):
     complete = True
     target_specific = False
 
-    def _slopes(self, block: Block, choose: Choice, leaf: Tensor, seen: Tensor, scores: Tensor) -> Tensor:
-        return block.gradients(choose(block, seen), leaf)
+    def _slopes(self, block: Block, value: NeuronValue, leaf: Tensor, values: Tensor, scores: Tensor) -> Tensor:
+        return block.gradients(value(block, values), leaf)
 
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
-        """One forward and one backward for each step, and one forward to find the most active unit."""
-        return Cost(1, 1) * self.n_steps + self._looking()
+        """One forward and one backward pass for each step, and one forward pass to find the most active unit."""
+        return Cost(1, 1) * self.n_steps + self._search_cost()
 
 
 @dataclass(frozen=True)
-class NeuronConductance(_NeuronOnLine):
-    """How much of a neuron's part in the change of the score each element of the input is responsible for.
+class NeuronConductance(_NeuronPathMethod):
+    """The attribution of a neuron's conductance to the elements of the input.
 
     ``(x - x0)`` times the mean, along the straight line from the reference x0 to the input x, of the gradient of
-    the neuron times the gradient of the score with respect to the neuron. Adds up to the neuron's
+    the neuron times the gradient of the score with respect to the neuron. Attributions sum to the neuron's
     ``layer_conductance``.
 
     Args:
         layer: as in ``layer_activation``.
-        neuron: as in ``neuron_gradient``; ``max`` is the most active unit at the input, all along the line.
-        n_steps: points of the quadrature.
-        method: the quadrature, as in ``integrated_gradients``.
+        neuron: as in ``neuron_gradient``; ``max`` is the most active unit at the input, for the whole line.
+        n_steps: number of quadrature nodes.
+        method: the quadrature rule, as in ``integrated_gradients``.
     """
 
-    summary = "how much of what flows through a neuron comes from each element of the input"
+    summary = "the part of the conductance of a neuron that comes from each element of the input"
     source = "Dhamdhere et al. 2018, How Important Is a Neuron?, equation 2"
 
-    def _slopes(self, block: Block, choose: Choice, leaf: Tensor, seen: Tensor, scores: Tensor) -> Tensor:
-        # The first gradient uses up the graph behind the layer, the second the graph before it.
-        behind = choose(block, block.gradients(scores, seen)).to(leaf.dtype)
-        before = block.gradients(choose(block, seen), leaf)
-        return before * behind.view(-1, *[1] * (leaf.ndim - 1))
+    def _slopes(self, block: Block, value: NeuronValue, leaf: Tensor, values: Tensor, scores: Tensor) -> Tensor:
+        # The first gradient frees the graph after the layer, the second the graph before it.
+        score_slope = value(block, block.gradients(scores, values)).to(leaf.dtype)
+        neuron_slope = block.gradients(value(block, values), leaf)
+        return neuron_slope * score_slope.view(-1, *[1] * (leaf.ndim - 1))
 
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
-        """One forward and two backward for each step, and one forward to find the most active unit."""
-        return Cost(1, 2) * self.n_steps + self._looking()
+        """One forward and two backward passes for each step, and one forward pass to find the most active unit."""
+        return Cost(1, 2) * self.n_steps + self._search_cost()

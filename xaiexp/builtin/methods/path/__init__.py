@@ -1,7 +1,8 @@
 """Gradients integrated along a path from a reference to the input.
 
-A file a method. ``guided_ig_path.py`` constructs the adaptive path of guided integrated gradients;
-``methods/quadrature.py`` holds positions and weights of the quadrature rules.
+``integrated_gradients.py``, ``expected_gradients.py`` (with GradientSHAP), ``blur_ig.py`` and ``guided_ig.py`` hold the
+components; ``guided_ig_path.py`` the adaptive path of guided integrated gradients. ``methods/quadrature.py`` provides
+the quadrature rules.
 """
 
 from __future__ import annotations

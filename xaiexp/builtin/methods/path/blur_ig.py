@@ -1,4 +1,4 @@
-"""Blur integrated gradients: from a blurred picture to the sharp one."""
+"""Blur integrated gradients: gradients integrated along a path of Gaussian blurs."""
 
 from __future__ import annotations
 
@@ -24,28 +24,27 @@ __all__ = ["BlurIg"]
 
 @dataclass(frozen=True)
 class BlurIg(Method):
-    """The gradient summed up along a path of Gaussian blurs, from the blurred input to the input itself.
+    """The gradient integrated along a path of Gaussian blurs, from the blurred input to the input itself.
 
-    The path has no reference but the input, blurred by ``max_sigma``: attributions add up to the score of the
-    input minus the score of that blur, up to the error of the quadrature. With the default ``max_sigma`` it is
-    what the baseline ``blur`` gives. As the study's own reference is another one, if it has any, ``complete`` is
-    not claimed.
+    The method reads no baseline: its path starts at the input blurred by ``max_sigma``. Attributions sum to the score
+    of the input minus the score of that blurred input, up to the quadrature error. With the default ``max_sigma`` the
+    blurred input equals the baseline ``blur``. ``complete`` is False, because it refers to the reference of the study.
 
     Args:
-        n_steps: stretches of the path, equal in sigma; each takes the gradient at its middle times the step from
-            its one end to the other.
+        n_steps: number of path segments, equally spaced in sigma; each contributes the gradient at its midpoint
+            times the difference between its ends.
         max_sigma: standard deviation of the strongest blur in pixels of the model's input (time steps for
-            series); null takes 0.75 * sqrt(longest side), which leaves nothing to recognise.
+            time series); null is 0.75 * sqrt(longest side), at which no content is recognisable.
     """
 
-    summary = "gradients summed up along a path of Gaussian blurs (pictures and series)"
+    summary = "gradients integrated along a path of Gaussian blurs (images and time series)"
     source = "Xu, Venugopalan, Sundararajan 2020, Attribution in Scale and Space, equation 3"
     needs = frozenset({"gradients"})
     reads_baseline = False
     signed = True
     complete = False
     multiplied_by_inputs = True
-    precisions = ("fp32", "bf16")  # in fp16 the gradients of a sure probability are rounded to 0
+    precisions = ("fp32", "bf16")  # fp16 rounds the gradients of saturated probabilities to 0
     modalities = ("image", "series")
 
     n_steps: Annotated[int, Range(1), Effort(16, 50, 200)] = 50
@@ -55,7 +54,7 @@ class BlurIg(Method):
         """See :meth:`xaiexp.contract.kinds.Method.attribute`.
 
         Raises:
-            Unsupported: the inputs are neither pictures nor series.
+            Unsupported: the inputs are neither images nor time series.
         """
         import torch
 
@@ -63,32 +62,32 @@ class BlurIg(Method):
 
         x, inside = batch.inputs, batch.features.inside
         if x.ndim not in (3, 4) or batch.background.modality not in self.modalities:
-            raise Unsupported(f"blur_ig needs pictures or series, and the inputs have the shape {list(batch.shape)}")
+            raise Unsupported(f"blur_ig needs images or time series, but the inputs have shape {list(batch.shape)}")
         width = default_sigma(batch.shape[1:]) if self.max_sigma is None else self.max_sigma
         steps: deque[Tensor] = deque()
 
-        def blurred(place: float) -> Tensor:
-            """The path at a place from 0 (blurred) to ``n_steps`` (sharp)."""
-            sigma = width * (1 - place / self.n_steps)
+        def blurred(position: float) -> Tensor:
+            """The point of the path at a position from 0 (blurred) to ``n_steps`` (the input)."""
+            sigma = width * (1 - position / self.n_steps)
             return x if sigma <= 0 else torch.where(inside, gaussian_blur(x, sigma), x)
 
-        def middles() -> Iterator[Tensor]:
+        def midpoints() -> Iterator[Tensor]:
             start = blurred(0)
-            for stretch in model.blocks(self.n_steps):
-                points, moves = [], []
-                for k in stretch:
+            for chunk in model.blocks(self.n_steps):
+                points, differences = [], []
+                for k in chunk:
                     end = blurred(k + 1)
                     points.append(blurred(k + 0.5))
-                    moves.append(end - start)
+                    differences.append(end - start)
                     start = end
-                steps.append(torch.stack(moves, dim=1))
+                steps.append(torch.stack(differences, dim=1))
                 yield torch.stack(points, dim=1)
 
         total = torch.zeros_like(x)
-        for gradients in model.gradients(middles()):
+        for gradients in model.gradients(midpoints()):
             total += (steps.popleft() * gradients).sum(dim=1)
         return total
 
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
-        """One forward and one backward for each step."""
+        """One forward and one backward pass for each step."""
         return Cost(1, 1) * self.n_steps

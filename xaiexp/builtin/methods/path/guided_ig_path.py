@@ -1,4 +1,4 @@
-"""The path of guided integrated gradients: features of small gradient go first."""
+"""The adaptive path of guided integrated gradients: elements with small gradients move first."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["Guide"]
+__all__ = ["GuidedPath"]
 
 
 @dataclass(frozen=True)
-class Guide:
-    """How far every element of a batch has come from the reference (0) to the input (1), and who goes next.
+class GuidedPath:
+    """The path of every element of a batch from the reference (alpha 0) to the input (alpha 1).
 
     Args:
-        weight: ``[N, E]``, the distance that each element has to go.
-        group: int64 ``[N, 1]``, how many elements go together.
-        rounds: after how many groups every element has had its turn.
-        n_steps: steps of the path; after step k a part ``k / n_steps`` of the sum of distances lies behind.
-        max_dist: how far, in parts of its own way, an element may be ahead of or behind the straight line.
+        weight: ``[N, E]``, the distance between reference and input for each element.
+        group: int64 ``[N, 1]``, the number of elements that move as one group.
+        rounds: the number of groups that cover all elements.
+        n_steps: number of steps; after step k the fraction ``k / n_steps`` of the total distance is covered.
+        max_dist: the largest deviation of an element from the straight line, as a fraction of its own distance.
     """
 
     weight: Tensor
@@ -30,40 +30,40 @@ class Guide:
     max_dist: float
 
     @classmethod
-    def of(cls, difference: Tensor, inside: Tensor, n_steps: int, fraction: float, max_dist: float) -> Guide:
-        """The guide from the reference to the input.
+    def between(cls, difference: Tensor, inside: Tensor, n_steps: int, fraction: float, max_dist: float) -> GuidedPath:
+        """The path from the reference to the input.
 
         Args:
             difference: ``[N, E]``, the input minus the reference.
-            inside: bool ``[N, E]``, the elements that belong to a feature: those that are counted.
+            inside: bool ``[N, E]``, the elements that belong to a feature; only these count for ``fraction``.
             n_steps, max_dist: as above.
-            fraction: of the elements, how many go together.
+            fraction: the fraction of the elements that move as one group.
         """
         elements = inside.sum(dim=1, keepdim=True)
-        # Whoever is at or below the lower quantile, as numpy counts it.
+        # The elements at or below the quantile ``fraction``, with numpy's method "lower".
         group = (fraction * (elements - 1).clamp(min=0).double()).long() + 1
         rounds = math.ceil(float((elements / group).max()))
         return cls(difference.abs(), group, rounds, n_steps, max_dist)
 
-    def next(self, alpha: Tensor, gradient: Tensor, step: int) -> Tensor:
-        """Where the elements are after a step (algorithm 1 of Kapishnikov et al. 2021).
+    def advance(self, alpha: Tensor, gradient: Tensor, step: int) -> Tensor:
+        """The positions of the elements after a step, ``[N, E]`` (algorithm 1 of Kapishnikov et al. 2021).
 
-        Whoever is too far behind the straight line is pulled up. Then groups of the elements with the smallest
-        absolute gradients, and those equal to them, go as far ahead as they may, until the distance of the step is
-        covered; the last group goes as far as is needed.
+        Elements that lag behind the straight line by more than ``max_dist`` are moved up to that bound. Then groups of
+        the elements with the smallest absolute gradients (ties included) move up to the upper bound until the distance
+        of the step is covered; the last group moves only as far as needed.
 
         Args:
-            alpha: ``[N, E]``, where they are.
-            gradient: ``[N, E]``, there.
-            step: from 0.
+            alpha: ``[N, E]``, the positions before the step.
+            gradient: ``[N, E]``, the gradient at these positions.
+            step: index of the step, from 0.
         """
-        behind = (step + 1) / self.n_steps
+        target = (step + 1) / self.n_steps
         if step + 1 == self.n_steps:
             return torch.ones_like(alpha)
-        low, high = max(behind - self.max_dist, 0.0), min(behind + self.max_dist, 1.0)
+        low, high = max(target - self.max_dist, 0.0), min(target + self.max_dist, 1.0)
         alpha = alpha.clamp(min=low)
         left = (self.weight * (1 - alpha)).sum(dim=1, keepdim=True, dtype=torch.float64)
-        gap = left - self.weight.sum(dim=1, keepdim=True, dtype=torch.float64) * (1 - behind)
+        gap = left - self.weight.sum(dim=1, keepdim=True, dtype=torch.float64) * (1 - target)
 
         free = (alpha < high) & (self.weight > 0)
         size = gradient.abs().masked_fill(~free, math.inf)
@@ -71,8 +71,8 @@ class Guide:
         room = (self.weight * (high - alpha)).masked_fill(~free, 0.0)
         reach = torch.nn.functional.pad(room.gather(1, order).cumsum(dim=1, dtype=torch.float64), (1, 0))
 
-        # The group that closes the gap: elements of sizes in (smaller, larger], after whom and with whom the
-        # distances before and after are covered.
+        # The group that closes the gap: elements with gradients in (smaller, larger]. ``before`` and ``after`` are
+        # the distances covered without and with this group.
         first = torch.zeros_like(self.group)
         larger = torch.full_like(ranked[:, :1], -1.0)
         smaller, before, after = larger, reach[:, :1], reach[:, :1]

@@ -1,4 +1,4 @@
-"""Integrated gradients: gradients added up along the straight line from a reference to the input."""
+"""Integrated gradients: gradients averaged along the straight line from a reference to the input."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class IntegratedGradients(Method):
     """``(x - x0)`` times the gradient averaged along the straight line from the reference x0 to the input x.
 
     Args:
-        n_steps: points of the quadrature.
-        method: the quadrature. Every one but ``riemann_trapezoid`` has weights that add up to 1; Captum's
-            trapezoid, kept here number for number, falls short by ``1 / n_steps``.
+        n_steps: number of quadrature nodes.
+        method: the quadrature rule, with the nodes and weights of Captum. The weights sum to 1, except those of
+            ``riemann_trapezoid``, which sum to ``1 - 1 / n_steps``.
     """
 
     summary = "gradients averaged along the straight line from the reference to the input"
@@ -39,7 +39,7 @@ class IntegratedGradients(Method):
     signed = True
     complete = True
     multiplied_by_inputs = True
-    precisions = ("fp32", "bf16")  # in fp16 the gradients of a sure probability are rounded to 0
+    precisions = ("fp32", "bf16")  # fp16 rounds the gradients of saturated probabilities to 0
 
     n_steps: Annotated[int, Range(1), Effort(16, 50, 200)] = 50
     method: Quadrature = "gausslegendre"
@@ -55,22 +55,22 @@ class IntegratedGradients(Method):
         """See :meth:`xaiexp.contract.kinds.Method.attribute`."""
         import torch
 
-        assert reference is not None  # noqa: S101 -- the contract: it reads a baseline
+        assert reference is not None  # noqa: S101 -- guaranteed by reads_baseline
         nodes, weights = quadrature(self.method, self.n_steps)
-        stretches = list(model.blocks(self.n_steps))
+        chunks = list(model.blocks(self.n_steps))
         difference = batch.inputs - reference
 
         def points() -> Iterator[Tensor]:
-            for stretch in stretches:
-                alpha = difference.new_tensor([nodes[k] for k in stretch])
+            for chunk in chunks:
+                alpha = difference.new_tensor([nodes[k] for k in chunk])
                 alpha = alpha.view(1, -1, *[1] * len(batch.shape))
                 yield torch.addcmul(reference.unsqueeze(1), alpha, difference.unsqueeze(1))
 
         total = torch.zeros_like(difference)
-        for stretch, gradients in zip(stretches, model.gradients(points()), strict=True):
-            total += torch.einsum("ns...,s->n...", gradients, gradients.new_tensor([weights[k] for k in stretch]))
+        for chunk, gradients in zip(chunks, model.gradients(points()), strict=True):
+            total += torch.einsum("ns...,s->n...", gradients, gradients.new_tensor([weights[k] for k in chunk]))
         return difference * total
 
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
-        """One forward and one backward for each step."""
+        """One forward and one backward pass for each step."""
         return Cost(1, 1) * self.n_steps

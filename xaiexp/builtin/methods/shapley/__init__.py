@@ -1,13 +1,14 @@
-"""Shapley values and linear surrogates over coalitions of features.
+"""Shapley values and linear surrogate models over coalitions of features.
 
-``shapley_values.py`` (sampling, permutations, exact) and ``kernel_shap.py`` (KernelSHAP, LIME) hold the components;
-``permutations.py`` the orders of features, ``coalitions.py`` drawn coalitions and their sums, ``regressions.py`` the two
-weighted least-squares fits.
+``shapley_values.py`` (sampling, permutations, exact) and ``linear_surrogates.py`` (KernelSHAP, LIME) hold the
+components. Formulas: ``permutation_sampling.py`` (values from random orders), ``all_coalitions.py`` (exact values),
+``coalition_regression.py`` (regression over sampled coalitions), ``shapley_regression.py`` and ``lime_regression.py``
+(its two forms).
 """
 
 from __future__ import annotations
 
-from xaiexp.builtin.methods.shapley.kernel_shap import KernelShap, Lime
+from xaiexp.builtin.methods.shapley.linear_surrogates import KernelShap, Lime
 from xaiexp.builtin.methods.shapley.shapley_values import ExactShapley, PermutationShap, ShapleySampling
 from xaiexp.contract.kinds import Component
 

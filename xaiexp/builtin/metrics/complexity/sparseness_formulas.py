@@ -1,4 +1,4 @@
-"""How few features the magnitudes rest on: their Gini index (Chalasani et al. 2020) and entropy (Bhatt et al. 2020)."""
+"""Gini index (Chalasani et al. 2020) and entropy (Bhatt et al. 2020) of the magnitudes of attributions."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def gini(values: Tensor, valid: Tensor) -> Tensor:
 
     Args:
         values: ``[N, d]``.
-        valid: bool ``[N or 1, d]``; other columns are no features and not counted.
+        valid: bool ``[N or 1, d]``; other columns are padding and not counted.
 
     >>> gini(torch.tensor([[0.0, 0.0, -5.0, 0.0], [1.0, 1.0, -1.0, 1.0]]), torch.ones(1, 4, dtype=torch.bool))
     tensor([0.7500, 0.0000], dtype=torch.float64)
     """
-    # What is no feature becomes a zero, sorts to the front and adds nothing, wherever its zeros stand among others.
+    # Padding becomes zero. Zeros sort to the front and add nothing to the sum.
     ordered = (values.abs().double() * valid).sort(dim=1).values
     above = torch.arange(values.shape[1], device=values.device).flip(0).double() + 0.5  # d - k + 1/2
     return 1 - 2 * (ordered * above).sum(dim=1) / ordered.sum(dim=1) / valid.sum(dim=1)
@@ -32,7 +32,7 @@ def entropy(values: Tensor, valid: Tensor) -> Tensor:
 
     Args:
         values: ``[N, d]``.
-        valid: bool ``[N or 1, d]``; other columns are no features and not counted.
+        valid: bool ``[N or 1, d]``; other columns are padding and not counted.
 
     >>> entropy(torch.tensor([[0.0, 0.0, -5.0, 0.0], [1.0, 1.0, -1.0, 1.0]]), torch.ones(1, 4, dtype=torch.bool))
     tensor([0.0000, 1.3863], dtype=torch.float64)

@@ -1,15 +1,23 @@
-"""Whether attributions predict how the score changes when features are removed or perturbed.
+"""Faithfulness: whether attributions predict how the score changes when features are removed or perturbed.
 
-Components: ``deletion.py`` (curves over steps), ``comprehensiveness.py`` (given shares of the features, ROAD),
-``faithfulness_correlation.py`` (correlations), ``infidelity.py`` (noise, prediction gaps); ``ordered_removal.py`` is the
-base of the first two. Formulas: the files named ``*_formulas.py``; the curves themselves lie in
+Components: ``removal_in_steps.py`` (curves from the input to the fully removed input), ``removal_at_shares.py`` (given
+shares of the features), ``correlation.py``, ``infidelity.py`` and ``prediction_gap.py``; ``ordered_removal.py`` holds
+the base class of the first two. Formulas: the files named ``*_formulas.py``; the removal curves are computed in
 ``metrics/removal_curves.py``.
 """
 
 from __future__ import annotations
 
-from xaiexp.builtin.metrics.faithfulness.comprehensiveness import Comprehensiveness, Road, Sufficiency
-from xaiexp.builtin.metrics.faithfulness.deletion import (
+from xaiexp.builtin.metrics.faithfulness.correlation import (
+    FaithfulnessCorrelation,
+    FaithfulnessEstimate,
+    MonotonicityNguyen,
+    SensitivityN,
+)
+from xaiexp.builtin.metrics.faithfulness.infidelity import Infidelity
+from xaiexp.builtin.metrics.faithfulness.prediction_gap import PredictionGapImportant, PredictionGapUnimportant
+from xaiexp.builtin.metrics.faithfulness.removal_at_shares import Comprehensiveness, Road, Sufficiency
+from xaiexp.builtin.metrics.faithfulness.removal_in_steps import (
     Aopc,
     Deletion,
     Insertion,
@@ -17,13 +25,6 @@ from xaiexp.builtin.metrics.faithfulness.deletion import (
     MonotonicityArya,
     PixelFlipping,
 )
-from xaiexp.builtin.metrics.faithfulness.faithfulness_correlation import (
-    FaithfulnessCorrelation,
-    FaithfulnessEstimate,
-    MonotonicityNguyen,
-    SensitivityN,
-)
-from xaiexp.builtin.metrics.faithfulness.infidelity import Infidelity, PredictionGapImportant, PredictionGapUnimportant
 from xaiexp.contract.kinds import Component
 
 __all__ = ["COMPONENTS"]

@@ -1,43 +1,40 @@
-"""Faithfulness by correlation: what attributions say of features, against what removing those features does.
+"""Faithfulness by correlation: predicted against observed changes of the score when features are removed.
 
-Which features are removed depends on no attribution, so that everything is evaluated once for all explanations.
+The removed features do not depend on the attributions, so the model is evaluated once for all explanations.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from xaiexp.builtin.metrics.removal_curves import numbers
-from xaiexp.builtin.removals.data_distance import scored
-from xaiexp.builtin.removals.fill import Fill, filling
+from xaiexp.builtin.metrics.removal_curves import feature_counts
+from xaiexp.builtin.removals.data_distance import scores_and_shifts
+from xaiexp.builtin.removals.fill import Fill, fill_for
+from xaiexp.builtin.removals.marginal import marginal_fills
 from xaiexp.core.batches import Batch
 from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Explanation
 from xaiexp.core.feature_map import FeatureMap
-from xaiexp.errors import Unsupported
 from xaiexp.inference.passes import Handle
 
 __all__ = [
-    "averages",
-    "chosen",
+    "change_predictor",
     "correlation",
-    "fixed_size",
-    "foretelling",
-    "marginal",
-    "of_features",
-    "of_magnitudes",
-    "of_subsets",
-    "one_by_one",
+    "feature_correlations",
+    "magnitude_correlations",
     "ranks",
-    "rounding",
-    "single",
+    "removals_one_by_one",
+    "rounding_error",
+    "sample_features",
+    "single_feature_masks",
+    "subset_correlations",
+    "subsets_of_size",
 ]
 
-# Sums of equal numbers differ by this part of themselves, in float64.
+# The relative rounding error of float64 sums: a side whose span is at most this share of its magnitude is constant.
 _CONSTANT = 1e-10
 
 
@@ -46,23 +43,23 @@ def correlation(a: Tensor, b: Tensor, valid: Tensor, slack: Tensor | float = 0.0
 
     Args:
         a, b: float64 ``[..., S]``, finite where valid.
-        valid: bool ``[..., S]``, what counts.
-        slack: ``[...]``: b is constant where it spans no more than that. So is a that spans no more than the
-            rounding of its own size.
+        valid: bool ``[..., S]``, which samples count.
+        slack: ``[...]``: b counts as constant where its span is at most this. a counts as constant where its span is
+            at most the rounding error of its magnitude.
 
     Returns:
-        NaN where either is constant, and so where fewer than two count.
+        NaN where either side is constant, which includes fewer than two valid samples.
     """
     shape = (a + b).shape
     a, b, valid = a.expand(shape), b.expand(shape), valid.expand(shape)
     if not shape[-1]:
         return a.new_full(shape[:-1], float("nan"))
-    times = valid.sum(-1, keepdim=True)
+    count = valid.sum(-1, keepdim=True)
     sides = []
     for side, least in ((a, _CONSTANT * _largest(a, valid)), (b, slack)):
         span = side.masked_fill(~valid, -torch.inf).amax(-1) - side.masked_fill(~valid, torch.inf).amin(-1)
         kept = torch.where(valid, side, 0.0)
-        centred = torch.where(valid, kept - kept.sum(-1, keepdim=True) / times, 0.0)
+        centred = torch.where(valid, kept - kept.sum(-1, keepdim=True) / count, 0.0)
         sides.append(torch.where((span > least).unsqueeze(-1), centred, torch.nan))
     x, y = sides
     norm = x.square().sum(-1).sqrt() * y.square().sum(-1).sqrt()
@@ -74,45 +71,41 @@ def _largest(x: Tensor, valid: Tensor) -> Tensor:
 
 
 def ranks(x: Tensor, valid: Tensor) -> Tensor:
-    """Ranks from 1 over the last axis, equal values their mean rank, float64; 0 where not valid.
+    """Ranks from 1 over the last axis, float64; ties get their mean rank, 0 where not valid.
 
     >>> ranks(torch.tensor([3.0, 1.0, 3.0]), torch.tensor([True, True, True])).tolist()
     [2.5, 1.0, 2.5]
     """
     x = x.masked_fill(~valid, torch.inf).contiguous()
     ordered = x.sort(dim=-1).values
-    below, upto = (torch.searchsorted(ordered, x, right=right) for right in (False, True))
-    return torch.where(valid, (below + upto + 1).double() / 2, 0.0)
+    below, up_to = (torch.searchsorted(ordered, x, right=right) for right in (False, True))
+    return torch.where(valid, (below + up_to + 1).double() / 2, 0.0)
 
 
-def averages(values: Tensor) -> Tensor:
-    """The mean over the last axis of what is defined; NaN where nothing is."""
-    return values.nanmean(dim=-1)
-
-
-def rounding(scores: Tensor, whole: Tensor, dtype: torch.dtype) -> Tensor:
-    """What differences between ``scores [N, S]`` and ``whole [N]`` may be by rounding alone, ``[N]``."""
-    size = torch.maximum(scores.abs().nan_to_num().amax(dim=1), whole.abs()) if scores.shape[1] else whole.abs()
+def rounding_error(scores: Tensor, original: Tensor, dtype: torch.dtype) -> Tensor:
+    """The largest difference between ``scores [N, S]`` and ``original [N]`` that rounding can cause, ``[N]``."""
+    size = torch.maximum(scores.abs().nan_to_num().amax(dim=1), original.abs()) if scores.shape[1] else original.abs()
     return 8 * torch.finfo(dtype).eps * size
 
 
-def fixed_size(rng: Draws, features: FeatureMap, sizes: Tensor, samples: range, name: str) -> Tensor:
+def subsets_of_size(rng: Draws, features: FeatureMap, sizes: Tensor, samples: range, name: str) -> Tensor:
     """Random subsets of ``sizes [N]`` features each, all equally likely: bool ``[N, len(samples), d]``."""
     drawn = rng.uniform(name, (features.d,), samples).double()
-    # No two alike, so that a subset has exactly its size.
+    # Makes the numbers distinct, so a threshold selects exactly the required number of features.
     drawn += torch.arange(features.d, device=drawn.device) * (2.0**-25 / features.d)
     drawn = drawn.masked_fill(~features.valid.unsqueeze(1), torch.inf)
     if not features.ragged:
-        edge = drawn.kthvalue(int(sizes[0]), dim=2, keepdim=True).values
-        return drawn <= edge
-    place = (sizes - 1).clamp(min=0).view(-1, 1, 1).expand(-1, len(samples), 1)
-    return (drawn <= drawn.sort(dim=2).values.gather(2, place)) & features.valid.unsqueeze(1)
+        threshold = drawn.kthvalue(int(sizes[0]), dim=2, keepdim=True).values
+        return drawn <= threshold
+    last = (sizes - 1).clamp(min=0).view(-1, 1, 1).expand(-1, len(samples), 1)
+    return (drawn <= drawn.sort(dim=2).values.gather(2, last)) & features.valid.unsqueeze(1)
 
 
-def chosen(rng: Draws, features: FeatureMap, most: int) -> tuple[Tensor, Tensor]:
-    """Up to ``most`` different features of each example, at random: int64 ``[N, n]``, and which of them are some.
+def sample_features(rng: Draws, features: FeatureMap, most: int) -> tuple[Tensor, Tensor]:
+    """Up to ``most`` distinct random features of each example; all of them, in order, where there are no more.
 
-    All of them, in order, where there are no more.
+    Returns:
+        Features, int64 ``[N, n]``, and which of these entries are used, bool ``[N, n]``; unused entries are 0.
     """
     n = min(most, features.d)
     counts = features.counts.expand(len(rng.ids)).unsqueeze(1)
@@ -122,81 +115,48 @@ def chosen(rng: Draws, features: FeatureMap, most: int) -> tuple[Tensor, Tensor]
     return order.masked_fill(~inside, 0), inside
 
 
-def single(features: Tensor, owners: Tensor, at: Tensor, d: int) -> Tensor:
-    """One feature gone a row: bool ``[B, d]``, feature ``features[owners, at]``."""
-    return torch.arange(d, device=features.device) == features[owners, at].unsqueeze(1)
+def single_feature_masks(features: Tensor, owners: Tensor, entries: Tensor, d: int) -> Tensor:
+    """Masks of one removed feature per row, ``features[owners, entries]``: bool ``[B, d]``."""
+    return torch.arange(d, device=features.device) == features[owners, entries].unsqueeze(1)
 
 
-def foretelling(
+def change_predictor(
     explanations: Sequence[Explanation], batch: Batch, reference: Tensor | None
 ) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """What the explanations say of masked inputs: the sum over the features that are gone.
+    """A function that computes the change of the score that each explanation predicts for masked inputs.
 
-    Contributions are added up as they are. A sensitivity, per unit of input, is first multiplied with the step
-    ``x - masked`` that the removal makes.
+    The predicted change is the sum of the contributions of the removed features. Attributions that are sensitivities
+    (per unit of input) are first multiplied by the step ``x - masked`` of the removal.
 
     Args:
-        reference: what stands in place of a removed feature, where that is the same for every mask.
+        reference: the values of removed features where these are the same for every mask, else None.
 
     Returns:
-        A function of owners ``[B]``, gone ``[B, d]`` and masked inputs ``[B, *shape]`` to float64 ``[M, B]``.
+        A function of owners ``[B]``, removed features ``[B, d]`` and masked inputs ``[B, *shape]`` that returns the
+        predicted changes, float64 ``[M, B]``.
     """
     step = None if reference is None else (batch.inputs - reference).double()
-    worths = [
+    contributions = [
         e.values.double()
         if e.multiplied_by_inputs
         else (None if step is None else batch.features.pool(e.elements.double() * step))
         for e in explanations
     ]
 
-    def said(owners: Tensor, gone: Tensor, masked: Tensor) -> Tensor:
-        out = []
-        for explanation, worth in zip(explanations, worths, strict=True):
-            if worth is not None:
-                out.append(torch.where(gone, worth[owners], 0.0).sum(dim=1))
+    def predict(owners: Tensor, removed: Tensor, masked: Tensor) -> Tensor:
+        predicted = []
+        for explanation, contribution in zip(explanations, contributions, strict=True):
+            if contribution is not None:
+                predicted.append(torch.where(removed, contribution[owners], 0.0).sum(dim=1))
             else:
                 step = (batch.inputs[owners] - masked).double()
-                out.append((explanation.elements[owners].double() * step).flatten(1).sum(dim=1))
-        return torch.stack(out) if out else gone.new_zeros(0, len(owners), dtype=torch.float64)
+                predicted.append((explanation.elements[owners].double() * step).flatten(1).sum(dim=1))
+        return torch.stack(predicted) if predicted else removed.new_zeros(0, len(owners), dtype=torch.float64)
 
-    return said
-
-
-def marginal(batch: Batch, rng: Draws, draws: int) -> list[Fill]:
-    """Fills with the values of examples of the data, drawn for each example with replacement, one a draw.
-
-    Raises:
-        Unsupported: there are no data of this shape to draw from.
-    """
-    pool = batch.background.pool
-    if pool is None or not len(pool) or tuple(pool.shape[1:]) != batch.shape:
-        raise Unsupported("removal 'marginal' draws from examples of the data of the inputs' shape: give background=")
-    rows = rng.integers("marginal", len(pool), (), range(draws)).to(pool.device)
-    inside = batch.features.inside
-    return [FromPool(batch, pool, rows[:, k], inside) for k in range(draws)]
+    return predict
 
 
-@dataclass(frozen=True)
-class FromPool:
-    """Fills from one example of the pool for each example of the batch, ``rows [N]``."""
-
-    batch: Batch
-    pool: Tensor
-    rows: Tensor
-    inside: Tensor
-    reference: None = None
-
-    def __call__(self, owners: Tensor, present: Tensor) -> Tensor:
-        """As :class:`xaiexp.builtin.removals.fill.Fill` says."""
-        other = self.pool[self.rows[owners]].to(self.batch.inputs)
-        return self.batch.features.rows(owners).keep(self.batch.inputs[owners], other, present)
-
-    def at_once(self, budget: int) -> int:
-        """As many as go through the model: nothing is gained by more."""
-        return budget
-
-
-def one_by_one(
+def removals_one_by_one(
     model: Handle,
     batch: Batch,
     explanations: Sequence[Explanation],
@@ -204,40 +164,41 @@ def one_by_one(
     features: Tensor,
     inside: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The scores without one feature each, what the explanations say of that, and the mean shift there.
+    """Scores with one feature removed at a time, the changes that the explanations predict, and the mean shift.
 
     Args:
-        features, inside: as :func:`chosen` gives them, ``[N, n]``.
+        features, inside: as :func:`sample_features` returns them, ``[N, n]``.
 
     Returns:
-        float64 scores ``[F, N, n]`` for F ways to fill, NaN where not inside; ``[F, M, N, n]``, 0 where not; ``[N]``.
+        Scores, float64 ``[F, N, n]`` for F fills, NaN for unused entries; predicted changes, float64 ``[F, M, N, n]``,
+        0 for unused entries; mean shifts, ``[N]``.
     """
-    foretold: list[Tensor] = []
-    owners, at = inside.nonzero().unbind(1)
+    predicted_pieces: list[Tensor] = []
+    owners, entries = inside.nonzero().unbind(1)
     budget, d = model.passes.budget(batch.shape), batch.features.d
 
     def pieces() -> Iterator[tuple[Tensor, Tensor]]:
         for fill in fills:
-            says, size = foretelling(explanations, batch, fill.reference), fill.at_once(budget)
-            for own, place in zip(torch.split(owners, size), torch.split(at, size), strict=True):
-                if len(own):
-                    gone = single(features, own, place, d)
-                    masked = fill(own, ~gone)
-                    foretold.append(says(own, gone, masked))
-                    yield masked, own
+            predict, size = change_predictor(explanations, batch, fill.reference), fill.block_size(budget)
+            for block_owners, block_entries in zip(torch.split(owners, size), torch.split(entries, size), strict=True):
+                if len(block_owners):
+                    removed = single_feature_masks(features, block_owners, block_entries, d)
+                    masked = fill(block_owners, ~removed)
+                    predicted_pieces.append(predict(block_owners, removed, masked))
+                    yield masked, block_owners
 
-    told = list(scored(model, batch, pieces()))
-    out = batch.inputs.new_full((len(fills), *inside.shape), float("nan"), dtype=torch.float64)
-    far, heard = out.clone(), out.new_zeros(len(fills), len(explanations), *inside.shape)
-    if told:
-        scores, shifts = (torch.cat(parts).view(len(fills), -1) for parts in zip(*told, strict=True))
-        out[:, owners, at], far[:, owners, at] = scores, shifts
-        said = torch.cat(foretold, dim=1).view(len(explanations), len(fills), len(owners))
-        heard[:, :, owners, at] = said.transpose(0, 1)
-    return out, heard, far.nanmean(dim=(0, 2))
+    scored_pieces = list(scores_and_shifts(model, batch, pieces()))
+    scores = batch.inputs.new_full((len(fills), *inside.shape), float("nan"), dtype=torch.float64)
+    shifts, predicted = scores.clone(), scores.new_zeros(len(fills), len(explanations), *inside.shape)
+    if scored_pieces:
+        flat_scores, flat_shifts = (torch.cat(parts).view(len(fills), -1) for parts in zip(*scored_pieces, strict=True))
+        scores[:, owners, entries], shifts[:, owners, entries] = flat_scores, flat_shifts
+        flat_predicted = torch.cat(predicted_pieces, dim=1).view(len(explanations), len(fills), len(owners))
+        predicted[:, :, owners, entries] = flat_predicted.transpose(0, 1)
+    return scores, predicted, shifts.nanmean(dim=(0, 2))
 
 
-def of_subsets(
+def subset_correlations(
     model: Handle,
     batch: Batch,
     explanations: Sequence[Explanation],
@@ -246,74 +207,77 @@ def of_subsets(
     shares: Sequence[float],
     n_samples: int,
 ) -> tuple[Tensor, Tensor]:
-    """Correlations over random subsets, averaged over their sizes, ``[M, N]``; and the mean shift ``[N]``.
+    """Correlations over random subsets ``[M, N]``, averaged over the sizes where defined, and the mean shift ``[N]``.
 
     Args:
-        shares: the sizes, as shares of the features; at least 1 and less than all. Examples of fewer than two
-            features are not evaluated.
+        shares: the sizes, as shares of the features; at least 1 feature and fewer than all. Examples with fewer than
+            two features are not evaluated.
         n_samples: subsets of each size.
     """
-    fill = filling(removal, batch, rng)
+    fill = fill_for(removal, batch, rng)
     counts = batch.features.counts.expand(len(batch))
-    sizes = torch.minimum(numbers(shares, counts), counts.unsqueeze(1) - 1).clamp(min=1)
-    everyone = (counts > 1).nonzero().squeeze(1)
-    said = foretelling(explanations, batch, fill.reference)
-    foretold: list[Tensor] = []
+    sizes = torch.minimum(feature_counts(shares, counts), counts.unsqueeze(1) - 1).clamp(min=1)
+    evaluated = (counts > 1).nonzero().squeeze(1)
+    predict = change_predictor(explanations, batch, fill.reference)
+    predicted_pieces: list[Tensor] = []
     blocks = [(k, samples) for k in range(len(shares)) for samples in model.blocks(n_samples)]
 
     def rows() -> Iterator[tuple[Tensor, Tensor]]:
         for k, samples in blocks:
-            gone = fixed_size(rng, batch.features, sizes[:, k], samples, f"subset {k}")[everyone].flatten(0, 1)
-            own = everyone.repeat_interleave(len(samples))
-            masked = fill(own, ~gone)
-            foretold.append(said(own, gone, masked))
-            yield masked, own
+            subsets = subsets_of_size(rng, batch.features, sizes[:, k], samples, f"subset {k}")
+            removed = subsets[evaluated].flatten(0, 1)
+            owners = evaluated.repeat_interleave(len(samples))
+            masked = fill(owners, ~removed)
+            predicted_pieces.append(predict(owners, removed, masked))
+            yield masked, owners
 
     m, n = len(explanations), len(batch)
     values = batch.inputs.new_full((len(shares), m, n), float("nan"), dtype=torch.float64)
     shift = values.new_full((n,), float("nan"))
-    if len(everyone):
-        told = list(scored(model, batch, rows()))
-        part = len(everyone)
-        after, far = (torch.cat([p.view(part, -1) for p in parts], dim=1) for parts in zip(*told, strict=True))
-        foreseen = torch.cat([p.view(m, part, -1) for p in foretold], dim=2)
-        whole = model.scores().double()[everyone]
-        slack = rounding(after, whole, batch.inputs.dtype)
-        effects = whole.unsqueeze(1) - after
-        parts = zip(torch.split(foreseen, n_samples, 2), torch.split(effects, n_samples, 1), strict=True)
-        every = torch.ones(1, dtype=torch.bool, device=batch.device)
-        for k, (a, b) in enumerate(parts):
-            values[k][:, everyone] = correlation(a, b, every, slack)
-        shift[everyone] = far.mean(dim=1)
-    return averages(values.movedim(0, -1)), shift
+    if len(evaluated):
+        scored_pieces = list(scores_and_shifts(model, batch, rows()))
+        count = len(evaluated)
+        scores, shifts = (
+            torch.cat([p.view(count, -1) for p in parts], dim=1) for parts in zip(*scored_pieces, strict=True)
+        )
+        predicted = torch.cat([p.view(m, count, -1) for p in predicted_pieces], dim=2)
+        original = model.scores().double()[evaluated]
+        slack = rounding_error(scores, original, batch.inputs.dtype)
+        observed = original.unsqueeze(1) - scores
+        by_size = zip(torch.split(predicted, n_samples, 2), torch.split(observed, n_samples, 1), strict=True)
+        valid = torch.ones(1, dtype=torch.bool, device=batch.device)
+        for k, (a, b) in enumerate(by_size):
+            values[k][:, evaluated] = correlation(a, b, valid, slack)
+        shift[evaluated] = shifts.mean(dim=1)
+    return values.movedim(0, -1).nanmean(dim=-1), shift
 
 
-def of_features(
+def feature_correlations(
     model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws, removal: str, most: int
 ) -> tuple[Tensor, Tensor]:
     """Correlations over single features ``[M, N]``, and the mean shift ``[N]``."""
-    fill = filling(removal, batch, rng)
-    features, inside = chosen(rng, batch.features, most)
-    after, said, shift = one_by_one(model, batch, explanations, [fill], features, inside)
-    whole = model.scores().double()
-    slack = rounding(after[0], whole, batch.inputs.dtype)
-    effects = (whole.unsqueeze(1) - after[0]).masked_fill(~inside, 0.0)
-    return correlation(said[0], effects, inside, slack), shift
+    fill = fill_for(removal, batch, rng)
+    features, inside = sample_features(rng, batch.features, most)
+    scores, predicted, shift = removals_one_by_one(model, batch, explanations, [fill], features, inside)
+    original = model.scores().double()
+    slack = rounding_error(scores[0], original, batch.inputs.dtype)
+    observed = (original.unsqueeze(1) - scores[0]).masked_fill(~inside, 0.0)
+    return correlation(predicted[0], observed, inside, slack), shift
 
 
-def of_magnitudes(
+def magnitude_correlations(
     model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws, removal: str, most: int, draws: int
 ) -> tuple[Tensor, Tensor]:
-    """Rank correlations of magnitudes and uncertainty over single features ``[M, N]``, and the mean shift ``[N]``."""
-    fills = marginal(batch, rng, draws) if removal == "marginal" else [filling(removal, batch, rng)]
-    features, inside = chosen(rng, batch.features, most)
-    after, _, shift = one_by_one(model, batch, [], fills, features, inside)
-    whole = model.scores().double()
-    effects = whole.unsqueeze(1) - after
-    slack = rounding(after.movedim(0, 1).flatten(1), whole, batch.inputs.dtype)
-    effects = torch.where(effects.abs() <= slack.unsqueeze(1), 0.0, effects).masked_fill(~inside, 0.0)
-    said = torch.stack([e.values.double().abs().gather(1, features) for e in explanations])
-    broken = said.masked_fill(~inside, 0.0).isnan().any(dim=2)
-    places = ranks(said, inside.expand_as(said))
-    values = correlation(places, ranks(effects.square().mean(dim=0), inside), inside)
-    return values.masked_fill(broken, float("nan")), shift
+    """Rank correlations of magnitudes and mean squared changes over single features ``[M, N]``; mean shift ``[N]``."""
+    fills = marginal_fills(batch, rng, draws) if removal == "marginal" else [fill_for(removal, batch, rng)]
+    features, inside = sample_features(rng, batch.features, most)
+    scores, _, shift = removals_one_by_one(model, batch, [], fills, features, inside)
+    original = model.scores().double()
+    observed = original.unsqueeze(1) - scores
+    slack = rounding_error(scores.movedim(0, 1).flatten(1), original, batch.inputs.dtype)
+    observed = torch.where(observed.abs() <= slack.unsqueeze(1), 0.0, observed).masked_fill(~inside, 0.0)
+    magnitudes = torch.stack([e.values.double().abs().gather(1, features) for e in explanations])
+    undefined = magnitudes.masked_fill(~inside, 0.0).isnan().any(dim=2)
+    magnitude_ranks = ranks(magnitudes, inside.expand_as(magnitudes))
+    values = correlation(magnitude_ranks, ranks(observed.square().mean(dim=0), inside), inside)
+    return values.masked_fill(undefined, float("nan")), shift

@@ -1,4 +1,4 @@
-"""What the measures of faithfulness by order have in common: which features go first, and the curves that follow."""
+"""Base class of the metrics that remove features in the order of the attributions."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from xaiexp.core.vocabulary import Output
     from xaiexp.inference.passes import Handle
 
-__all__ = ["FIRST", "Order", "Ordered"]
+__all__ = ["FIRST", "Order", "OrderedRemoval"]
 
 Order = Literal["morf", "lerf", "difference"]
-# Which features go first.
+# Which features each order removes first; the difference needs the curves of both.
 FIRST: dict[str, tuple[First, ...]] = {
     "morf": ("highest",),
     "lerf": ("lowest",),
@@ -30,11 +30,15 @@ FIRST: dict[str, tuple[First, ...]] = {
 
 
 @dataclass(frozen=True)
-class Ordered(Masking):
-    """A measure of the score while features go in the order of the attributions.
+class OrderedRemoval(Masking):
+    """Base of the metrics of the score while features are removed in the order of the attributions.
+
+    Features are ordered by their signed values. Ties are broken at random, with the same random numbers for all
+    explanations. NaN for maps with NaN and for examples without features. The auxiliary value ``shift`` is described in
+    :mod:`xaiexp.builtin.removals.data_distance`.
 
     Args:
-        removal: what a removed feature becomes.
+        removal: what a removed feature is replaced with.
     """
 
     bounds: ClassVar[tuple[float | None, float | None]] = (0.0, 1.0)
@@ -43,26 +47,27 @@ class Ordered(Masking):
 
     removal: Removal = "auto"
 
-    def _drawn(
+    def _curves(
         self,
         model: Handle,
         batch: Batch,
         explanations: Sequence[Explanation],
         rng: Draws,
-        gone: Tensor,
+        n_removed: Tensor,
         first: Sequence[First] = ("highest",),
         output: Output | None = "probability",
         by_mean: bool = False,
     ) -> Curves:
+        """The scores at the points ``n_removed [N, K]``, as :func:`xaiexp.builtin.metrics.removal_curves.curves`."""
         from xaiexp.builtin.metrics.removal_curves import curves
 
-        return curves(model, batch, explanations, rng, self.removal, gone, first, output, by_mean)
+        return curves(model, batch, explanations, rng, self.removal, n_removed, first, output, by_mean)
 
     def _scores(self, batch: Batch, explanations: Sequence[Explanation], values: Tensor, shift: Tensor) -> Scores:
-        """Values and shifts ``[M, N]``; shifts of several curves an explanation ``[O * M, N]`` are averaged."""
+        """Values ``[M, N]`` and shifts as scores; shifts ``[O * M, N]`` of O curves per explanation are averaged."""
         from xaiexp.builtin.metrics.removal_curves import undefined
 
-        nothing = undefined(batch, explanations)
+        without_value = undefined(batch, explanations)
         shift = shift.view(-1, *values.shape).mean(dim=0)
-        values, shift = (x.masked_fill(nothing, float("nan")).to(batch.inputs.dtype) for x in (values, shift))
+        values, shift = (x.masked_fill(without_value, float("nan")).to(batch.inputs.dtype) for x in (values, shift))
         return Scores(values, {"shift": shift})

@@ -1,12 +1,12 @@
-"""Whether attributions lie on the ground truth.
+"""Localisation: whether attributions lie on the ground truth.
 
-``pointing_game.py`` holds the components, ``overlap_formulas.py`` the formulas, ``ground_truth.py`` turns masks over
-elements into masks over features.
+``overlap.py`` holds the components, ``overlap_formulas.py`` their formulas; ``ground_truth.py`` converts masks over
+elements to shares of features.
 """
 
 from __future__ import annotations
 
-from xaiexp.builtin.metrics.localisation.pointing_game import (
+from xaiexp.builtin.metrics.localisation.overlap import (
     AveragePrecision,
     EnergyPointingGame,
     PointingGame,

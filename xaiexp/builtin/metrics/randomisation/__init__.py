@@ -1,12 +1,12 @@
-"""Sanity checks: whether an explanation depends on the parameters and on the class.
+"""Randomisation: whether an explanation depends on the parameters of the network and on the class (sanity checks).
 
-``parameter_randomisation.py`` holds the components; ``randomisation_formulas.py`` the formulas,
-``random_parameters.py`` draws the parameters of a copied network anew, ``map_similarity.py`` compares maps.
+``randomisation.py`` holds the components and ``randomisation_formulas.py`` their formulas. ``random_parameters.py``
+randomises the parameters of a copied network, ``map_similarity.py`` compares two attribution maps.
 """
 
 from __future__ import annotations
 
-from xaiexp.builtin.metrics.randomisation.parameter_randomisation import ParameterRandomisation, RandomLogit
+from xaiexp.builtin.metrics.randomisation.randomisation import ParameterRandomisation, RandomLogit
 from xaiexp.contract.kinds import Component
 
 __all__ = ["COMPONENTS"]

@@ -1,4 +1,4 @@
-"""Networks with parameters drawn anew, layer by layer; the study's own network is never touched."""
+"""Networks whose parameters are randomised layer by layer; the study's own network is never changed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from xaiexp.core.draws import Draws
 from xaiexp.inference.passes import Handle
 
-__all__ = ["Layer", "layers", "redraw", "restore"]
+__all__ = ["Layer", "layers_in_run_order", "randomise", "restore"]
 
 
 @dataclass(frozen=True)
@@ -19,66 +19,66 @@ class Layer:
     """A part of a network that has parameters of its own.
 
     Args:
-        name: of the module; empty for the network itself.
-        parameters: by their full names; only those that drawing anew can change.
+        name: the name of the module; empty for the network itself.
+        parameters: full names and parameters, except those whose values are all equal.
     """
 
     name: str
     parameters: tuple[tuple[str, nn.Parameter], ...]
 
 
-def layers(model: Handle, module: nn.Module) -> list[Layer]:
+def layers_in_run_order(model: Handle, module: nn.Module) -> list[Layer]:
     """The layers of ``module`` in the order in which it runs them, from the input on.
 
-    Watched in one pass over the batch, which is counted: the order of definition need not be that of running. A
-    layer that runs several times stands where it runs last. Parameters of a module that is never called itself
-    (the output projection inside ``nn.MultiheadAttention``) belong to the nearest one around it that is. Parameters
-    whose values are all equal cannot be drawn from their own distribution; they are left out, and with them layers
-    that have no others.
+    The order is recorded during one pass over the batch, which is counted, because it may differ from the order of
+    definition. A layer that runs several times has the position of its last run. Parameters of a module that is never
+    called itself (the output projection inside ``nn.MultiheadAttention``) belong to the nearest enclosing module that
+    is called. Parameters whose values are all equal have a standard deviation of 0 and are left out, as are layers
+    without other parameters.
     """
     order: list[str] = []
 
-    def note(name: str) -> Callable[[nn.Module, object], None]:
+    def record(name: str) -> Callable[[nn.Module, object], None]:
         return lambda *_: order.append(name)
 
-    hooks = [part.register_forward_pre_hook(note(name)) for name, part in module.named_modules()]
+    hooks = [part.register_forward_pre_hook(record(name)) for name, part in module.named_modules()]
     try:
         model.with_module(module).logits()
     finally:
         for hook in hooks:
             hook.remove()
-    last = {name: place for place, name in enumerate(order)}
+    last_run = {name: position for position, name in enumerate(order)}
     owned: dict[str, list[tuple[str, nn.Parameter]]] = {}
     for name, parameter in module.named_parameters():
         owner = name.rpartition(".")[0]
-        while owner not in last:
+        while owner not in last_run:
             owner = owner.rpartition(".")[0]
-        if _varied(parameter):
+        if _varies(parameter):
             owned.setdefault(owner, []).append((name, parameter))
-    return [Layer(name, tuple(owned[name])) for name in sorted(owned, key=last.__getitem__)]
+    return [Layer(name, tuple(owned[name])) for name in sorted(owned, key=last_run.__getitem__)]
 
 
-def _varied(parameter: Tensor) -> bool:
+def _varies(parameter: Tensor) -> bool:
     return parameter.is_floating_point() and parameter.numel() > 1 and bool((parameter != parameter.flatten()[0]).any())
 
 
 @torch.no_grad()
-def redraw(given: Sequence[Layer], rng: Draws) -> None:
-    """Give the layers normal parameters of the mean and standard deviation that each tensor has, in place.
+def randomise(layers: Sequence[Layer], rng: Draws) -> None:
+    """Replace the parameters of the layers, in place, by normal numbers of each tensor's mean and standard deviation.
 
-    The numbers follow from the seed and the parameter's name alone: they are the same for every batch of examples
+    The random numbers depend on the seed and the parameter's name only: they are the same for every batch of examples
     and every explanation.
     """
-    for layer in given:
+    for layer in layers:
         for name, parameter in layer.parameters:
-            own = replace(rng, ids=(name,), device=parameter.device)
+            parameter_rng = replace(rng, ids=(name,), device=parameter.device)
             deviation, mean = torch.std_mean(parameter.double(), correction=0)
-            drawn = own.normal("parameter", tuple(parameter.shape))[0].double()
+            drawn = parameter_rng.normal("parameter", tuple(parameter.shape))[0].double()
             parameter.copy_(drawn * deviation + mean)
 
 
 @torch.no_grad()
 def restore(layer: Layer, original: nn.Module) -> None:
-    """Give a layer the parameters of the network that it was copied from."""
+    """Copy the parameters of a layer back from the original network, in place."""
     for name, parameter in layer.parameters:
         parameter.copy_(original.get_parameter(name))

@@ -1,18 +1,18 @@
-"""How far attributions change when the input changes slightly.
+"""Robustness: how far attributions change when the input changes slightly.
 
-``sensitivity_max.py`` holds the components; ``sensitivity_formulas.py`` (maximum change, Lipschitz),
-``stability_formulas.py`` (relative stability) and ``invariance_formulas.py`` (shifted inputs) the formulas.
+``sensitivity.py`` (maximum sensitivity, local Lipschitz estimate), ``stability.py`` (relative stability) and
+``invariance.py`` (input invariance) hold the components; the formulas of each are in the file ``*_formulas.py`` of the
+same name.
 """
 
 from __future__ import annotations
 
-from xaiexp.builtin.metrics.robustness.sensitivity_max import (
-    InputInvariance,
-    LocalLipschitz,
+from xaiexp.builtin.metrics.robustness.invariance import InputInvariance
+from xaiexp.builtin.metrics.robustness.sensitivity import LocalLipschitz, SensitivityMax
+from xaiexp.builtin.metrics.robustness.stability import (
     RelativeInputStability,
     RelativeOutputStability,
     RelativeRepresentationStability,
-    SensitivityMax,
 )
 from xaiexp.contract.kinds import Component
 

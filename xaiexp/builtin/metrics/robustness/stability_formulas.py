@@ -1,4 +1,4 @@
-"""Relative stability (Agarwal et al. 2022): change of the attributions against change of input, output or inside."""
+"""Relative stability (Agarwal et al. 2022): attribution change per change of input, output or representation."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from xaiexp.builtin.metrics.robustness.sensitivity_formulas import nearby
+from xaiexp.builtin.metrics.robustness.sensitivity_formulas import nearby_points
 from xaiexp.core.batches import Batch
 from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Explanation
 from xaiexp.inference.block import Block
 from xaiexp.inference.passes import Handle
 
-__all__ = ["Against", "relative_changes", "relative_size"]
+__all__ = ["Against", "relative_changes", "relative_norm"]
 
 Against = Literal["input", "output", "representation"]
 
 
-def relative_size(change: Tensor, of: Tensor, floor: float) -> Tensor:
-    """``||change / of||``, float64 ``[N, S]``: the Euclidean norm of what changed relative to what was there.
+def relative_norm(change: Tensor, values: Tensor, floor: float) -> Tensor:
+    """``||change / values||``, float64 ``[N, S]``: the Euclidean norm of a change relative to the original values.
 
     Args:
         change: ``[N, S, k]``.
-        of: ``[N, k]``. Numbers smaller than ``floor`` times the largest of their row count as that much; a row
-            of zeros, or of nothing, has no relative change, NaN.
+        values: ``[N, k]``. Magnitudes below ``floor`` times the largest of their row are raised to it. NaN for a row of
+            zeros or of length 0.
 
-    >>> relative_size(torch.tensor([[[3.0, 1.0]]]), torch.tensor([[1.0, 0.0]]), 0.25).tolist()
+    >>> relative_norm(torch.tensor([[[3.0, 1.0]]]), torch.tensor([[1.0, 0.0]]), 0.25).tolist()
     [[5.0]]
     """
-    if not of.shape[1]:
+    if not values.shape[1]:
         return change.new_full(change.shape[:2], float("nan"), dtype=torch.float64)
-    size = of.double().abs()
-    top = size.amax(dim=1, keepdim=True)
-    size = torch.where(top > 0, torch.maximum(size, floor * top), float("nan"))
+    size = values.double().abs()
+    largest = size.amax(dim=1, keepdim=True)
+    size = torch.where(largest > 0, torch.maximum(size, floor * largest), float("nan"))
     relative: Tensor = (change.double() / size.unsqueeze(1)).norm(dim=2)
     return relative
 
@@ -53,24 +53,24 @@ def relative_changes(
 ) -> Tensor:
     """``max_s ||(phi(x_s) - phi(x)) / phi(x)|| / max(distance_s, epsilon)`` of M explanations, ``[M, N]``.
 
-    Over the points near x with the same predicted class. The distance is ``||(x_s - x) / x||`` (input),
+    The maximum is over the points near x with the same predicted class. The distance is ``||(x_s - x) / x||`` (input),
     ``||h(x_s) - h(x)||`` of the logits (output) or ``||(L(x_s) - L(x)) / L(x)||`` of the penultimate layer
-    (representation); what a ratio is taken to has a ``floor``, see :func:`relative_size`. NaN for maps of zeros,
-    where the method is not at hand and where no point keeps the class.
+    (representation). Denominators of ratios have a ``floor``, see :func:`relative_norm`. NaN for maps of zeros, where
+    an explanation's method is not available and where no point keeps the class.
     """
     out = batch.inputs.new_full((len(explanations), len(batch)), -torch.inf, dtype=torch.float64)
-    at_hand = [(i, e, e.explain_perturbed) for i, e in enumerate(explanations) if e.explain_perturbed is not None]
-    if at_hand:
-        distance = _distance(model, batch, against, floor)
+    available = [(i, e, e.explain_perturbed) for i, e in enumerate(explanations) if e.explain_perturbed is not None]
+    if available:
+        distance_to = _distance(model, batch, against, floor)
         predicted = model.logits().argmax(dim=1, keepdim=True)
-        for points in nearby(model, batch, rng, radius, count):
+        for points in nearby_points(model, batch, rng, radius, count):
             logits = model.apply(_logits, points)
-            same = logits.argmax(dim=2) == predicted
-            way = distance(points, logits).clamp(min=epsilon)
-            for i, explanation, again in at_hand:
-                change = explanation.features.pool(again(points)) - explanation.values.unsqueeze(1)
-                ratio = relative_size(change, explanation.values, floor) / way
-                out[i] = torch.maximum(out[i], ratio.masked_fill(~same, -torch.inf).amax(dim=1))
+            same_class = logits.argmax(dim=2) == predicted
+            distance = distance_to(points, logits).clamp(min=epsilon)
+            for i, explanation, explain_perturbed in available:
+                change = explanation.features.pool(explain_perturbed(points)) - explanation.values.unsqueeze(1)
+                ratio = relative_norm(change, explanation.values, floor) / distance
+                out[i] = torch.maximum(out[i], ratio.masked_fill(~same_class, -torch.inf).amax(dim=1))
     return out.masked_fill(out == -torch.inf, float("nan")).to(batch.inputs.dtype)
 
 
@@ -80,12 +80,12 @@ def _logits(block: Block) -> Tensor:
 
 
 def _distance(model: Handle, batch: Batch, against: Against, floor: float) -> Callable[[Tensor, Tensor], Tensor]:
-    """From points ``[N, s, *shape]`` and the logits there ``[N, s, classes]`` to their distances ``[N, s]``."""
+    """A function of points ``[N, s, *shape]`` and logits ``[N, s, classes]`` to distances ``[N, s]``."""
     if against == "input":
-        start = batch.inputs.flatten(1)
-        return lambda points, _: relative_size(points.flatten(2) - start.unsqueeze(1), start, floor)
+        inputs = batch.inputs.flatten(1)
+        return lambda points, _: relative_norm(points.flatten(2) - inputs.unsqueeze(1), inputs, floor)
     if against == "output":
-        own = model.logits().unsqueeze(1)
-        return lambda _, logits: (logits - own).double().norm(dim=2)
-    inside = model.hidden()
-    return lambda points, _: relative_size(model.hidden(points) - inside.unsqueeze(1), inside, floor)
+        input_logits = model.logits().unsqueeze(1)
+        return lambda _, logits: (logits - input_logits).double().norm(dim=2)
+    hidden = model.hidden()
+    return lambda points, _: relative_norm(model.hidden(points) - hidden.unsqueeze(1), hidden, floor)

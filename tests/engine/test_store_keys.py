@@ -1,0 +1,122 @@
+"""Keys of the store cover what decides the numbers: labels, ground-truth masks, settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from small_studies import passes, run
+
+from xaiexp.contract.kinds import Dataset, Model
+from xaiexp.core.samples import Encoded, Network, Outline, Sample, Source
+from xaiexp.errors import UserError
+
+
+@dataclass(frozen=True)
+class Rows(Dataset):
+    """Rows of four numbers, whose labels and masks a test may edit, as one edits a file."""
+
+    name: ClassVar[str] = "rows"
+    summary: ClassVar[str] = "rows of random numbers"
+    source: ClassVar[str] = "made up"
+    modality: ClassVar[str] = "table"
+    labels: ClassVar[dict[int, int]] = {}
+    masks: ClassVar[dict[int, list[bool]]] = {}
+    count: ClassVar[int] = 20
+
+    def open(self):
+        values = torch.randn(self.count, 4, generator=torch.Generator().manual_seed(5))
+
+        def read(start, stop):
+            return [
+                Sample(f"row {i}", values[i], self.labels.get(i), torch.tensor(m) if (m := self.masks.get(i)) else None)
+                for i in range(start, stop)
+            ]
+
+        return Source(self.count, read)
+
+    def outline(self):
+        return Outline(self.count, (4,))
+
+
+@dataclass(frozen=True)
+class Weights(Model):
+    """A linear network over rows."""
+
+    name: ClassVar[str] = "weights"
+    summary: ClassVar[str] = "linear"
+    source: ClassVar[str] = "made up"
+    modality: ClassVar[str] = "table"
+    offers: ClassVar[frozenset[str]] = frozenset({"gradients", "modules"})
+
+    def load(self, context):
+        torch.manual_seed(0)
+        module = torch.nn.Linear(4, 3).eval()
+        return Network(module, encoded, "table", classes=3, low=-5.0, high=5.0)
+
+
+def encoded(samples):
+    masks = None
+    if any(s.mask is not None for s in samples):
+        masks = torch.stack([torch.zeros(4, dtype=torch.bool) if s.mask is None else s.mask for s in samples])
+    return Encoded(torch.stack([s.data for s in samples]), masks=masks)
+
+
+STUDY = ["model=weights", "dataset=rows", "examples=20", "method=[saliency,input_x_gradient]", "agreement=[]"]
+
+
+@pytest.fixture
+def rows(bring, monkeypatch):
+    bring(Rows, Weights)
+    monkeypatch.setattr(Rows, "labels", dict.fromkeys(range(20), 1))
+    monkeypatch.setattr(Rows, "masks", {i: [i % 2 == 0, True, False, False] for i in range(20)})
+    return Rows
+
+
+def scores(result, metric):
+    return result.scores.query("metric == @metric")["value"].to_numpy()
+
+
+def test_edited_masks_give_other_scores_without_explaining_again(workplace, rows, monkeypatch):
+    study = [*STUDY, "metric=[relevance_mass]"]
+    before = run(*study)
+    assert passes(run(*study)) == 0
+    monkeypatch.setattr(rows, "masks", {i: [False, False, True, True] for i in range(20)})
+    after, forced = run(*study), run(*study, "force=true")
+    assert not np.allclose(scores(before, "relevance_mass"), scores(forced, "relevance_mass"))
+    np.testing.assert_array_equal(scores(after, "relevance_mass"), scores(forced, "relevance_mass"))
+    assert after.cells["cached"].all()
+
+
+def test_edited_labels_change_the_keys_of_attributions_and_scores(workplace, rows, monkeypatch):
+    study = [*STUDY, "metric=[sparseness]"]
+    before = run(*study)
+    monkeypatch.setattr(rows, "labels", {**rows.labels, 3: 2})
+    after = run(*study)
+    assert not after.cells["cached"].any()
+    assert set(before.cells["key"]).isdisjoint(after.cells["key"])
+
+
+def test_labels_that_start_after_the_first_examples_are_labels(workplace, rows, monkeypatch):
+    monkeypatch.setattr(rows, "labels", {18: 1, 19: 2})
+    with pytest.raises(UserError, match=r"target: is the label, but example 'row 0' has no label"):
+        run(*STUDY, "metric=[sparseness]", "target=label")
+    monkeypatch.setattr(rows, "labels", {})
+    with pytest.raises(UserError, match=r"target: is the label, but dataset 'rows' has no labels"):
+        run(*STUDY, "metric=[sparseness]", "target=label")
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["precision=bf16", "output=probability", "seed=1", "features=column_pairs", "target=2"],
+)
+def test_settings_that_decide_the_numbers_are_part_of_the_keys(workplace, rows, change):
+    study = [*STUDY, "metric=[sparseness]"]
+    if change.startswith("features"):
+        study, change = [*study, "dataset=digits", "model=digits_mlp", "examples=4"], "features=grid"
+    before, after = run(*study), run(*study, change)
+    assert set(before.cells["key"]).isdisjoint(after.cells["key"])
+    assert run(*study, change).cells["cached"].all()

@@ -1,0 +1,64 @@
+"""The files of a study folder, and the file of the plugins that provided its components."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from xaiexp.contract.registry import installed
+from xaiexp.core.record import Record
+from xaiexp.results.providers import CONFORMANCE, conformance_of, provider_of, save_providers
+from xaiexp.results.study_folder import FolderWriter
+from xaiexp.results.tables import Tables
+
+
+def test_record_is_written_with_its_changes(tmp_path):
+    writer = FolderWriter(tmp_path, Record(status="running"))
+    writer.write_record()
+    writer.update(status="done", seconds=2.5)
+    assert Record.read(tmp_path / "record.json") == Record(status="running")
+    writer.write_record()
+    assert Record.read(tmp_path / "record.json") == writer.record == Record(status="done", seconds=2.5)
+
+
+def test_tables_and_configuration_are_written(tmp_path):
+    names = ("cells", "scores", "agreement", "summary", "verdicts", "comparisons")
+    frames = {name: pd.DataFrame({"name": [name], "value": [0.5]}) for name in names}
+    writer = FolderWriter(tmp_path, Record())
+    writer.write_tables(Tables(**frames))
+    writer.write_config("seed: 0\nmethod:\n  saliency: {}\n")
+    for name in names[:3]:
+        pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / f"{name}.parquet"), frames[name], check_dtype=False)
+    for name in names[3:]:
+        assert (tmp_path / f"{name}.csv").read_text() == f"name,value\n{name},0.5\n"
+    assert (tmp_path / "config.yaml").read_text() == "seed: 0\nmethod:\n  saliency: {}\n"
+    assert {file.name for file in tmp_path.iterdir()} == {
+        "config.yaml", *(f"{name}.parquet" for name in names[:3]), *(f"{name}.csv" for name in names[3:]),
+    }  # fmt: skip
+
+
+@pytest.fixture
+def saliency():
+    return installed().build("method", "saliency", {})
+
+
+def test_provider_of_a_component_is_saved(tmp_path, saliency):
+    assert provider_of(tmp_path, "method", "saliency") is None
+    (tmp_path / "brought.json").write_text('{"method.other": "other 1.0"}')
+    save_providers(tmp_path, [saliency], installed())
+    assert provider_of(tmp_path, "method", "saliency") == str(installed().plugin_of(saliency))
+    assert provider_of(tmp_path, "method", "other") == "other 1.0"
+    (tmp_path / "brought.json").write_text("damaged")
+    assert provider_of(tmp_path, "method", "saliency") is None
+
+
+def test_conformance_counts_only_for_the_checked_version(tmp_path, saliency):
+    plugin = str(installed().plugin_of(saliency))
+    saved = {"method.saliency": {"plugin": plugin, "passed": 12, "failed": 0}}
+    (tmp_path / CONFORMANCE).write_text(json.dumps(saved))
+    assert conformance_of(tmp_path, [saliency], installed()) == {"method.saliency": {"passed": 12, "failed": 0}}
+    saved["method.saliency"]["plugin"] = "another 0.1"
+    (tmp_path / CONFORMANCE).write_text(json.dumps(saved))
+    assert conformance_of(tmp_path, [saliency], installed())["method.saliency"].startswith("not checked")

@@ -1,0 +1,74 @@
+"""Tracking: the runs, parameters, metrics, tags and artifacts that MLflow gets."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from small_studies import Facts
+
+from xaiexp.cli import app as cli
+from xaiexp.core.record import VERSION
+from xaiexp.tracking.mlflow import embedded_uri, flattened
+
+STUDY = ["model=digits_mlp", "examples=6", "metric=[deletion]", "agreement=[rank_correlation]", "baseline=[zero]"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Raises(Facts):
+    """Raises."""
+
+    def attribute(self, model, batch, reference, rng):
+        raise ValueError("out of ideas\nand more")
+
+
+def test_mlflow_has_a_run_for_every_study_and_a_child_run_for_every_cell(workplace, bring):
+    from mlflow import MlflowClient
+
+    bring(Raises)
+    words = [*STUDY, "report=false", "seed=1", "method=[random,integrated_gradients],[random,raises]"]
+    assert cli.main(["-m", *words]) == cli.FAILED
+    (sweep,) = Path("outputs/multirun").glob("*/*")
+    record = json.loads((sweep / "0" / "record.json").read_text())
+    assert record["version"] == VERSION
+    client = MlflowClient(tracking_uri=embedded_uri())
+    experiment = client.get_experiment_by_name("xaiexp").experiment_id
+    parents = client.search_runs([experiment], "params.seed = '1' and params.`model.name` = 'digits_mlp'")
+    parents = {r.info.status: r for r in parents if "mlflow.parentRunId" not in r.data.tags}
+    assert set(parents) == {"FINISHED", "FAILED"}
+
+    done = parents["FINISHED"]
+    means = pd.read_csv(sweep / "0" / "summary.csv").query("metric == 'deletion'").set_index("method")["mean"]
+    verdicts = pd.read_csv(sweep / "0" / "verdicts.csv").set_index("metric")
+    agreement = pd.read_parquet(sweep / "0" / "agreement.parquet")["value"].mean()
+    assert done.data.metrics["random.deletion"] == pytest.approx(means["random"])
+    assert done.data.metrics["integrated_gradients/zero.deletion"] == pytest.approx(means["integrated_gradients"])
+    name = "agreement.rank_correlation.random.integrated_gradients/zero"
+    assert done.data.metrics[name] == pytest.approx(agreement)
+    assert done.data.tags["verdict.deletion"] == verdicts["verdict"]["deletion"]
+    assert done.data.metrics["alpha.deletion"] == pytest.approx(verdicts["alpha"]["deletion"])
+    assert done.data.metrics["seconds"] == record["seconds"]
+    assert done.data.tags["xaiexp.version.torch"] == record["versions"]["torch"]
+    files = {artifact.path for artifact in client.list_artifacts(done.info.run_id)}
+    assert files >= {"config.yaml", "record.json", "cells.parquet", "scores.parquet", "summary.csv", "pictures"}
+
+    children = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{done.info.run_id}'")
+    by_name = {child.info.run_name: child for child in children}
+    assert set(by_name) == {"random", "integrated_gradients/zero"}
+    params = by_name["integrated_gradients/zero"].data.params
+    assert params["method.parameters.n_steps"] == "50"
+    assert (params["baseline.name"], params["dataset"], params["examples"]) == ("zero", "digits", "6")
+    assert by_name["random"].data.params["baseline"] == "none"
+    assert by_name["random"].data.metrics["deletion"] == pytest.approx(means["random"])
+
+    failed = parents["FAILED"].info.run_id
+    (child,) = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{failed}' and status = 'FAILED'")
+    assert child.data.tags["xaiexp.reason"] == "ValueError: out of ideas"
+
+
+def test_nested_values_are_flattened_to_texts():
+    values = {"a": {"b": 1, "c": {"d": "text"}}, "e": [1, 2], "f": None, "g": {}}
+    assert dict(flattened(values)) == {"a.b": "1", "a.c.d": "text", "e": "[1, 2]", "f": "null"}

@@ -1,0 +1,210 @@
+"""The record of a study: its components and the machine, the loaded model and data, and the run."""
+
+from __future__ import annotations
+
+import platform
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from xaiexp.contract.kinds import Agreement, Component, Method, Metric
+from xaiexp.contract.registry import Registry
+from xaiexp.core.ids import MetricId
+from xaiexp.core.keys import digest
+from xaiexp.core.record import (
+    AgreementFacts,
+    ComponentFacts,
+    DataFacts,
+    GitState,
+    MethodFacts,
+    MetricFacts,
+    PassCount,
+    PassCounts,
+    PluginFacts,
+    Record,
+    StudyFacts,
+    WeightsFacts,
+)
+from xaiexp.engine.runner import Loaded, Run
+from xaiexp.plan.study import Study
+from xaiexp.results.providers import conformance_of
+
+__all__ = ["add_loaded", "add_results", "components", "describe"]
+
+_PACKAGES = (
+    "xaiexp", "torch", "torchvision", "transformers", "captum", "numpy", "pandas", "scipy", "scikit-learn",
+    "hydra-core", "omegaconf", "mlflow", "pluggy",
+)  # fmt: skip
+
+
+def describe(study: Study, registry: Registry) -> Record:
+    """A record with all that is known before the study runs."""
+    import torch
+
+    settings = study.settings
+    used = components(study)
+    plugins = {str(plugin): plugin for plugin in (registry.plugin_of(component) for component in used)}
+    return Record(
+        study=StudyFacts(
+            model=study.model.name,
+            dataset=study.dataset.name,
+            features=study.features.name,
+            modality=study.model.modality,
+            seed=settings.seed,
+            examples=settings.examples,
+            target=str(settings.target),
+            output=settings.output,
+            precision=settings.precision,
+        ),
+        plugins=tuple(PluginFacts(p.name, p.distribution, p.version) for p in plugins.values()),
+        conformance=conformance_of(Path(settings.store), used, registry),
+        model=ComponentFacts(**_facts(study.model)),
+        dataset=ComponentFacts(**_facts(study.dataset)),
+        methods={label: _method(method) for label, method in study.methods.items()},
+        baselines={label: ComponentFacts(**_facts(baseline)) for label, baseline in study.baselines.items()},
+        metrics=_metrics(study),
+        agreements={label: _agreement(agreement) for label, agreement in study.agreements.items()},
+        versions=_versions(),
+        git=_git_state(),
+        host=socket.gethostname(),
+        platform=platform.platform(),
+        threads=torch.get_num_threads(),
+        command=tuple(sys.argv),
+    )
+
+
+def add_loaded(record: Record, loaded: Loaded) -> Record:
+    """The record with the facts of the loaded model and data."""
+    return replace(
+        record,
+        device=str(loaded.device),
+        weights=WeightsFacts(loaded.weights_fingerprint),
+        data=DataFacts(loaded.count, tuple(loaded.shape)),
+        model_facts=dict(loaded.network.facts),
+        class_names=tuple(loaded.class_names),
+    )
+
+
+def add_results(record: Record, run: Run) -> Record:
+    """The record with the status, the passes and the stored attributions of a run that has ended."""
+    states, evaluator = run.states, run.evaluator
+    return replace(
+        record,
+        status="failed" if run.failed() else "done",
+        error="; ".join(f"{name}: {reason}" for name, reason in evaluator.errors.items()) or None,
+        passes=PassCounts(
+            attributions=PassCount(
+                sum(state.forward for state in states.values()), sum(state.backward for state in states.values())
+            ),
+            metrics={
+                label: PassCount(counter.forward, counter.backward, round(evaluator.seconds[label], 4))
+                for label, counter in evaluator.counters.items()
+            },
+            predictions_and_references=PassCount(run.other_passes.forward, run.other_passes.backward),
+        ),
+        data=replace(record.data or DataFacts(), fingerprint=digest(run.data_fingerprints)),
+        store=str(run.store.folder.resolve()),
+        objects={cell: tuple(state.keys) for cell, state in states.items() if state.keys},
+    )
+
+
+def components(study: Study) -> list[Component]:
+    """All components of a study."""
+    return [
+        study.model,
+        study.dataset,
+        study.features,
+        *study.methods.values(),
+        *study.baselines.values(),
+        *study.metrics.values(),
+        *study.agreements.values(),
+    ]
+
+
+def _facts(component: Component) -> dict[str, Any]:
+    return {
+        "name": component.name,
+        "summary": component.summary,
+        "source": component.source,
+        "parameters": component.parameters(),
+    }
+
+
+def _method(method: Method) -> MethodFacts:
+    return MethodFacts(
+        **_facts(method),
+        signed=method.signed,
+        complete=method.complete,
+        multiplied_by_inputs=method.multiplied_by_inputs,
+        space=method.space,
+        control=method.control,
+    )
+
+
+def _metrics(study: Study) -> dict[str, MetricFacts]:
+    """The facts of the metrics and of their auxiliary values."""
+    facts: dict[str, MetricFacts] = {}
+    for label, metric in study.metrics.items():
+        facts[label] = _metric(metric)
+        for name in metric.auxiliary:
+            facts[str(MetricId(label, name))] = MetricFacts(
+                name=f"{metric.name}.{name}",
+                summary=f"{name}, an auxiliary value of {label}",
+                source=metric.source,
+                bounds=(None, None),
+                unit="1",
+            )
+    return facts
+
+
+def _metric(metric: Metric) -> MetricFacts:
+    return MetricFacts(
+        **_facts(metric),
+        higher_is_better=metric.higher_is_better,
+        bounds=metric.bounds,
+        unit=metric.unit,
+        needs_sign=metric.needs_sign,
+    )
+
+
+def _agreement(agreement: Agreement) -> AgreementFacts:
+    return AgreementFacts(
+        **_facts(agreement),
+        bounds=agreement.bounds,
+        needs_sign=agreement.needs_sign,
+        symmetric=agreement.symmetric,
+    )
+
+
+def _versions() -> dict[str, str]:
+    """The versions of Python, of the packages that decide the numbers, and of CUDA where there is a GPU."""
+    import torch
+
+    versions = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    versions["cuda"] = str(torch.version.cuda) if torch.cuda.is_available() else "none"
+    return versions
+
+
+def _git_state() -> GitState | None:
+    """The state of the repository around the working folder; None outside a repository or without git."""
+
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=10, check=False)  # noqa: S603, S607  # git from the user's own path, fixed arguments
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    commit = git("rev-parse", "HEAD")
+    if commit is None:
+        return None
+    return GitState(commit, bool(git("status", "--porcelain")))

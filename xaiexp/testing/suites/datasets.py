@@ -1,0 +1,134 @@
+"""The checks of datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from xaiexp.contract.kinds import Dataset
+from xaiexp.core.samples import Sample, Source
+from xaiexp.errors import UserError
+from xaiexp.testing.assertions import require
+from xaiexp.testing.definition import CheckSuite, NotApplicable
+from xaiexp.testing.snapshots import first_difference, random_state, seeded
+
+__all__ = ["SUITE"]
+
+SUITE = CheckSuite("dataset")
+
+_LIMIT = 24
+"""The number of samples that are read."""
+
+
+def _open(dataset: Dataset) -> tuple[Source, Sequence[Sample]]:
+    """The source and its first samples.
+
+    Raises:
+        NotApplicable: the data are not available.
+    """
+    try:
+        source = dataset.open()
+    except UserError as error:
+        raise NotApplicable(f"the data are not available: {error}") from None
+    return source, source.read(0, min(_LIMIT, source.count))
+
+
+def _comparable(value: Any) -> Any:
+    """Images as their size and bytes; other values unchanged."""
+    if hasattr(value, "tobytes") and hasattr(value, "size") and not isinstance(value, torch.Tensor):
+        return (value.size, value.tobytes())
+    return value
+
+
+def _equal(a: Any, b: Any) -> bool:
+    """Whether the data or masks of two samples are equal."""
+    a, b = _comparable(a), _comparable(b)
+    if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
+        return bool(torch.equal(a, b))
+    return type(a) is type(b) and bool(a == b)
+
+
+@SUITE.register()
+def outline(dataset: Dataset) -> None:
+    """`outline()` states the number of samples that are read, and their shape where it is exact."""
+    source, samples = _open(dataset)
+    stated = dataset.outline()
+    require(source.count >= 1, "contains no examples")
+    require(
+        stated.count in (None, source.count), f"outline() states {stated.count} examples, the source has {source.count}"
+    )
+    require(len(samples) == min(_LIMIT, source.count), f"read(0, {_LIMIT}) returned {len(samples)} samples")
+    if stated.exact and stated.shape is not None:
+        shapes = {tuple(s.data.shape) for s in samples if isinstance(s.data, torch.Tensor)}
+        require(
+            shapes <= {tuple(stated.shape)}, f"outline() states shape {stated.shape}, the samples have {sorted(shapes)}"
+        )
+
+
+@SUITE.register(after=("outline",))
+def modality(dataset: Dataset) -> None:
+    """Samples match the modality: images (PIL, or [C, H, W] in 0..1), rows [F], time series [C, T], str for texts."""
+    _, samples = _open(dataset)
+    for sample in samples:
+        data, name = sample.data, f"example {sample.id!r}"
+        if dataset.modality == "text":
+            require(isinstance(data, str), f"{name} is {type(data).__name__}, not str")
+        elif isinstance(data, torch.Tensor):
+            axes = {"image": 3, "series": 2, "table": 1}[dataset.modality]
+            require(data.ndim == axes and data.is_floating_point(), f"{name} is {data.dtype} {list(data.shape)}")
+            if dataset.modality == "image":
+                low, high = float(data.min()), float(data.max())
+                require(low >= 0 and high <= 1, f"{name} has values in {low:g}..{high:g}, not in 0..1")
+        else:
+            image = dataset.modality == "image" and hasattr(data, "convert")
+            require(image, f"{name} is {type(data).__name__}")
+
+
+@SUITE.register(after=("outline",))
+def stable(dataset: Dataset) -> None:
+    """A sample is the same in every read, alone or with others, and after opening the dataset again."""
+    source, samples = _open(dataset)
+    reopened, _ = _open(dataset)
+    for other, description in ((source, "read again"), (reopened, "opened again")):
+        for i in range(0, len(samples), max(1, len(samples) // 6)):
+            (sample,) = other.read(i, i + 1)
+            prefix = f"example {i} {description} differs in its"
+            require(sample.id == samples[i].id, f"{prefix} id ({samples[i].id!r}, {sample.id!r})")
+            require(sample.label == samples[i].label, f"{prefix} label")
+            require(_equal(sample.data, samples[i].data), f"{prefix} data")
+            require(_equal(sample.mask, samples[i].mask), f"{prefix} mask")
+
+
+@SUITE.register(after=("outline",))
+def ids(dataset: Dataset) -> None:
+    """Ids are non-empty strings and unique."""
+    _, samples = _open(dataset)
+    known: set[str] = set()
+    for sample in samples:
+        require(isinstance(sample.id, str) and sample.id, f"an id is {sample.id!r}")
+        require(sample.id not in known, f"two samples have the id {sample.id!r}")
+        known.add(sample.id)
+
+
+@SUITE.register(after=("outline",))
+def labels(dataset: Dataset) -> None:
+    """A label is None or a class index, within `class_names` where these are given."""
+    source, samples = _open(dataset)
+    for sample in samples:
+        label = sample.label
+        if label is not None:
+            require(isinstance(label, int) and label >= 0, f"example {sample.id!r} has the label {label!r}")
+            valid = not source.class_names or label < len(source.class_names)
+            require(valid, f"example {sample.id!r} has the label {label}; there are {len(source.class_names)} classes")
+
+
+@SUITE.register(after=("outline",))
+def global_randomness(dataset: Dataset) -> None:
+    """Opening and reading do not change the global random states of torch, numpy and Python."""
+    with seeded(3):
+        before = random_state()
+        _open(dataset)
+        changed = first_difference(before, random_state())
+    require(not changed, f"changed {changed}")
