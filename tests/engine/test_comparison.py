@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from xaiexp.builtin.agreements.components import RankCorrelation
+from xaiexp.builtin.agreements.whole_map_measures import RankCorrelation
 from xaiexp.contract.kinds import Agreement
 from xaiexp.core.explanations import Explanation
 from xaiexp.core.feature_map import FeatureMap

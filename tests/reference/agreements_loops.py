@@ -1,4 +1,4 @@
-"""Agreements from their definitions, with loops over features and, for ties, over all ways of breaking them."""
+"""Agreements from their definitions: loops over features and, for ties, over all ways of breaking them."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import itertools
 import math
 
 
-def held_places(values, k):
-    """q[i][r]: how often feature i holds place r < k, over all ways of breaking ties; zeros hold none."""
+def place_shares(values, k):
+    """q[i][r]: the share of the ways of breaking ties in which feature i has place r < k; zeros have none."""
     d = len(values)
     shuffles = list(itertools.permutations(range(d)))
-    held = [[0.0] * k for _ in range(d)]
+    shares = [[0.0] * k for _ in range(d)]
     for shuffle in shuffles:
         order = sorted(range(d), key=lambda i: (-abs(values[i]), shuffle[i]))
         for place, i in enumerate(order[:k]):
             if values[i] != 0:
-                held[i][place] += 1 / len(shuffles)
-    return held
+                shares[i][place] += 1 / len(shuffles)
+    return shares
 
 
-def _agreeing(a, b, i, signed):
+def _counts(a, b, i, signed):
     return not signed or (a[i] > 0) == (b[i] > 0)
 
 
@@ -35,8 +35,8 @@ def feature_agreement(a, b, k, signed=False):
     if ranks_nothing(a) or ranks_nothing(b):
         return math.nan
     k = min(k, len(a))
-    p, q = held_places(a, k), held_places(b, k)
-    common = sum(min(sum(p[i]), sum(q[i])) for i in range(len(a)) if _agreeing(a, b, i, signed))
+    p, q = place_shares(a, k), place_shares(b, k)
+    common = sum(min(sum(p[i]), sum(q[i])) for i in range(len(a)) if _counts(a, b, i, signed))
     return common / _larger_top(a, b, k)
 
 
@@ -44,8 +44,8 @@ def rank_agreement(a, b, k, signed=False):
     if ranks_nothing(a) or ranks_nothing(b):
         return math.nan
     k = min(k, len(a))
-    p, q = held_places(a, k), held_places(b, k)
-    common = sum(min(p[i][r], q[i][r]) for i in range(len(a)) for r in range(k) if _agreeing(a, b, i, signed))
+    p, q = place_shares(a, k), place_shares(b, k)
+    common = sum(min(p[i][r], q[i][r]) for i in range(len(a)) for r in range(k) if _counts(a, b, i, signed))
     return common / _larger_top(a, b, k)
 
 
@@ -53,7 +53,7 @@ def top_k_iou(a, b, k):
     if ranks_nothing(a) or ranks_nothing(b):
         return math.nan
     k = min(k, len(a))
-    p, q = ([sum(row) for row in held_places(x, k)] for x in (a, b))
+    p, q = ([sum(row) for row in place_shares(x, k)] for x in (a, b))
     return sum(map(min, p, q)) / sum(map(max, p, q))
 
 
@@ -114,8 +114,8 @@ def expected_iou(d, a, b):
     """Over all pairs of sets of a and b out of d features."""
     left = list(itertools.combinations(range(d), a))
     right = list(itertools.combinations(range(d), b))
-    each = [len(set(s) & set(t)) / len(set(s) | set(t)) for s in left for t in right]
-    return sum(each) / len(each)
+    values = [len(set(s) & set(t)) / len(set(s) | set(t)) for s in left for t in right]
+    return sum(values) / len(values)
 
 
 def top_k_iou_adjusted(a, b, k):

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from xaiexp.builtin.agreements.structural_similarity import structural_similarity
+from xaiexp.builtin.agreements.ssim_formula import structural_similarity
 from xaiexp.core.feature_map import FeatureMap
 
 __all__ = ["Of", "Similarity", "map_similarity", "spearman", "ssim"]
