@@ -59,7 +59,7 @@ class Plan:
     def passes(self, without: Collection[CellId] = ()) -> tuple[int | None, int | None]:
         """Passes of the attributions and of the metrics; None where they are not known without loading.
 
-        Passes of metrics that explain perturbed inputs again are not included: they are those of the methods, many times.
+        Passes of metrics that explain perturbed inputs again are not included.
         """
         cells = [cell.cost for cell in self.running if cell.id not in without]
         return self._total(cells), self._total(list(self.metric_costs.values()))
