@@ -1,1 +1,1 @@
-"""."""
+"""Trackers that studies are logged to; MLflow."""
