@@ -14,9 +14,9 @@ from xaiexp.core.parameters import MISSING, default_values
 from xaiexp.core.vocabulary import MODALITIES
 
 HERE = Path(__file__).parent
-# What the passes are told for: shape of an input and number of features.
+# Passes are stated for these inputs: shape, number of features, description.
 SAMPLES = {
-    "image": ((3, 64, 64), 49, "a picture of 64 x 64 pixels in 49 tiles"),
+    "image": ((3, 64, 64), 49, "an image of 64 x 64 pixels in 49 tiles"),
     "table": ((30,), 30, "a row of 30 columns"),
     "series": ((1, 96), 96, "a series of 96 steps"),
     "text": ((34, 384), 32, "a text of 32 tokens"),
@@ -41,7 +41,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return lines + [f"| {' | '.join(row)} |" for row in clean]
 
 
-def told(modalities: Sequence[str]) -> str:
+def modality_names(modalities: Sequence[str]) -> str:
     return "all" if set(modalities) == set(MODALITIES) else ", ".join(modalities)
 
 
@@ -75,7 +75,7 @@ def methods() -> str:
         (
             f"`{m.name}`",
             m.summary,
-            told(m.modalities),
+            modality_names(m.modalities),
             ", ".join(sorted(m.needs)) or "nothing but scores",
             "the baseline" if m.reads_baseline else "–",
             sums_to(m),
@@ -95,7 +95,7 @@ def methods() -> str:
             "*Complete*: attributions add up to f(x) - f(reference); every study measures it in passing.",
             "*Passes*: of one example and one reference, with the default parameters",
             f"({samples};",
-            "where a method is not for pictures, the modality is named).",
+            "where a method does not support images, the modality is named).",
             "",
             *table(columns, rows),
             "",
@@ -114,7 +114,7 @@ def metrics() -> str:
         (
             f"`{m.name}`",
             m.summary,
-            told(m.modalities),
+            modality_names(m.modalities),
             "higher" if m.higher_is_better else "lower",
             bounds(m),
             m.unit,
@@ -147,7 +147,7 @@ def metrics() -> str:
             "",
             NOTE,
             "",
-            "*Removal*: how the metric removes features by default (`auto`: blur for pictures, mean for tables and",
+            "*Removal*: how the metric removes features by default (`auto`: blur for images, mean for tables and",
             "series, zero embedding for texts); `removal=[...]` at the root of a study makes it an axis.",
             "*Passes*: of one example for five methods, explaining again aside; the samples are those of",
             "[methods](methods.md).",

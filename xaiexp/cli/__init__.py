@@ -1,1 +1,1 @@
-"""The program ``xaiexp``: ``app.py`` is the Hydra application, every tool has a file, ``tables.py`` and ``summary.py`` print."""
+"""The program ``xaiexp``: ``app.py`` is the Hydra application, and every tool has a file."""

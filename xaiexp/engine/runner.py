@@ -329,8 +329,8 @@ def weights_fingerprint(network: Network) -> str:
     """A hash of the weights and of everything else that decides the scores.
 
     Raises:
-        MismatchError: the model is no ``torch.nn.Module`` and states no identity, so that its results could not be told
-            from those of another model in the store.
+        MismatchError: the model is no ``torch.nn.Module`` and states no identity, so that its results could not be
+            distinguished from those of another model in the store.
     """
     module = network.module
     if not isinstance(module, nn.Module) and not network.identity:

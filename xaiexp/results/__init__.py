@@ -1,1 +1,1 @@
-"""What a study leaves behind: its record, tables, verdicts and gallery, the folder they are written to, and ``Result``."""
+"""What a study leaves behind: record, tables, verdicts, gallery, the folder that holds them, and ``Result``."""
