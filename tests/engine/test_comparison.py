@@ -60,7 +60,7 @@ def test_a_measure_that_writes_into_the_maps_is_told_and_costs_its_own_numbers_a
     evaluator = Evaluator({}, measures, Store(tmp_path), None)
     (values,) = evaluator.agreement(cells)[0].values()
     torch.testing.assert_close(values, RankCorrelation().compare(*maps).double())
-    assert list(evaluator.errors) == ["careless"]
+    assert list(evaluator.failures) == ["careless"]
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])

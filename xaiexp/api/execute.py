@@ -111,7 +111,7 @@ def execute(study: Study, config: Mapping[str, Any], folder: Path, registry: Reg
         summary=tables.summary,
         verdicts=tables.verdicts,
         record=writer.record,
-        errors=dict(run.evaluator.errors),
+        errors={name: failure.reason for name, failure in run.evaluator.failures.items()},
         report=report,
         tracked=tracked,
         keys={(cell.method, cell.baseline): tuple(state.keys) for cell, state in run.states.items()},

@@ -22,6 +22,7 @@ __all__ = [
     "AgreementFacts",
     "ComponentFacts",
     "DataFacts",
+    "FailureFacts",
     "GitState",
     "MethodFacts",
     "MetricFacts",
@@ -174,6 +175,21 @@ class PassCounts(_Part):
 
 
 @dataclass(frozen=True)
+class FailureFacts(_Part):
+    """An error that a component raised.
+
+    Args:
+        reason: in one line.
+        place: ``FILE:LINE`` in the component's own code.
+        traceback: as Python prints it.
+    """
+
+    reason: str = ""
+    place: str = ""
+    traceback: str = ""
+
+
+@dataclass(frozen=True)
 class Record(_Part):
     """The record of a study.
 
@@ -193,6 +209,7 @@ class Record(_Part):
         model_facts: reported by the model, such as the accuracy on held-out data.
         class_names: of the dataset, or empty.
         store: the folder of attributions and scores.
+        failures: by cell, agreement, or metric and cell.
         objects: the keys of each cell's attributions in the store, chunk by chunk.
         seconds: of the whole study.
     """
@@ -223,6 +240,7 @@ class Record(_Part):
     model_facts: Mapping[str, Any] | None = field(default=None, metadata=_ONCE_KNOWN)
     class_names: tuple[str, ...] | None = field(default=None, metadata=_ONCE_KNOWN)
     passes: PassCounts | None = field(default=None, metadata=_ONCE_KNOWN)
+    failures: Mapping[str, FailureFacts] | None = field(default=None, metadata=_ONCE_KNOWN)
     store: str | None = field(default=None, metadata=_ONCE_KNOWN)
     objects: Mapping[CellId, tuple[str, ...]] | None = field(default=None, metadata=_ONCE_KNOWN)
     seconds: float | None = field(default=None, metadata=_ONCE_KNOWN)

@@ -9,6 +9,7 @@ from torch import Tensor
 from xaiexp.core.explanations import Explanation
 from xaiexp.core.ids import CellId
 from xaiexp.core.keys import digest
+from xaiexp.engine.failure import Failure
 from xaiexp.engine.outcome import CellOutcome
 from xaiexp.statistics.reliability import reliability
 
@@ -29,6 +30,7 @@ class CellState:
         id: method and baseline.
         status: ``planned``, ``done``, ``skipped`` or ``failed``.
         reason: of a skip or failure; warnings where it is done.
+        failure: of a cell that failed, with its traceback.
         forward, backward: passes; attributions from the store cost none.
         examples: explained so far.
         seconds, peak_memory: of the attributions.
@@ -42,6 +44,7 @@ class CellState:
     id: CellId
     status: str = "planned"
     reason: str = ""
+    failure: Failure | None = None
     forward: int = 0
     backward: int = 0
     examples: int = 0
@@ -81,7 +84,7 @@ class CellState:
         self.seconds += outcome.seconds
         self.peak_memory = max(self.peak_memory, outcome.peak_memory)
         if outcome.explanation is None:
-            self.status, self.reason = outcome.status, outcome.reason
+            self.status, self.reason, self.failure = outcome.status, outcome.reason, outcome.failure
             self.keys.clear()
             return
         self.cached += outcome.cached

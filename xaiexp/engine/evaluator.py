@@ -19,8 +19,8 @@ from xaiexp.core.ids import CellId, MetricId
 from xaiexp.core.keys import ScoreKey
 from xaiexp.engine.comparison import Maps, agree_all, agree_jointly, group_maps
 from xaiexp.engine.explainer import Explainer
+from xaiexp.engine.failure import Failure
 from xaiexp.engine.guard import Guard
-from xaiexp.engine.outcome import reason_of
 from xaiexp.errors import CellError, UserError
 from xaiexp.inference.counter import Counter
 from xaiexp.inference.passes import Handle
@@ -47,7 +47,7 @@ class Evaluator:
 
     Attributes:
         counters, seconds: by metric, what it cost so far.
-        errors: what failed, with the reason: a measure, or a metric of one cell.
+        failures: of agreements, by label, and of metrics, by label and cell.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Evaluator:
         self.metrics, self._agreements, self._store = metrics, agreements, store
         self.counters = {label: Counter(listener=on_passes) for label in metrics}
         self.seconds = dict.fromkeys(metrics, 0.0)
-        self.errors: dict[str, str] = {}
+        self.failures: dict[str, Failure] = {}
 
     def scores(
         self,
@@ -98,7 +98,7 @@ class Evaluator:
                     computed = self._values(label, metric, explainer, guard, handle, bound)
                 for cell, tensors in computed.items():
                     found[cell] = tensors
-                    if _failure(label, cell) not in self.errors:
+                    if _metric_of_cell(label, cell) not in self.failures:
                         self._store.put(own[cell], tensors)
             for cell, scored in found.items():
                 if scored is not None:
@@ -133,7 +133,7 @@ class Evaluator:
         except Exception as error:  # a metric that fails loses its own scores only
             if len(scored) == 1:
                 (cell,) = scored
-                self.errors[_failure(label, cell)] = reason_of(error)
+                self.failures[_metric_of_cell(label, cell)] = Failure.of(error)
                 return out
             # One explanation may be the reason (its method raises when it explains again): each is scored by itself.
             for cell, e in scored.items():
@@ -175,7 +175,7 @@ class Evaluator:
 
         maps = fresh()
         for label, measure in self._agreements.items():
-            if label in self.errors:
+            if label in self.failures:
                 continue
             try:
                 if measure.joint:
@@ -183,14 +183,14 @@ class Evaluator:
                     continue
                 table = agree_all(measure, maps, signed)
             except Exception as error:  # a measure that fails loses its own values only
-                self.errors[label] = reason_of(error)
+                self.failures[label] = Failure.of(error)
                 maps = fresh()
                 continue
             for (i, j), values in table.items():
                 pairs[label, cells[i], cells[j]] = values
 
 
-def _failure(label: str, cell: CellId) -> str:
+def _metric_of_cell(label: str, cell: CellId) -> str:
     """How a metric that failed for one cell is named among the errors."""
     return f"{label} of {cell}"
 

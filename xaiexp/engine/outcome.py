@@ -15,11 +15,12 @@ from torch import Tensor
 from xaiexp.core.explanations import Explanation, Spent
 from xaiexp.core.ids import CellId
 from xaiexp.engine.explainer import Explainer, features_of
-from xaiexp.errors import CellError, Unsupported, UserError
+from xaiexp.engine.failure import Failure
+from xaiexp.errors import Unsupported, UserError
 from xaiexp.inference.passes import Handle
 from xaiexp.store.objects import Store
 
-__all__ = ["CellOutcome", "explain_chunk", "peak_memory", "reason_of"]
+__all__ = ["CellOutcome", "explain_chunk", "peak_memory"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class CellOutcome:
     Args:
         status: ``done``; ``skipped`` where the method does not support this model or input; ``failed``.
         reason: of a skip or failure, in one line.
+        failure: of a cell that failed, with its traceback.
         key: of the attributions in the store; empty unless done.
         explanation: None unless done.
         incompleteness: ``[N]``, see :meth:`xaiexp.engine.explainer.Explainer.incompleteness`; None where the method
@@ -41,6 +43,7 @@ class CellOutcome:
 
     status: Literal["done", "skipped", "failed"]
     reason: str = ""
+    failure: Failure | None = None
     key: str = ""
     explanation: Explanation | None = None
     incompleteness: Tensor | None = None
@@ -81,6 +84,7 @@ def explain_chunk(
     def outcome(
         status: Literal["done", "skipped", "failed"],
         reason: str = "",
+        failure: Failure | None = None,
         explanation: Explanation | None = None,
         incompleteness: Tensor | None = None,
     ) -> CellOutcome:
@@ -88,6 +92,7 @@ def explain_chunk(
         return CellOutcome(
             status=status,
             reason=reason,
+            failure=failure,
             key=key if done else "",
             explanation=explanation,
             incompleteness=incompleteness,
@@ -113,7 +118,8 @@ def explain_chunk(
     except Unsupported as reason:
         return outcome("skipped", str(reason))
     except (Exception, SystemExit) as error:  # whatever a method raises is the failure of its cell alone
-        return outcome("failed", reason_of(error))
+        failure = Failure.of(error)
+        return outcome("failed", failure.reason, failure)
     return outcome("done", explanation=explanation, incompleteness=tensors.get("incompleteness"))
 
 
@@ -147,13 +153,6 @@ def _spent(stored: Tensor | None) -> Spent | None:
         return None
     forward, backward, seconds, memory = stored.tolist()
     return Spent(int(forward), int(backward), seconds, int(memory))
-
-
-def reason_of(error: BaseException) -> str:
-    """An error in one line."""
-    lines = str(error).strip().splitlines()
-    first = lines[0] if lines else "no message"
-    return first if isinstance(error, CellError) else f"{type(error).__name__}: {first}"
 
 
 def peak_memory(device: torch.device) -> int:

@@ -26,6 +26,7 @@ from xaiexp.engine import targets
 from xaiexp.engine.cell_state import CellState
 from xaiexp.engine.evaluator import Evaluator, JointAgreement, PairAgreement
 from xaiexp.engine.explainer import Explainer
+from xaiexp.engine.failure import Failure
 from xaiexp.engine.guard import Guard, tensors_of
 from xaiexp.engine.loader import Examples, Loader
 from xaiexp.engine.outcome import CellOutcome, explain_chunk
@@ -179,7 +180,12 @@ class Run:
 
     def failed(self) -> bool:
         """Whether some cell or measure failed."""
-        return bool(self.evaluator.errors) or any(state.status == "failed" for state in self.states.values())
+        return bool(self.evaluator.failures) or any(state.status == "failed" for state in self.states.values())
+
+    def failures(self) -> dict[str, Failure]:
+        """The failures by cell, agreement, or metric and cell."""
+        cells = {str(cell): state.failure for cell, state in self.states.items() if state.failure is not None}
+        return {**cells, **self.evaluator.failures}
 
     def _stopped(self) -> bool:
         """Whether a cell failed in a study that is to stop then."""

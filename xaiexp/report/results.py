@@ -65,11 +65,17 @@ class MetricTable:
 
 @dataclass(frozen=True)
 class Problem:
-    """A failure, skip, warning or missing file, listed before the results."""
+    """A failure, skip, warning or missing file, listed before the results.
+
+    Args:
+        rows: names and texts.
+        tracebacks: names with the place, and the tracebacks; folded on the page.
+    """
 
     title: str
     severe: bool
     rows: tuple[tuple[str, str], ...]
+    tracebacks: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -243,6 +249,17 @@ def _cells_by_reason(rows: pd.DataFrame) -> tuple[tuple[str, str], ...]:
     )
 
 
+def _tracebacks(study: StudyFolder, failed: pd.DataFrame, of_cells: bool) -> tuple[tuple[str, str], ...]:
+    """The tracebacks of the failed cells, or of everything else that failed."""
+    cells = {str(CellId(*pair)) for pair in zip(failed["method"], failed["baseline"], strict=True)}
+    failures = study.record.failures or {}
+    return tuple(
+        (f"{name}: {failure.place}", failure.traceback)
+        for name, failure in failures.items()
+        if failure.traceback and (name in cells) == of_cells
+    )
+
+
 def problems(study: StudyFolder) -> list[Problem]:
     """Failures first, then missing files, skips, warnings and undefined values."""
     listed, cells = [], study.cells
@@ -250,12 +267,15 @@ def problems(study: StudyFolder) -> list[Problem]:
     status, error = study.record.status, study.record.error
     if status == "failed" and (error or not len(failed)):  # otherwise the failed cells are the reason
         title = "This study failed in part" if (cells["status"] == "done").any() else "This study failed"
-        listed.append(Problem(title, True, (("", error or "no reason was recorded"),)))
+        listed.append(
+            Problem(title, True, (("", error or "no reason was recorded"),), _tracebacks(study, failed, False))
+        )
     elif status == "running":
         text = 'The status in its record is still "running": it has not finished, or it was killed.'
         listed.append(Problem("This study did not finish", True, (("", text),)))
     if len(failed):
-        listed.append(Problem(f"{plural(len(failed), 'failed cell')}", True, _cells_by_reason(failed)))
+        title = plural(len(failed), "failed cell")
+        listed.append(Problem(title, True, _cells_by_reason(failed), _tracebacks(study, failed, True)))
     if study.missing:
         listed.append(Problem("Missing or damaged files", True, tuple(study.missing.items())))
     skipped = cells[cells["status"] == "skipped"]

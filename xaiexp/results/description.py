@@ -19,6 +19,7 @@ from xaiexp.core.record import (
     AgreementFacts,
     ComponentFacts,
     DataFacts,
+    FailureFacts,
     GitState,
     MethodFacts,
     MetricFacts,
@@ -95,7 +96,7 @@ def add_results(record: Record, run: Run) -> Record:
     return replace(
         record,
         status="failed" if run.failed() else "done",
-        error="; ".join(f"{name}: {reason}" for name, reason in evaluator.errors.items()) or None,
+        error="; ".join(f"{name}: {failure.reason}" for name, failure in evaluator.failures.items()) or None,
         passes=PassCounts(
             attributions=PassCount(
                 sum(state.forward for state in states.values()), sum(state.backward for state in states.values())
@@ -107,6 +108,10 @@ def add_results(record: Record, run: Run) -> Record:
             predictions_and_references=PassCount(run.other_passes.forward, run.other_passes.backward),
         ),
         data=replace(record.data or DataFacts(), fingerprint=digest(run.data_fingerprints)),
+        failures={
+            name: FailureFacts(failure.reason, failure.place, failure.traceback)
+            for name, failure in run.failures().items()
+        },
         store=str(run.store.folder.resolve()),
         objects={cell: tuple(state.keys) for cell, state in states.items() if state.keys},
     )

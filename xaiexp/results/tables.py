@@ -134,7 +134,7 @@ class TableBuilder:
                 "value": _padded(parts, n),
             }
             for (a, b, measure), parts in sorted(self._agreement.items(), key=lambda item: order.index(item[0][2]))
-            if _counts(run, a) and _counts(run, b) and measure not in run.evaluator.errors
+            if _counts(run, a) and _counts(run, b) and measure not in run.evaluator.failures
         ]
         frame = self._stacked(AGREEMENT, blocks)
         if self._several and len(frame):
