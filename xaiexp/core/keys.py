@@ -31,12 +31,14 @@ class ComponentKey:
     Args:
         kind, name, parameters: of the component.
         plugin: name and version of the distribution that provides it.
+        source: hash of the plugin's source where it is installed in editable mode; empty elsewhere.
     """
 
     kind: str
     name: str
     parameters: Mapping[str, Any]
     plugin: str
+    source: str = ""
 
 
 @dataclass(frozen=True)
