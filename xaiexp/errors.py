@@ -8,7 +8,7 @@
     |   |-- ParameterError   a parameter is unknown, has the wrong type or is out of range
     |   |-- ResourceError    a file, folder, device or address is missing, corrupt or not accessible
     |   `-- MismatchError    parts of the study are incompatible (classes, channels, modality, target)
-    |-- Unsupported          a component does not support this combination: the cell is skipped with this reason
+    |-- Unsupported          a component does not support this combination: cell or metric is skipped with this reason
     `-- CellError            a component violated its contract: the cell fails with this reason
 """
 
@@ -110,7 +110,7 @@ class MismatchError(UserError):
 
 
 class Unsupported(XaiexpError):
-    """A component does not support this model, input or setting; the cell is skipped with this reason."""
+    """A component does not support this model, input or setting; the cell or the metric is skipped with this reason."""
 
 
 class CellError(XaiexpError):

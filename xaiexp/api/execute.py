@@ -16,8 +16,9 @@ from omegaconf import OmegaConf
 from xaiexp import report as reports
 from xaiexp.contract.registry import Registry
 from xaiexp.core.record import Record
+from xaiexp.engine.chunk import Chunk, Loaded
 from xaiexp.engine.progress import Meter
-from xaiexp.engine.runner import Chunk, Loaded, Run
+from xaiexp.engine.runner import Run
 from xaiexp.errors import UserError
 from xaiexp.plan.plan import Plan, plan
 from xaiexp.plan.study import Study

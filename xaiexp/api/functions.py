@@ -56,7 +56,7 @@ def attribute(
         baseline: a registered name, a number, or a tensor: ``[*shape]``, ``[1, *shape]``, ``[N, *shape]``, a
             distribution ``[R, *shape]`` shared by all examples, or ``[N, R, *shape]``.
         seed: of the random numbers. They belong to the example's content: the same example draws the same
-            numbers alone, in a batch and in other company.
+            numbers alone, in a batch and with other examples.
         feature_mask: as in Captum, integers that broadcast to ``inputs``: elements with one number are one
             feature. Each element then carries the attribution of its feature.
         background: ``[P, *shape]``, examples of the data: what ``mean``, ``uniform`` or ``dataset_sample``
@@ -71,7 +71,7 @@ def attribute(
 
     Raises:
         UserError: an unknown name or a parameter that does not fit.
-        Unsupported: this method cannot explain this model rightly.
+        Unsupported: the method does not support this model or input.
     """
     component = _component("method", method, params)
     with _evaluated(model):

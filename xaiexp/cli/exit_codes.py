@@ -7,13 +7,13 @@ from collections.abc import Sequence
 __all__ = ["DONE", "FAILED", "WRONG", "combined"]
 
 DONE = 0
-"""All cells are done, or skipped by plan."""
+"""All cells are done or skipped."""
 
 FAILED = 1
-"""Some cell failed; the rest is there."""
+"""A cell, metric or agreement failed and the rest is there, or the run was interrupted."""
 
 WRONG = 2
-"""The request is wrong."""
+"""The request is wrong, or every cell is skipped."""
 
 
 def combined(codes: Sequence[int]) -> int:

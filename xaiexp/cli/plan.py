@@ -62,7 +62,7 @@ def _print_plan(overrides: Sequence[str]) -> None:
     out.print(f"{study.describe()}: {count} examples, features {study.features.name}", markup=False)
     out.print(tables.plan_table(rows))
     out.print(f"{len(planned.running)} of {len(planned.cells)} cells run, {len(hits)} expected in the store")
-    about = "" if planned.exact else "about "
+    about = f"{'' if planned.complete else 'at least '}{'' if planned.exact else 'about '}"
     attributions, metrics = planned.passes(without=hits)
     passes = [
         f"{what}: {'unknown' if number is None else f'{about}{number:,}'}"

@@ -49,17 +49,17 @@ def _new(name: str, parent: Path, registry: Registry) -> int:
 
 
 def _check(name: str | None, registry: Registry) -> int:
-    from xaiexp.cli import conformity
+    from xaiexp.cli import conformance
     from xaiexp.engine.progress import console
 
-    results = conformity.check(name, registry)
+    results = conformance.check(name, registry)
     out = console()
     if not results:
         out.print("no plugin except the built-in one is installed; to check it: xaiexp plugins check builtin")
     for result in results:
         if result.outcome != "passed":
             out.print(str(result), markup=False)
-    counts = conformity.counts(results)
+    counts = conformance.counts(results)
     out.print(", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count), markup=False)
     return FAILED if counts["failed"] else DONE
 
@@ -73,7 +73,7 @@ def _list(registry: Registry) -> int:
         (
             p.name,
             str(p),
-            "broken" if p.reason else f"{len(p.components)} components",
+            "broken" if p.reason else f"{len(p.components)} component{'' if len(p.components) == 1 else 's'}",
             f"{p.seconds:.2f} s" + (f", slow: imports {', '.join(p.heavy)}" if p.heavy else ""),
             p.reason,
         )

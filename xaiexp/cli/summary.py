@@ -40,6 +40,8 @@ def print_outcome(outcome: Outcome, brief: bool) -> None:
         measure = (pairs if len(pairs) else outcome.agreement)["measure"].iloc[0]
         out.print(f"agreement: {measure}, mean over examples", markup=False)
         out.print(tables.agreement_table(outcome.agreement, measure))
+    for label, reason in (outcome.record.metrics_left_out or {}).items():
+        out.print(f"metric {label} is left out: {reason}", markup=False)
     for note in tables.notes(outcome.cells, outcome.errors):
         out.print(note, markup=False)
     for line in tables.result_paths(outcome.folder, outcome.report, outcome.tracked):

@@ -1,4 +1,4 @@
-"""Dataclasses whose fields are typed for humans, as OmegaConf wants them typed."""
+"""OmegaConf schemas derived from the dataclasses of components and settings."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Spent:
-    """The measured cost of explaining one batch, summed over its examples.
+    """The measured cost of explaining one batch: passes and seconds of all its examples, and the peak of memory.
 
     Args:
         forward, backward: number of forward and backward passes; a pass is one example through the network once.

@@ -19,7 +19,7 @@ VERSION = 2
 
 
 def digest(parts: Any) -> str:
-    """The BLAKE2b hash, 40 hexadecimal digits, of nested plain values; of other values, of their ``repr``."""
+    """The BLAKE2b hash, 40 hexadecimal digits, of nested plain values. Other values are hashed by their ``repr``."""
     text = json.dumps(parts, sort_keys=True, default=repr, separators=(",", ":"))
     return hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
 
@@ -53,11 +53,11 @@ class Key:
 
 @dataclass(frozen=True)
 class PredictionKey(Key):
-    """Of the logits at the inputs of a chunk.
+    """Key of the logits at the inputs of a chunk.
 
     Args:
         weights: fingerprint of the network.
-        data: fingerprint of the chunk's inputs.
+        data: fingerprint of the chunk's ids, inputs, context, feature map and background.
         precision: of the passes.
         torch: its version.
     """
@@ -70,12 +70,12 @@ class PredictionKey(Key):
 
 @dataclass(frozen=True)
 class AttributionKey(Key):
-    """Of the attributions of one cell for one chunk.
+    """Key of the attributions of one cell for one chunk.
 
     Args:
         method, baseline, features: the components; ``baseline`` is None where the method reads none.
         weights: fingerprint of the network.
-        data: fingerprint of the chunk's inputs, targets and labels.
+        data: fingerprint of the chunk's ids, inputs, context, feature map, background, targets and labels.
         background: fingerprint of what baselines draw from.
         output, precision, seed: settings of the study.
     """
@@ -93,7 +93,7 @@ class AttributionKey(Key):
 
 @dataclass(frozen=True)
 class ScoreKey(Key):
-    """Of the scores of one metric for the attributions of one cell and chunk.
+    """Key of the scores of one metric for the attributions of one cell and chunk.
 
     Args:
         metric: the component.
@@ -108,7 +108,7 @@ class ScoreKey(Key):
 
 @dataclass(frozen=True)
 class PlanKey(Key):
-    """Of what a planned cell left in the store when it last ran; made without loading model or data.
+    """Key of the list of objects that a planned cell had in the store; made without loading model or data.
 
     Args:
         model, dataset, features, method, baseline: the components.

@@ -21,7 +21,7 @@ from xaiexp.engine.comparison import Maps, agree_all, agree_jointly, group_maps
 from xaiexp.engine.explainer import Explainer
 from xaiexp.engine.failure import Failure
 from xaiexp.engine.guard import Guard
-from xaiexp.errors import CellError, UserError
+from xaiexp.errors import CellError, Unsupported, UserError
 from xaiexp.inference.counter import Counter
 from xaiexp.inference.passes import Handle
 from xaiexp.inference.row_cache import RowCache
@@ -48,6 +48,7 @@ class Evaluator:
     Attributes:
         counters, seconds: by metric, what it cost so far.
         failures: of agreements, by label, and of metrics, by label and cell.
+        unsupported: metrics that do not support this model or input, by label, with the reason; their values are NaN.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Evaluator:
         self.counters = {label: Counter(listener=on_passes) for label in metrics}
         self.seconds = dict.fromkeys(metrics, 0.0)
         self.failures: dict[str, Failure] = {}
+        self.unsupported: dict[str, str] = {}
 
     def scores(
         self,
@@ -98,7 +100,7 @@ class Evaluator:
                     computed = self._values(label, metric, explainer, guard, handle, bound)
                 for cell, tensors in computed.items():
                     found[cell] = tensors
-                    if _metric_of_cell(label, cell) not in self.failures:
+                    if label not in self.unsupported and _metric_of_cell(label, cell) not in self.failures:
                         self._store.put(own[cell], tensors)
             for cell, scored in found.items():
                 if scored is not None:
@@ -130,6 +132,9 @@ class Evaluator:
             tables = _tables(returned, metric.auxiliary, len(scored), n)
         except UserError:
             raise
+        except Unsupported as reason:
+            self.unsupported[label] = str(reason)
+            return out
         except Exception as error:  # a metric that fails loses its own scores only
             if len(scored) == 1:
                 (cell,) = scored

@@ -148,7 +148,7 @@ class Explainer:
             rows: of the cell, where the study has several targets.
 
         Returns:
-            ``[N]``; None where the method does not claim completeness.
+            ``[N]``; None where it is not defined: no claim of completeness, a neuron, or no baseline.
         """
         method, reference = self.study.methods[cell.method], self.reference(cell.baseline)
         if not method.complete or method.space == "neuron" or reference is None:

@@ -1,4 +1,4 @@
-"""What explaining one chunk for one cell came to."""
+"""The outcome of explaining one chunk for one cell."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["CellOutcome", "explain_chunk", "peak_memory"]
 
 @dataclass(frozen=True)
 class CellOutcome:
-    """What explaining one chunk for one cell came to.
+    """The outcome of explaining one chunk for one cell.
 
     Args:
         status: ``done``; ``skipped`` where the method does not support this model or input; ``failed``.
@@ -33,8 +33,8 @@ class CellOutcome:
         failure: of a cell that failed, with its traceback.
         key: of the attributions in the store; empty unless done.
         explanation: None unless done.
-        incompleteness: ``[N]``, see :meth:`xaiexp.engine.explainer.Explainer.incompleteness`; None where the method
-            does not claim completeness.
+        incompleteness: ``[N]``, see :meth:`xaiexp.engine.explainer.Explainer.incompleteness`; None where it is not
+            defined.
         forward, backward: passes.
         seconds: of the clock.
         peak_memory: bytes, see :func:`peak_memory`.
@@ -64,7 +64,7 @@ def explain_chunk(
 ) -> CellOutcome:
     """Explain one chunk for one cell, from the store where it has it.
 
-    Whatever the method raises becomes the outcome of this cell alone.
+    Whatever the method raises, except a :class:`xaiexp.errors.UserError`, becomes the outcome of this cell.
 
     Args:
         cell: method and baseline.

@@ -7,7 +7,7 @@ but the store: it yields its results to the caller.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -19,12 +19,13 @@ from xaiexp.contract.kinds import Dataset
 from xaiexp.core.batches import Batch
 from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Cost, Explanation
-from xaiexp.core.ids import CellId, MetricId
+from xaiexp.core.ids import CellId
 from xaiexp.core.keys import AttributionKey, PredictionKey
 from xaiexp.core.samples import LoadContext, Network
 from xaiexp.engine import targets
 from xaiexp.engine.cell_state import CellState
-from xaiexp.engine.evaluator import Evaluator, JointAgreement, PairAgreement
+from xaiexp.engine.chunk import Chunk, Loaded
+from xaiexp.engine.evaluator import Evaluator
 from xaiexp.engine.explainer import Explainer
 from xaiexp.engine.failure import Failure
 from xaiexp.engine.guard import Guard, tensors_of
@@ -39,57 +40,7 @@ from xaiexp.plan.plan import Plan
 from xaiexp.store.fingerprints import fingerprint
 from xaiexp.store.objects import Store
 
-__all__ = ["Chunk", "Loaded", "Run", "device_of"]
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """The first result: what was loaded, before the first attribution.
-
-    Args:
-        network, device: the model, and where it runs.
-        count: examples of the study.
-        shape: of one input.
-        passes: how many the study is expected to make, as far as this is known.
-        weights_fingerprint: of the network.
-        feature_names, class_names: of the dataset, or empty.
-    """
-
-    network: Network
-    device: torch.device
-    count: int
-    shape: tuple[int, ...]
-    passes: int
-    weights_fingerprint: str
-    feature_names: tuple[str, ...]
-    class_names: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """The results of one range of examples, for one of the study's targets.
-
-    Args:
-        start: index of its first example.
-        target_pass: which of the study's targets is explained here, from 0. Examples whose class was explained for an
-            earlier one are left out: ``examples`` holds only those that are explained here.
-        examples, batch: what is explained.
-        logits: ``[N, classes]``.
-        explanations: by cell, of those that are neither skipped nor failed.
-        scores: metric and cell to values ``[N]``.
-        agreement: measure and two cells to values ``[N]``.
-        joint_agreement: measure and space to values ``[N]`` of all cells jointly.
-    """
-
-    start: int
-    target_pass: int
-    examples: Examples
-    batch: Batch
-    logits: Tensor
-    explanations: Mapping[CellId, Explanation]
-    scores: Mapping[tuple[MetricId, CellId], Tensor]
-    agreement: PairAgreement
-    joint_agreement: JointAgreement
+__all__ = ["Run", "device_of"]
 
 
 @dataclass(frozen=True)
@@ -143,7 +94,7 @@ class Run:
         """Load everything, then go through the examples chunk by chunk.
 
         Raises:
-            UserError: before the first pass, where model, data or device are not as the study says.
+            UserError: model, data or device are not as the study says; before the first pass where that can be known.
         """
         settings = self.study.settings
         device = device_of(settings.device)

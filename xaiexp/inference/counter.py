@@ -1,4 +1,4 @@
-"""Counts passes: one row that goes forward through the model once, or forward and backward."""
+"""Counts forward and backward passes, one for each row that goes through the model."""
 
 from __future__ import annotations
 

@@ -112,7 +112,10 @@ class PassEngine:
             out = self.module(inputs, **context)
         if not isinstance(out, torch.Tensor):
             raise MismatchError(
-                "model", "must return one tensor of scores [N, classes]", got=type(out).__name__, hint="wrap it"
+                "model",
+                "must return one tensor of scores [N, classes]",
+                got=type(out).__name__,
+                hint="wrap the model so that it returns its logits",
             )
         if out.ndim == 1:
             out = out.unsqueeze(1)

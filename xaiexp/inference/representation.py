@@ -54,7 +54,7 @@ class Penultimate:
         """What ``run`` gives, ``[B, ...]``, and the representation ``[B, H]`` from the same pass.
 
         Raises:
-            Unsupported: the module runs neither, or not with a row for each example.
+            Unsupported: the module runs no linear layer and no convolution, or its input is not one row an example.
         """
         out, last = self._seen(run)
         if last is None and len(self._layers) < len(self._all):  # for these inputs it runs others than before
@@ -97,7 +97,7 @@ def pool_of(background: Background, like: Batch) -> Batch:
     """
     pool = background.pool
     if pool is None or not len(pool):
-        raise Unsupported("there are no examples of the data to hold inputs against: give background=")
+        raise Unsupported("there are no background examples to compare inputs with: give background=")
     if background.context.keys() != like.context.keys():
         raise Unsupported("the context (attention mask) of the background's examples is not known")
     return Batch(

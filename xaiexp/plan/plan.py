@@ -57,12 +57,18 @@ class Plan:
         return tuple(cell for cell in self.cells if not cell.skip)
 
     def passes(self, without: Collection[CellId] = ()) -> tuple[int | None, int | None]:
-        """Passes of the attributions and of the metrics; None where they are not known without loading.
+        """Passes of the attributions and of the metrics; None where the shape or the number of examples is not known.
 
-        Passes of metrics that explain perturbed inputs again are not included.
+        Lower bounds where :attr:`complete` is False: cells and metrics without a known cost are not included. Neither
+        are the passes of metrics that explain perturbed inputs again.
         """
         cells = [cell.cost for cell in self.running if cell.id not in without]
         return self._total(cells), self._total(list(self.metric_costs.values()))
+
+    @property
+    def complete(self) -> bool:
+        """Whether the cost of every cell and metric that runs is known."""
+        return all(cell.cost is not None for cell in self.running) and None not in self.metric_costs.values()
 
     def _total(self, costs: list[Cost | None]) -> int | None:
         if self.count is None or self.shape is None:

@@ -64,7 +64,7 @@ class Removal:
 
 @dataclass(frozen=True)
 class Source:
-    """The sources of the variance of mean scores: factor and share in percent, largest first."""
+    """Where the variance of the mean scores of a metric comes from, in one sentence."""
 
     metric: str
     sentence: str

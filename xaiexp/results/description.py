@@ -30,7 +30,8 @@ from xaiexp.core.record import (
     StudyFacts,
     WeightsFacts,
 )
-from xaiexp.engine.runner import Loaded, Run
+from xaiexp.engine.chunk import Loaded
+from xaiexp.engine.runner import Run
 from xaiexp.plan.study import Study
 from xaiexp.results.providers import conformance_of
 
@@ -108,6 +109,7 @@ def add_results(record: Record, run: Run) -> Record:
             predictions_and_references=PassCount(run.other_passes.forward, run.other_passes.backward),
         ),
         data=replace(record.data or DataFacts(), fingerprint=digest(run.data_fingerprints)),
+        metrics_left_out={**(record.metrics_left_out or {}), **evaluator.unsupported},
         failures={
             name: FailureFacts(failure.reason, failure.place, failure.traceback)
             for name, failure in run.failures().items()

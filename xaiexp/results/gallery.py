@@ -13,7 +13,7 @@ from torch import Tensor
 
 from xaiexp.core.explanations import Explanation
 from xaiexp.core.feature_map import FeatureMap
-from xaiexp.engine.runner import Chunk, Loaded
+from xaiexp.engine.chunk import Chunk, Loaded
 from xaiexp.plan.study import Study
 from xaiexp.store.files import write_atomically
 

@@ -12,7 +12,8 @@ import pandas as pd
 
 from xaiexp.core.ids import ALL_METHODS, CellId, MetricId
 from xaiexp.engine.cell_state import CellState
-from xaiexp.engine.runner import Chunk, Run
+from xaiexp.engine.chunk import Chunk
+from xaiexp.engine.runner import Run
 from xaiexp.plan.study import Study
 from xaiexp.results import verdict
 from xaiexp.statistics import summary as statistics

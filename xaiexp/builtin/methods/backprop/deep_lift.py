@@ -34,14 +34,14 @@ class _RescaledGradients(Method):
         """Contributions relative to the references ``[N, *shape]`` or ``[N, R, *shape]``, of the same shape."""
         import torch
 
-        from xaiexp.builtin.methods.backprop.deep_lift_rules import NonlinearityRecorder, RescaleRule
+        from xaiexp.builtin.methods.backprop.deep_lift_rules import DeepLiftRules, NonlinearityRecorder
 
         def run(block: Block) -> Tensor:
             recorder = NonlinearityRecorder(self.name)
             with torch.no_grad(), recorder:
                 block.scores(recorder.mark_input(block.rows.clone()), model.output)
             leaf = batch.inputs[block.owners].requires_grad_()
-            rule = RescaleRule(recorder)
+            rule = DeepLiftRules(recorder)
             with rule:
                 scores = block.scores(rule.mark_input(leaf * 1), model.output)
             rule.finish(scores)

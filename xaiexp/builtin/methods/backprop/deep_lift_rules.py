@@ -1,7 +1,7 @@
 """The rules of DeepLIFT, applied to torch functions while a network runs.
 
 The network runs twice: at the reference under :class:`NonlinearityRecorder`, which stores the inputs of every
-nonlinearity in call order, and at the input under :class:`RescaleRule`, which replaces each of these calls by an
+nonlinearity in call order, and at the input under :class:`DeepLiftRules`, which replaces each of these calls by an
 autograd function whose backward is its rule. The rules therefore work for any position of the batch axis. Affine
 operations need no rule; all others raise ``Unsupported``.
 
@@ -28,7 +28,7 @@ from xaiexp.builtin.methods.operations import CONSTRUCTORS, READS, VIEWS, is_aff
 from xaiexp.builtin.methods.tracing import OperationTracer
 from xaiexp.errors import Unsupported
 
-__all__ = ["NonlinearityRecorder", "RescaleRule"]
+__all__ = ["DeepLiftRules", "NonlinearityRecorder"]
 
 _ALTERNATIVE = "integrated_gradients and expected_gradients answer the same question for any differentiable network"
 
@@ -138,7 +138,7 @@ class NonlinearityRecorder(_NonlinearityTracer):
         return apply(x)
 
 
-class RescaleRule(_NonlinearityTracer):
+class DeepLiftRules(_NonlinearityTracer):
     """Applies the rule of its kind to every nonlinearity, relative to the inputs of a :class:`NonlinearityRecorder`."""
 
     def __init__(self, recorder: NonlinearityRecorder) -> None:
