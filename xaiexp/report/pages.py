@@ -209,7 +209,8 @@ def _sentence(study: StudyFolder) -> str:
         compared += f" ({plural(len(cells), 'cell')})"
     count = _examples(study)
     shown = plural(count, "example") if count else "the examples"
-    metrics, measures = (len(set(frame)) for frame in (summary_of(study)["metric"], study.agreement["measure"]))
+    metrics = len({name for name in summary_of(study)["metric"] if not record.is_auxiliary(str(name))})
+    measures = len(set(study.agreement["measure"]))
     return (
         f"Explanations of the {about.output or 'score'} of {about.model} for {explained}, on {shown} of "
         f"{about.dataset} (seed {about.seed}), by {compared}. Evaluated by {plural(metrics, 'metric')} and "

@@ -66,7 +66,7 @@ def top_k_iou(maps: RankedMaps, pairs: Pairs, k: int | None) -> Tensor:
 
 def top_k_iou_adjusted(maps: RankedMaps, pairs: Pairs, k: int | None) -> Tensor:
     """``(IoU - E) / (1 - E)`` of the top k of P pairs of maps, float64 ``[P, N]``; NaN where E is 1."""
-    iou = top_k_iou(maps, pairs, k).to(maps.values.dtype).double()  # in the precision that ``top_k_iou`` states
+    iou = top_k_iou(maps, pairs, k)
     sizes = torch.stack(_filled(maps, pairs, maps.top_size(k)), dim=-1).nan_to_num(0.0).view(-1, 2)
     unique, index = sizes.unique(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]  # of torch
     chances = [expected_iou(maps.d, int(a), int(b)) for a, b in unique.tolist()]
