@@ -69,7 +69,7 @@ def check_file(file: str, config_path: str, header: str | None, content: Mapping
     if header is not None and ("_group_" in header or "_name_" in header):
         raise _refusal(file, "@package", "must be written out", header, "as # @package _global_")
     places = packages(config_path, header)
-    _check_defaults(file, places, header, content.get("defaults"))
+    _check_defaults(file, places, header, content.get("defaults", []))
     values = {key: value for key, value in content.items() if key != "defaults"}
     for place in places:
         for path, value in _leaves(values, tuple(place.split(".")) if place else ()):
@@ -114,7 +114,7 @@ def _bad_interpolation(text: str) -> str:
 
 def _check_defaults(file: str, places: Sequence[str], header: str | None, defaults: Any) -> None:
     if not isinstance(defaults, list):
-        return
+        raise _refusal(file, "defaults", "must be a list", defaults, "as '- override /GROUP: NAME' lines")
     restricted = any(place.partition(".")[0] in RESTRICTED for place in places)
     for item in defaults:
         name = str(next(iter(item), "")) if isinstance(item, Mapping) else str(item)
@@ -150,10 +150,13 @@ def _check(file: str, key: tuple[str, ...], value: Any, project: bool) -> None:
     elif key[:1] == ("store",) and not project:
         if not (len(key) == 1 and isinstance(value, str) and "$" not in value and below_outputs(value)):
             raise _refusal(file, name, "may only be below outputs/ in a preset", value, "elsewhere: store=FOLDER")
-    elif key[:1] == ("tracking",) and not project:
-        if key != ("tracking", "experiment") and (key, value) != (("tracking", "uri"), "off"):
-            hint = 'on the command line: tracking.uri=URI   in a preset: uri: "off"'
-            raise _refusal(file, name, "may not be set in a preset", value, hint)
+    elif key[:1] == ("tracking",) and not project and not _harmless_tracking(key, value):
+        hint = 'on the command line: tracking.uri=URI   in a preset: uri: "off"'
+        raise _refusal(file, name, "may not be set in a preset", value, hint)
+
+
+def _harmless_tracking(key: tuple[str, ...], value: Any) -> bool:
+    return key == ("tracking", "experiment") or (key == ("tracking", "uri") and value == "off")
 
 
 def _hydra(key: tuple[str, ...], value: Any) -> str:
