@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from small_studies import SMALL
 
@@ -41,7 +43,9 @@ def test_an_empty_folder_and_the_folder_of_an_earlier_study_are_fine(workplace):
 def test_a_study_that_was_stopped_before_its_record_can_be_repeated(workplace):
     assert cli.main([*QUICK, "hydra.run.dir=mine"]) == 0
     for file in (workplace / "mine").iterdir():
-        if file.name not in (".hydra", "xaiexp.log") and file.is_file():
+        if file.is_dir() and file.name != ".hydra":
+            shutil.rmtree(file)
+        elif file.is_file() and file.name != "xaiexp.log":
             file.unlink()
     assert cli.main([*QUICK, "hydra.run.dir=mine"]) == 0
 
