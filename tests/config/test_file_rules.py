@@ -10,6 +10,7 @@ from small_studies import SMALL
 
 from xaiexp.cli import app as cli
 from xaiexp.config import compose as config
+from xaiexp.config.checked_files import CheckedFiles, checked_address
 from xaiexp.errors import UserError
 
 THEIRS = "conf/experiment/theirs.yaml"
@@ -173,6 +174,13 @@ def test_the_place_of_a_key_does_not_hide_it(case, workplace, capfd):
     files, message = ELSEWHERE[case]
     write(files)
     is_refused(["experiment=theirs", *SMALL], message, workplace, capfd)
+
+
+def test_a_main_file_of_a_plugin_is_a_preset(workplace):
+    write({"plugin/config.yaml": "store: /tmp/theirs\n"})
+    source = CheckedFiles("xaiexp-theirs", checked_address(workplace / "plugin"))
+    with pytest.raises(UserError, match=r"plugin/config.yaml: store: may only be below outputs/ in a preset"):
+        source.load_config("config")
 
 
 def test_an_override_may_not_place_a_file_at_hydra(workplace, capfd):
