@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 
 __all__ = [
@@ -27,7 +28,29 @@ __all__ = [
     "UserError",
     "XaiexpError",
     "nearest",
+    "without_passwords",
 ]
+
+_CREDENTIALS = re.compile(r"([\w+.-]+://)(?:([^\s:/@]*:)\S*|[^\s/?#]*)@")
+_QUERY = re.compile(r"([\w+.-]+://[^\s?#'\"]*\?)([^\s'\"]*)")
+
+
+def without_passwords(text: str) -> str:
+    """The text with the passwords, tokens and query values of all URIs in it as ``***``.
+
+    >>> without_passwords("postgresql://me:secret@host/db?sslkey=a&b=c, http://token@host")
+    'postgresql://me:***@host/db?sslkey=***&b=*** http://***@host'
+    """
+
+    def query(match: re.Match[str]) -> str:
+        return match.group(1) + re.sub(r"(^|[&;])([^=&;]*)=?[^&;]*", _hidden_value, match.group(2))
+
+    return _QUERY.sub(query, _CREDENTIALS.sub(lambda match: f"{match.group(1)}{match.group(2) or ''}***@", text))
+
+
+def _hidden_value(match: re.Match[str]) -> str:
+    name = match.group(2)
+    return f"{match.group(1)}{name}=***" if name else match.group(0)
 
 
 class XaiexpError(Exception):
@@ -74,7 +97,7 @@ class UserError(XaiexpError):
             part for part in (f"nearest: {', '.join(self.nearest)}" if self.nearest else "", self.hint) if part
         )
         lines = [first, *([f"  {second}"] if second else []), *(f"  note: {note}" for note in self.notes)]
-        return "\n".join(lines)
+        return without_passwords("\n".join(lines))
 
     def __reduce__(self) -> tuple[object, ...]:  # Hydra launchers pickle exceptions to send them between processes
         return _rebuild, (type(self), self.where, self.what, self.got, self.nearest, self.hint, self.notes)

@@ -30,21 +30,20 @@ def test_trust_given_in_a_file_is_refused_and_nothing_runs(workplace, capfd):
 
 
 @pytest.mark.parametrize(
-    "node",
+    "override",
     [
-        "callbacks: {a: {_target_: os.system, command: touch pwned}}",
-        "callbacks: {a: {_target_: hydra.utils.get_method, path: antigravity.x}}",
-        "callbacks: {a: {_target_: xaiexp.cli.app.os.mkdir, _args_: [pwned]}}",
-        "callbacks: {a: {_target_: 'hydra_plugins.x.y'}}",
-        "launcher: {_target_: subprocess.call}",
-        "job_logging: {handlers: {q: {class: logging.NullHandler, x: 'ext://antigravity.C'}}}",
-        "job_logging: {handlers: {q: {'()': os.system}}}",
-        "job_logging: {handlers: {q: {class: logging.handlers.SocketHandler, host: h, port: 1}}}",
+        "+hydra.callbacks.a={_target_: os.system, command: touch pwned}",
+        "+hydra.callbacks.a={_target_: hydra.utils.get_method, path: antigravity.x}",
+        "+hydra.callbacks.a={_target_: xaiexp.cli.app.os.mkdir, _args_: [pwned]}",
+        "+hydra.callbacks.a={_target_: hydra_plugins.x.y}",
+        "hydra.launcher._target_=subprocess.call",
+        "+hydra.job_logging.handlers.q={class: logging.NullHandler, x: 'ext://antigravity.C'}",
+        "+hydra.job_logging.formatters.q={class: os.system}",
+        "+hydra.job_logging.handlers.q={class: logging.handlers.SocketHandler, host: h, port: 1}",
     ],
 )
-def test_hydra_nodes_that_name_code_are_refused(workplace, capfd, node):
-    write_preset(f"hydra:\n  {node}\n")
-    assert cli.main(["experiment=theirs", *SMALL]) == cli.WRONG
+def test_overrides_that_name_code_are_refused(workplace, capfd, override):
+    assert cli.main([override, *SMALL]) == cli.WRONG
     assert "names code to run, which no configuration may" in capfd.readouterr().err
     assert not Path("pwned").exists()
 

@@ -19,10 +19,11 @@ from xaiexp.core.record import Record
 from xaiexp.engine.chunk import Chunk, Loaded
 from xaiexp.engine.progress import Meter
 from xaiexp.engine.runner import Run
-from xaiexp.errors import UserError
+from xaiexp.errors import UserError, without_passwords
 from xaiexp.plan.plan import Plan, plan
 from xaiexp.plan.study import Study
 from xaiexp.results.description import add_loaded, add_results, components, describe
+from xaiexp.results.foreign_folder import refuse_foreign
 from xaiexp.results.gallery import Gallery
 from xaiexp.results.providers import save_providers
 from xaiexp.results.study_folder import FolderWriter
@@ -76,7 +77,9 @@ def execute(study: Study, config: Mapping[str, Any], folder: Path, registry: Reg
     Raises:
         UserError: the request cannot be carried out; ``record.json`` then has the status ``failed`` and the reason.
     """
+    refuse_foreign(folder, "folder")
     ensure_writable(folder, "folder")
+    config = _without_passwords(config)
     started = time.perf_counter()
     now = datetime.now().astimezone().isoformat(timespec="seconds")
     writer = FolderWriter(folder.resolve(), replace(describe(study, registry), status="running", started=now))
@@ -97,7 +100,11 @@ def execute(study: Study, config: Mapping[str, Any], folder: Path, registry: Reg
         report = reports.build([writer.path], writer.path / "report.html") if study.settings.report else None
         tracked = tracker is not None and _track(tracker, writer, tables, meter)
     except BaseException as error:
-        writer.update(status="failed", error=str(error) or type(error).__name__, seconds=_seconds_since(started))
+        writer.update(
+            status="failed",
+            error=without_passwords(str(error)) or type(error).__name__,
+            seconds=_seconds_since(started),
+        )
         writer.write_record()
         if tracker is not None:
             with contextlib.suppress(Exception):  # the first error is the one to show
@@ -117,6 +124,14 @@ def execute(study: Study, config: Mapping[str, Any], folder: Path, registry: Reg
         tracked=tracked,
         keys={(cell.method, cell.baseline): tuple(state.keys) for cell, state in run.states.items()},
     )
+
+
+def _without_passwords(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration as it is saved and logged."""
+    tracked = config.get("tracking")
+    if not isinstance(tracked, Mapping) or not isinstance(tracked.get("uri"), str):
+        return dict(config)
+    return {**config, "tracking": {**tracked, "uri": without_passwords(tracked["uri"])}}
 
 
 def _run(prepared: Plan, store: Store, writer: FolderWriter, meter: Meter, started: float) -> tuple[Run, Tables]:
@@ -152,7 +167,8 @@ def _track(tracker: tracking.Tracker, writer: FolderWriter, tables: Tables, mete
     except UserError:
         raise
     except Exception as error:
-        meter.say(f"tracking: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
+        line = without_passwords(str(error).splitlines()[0] if str(error) else "")
+        meter.say(f"tracking: {type(error).__name__}: {line}")
         meter.say(f"  the results are complete in {writer.path}")
         return False
     return True

@@ -11,6 +11,7 @@ from xaiexp.config.compose import composed
 from xaiexp.contract.registry import installed
 from xaiexp.engine.progress import Meter
 from xaiexp.errors import UserError
+from xaiexp.results.foreign_folder import refuse_foreign
 from xaiexp.results.result import Result
 from xaiexp.store.files import ensure_writable
 from xaiexp.store.objects import Store
@@ -34,6 +35,7 @@ def run(overrides: Sequence[str] = (), *, quiet: bool = False) -> Result:
     registry = installed()
     study = to_study(cfg, registry)
     folder = Path(str(cfg.hydra.run.dir))
+    refuse_foreign(folder, "hydra.run.dir")
     ensure_writable(folder, "hydra.run.dir")
     with Meter(study.describe(), quiet=quiet) as meter:
         outcome = execute(study, plain(cfg), folder, registry, meter)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import sys
@@ -13,7 +14,9 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+import xaiexp.results.git_state  # noqa: F401  # finds git on the PATH that the program was started with
 from xaiexp.cli.exit_codes import DONE, FAILED, WRONG, combined
+from xaiexp.cli.hydra_words import hydra_words
 from xaiexp.contract.registry import installed
 from xaiexp.errors import UnknownName, UserError, nearest
 
@@ -116,12 +119,17 @@ def _application(words: list[str]) -> int:
 
         print(helping.page(args.overrides))  # noqa: T201
         return DONE
-    shows = args.hydra_help or args.cfg or args.info or args.shell_completion
-    if shows or args.experimental_rerun:
+    _refuse_flags(args)
+    if args.hydra_help or args.shell_completion:
         return _hydra(words)
     overrides = list(args.overrides)
+    if args.cfg or args.info:
+        from xaiexp.config.compose import composed
+
+        return _hydra(hydra_words(words, overrides, [str(composed(overrides).tracking.uri or "")]))
     sweeping = args.multirun or any(o.startswith("hydra.mode=") and "MULTIRUN" in o for o in overrides)
-    folder, jobs = _checked(overrides, sweeping)
+    folder, jobs, uris = _checked(overrides, sweeping)
+    words = hydra_words(words, overrides, uris)
     key = "hydra.sweep.dir" if sweeping else "hydra.run.dir"
     quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
     try:
@@ -134,15 +142,26 @@ def _application(words: list[str]) -> int:
     return max(code, swept) if sweeping else code
 
 
-def _checked(overrides: list[str], sweeping: bool) -> tuple[Path, int]:
+def _refuse_flags(args: argparse.Namespace) -> None:
+    """Refuse the flags of Hydra that would run what was not checked."""
+    if args.experimental_rerun is not None:
+        raise UserError("--experimental-rerun", "would run what a pickle contains", hint="repeat the command instead")
+    for flag in ("config_path", "config_name", "config_dir"):
+        if getattr(args, flag) is not None:
+            hint = "further folders: 'hydra.searchpath=[file://FOLDER]'"
+            raise UserError(f"--{flag.replace('_', '-')}", "is not supported", got=getattr(args, flag), hint=hint)
+
+
+def _checked(overrides: list[str], sweeping: bool) -> tuple[Path, int, list[str]]:
     """Compose and plan every job before the first starts.
 
     Returns:
-        Where the results go, and the number of jobs.
+        Where the results go, the number of jobs, and the addresses of tracking servers.
     """
     from xaiexp.config.build import to_study
     from xaiexp.config.compose import composed, expand
     from xaiexp.plan.plan import plan
+    from xaiexp.results.foreign_folder import refuse_foreign
     from xaiexp.store.files import ensure_writable
 
     jobs = expand(overrides) if sweeping else [overrides]
@@ -158,13 +177,14 @@ def _checked(overrides: list[str], sweeping: bool) -> tuple[Path, int]:
     if folder is None:
         raise UserError("-m", "makes no job", got=" ".join(overrides))
     folder = Path(os.path.abspath(folder))  # noqa: PTH100  # not resolved: a link stays a link
+    refuse_foreign(folder, "hydra.sweep.dir" if sweeping else "hydra.run.dir", sweeping)
     ensure_writable(folder, "hydra.sweep.dir" if sweeping else "hydra.run.dir")
     if sweeping:  # created before the workers of a launcher start: they would all create it at once
         from xaiexp.tracking.mlflow import prepare_store
 
         for tracking in tracked:
             prepare_store(tracking)
-    return folder, len(jobs)
+    return folder, len(jobs), [tracking.uri or "" for tracking in tracked]
 
 
 def _hydra(words: list[str]) -> int:

@@ -12,6 +12,7 @@ from xaiexp.config.compose import composed
 from xaiexp.config.search_path import conf_folders
 from xaiexp.contract.kinds import KINDS
 from xaiexp.contract.registry import installed
+from xaiexp.errors import without_passwords
 
 __all__ = ["page"]
 
@@ -47,7 +48,7 @@ def page(overrides: Sequence[str]) -> str:
         lines.append(
             textwrap.fill(", ".join(names), 110, initial_indent=f"  {group + ':':<12}", subsequent_indent=" " * 14)
         )
-    study = OmegaConf.to_yaml(OmegaConf.create(plain(composed(overrides))))
+    study = without_passwords(OmegaConf.to_yaml(OmegaConf.create(plain(composed(overrides)))))
     lines += ["", "The study (change anything: method.integrated_gradients.n_steps=200):", ""]
     lines += [textwrap.indent(study, "  "), _FOOTER]
     return "\n".join(lines)

@@ -15,6 +15,8 @@ from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from omegaconf import DictConfig, OmegaConf
 
+from xaiexp.config.checked_files import CheckedFiles, with_checked_folders
+from xaiexp.config.file_rules import RESTRICTED, below_outputs
 from xaiexp.config.hydra_versions import VERSION_BASE, register_resolver
 from xaiexp.config.messages import translated
 from xaiexp.config.safety import refuse_code, refuse_trust
@@ -40,6 +42,8 @@ def prepare() -> Registry:
     registry, store = installed(), ConfigStore.instance()
     if XaiexpSearchPath not in Plugins.instance().discover(XaiexpSearchPath):
         Plugins.instance().register(XaiexpSearchPath)
+    if CheckedFiles not in Plugins.instance().discover(CheckedFiles):
+        Plugins.instance().register(CheckedFiles)
     if not OmegaConf.has_resolver(EFFORT):
         register_resolver(EFFORT, at_effort)
     for component in registry.classes():
@@ -76,15 +80,16 @@ def composed(overrides: Sequence[str]) -> DictConfig:
     Raises:
         UserError: whatever is wrong with the overrides or the files they name.
     """
-    for each in overrides:
-        if "hydra.searchpath" in each and "pkg://" in each:
-            raise UserError(each, "would import a package to look for files", hint="give a folder: file://PATH")
     with composing() as registry:
-        _check_names(registry, OverridesParser.create().parse_overrides(list(overrides)))
-        cfg = compose("config", list(overrides), return_hydra_config=True)
+        overrides = with_checked_folders(list(overrides))
+        parsed = OverridesParser.create().parse_overrides(overrides)
+        _check_names(registry, parsed)
+        _check_packages(parsed)
+        cfg = compose("config", overrides, return_hydra_config=True)
         # Unresolved, so that a target behind an interpolation is found too.
         refuse_code(OmegaConf.to_container(cfg, resolve=False))
         refuse_trust(cfg.trust, overrides)
+        _check_folders(cfg, parsed)
         return cfg
 
 
@@ -93,8 +98,9 @@ def expand(overrides: Sequence[str]) -> list[list[str]]:
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
     with composing() as registry:
-        parsed = OverridesParser.create().parse_overrides(list(overrides))
+        parsed = OverridesParser.create().parse_overrides(with_checked_folders(list(overrides)))
         _check_names(registry, parsed)
+        _check_packages(parsed)
         if any(each.key_or_group == "hydra/sweeper" for each in parsed):
             # Another sweeper has a search space of its own: what all jobs share is checked here, the rest in each job.
             return [[str(each.input_line) for each in parsed if not each.is_sweep_override()]]
@@ -114,6 +120,26 @@ def _check_names(registry: Registry, parsed: Sequence[Override]) -> None:
             # A YAML file of the user may define an option besides the components.
             if name not in registry.names(kind) and not _is_file(kind, name, registry):
                 _refuse(registry, kind, name)
+
+
+def _check_packages(parsed: Sequence[Override]) -> None:
+    """Refuse to place a file where the rules of files could not see it: ``+experiment@hydra.job=theirs``."""
+    for override in parsed:
+        package = (override.package or "").rpartition("_global_")[2].replace("_here_", "").strip(".")
+        if package.partition(".")[0] in RESTRICTED:
+            raise UserError(str(override.input_line), "may not place a file there", hint="set the keys one by one")
+
+
+def _check_folders(cfg: DictConfig, parsed: Sequence[Override]) -> None:
+    """Refuse folders outside of ``outputs/`` that come from a file, interpolations included."""
+    named = [override.key_or_group for override in parsed]
+    for node in ("hydra.run", "hydra.sweep"):
+        if not any(key in ("hydra", node, f"{node}.dir") for key in named):
+            folder = str(OmegaConf.select(cfg, f"{node}.dir"))
+            if not below_outputs(folder):
+                raise UserError(
+                    f"{node}.dir", "must be below outputs/ in a file", got=folder, hint=f"elsewhere: {node}.dir=FOLDER"
+                )
 
 
 def _refuse(registry: Registry, kind: str, name: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import socket
-import subprocess
 import sys
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
@@ -20,7 +19,6 @@ from xaiexp.core.record import (
     ComponentFacts,
     DataFacts,
     FailureFacts,
-    GitState,
     MethodFacts,
     MetricFacts,
     PassCount,
@@ -32,7 +30,9 @@ from xaiexp.core.record import (
 )
 from xaiexp.engine.chunk import Loaded
 from xaiexp.engine.runner import Run
+from xaiexp.errors import without_passwords
 from xaiexp.plan.study import Study
+from xaiexp.results.git_state import git_state
 from xaiexp.results.providers import conformance_of
 
 __all__ = ["add_loaded", "add_results", "components", "describe"]
@@ -71,11 +71,11 @@ def describe(study: Study, registry: Registry) -> Record:
         metrics=_metrics(study),
         agreements={label: _agreement(agreement) for label, agreement in study.agreements.items()},
         versions=_versions(),
-        git=_git_state(),
+        git=git_state(),
         host=socket.gethostname(),
         platform=platform.platform(),
         threads=torch.get_num_threads(),
-        command=tuple(sys.argv),
+        command=tuple(without_passwords(word) for word in sys.argv),
     )
 
 
@@ -111,7 +111,7 @@ def add_results(record: Record, run: Run) -> Record:
         data=replace(record.data or DataFacts(), fingerprint=digest(run.data_fingerprints)),
         metrics_left_out={**(record.metrics_left_out or {}), **evaluator.unsupported},
         failures={
-            name: FailureFacts(failure.reason, failure.place, failure.traceback)
+            name: FailureFacts(without_passwords(failure.reason), failure.place, without_passwords(failure.traceback))
             for name, failure in run.failures().items()
         },
         store=str(run.store.folder.resolve()),
@@ -199,19 +199,3 @@ def _versions() -> dict[str, str]:
             versions[package] = "not installed"
     versions["cuda"] = str(torch.version.cuda) if torch.cuda.is_available() else "none"
     return versions
-
-
-def _git_state() -> GitState | None:
-    """The state of the repository around the working folder; None outside a repository or without git."""
-
-    def git(*arguments: str) -> str | None:
-        try:
-            done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=10, check=False)  # noqa: S603, S607  # git from the user's own path, fixed arguments
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return done.stdout.strip() if done.returncode == 0 else None
-
-    commit = git("rev-parse", "HEAD")
-    if commit is None:
-        return None
-    return GitState(commit, bool(git("status", "--porcelain")))

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from xaiexp.core.ids import CellId, MetricId
 from xaiexp.core.record import Record
-from xaiexp.errors import ResourceError
+from xaiexp.errors import ResourceError, without_passwords
 from xaiexp.plan.settings import Tracking
 from xaiexp.results.frames import mean_agreement, rows
+from xaiexp.tracking.secret_uris import mask, unmask
 
 if TYPE_CHECKING:
     from xaiexp.results.tables import Tables
@@ -55,7 +56,7 @@ def prepare_store(tracking: Tracking, root: Path = STORE) -> str | None:
     """
     if tracking.uri == OFF:
         return None
-    uri = tracking.uri or embedded_uri(root)
+    uri = embedded_uri(root) if not tracking.uri else unmask(tracking.uri)
     # By default MLflow retries for minutes before it reports that a server is unreachable.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
@@ -68,11 +69,16 @@ def prepare_store(tracking: Tracking, root: Path = STORE) -> str | None:
         except Exception as error:  # SQLAlchemy, requests and MLflow raise errors of their own
             raise ResourceError(
                 "tracking.uri",
-                f"cannot be reached or used ({type(error).__name__}: {str(error).splitlines()[0][:80]})",
-                got=uri,
+                f"cannot be reached or used ({type(error).__name__}: {_first_line(error, uri)})",
+                got=mask(uri),
                 hint="leave it out for the embedded store, or tracking.uri=off",
             ) from None
     return uri
+
+
+def _first_line(error: Exception, uri: str) -> str:
+    text = str(error).replace(uri, mask(uri))
+    return without_passwords((text.splitlines() or [""])[0])[:80]
 
 
 def _experiment(uri: str, name: str, root: Path) -> str:
