@@ -10,6 +10,7 @@ from xaiexp.cli.exit_codes import DONE, FAILED
 from xaiexp.core.ids import ALL_METHODS
 from xaiexp.core.record import Record
 from xaiexp.engine.progress import console
+from xaiexp.errors import ResourceError
 
 if TYPE_CHECKING:
     from xaiexp.api.execute import Outcome
@@ -60,8 +61,16 @@ def print_sweep(folder: Path, jobs: int) -> int:
     studies = report.find_studies(folder)
     if not studies:
         return FAILED
-    done = sum(Record.read(study / "record.json").status == "done" for study in studies)
+    done = sum(_is_done(study) for study in studies)
     page = report.build(studies, folder / "report.html")
     out.print(f"{done} of {max(jobs, len(studies))} studies done", markup=False)
     out.print(f"report:  {page}", markup=False)
     return DONE if done == max(jobs, len(studies)) else FAILED
+
+
+def _is_done(study: Path) -> bool:
+    """Whether a study ended well; one whose record is missing or damaged did not."""
+    try:
+        return Record.read(study / "record.json").status == "done"
+    except (OSError, ResourceError):
+        return False
