@@ -172,6 +172,7 @@ def compare(study, stop_after):
         agreement["target"] = -1
         want_agreement = [(a, b, measure, example, -1, value) for a, b, measure, example, _, value in want_agreement]
     own = scores[~scores["metric"].str.contains(".", regex=False)] if len(scores) else scores
+    assert (len(own), len(agreement)) == (len(want_scores), len(want_agreement))
     columns = ["method", "baseline", "metric", "example", "target"]
     got = {tuple(row[:-1]): row[-1] for row in own[[*columns, "value"]].itertuples(index=False)} if len(own) else {}
     same(got, {(m, b or "none", *rest): value for m, b, *rest, value in want_scores})
