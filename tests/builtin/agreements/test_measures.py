@@ -189,3 +189,11 @@ def test_maps_changed_in_place_are_computed_again():
         now = agreement.compare_all(maps, [(0, 1)])
         torch.testing.assert_close(now, agreement.compare_all(maps.clone(), [(0, 1)]))
         assert agreement.name not in ("spearman", "rank_biased_overlap") or not torch.equal(now, old)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_adjusted_iou_is_rounded_to_the_dtype_of_the_maps_at_the_end_only(dtype):
+    maps = torch.randn(2, 6, 400, generator=torch.Generator().manual_seed(4), dtype=torch.float64).to(dtype)
+    measure = TopKIouAdjusted(k=398)  # chance is near 1, so that a rounded IoU would be far off
+    want = measure.compare(*maps.double())
+    torch.testing.assert_close(measure.compare(*maps), want.to(dtype), rtol=0, atol=0)
