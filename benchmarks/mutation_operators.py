@@ -51,7 +51,7 @@ class Mutant:
     at_import: bool
     """Whether the statement is executed when the module is imported, not when a function is called."""
     original: str
-    place: slice
+    place: tuple[int, int]
     """The bytes of the source that are exchanged."""
     text: str
 
@@ -59,7 +59,7 @@ class Mutant:
     def source(self) -> str:
         """The changed source."""
         whole = self.original.encode()
-        return (whole[: self.place.start] + self.text.encode() + whole[self.place.stop :]).decode()
+        return (whole[: self.place[0]] + self.text.encode() + whole[self.place[1] :]).decode()
 
 
 def mutants(source: str) -> list[Mutant]:
@@ -102,7 +102,7 @@ class _Finder(ast.NodeVisitor):
             range(self._statement, last + 1),
             self._at_import,
             self._source,
-            slice(self._starts[node.lineno - 1] + node.col_offset, self._starts[last - 1] + last_column),
+            (self._starts[node.lineno - 1] + node.col_offset, self._starts[last - 1] + last_column),
             text,
         )
 
