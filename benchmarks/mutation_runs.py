@@ -232,5 +232,7 @@ def executed(data: Path, tree: Path) -> Iterator[tuple[str, int, set[str]]]:
     found = CoverageData(str(data))
     found.read()
     for file in found.measured_files():
+        if not Path(file).is_relative_to(tree):
+            continue  # a test that starts a process without its environment, which sees no mutant either
         for line, contexts in found.contexts_by_lineno(file).items():
             yield str(Path(file).relative_to(tree)), line, {PHASE.sub("", context) for context in contexts if context}
