@@ -11,7 +11,9 @@ import resource
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
+import venv
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -125,6 +127,12 @@ class Slot:
         for name in tracked(root):
             (self.tree / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(root / name, self.tree / name)
+        # A virtual environment of its own whose path starts with the copy: tests start Python with another PYTHONPATH.
+        venv.create(folder / "venv", with_pip=False)
+        self.python = folder / "venv" / "bin" / "python"
+        (packages,) = (folder / "venv" / "lib").glob("python*/site-packages")
+        ours = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
+        (packages / "tree.pth").write_text(f"{self.tree}\n{ours}")
 
     def write(self, chosen: Chosen) -> None:
         (self.tree / chosen.file).write_text(chosen.mutant.source)
@@ -175,7 +183,8 @@ class Slot:
                 os.dup2(log.fileno(), 2)
             os.chdir(self.tree)
             sys.path.insert(0, str(self.tree))
-            os.environ.update(PYTHONPATH=str(self.tree), TMPDIR=str(self.scratch))
+            sys.executable = str(self.python)
+            os.environ["TMPDIR"] = str(self.scratch)
             os.environ.setdefault("XAIEXP_KIT", str(self.root.parent / "shared" / "kit"))
             os.environ.update(environment)
             tempfile.tempdir = None
