@@ -17,6 +17,8 @@ Names that are not classes or functions:
 - ``MODALITIES``: the tuple of all modalities.
 - ``Output``: what is explained, the ``"logit"`` or the ``"probability"`` of the target.
 - ``Precision``: the precision of forward and backward passes, ``"fp32"``, ``"bf16"`` or ``"fp16"``.
+- ``Task``: what the numbers are that a network returns, such as ``"multiclass"`` or ``"regression"``.
+- ``TASKS``: the tuple of all tasks.
 - ``Space``: what attributions refer to, the ``"input"``, the units of a ``"layer"``, or the input for a ``"neuron"``.
 """
 
@@ -39,7 +41,7 @@ from xaiexp.core.explanations import Cost, Estimate, Explanation, Scores, Spent
 from xaiexp.core.feature_map import FeatureMap
 from xaiexp.core.parameters import Effort, Range
 from xaiexp.core.samples import Encoded, LoadContext, Network, Outline, Sample, Source
-from xaiexp.core.vocabulary import MODALITIES, Modality, Output, Precision, Space
+from xaiexp.core.vocabulary import MODALITIES, TASKS, Modality, Output, Precision, Space, Task
 from xaiexp.errors import (
     CellError,
     MismatchError,
@@ -56,6 +58,7 @@ from xaiexp.inference.passes import Handle
 __all__ = [
     "API",
     "MODALITIES",
+    "TASKS",
     "Agreement",
     "Background",
     "Baseline",
@@ -91,6 +94,7 @@ __all__ = [
     "Source",
     "Space",
     "Spent",
+    "Task",
     "UnknownName",
     "Unsupported",
     "UserError",

@@ -117,9 +117,9 @@ class Gallery:
             out["maps"].append(described)
         return out
 
-    def _class(self, index: int | None) -> str:
+    def _class(self, index: object) -> str:
         names = self._loaded.class_names
-        return "" if index is None or not 0 <= index < len(names) else names[index]
+        return "" if not isinstance(index, int) or not 0 <= index < len(names) else names[index]
 
 
 def table_columns(

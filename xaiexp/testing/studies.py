@@ -95,6 +95,8 @@ def batch_rows(batch: Batch, rows: Sequence[int]) -> Batch:
         context={key: value[index] for key, value in batch.context.items()},
         labels=None if batch.labels is None else batch.labels[index],
         masks=None if batch.masks is None else batch.masks[index],
+        label_sets=None if batch.label_sets is None else batch.label_sets[index],
+        true_values=None if batch.true_values is None else batch.true_values[index],
     )
 
 
