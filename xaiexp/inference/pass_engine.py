@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from xaiexp.inference.packing import Piece
     from xaiexp.inference.representation import Penultimate
 
+    Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
+
 __all__ = ["PassEngine", "as_module", "autocast_dtype"]
 
 # Elements of input that one batch of rows may hold when the budget is "auto"; activations are some tens of
@@ -59,6 +61,8 @@ class PassEngine:
         precision: ``fp32`` (the module's own), ``bf16`` or ``fp16`` by autocast.
         batch_budget: rows per pass; None derives it from the size of an input.
         counter: counts the passes of handles without a counter of their own.
+        call_layout: rows ``[B, *shape]`` and their context ``[B, ...]`` to the positional and keyword arguments of the
+            module, where they are not the rows and the context themselves: other axes, or several inputs.
     """
 
     module: Any
@@ -66,6 +70,7 @@ class PassEngine:
     precision: Precision = "fp32"
     batch_budget: int | None = None
     counter: Counter = field(default_factory=Counter)
+    call_layout: Callable[[Tensor, Mapping[str, Tensor]], Arguments] | None = None
     _limits: dict[tuple[int, ...], MemoryLimit] = field(default_factory=dict, init=False, repr=False, compare=False)
     _penultimate: Penultimate | None = field(default=None, init=False, repr=False, compare=False)
 
@@ -96,6 +101,10 @@ class PassEngine:
             self._penultimate = Penultimate(as_module(self.module))
         return self._penultimate
 
+    def arguments(self, inputs: Tensor, context: Mapping[str, Tensor]) -> Arguments:
+        """The positional and keyword arguments of the module for rows ``[B, *shape]`` and their context."""
+        return ((inputs,), context) if self.call_layout is None else self.call_layout(inputs, context)
+
     def forward(self, inputs: Tensor, context: Mapping[str, Tensor]) -> Tensor:
         """One forward pass of rows as they are, not counted: ``[B, classes]``, in the inputs' dtype.
 
@@ -108,8 +117,9 @@ class PassEngine:
         scope: contextlib.AbstractContextManager[object] = (
             contextlib.nullcontext() if dtype is None else torch.autocast(self.device.type, dtype=dtype)
         )
+        positional, named = self.arguments(inputs, context)
         with scope:
-            out = self.module(inputs, **context)
+            out = self.module(*positional, **named)
         if not isinstance(out, torch.Tensor):
             raise MismatchError(
                 "model",
