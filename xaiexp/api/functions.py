@@ -15,17 +15,19 @@ from xaiexp.api.axes import check_modality
 from xaiexp.api.examples import batch_of
 from xaiexp.api.inputs import Inputs, Layout
 from xaiexp.api.references import references_of
-from xaiexp.contract.kinds import KINDS, Agreement, Baseline, Component, Features, Method, Metric, offered
+from xaiexp.contract.kinds import KINDS, Agreement, Baseline, Component, Features, Method, Metric, Output, offered
 from xaiexp.contract.registry import installed
 from xaiexp.core.batches import Batch
 from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Explanation, Scores
 from xaiexp.core.feature_map import FeatureMap
 from xaiexp.core.parameters import per_axis
-from xaiexp.core.vocabulary import Output
+from xaiexp.core.vocabulary import Task
 from xaiexp.engine.comparison import agree_all, agree_jointly, group_maps
 from xaiexp.engine.explainer import attributed, rebound
+from xaiexp.engine.readout import readout_of, task_of
 from xaiexp.errors import MismatchError, UnknownName, Unsupported, nearest
+from xaiexp.inference.outputs import head_of
 from xaiexp.inference.passes import Handle, Passes
 
 __all__ = ["agree", "attribute", "components", "score"]
@@ -49,7 +51,8 @@ def attribute(
     feature_mask: Inputs | str | Features | None = None,
     background: Inputs | None = None,
     context: Mapping[str, Tensor] | None = None,
-    output: Output = "logit",
+    output: str | Output | None = None,
+    task: Task | None = None,
     batch_budget: int | None = None,
     **params: Any,
 ) -> Any:
@@ -82,7 +85,11 @@ def attribute(
             read. Without it the range of the data is taken as 0..1. Of one explained among several inputs: its
             examples, or those of all inputs.
         context: further tensors ``[N, ...]`` for the model, as keyword arguments.
-        output: explain the target's ``logit`` (the model's score as it is) or ``probability`` (its softmax).
+        output: which scalars of the model are explained: a registered name such as ``logit``, ``probability`` or
+            ``segmentation``, or a component; by default the numbers that the model returns.
+        task: what these numbers are: ``multiclass``, ``binary``, ``multilabel``, ``regression`` or ``probabilities``.
+            Rows of numbers in [0, 1] that sum to 1 are noticed as probabilities, and several other numbers are taken
+            for the logits of a softmax. A single number needs ``task`` where a probability is asked for.
         batch_budget: rows per pass.
         params: parameters of the method; those with one number an axis in the order of ``inputs``.
 
@@ -112,7 +119,7 @@ def attribute(
     with _evaluated(model):
         batch, layout = batch_of(inputs, context=context, **own)
         component = _in_read_order(component, layout)
-        handle, draws = _bound(model, batch, layout, target, output, batch_budget, seed)
+        handle, draws = _bound(model, batch, layout, target, output, task, batch_budget, seed)
         _check_offer(component, model, layout)
         reference = references_of(baseline, batch, layout, draws, component) if component.reads_baseline else None
         elements = attributed(component, handle, reference, draws)
@@ -141,7 +148,8 @@ def score(
     background: Inputs | None = None,
     context: Mapping[str, Tensor] | None = None,
     masks: Inputs | None = None,
-    output: Output = "logit",
+    output: str | Output | None = None,
+    task: Task | None = None,
     batch_budget: int | None = None,
     **params: Any,
 ) -> Tensor:
@@ -179,7 +187,7 @@ def score(
             raise MismatchError(
                 "attributions", f"must have the shape of inputs, {len(batch)} examples", got=list(given[0].shape)
             )
-        handle, draws = _bound(model, batch, layout, target, output, batch_budget, seed)
+        handle, draws = _bound(model, batch, layout, target, output, task, batch_budget, seed)
         check_modality(component, layout.axes)
         elements = layout.rows(given).detach().to(batch.inputs)
         if feature_mask is not None:
@@ -272,14 +280,20 @@ def _bound(
     batch: Batch,
     layout: Layout,
     target: int | Tensor | None,
-    output: Output,
+    output: str | Output | None,
+    task: Task | None,
     budget: int | None,
     seed: int,
 ) -> tuple[Handle, Draws]:
+    chosen = None if output is None else _component("output", output, {})
+    read = head_of if chosen is None else chosen.read
     call = None if layout.plain else layout.call
-    handle = Passes(model, batch.device, batch_budget=budget, call_layout=call).bind(batch, output)
-    classes = handle.logits().shape[1]
-    batch.targets.copy_(_targets(target, len(batch), classes))
+    handle = Passes(model, batch.device, batch_budget=budget, read=read, call_layout=call).bind(batch)
+    head = handle.logits()
+    batch.targets.copy_(_targets(target, len(batch), head.shape[1]))
+    readout = readout_of(chosen, task_of(task, None, None, False, head), head.shape[1], {})
+    handle = handle.with_batch(batch, readout)
+    handle.preset_logits(head)
     return handle, Draws(seed, batch.ids, batch.device)
 
 

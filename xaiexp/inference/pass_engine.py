@@ -19,6 +19,7 @@ from xaiexp.inference import packing
 from xaiexp.inference.block import Block
 from xaiexp.inference.counter import Counter
 from xaiexp.inference.memory_limit import MemoryLimit
+from xaiexp.inference.outputs import head_of
 
 if TYPE_CHECKING:
     import torch
@@ -56,11 +57,12 @@ class PassEngine:
     """Runs rows through one module on one device.
 
     Args:
-        module: ``(inputs, **context) -> logits [B, classes]`` or ``[B]``.
+        module: ``(inputs, **context)`` to what ``read`` takes.
         device: where the passes run; the module lies there.
         precision: ``fp32`` (the module's own), ``bf16`` or ``fp16`` by autocast.
         batch_budget: rows per pass; None derives it from the size of an input.
         counter: counts the passes of handles without a counter of their own.
+        read: finds the numbers ``[B, K]`` or ``[B]`` in what the module returns.
         call_layout: rows ``[B, *shape]`` and their context ``[B, ...]`` to the positional and keyword arguments of the
             module, where they are not the rows and the context themselves: other axes, or several inputs.
     """
@@ -70,6 +72,7 @@ class PassEngine:
     precision: Precision = "fp32"
     batch_budget: int | None = None
     counter: Counter = field(default_factory=Counter)
+    read: Callable[[Any], Tensor] = head_of
     call_layout: Callable[[Tensor, Mapping[str, Tensor]], Arguments] | None = None
     _limits: dict[tuple[int, ...], MemoryLimit] = field(default_factory=dict, init=False, repr=False, compare=False)
     _penultimate: Penultimate | None = field(default=None, init=False, repr=False, compare=False)
@@ -119,14 +122,7 @@ class PassEngine:
         )
         positional, named = self.arguments(inputs, context)
         with scope:
-            out = self.module(*positional, **named)
-        if not isinstance(out, torch.Tensor):
-            raise MismatchError(
-                "model",
-                "must return one tensor of scores [N, classes]",
-                got=type(out).__name__,
-                hint="wrap the model so that it returns its logits",
-            )
+            out = self.read(self.module(*positional, **named))
         if out.ndim == 1:
             out = out.unsqueeze(1)
         if out.ndim != 2 or out.shape[0] != inputs.shape[0]:
