@@ -39,7 +39,7 @@ from xaiexp.core.batches import Background, Batch
 from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Cost, Estimate, Explanation, Scores, Spent
 from xaiexp.core.feature_map import FeatureMap
-from xaiexp.core.parameters import Effort, Range
+from xaiexp.core.parameters import Effort, PerAxis, Range
 from xaiexp.core.samples import Encoded, LoadContext, Network, Outline, Sample, Source
 from xaiexp.core.vocabulary import MODALITIES, TASKS, Modality, Precision, Space, Task
 from xaiexp.errors import (
@@ -87,6 +87,7 @@ __all__ = [
     "Outline",
     "Output",
     "ParameterError",
+    "PerAxis",
     "Precision",
     "Range",
     "Readout",
