@@ -33,18 +33,8 @@ def dense():
     return nn.Sequential(nn.Flatten(), nn.Linear(105, 2))
 
 
-class Returning(nn.Module):
-    def __init__(self, kind):
-        super().__init__()
-        self.inner, self.kind = build(3), kind
-
-    def forward(self, x):
-        scores = self.inner(x)
-        return {"tuple": (scores, x), "dict": {"logits": scores}}.get(self.kind, x[:, :2])
-
-
-def returning(kind):
-    return Returning(kind)
+def dense_scores():
+    return nn.Conv2d(3, 2, 1)
 
 
 def complex_numbers():
@@ -267,9 +257,7 @@ def test_a_study_of_a_network_of_one_channel_on_files_of_16_bits(mine):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["model.target=my_images:returning", "+model.kwargs.kind=tuple"], "must return one tensor of scores"),
-        (["model.target=my_images:returning", "+model.kwargs.kind=dict"], "must return one tensor of scores"),
-        (["model.target=my_images:returning", "+model.kwargs.kind=dense"], r"must return scores \[N, classes\]"),
+        (["model.target=my_images:dense_scores"], r"must return scores \[N, classes\]"),
         (["model.target=my_images:build", "+model.kwargs.outputs=4"], "has 2 classes; the model has 4"),
         (["model.target=my_images:build", "model.classes=5"], "has 2 classes; the model has 5"),
     ],
