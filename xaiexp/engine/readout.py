@@ -8,8 +8,8 @@ from torch import Tensor
 
 from xaiexp.contract.kinds import Metric, Output
 from xaiexp.contract.registry import installed
-from xaiexp.core.vocabulary import Task
-from xaiexp.errors import MismatchError
+from xaiexp.core.vocabulary import TASKS, Task
+from xaiexp.errors import MismatchError, ParameterError, nearest
 from xaiexp.inference.outputs import Readout, check_columns, noticed_task, unknown_task
 
 __all__ = ["default_output", "readout_of", "task_of"]
@@ -31,8 +31,11 @@ def task_of(
         None where nothing tells it.
 
     Raises:
+        ParameterError: no such task.
         MismatchError: the task does not fit the number of columns.
     """
+    if given is not None and given not in TASKS:
+        raise ParameterError("task", "no such task", got=given, nearest=nearest(given, TASKS), hint=", ".join(TASKS))
     task = given or network or noticed_task(head)
     if given is None and network is None:
         columns, inside = head.shape[1], bool(((head >= 0) & (head <= 1)).all())

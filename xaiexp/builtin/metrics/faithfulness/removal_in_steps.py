@@ -255,10 +255,12 @@ class MonotonicityArya(_RemovalInSteps):
         """The values ``[M, N]`` of M explanations."""
         import torch
 
+        if not model.output.is_probability:
+            raise Unsupported(f"is defined for a probability; the explained {model.output.name} is none: use aopc")
         n_removed, _, used = self._points(batch)
         curves = self._curves(model, batch, explanations, rng, n_removed)
         # Reversed, this is the curve of deletion, which must not rise.
-        slack = 8 * torch.finfo(batch.inputs.dtype).eps * curves.values.abs().amax(dim=2, keepdim=True).clamp(min=1)
+        slack = 8 * torch.finfo(batch.inputs.dtype).eps
         monotone = (curves.values.diff(dim=2) <= slack) & used[:, 1:]
         share = monotone.sum(dim=2).double() / used[:, 1:].sum(dim=1)
         return self._scores(batch, explanations, share if self.share else (share == 1).double(), curves.shift)
