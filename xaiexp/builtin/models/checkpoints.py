@@ -21,7 +21,12 @@ __all__ = ["WHERE", "Checkpoint", "quiet", "read_settings"]
 
 WHERE = "model.path"
 
-_FILE_KINDS = {"AutoConfig": "configuration", "AutoTokenizer": "tokenizer", "AutoImageProcessor": "preprocessing"}
+_FILE_KINDS = {
+    "AutoConfig": "configuration",
+    "AutoTokenizer": "tokenizer",
+    "PreTrainedTokenizerFast": "tokenizer",
+    "AutoImageProcessor": "preprocessing",
+}
 
 
 def read_settings(path: str, name: str) -> Mapping[str, Any]:

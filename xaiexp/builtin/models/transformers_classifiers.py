@@ -60,6 +60,8 @@ class Transformers(Model):
         size: images are resized to this height and width in pixels; null takes the size of the preprocessing, else
             that of the configuration.
         mean, std: per channel, of images in 0..1; null takes those of the preprocessing.
+        joined_words: texts only: accept a tokenizer with tokens that contain parts of several words. ``features=word``
+            joins the words that share a token.
     """
 
     summary = "a text or image classifier of transformers, from a local folder or the hub"
@@ -71,6 +73,7 @@ class Transformers(Model):
     size: Annotated[int, Range(1)] | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    joined_words: bool = False
 
     @property
     def modality(self) -> Modality:
@@ -130,7 +133,7 @@ class Transformers(Model):
                 raise ParameterError(f"model.{name}", "is for images only; this model expects texts", got=self.path)
         from xaiexp.builtin.models.text_models import load_text_classifier
 
-        return load_text_classifier(checkpoint, self.max_length)
+        return load_text_classifier(checkpoint, self.max_length, self.joined_words)
 
     def _settings(self) -> Mapping[str, Any]:
         return read_settings(self.path, "config.json")
