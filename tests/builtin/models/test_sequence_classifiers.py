@@ -209,7 +209,9 @@ def test_small_logits_do_not_hide_a_wrong_token(tmp_path):
     """With a large bias and a small head, a reading of padding still differs."""
     config = toy_texts.CONFIGS["gpt2"]()
     model = toy_texts.classifier(config)
-    model.score.weight.data *= 1e-3
+    weight = model.score.weight.detach() * 1e-3
+    model.score = torch.nn.Linear(*weight.T.shape)
+    model.score.load_state_dict({"weight": weight, "bias": torch.full((3,), 10.0)})
     encoder, module = over_embeddings("model.path", TextEncoder(toy_texts.word_tokenizer(), model, 40))
     assert encoder.reading == "last_not_padding"
     assert isinstance(module, FromLastToken)

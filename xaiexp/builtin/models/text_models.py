@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from xaiexp.builtin.models.checkpoints import WHERE, Checkpoint, quiet, read_settings
+from xaiexp.builtin.models.checkpoints import WHERE, Checkpoint, quiet, read_settings, task_of
 from xaiexp.builtin.models.embedding_check import over_embeddings
 from xaiexp.builtin.models.embeddings import TextEncoder, positions_module
 from xaiexp.builtin.models.random_state import seeded_random_state
@@ -52,6 +52,7 @@ def load_text_classifier(checkpoint: Checkpoint, max_length: int, joined_words: 
         encoder.encode,
         "text",
         classes=config.num_labels,
+        task=task_of(config),
         class_names=() if all(name.startswith("LABEL_") for name in names) else names,
         special=encoder.special_embeddings(),
         embed=encoder.embed_text,

@@ -88,7 +88,7 @@ def read_training_part(where: str, context: LoadContext, axes: int) -> Examples:
             raise ResourceError(where, "cannot be trained on NaN or infinite values", got=sample.id)
         if sample.label is None:
             raise MismatchError(where, f"example {sample.id!r} of the training part has no label")
-        if sample.label < 0 or (classes and sample.label >= classes):
+        if not isinstance(sample.label, int) or sample.label < 0 or (classes and sample.label >= classes):
             valid = f"an index of one of the {classes} classes" if classes else "a class index"
             raise MismatchError(where, f"the label of example {sample.id!r} is not {valid}", got=sample.label)
     labels = torch.tensor([sample.label for sample in samples])
