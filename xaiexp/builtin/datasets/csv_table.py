@@ -147,6 +147,7 @@ class Csv(Dataset):
 def _read_table(dataset: Csv, stamp: str) -> _Table:  # noqa: ARG001  # it tells apart versions of the file
     """Read, split and encode the table of a dataset whose file has this stamp."""
     import numpy as np
+    import pyarrow as pa
 
     notation = Notation(dataset.decimal, dataset.thousands)
     file = read_table_file("dataset.path", dataset.path, dataset.delimiter, dataset.encoding)
@@ -185,7 +186,10 @@ def _read_table(dataset: Csv, stamp: str) -> _Table:  # noqa: ARG001  # it tells
         most_levels=dataset.most_levels,
         notation=notation,
     )
-    return _Table(file.path, ids, labels, encoding, train, held_out)
+    path = file.path
+    del file
+    pa.default_memory_pool().release_unused()
+    return _Table(path, ids, labels, encoding, train, held_out)
 
 
 def _source(table: _Table, rows: NDArray[np.int64]) -> Source:
@@ -196,12 +200,12 @@ def _source(table: _Table, rows: NDArray[np.int64]) -> Source:
         import torch
 
         chosen = rows[start:stop]
-        inputs = torch.from_numpy(table.encoding.encode(chosen)).unbind()
-        return [
-            Sample(f"{stem}/{name}", data, labels.values[row], name=f"row {name}")
-            for row, data in zip(chosen.tolist(), inputs, strict=True)
-            for name in (table.id(row),)
-        ]
+        samples = []
+        for row, encoded in zip(chosen.tolist(), table.encoding.encode(chosen), strict=True):
+            name = table.id(row)
+            data = torch.from_numpy(encoded)
+            samples.append(Sample(f"{stem}/{name}", data, labels.values[row], name=f"row {name}"))
+        return samples
 
     encoding = table.encoding
     return Source(len(rows), read, labels.names, encoding.feature_names, encoding.column_names, labels.task)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -84,7 +85,7 @@ class _Written:
     at: Callable[[int], str]
     rules: LabelRules
 
-    @property
+    @functools.cached_property
     def distinct(self) -> list[str]:
         """The distinct cells that are not empty, in the order in which they appear."""
         return list(dict.fromkeys(cell for cell in self.cells if cell))

@@ -34,16 +34,17 @@ def as_tensor(sample: Sample) -> Tensor:
         MismatchError: the data are neither a PIL image nor a tensor.
     """
     import torch
-    from PIL import Image
 
     data = sample.data
+    if isinstance(data, torch.Tensor):
+        return data.float()
+    from PIL import Image
+
     if isinstance(data, Image.Image):
         from torchvision.transforms.functional import pil_to_tensor
 
         image: Tensor = pil_to_tensor(data).float() / 255
         return image
-    if isinstance(data, torch.Tensor):
-        return data.float()
     raise MismatchError(
         "dataset", f"example {sample.id!r} is a {type(data).__name__}; the model expects images, tables or series"
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -129,17 +130,18 @@ def _stacked_inputs(where: str, samples: Sequence[Sample], axes: int, expected: 
                 got=list(row.shape),
             )
     stacked = torch.stack(rows)
-    finite = stacked.isfinite().flatten(1).all(1)
-    if not bool(finite.all()):
-        raise ResourceError(
-            where, "cannot be trained on NaN or infinite values", got=samples[int((~finite).int().argmax())].id
-        )
+    finite = np.isfinite(stacked.numpy())
+    if not finite.all():
+        bad = int(finite.reshape(len(samples), -1).all(1).argmin())
+        raise ResourceError(where, "cannot be trained on NaN or infinite values", got=samples[bad].id)
     return stacked
 
 
 def _checked_label(where: str, sample: Sample, source: Source) -> Any:
     """The label of a sample, of the type that the task of its dataset requires."""
     label, classes = sample.label, len(source.class_names)
+    if source.task is None and type(label) is int and label >= 0 and (not classes or label < classes):
+        return label
     if label is None:
         raise MismatchError(where, f"example {sample.id!r} of the training part has no label")
     if source.task == "regression":
@@ -162,7 +164,7 @@ def _standardised(examples: Examples) -> Data:
     mean = examples.inputs.mean(axes, keepdim=True)[0]
     std = examples.inputs.std(axes, correction=0, keepdim=True)[0]
     std = torch.where(std > 1e-6 * mean.abs().clamp_min(1e-30), std, 1.0)
-    return Data((examples.inputs - mean) / std, examples.labels, None, None, {"mean": mean, "std": std})
+    return Data((examples.inputs - mean).div_(std), examples.labels, None, None, {"mean": mean, "std": std})
 
 
 def recipe_for(
