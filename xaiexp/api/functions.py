@@ -12,16 +12,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xaiexp.contract.kinds import KINDS, Agreement, Baseline, Component, Method, Metric, offered
+from xaiexp.contract.kinds import KINDS, Agreement, Baseline, Component, Method, Metric, Output, offered
 from xaiexp.contract.registry import installed
 from xaiexp.core.batches import Background, Batch
 from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Explanation, Scores
 from xaiexp.core.feature_map import FeatureMap
-from xaiexp.core.vocabulary import Modality, Output
+from xaiexp.core.vocabulary import Modality, Task
 from xaiexp.engine.comparison import agree_all, agree_jointly, group_maps
 from xaiexp.engine.explainer import attributed, rebound, referenced
+from xaiexp.engine.readout import readout_of, task_of
 from xaiexp.errors import MismatchError, UnknownName, Unsupported, nearest
+from xaiexp.inference.outputs import head_of
 from xaiexp.inference.passes import Handle, Passes
 
 __all__ = ["agree", "attribute", "components", "score"]
@@ -41,7 +43,8 @@ def attribute(
     feature_mask: Tensor | None = None,
     background: Tensor | None = None,
     context: Mapping[str, Tensor] | None = None,
-    output: Output = "logit",
+    output: str | Output | None = None,
+    task: Task | None = None,
     batch_budget: int | None = None,
     **params: Any,
 ) -> Tensor:
@@ -62,7 +65,11 @@ def attribute(
         background: ``[P, *shape]``, examples of the data: what ``mean``, ``uniform`` or ``dataset_sample``
             read. Without it the range of the data is taken as 0..1.
         context: further tensors ``[N, ...]`` for the model, as keyword arguments.
-        output: explain the target's ``logit`` (the model's score as it is) or ``probability`` (its softmax).
+        output: which scalars of the model are explained: a registered name such as ``logit``, ``probability`` or
+            ``segmentation``, or a component; by default the numbers that the model returns.
+        task: what these numbers are: ``multiclass``, ``binary``, ``multilabel``, ``regression`` or ``probabilities``.
+            Rows of numbers in [0, 1] that sum to 1 are noticed as probabilities, and several other numbers are taken
+            for the logits of a softmax. A single number needs ``task`` where a probability is asked for.
         batch_budget: rows per pass.
         params: parameters of the method.
 
@@ -75,7 +82,9 @@ def attribute(
     """
     component = _component("method", method, params)
     with _evaluated(model):
-        handle, draws = _bound(model, inputs, target, feature_mask, background, context, output, batch_budget, seed)
+        handle, draws = _bound(
+            model, inputs, target, feature_mask, background, context, output, task, batch_budget, seed
+        )
         _check_offer(component, model, handle)
         reference = _reference(baseline, handle.batch, draws) if component.reads_baseline else None
         elements = attributed(component, handle, reference, draws)
@@ -102,7 +111,8 @@ def score(
     background: Tensor | None = None,
     context: Mapping[str, Tensor] | None = None,
     masks: Tensor | None = None,
-    output: Output = "logit",
+    output: str | Output | None = None,
+    task: Task | None = None,
     batch_budget: int | None = None,
     **params: Any,
 ) -> Tensor:
@@ -130,7 +140,9 @@ def score(
             "attributions", f"must have the shape of inputs, {list(inputs.shape)}", got=list(attributions.shape)
         )
     with _evaluated(model):
-        handle, draws = _bound(model, inputs, target, feature_mask, background, context, output, batch_budget, seed)
+        handle, draws = _bound(
+            model, inputs, target, feature_mask, background, context, output, task, batch_budget, seed
+        )
         batch = handle.batch
         if masks is not None:
             want = [len(batch), *batch.shape[1 if len(batch.shape) > 1 else 0 :]]
@@ -138,7 +150,7 @@ def score(
                 raise MismatchError("masks", f"must be {want}, without channels", got=list(masks.shape))
             batch = replace(batch, masks=masks.to(batch.device).bool())
             logits = handle.logits()
-            handle = handle.with_batch(batch, output)
+            handle = handle.with_batch(batch)
             handle.preset_logits(logits)
         elements = attributions.detach().to(batch.inputs)
         if feature_mask is not None:
@@ -223,7 +235,8 @@ def _bound(
     feature_mask: Tensor | None,
     background: Tensor | None,
     context: Mapping[str, Tensor] | None,
-    output: Output,
+    output: str | Output | None,
+    task: Task | None,
     budget: int | None,
     seed: int,
 ) -> tuple[Handle, Draws]:
@@ -241,9 +254,14 @@ def _bound(
         background=_background(modality, inputs, background),
         context=dict(context or {}),
     )
-    handle = Passes(model, inputs.device, batch_budget=budget).bind(batch, output)
-    classes = handle.logits().shape[1]
-    batch.targets.copy_(_targets(target, n, classes))
+    chosen = None if output is None else _component("output", output, {})
+    read = head_of if chosen is None else chosen.read
+    handle = Passes(model, inputs.device, batch_budget=budget, read=read).bind(batch)
+    head = handle.logits()
+    batch.targets.copy_(_targets(target, n, head.shape[1]))
+    readout = readout_of(chosen, task_of(task, None, None, False, head), head.shape[1], {})
+    handle = handle.with_batch(batch, readout)
+    handle.preset_logits(head)
     return handle, Draws(seed, batch.ids, inputs.device)
 
 

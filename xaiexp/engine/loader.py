@@ -70,6 +70,7 @@ class Loader:
         count: examples of the study.
         chunk: examples of a chunk. It depends on the data alone, so that another study finds the chunks in the store.
         class_names, feature_names: of the dataset, or empty.
+        task: of the dataset; see :attr:`xaiexp.core.samples.Source.task`.
         background: what baselines draw from.
         fingerprint: of the background.
     """
@@ -84,7 +85,7 @@ class Loader:
             raise ResourceError(where, "contains no examples")
         self.count = self._source.count if limit is None else min(limit, self._source.count)
         self.class_names = self._source.class_names or network.class_names
-        self.feature_names = self._source.feature_names
+        self.feature_names, self.task = self._source.feature_names, self._source.task
         probe = self.read(0, min(_PROBES, self._source.count))
         elements = max(1, math.prod(probe.encoded.inputs.shape[1:]))
         self.chunk = max(1, min(_CHUNK_EXAMPLES, _CHUNK_ELEMENTS // elements))

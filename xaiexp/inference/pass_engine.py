@@ -19,6 +19,7 @@ from xaiexp.inference import packing
 from xaiexp.inference.block import Block
 from xaiexp.inference.counter import Counter
 from xaiexp.inference.memory_limit import MemoryLimit
+from xaiexp.inference.outputs import head_of
 
 if TYPE_CHECKING:
     import torch
@@ -54,11 +55,12 @@ class PassEngine:
     """Runs rows through one module on one device.
 
     Args:
-        module: ``(inputs, **context) -> logits [B, classes]`` or ``[B]``.
+        module: ``(inputs, **context)`` to what ``read`` takes.
         device: where the passes run; the module lies there.
         precision: ``fp32`` (the module's own), ``bf16`` or ``fp16`` by autocast.
         batch_budget: rows per pass; None derives it from the size of an input.
         counter: counts the passes of handles without a counter of their own.
+        read: finds the numbers ``[B, K]`` or ``[B]`` in what the module returns.
     """
 
     module: Any
@@ -66,6 +68,7 @@ class PassEngine:
     precision: Precision = "fp32"
     batch_budget: int | None = None
     counter: Counter = field(default_factory=Counter)
+    read: Callable[[Any], Tensor] = head_of
     _limits: dict[tuple[int, ...], MemoryLimit] = field(default_factory=dict, init=False, repr=False, compare=False)
     _penultimate: Penultimate | None = field(default=None, init=False, repr=False, compare=False)
 
@@ -109,14 +112,7 @@ class PassEngine:
             contextlib.nullcontext() if dtype is None else torch.autocast(self.device.type, dtype=dtype)
         )
         with scope:
-            out = self.module(inputs, **context)
-        if not isinstance(out, torch.Tensor):
-            raise MismatchError(
-                "model",
-                "must return one tensor of scores [N, classes]",
-                got=type(out).__name__,
-                hint="wrap the model so that it returns its logits",
-            )
+            out = self.read(self.module(inputs, **context))
         if out.ndim == 1:
             out = out.unsqueeze(1)
         if out.ndim != 2 or out.shape[0] != inputs.shape[0]:

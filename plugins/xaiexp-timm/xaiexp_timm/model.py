@@ -135,6 +135,7 @@ class Timm(Model):
             partial(_encoded, transform, mask_transform),
             self.modality,
             classes=classes,
+            task="multiclass" if classes > 1 else None,
             class_names=_class_names(module) if self.pretrained else (),
             mean=mean,
             std=std,

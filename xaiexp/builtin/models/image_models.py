@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xaiexp.builtin.models.checkpoints import WHERE, Checkpoint, quiet, read_settings
+from xaiexp.builtin.models.checkpoints import WHERE, Checkpoint, quiet, read_settings, task_of
 from xaiexp.builtin.models.image_encoding import image_encoder
 from xaiexp.builtin.models.random_state import seeded_random_state
 from xaiexp.core.samples import Network
@@ -106,6 +106,7 @@ def load_image_classifier(
         image_encoder(preprocess, channels, shift, scale, "set model.size"),
         "image",
         classes=config.num_labels,
+        task=task_of(config),
         class_names=() if all(name.startswith("LABEL_") for name in names) else names,
         mean=shift,
         std=scale,

@@ -141,6 +141,7 @@ class Torchvision(Model):
             image_encoder(preprocess, 3, mean, std),
             self.modality,
             classes=self.classes,
+            task="multiclass" if self.classes > 1 else None,
             class_names=categories if len(categories) == self.classes else (),
             mean=mean,
             std=std,
