@@ -70,7 +70,11 @@ class Batch:
         features: the map from elements to features.
         background: statistics and examples of the dataset.
         context: tensors ``[N, ...]`` that are passed to the module as keyword arguments.
-        labels: int64 ``[N]``, the true classes, -1 where unknown; None where the dataset has no labels.
+        labels: int64 ``[N]``, the true classes, -1 where unknown; None where the dataset has no labels, or others than
+            one class an example.
+        label_sets: bool ``[N, K]``, the true labels of a multi-label dataset; None otherwise. No label of an example is
+            True where they are unknown.
+        true_values: float ``[N]``, the true values of a regression dataset, NaN where unknown; None otherwise.
         masks: bool ``[N, *spatial]``, ground truth of the relevant part of each input; None where the dataset has none.
     """
 
@@ -82,6 +86,8 @@ class Batch:
     context: Mapping[str, Tensor] = field(default_factory=dict)
     labels: Tensor | None = None
     masks: Tensor | None = None
+    label_sets: Tensor | None = None
+    true_values: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -107,6 +113,8 @@ class Batch:
             context={k: v[rows] for k, v in self.context.items()},
             labels=None if self.labels is None else self.labels[rows],
             masks=None if self.masks is None else self.masks[rows],
+            label_sets=None if self.label_sets is None else self.label_sets[rows],
+            true_values=None if self.true_values is None else self.true_values[rows],
         )
 
     def repeated(self, inputs: Tensor) -> Batch:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xaiexp.core.vocabulary import Modality
+from xaiexp.core.vocabulary import Modality, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,7 +24,8 @@ class Sample:
             Random numbers are derived from it.
         data: the raw input. Images: a PIL image or a float tensor ``[C, H, W]`` in [0, 1]. Tables: a float tensor
             ``[F]`` in the units of the columns. Texts: a str. Time series: a float tensor ``[C, T]``.
-        label: class index, or None where unknown.
+        label: the truth, or None where unknown. Classes: an int, the class index. Several labels an example: a tuple of
+            class indices, which may be empty. Regression: a float, in the units of the target.
         mask: ground truth of the relevant part of the input, or None where there is none. Images: bool ``[H, W]``.
             Time series: bool ``[T]``. Tables: bool ``[F]``. Texts: character spans ``((start, stop), ...)``.
         name: a display name for the report, or empty.
@@ -32,7 +33,7 @@ class Sample:
 
     id: str
     data: Any
-    label: int | None = None
+    label: int | float | tuple[int, ...] | None = None
     mask: Any = None
     name: str = ""
 
@@ -45,10 +46,12 @@ class Source:
         count: number of samples.
         read: ``read(start, stop)`` returns the samples with indices ``start`` to ``stop - 1``. It must return the same
             samples on every call.
-        class_names: names of the classes by class index, or empty.
+        class_names: names of the classes (of the labels, where an example has several) by class index, or empty.
         feature_names: tables only: names of the F elements of a row, or empty.
         columns: tables only: for each of the F elements, the name of the column that it was derived from (the
             elements of a one-hot group share one name). Empty where each element is a column by itself.
+        task: what the labels are: ``multilabel`` where they are tuples, ``regression`` where they are floats; None for
+            class indices, and where no sample has a label.
     """
 
     count: int
@@ -56,6 +59,7 @@ class Source:
     class_names: tuple[str, ...] = ()
     feature_names: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    task: Task | None = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,8 @@ class Network:
         identity: whatever determines the outputs beyond the module's state dict (the hash of a file, the name of a
             factory). Part of the keys in the store.
         facts: further facts for the record of the run: held-out accuracy, source of the weights.
+        task: what the returned numbers are, where the model knows it (from its configuration, or because it was
+            trained for it); None where it does not.
     """
 
     module: Any
@@ -137,6 +143,7 @@ class Network:
     embed: Callable[[str], Tensor] | None = None
     identity: str = ""
     facts: Mapping[str, object] = field(default_factory=dict)
+    task: Task | None = None
 
 
 @dataclass(frozen=True)

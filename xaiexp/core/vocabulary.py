@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-__all__ = ["MODALITIES", "Modality", "Output", "Precision", "Space", "plural"]
+__all__ = ["MODALITIES", "TASKS", "Modality", "Precision", "Space", "Task", "plural"]
 
 Modality = Literal["image", "text", "table", "series"]
 """The kind of input of a model or dataset."""
@@ -12,8 +12,16 @@ Modality = Literal["image", "text", "table", "series"]
 MODALITIES: tuple[Modality, ...] = ("image", "text", "table", "series")
 """All modalities, in the order in which messages list them."""
 
-Output = Literal["logit", "probability"]
-"""The score of the target class that is explained: the logit, or its softmax (one output: sigmoid) probability."""
+Task = Literal["multiclass", "binary", "multilabel", "regression", "probabilities"]
+"""What the numbers are that a network returns.
+
+``multiclass``: one logit a class, softmax. ``binary``: one logit, sigmoid, which speaks for class 1. ``multilabel``:
+one logit a label, sigmoid each. ``regression``: values. ``probabilities``: already in [0, 1]; a single one speaks for
+class 1.
+"""
+
+TASKS: tuple[Task, ...] = ("multiclass", "binary", "multilabel", "regression", "probabilities")
+"""All tasks, in the order in which messages list them."""
 
 Precision = Literal["fp32", "bf16", "fp16"]
 """The floating-point format of forward and backward passes."""

@@ -36,6 +36,9 @@ PairAgreement = dict[tuple[str, CellId, CellId], Tensor]
 JointAgreement = dict[tuple[str, str], Tensor]
 """Measure and space to values ``[N]`` of all cells of this space jointly."""
 
+# What metrics may read beyond inputs and targets.
+_TRUTH = ("labels", "label_sets", "true_values", "masks")
+
 
 class Evaluator:
     """Scores explanations and compares them.
@@ -86,7 +89,7 @@ class Evaluator:
         """
         out: dict[tuple[MetricId, CellId], Tensor] = {}
         known, batch = registry.installed(), explainer.handle.batch
-        truth = fingerprint({name: t for name in ("labels", "masks") if (t := getattr(batch, name)) is not None})
+        truth = fingerprint({name: t for name in _TRUTH if (t := getattr(batch, name)) is not None})
         for label, metric in self.metrics.items():
             started = time.perf_counter()
             about = component_key(metric, known)

@@ -212,10 +212,15 @@ def _batch_tensors(batch: Batch) -> Iterator[tuple[str, Tensor]]:
     yield "feature map", batch.features.index
     for name, tensor in batch.context.items():
         yield f"context {name}", tensor
-    if batch.labels is not None:
-        yield "labels", batch.labels
-    if batch.masks is not None:
-        yield "masks", batch.masks
+    truth = {
+        "labels": batch.labels,
+        "label sets": batch.label_sets,
+        "true values": batch.true_values,
+        "masks": batch.masks,
+    }
+    for name, known in truth.items():
+        if known is not None:
+            yield name, known
 
 
 def _equal_bits(a: Tensor, b: Tensor) -> bool:

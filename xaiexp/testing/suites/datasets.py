@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -114,14 +115,21 @@ def ids(dataset: Dataset) -> None:
 
 @SUITE.register(after=("outline",))
 def labels(dataset: Dataset) -> None:
-    """A label is None or a class index, within `class_names` where these are given."""
+    """Labels are None or what `Source.task` says, class indices within `class_names` where these are given."""
     source, samples = _open(dataset)
     for sample in samples:
-        label = sample.label
-        if label is not None:
-            require(isinstance(label, int) and label >= 0, f"example {sample.id!r} has the label {label!r}")
-            valid = not source.class_names or label < len(source.class_names)
-            require(valid, f"example {sample.id!r} has the label {label}; there are {len(source.class_names)} classes")
+        label, what = sample.label, f"example {sample.id!r} has the label {sample.label!r}"
+        if label is None:
+            continue
+        kind = {"multilabel": tuple, "regression": float}.get(source.task or "", int)
+        require(type(label) is kind, f"{what}; task {source.task!r} of the source means {kind.__name__}")
+        if isinstance(label, float):
+            require(math.isfinite(label), what)
+            continue
+        for index in label if isinstance(label, tuple) else (label,):
+            require(isinstance(index, int) and index >= 0, what)
+            valid = not source.class_names or index < len(source.class_names)
+            require(valid, f"{what}; there are {len(source.class_names)} classes")
 
 
 @SUITE.register(after=("outline",))
