@@ -152,7 +152,8 @@ def test_a_missing_value_is_the_default_of_its_field_or_must_be_given():
         ),
         ({"method": {"a": {"power": 2}}}, ParameterError, "method.a: is no method of the configuration"),
         ({"method": {"a": {"name": 7}}}, ParameterError, "method.a: is no method of the configuration"),
-        ({"model": "digits"}, ParameterError, "model: is no model of the configuration (got 'digits')"),
+        ({"model": ["digits"]}, ParameterError, "model: is no model of the configuration (got ['digits'])"),
+        ({"model": "digits"}, UnknownName, "model: no model has this name\n  nearest: digits_"),
         ({"baseline": {"none": {"name": "zero"}}}, UserError, "baseline.none: is the baseline of methods"),
         ({"method": {"a": {"name": "salency"}}}, UnknownName, "method.a: no method has this name\n  nearest: saliency"),
         (

@@ -37,6 +37,7 @@ def key(*, label="cell", settings=(), **changed):
         {},
         {},
         Settings(**dict(settings)),
+        one.get("output"),
     )
     return plan_key(plan(study), CellId(label, f"{label} baseline"), installed())
 
@@ -52,7 +53,8 @@ def key(*, label="cell", settings=(), **changed):
         {"baseline": ("constant", {"value": 1.0})},
         {"settings": {"seed": 1}},
         {"settings": {"target": "label"}},
-        {"settings": {"output": "probability"}},
+        {"output": ("probability", {})},
+        {"settings": {"task": "multilabel"}},
         {"settings": {"precision": "bf16"}},
         {"settings": {"examples": 63}},
     ],
