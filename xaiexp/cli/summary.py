@@ -43,6 +43,8 @@ def print_outcome(outcome: Outcome, brief: bool) -> None:
         out.print(tables.agreement_table(outcome.agreement, measure))
     for label, reason in (outcome.record.metrics_left_out or {}).items():
         out.print(f"metric {label} is left out: {reason}", markup=False)
+    for line in tables.left_out_lines(outcome.record):
+        out.print(line, markup=False)
     for note in tables.notes(outcome.cells, outcome.errors):
         out.print(note, markup=False)
     for line in tables.result_paths(outcome.folder, outcome.report, outcome.tracked):

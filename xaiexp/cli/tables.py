@@ -11,7 +11,7 @@ from rich import box
 from rich.table import Table
 
 from xaiexp.core.ids import CellId
-from xaiexp.core.record import MetricFacts, Record
+from xaiexp.core.record import LeftOutFacts, MetricFacts, Record
 from xaiexp.results.frames import mean_agreement, rows
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "agreement_table",
+    "left_out_lines",
     "notes",
     "plan_table",
     "plugins_table",
@@ -102,6 +103,24 @@ def notes(cells: pd.DataFrame, errors: Mapping[str, str]) -> list[str]:
             lines.append(f"{CellId(row['method'], row['baseline'])}: {status}{row['reason']}")
     lines += [f"{name}: failed: {reason}" for name, reason in errors.items()]
     return lines
+
+
+def left_out_lines(record: Record) -> list[str]:
+    """The examples that are left out, and those for which a metric has no value, as one line each."""
+    lines = []
+    if record.data is not None and record.data.left_out:
+        total = "" if record.data.count is None else f" of {record.data.count}"
+        lines.append(f"left out: {len(record.data.left_out)}{total} examples: {_named(record.data.left_out)}")
+    for name, examples in (record.undefined or {}).items():
+        if name not in {str(cell) for cell in record.objects or {}}:  # cells have a note of their own
+            lines.append(f"{name}: undefined for {len(examples)} examples: {_named(examples)}")
+    return lines
+
+
+def _named(examples: Sequence[LeftOutFacts]) -> str:
+    """The first examples with their reasons."""
+    named = ", ".join(f"{each.example} ({each.reason})" for each in examples[:3])
+    return named + (f" and {len(examples) - 3} more" if len(examples) > 3 else "")
 
 
 def plan_table(cells: Sequence[Mapping[str, str]]) -> Table:

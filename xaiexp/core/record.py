@@ -24,6 +24,7 @@ __all__ = [
     "DataFacts",
     "FailureFacts",
     "GitState",
+    "LeftOutFacts",
     "MethodFacts",
     "MetricFacts",
     "PassCount",
@@ -142,11 +143,25 @@ class WeightsFacts(_Part):
 
 
 @dataclass(frozen=True)
+class LeftOutFacts(_Part):
+    """An example without a result.
+
+    Args:
+        example: its id; ``row N``, counted from 0, where the id could not be read.
+        reason: in one line.
+    """
+
+    example: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class DataFacts(_Part):
     """The data of the study.
 
     Args:
-        count: examples.
+        count: examples, with those that are left out.
+        left_out: examples that could not be read, encoded or scored; known at the end of the study.
         shape: of one input.
         fingerprint: known at the end of the study.
     """
@@ -154,6 +169,7 @@ class DataFacts(_Part):
     count: int | None = None
     shape: tuple[int, ...] = ()
     fingerprint: str | None = field(default=None, metadata=_ONCE_KNOWN)
+    left_out: tuple[LeftOutFacts, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -210,6 +226,7 @@ class Record(_Part):
         class_names: of the dataset, or empty.
         store: the folder of attributions and scores.
         failures: by cell, agreement, or metric and cell.
+        undefined: by cell, or metric and cell, the examples without a result although others have one.
         objects: the keys of each cell's attributions in the store, chunk by chunk.
         seconds: of the whole study.
     """
@@ -241,6 +258,7 @@ class Record(_Part):
     class_names: tuple[str, ...] | None = field(default=None, metadata=_ONCE_KNOWN)
     passes: PassCounts | None = field(default=None, metadata=_ONCE_KNOWN)
     failures: Mapping[str, FailureFacts] | None = field(default=None, metadata=_ONCE_KNOWN)
+    undefined: Mapping[str, tuple[LeftOutFacts, ...]] | None = field(default=None, metadata=_ONCE_KNOWN)
     store: str | None = field(default=None, metadata=_ONCE_KNOWN)
     objects: Mapping[CellId, tuple[str, ...]] | None = field(default=None, metadata=_ONCE_KNOWN)
     seconds: float | None = field(default=None, metadata=_ONCE_KNOWN)

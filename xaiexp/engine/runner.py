@@ -26,6 +26,7 @@ from xaiexp.engine import targets
 from xaiexp.engine.cell_state import CellState
 from xaiexp.engine.chunk import Chunk, Loaded
 from xaiexp.engine.evaluator import Evaluator
+from xaiexp.engine.examples.left_out import LeftOut
 from xaiexp.engine.explainer import Explainer
 from xaiexp.engine.failure import Failure
 from xaiexp.engine.guard import Guard, tensors_of
@@ -33,7 +34,7 @@ from xaiexp.engine.loader import Examples, Loader
 from xaiexp.engine.outcome import CellOutcome, explain_chunk
 from xaiexp.errors import MismatchError, ResourceError
 from xaiexp.inference.counter import Counter
-from xaiexp.inference.passes import Passes
+from xaiexp.inference.passes import Handle, Passes
 from xaiexp.inference.row_cache import RowCache
 from xaiexp.plan.keys import plan_key
 from xaiexp.plan.plan import Plan
@@ -89,6 +90,7 @@ class Run:
         self.evaluator = Evaluator(metrics, self.study.agreements, store, on_passes)
         self.other_passes = Counter(listener=on_passes)  # predictions and f(reference)
         self.data_fingerprints: list[str] = []
+        self.loader: Loader | None = None
 
     def results(self) -> Iterator[Loaded | Chunk]:
         """Load everything, then go through the examples chunk by chunk.
@@ -102,32 +104,49 @@ class Run:
         weights = weights_fingerprint(network)
         if isinstance(network.module, nn.Module):
             network = replace(network, module=network.module.to(device).eval().requires_grad_(False))
-        loader = Loader(self.study.dataset, network, self.study.features, settings.examples, device)
+        loader = self.loader = Loader(self.study.dataset, network, self.study.features, settings.examples, device)
         budget = None if settings.batch_budget == "auto" else int(settings.batch_budget)
         self._passes = Passes(network.module, device, settings.precision, budget)
-        first = loader.read(0, min(loader.count, loader.chunk))
         targets.check_target(settings.target, network.classes, loader.has_labels, self.study.dataset.name)
+        self._expect_maps(loader.count * targets.max_targets(settings.target, network.classes))
         yield Loaded(
             network,
             device,
             loader.count,
-            tuple(first.encoded.inputs.shape[1:]),
-            self._expected_passes(loader.count, first, network.classes),
+            tuple(loader.probe.encoded.inputs.shape[1:]),
+            self._expected_passes(loader.count, loader.probe, network.classes),
             weights,
             loader.feature_names,
             loader.class_names,
         )
         for start in range(0, loader.count, loader.chunk):
-            stop = min(loader.count, start + loader.chunk)
-            examples = first if start == 0 else loader.read(start, stop)
-            yield from self._chunks(start, examples, loader, weights)
+            examples = loader.read(start, min(loader.count, start + loader.chunk))
+            if examples is not None:
+                yield from self._chunks(start, examples, loader, weights)
             if self._stopped():
                 break
         known = registry.installed()
         for cell, state in self.states.items():
-            state.finalize(loader.count)
+            state.finalize(loader.count - len(loader.left_out))
             if state.status == "done":
                 self.store.put_cell_keys(plan_key(self.plan, cell, known), state.keys)
+        self.evaluator.finalize()
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """The examples that are left out."""
+        return () if self.loader is None else tuple(self.loader.left_out)
+
+    def undefined(self) -> dict[str, tuple[LeftOut, ...]]:
+        """The examples without a result, by cell or by metric and cell."""
+        cells = {str(cell): tuple(state.undefined) for cell, state in self.states.items() if state.undefined}
+        return {**cells, **{name: tuple(examples) for name, examples in self.evaluator.undefined.items()}}
+
+    def _expect_maps(self, most: int) -> None:
+        """Tell cells and metrics how many maps the study has at most."""
+        for state in self.states.values():
+            state.most = most
+        self.evaluator.most = most
 
     def failed(self) -> bool:
         """Whether some cell or measure failed."""
@@ -160,7 +179,10 @@ class Run:
 
     def _chunks(self, start: int, examples: Examples, loader: Loader, weights: str) -> Iterator[Chunk]:
         """The results of a range of examples, one chunk for each target of the study."""
-        batch, logits, data = self._predicted(examples, loader, weights)
+        predicted = self._predicted(examples, loader, weights)
+        if predicted is None:
+            return
+        examples, batch, logits, data = predicted
         passes = targets.target_passes(self.study.settings.target, batch, logits)
         cache = None
         if len(passes) > 1:
@@ -201,16 +223,21 @@ class Run:
                 continue
             outcome = self._explained(cell, explainer, guard, content, cache)
             state.fold(outcome, len(batch) if target_pass == 0 else 0)
-            if outcome.explanation is not None:
+            if outcome.explanation is not None and state.active:
                 explanations[cell], keys[cell] = outcome.explanation, outcome.key
-            if outcome.status == "failed" and settings.on_error == "stop":
+            if state.status == "failed" and settings.on_error == "stop":
                 break
         scores = self.evaluator.scores(explainer, guard, explanations, keys, cache)
         agreement, joint = self.evaluator.agreement(explanations)
         return Chunk(start, target_pass, examples, batch, logits, explanations, scores, agreement, joint)
 
-    def _predicted(self, examples: Examples, loader: Loader, weights: str) -> tuple[Batch, Tensor, str]:
-        """The batch, its targets still 0, the logits at its inputs and the fingerprint of its data."""
+    def _predicted(
+        self, examples: Examples, loader: Loader, weights: str
+    ) -> tuple[Examples, Batch, Tensor, str] | None:
+        """The examples with finite scores, their batch (its targets still 0), the logits and the data's fingerprint.
+
+        None where no example has finite scores.
+        """
         batch = loader.batch(examples)
         data = fingerprint(
             {"inputs": batch.inputs, "features": batch.features.index, **batch.context}, batch.ids, loader.fingerprint
@@ -223,23 +250,26 @@ class Run:
         else:
             logits = found["logits"].to(batch.device)
             self._saved(len(batch))
-        if not bool(logits.isfinite().all()):
-            bad = [i for i, ok in zip(batch.ids, logits.isfinite().all(dim=1).tolist(), strict=True) if not ok]
-            raise MismatchError("model", f"returns NaN or infinite scores for {len(bad)} examples", got=bad[0])
+        unfit = ~logits.isfinite().all(dim=1)
+        if bool(unfit.any()):
+            kept = loader.leave_out(examples, unfit, "returns NaN or infinite scores")
+            if kept is None:
+                return None
+            examples, batch, logits = kept, batch.rows((~unfit).nonzero().squeeze(1)), logits[~unfit]
         target, dataset = self.study.settings.target, self.study.dataset.name
         targets.check_target(target, logits.shape[1], loader.has_labels, dataset)
         targets.check_labels(dataset, loader.class_names, batch.ids, batch.labels, logits.shape[1])
         self.data_fingerprints.append(data)
-        return batch, logits, data
+        return examples, batch, logits, data
 
     def _explained(
         self, cell: CellId, explainer: Explainer, guard: Guard, content: _Content, cache: RowCache | None
     ) -> CellOutcome:
         """Explain a chunk for one cell, the passes counted for this cell alone."""
 
-        def attribute() -> tuple[Tensor, Tensor | None]:
+        def attribute(part: Explainer, own: Handle) -> tuple[Tensor, Tensor | None]:
             with guard.watch():
-                return explainer.attribute(cell, handle)
+                return part.attribute(cell, own)
 
         counter = Counter(listener=self._on_passes)
         with contextlib.nullcontext() if cache is None else cache.scope(cell) as rows:
@@ -251,6 +281,7 @@ class Run:
                 self.store,
                 self._attribution_key(cell, content),
                 attribute,
+                self.states[cell].allowed,
             )
         if outcome.cached:
             cost = self.study.methods[cell.method].passes(handle.batch.shape, handle.batch.features.d)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import socket
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,6 +20,7 @@ from xaiexp.core.record import (
     ComponentFacts,
     DataFacts,
     FailureFacts,
+    LeftOutFacts,
     MethodFacts,
     MetricFacts,
     PassCount,
@@ -29,6 +31,7 @@ from xaiexp.core.record import (
     WeightsFacts,
 )
 from xaiexp.engine.chunk import Loaded
+from xaiexp.engine.examples.left_out import LeftOut
 from xaiexp.engine.runner import Run
 from xaiexp.errors import without_passwords
 from xaiexp.plan.study import Study
@@ -108,15 +111,22 @@ def add_results(record: Record, run: Run) -> Record:
             },
             predictions_and_references=PassCount(run.other_passes.forward, run.other_passes.backward),
         ),
-        data=replace(record.data or DataFacts(), fingerprint=digest(run.data_fingerprints)),
+        data=replace(
+            record.data or DataFacts(), fingerprint=digest(run.data_fingerprints), left_out=_left_out(run.left_out)
+        ),
         metrics_left_out={**(record.metrics_left_out or {}), **evaluator.unsupported},
         failures={
             name: FailureFacts(without_passwords(failure.reason), failure.place, without_passwords(failure.traceback))
             for name, failure in run.failures().items()
         },
+        undefined={name: _left_out(examples) for name, examples in run.undefined().items()},
         store=str(run.store.folder.resolve()),
         objects={cell: tuple(state.keys) for cell, state in states.items() if state.keys},
     )
+
+
+def _left_out(examples: Sequence[LeftOut]) -> tuple[LeftOutFacts, ...]:
+    return tuple(LeftOutFacts(each.example, without_passwords(each.reason)) for each in examples)
 
 
 def components(study: Study) -> list[Component]:
