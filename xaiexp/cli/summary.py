@@ -29,6 +29,9 @@ def print_outcome(outcome: Outcome, brief: bool) -> None:
     if brief:
         study = outcome.record.study
         out.print(f"{study.model} on {study.dataset}, seed {study.seed}: {outcome.record.status}", markup=False)
+    performance = tables.performance_line(outcome.record.performance)
+    if performance:
+        out.print(performance, markup=False)
     if not brief and len(outcome.summary):
         refused = set(outcome.verdicts.loc[outcome.verdicts["refused"].astype(bool), "metric"])
         out.print("mean [95 % interval] (rank; equal ranks are a tie within the noise)", markup=False)

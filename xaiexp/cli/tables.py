@@ -11,7 +11,7 @@ from rich import box
 from rich.table import Table
 
 from xaiexp.core.ids import CellId
-from xaiexp.core.record import LeftOutFacts, MetricFacts, Record
+from xaiexp.core.record import LeftOutFacts, MetricFacts, PerformanceFacts, Record
 from xaiexp.results.frames import mean_agreement, rows
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ __all__ = [
     "agreement_table",
     "left_out_lines",
     "notes",
+    "performance_line",
     "plan_table",
     "plugins_table",
     "result_paths",
@@ -103,6 +104,26 @@ def notes(cells: pd.DataFrame, errors: Mapping[str, str]) -> list[str]:
             lines.append(f"{CellId(row['method'], row['baseline'])}: {status}{row['reason']}")
     lines += [f"{name}: failed: {reason}" for name, reason in errors.items()]
     return lines
+
+
+def performance_line(facts: PerformanceFacts | None) -> str:
+    """How well the model does on the explained examples; empty where it is not known."""
+    if facts is None:
+        return ""
+    known = [
+        ("accuracy", facts.accuracy, f" (chance {facts.chance:.1%})" if facts.chance is not None else ""),
+        ("exact match", facts.exact_match, ""),
+        ("macro F1", facts.macro_f1, ""),
+        ("R^2", facts.r2, ""),
+        ("mean absolute error", facts.mean_absolute_error, ""),
+    ]
+    shares = ("accuracy", "exact match")
+    said = [
+        f"{name} {value:.1%}{more}" if name in shares else f"{name} {value:.4g}"
+        for name, value, more in known
+        if value is not None
+    ]
+    return f"model on the {facts.examples} explained examples with labels: {', '.join(said)}" if said else ""
 
 
 def left_out_lines(record: Record) -> list[str]:

@@ -28,7 +28,9 @@ class Loaded:
         shape: of one input.
         passes: how many the study is expected to make, as far as this is known.
         weights_fingerprint: of the network.
-        feature_names, class_names: of the dataset, or empty.
+        feature_names: of the dataset, or empty.
+        class_names: of the model, from the dataset where the model has none; or empty.
+        notes: what the reader must know about classes and labels.
     """
 
     network: Network
@@ -39,6 +41,7 @@ class Loaded:
     weights_fingerprint: str
     feature_names: tuple[str, ...]
     class_names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

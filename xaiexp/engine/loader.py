@@ -13,9 +13,10 @@ from xaiexp.contract.kinds import Dataset, Features
 from xaiexp.core.batches import Background, Batch
 from xaiexp.core.feature_map import FeatureMap
 from xaiexp.core.samples import Encoded, Network, Sample
-from xaiexp.engine import targets
+from xaiexp.engine.examples.class_names import Alignment, align
 from xaiexp.engine.examples.left_out import ALLOWED, LeftOutExamples
 from xaiexp.engine.examples.reading import Errors, encode_samples, encoded_rows, read_samples
+from xaiexp.engine.examples.truth import aligned, check_labels, class_labels, has_label, truth_of
 from xaiexp.errors import MismatchError, ResourceError
 from xaiexp.store.fingerprints import fingerprint
 
@@ -57,7 +58,10 @@ class Loader:
         left_out: examples that cannot be read or encoded, so far.
         probe: the first examples of the dataset, encoded; their shape is typical.
         chunk: examples of a chunk. It depends on the data alone, so that another study finds the chunks in the store.
-        class_names, feature_names: of the dataset, or empty.
+        class_names: of the model, from the dataset where the model has none; or empty.
+        feature_names: of the dataset, or empty.
+        task: what the labels of the dataset are, see :attr:`xaiexp.core.samples.Source.task`.
+        notes: what the reader must know about classes and labels.
         background: what baselines draw from.
         fingerprint: of the background.
     """
@@ -72,13 +76,17 @@ class Loader:
             raise ResourceError(self._where, "contains no examples")
         self.count = self._source.count if limit is None else min(limit, self._source.count)
         self.left_out = LeftOutExamples(dataset.name, self.count)
-        self.class_names = self._source.class_names or network.class_names
+        self.task = self._source.task
+        self.notes: list[str] = []
+        self._check_task()
+        self._alignment = self._aligned()
+        self.class_names = self._alignment.names
         self.feature_names = self._source.feature_names
         self.probe = self._probed()
         elements = max(1, math.prod(self.probe.encoded.inputs.shape[1:]))
         self.chunk = max(1, min(_CHUNK_EXAMPLES, _CHUNK_ELEMENTS // elements))
         pool = self._pool()
-        labels = _labels(pool.samples)
+        labels = class_labels(pool.samples, self.task)
         self.background = _moved(replace(background_of(pool.encoded, network), labels=labels), device)
         self.fingerprint = fingerprint(
             {k: v for k, v in vars(self.background).items() if isinstance(v, Tensor)}
@@ -90,8 +98,7 @@ class Loader:
         """Whether some example of the study has a label; reads examples until one is found."""
         for start in range(0, self.count, self.chunk):
             stop = min(self.count, start + self.chunk)
-            samples = read_samples(self._where, self._source, start, stop, [])
-            if any(sample.label is not None for sample in samples):
+            if any(has_label(sample) for sample in read_samples(self._where, self._source, start, stop, [])):
                 return True
         return False
 
@@ -132,9 +139,8 @@ class Loader:
         return examples.rows(rows) if len(rows) else None
 
     def batch(self, examples: Examples) -> Batch:
-        """The batch on the study's device; its targets are still 0."""
+        """The batch on the study's device; its targets are still 0, and it holds no labels."""
         samples, encoded, device = examples.samples, examples.encoded, self._device
-        labels = _labels(samples)
         return Batch(
             ids=tuple(s.id for s in samples),
             inputs=encoded.inputs.to(device),
@@ -142,9 +148,58 @@ class Loader:
             features=examples.features.to(device),
             background=self.background,
             context={k: v.to(device) for k, v in encoded.context.items()},
-            labels=None if labels is None else labels.to(device),
             masks=None if encoded.masks is None else encoded.masks.to(device),
         )
+
+    def with_truth(self, batch: Batch, examples: Examples, outputs: int) -> Batch:
+        """The batch with its labels.
+
+        Args:
+            batch: of the examples.
+            examples: read.
+            outputs: columns of the model.
+
+        Raises:
+            MismatchError: a label is none of the model's classes, or the numbers of classes differ.
+        """
+        self._check_count(outputs)
+        check_labels(self._dataset.name, examples.samples, outputs)
+        truth = truth_of(examples.samples, self.task, outputs)
+
+        def moved(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor.to(self._device)
+
+        return replace(
+            batch,
+            labels=moved(truth.labels),
+            label_sets=moved(truth.label_sets),
+            true_values=moved(truth.true_values),
+        )
+
+    def _check_task(self) -> None:
+        """Check that labels and model are of one kind.
+
+        Raises:
+            MismatchError: the labels are values, and the model is a classifier.
+        """
+        returned = self._network.task
+        if self.task == "regression" and returned not in (None, "regression"):
+            raise MismatchError(self._where, f"its labels are values; the task of the model is {returned}")
+
+    def _aligned(self) -> Alignment:
+        """The classes of the data among those of the model."""
+        names, known = self._source.class_names, self._network.class_names
+        if "regression" in (self.task, self._network.task):
+            return Alignment(known)
+        alignment = align(self._dataset.name, names, known, self._network.classes)
+        if alignment.note:
+            self.notes.append(alignment.note)
+        return alignment
+
+    def _check_count(self, outputs: int) -> None:
+        counted, classes = self._alignment.counted, 2 if outputs == 1 else outputs
+        if counted is not None and counted != classes:
+            raise MismatchError(self._where, f"has {counted} classes; the model has {classes}")
 
     def _probed(self) -> Examples:
         """The first examples of the dataset that can be read.
@@ -173,9 +228,12 @@ class Loader:
 
     def _encoded(self, samples: Sequence[Sample], errors: Errors) -> Examples | None:
         """The samples that can be encoded; the others are added to ``errors``."""
-        labels = torch.tensor([-1 if s.label is None else s.label for s in samples])
-        ids = [s.id for s in samples]
-        targets.check_labels(self._dataset.name, self._source.class_names, ids, labels, self._network.classes)
+        samples = aligned(samples, self._alignment)
+        if self._network.task == "regression" and self.task != "regression" and any(map(has_label, samples)):
+            samples = [replace(sample, label=None) for sample in samples]
+            note = "the labels are classes, and the model returns values; the labels are not used"
+            self.notes += [] if note in self.notes else [note]
+        check_labels(self._dataset.name, samples, self._network.classes)
         kept, encoded = encode_samples(self._where, self._network, samples, errors)
         if encoded is None:
             return None
@@ -202,13 +260,6 @@ def background_of(encoded: Encoded, network: Network) -> Background:
     if network.high is not None:
         high = torch.full_like(high, network.high).sub(shift).div(scale)
     return Background(modality, pool, mean, low, high, shift, scale, network.special, context=encoded.context)
-
-
-def _labels(samples: Sequence[Sample]) -> Tensor | None:
-    """int64 ``[N]``, -1 where unknown; None where no sample has a label."""
-    if all(sample.label is None for sample in samples):
-        return None
-    return torch.tensor([-1 if sample.label is None else sample.label for sample in samples])
 
 
 def _moved(background: Background, device: torch.device) -> Background:

@@ -22,6 +22,7 @@ from xaiexp.core.explanations import Cost, Explanation
 from xaiexp.core.ids import CellId
 from xaiexp.core.keys import AttributionKey, PredictionKey
 from xaiexp.core.samples import LoadContext, Network
+from xaiexp.core.vocabulary import Task
 from xaiexp.engine import targets
 from xaiexp.engine.cell_state import CellState
 from xaiexp.engine.chunk import Chunk, Loaded
@@ -32,6 +33,7 @@ from xaiexp.engine.failure import Failure
 from xaiexp.engine.guard import Guard, tensors_of
 from xaiexp.engine.loader import Examples, Loader
 from xaiexp.engine.outcome import CellOutcome, explain_chunk
+from xaiexp.engine.performance import Performance, chance_warning
 from xaiexp.errors import MismatchError, ResourceError
 from xaiexp.inference.counter import Counter
 from xaiexp.inference.passes import Handle, Passes
@@ -91,6 +93,11 @@ class Run:
         self.other_passes = Counter(listener=on_passes)  # predictions and f(reference)
         self.data_fingerprints: list[str] = []
         self.loader: Loader | None = None
+        self.notes: list[str] = []  # what the reader must know, and the end of the run only can tell
+        self._target: targets.Target = self.study.settings.target
+        self._task: Task | None = None
+        self._unlabelled = 0
+        self.performance: Performance | None = None
 
     def results(self) -> Iterator[Loaded | Chunk]:
         """Load everything, then go through the examples chunk by chunk.
@@ -107,17 +114,22 @@ class Run:
         loader = self.loader = Loader(self.study.dataset, network, self.study.features, settings.examples, device)
         budget = None if settings.batch_budget == "auto" else int(settings.batch_budget)
         self._passes = Passes(network.module, device, settings.precision, budget)
-        targets.check_target(settings.target, network.classes, loader.has_labels, self.study.dataset.name)
-        self._expect_maps(loader.count * targets.max_targets(settings.target, network.classes))
+        self._target = targets.resolved(settings.target, loader.class_names)
+        self._task = network.task or loader.task
+        self.performance = Performance(self._task)
+        self._check_target(network.classes, loader)
+        several = targets.max_targets(self._target, network.classes, loader.task == "multilabel")
+        self._expect_maps(loader.count * several)
         yield Loaded(
             network,
             device,
             loader.count,
             tuple(loader.probe.encoded.inputs.shape[1:]),
-            self._expected_passes(loader.count, loader.probe, network.classes),
+            self._expected_passes(loader.count, loader.probe, several),
             weights,
             loader.feature_names,
             loader.class_names,
+            tuple(loader.notes),
         )
         for start in range(0, loader.count, loader.chunk):
             examples = loader.read(start, min(loader.count, start + loader.chunk))
@@ -127,10 +139,18 @@ class Run:
                 break
         known = registry.installed()
         for cell, state in self.states.items():
-            state.finalize(loader.count - len(loader.left_out))
+            state.finalize(loader.count - len(loader.left_out) - self._unlabelled)
             if state.status == "done":
                 self.store.put_cell_keys(plan_key(self.plan, cell, known), state.keys)
         self.evaluator.finalize()
+        warning = chance_warning(self.performance.facts())
+        if warning:
+            self.notes.append(warning)
+        if self._unlabelled:
+            self.notes.append(f"target=label: {self._unlabelled} examples have no label and are not explained")
+
+    def _check_target(self, classes: int | None, loader: Loader) -> None:
+        targets.check_target(self._target, classes, loader.has_labels, self.study.dataset.name, self._task)
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
@@ -168,14 +188,14 @@ class Run:
             self.store.folder / "models", self.study.settings.trust, dataset.training if trains else None
         )
 
-    def _expected_passes(self, count: int, first: Examples, classes: int | None) -> int:
+    def _expected_passes(self, count: int, first: Examples, several: int) -> int:
         shape = tuple(first.encoded.inputs.shape[1:])
         d = max(1, round(float(first.features.counts.double().mean())))
         running = [cell.id for cell in self.plan.running]
         costs: list[Cost | None] = [self.study.methods[cell.method].passes(shape, d) for cell in running]
         costs += [metric.passes(shape, d, len(running)) for metric in self.evaluator.metrics.values()]
         each = sum(c.total for c in costs if c is not None)
-        return count * (1 + each * targets.max_targets(self.study.settings.target, classes))
+        return count * (1 + each * several)
 
     def _chunks(self, start: int, examples: Examples, loader: Loader, weights: str) -> Iterator[Chunk]:
         """The results of a range of examples, one chunk for each target of the study."""
@@ -183,7 +203,12 @@ class Run:
         if predicted is None:
             return
         examples, batch, logits, data = predicted
-        passes = targets.target_passes(self.study.settings.target, batch, logits)
+        passes = targets.target_passes(self._target, batch, logits)
+        explained = {row for rows, _ in passes for row in rows.tolist()}
+        labels = [sample.label for sample in examples.samples]
+        if self.performance is not None:
+            self.performance.add(batch, logits, [i in explained and x is not None for i, x in enumerate(labels)])
+        new = torch.ones(len(batch), dtype=torch.bool, device=batch.device)
         cache = None
         if len(passes) > 1:
             cache = RowCache(batch.ids, targets.target_table(passes, len(batch), batch.device))
@@ -192,14 +217,18 @@ class Run:
             part = replace(batch if whole else batch.rows(rows), targets=chosen)
             own = examples if whole else examples.rows(rows.cpu())
             content = _Content(weights, self._explained_data(part, data), loader.fingerprint)
-            yield self._chunk(start, number, own, part, logits[rows], content, cache)
+            counted = int(new[rows].sum())
+            new[rows] = False
+            yield self._chunk(start, number, own, part, logits[rows], content, cache, counted)
             if self._stopped():
-                break
+                return
+        self._unlabelled += int(new.sum())
 
     def _explained_data(self, batch: Batch, data: str) -> str:
         """The fingerprint of what is explained: inputs, targets, and the labels, which methods may read."""
-        labels = {} if batch.labels is None else {"labels": batch.labels}
-        return fingerprint({"targets": batch.targets, **labels}, data, batch.ids)
+        labels = {"labels": batch.labels, "label sets": batch.label_sets, "true values": batch.true_values}
+        known = {name: tensor for name, tensor in labels.items() if tensor is not None}
+        return fingerprint({"targets": batch.targets, **known}, data, batch.ids)
 
     def _chunk(
         self,
@@ -210,7 +239,9 @@ class Run:
         logits: Tensor,
         content: _Content,
         cache: RowCache | None,
+        counted: int,
     ) -> Chunk:
+        """The results of one target; ``counted`` of its examples were not explained for an earlier one."""
         settings = self.study.settings
         handle = self._passes.bind(batch, settings.output, self.other_passes)
         handle.preset_logits(logits)
@@ -222,7 +253,7 @@ class Run:
             if not state.active:
                 continue
             outcome = self._explained(cell, explainer, guard, content, cache)
-            state.fold(outcome, len(batch) if target_pass == 0 else 0)
+            state.fold(outcome, counted)
             if outcome.explanation is not None and state.active:
                 explanations[cell], keys[cell] = outcome.explanation, outcome.key
             if state.status == "failed" and settings.on_error == "stop":
@@ -256,9 +287,8 @@ class Run:
             if kept is None:
                 return None
             examples, batch, logits = kept, batch.rows((~unfit).nonzero().squeeze(1)), logits[~unfit]
-        target, dataset = self.study.settings.target, self.study.dataset.name
-        targets.check_target(target, logits.shape[1], loader.has_labels, dataset)
-        targets.check_labels(dataset, loader.class_names, batch.ids, batch.labels, logits.shape[1])
+        self._check_target(logits.shape[1], loader)
+        batch = loader.with_truth(batch, examples, logits.shape[1])
         self.data_fingerprints.append(data)
         return examples, batch, logits, data
 

@@ -276,7 +276,9 @@ def problems(study: StudyFolder) -> list[Problem]:
     if len(failed):
         title = plural(len(failed), "failed cell")
         listed.append(Problem(title, True, _cells_by_reason(failed), _tracebacks(study, failed, True)))
-    left_out = () if study.record.data is None else study.record.data.left_out
+    if study.record.notes:
+        listed.insert(0, Problem("Read this first", False, tuple(("", note) for note in study.record.notes)))
+    left_out = () if study.record.data is None else study.record.data.left_out or ()
     if left_out:
         of = "" if study.record.data is None else f" of {study.record.data.count}"
         title = f"{len(left_out)}{of} examples left out"

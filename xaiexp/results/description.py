@@ -91,6 +91,7 @@ def add_loaded(record: Record, loaded: Loaded) -> Record:
         data=DataFacts(loaded.count, tuple(loaded.shape)),
         model_facts=dict(loaded.network.facts),
         class_names=tuple(loaded.class_names),
+        notes=tuple(loaded.notes),
     )
 
 
@@ -119,6 +120,8 @@ def add_results(record: Record, run: Run) -> Record:
             name: FailureFacts(without_passwords(failure.reason), failure.place, without_passwords(failure.traceback))
             for name, failure in run.failures().items()
         },
+        performance=None if run.performance is None else run.performance.facts(),
+        notes=(*(record.notes or ()), *run.notes),
         undefined={name: _left_out(examples) for name, examples in run.undefined().items()},
         store=str(run.store.folder.resolve()),
         objects={cell: tuple(state.keys) for cell, state in states.items() if state.keys},

@@ -118,6 +118,8 @@ class Gallery:
         return out
 
     def _class(self, index: object) -> str:
+        if isinstance(index, tuple):
+            return ", ".join(self._class(each) or str(each) for each in index)
         names = self._loaded.class_names
         return "" if not isinstance(index, int) or not 0 <= index < len(names) else names[index]
 

@@ -1,1 +1,1 @@
-"""The examples of a study: which can be read, what their labels are, and how well the model does on them."""
+"""The examples of a study: which of them can be explained, and what their labels are."""
