@@ -100,6 +100,8 @@ class Evaluator:
         truth = fingerprint({name: t for name in _TRUTH if (t := getattr(batch, name)) is not None})
         self._explained.update({cell: len(batch) for cell in explanations})
         for label, metric in self.metrics.items():
+            if label in self.unsupported:
+                continue
             started = time.perf_counter()
             about = component_key(metric, known)
             own = {cell: ScoreKey(about, key, truth).digest for cell, key in keys.items()}

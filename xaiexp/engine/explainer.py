@@ -29,6 +29,7 @@ __all__ = [
     "Explainer",
     "UndefinedValues",
     "attributed",
+    "completeness_error",
     "estimated",
     "features_of",
     "rebound",
@@ -116,6 +117,12 @@ def attributed(method: Method, handle: Handle, reference: Tensor | None, draws: 
         first = handle.batch.ids[undefined[0]]
         raise UndefinedValues(f"{NOT_FINITE} for {len(undefined)} of {len(elements)} examples (first: {first})")
     return elements
+
+
+def completeness_error(elements: Tensor, change: Tensor) -> Tensor:
+    """By how much attributions ``[N, *shape]`` miss the change ``[N]`` of the score, relative to it: ``[N]``."""
+    missed = (elements.flatten(1).sum(dim=1) - change).abs()
+    return (missed - _NOTICEABLE).clamp(min=0) / change.abs().clamp(min=_NOTICEABLE)
 
 
 def undefined_rows(elements: Tensor) -> list[int]:
@@ -229,8 +236,7 @@ class Explainer:
             handle = self.handle.counted_by(self.handle.counter, rows)
             self._reference_scores[cell.baseline] = handle.scores(reference).mean(dim=1)
         change = self.handle.scores() - self._reference_scores[cell.baseline]
-        missed = (elements.flatten(1).sum(dim=1) - change).abs()
-        return (missed - _NOTICEABLE).clamp(min=0) / change.abs().clamp(min=_NOTICEABLE)
+        return completeness_error(elements, change)
 
     def explanation(
         self, cell: CellId, elements: Tensor, standard_error: Tensor | None = None, spent: Spent | None = None

@@ -20,11 +20,12 @@ from xaiexp.core.batches import Batch
 from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Cost, Explanation
 from xaiexp.core.ids import CellId
-from xaiexp.core.keys import AttributionKey, PredictionKey
+from xaiexp.core.keys import AttributionKey, ModelCheckKey, PredictionKey
 from xaiexp.core.samples import LoadContext, Network
 from xaiexp.core.vocabulary import Task
 from xaiexp.engine import targets
 from xaiexp.engine.cell_state import CellState
+from xaiexp.engine.checks.model_check import recalled
 from xaiexp.engine.chunk import Chunk, Loaded
 from xaiexp.engine.evaluator import Evaluator
 from xaiexp.engine.examples.left_out import LeftOut
@@ -97,6 +98,7 @@ class Run:
         self._target: targets.Target = self.study.settings.target
         self._task: Task | None = None
         self._unlabelled = 0
+        self._checked = False
         self.performance: Performance | None = None
 
     def results(self) -> Iterator[Loaded | Chunk]:
@@ -217,12 +219,35 @@ class Run:
             part = replace(batch if whole else batch.rows(rows), targets=chosen)
             own = examples if whole else examples.rows(rows.cpu())
             content = _Content(weights, self._explained_data(part, data), loader.fingerprint)
+            if not self._checked:
+                self._check_model(part, logits[rows], content)
             counted = int(new[rows].sum())
             new[rows] = False
             yield self._chunk(start, number, own, part, logits[rows], content, cache, counted)
             if self._stopped():
                 return
         self._unlabelled += int(new.sum())
+
+    def _check_model(self, batch: Batch, logits: Tensor, content: _Content) -> None:
+        """Check a few examples; cells whose method needs gradients fail where these do not mean anything.
+
+        Raises:
+            MismatchError: the scores of an example are not determined by it.
+        """
+        self._checked = True
+        methods = self.study.methods
+        cells = [s for c, s in self.states.items() if s.active and "gradients" in methods[c.method].needs]
+        handle = self._passes.bind(batch, "logit", self.other_passes)
+        handle.preset_logits(logits)
+        key = ModelCheckKey(content.weights, content.data, str(bool(cells)), torch.__version__)
+        check = recalled(self.store, key, handle, bool(cells))
+        check.refuse_unstable()
+        reason = check.no_gradients
+        if reason:
+            for state in cells:
+                state.status, state.reason, state.failure = "failed", reason, Failure(reason)
+            needing = [label for label, metric in self.evaluator.metrics.items() if "gradients" in metric.needs]
+            self.evaluator.unsupported |= dict.fromkeys(needing, reason)
 
     def _explained_data(self, batch: Batch, data: str) -> str:
         """The fingerprint of what is explained: inputs, targets, and the labels, which methods may read."""
