@@ -9,34 +9,38 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from xaiexp.contract import registry
 from xaiexp.contract.identity import component_key
-from xaiexp.contract.kinds import Dataset
+from xaiexp.contract.kinds import Dataset, Output
 from xaiexp.core.batches import Batch
 from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Cost, Explanation
 from xaiexp.core.ids import CellId
 from xaiexp.core.keys import AttributionKey, ModelCheckKey, PredictionKey
-from xaiexp.core.samples import LoadContext, Network
+from xaiexp.core.samples import LoadContext
 from xaiexp.core.vocabulary import Task
 from xaiexp.engine import targets
 from xaiexp.engine.cell_state import CellState
 from xaiexp.engine.checks.model_check import recalled
+from xaiexp.engine.checks.weights import weights_fingerprint
 from xaiexp.engine.chunk import Chunk, Loaded
 from xaiexp.engine.evaluator import Evaluator
 from xaiexp.engine.examples.left_out import LeftOut
+from xaiexp.engine.examples.performance import Performance, chance_warning
 from xaiexp.engine.explainer import Explainer
 from xaiexp.engine.failure import Failure
 from xaiexp.engine.guard import Guard, tensors_of
 from xaiexp.engine.loader import Examples, Loader
 from xaiexp.engine.outcome import CellOutcome, explain_chunk
-from xaiexp.engine.performance import Performance, chance_warning
-from xaiexp.errors import MismatchError, ResourceError
+from xaiexp.engine.readout import readout_of, task_of
+from xaiexp.errors import ResourceError
 from xaiexp.inference.counter import Counter
+from xaiexp.inference.outputs import Readout, head_of
 from xaiexp.inference.passes import Handle, Passes
 from xaiexp.inference.row_cache import RowCache
 from xaiexp.plan.keys import plan_key
@@ -100,6 +104,7 @@ class Run:
         self._unlabelled = 0
         self._checked = False
         self.performance: Performance | None = None
+        self.readout: Readout | None = None  # known after the first pass
 
     def results(self) -> Iterator[Loaded | Chunk]:
         """Load everything, then go through the examples chunk by chunk.
@@ -111,14 +116,16 @@ class Run:
         device = device_of(settings.device)
         network = self.study.model.load(self._context())
         weights = weights_fingerprint(network)
+        network = replace(network, task=settings.task or network.task)
         if isinstance(network.module, nn.Module):
             network = replace(network, module=network.module.to(device).eval().requires_grad_(False))
         loader = self.loader = Loader(self.study.dataset, network, self.study.features, settings.examples, device)
         budget = None if settings.batch_budget == "auto" else int(settings.batch_budget)
-        self._passes = Passes(network.module, device, settings.precision, budget)
+        output = self.study.output
+        read = head_of if output is None else output.read
+        self._passes = Passes(network.module, device, settings.precision, budget, read=read)
         self._target = targets.resolved(settings.target, loader.class_names)
         self._task = network.task or loader.task
-        self.performance = Performance(self._task)
         self._check_target(network.classes, loader)
         several = targets.max_targets(self._target, network.classes, loader.task == "multilabel")
         self._expect_maps(loader.count * several)
@@ -136,7 +143,7 @@ class Run:
         for start in range(0, loader.count, loader.chunk):
             examples = loader.read(start, min(loader.count, start + loader.chunk))
             if examples is not None:
-                yield from self._chunks(start, examples, loader, weights)
+                yield from self._chunks(start, examples, loader, weights, network.task)
             if self._stopped():
                 break
         known = registry.installed()
@@ -145,7 +152,7 @@ class Run:
             if state.status == "done":
                 self.store.put_cell_keys(plan_key(self.plan, cell, known), state.keys)
         self.evaluator.finalize()
-        warning = chance_warning(self.performance.facts())
+        warning = "" if self.performance is None else chance_warning(self.performance.facts())
         if warning:
             self.notes.append(warning)
         if self._unlabelled:
@@ -199,17 +206,24 @@ class Run:
         each = sum(c.total for c in costs if c is not None)
         return count * (1 + each * several)
 
-    def _chunks(self, start: int, examples: Examples, loader: Loader, weights: str) -> Iterator[Chunk]:
+    def _chunks(
+        self, start: int, examples: Examples, loader: Loader, weights: str, task: Task | None
+    ) -> Iterator[Chunk]:
         """The results of a range of examples, one chunk for each target of the study."""
         predicted = self._predicted(examples, loader, weights)
         if predicted is None:
             return
         examples, batch, logits, data = predicted
+        if self.readout is None or self.performance is None:
+            class_labels = bool(loader.class_names) or batch.labels is not None
+            self._task = task_of(self.study.settings.task, task, loader.task, class_labels, logits)
+            self.readout = readout_of(self.study.output, self._task, logits.shape[1], self.evaluator.metrics)
+            self.performance = Performance(self._task)
+        self._check_target(logits.shape[1], loader)
         passes = targets.target_passes(self._target, batch, logits)
         explained = {row for rows, _ in passes for row in rows.tolist()}
         labels = [sample.label for sample in examples.samples]
-        if self.performance is not None:
-            self.performance.add(batch, logits, [i in explained and x is not None for i, x in enumerate(labels)])
+        self.performance.add(batch, logits, [i in explained and x is not None for i, x in enumerate(labels)])
         new = torch.ones(len(batch), dtype=torch.bool, device=batch.device)
         cache = None
         if len(passes) > 1:
@@ -223,7 +237,7 @@ class Run:
                 self._check_model(part, logits[rows], content)
             counted = int(new[rows].sum())
             new[rows] = False
-            yield self._chunk(start, number, own, part, logits[rows], content, cache, counted)
+            yield self._chunk(start, number, own, part, logits[rows], content, cache, counted, self.readout)
             if self._stopped():
                 return
         self._unlabelled += int(new.sum())
@@ -237,7 +251,7 @@ class Run:
         self._checked = True
         methods = self.study.methods
         cells = [s for c, s in self.states.items() if s.active and "gradients" in methods[c.method].needs]
-        handle = self._passes.bind(batch, "logit", self.other_passes)
+        handle = self._passes.bind(batch, counter=self.other_passes)
         handle.preset_logits(logits)
         key = ModelCheckKey(content.weights, content.data, str(bool(cells)), torch.__version__)
         check = recalled(self.store, key, handle, bool(cells))
@@ -265,10 +279,11 @@ class Run:
         content: _Content,
         cache: RowCache | None,
         counted: int,
+        readout: Readout,
     ) -> Chunk:
         """The results of one target; ``counted`` of its examples were not explained for an earlier one."""
         settings = self.study.settings
-        handle = self._passes.bind(batch, settings.output, self.other_passes)
+        handle = self._passes.bind(batch, readout, self.other_passes)
         handle.preset_logits(logits)
         explainer = Explainer(self.study, handle, Draws(settings.seed, batch.ids, batch.device))
         guard = Guard(self._passes.module, batch, self._reloaded)
@@ -285,7 +300,7 @@ class Run:
                 break
         scores = self.evaluator.scores(explainer, guard, explanations, keys, cache)
         agreement, joint = self.evaluator.agreement(explanations)
-        return Chunk(start, target_pass, examples, batch, logits, explanations, scores, agreement, joint)
+        return Chunk(start, target_pass, examples, batch, logits, readout, explanations, scores, agreement, joint)
 
     def _predicted(
         self, examples: Examples, loader: Loader, weights: str
@@ -298,7 +313,9 @@ class Run:
         data = fingerprint(
             {"inputs": batch.inputs, "features": batch.features.index, **batch.context}, batch.ids, loader.fingerprint
         )
-        key = PredictionKey(weights, data, self.study.settings.precision, torch.__version__).digest
+        output, known = self.study.output, registry.installed()
+        reads = None if output is None or type(output).read is Output.read else component_key(output, known)
+        key = PredictionKey(weights, data, self.study.settings.precision, torch.__version__, reads).digest
         found = self.store.get(key, "logits")
         if found is None:
             logits = self._passes.bind(batch, counter=self.other_passes).logits()
@@ -312,7 +329,6 @@ class Run:
             if kept is None:
                 return None
             examples, batch, logits = kept, batch.rows((~unfit).nonzero().squeeze(1)), logits[~unfit]
-        self._check_target(logits.shape[1], loader)
         batch = loader.with_truth(batch, examples, logits.shape[1])
         self.data_fingerprints.append(data)
         return examples, batch, logits, data
@@ -334,7 +350,7 @@ class Run:
                 explainer,
                 handle,
                 self.store,
-                self._attribution_key(cell, content),
+                self._attribution_key(cell, content, handle.output),
                 attribute,
                 self.states[cell].allowed,
             )
@@ -348,7 +364,7 @@ class Run:
         if self._on_passes is not None and passes:
             self._on_passes(passes)
 
-    def _attribution_key(self, cell: CellId, content: _Content) -> str:
+    def _attribution_key(self, cell: CellId, content: _Content, readout: Readout) -> str:
         study, known = self.study, registry.installed()
         baseline = study.baselines.get(cell.baseline)
         return AttributionKey(
@@ -358,7 +374,8 @@ class Run:
             weights=content.weights,
             data=content.data,
             background=content.background,
-            output=study.settings.output,
+            output=component_key(cast("Output", readout.output), known),
+            task=readout.task or "",
             precision=study.settings.precision,
             seed=study.settings.seed,
         ).digest
@@ -366,23 +383,3 @@ class Run:
     def _reloaded(self) -> dict[str, Tensor]:
         """The parameters and buffers of the model, loaded again."""
         return tensors_of(self.study.model.load(self._context()).module)
-
-
-def weights_fingerprint(network: Network) -> str:
-    """A hash of the weights and of everything else that decides the scores.
-
-    Raises:
-        MismatchError: the model is no ``torch.nn.Module`` and states no identity, so that its results could not be
-            distinguished from those of another model in the store.
-    """
-    module = network.module
-    if not isinstance(module, nn.Module) and not network.identity:
-        raise MismatchError(
-            "model",
-            "is no torch.nn.Module, and its Network has no identity",
-            got=type(module).__name__,
-            hint="set Network(identity=...) to a hash of what decides the scores, such as the model file",
-        )
-    code = f"{type(module).__module__}.{type(module).__qualname__}"
-    description = str(module) if isinstance(module, nn.Module) else ""
-    return fingerprint(tensors_of(module), code, description, network.identity)

@@ -1,4 +1,4 @@
-"""Which classes are explained, and which the model predicts."""
+"""Which classes are explained."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from xaiexp.core.vocabulary import Task
 from xaiexp.engine.examples.class_names import class_index
 from xaiexp.errors import MismatchError
 
-__all__ = ["check_target", "max_targets", "predicted_classes", "resolved", "target_passes", "target_table"]
+__all__ = ["check_target", "max_targets", "resolved", "target_passes", "target_table"]
 
 Target = str | int | tuple[str | int, ...]
 """A target of a study: ``predicted``, ``label``, a class by index or name, several of these, or ``all`` classes."""
@@ -86,24 +86,6 @@ def check_target(
             raise MismatchError("target", f"is the label, but dataset {dataset!r} has no labels", hint=_PREDICTED)
         if isinstance(each, int) and classes is not None and each >= classes:
             raise MismatchError("target", f"the model has {classes} classes, 0 to {classes - 1}", got=each)
-
-
-def predicted_classes(logits: Tensor, task: Task | None) -> Tensor:
-    """The classes that a classifier predicts.
-
-    Args:
-        logits: ``[N, K]``, as the model returns them.
-        task: of the model; None is ``multiclass``, or ``binary`` where K is 1.
-
-    Returns:
-        int64 ``[N]``: the largest of several columns, of one column 1 where it is above 0 (``probabilities``: above
-        0.5). ``multilabel``: bool ``[N, K]``, whether each logit is above 0.
-    """
-    if task == "multilabel":
-        return logits > 0
-    if logits.shape[1] > 1:
-        return logits.argmax(dim=1)
-    return (logits[:, 0] > (0.5 if task == "probabilities" else 0.0)).to(torch.int64)
 
 
 def _requested(target: str | int, batch: Batch, logits: Tensor) -> Iterator[tuple[Tensor, Tensor]]:

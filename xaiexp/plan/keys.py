@@ -18,7 +18,7 @@ def plan_key(plan: Plan, cell: CellId, registry: Registry) -> str:
     will be found.
     """
     study = plan.study
-    baseline = study.baselines.get(cell.baseline)
+    baseline, output = study.baselines.get(cell.baseline), study.output
     return PlanKey(
         model=component_key(study.model, registry),
         model_fingerprint=study.model.fingerprint(),
@@ -29,7 +29,8 @@ def plan_key(plan: Plan, cell: CellId, registry: Registry) -> str:
         baseline=None if baseline is None else component_key(baseline, registry),
         seed=study.settings.seed,
         target=study.settings.target,
-        output=study.settings.output,
+        output=None if output is None else component_key(output, registry),
+        task=study.settings.task,
         precision=study.settings.precision,
         examples=plan.count,
     ).digest

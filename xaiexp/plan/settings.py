@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from xaiexp.core.parameters import Range
+from xaiexp.core.vocabulary import Task
 from xaiexp.errors import ParameterError
 
 __all__ = ["Settings", "Tracking"]
@@ -35,7 +36,7 @@ class Settings:
         examples: how many, from the first; null for all.
         target: the explained class: ``predicted``, ``label`` (of several labels, each), the index or the name of a
             class, a list of these (each class of an example is explained once), or ``all`` classes.
-        output: the explained score: the target's logit or its probability.
+        task: what the numbers are that the network returns; null where the model or the data tell it.
         batch_budget: rows that go through the model at once, or ``auto``.
         on_error: whether the study continues or stops after a failed cell.
         force: compute again what the store has.
@@ -53,7 +54,7 @@ class Settings:
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     examples: Annotated[int, Range(1)] | None = 64
     target: str | Annotated[int, Range(0)] | tuple[str | Annotated[int, Range(0)], ...] = "predicted"
-    output: Literal["logit", "probability"] = "logit"
+    task: Task | None = None
     batch_budget: Literal["auto"] | Annotated[int, Range(1)] = "auto"
     on_error: Literal["continue", "stop"] = "continue"
     force: bool = False

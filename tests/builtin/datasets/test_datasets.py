@@ -288,7 +288,12 @@ def rewrite(text):
             r"labels\.csv, line 3: a label must be a class index \(0, 1, \.\.\.\) \(got 'cat'\)",
         ),
         (rewrite("file,label\na.png,-1\n"), {}, MismatchError, r"line 2: a label must be a class index"),
-        (rewrite("file,label\na.png,1.0\n"), {}, MismatchError, r"line 2: a label must be a class index"),
+        (
+            rewrite("file,label\na.png,1.5\n"),
+            {},
+            MismatchError,
+            r"line 2: a label must be a class name or a whole number",
+        ),
         (
             rewrite("file,label\na.png,cot\n"),
             {"classes": ("cat", "dog")},
@@ -300,7 +305,7 @@ def rewrite(text):
             lambda f: (f / "labels.csv").write_bytes(b"file,label\n\xff\xfe,1\n"),
             {},
             ResourceError,
-            r"dataset\.labels: .* cannot be read as a table",
+            r"dataset\.labels: .*labels\.csv, line 2: is not text in UTF-8 \(invalid start byte\)\n  save it in UTF-8$",
         ),
     ],
 )
@@ -376,16 +381,19 @@ def test_invalid_class_folders_raise_with_the_reason(classes, tmp_path):
         ImageFolder(str(classes), classes=("cat", "dogs")).open()
     (classes / "cat" / "b.png").write_bytes(b"damaged")
     with pytest.raises(ResourceError, match=r"cat/b\.png is not an image, or is damaged"):
-        ImageFolder(str(classes)).open()
+        ImageFolder(str(classes)).open().read(0, 1)
     (tmp_path / "empty").mkdir()
     with pytest.raises(ResourceError, match=r"dataset\.labels: .*empty contains neither a file labels\.csv nor images"):
         ImageFolder(str(tmp_path / "empty")).outline()
 
 
-def test_a_damaged_image_raises_when_the_dataset_is_opened(folder):
-    corrupt(folder)
-    with pytest.raises(ResourceError):
-        ImageFolder(str(folder)).open()
+@pytest.mark.parametrize("damage", [corrupt, truncate, lambda f: (f / "b.png").write_bytes(b"")])
+def test_a_damaged_image_raises_when_it_is_read_and_leaves_the_others(folder, damage):
+    damage(folder)
+    source = ImageFolder(str(folder)).open()
+    with pytest.raises(ResourceError, match=r"b\.png"):
+        source.read(1, 2)
+    assert [source.read(row, row + 1)[0].id for row in (0, 2)] == ["a.png", "c.png"]
 
 
 def test_a_missing_folder_raises(tmp_path):

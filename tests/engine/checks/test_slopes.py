@@ -67,7 +67,7 @@ BROKEN = {
     "round": (lambda x: BODY((x * 20).round() / 20), ZERO),
     "steps": (lambda x: BODY(torch.floor(x * 20) / 20), ZERO),
     "a detached branch": (lambda x: BODY(x) + 2 * BODY(x.flip(1).detach()), "misses"),
-    "a detached column": (lambda x: BODY(torch.cat([x[:, :2], x[:, 2:].detach()], dim=1)), "misses"),
+    "detached columns": (lambda x: BODY(torch.cat([x[:, :1], x[:, 1:].detach()], dim=1)), "misses"),
     "a wrong derivative": (lambda x: BODY(x) * 2 - BODY(x).detach(), "misses"),
     "a reversed gradient": (lambda x: 2 * BODY(x).detach() - BODY(x), "misses"),
     "a hook on the input": (lambda x: BODY(_halved(x)), "misses"),

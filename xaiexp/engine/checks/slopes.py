@@ -16,6 +16,7 @@ from xaiexp.core.batches import Batch
 from xaiexp.core.draws import Draws
 from xaiexp.errors import Unsupported
 from xaiexp.inference.block import Block
+from xaiexp.inference.outputs import PLAIN
 from xaiexp.inference.passes import Handle
 
 __all__ = ["EXAMPLES", "PASSES", "check_gradients", "check_repeatable", "checked_rows"]
@@ -61,14 +62,14 @@ class _Probe:
 
     def scores(self, steps: tuple[float, ...]) -> Tensor:
         """Scores ``[N, S]`` at the steps along the direction."""
-        return self.handle.scores(self._points(steps), "logit")
+        return self.handle.scores(self._points(steps), PLAIN)
 
     def slopes(self, steps: tuple[float, ...]) -> Tensor:
         """Derivatives along the direction and norms of the gradients at the steps, ``[N, S, 2]``."""
 
         def run(block: Block) -> Tensor:
             leaf = block.rows.requires_grad_()
-            gradient = block.gradients(block.scores(leaf * 1, "logit"), leaf).detach().flatten(1).double()
+            gradient = block.gradients(block.scores(leaf * 1, PLAIN), leaf).detach().flatten(1).double()
             along = (gradient * self.direction[block.owners].flatten(1).double()).sum(dim=1)
             return torch.stack([along, gradient.abs().amax(dim=1)], dim=1)
 
@@ -118,7 +119,12 @@ def check_gradients(handle: Handle, rows: Tensor) -> str:
     scale = _scale(whole).expand(len(whole), *whole.shape)[rows]
     batch = whole.rows(rows)
     draws = Draws(0, batch.ids, batch.device, "check/gradients")
-    direction = (draws.normal("direction", batch.shape) * scale * batch.features.inside).to(batch.inputs.dtype)
+    # Fewer examples are looked at in several directions each, one after the other.
+    times = -(-EXAMPLES // len(rows))
+    normal = draws.normal("direction", batch.shape, range(times)).transpose(0, 1).flatten(0, 1)
+    rows = rows.repeat(times)
+    batch, scale = whole.rows(rows), scale.repeat(times, *[1] * len(batch.shape))
+    direction = (normal * scale * batch.features.inside).to(batch.inputs.dtype)
     probe = _Probe(_in_full_precision(handle).with_batch(batch), direction)
     noise = _NOISE * _rounding(handle.logits()[rows]).unsqueeze(1)
     try:

@@ -12,7 +12,7 @@ from torch import Tensor
 from xaiexp.core.batches import Batch
 from xaiexp.core.record import PerformanceFacts
 from xaiexp.core.vocabulary import Task
-from xaiexp.engine.targets import predicted_classes
+from xaiexp.inference.outputs import predicted_classes
 
 __all__ = ["Performance", "chance_warning", "p_above_chance"]
 
@@ -56,7 +56,7 @@ class Performance:
             self._keep(logits[:, 0].double(), batch.true_values.double(), known)
         elif batch.label_sets is not None and self._task in ("multilabel", "probabilities"):
             self._kind = "sets"
-            predicted = logits > 0.5 if self._task == "probabilities" else predicted_classes(logits, "multilabel")
+            predicted = logits > (0.5 if self._task == "probabilities" else 0.0)
             self._keep(predicted, batch.label_sets, known)
         elif batch.labels is not None and (logits.shape[1] > 1 or self._task is not None):
             self._kind = "classes"

@@ -7,15 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from scipy.stats import binom
 from sklearn import metrics
 from toy_studies import GradientTimesInput, ToyData, ToyModel, linear, ran, registered, rows, study
 
 from xaiexp.cli import app as cli
 from xaiexp.core.record import PerformanceFacts
-from xaiexp.engine.performance import chance_warning, p_above_chance
-from xaiexp.engine.targets import predicted_classes
+from xaiexp.engine.examples.performance import chance_warning, p_above_chance
 
 CHOICE = np.random.default_rng(0)
 
@@ -72,25 +70,9 @@ def test_sets_of_labels_have_macro_f1_and_exact_match(tmp_path):
     assert got.exact_match == pytest.approx(metrics.accuracy_score(truth, predicted))
 
 
-@pytest.mark.parametrize(
-    ("task", "logits", "want"),
-    [
-        (None, [[0.2, 0.9], [3.0, -1.0]], [1, 0]),
-        ("multiclass", [[0.2, 0.9], [3.0, -1.0]], [1, 0]),
-        ("probabilities", [[0.2, 0.8], [0.7, 0.3]], [1, 0]),
-        ("binary", [[0.4], [-0.1], [0.0]], [1, 0, 0]),
-        ("probabilities", [[0.4], [0.6], [0.5]], [0, 1, 0]),
-        ("multilabel", [[0.4, -1.0], [-0.5, 2.0]], [[True, False], [False, True]]),
-        ("multilabel", [[0.4], [-0.5]], [[True], [False]]),
-    ],
-)
-def test_what_is_predicted_follows_from_the_task(task, logits, want):
-    assert predicted_classes(torch.tensor(logits), task).tolist() == want
-
-
 def test_the_accuracy_of_a_single_output_needs_the_task(tmp_path):
     labels = (linear(1)(rows(40))[:, 0] > 0).long().tolist()
-    assert facts(tmp_path, labels, classes=1)[0] is None
+    assert facts(tmp_path, labels, classes=1)[0].accuracy == 1  # class labels and numbers beyond 0 to 1: a logit
     assert facts(tmp_path, labels, classes=1, model_task="binary")[0].accuracy == 1
     assert facts(tmp_path, labels, classes=1, model_task="probabilities")[0].accuracy < 1
 
