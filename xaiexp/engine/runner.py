@@ -119,9 +119,11 @@ class Run:
         network = replace(network, task=settings.task or network.task)
         if isinstance(network.module, nn.Module):
             network = replace(network, module=network.module.to(device).eval().requires_grad_(False))
-        loader = self.loader = Loader(self.study.dataset, network, self.study.features, settings.examples, device)
-        budget = None if settings.batch_budget == "auto" else int(settings.batch_budget)
         output = self.study.output
+        labelled = output is None or not output.own_scale
+        loader = Loader(self.study.dataset, network, self.study.features, settings.examples, device, labelled)
+        self.loader = loader
+        budget = None if settings.batch_budget == "auto" else int(settings.batch_budget)
         read = head_of if output is None else output.read
         self._passes = Passes(network.module, device, settings.precision, budget, read=read)
         self._target = targets.resolved(settings.target, loader.class_names)
