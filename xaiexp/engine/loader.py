@@ -15,6 +15,7 @@ from xaiexp.core.feature_map import FeatureMap
 from xaiexp.core.samples import Encoded, Network, Sample
 from xaiexp.core.vocabulary import Modality
 from xaiexp.engine import targets
+from xaiexp.engine.table_columns import with_columns
 from xaiexp.errors import ResourceError
 from xaiexp.store.fingerprints import fingerprint
 
@@ -80,7 +81,7 @@ class Loader:
         self, dataset: Dataset, network: Network, features: Features, limit: int | None, device: torch.device
     ) -> None:
         self._dataset, self._network, self._features, self._device = dataset, network, features, device
-        self._source = dataset.open()
+        self._source = with_columns(dataset.name, dataset.open(), network.feature_names)
         where = f"dataset.{dataset.name}"
         if self._source.count < 1:
             raise ResourceError(where, "contains no examples")
