@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from xaiexp.core.samples import Sample, Source
-from xaiexp.engine.table_columns import with_columns
+from xaiexp.engine.examples.table_columns import with_columns
 from xaiexp.errors import MismatchError
 
 NAMES = ("age", "fare", "sex=f", "sex=m")
