@@ -136,7 +136,12 @@ class Evaluator:
     ) -> dict[CellId, dict[str, Tensor]]:
         """The values of a metric and its auxiliary values by cell, float64 ``[N]`` on the CPU."""
         rng = explainer.draws.within(f"metric/{metric.name}")
-        scored = {cell: e for cell, e in explanations.items() if e.space in metric.spaces}
+        methods = explainer.study.methods
+        scored = {
+            cell: e
+            for cell, e in explanations.items()
+            if e.space in metric.spaces and (methods[cell.method].repeatable or not metric.re_explains)
+        }
         n, names = len(handle.batch), ("values", *metric.auxiliary)
         undefined = {name: torch.full((n,), math.nan, dtype=torch.float64) for name in names}
         out = {cell: dict(undefined) for cell in explanations}

@@ -17,6 +17,7 @@ from xaiexp.core.vocabulary import Modality
 from xaiexp.engine.examples.class_names import Alignment, align
 from xaiexp.engine.examples.left_out import ALLOWED, LeftOutExamples
 from xaiexp.engine.examples.reading import Errors, encode_samples, encoded_rows, read_samples
+from xaiexp.engine.examples.table_columns import with_columns
 from xaiexp.engine.examples.truth import aligned, check_labels, class_labels, has_label, truth_of
 from xaiexp.errors import MismatchError, ResourceError
 from xaiexp.store.fingerprints import fingerprint
@@ -79,7 +80,7 @@ class Loader:
         labelled: bool = True,
     ) -> None:
         self._dataset, self._network, self._features, self._device = dataset, network, features, device
-        source = dataset.open()
+        source = with_columns(dataset.name, dataset.open(), network.feature_names)
         self._source = source if labelled else _without_labels(source)
         self._where = f"dataset.{dataset.name}"
         if self._source.count < 1:
