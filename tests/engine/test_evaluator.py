@@ -280,3 +280,10 @@ def test_groups_share_the_memory_of_the_maps_where_all_have_equally_many_feature
     assert part.data_ptr() == values.data_ptr()
     assert rows.tolist() == [0, 1]
     assert finite.all()
+
+
+def test_padding_that_all_examples_share_is_compared_by_no_measure():
+    index = torch.tensor([[0, 1, 2, -1, -1]])
+    values = torch.arange(20.0).view(2, 2, 5)
+    found = agree_all(Lag(), group_maps(values, FeatureMap.from_index(index, (5,))), [True, True])
+    torch.testing.assert_close(found[0, 1], (values[0, :, 0] - values[1, :, 2]).double())
