@@ -91,16 +91,17 @@ def test_a_chunk_has_at_most_64_examples_and_4_million_elements(d, chunk, monkey
 
 def test_a_batch_has_what_the_samples_and_their_encoding_have():
     ours = loader(Rows(labels=(2, -1, 0)))
-    batch = ours.batch(ours.read(1, 4))
+    examples = ours.read(1, 4)
+    batch = ours.with_truth(ours.batch(examples), examples, 3)
     assert batch.ids == ("row 1", "row 2", "row 3")
     assert torch.equal(batch.inputs, rows(5)[1:4])
     assert torch.equal(batch.context["weight"], rows(5)[1:4, 0] * 10)
     assert torch.equal(batch.masks, rows(5)[1:4] > 4)
-    assert batch.labels is None
-    assert ours.with_truth(batch, ours.read(1, 4), 3).labels.tolist() == [-1, 0, -1]
+    assert batch.labels.tolist() == [-1, 0, -1]
     assert batch.targets.tolist() == [0, 0, 0]
     assert batch.background is ours.background
-    assert ours.with_truth(batch, ours.read(3, 5), 3).labels is None
+    unlabelled = ours.read(3, 5)
+    assert ours.with_truth(ours.batch(unlabelled), unlabelled, 3).labels is None
 
 
 def test_chosen_examples_keep_all_that_belongs_to_them():
@@ -161,7 +162,8 @@ def test_the_fingerprint_of_the_background_follows_its_values_labels_and_context
     assert loader(Rows()).fingerprint == loader(Rows(), limit=2).fingerprint
 
 
-def test_names_of_classes_come_from_the_model_before_the_dataset():
+def test_names_come_from_the_model_before_the_dataset():
+    assert loader(Rows(class_names=("a", "b", "c")), class_names=("x", "y", "z")).class_names == ("x", "y", "z")
     assert loader(Rows(class_names=("a", "b", "c"))).class_names == ("a", "b", "c")
     assert loader(Rows(), class_names=("x", "y", "z")).class_names == ("x", "y", "z")
     assert loader(Rows(names=("u", "v", "w"))).feature_names == ("u", "v", "w")
@@ -174,6 +176,21 @@ def test_the_columns_of_a_one_hot_group_share_a_name():
         "w",
     )
     assert loader(Rows(names=("u", "v", "w"))).read(0, 1).encoded.columns == ("u", "v", "w")
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+def test_values_that_are_not_finite_are_refused_with_their_example(bad):
+    def spoiled(samples):
+        inputs = encode(samples).inputs.clone()
+        for i, sample in enumerate(samples):
+            inputs[i, 1] = bad if sample.id in {"row 2", "row 4"} else 0.0
+        return Encoded(inputs)
+
+    ours = Loader(Rows(), replace(network(), encode=spoiled), Columns(), None, CPU)
+    with pytest.raises(
+        ResourceError, match=r"2 of 5 examples cannot be explained(.|\n)*infinite values \(got 'row 2'\)"
+    ):
+        ours.read(0, 5)
 
 
 def test_classes_that_the_model_lacks_are_refused():

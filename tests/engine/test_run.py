@@ -14,8 +14,9 @@ from xaiexp.contract.registry import installed
 from xaiexp.core.explanations import Cost
 from xaiexp.core.ids import CellId
 from xaiexp.core.samples import Encoded, Network, Outline, Sample, Source
+from xaiexp.engine.checks.weights import weights_fingerprint
 from xaiexp.engine.chunk import Chunk, Loaded
-from xaiexp.engine.runner import Run, device_of, weights_fingerprint
+from xaiexp.engine.runner import Run, device_of
 from xaiexp.errors import MismatchError, ResourceError
 from xaiexp.plan.plan import plan
 from xaiexp.plan.settings import Settings
@@ -84,11 +85,13 @@ class TwoPasses(Facts):
 
 
 @dataclass(frozen=True)
-class Raises(TwoPasses):
-    """Fails for every example."""
+class ForOneExample(TwoPasses):
+    """Fails where one of the last eight rows is among its examples."""
 
     def attribute(self, model, batch, reference, rng):
-        raise ValueError("no idea")
+        if {f"row {i}" for i in range(62, 70)} & set(batch.ids):
+            raise ValueError("a last row")
+        return super().attribute(model, batch, reference, rng)
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ class OfScores(TwoPasses):
 
 @pytest.fixture
 def run(bring, tmp_path):
-    bring(ToyRows, ToyTrained, ToyLinear, ToyBad, TwoPasses, Raises, OfScores)
+    bring(ToyRows, ToyTrained, ToyLinear, ToyBad, TwoPasses, ForOneExample, OfScores)
     build = installed().build
 
     def ran(*methods, dataset="toy_rows", model="toy_linear", metrics=(), count=70, **settings):
@@ -130,22 +133,23 @@ def test_a_run_announces_the_passes_that_it_makes_and_those_that_the_store_saves
     first = run("saliency", "two_passes", target=target)
     loaded = first.found[0]
     assert isinstance(loaded, Loaded)
-    assert loaded.passes == 70 * (1 + (2 + 2) * targets)
-    other = first.other_passes.forward + first.other_passes.backward
-    made = other + sum(state.forward + state.backward for state in first.states.values())
+    checks = 4 * (3 + 18)
+    assert loaded.passes == 70 * (1 + (2 + 2) * targets) + checks
+    other = first.other_passes
+    made = other.forward + other.backward + sum(state.forward + state.backward for state in first.states.values())
     assert sum(first.told) == made
     again = run("saliency", "two_passes", target=target)
     assert again.other_passes.forward == 0
     assert all(state.all_cached for state in again.states.values())
     explained = sum(len(chunk.batch) for chunk in again.found[1:])
-    assert sum(again.told) == 70 + 4 * explained
+    assert sum(again.told) == 70 + 4 * explained + checks
     if target in ("predicted", "all", (0, 1)):  # no class of an example is named twice
         assert sum(again.told) == loaded.passes
 
 
 def test_the_passes_of_metrics_are_announced_where_they_are_known(run):
     known = installed().build("metric", "infidelity", {}).passes((4,), 4, 1).total
-    assert run(metrics=["infidelity"]).found[0].passes == 70 * (1 + 2 + known)
+    assert run(metrics=["infidelity"]).found[0].passes == 70 * (1 + 2 + known) + 4 * 3
 
 
 def test_what_was_loaded_is_told_first(run):
@@ -176,21 +180,22 @@ def test_only_the_examples_that_a_target_adds_are_explained_again(run):
 
 def test_the_scores_of_the_inputs_are_not_computed_again(run):
     one = run("of_scores")
+    assert one.other_passes.forward == 70 + 4 * 3
     assert one.states[CellId("of_scores")].forward == 0
     for chunk in one.found[1:]:
         scores = chunk.logits.gather(1, chunk.batch.targets.unsqueeze(1))
         torch.testing.assert_close(chunk.explanations[CellId("of_scores")].elements, scores.expand(-1, 4))
 
 
-@pytest.mark.parametrize(("on_error", "chunks"), [("continue", 4), ("stop", 1)])
+@pytest.mark.parametrize(("on_error", "chunks"), [("continue", 4), ("stop", 3)])
 def test_a_failure_stops_a_study_where_that_is_asked_for(run, on_error, chunks):
-    failed = run("raises", "two_passes", target=(0, 1), on_error=on_error)
+    failed = run("for_one_example", "two_passes", target=(0, 1), on_error=on_error)
     assert failed.failed()
     assert len(failed.found) - 1 == chunks
     states = {cell.method: state.status for cell, state in failed.states.items()}
     stopped = on_error == "stop"
-    assert states == {"raises": "failed", "two_passes": "skipped" if stopped else "done"}
-    assert list(failed.failures()) == ["raises"]
+    assert states == {"for_one_example": "failed", "two_passes": "skipped" if stopped else "done"}
+    assert list(failed.failures()) == ["for_one_example"]
 
 
 def test_a_study_without_a_failure_has_not_failed(run):
@@ -201,7 +206,9 @@ def test_a_study_without_a_failure_has_not_failed(run):
 
 
 def test_scores_that_are_not_finite_end_the_study_with_the_first_example(run):
-    with pytest.raises(MismatchError, match=r"returns NaN or infinite scores \(got 'row 0'\)"):
+    with pytest.raises(
+        MismatchError, match=r"returns NaN or infinite scores \(got 'row 0'\)\n  note: 64 of 70 examples"
+    ):
         run(model="toy_bad")
 
 

@@ -45,12 +45,13 @@ def state(cell, status="done", **more):
     return CellState(cell, status, **more)
 
 
-def built(chunks, states, target="predicted", failures=()):
+def built(chunks, states, target="predicted", failures=(), unsupported=()):
     builder = TableBuilder(study(target))
     for each in chunks:
         builder.add(each)
     run = SimpleNamespace(
-        states={each.id: each for each in states}, evaluator=SimpleNamespace(failures=dict.fromkeys(failures))
+        states={each.id: each for each in states},
+        evaluator=SimpleNamespace(failures=dict.fromkeys(failures), unsupported=unsupported),
     )
     return builder.build(run)
 
@@ -199,8 +200,14 @@ def test_removals_of_one_metric_are_compared():
         key: (np.array(values) + 0.01 * i * noise[::-1]).tolist() for i, (key, values) in enumerate(scores.items())
     }
     builder.add(chunk(ids, scores))
-    run = SimpleNamespace(states={A: state(A), B: state(B)}, evaluator=SimpleNamespace(failures={}))
+    run = SimpleNamespace(states={A: state(A), B: state(B)}, evaluator=SimpleNamespace(failures={}, unsupported={}))
     verdicts = builder.build(run).verdicts
     assert isinstance(verdicts, pd.DataFrame)
     assert verdicts["metric"].tolist() == ["blur", "mean", "deletion (removal)"]
     assert "b / zero beats a with blur and loses to it with mean" in verdicts["verdict"].iloc[2]
+
+
+def test_a_metric_that_is_left_out_has_no_rows():
+    scores = {(MetricId("up"), A): [1.0], (MetricId("up", "shift"), A): [2.0], (MetricId("flat"), A): [3.0]}
+    tables = built([chunk(["x"], scores)], [state(A)], unsupported={"up": "not for this model"})
+    assert tables.scores["metric"].tolist() == ["flat"]

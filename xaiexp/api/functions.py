@@ -341,6 +341,8 @@ def _check_offer(method: Method, model: Module, layout: Layout) -> None:
             offers.add("convolutions")
         if any("Attention" in type(m).__name__ for m in model.modules()):
             offers.add("attention")
+    if hasattr(model, "estimator"):
+        offers.add("trees")
     lacking = sorted(method.needs - offered(frozenset(offers)))
     if lacking:
         raise Unsupported(f"{method.name} needs {', '.join(lacking)}, which this model does not offer")

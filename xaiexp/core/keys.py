@@ -42,6 +42,7 @@ class ComponentKey:
         kind, name, parameters: of the component.
         plugin: name and version of the distribution that provides it.
         source: hash of the plugin's source where it is installed in editable mode; empty elsewhere.
+        content: fingerprint of the files that the component reads; empty where it reads none.
     """
 
     kind: str
@@ -49,6 +50,7 @@ class ComponentKey:
     parameters: Mapping[str, Any]
     plugin: str
     source: str = ""
+    content: str = ""
 
 
 @dataclass(frozen=True)

@@ -136,7 +136,12 @@ class Evaluator:
     ) -> dict[CellId, dict[str, Tensor]]:
         """The values of a metric and its auxiliary values by cell, float64 ``[N]`` on the CPU."""
         rng = explainer.draws.within(f"metric/{metric.name}")
-        scored = {cell: e for cell, e in explanations.items() if e.space in metric.spaces}
+        methods = explainer.study.methods
+        scored = {
+            cell: e
+            for cell, e in explanations.items()
+            if e.space in metric.spaces and (methods[cell.method].repeatable or not metric.re_explains)
+        }
         n, names = len(handle.batch), ("values", *metric.auxiliary)
         undefined = {name: torch.full((n,), math.nan, dtype=torch.float64) for name in names}
         out = {cell: dict(undefined) for cell in explanations}
@@ -211,7 +216,7 @@ class Evaluator:
                 examples.append(LeftOut(handle.batch.ids[i], Failure.of(raised).reason))
                 if len(examples) > ALLOWED * self.most:
                     self._fail(name, Failure.of(together))
-                    break
+                    return {cell: {key: torch.full_like(values, math.nan) for key, values in parts.items()}}
         if metric.needs_sign and not explanation.signed:
             parts["values"].fill_(math.nan)
         return {cell: parts}

@@ -12,11 +12,12 @@ from torch import Tensor
 from xaiexp.contract.kinds import Dataset, Features
 from xaiexp.core.batches import Background, Batch
 from xaiexp.core.feature_map import FeatureMap
-from xaiexp.core.samples import Encoded, Network, Sample
+from xaiexp.core.samples import Encoded, Network, Sample, Source
 from xaiexp.core.vocabulary import Modality
 from xaiexp.engine.examples.class_names import Alignment, align
 from xaiexp.engine.examples.left_out import ALLOWED, LeftOutExamples
 from xaiexp.engine.examples.reading import Errors, encode_samples, encoded_rows, read_samples
+from xaiexp.engine.examples.table_columns import with_columns
 from xaiexp.engine.examples.truth import aligned, check_labels, class_labels, has_label, truth_of
 from xaiexp.errors import MismatchError, ResourceError
 from xaiexp.store.fingerprints import fingerprint
@@ -53,6 +54,8 @@ class Loader:
         features: groups the elements of an input.
         limit: the number of examples of the study, from the first; None for all.
         device: of the batches.
+        labelled: whether labels of the dataset are classes of the model, or its values. Those of whole images are not
+            classes of a dense head, and are dropped.
 
     Attributes:
         count: examples of the study, with those that are left out.
@@ -68,10 +71,17 @@ class Loader:
     """
 
     def __init__(
-        self, dataset: Dataset, network: Network, features: Features, limit: int | None, device: torch.device
+        self,
+        dataset: Dataset,
+        network: Network,
+        features: Features,
+        limit: int | None,
+        device: torch.device,
+        labelled: bool = True,
     ) -> None:
         self._dataset, self._network, self._features, self._device = dataset, network, features, device
-        self._source = dataset.open()
+        source = with_columns(dataset.name, dataset.open(), network.feature_names)
+        self._source = source if labelled else _without_labels(source)
         self._where = f"dataset.{dataset.name}"
         if self._source.count < 1:
             raise ResourceError(self._where, "contains no examples")
@@ -289,3 +299,12 @@ def _evenly_spaced(count: int, most: int) -> list[int]:
     if count <= most:
         return list(range(count))
     return [i * count // most for i in range(most)]
+
+
+def _without_labels(source: Source) -> Source:
+    """The same examples without labels and names of classes."""
+
+    def read(start: int, stop: int) -> Sequence[Sample]:
+        return [replace(sample, label=None) for sample in source.read(start, stop)]
+
+    return replace(source, read=read, class_names=(), task=None)

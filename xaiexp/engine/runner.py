@@ -27,6 +27,7 @@ from xaiexp.core.vocabulary import Task
 from xaiexp.engine import targets
 from xaiexp.engine.cell_state import CellState
 from xaiexp.engine.checks.model_check import recalled
+from xaiexp.engine.checks.slopes import passes_of
 from xaiexp.engine.checks.weights import weights_fingerprint
 from xaiexp.engine.chunk import Chunk, Loaded
 from xaiexp.engine.evaluator import Evaluator
@@ -119,9 +120,11 @@ class Run:
         network = replace(network, task=settings.task or network.task)
         if isinstance(network.module, nn.Module):
             network = replace(network, module=network.module.to(device).eval().requires_grad_(False))
-        loader = self.loader = Loader(self.study.dataset, network, self.study.features, settings.examples, device)
-        budget = None if settings.batch_budget == "auto" else int(settings.batch_budget)
         output = self.study.output
+        labelled = output is None or not output.own_scale
+        loader = Loader(self.study.dataset, network, self.study.features, settings.examples, device, labelled)
+        self.loader = loader
+        budget = None if settings.batch_budget == "auto" else int(settings.batch_budget)
         read = head_of if output is None else output.read
         self._passes = Passes(network.module, device, settings.precision, budget, read=read)
         self._target = targets.resolved(settings.target, loader.class_names)
@@ -204,7 +207,8 @@ class Run:
         costs: list[Cost | None] = [self.study.methods[cell.method].passes(shape, d) for cell in running]
         costs += [metric.passes(shape, d, len(running)) for metric in self.evaluator.metrics.values()]
         each = sum(c.total for c in costs if c is not None)
-        return count * (1 + each * several)
+        gradients = any("gradients" in self.study.methods[cell.method].needs for cell in running)
+        return count * (1 + each * several) + passes_of(count, gradients)
 
     def _chunks(
         self, start: int, examples: Examples, loader: Loader, weights: str, task: Task | None
@@ -254,7 +258,10 @@ class Run:
         handle = self._passes.bind(batch, counter=self.other_passes)
         handle.preset_logits(logits)
         key = ModelCheckKey(content.weights, content.data, str(bool(cells)), torch.__version__)
+        before = self.other_passes.forward
         check = recalled(self.store, key, handle, bool(cells))
+        if self.other_passes.forward == before:
+            self._saved(passes_of(len(batch), bool(cells)))
         check.refuse_unstable()
         reason = check.no_gradients
         if reason:
