@@ -142,7 +142,7 @@ def _computed(
     }
     if error is not None:
         tensors["standard_error"] = error
-    incompleteness = explainer.incompleteness(cell, elements, handle.rows)
+    incompleteness = explainer.incompleteness(cell, elements)
     if incompleteness is not None:
         tensors["incompleteness"] = incompleteness
     return tensors

@@ -17,7 +17,7 @@ from xaiexp.core.vocabulary import Output
 from xaiexp.inference.block import Block
 from xaiexp.inference.outputs import target_scores
 
-__all__ = ["RowCache", "RowScope", "row_keys"]
+__all__ = ["RowCache", "RowScope", "row_keys", "scope_of"]
 
 Run = Callable[[Block], tuple[Tensor, Tensor]]
 
@@ -93,6 +93,11 @@ class RowCache:
         finally:
             for each in entries.values():
                 each.merge()
+
+
+def scope_of(cache: RowCache | None, owner: object) -> contextlib.AbstractContextManager[RowScope | None]:
+    """The scope of an owner, or None where a study has one target and nothing is cached."""
+    return contextlib.nullcontext() if cache is None else cache.scope(owner)
 
 
 class RowScope:

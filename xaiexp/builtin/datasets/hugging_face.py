@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from xaiexp.builtin.datasets.labels import Labels, read_labels
+from xaiexp.builtin.datasets.table_file import folder_stamp
 from xaiexp.builtin.datasets.text import estimated_tokens
 from xaiexp.contract.kinds import Dataset
 from xaiexp.core.samples import Outline, Sample, Source
@@ -83,6 +84,10 @@ class HfDataset(Dataset):
             ]
 
         return Source(len(rows), read, labels.names)
+
+    def fingerprint(self) -> str:
+        """Path, size and modification time of every file of a folder; empty for a dataset on the hub."""
+        return folder_stamp(self.path)
 
     def outline(self) -> Outline:
         """Number of examples; for texts, an estimate of the number of tokens."""

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from xaiexp.errors import MismatchError, ResourceError, nearest
 
-__all__ = ["Delimiter", "TableFile", "file_stamp", "read_table_file"]
+__all__ = ["Delimiter", "TableFile", "file_stamp", "folder_stamp", "read_table_file"]
 
 Delimiter = Literal["auto", "comma", "tab", "semicolon"]
 _CHARACTERS = {"comma": ",", "tab": "\t", "semicolon": ";"}
@@ -133,6 +133,11 @@ def file_stamp(*paths: str | Path) -> str:
             status = path.stat()
             stamps.append(f"{path.resolve()} {status.st_size} {status.st_mtime_ns}")
     return "; ".join(stamps)
+
+
+def folder_stamp(folder: str | Path) -> str:
+    """The :func:`file_stamp` of all files in a folder and its subfolders; empty where there is no such folder."""
+    return file_stamp(*sorted(path for path in Path(folder).expanduser().rglob("*") if path.is_file()))
 
 
 def read_table_file(where: str, path: str | Path, delimiter: Delimiter = "auto") -> TableFile:
