@@ -66,7 +66,7 @@ class Fails(Total):
 
     def score(self, model, batch, explanation, rng):
         if explanation.values[0, 0] < 0:
-            raise ValueError("negative\nand more")
+            raise CellError("negative\nand more")
         return super().score(model, batch, explanation, rng)
 
 
@@ -178,9 +178,7 @@ def test_a_metric_that_fails_for_one_map_scores_the_others_and_the_failure_is_no
         assert found["fails", A] == [6.0, 15.0]
         assert all(math.isnan(value) for value in found["fails", B])
         assert found["total", B] == [4.0, 16.0]
-    assert {name: f.reason for name, f in scored.evaluator.failures.items()} == {
-        f"fails of {B}": "ValueError: negative"
-    }
+    assert {name: f.reason for name, f in scored.evaluator.failures.items()} == {f"fails of {B}": "negative"}
     store = scored.evaluator._store.folder
     assert len(list(store.rglob("*.safetensors"))) == 3
 

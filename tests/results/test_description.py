@@ -14,10 +14,11 @@ import torch
 from xaiexp.contract.registry import installed
 from xaiexp.core.ids import CellId
 from xaiexp.core.keys import digest
-from xaiexp.core.record import DataFacts, PassCount, PluginFacts, Record
+from xaiexp.core.record import DataFacts, LeftOutFacts, PassCount, PluginFacts, Record
 from xaiexp.core.samples import Network
 from xaiexp.engine.cell_state import CellState
 from xaiexp.engine.chunk import Loaded
+from xaiexp.engine.examples.left_out import LeftOut
 from xaiexp.engine.failure import Failure
 from xaiexp.plan.settings import Settings
 from xaiexp.plan.study import Study
@@ -116,6 +117,10 @@ def finished(tmp_path, failures=(), failed=False):
         other_passes=SimpleNamespace(forward=7, backward=8),
         data_fingerprints=["x", "y"],
         readout=None,
+        performance=None,
+        notes=["a note"],
+        left_out=(LeftOut("row 1", "http://me:secret@server"),),
+        undefined=lambda: {"a": (LeftOut("row 2", "no"),)},
         store=SimpleNamespace(folder=tmp_path),
         failed=lambda: failed,
         failures=lambda: every,
@@ -123,12 +128,15 @@ def finished(tmp_path, failures=(), failed=False):
 
 
 def test_what_the_run_found_is_added(tmp_path):
-    record = add_results(Record(data=DataFacts(9, (3,)), metrics_left_out={"early": "needs maps"}), finished(tmp_path))
+    before = Record(data=DataFacts(9, (3,)), metrics_left_out={"early": "needs maps"}, notes=("first",))
+    record = add_results(before, finished(tmp_path))
+    assert record.notes == ("first", "a note")
+    assert record.undefined == {"a": (LeftOutFacts("row 2", "no"),)}
     assert (record.status, record.error, record.failures) == ("done", None, {})
     assert record.passes.attributions == PassCount(7, 2)
     assert record.passes.metrics == {"s": PassCount(5, 6, 1.2346)}
     assert record.passes.predictions_and_references == PassCount(7, 8)
-    assert record.data == DataFacts(9, (3,), digest(["x", "y"]))
+    assert record.data == DataFacts(9, (3,), digest(["x", "y"]), (LeftOutFacts("row 1", "http://me:***@server"),))
     assert record.metrics_left_out == {"early": "needs maps", "late": "not for this model"}
     assert record.objects == {CellId("a"): ("k1", "k2")}
     assert record.store == str(tmp_path.resolve())
