@@ -75,3 +75,10 @@ def test_a_first_word_that_is_no_tool_belongs_to_the_study(monkeypatch, first):
     monkeypatch.setattr(cli, "_application", lambda words: seen.append(words) or 0)
     assert cli.main([first, "a=b"]) == 0
     assert seen == [[first, "a=b"]]
+
+
+def test_a_sweep_of_a_wrong_job_and_a_good_one_ends_with_1(workplace):
+    words = [*SMALL, "method=[occlusion]", "metric=[sparseness]", "agreement=[]", "baseline=[zero]"]
+    windows = "method.occlusion.sliding_window_shapes="
+    assert cli.main(["-m", *words, f"{windows}[1,99,99],[1,4,4]"]) == cli.FAILED
+    assert cli.main(["-m", *words, f"{windows}[1,99,99],[1,98,98]"]) == cli.WRONG

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import types
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from typing import ClassVar
 
 import pytest
@@ -14,7 +15,7 @@ import torch
 import xaiexp
 from xaiexp.contract import registry as registry_module
 from xaiexp.contract.kinds import KINDS, Agreement, Component, Method, Metric, offered
-from xaiexp.contract.registry import HEAVY, Registry, flaw, installed
+from xaiexp.contract.registry import DISABLE, GROUP, HEAVY, Registry, flaw, installed
 from xaiexp.core.explanations import Scores
 from xaiexp.errors import ParameterError, UnknownName
 
@@ -322,3 +323,46 @@ def test_scores_of_one_explanation_are_those_of_all():
 )
 def test_convolutions_and_attention_imply_maps(offers, all_of_them):
     assert offered(frozenset(offers)) == all_of_them
+
+
+@dataclass(frozen=True)
+class Saliency(Mine):
+    """A component with the name of one of ours."""
+
+    name: ClassVar[str] = "saliency"
+
+
+def points(*others):
+    """Our entry point behind those of other distributions, as an environment may list them."""
+
+    def point(name, distribution, load):
+        dist = types.SimpleNamespace(name=distribution, version="9.0")
+        return types.SimpleNamespace(name=name, dist=dist, load=load)
+
+    (ours,) = [each for each in entry_points(group=GROUP) if each.dist.name == "xaiexp"]
+    return [*(point(name, dist, lambda classes=classes: plugin(*classes)) for name, dist, classes in others), ours]
+
+
+def test_built_in_components_are_registered_first_and_cannot_be_replaced():
+    registry = Registry.from_entry_points(points(("aaa", "aaa-plugin", [Saliency, Mine]), ("builtin", "a", [Saliency])))
+    assert [p.distribution for p in registry.plugins] == ["xaiexp", "a", "aaa-plugin"]
+    assert registry.plugin_of(registry.get("method", "saliency")).distribution == "xaiexp"
+    for refused in registry.plugins[1:]:
+        assert refused.reason == f"method 'saliency' of {refused} is already provided by {registry.plugins[0]}"
+    assert "mine" not in registry.names("method")
+
+
+def test_other_plugins_are_sorted_by_distribution_and_name():
+    others = [("z", "b-plugin", [Mine]), ("a", "c-plugin", [Mine]), ("y", "b-plugin", [Mine])]
+    registry = Registry.from_entry_points(points(*others))
+    assert [p.name for p in registry.plugins] == ["builtin", "y", "z", "a"]
+    assert registry.plugin_of(registry.get("method", "mine")).name == "y"
+
+
+@pytest.mark.parametrize("names", ["builtin", "xaiexp", "builtin,xaiexp,aaa"])
+def test_built_in_components_cannot_be_disabled(names, monkeypatch):
+    monkeypatch.setenv(DISABLE, names)
+    registry = Registry.from_entry_points(points(("aaa", "aaa-plugin", [Mine])))
+    assert registry.plugins[0].reason == ""
+    assert "saliency" in registry.names("method")
+    assert ("mine" in registry.names("method")) == ("aaa" not in names)

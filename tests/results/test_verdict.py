@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from xaiexp.results.verdict import COMPARISONS, VERDICTS, comparison_table, removal_groups, verdict_table
 
@@ -187,3 +188,51 @@ def test_difference_that_changes_with_the_seed_is_marked_and_not_expected_of_oth
 def test_verdict_over_one_seed_equals_that_of_the_study():
     values = noise(4, 40) + np.arange(4)[:, None]
     assert over_seeds(values[:, :, None])["verdict"].tolist() == [sentence(frame(values))]
+
+
+# Holm's correction. One pair has p = 0.03; whether it counts depends on how many other pairs are near it.
+
+N = 40
+BARELY = stats.t.ppf(1 - 0.03 / 2, N - 1) / np.sqrt(N)
+SHARED = noise(1, N, seed=9)[0]
+
+
+def noisy(mean, deviation=1.0, seed=0):
+    """N values with exactly this mean and standard deviation."""
+    values = noise(1, N, seed=seed)[0]
+    return (values - values.mean()) / values.std(ddof=1) * deviation + mean
+
+
+# Levels far apart, so that the metric ranks; and ties that add pairs without a difference.
+LEVELS = {name: SHARED + noisy(50 * k, seed=20 + k) for k, name in enumerate("cdef", start=1)}
+CLOSE = {"method": SHARED + noisy(BARELY), "control": SHARED}
+TIES = {"x": SHARED + noisy(-0.1, 3.0, seed=30), "y": SHARED + noisy(-0.2, 3.0, seed=31)}
+
+
+def of(cells, **options):
+    return sentence(frame(np.stack(list(cells.values())), methods=list(cells)), controls=["control"], **options)
+
+
+def test_ranks_and_controls_follow_the_corrected_p_value():
+    few, many = CLOSE | LEVELS, CLOSE | TIES | LEVELS
+    for cells, corrected in ((few, 0.03), (many, 6 * 0.03)):
+        rows = comparison_table(frame(np.stack(list(cells.values())), methods=list(cells)), {"m": True})
+        (row,) = rows.query("method_a == 'method' and method_b == 'control'").itertuples()
+        assert (row.p, row.p_holm) == (pytest.approx(0.03), pytest.approx(corrected))
+    assert of(few).startswith("f > e > d > c > method > control;")
+    assert "not better than control" not in of(few)
+    assert of(many).startswith("f > e > d > c > method = control = x = y;")
+    assert "not better than control beyond the noise: method, x, y" in of(many)
+
+
+def test_a_reversal_between_seeds_is_told_by_the_corrected_p_value():
+    shift = 5 * np.array([-0.2, 0.1, 0.1])  # of the method, by seed: its mean over seeds stays
+
+    def words(cells):
+        values = np.repeat(np.stack(list(cells.values()))[:, :, None], 3, axis=2)
+        values[0] += shift
+        (told,) = over_seeds(values)["verdict"]
+        return told
+
+    assert "reversed in some seeds: m0 and m1 (1 of 3 seeds)" in words(CLOSE | LEVELS)
+    assert "reversed" not in words(CLOSE | TIES | LEVELS)

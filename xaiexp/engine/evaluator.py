@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections import Counter as Counts
@@ -27,7 +26,7 @@ from xaiexp.engine.guard import Guard
 from xaiexp.errors import CellError, Unsupported, UserError
 from xaiexp.inference.counter import Counter
 from xaiexp.inference.passes import Handle
-from xaiexp.inference.row_cache import RowCache
+from xaiexp.inference.row_cache import RowCache, scope_of
 from xaiexp.store.fingerprints import fingerprint
 from xaiexp.store.objects import Store
 
@@ -108,7 +107,7 @@ class Evaluator:
             found = {cell: self._store.get(key, "values", *metric.auxiliary) for cell, key in own.items()}
             missing = [cell for cell, tensors in found.items() if tensors is None]
             if missing:
-                with contextlib.nullcontext() if cache is None else cache.scope(label) as rows:
+                with scope_of(cache, label) as rows:
                     handle = explainer.handle.counted_by(self.counters[label], rows)
                     bound = {cell: explainer.rebound(cell, explanations[cell], handle) for cell in missing}
                     computed = self._values(label, metric, explainer, guard, handle, bound)

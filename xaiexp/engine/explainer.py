@@ -21,7 +21,7 @@ from xaiexp.core.ids import NO_BASELINE, CellId
 from xaiexp.engine.failure import Failure
 from xaiexp.errors import CellError, Unsupported, UserError
 from xaiexp.inference.passes import Handle
-from xaiexp.inference.row_cache import RowScope
+from xaiexp.inference.row_cache import RowCache, scope_of
 from xaiexp.plan.study import Study
 
 __all__ = [
@@ -159,15 +159,16 @@ class Explainer:
 
     Args:
         study: methods and baselines by label.
-        handle: the batch; its counter counts the passes at references.
+        handle: the batch; its counter counts the passes at references that :meth:`incompleteness` makes.
         draws: random numbers of the study.
+        cache: rows that other targets of the study share.
 
     Attributes:
         without_reference: baseline to the examples, by row, for which it has no reference, with the reason.
     """
 
-    def __init__(self, study: Study, handle: Handle, draws: Draws) -> None:
-        self.study, self.handle, self.draws = study, handle, draws
+    def __init__(self, study: Study, handle: Handle, draws: Draws, cache: RowCache | None = None) -> None:
+        self.study, self.handle, self.draws, self._cache = study, handle, draws, cache
         self.without_reference: dict[str, dict[int, str]] = {}
         self._references: dict[str, Tensor] = {}
         self._reference_scores: dict[str, Tensor] = {}
@@ -218,13 +219,12 @@ class Explainer:
         """Attributions and standard errors of a cell, its passes counted by ``handle``; see :func:`estimated`."""
         return estimated(self.study.methods[cell.method], handle, self.reference(cell.baseline), self.draws)
 
-    def incompleteness(self, cell: CellId, elements: Tensor, rows: RowScope | None = None) -> Tensor | None:
+    def incompleteness(self, cell: CellId, elements: Tensor) -> Tensor | None:
         """The completeness error of each example, relative to f(x) - f(reference).
 
         Args:
             cell: method and baseline.
             elements: its attributions ``[N, *shape]``.
-            rows: of the cell, where the study has several targets.
 
         Returns:
             ``[N]``; None where it is not defined: no claim of completeness, a neuron, or no baseline.
@@ -233,8 +233,10 @@ class Explainer:
         if not method.complete or method.space == "neuron" or reference is None:
             return None
         if cell.baseline not in self._reference_scores:
-            handle = self.handle.counted_by(self.handle.counter, rows)
-            self._reference_scores[cell.baseline] = handle.scores(reference).mean(dim=1)
+            # In a scope of their own, since no cell alone causes these passes.
+            with scope_of(self._cache, Explainer) as rows:
+                handle = self.handle.counted_by(self.handle.counter, rows)
+                self._reference_scores[cell.baseline] = handle.scores(reference).mean(dim=1)
         change = self.handle.scores() - self._reference_scores[cell.baseline]
         return completeness_error(elements, change)
 

@@ -155,7 +155,7 @@ def _computed(
         tensors["standard_error"] = error
     if maps.undefined:
         tensors["undefined"] = reasons_to(maps.undefined)
-    incompleteness = explainer.incompleteness(cell, elements, handle.rows)
+    incompleteness = explainer.incompleteness(cell, elements)
     if incompleteness is not None:
         tensors["incompleteness"] = incompleteness
     return tensors

@@ -6,7 +6,6 @@ but the store: it yields its results to the caller.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import cast
@@ -43,8 +42,8 @@ from xaiexp.errors import ResourceError
 from xaiexp.inference.counter import Counter
 from xaiexp.inference.outputs import Readout, head_of
 from xaiexp.inference.passes import Handle, Passes
-from xaiexp.inference.row_cache import RowCache
-from xaiexp.plan.keys import plan_key
+from xaiexp.inference.row_cache import RowCache, scope_of
+from xaiexp.plan.keys import plan_keys
 from xaiexp.plan.plan import Plan
 from xaiexp.store.fingerprints import fingerprint
 from xaiexp.store.objects import Store
@@ -96,7 +95,7 @@ class Run:
                 self.states[cell.id].status, self.states[cell.id].reason = "skipped", cell.skip
         metrics = {k: m for k, m in self.study.metrics.items() if k not in plan.metric_skips}
         self.evaluator = Evaluator(metrics, self.study.agreements, store, on_passes)
-        self.other_passes = Counter(listener=on_passes)  # predictions and f(reference)
+        self.other_passes = Counter(listener=on_passes)  # predictions, and f(reference) of completeness errors
         self.data_fingerprints: list[str] = []
         self.loader: Loader | None = None
         self.notes: list[str] = []  # what the reader must know, and the end of the run only can tell
@@ -149,11 +148,11 @@ class Run:
                 yield from self._chunks(start, examples, loader, weights, network.task)
             if self._stopped():
                 break
-        known = registry.installed()
+        keys = plan_keys(self.plan, registry.installed())
         for cell, state in self.states.items():
             state.finalize(loader.count - len(loader.left_out) - self._unlabelled)
             if state.status == "done":
-                self.store.put_cell_keys(plan_key(self.plan, cell, known), state.keys)
+                self.store.put_cell_keys(keys[cell], state.keys)
         self.evaluator.finalize()
         warning = "" if self.performance is None else chance_warning(self.performance.facts())
         if warning:
@@ -292,7 +291,7 @@ class Run:
         settings = self.study.settings
         handle = self._passes.bind(batch, readout, self.other_passes)
         handle.preset_logits(logits)
-        explainer = Explainer(self.study, handle, Draws(settings.seed, batch.ids, batch.device))
+        explainer = Explainer(self.study, handle, Draws(settings.seed, batch.ids, batch.device), cache)
         guard = Guard(self._passes.module, batch, self._reloaded)
         explanations: dict[CellId, Explanation] = {}
         keys: dict[CellId, str] = {}
@@ -350,7 +349,7 @@ class Run:
                 return part.attribute(cell, own)
 
         counter = Counter(listener=self._on_passes)
-        with contextlib.nullcontext() if cache is None else cache.scope(cell) as rows:
+        with scope_of(cache, cell) as rows:
             handle = explainer.handle.counted_by(counter, rows)
             outcome = explain_chunk(
                 cell,

@@ -227,6 +227,18 @@ def test_masks_may_be_relative_to_the_folder_of_the_csv_file(folder, tmp_path):
     assert samples[2].mask.sum() == 9
 
 
+def test_masks_may_be_in_the_root_where_the_csv_file_is_elsewhere(folder, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "labels.csv").write_text((folder / "labels.csv").read_text())
+    dataset = ImageFolder(str(folder), labels=str(elsewhere / "labels.csv"))
+    assert dataset.open().read(2, 3)[0].mask.sum() == 9
+    # Of two masks of one name, the one beside the CSV file is meant: it is the file's.
+    (elsewhere / "masks").mkdir()
+    Image.fromarray(np.full((6, 9), 255, dtype=np.uint8)).save(elsewhere / "masks" / "c.png")
+    assert dataset.open().read(2, 3)[0].mask.all()
+
+
 def test_class_names_may_be_used_as_labels(folder):
     (folder / "labels.csv").write_text("file,label\na.png,cat\nb.png,1\n")
     source = ImageFolder(str(folder), classes=("cat", "dog")).open()

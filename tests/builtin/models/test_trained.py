@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+import trained_networks
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -279,3 +280,19 @@ def test_a_dataset_of_another_shape_raises(tmp_path):
 
 def test_classes_without_names_are_numbered(tmp_path):
     assert load(TabularMlp(steps=10), tmp_path, blobs(), ()).class_names == ("0", "1")
+
+
+def test_the_tests_train_again_once_the_code_that_trains_was_edited(tmp_path, monkeypatch):
+    code = trained_networks.training_code()
+    assert {"training.py", "digits_and_shapes_recipes.py", "splits.py", "shape_images.py", "random_state.py"} <= {
+        file.name for file in code
+    }
+    monkeypatch.setattr(trained_networks, "PACKAGE", tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / "recipe.py").write_text("epochs = 20")
+    monkeypatch.setattr(trained_networks, "training_code", lambda: [tmp_path / "recipe.py"])
+    folder = trained_networks.trained_networks.__wrapped__
+    before = folder()
+    assert folder() == before
+    (tmp_path / "recipe.py").write_text("epochs = 21")
+    assert folder() != before

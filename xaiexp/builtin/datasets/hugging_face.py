@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from xaiexp.builtin.datasets.labels import Label, LabelKind, LabelRules, Labels, read_labels
+from xaiexp.builtin.datasets.table_file import folder_stamp
 from xaiexp.builtin.datasets.text import estimated_tokens
 from xaiexp.builtin.image_decoding import image_data
 from xaiexp.contract.kinds import Dataset
@@ -91,6 +92,10 @@ class HfDataset(Dataset):
             ]
 
         return Source(len(rows), read, labels.names, task=labels.task)
+
+    def fingerprint(self) -> str:
+        """Path, size and modification time of every file of a folder; empty for a dataset on the hub."""
+        return folder_stamp(self.path)
 
     def outline(self) -> Outline:
         """Number of examples; for texts, an estimate of the number of tokens."""

@@ -125,9 +125,12 @@ class ImageFolder(Dataset):
         return Source(count, read, labels.names, task=labels.task)
 
     def fingerprint(self) -> str:
-        """Path, size and modification time of the folder and of the CSV file."""
-        table = self.labels or Path(self.root).expanduser() / "labels.csv"
-        return file_stamp(self.root, table)
+        """Path, size and modification time of the folder, the CSV file, and every image and mask."""
+        if self._has_class_folders():
+            return file_stamp(self.root, *(path for path, _ in self._class_folders()[1]))
+        table, images = self._listed_files()
+        masks = [path for path in self._mask_files(table) if path is not None]
+        return file_stamp(self.root, table.path, *images, *masks)
 
     def outline(self) -> Outline:
         """Number of images; their shape is determined by the preprocessing of the model."""
