@@ -1,4 +1,4 @@
-"""Writes methods.md and metrics.md from the registry: ``uv run python docs/generate.py``."""
+"""Writes methods.md, metrics.md and outputs.md from the registry: ``uv run python docs/generate.py``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from xaiexp.contract.kinds import Component
 from xaiexp.contract.registry import installed
 from xaiexp.core.explanations import Cost
 from xaiexp.core.parameters import MISSING, default_values
-from xaiexp.core.vocabulary import MODALITIES
+from xaiexp.core.vocabulary import MODALITIES, TASKS, Task
 
 HERE = Path(__file__).parent
 # Passes are stated for these inputs: shape, number of features, description.
@@ -164,7 +164,62 @@ def metrics() -> str:
     )
 
 
-PAGES = {"methods.md": methods, "metrics.md": metrics}
+TASK_MEANINGS: dict[Task, tuple[str, str, str]] = {
+    "multiclass": ("one logit a class", "softmax over the logits", "the class with the largest logit"),
+    "binary": ("one logit, which speaks for class 1", "logistic function", "class 1 above 0"),
+    "multilabel": ("one logit a label", "logistic function of each", "every label above 0"),
+    "regression": ("values", "none; metrics read the values", "the value"),
+    "probabilities": ("numbers in [0, 1]", "the numbers", "the largest; a single one above 1/2 is class 1"),
+}
+
+
+def outputs() -> str:
+    """The page of tasks and outputs."""
+    tasks = [(f"`{name}`", *TASK_MEANINGS[name]) for name in TASKS]
+    rows = [
+        (
+            f"`{o.name}`",
+            o.summary,
+            "all" if set(o.tasks) == set(TASKS) else ", ".join(o.tasks),
+            "its own scale" if o.own_scale else "probability" if o.name != "value" else "value",
+            o.source,
+        )
+        for o in of_kind("output")
+    ]
+    return "\n".join(
+        [
+            "# Tasks and outputs",
+            "",
+            NOTE,
+            "",
+            "## Tasks",
+            "",
+            "The *task* says what the numbers are that a network returns. It is taken from `task=` (of a study,",
+            "of `xaiexp.attribute` and `xaiexp.score`), else from the model (its configuration, or how it was",
+            "trained), else from the labels of the dataset, else from the numbers themselves: rows in [0, 1] that",
+            "sum to 1 are probabilities; several numbers of which some lie outside of [0, 1] are the logits of a",
+            "softmax. Where none of these tells it and something needs to know, the study is refused with the",
+            "line to add. `record.json` and the report say which task was used.",
+            "",
+            *table(("task", "the network returns", "probability", "predicted"), tasks),
+            "",
+            "## Outputs",
+            "",
+            "The *output* says which scalars of a network are explained: K numbers a row, of which the target",
+            "picks one. By default the numbers are explained as the network returns them: `logit`, `value` for a",
+            "regression, `probability` where it returns probabilities. Metrics of probabilities (deletion,",
+            "insertion, comprehensiveness, sufficiency, road, prediction gaps) read the probability of the target",
+            "whatever is explained; of values, and of outputs with a scale of their own, they read the explained",
+            "scalar, in its units and without bounds. `irof` and `monotonicity_arya` are defined for",
+            "probabilities only and are left out then.",
+            "",
+            *table(("output", "what it is", "tasks", "metrics of probabilities read", "source"), rows),
+            "",
+        ]
+    )
+
+
+PAGES = {"methods.md": methods, "metrics.md": metrics, "outputs.md": outputs}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

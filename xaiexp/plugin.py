@@ -4,10 +4,10 @@
 
     from xaiexp.plugin import Batch, Handle, Method, Range, hookimpl
 
-A component is a frozen dataclass that is derived from one of the seven kinds (:class:`Model`, :class:`Dataset`,
-:class:`Features`, :class:`Baseline`, :class:`Method`, :class:`Metric`, :class:`Agreement`); its fields are its
-parameters. A plugin returns its component classes from the hook ``xaiexp_components``. Importing this module imports no
-torch. The conformance kit is in :mod:`xaiexp.testing`.
+A component is a frozen dataclass that is derived from one of the eight kinds (:class:`Model`, :class:`Dataset`,
+:class:`Features`, :class:`Output`, :class:`Baseline`, :class:`Method`, :class:`Metric`, :class:`Agreement`); its fields
+are its parameters. A plugin returns its component classes from the hook ``xaiexp_components``. Importing this module
+imports no torch. The conformance kit is in :mod:`xaiexp.testing`.
 
 Names that are not classes or functions:
 
@@ -15,7 +15,6 @@ Names that are not classes or functions:
 - ``hookimpl``: the decorator of functions that implement a hook.
 - ``Modality``: the kinds of inputs, ``"image"``, ``"text"``, ``"table"`` or ``"series"`` (time series).
 - ``MODALITIES``: the tuple of all modalities.
-- ``Output``: what is explained, the ``"logit"`` or the ``"probability"`` of the target.
 - ``Precision``: the precision of forward and backward passes, ``"fp32"``, ``"bf16"`` or ``"fp16"``.
 - ``Task``: what the numbers are that a network returns, such as ``"multiclass"`` or ``"regression"``.
 - ``TASKS``: the tuple of all tasks.
@@ -34,14 +33,15 @@ from xaiexp.contract.kinds import (
     Method,
     Metric,
     Model,
+    Output,
 )
 from xaiexp.core.batches import Background, Batch
 from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Cost, Estimate, Explanation, Scores, Spent
 from xaiexp.core.feature_map import FeatureMap
-from xaiexp.core.parameters import Effort, Range
+from xaiexp.core.parameters import Effort, PerAxis, Range
 from xaiexp.core.samples import Encoded, LoadContext, Network, Outline, Sample, Source
-from xaiexp.core.vocabulary import MODALITIES, TASKS, Modality, Output, Precision, Space, Task
+from xaiexp.core.vocabulary import MODALITIES, TASKS, Modality, Precision, Space, Task
 from xaiexp.errors import (
     CellError,
     MismatchError,
@@ -53,6 +53,7 @@ from xaiexp.errors import (
     nearest,
 )
 from xaiexp.inference.block import Block
+from xaiexp.inference.outputs import Readout, log_probabilities, margins, probabilities
 from xaiexp.inference.passes import Handle
 
 __all__ = [
@@ -86,8 +87,10 @@ __all__ = [
     "Outline",
     "Output",
     "ParameterError",
+    "PerAxis",
     "Precision",
     "Range",
+    "Readout",
     "ResourceError",
     "Sample",
     "Scores",
@@ -99,5 +102,8 @@ __all__ = [
     "Unsupported",
     "UserError",
     "hookimpl",
+    "log_probabilities",
+    "margins",
     "nearest",
+    "probabilities",
 ]

@@ -127,6 +127,7 @@ DECLARED = {
     "dataset": facts.SingleInputFacts,
     "features": facts.InputFacts,
     "baseline": facts.InputFacts,
+    "output": facts.OutputFacts,
     "method": facts.MethodFacts,
     "metric": facts.MetricFacts,
     "agreement": facts.AgreementFacts,

@@ -19,13 +19,16 @@ def generator():
     return module
 
 
-@pytest.mark.parametrize("page", ["methods.md", "metrics.md"])
+@pytest.mark.parametrize("page", ["methods.md", "metrics.md", "outputs.md"])
 def test_the_page_is_up_to_date(page):
     want = generator().PAGES[page]()
     assert (DOCS / page).read_text(encoding="utf-8") == want, "run: uv run python docs/generate.py"
 
 
-@pytest.mark.parametrize(("page", "kinds"), [("methods.md", ["method"]), ("metrics.md", ["metric", "agreement"])])
+@pytest.mark.parametrize(
+    ("page", "kinds"),
+    [("methods.md", ["method"]), ("metrics.md", ["metric", "agreement"]), ("outputs.md", ["output"])],
+)
 def test_every_component_has_a_row(page, kinds):
     text = (DOCS / page).read_text(encoding="utf-8")
     known = installed()

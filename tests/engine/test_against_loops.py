@@ -138,11 +138,11 @@ def studies(draw):
         Settings(
             seed=draw(st.integers(0, 3)),
             target=target,
-            output=draw(st.sampled_from(["logit", "probability"])),
             batch_budget=draw(st.sampled_from(["auto", 1, 7])),
             device="cpu",
             examples=None,
         ),
+        build("output", draw(st.sampled_from(["logit", "probability", "log_probability", "margin"])), {}),
     )
 
 

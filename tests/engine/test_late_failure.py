@@ -56,6 +56,7 @@ def test_the_cell_has_no_results_and_the_others_have_all(asked, tmp_path):
     assert dict(cells["examples"]) == {"saliency": N, "fails_late": 0, "occlusion": N}
     assert cells.loc["fails_late", ["key", "cached"]].tolist() == ["", False]
     assert (cells.loc[["saliency", "occlusion"], "key"] != "").all()
+    assert done.states[LATE].keys == []
     assert set(tables.scores["method"]) == set(tables.summary["method"]) == {"saliency", "occlusion"}
     assert tables.scores.groupby(["method", "metric"])["example"].nunique().eq(N).all()
     assert tables.scores.query("method == 'occlusion' and metric == 'infidelity'")["value"].notna().all()

@@ -9,6 +9,7 @@ from builders import make_batch, normal
 from torch import nn
 
 from xaiexp.inference.memory_limit import MemoryLimit
+from xaiexp.inference.outputs import Readout
 from xaiexp.inference.passes import Passes
 
 
@@ -86,6 +87,10 @@ def test_inputs_of_another_shape_keep_their_own_budget():
 def test_rows_that_weigh_several_count_as_many():
     module, batch = Crowded(most=8), make_batch(normal(16, 5))
     passes = Passes(module, batch_budget=32)
-    passes.bind(batch).apply(lambda block: block.scores(torch.cat([block.rows] * 4), "logit").view(4, -1)[0], weight=4)
+
+    def repeated(block):
+        return block.scores(torch.cat([block.rows] * 4), Readout()).view(4, -1)[0]
+
+    passes.bind(batch).apply(repeated, weight=4)
     assert passes.budget((5,)) == 8
     assert max(module.sizes) == 8

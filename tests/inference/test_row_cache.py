@@ -44,7 +44,7 @@ def test_rows_that_were_seen_for_one_target_cost_no_pass_for_another(output):
     with cache.scope("cell") as rows:
         handle.counted_by(handle.counter, rows).scores(moved)
     assert handle.counter.forward == 18
-    later = handle.passes.bind(builders.make_batch(inputs, table[:, 1]), output)
+    later = handle.passes.bind(builders.make_batch(inputs, table[:, 1]), builders.readout(output))
     with cache.scope("cell") as rows:
         got = later.counted_by(handle.counter, rows).scores(torch.cat([moved[:, 3:], moved[:, :2] + 1], dim=1))
     assert handle.counter.forward == 18 + 6

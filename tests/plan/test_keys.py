@@ -46,7 +46,7 @@ def key(asked: Study, registry: Registry | None = None) -> str:
         ("seed", 1),
         ("target", "label"),
         ("target", (0, 1)),
-        ("output", "probability"),
+        ("task", "multilabel"),
         ("precision", "bf16"),
         ("examples", 9),
     ],
@@ -69,6 +69,8 @@ def test_other_settings_do_not(setting, value):
     [
         {"model": DigitsCnn()},
         {"features": component("features", "grid")},
+        {"output": component("output", "logit")},
+        {"output": component("output", "probability")},
         {"methods": {"ig": component("method", "integrated_gradients", n_steps=9)}},
         {"methods": {"ig": component("method", "expected_gradients")}},
         {"baselines": {"reference": component("baseline", "constant", value=0.25)}},

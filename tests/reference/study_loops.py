@@ -8,6 +8,7 @@ from xaiexp.core.batches import Batch
 from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Estimate, Explanation
 from xaiexp.errors import Unsupported
+from xaiexp.inference.outputs import Readout
 from xaiexp.inference.passes import Passes
 
 
@@ -24,7 +25,7 @@ def targets_of(target, logits, label):
 
 
 def explanation_of(study, network, batch, method, baseline, draws):
-    handle = Passes(network.module).bind(batch, study.settings.output)
+    handle = Passes(network.module).bind(batch, Readout(study.output, "multiclass"))
     reference = None
     if baseline is not None:
         reference = baseline.references(batch, draws.within(f"baseline/{baseline.name}"))
@@ -62,7 +63,7 @@ def run(study, network, samples, background):
                     failed.add(cell)
             for label, metric in study.metrics.items():
                 for cell, explanation in maps.items():
-                    handle = Passes(network.module).bind(batch, study.settings.output)
+                    handle = Passes(network.module).bind(batch, Readout(study.output, "multiclass"))
                     value = metric.score(handle, batch, explanation, draws.within(f"metric/{metric.name}"))
                     value = float("nan") if metric.needs_sign and not explanation.signed else float(value)
                     scores.append((*cell, label, sample.id, target, value))

@@ -16,6 +16,7 @@ from xaiexp.builtin.features.tokens_and_words import Word
 from xaiexp.core.explanations import Explanation
 from xaiexp.core.ids import CellId
 from xaiexp.core.samples import Encoded, Sample
+from xaiexp.inference.outputs import Readout
 from xaiexp.results.gallery import EXAMPLES, TARGETS, UNITS, Gallery, map_of_values, table_columns
 
 CELL = CellId("occlusion", "zero")
@@ -35,12 +36,13 @@ def chunk(batch, elements, *, target_pass=0, space="input", tokens=()):
         examples=SimpleNamespace(samples=samples, encoded=Encoded(batch.inputs, tokens=tokens)),
         batch=batch,
         logits=logits,
+        readout=Readout(task="multiclass"),
         explanations={CELL: explanation(batch, elements, space)},
     )
 
 
 def gallery_of(folder, modality, *chunks, names=()):
-    study = SimpleNamespace(model=SimpleNamespace(modality=modality), settings=SimpleNamespace(output="logit"))
+    study = SimpleNamespace(model=SimpleNamespace(modality=modality))
     gallery = Gallery(study, SimpleNamespace(feature_names=names, class_names=("a", "b", "c")))
     for part in chunks:
         gallery.add(part)

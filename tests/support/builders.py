@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from xaiexp.contract.registry import installed
 from xaiexp.core.batches import Background, Batch
 from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Explanation
 from xaiexp.core.feature_map import FeatureMap
+from xaiexp.inference.outputs import Readout
 from xaiexp.inference.passes import Handle, Passes
 
 
@@ -63,7 +66,28 @@ def make_batch(
 
 def bind(module: Any, batch: Batch, *, budget: int | None = None, output: Any = "logit") -> Handle:
     """A handle of a module for a batch, on the CPU."""
-    return Passes(module, batch_budget=budget).bind(batch, output)
+    return Passes(module, batch_budget=budget).bind(batch, readout(output))
+
+
+def readout(output: Any = "logit") -> Readout:
+    """An output by name, of a classifier with one logit or several."""
+    return output if isinstance(output, Readout) else Classifier(installed().build("output", output, {}))
+
+
+@dataclass(frozen=True)
+class Classifier(Readout):
+    """An output of a classifier; the number of columns says whether it is binary."""
+
+    @property
+    def is_probability(self) -> bool:
+        return True
+
+    @property
+    def bounded(self) -> Readout:
+        return readout("probability")
+
+    def scalars(self, head: torch.Tensor) -> torch.Tensor:
+        return self.output.scalars(head, "binary" if head.shape[1] == 1 else "multiclass")
 
 
 def draws(batch: Batch, seed: int = 0) -> Draws:

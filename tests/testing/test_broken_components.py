@@ -7,6 +7,7 @@ import broken_data as data
 import broken_heavy as heavy
 import broken_methods as methods
 import broken_metrics as metrics
+import broken_outputs as outputs
 import pytest
 import torch
 
@@ -74,6 +75,12 @@ BROKEN = [
     ("features", "partition", data.GapsInIndex),
     ("features", "shape", data.WrongShape),
     ("features", "batch_mates", data.OrderedByBatchMean),
+    ("output", "tasks", outputs.NoTasks),
+    ("output", "scalars_shape", outputs.OneColumn),
+    ("output", "differentiable", outputs.Detached),
+    ("output", "batch_mates", outputs.RelativeToBatch),
+    ("output", "inputs_unchanged", outputs.InPlace),
+    ("output", "other_tasks", outputs.EveryTask),
     ("dataset", "outline", data.WrongCount),
     ("dataset", "modality", data.ImagesInBytes),
     ("dataset", "stable", data.RandomAugmentation),
@@ -96,6 +103,7 @@ CORRECT = [
     data.CorrectFeatures,
     data.CorrectDataset,
     data.CorrectModel,
+    outputs.CorrectOutput,
 ]
 
 

@@ -3,147 +3,195 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from xaiexp.contract.kinds import KINDS, Agreement, Baseline, Component, Method, Metric, offered
+from xaiexp.api.axes import check_modality
+from xaiexp.api.examples import batch_of
+from xaiexp.api.inputs import Inputs, Layout
+from xaiexp.api.references import references_of
+from xaiexp.contract.kinds import KINDS, Agreement, Baseline, Component, Features, Method, Metric, Output, offered
 from xaiexp.contract.registry import installed
-from xaiexp.core.batches import Background, Batch
+from xaiexp.core.batches import Batch
 from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Explanation, Scores
 from xaiexp.core.feature_map import FeatureMap
-from xaiexp.core.vocabulary import Modality, Output
+from xaiexp.core.parameters import per_axis
+from xaiexp.core.vocabulary import Task
 from xaiexp.engine.comparison import agree_all, agree_jointly, group_maps
-from xaiexp.engine.explainer import attributed, rebound, referenced
+from xaiexp.engine.explainer import attributed, rebound
+from xaiexp.engine.readout import readout_of, task_of
 from xaiexp.errors import MismatchError, UnknownName, Unsupported, nearest
+from xaiexp.inference.outputs import head_of
 from xaiexp.inference.passes import Handle, Passes
 
 __all__ = ["agree", "attribute", "components", "score"]
 
 Module = nn.Module | Callable[..., Tensor]
+Axes = str | Mapping[str, str | None] | Sequence[str | None]
+References = str | float | Tensor | Baseline | Mapping[str, Any] | Sequence[Any]
 
 
 def attribute(
     model: Module,
-    inputs: Tensor,
+    inputs: Inputs,
     method: str | Method,
     /,
     *,
     target: int | Tensor | None = None,
-    baseline: str | float | Tensor | Baseline = "zero",
+    baseline: References = "zero",
     seed: int = 0,
-    feature_mask: Tensor | None = None,
-    background: Tensor | None = None,
+    axes: Axes | None = None,
+    explained: str | int | None = None,
+    feature_mask: Inputs | str | Features | None = None,
+    background: Inputs | None = None,
     context: Mapping[str, Tensor] | None = None,
-    output: Output = "logit",
+    output: str | Output | None = None,
+    task: Task | None = None,
     batch_budget: int | None = None,
     **params: Any,
-) -> Tensor:
+) -> Any:
     """Attributions of one method for a batch of inputs.
 
     Args:
         model: any ``torch.nn.Module`` or callable, ``[N, ...] -> [N, classes]`` or ``[N]``. A module is run in
             eval mode and left as it was.
-        inputs: ``[N, *shape]``, float.
+        inputs: float ``[N, *shape]``, in the units of the model. Or several tensors: a dict by the names of the model's
+            arguments, or a tuple by their position; ``explained`` says which are explained.
         method: a registered name, or a component.
         target: class index, one per example (``[N]``), or None where the model has a single output.
-        baseline: a registered name, a number, or a tensor: ``[*shape]``, ``[1, *shape]``, ``[N, *shape]``, a
-            distribution ``[R, *shape]`` shared by all examples, or ``[N, R, *shape]``.
+        baseline: a registered name, a number, or a tensor. One reference for all examples: ``[*shape]`` or
+            ``[1, *shape]``; one for each: ``[N, *shape]``, as in Captum. A distribution of R references for all:
+            ``[1, R, *shape]`` or, where R is not N, ``[R, *shape]``; for each: ``[N, R, *shape]``. A method that
+            reads distributions refuses ``[N, *shape]``, which may be either. Attributions are relative to the mean over
+            a distribution.
         seed: of the random numbers. They belong to the example's content: the same example draws the same
             numbers alone, in a batch and with other examples.
+        axes: what the axes of ``inputs`` mean: ``"NF"`` (a table), ``"NCHW"`` (images), ``"NCT"`` (series: channels,
+            steps), ``"NTF"`` (series of a ``batch_first`` network: steps, features of a step), ``"NTD"`` (texts:
+            tokens, embedding), ``"NCDHW"`` (volumes). Two axes are ``"NF"`` and four ``"NCHW"`` unless it says
+            otherwise; three or five are not assumed to be anything, and what depends on them asks for ``axes``.
+        explained: of several inputs, the name or position of the one that is explained, the others ride along with each
+            example; or ``"all"``: all of them are one map of features.
         feature_mask: as in Captum, integers that broadcast to ``inputs``: elements with one number are one
-            feature. Each element then carries the attribution of its feature.
+            feature. Or registered features by name (``"step"``, ``"pixel"``, ``"token"``). Each element then carries
+            the attribution of its feature.
         background: ``[P, *shape]``, examples of the data: what ``mean``, ``uniform`` or ``dataset_sample``
-            read. Without it the range of the data is taken as 0..1.
+            read. Without it the range of the data is taken as 0..1. Of one explained among several inputs: its
+            examples, or those of all inputs.
         context: further tensors ``[N, ...]`` for the model, as keyword arguments.
-        output: explain the target's ``logit`` (the model's score as it is) or ``probability`` (its softmax).
+        output: which scalars of the model are explained: a registered name such as ``logit``, ``probability`` or
+            ``segmentation``, or a component; by default the numbers that the model returns.
+        task: what these numbers are: ``multiclass``, ``binary``, ``multilabel``, ``regression`` or ``probabilities``.
+            Rows of numbers in [0, 1] that sum to 1 are noticed as probabilities, and several other numbers are taken
+            for the logits of a softmax. A single number needs ``task`` where a probability is asked for.
         batch_budget: rows per pass.
-        params: parameters of the method.
+        params: parameters of the method; those with one number an axis in the order of ``inputs``.
+
+    Where all of several inputs are explained, ``axes``, ``feature_mask``, ``background`` and a ``baseline`` of tensors
+    are given as ``inputs`` are, a dict or tuple with one entry each.
 
     Returns:
-        Attributions like ``inputs``; of a method that explains a layer, like the layer's output.
+        Attributions like the explained input, in its order of axes; a dict or tuple of them where all are explained. Of
+        a method that explains a layer, like the layer's output.
 
     Raises:
-        UserError: an unknown name or a parameter that does not fit.
+        UserError: an unknown name, or a parameter or tensor that does not fit.
         Unsupported: the method does not support this model or input.
+
+    >>> import torch, xaiexp
+    >>> model = lambda series: series.mean(dim=1) @ torch.tensor([1.0, 2.0])  # steps, then features: [N, T, F] -> [N]
+    >>> series, data = torch.ones(1, 4, 2), torch.zeros(5, 4, 2)
+    >>> xaiexp.attribute(model, series, "feature_ablation", baseline="mean", background=data, axes="NTF")[0, 0]
+    tensor([0.2500, 0.5000])
+    >>> both = lambda wide, deep: wide.sum(dim=1) * deep.sum(dim=1)
+    >>> inputs = {"wide": torch.ones(1, 2), "deep": torch.full((1, 3), 2.0)}
+    >>> xaiexp.attribute(both, inputs, "saliency", explained="wide")
+    tensor([[6., 6.]])
     """
-    component = _component("method", method, params)
+    component: Method = _component("method", method, params)
+    own = {"axes": axes, "explained": explained, "feature_mask": feature_mask, "background": background}
     with _evaluated(model):
-        handle, draws = _bound(model, inputs, target, feature_mask, background, context, output, batch_budget, seed)
-        _check_offer(component, model, handle)
-        reference = _reference(baseline, handle.batch, draws) if component.reads_baseline else None
+        batch, layout = batch_of(inputs, context=context, **own)
+        component = _in_read_order(component, layout)
+        handle, draws = _bound(model, batch, layout, target, output, task, batch_budget, seed)
+        _check_offer(component, model, layout)
+        reference = references_of(baseline, batch, layout, draws, component) if component.reads_baseline else None
         elements = attributed(component, handle, reference, draws)
-    if feature_mask is None or component.space == "layer":
+    if component.space == "layer":
         return elements
-    features = handle.batch.features
-    return features.expand(features.pool(elements))
+    features = batch.features
+    return layout.returned(elements if feature_mask is None else features.expand(features.pool(elements)))
 
 
 def score(
     model: Module,
-    inputs: Tensor,
-    attributions: Tensor,
+    inputs: Inputs,
+    attributions: Inputs,
     metric: str | Metric,
     /,
     *,
     target: int | Tensor | None = None,
-    baseline: str | float | Tensor | Baseline = "zero",
+    baseline: References = "zero",
     seed: int = 0,
     multiplied_by_inputs: bool = True,
     signed: bool = True,
     method: str | Method | None = None,
-    feature_mask: Tensor | None = None,
-    background: Tensor | None = None,
+    axes: Axes | None = None,
+    explained: str | int | None = None,
+    feature_mask: Inputs | str | Features | None = None,
+    background: Inputs | None = None,
     context: Mapping[str, Tensor] | None = None,
-    masks: Tensor | None = None,
-    output: Output = "logit",
+    masks: Inputs | None = None,
+    output: str | Output | None = None,
+    task: Task | None = None,
     batch_budget: int | None = None,
     **params: Any,
 ) -> Tensor:
     """The values of one metric for given attributions.
 
     Args:
-        attributions: like ``inputs``. With ``feature_mask`` every element carries its feature's attribution,
-            as :func:`attribute` gives it.
+        attributions: as :func:`attribute` gives them: like the explained input, or like ``inputs`` where all are
+            explained. With ``feature_mask`` every element carries its feature's attribution.
         metric: a registered name, or a component.
-        baseline: the reference that the attributions were made with.
+        baseline: the reference that the attributions were made with. ``[N, *shape]`` is one for each example, unless
+            ``method`` reads distributions.
         multiplied_by_inputs: whether they are contributions in units of the output (integrated gradients), or
             sensitivities per unit of input (plain gradients).
         signed: whether their sign means anything; a metric that reads signs is NaN where not.
         method: what made them, for metrics that explain perturbed inputs again (``sensitivity_max``).
-        masks: bool ``[N, H, W]`` (``[N, T]`` of series, ``[N, F]`` of tables), what matters, for metrics of
-            localisation.
+        masks: bool ``[N, H, W]`` of images (``[N, T]`` of series and texts, ``[N, F]`` of tables, ``[N, D, H, W]`` of
+            volumes), what matters, for metrics of localisation; one for each where all inputs are explained.
         params: parameters of the metric; the other arguments are those of :func:`attribute`.
 
     Returns:
         ``[N]``, NaN where undefined.
+
+    Raises:
+        UserError: an unknown name, or a parameter or tensor that does not fit.
+        Unsupported: the metric does not support this model or input.
     """
-    component = _component("metric", metric, params)
-    if attributions.shape != inputs.shape:
-        raise MismatchError(
-            "attributions", f"must have the shape of inputs, {list(inputs.shape)}", got=list(attributions.shape)
-        )
+    component: Metric = _component("metric", metric, params)
+    again: Method | None = None if method is None else _component("method", method, {})
+    own = {"axes": axes, "explained": explained, "feature_mask": feature_mask, "background": background}
     with _evaluated(model):
-        handle, draws = _bound(model, inputs, target, feature_mask, background, context, output, batch_budget, seed)
-        batch = handle.batch
-        if masks is not None:
-            want = [len(batch), *batch.shape[1 if len(batch.shape) > 1 else 0 :]]
-            if list(masks.shape) != want:
-                raise MismatchError("masks", f"must be {want}, without channels", got=list(masks.shape))
-            batch = replace(batch, masks=masks.to(batch.device).bool())
-            logits = handle.logits()
-            handle = handle.with_batch(batch, output)
-            handle.preset_logits(logits)
-        elements = attributions.detach().to(batch.inputs)
+        batch, layout = batch_of(inputs, context=context, masks=masks, **own)
+        again = again and _in_read_order(again, layout)
+        given = layout.tensors(attributions, "attributions", str(len(batch)))
+        if len(given[0]) != len(batch):
+            raise MismatchError(
+                "attributions", f"must have the shape of inputs, {len(batch)} examples", got=list(given[0].shape)
+            )
+        handle, draws = _bound(model, batch, layout, target, output, task, batch_budget, seed)
+        check_modality(component, layout.axes)
+        elements = layout.rows(given).detach().to(batch.inputs)
         if feature_mask is not None:
             elements = elements / batch.features.expand(batch.features.sizes.expand(len(batch), -1)).to(elements)
-        reference = _reference(baseline, batch, draws)
         explanation = Explanation(
             method="given",
             baseline="given",
@@ -152,10 +200,10 @@ def score(
             signed=signed,
             complete=False,
             multiplied_by_inputs=multiplied_by_inputs,
-            reference=reference,
+            reference=references_of(baseline, batch, layout, draws, again),
         )
-        if method is not None:
-            explanation = rebound(explanation, _component("method", method, {}), handle, draws)
+        if again is not None:
+            explanation = rebound(explanation, again, handle, draws)
         scored = component.score_all(handle, batch, [explanation], draws.within(f"metric/{component.name}"))
         values = (scored.values if isinstance(scored, Scores) else scored)[0]
     return torch.full_like(values, float("nan")) if component.needs_sign and not signed else values.detach()
@@ -216,35 +264,37 @@ def _evaluated(model: Module) -> Iterator[None]:
             module.training = training
 
 
+def _in_read_order(method: Method, layout: Layout) -> Method:
+    """The method, its parameters with one number an axis in the order that components read."""
+    values = {name: getattr(method, name) for name in per_axis(type(method))}
+    lists = {name: value for name, value in values.items() if isinstance(value, tuple)}
+    if lists and layout.joint:
+        name, numbers = next(iter(lists.items()))
+        what = "gives one number for each axis of an input, and several inputs are explained as one map"
+        raise MismatchError(name, what, got=numbers)
+    return replace(method, **{name: layout.axes.per_axis(value) for name, value in lists.items()}) if lists else method
+
+
 def _bound(
     model: Module,
-    inputs: Tensor,
+    batch: Batch,
+    layout: Layout,
     target: int | Tensor | None,
-    feature_mask: Tensor | None,
-    background: Tensor | None,
-    context: Mapping[str, Tensor] | None,
-    output: Output,
+    output: str | Output | None,
+    task: Task | None,
     budget: int | None,
     seed: int,
 ) -> tuple[Handle, Draws]:
-    if not isinstance(inputs, Tensor) or inputs.ndim < 2 or not inputs.is_floating_point() or not len(inputs):
-        got = list(inputs.shape) if isinstance(inputs, Tensor) else type(inputs).__name__
-        raise MismatchError("inputs", "must be a float tensor [N, ...] of at least one example", got=got)
-    inputs = inputs.clone() if inputs.is_inference() else inputs.detach()
-    modality: Modality = {2: "table", 4: "image"}.get(len(inputs.shape), "series")  # type: ignore[assignment]  # str narrows to the literal
-    n = len(inputs)
-    batch = Batch(
-        ids=tuple(_content(row) for row in inputs.cpu()),
-        inputs=inputs,
-        targets=torch.zeros(n, dtype=torch.int64, device=inputs.device),
-        features=_features(inputs, feature_mask),
-        background=_background(modality, inputs, background),
-        context=dict(context or {}),
-    )
-    handle = Passes(model, inputs.device, batch_budget=budget).bind(batch, output)
-    classes = handle.logits().shape[1]
-    batch.targets.copy_(_targets(target, n, classes))
-    return handle, Draws(seed, batch.ids, inputs.device)
+    chosen = None if output is None else _component("output", output, {})
+    read = head_of if chosen is None else chosen.read
+    call = None if layout.plain else layout.call
+    handle = Passes(model, batch.device, batch_budget=budget, read=read, call_layout=call).bind(batch)
+    head = handle.logits()
+    batch.targets.copy_(_targets(target, len(batch), head.shape[1]))
+    readout = readout_of(chosen, task_of(task, None, None, False, head), head.shape[1], {})
+    handle = handle.with_batch(batch, readout)
+    handle.preset_logits(head)
+    return handle, Draws(seed, batch.ids, batch.device)
 
 
 def _targets(target: int | Tensor | None, n: int, classes: int) -> Tensor:
@@ -265,61 +315,7 @@ def _targets(target: int | Tensor | None, n: int, classes: int) -> Tensor:
     return targets
 
 
-def _content(row: Tensor) -> str:
-    data = row.contiguous().flatten().view(torch.uint8).numpy().data
-    return hashlib.blake2b(data, digest_size=8).hexdigest()
-
-
-def _features(inputs: Tensor, mask: Tensor | None) -> FeatureMap:
-    shape = inputs.shape[1:]
-    if mask is None:
-        count = inputs[0].numel()
-        return FeatureMap.from_index(torch.arange(count, device=inputs.device).view(1, *shape), shape)
-    try:
-        mask = mask.to(inputs.device).expand(mask.shape[0] if mask.ndim == inputs.ndim else 1, *shape)
-    except RuntimeError:
-        raise MismatchError("feature_mask", f"must broadcast to {list(inputs.shape)}", got=list(mask.shape)) from None
-    if len(mask) not in (1, len(inputs)):
-        raise MismatchError("feature_mask", f"must broadcast to {list(inputs.shape)}", got=list(mask.shape))
-    rows = [torch.unique(row, return_inverse=True)[1] for row in mask]
-    return FeatureMap.from_index(torch.stack(rows))
-
-
-def _background(modality: Modality, inputs: Tensor, examples: Tensor | None) -> Background:
-    if examples is None:
-        zero = inputs.new_zeros(1)
-        return Background(modality, low=zero, high=zero + 1)
-    if examples.shape[1:] != inputs.shape[1:] or not len(examples):
-        raise MismatchError(
-            "background", f"must be [P, {', '.join(map(str, inputs.shape[1:]))}]", got=list(examples.shape)
-        )
-    pool = examples.detach().to(inputs)
-    axes = [0, *range(2, pool.ndim)]
-    mean, low, high = (f(pool, dim=axes, keepdim=True)[0] for f in (torch.mean, torch.amin, torch.amax))
-    return Background(modality, pool, mean, low, high)
-
-
-def _reference(baseline: str | float | Tensor | Baseline, batch: Batch, draws: Draws) -> Tensor:
-    """References ``[N, R, *shape]``."""
-    if isinstance(baseline, str | Baseline):
-        return referenced(_component("baseline", baseline, {}), batch, draws)
-    shape, n = batch.inputs.shape[1:], len(batch)
-    given = torch.as_tensor(baseline).to(batch.inputs)
-    if given.ndim <= len(shape):
-        with contextlib.suppress(RuntimeError):
-            return given.expand(n, 1, *shape)
-    elif given.shape[1:] == shape:
-        if len(given) in (1, n):
-            return given.expand(n, *shape).unsqueeze(1)
-        return given.unsqueeze(0).expand(n, -1, *shape)
-    elif given.shape[0] == n and given.shape[2:] == shape:
-        return given
-    raise MismatchError(
-        "baseline", f"must be a number or broadcast to {list(batch.inputs.shape)}", got=list(given.shape)
-    )
-
-
-def _check_offer(method: Method, model: Module, handle: Handle) -> None:
+def _check_offer(method: Method, model: Module, layout: Layout) -> None:
     offers = {"gradients"}
     if isinstance(model, nn.Module):
         offers.add("modules")
@@ -330,6 +326,4 @@ def _check_offer(method: Method, model: Module, handle: Handle) -> None:
     lacking = sorted(method.needs - offered(frozenset(offers)))
     if lacking:
         raise Unsupported(f"{method.name} needs {', '.join(lacking)}, which this model does not offer")
-    modality = handle.batch.background.modality
-    if modality not in method.modalities:
-        raise Unsupported(f"{method.name} is for {', '.join(method.modalities)} inputs")
+    check_modality(method, layout.axes)

@@ -1,13 +1,14 @@
 """The built-in components, registered as a plugin through the entry point ``xaiexp.builtin``.
 
-One folder holds each family: models, datasets, features, baselines, methods, metrics and agreements; ``removals`` holds
-how metrics and methods remove features. The modules beside the folders are shared by several families: ``splits``
-(training and held-out parts), ``shape_images`` (generated images), ``gaussian_blur`` and ``data_range``.
+One folder holds each family: models, datasets, features, outputs, baselines, methods, metrics and agreements;
+``removals`` holds how metrics and methods remove features. The modules beside the folders are shared by several
+families: ``splits`` (training and held-out parts), ``shape_images`` (generated images), ``gaussian_blur`` and
+``data_range``.
 """
 
 from __future__ import annotations
 
-from xaiexp.builtin import agreements, baselines, datasets, features, methods, metrics, models
+from xaiexp.builtin import agreements, baselines, datasets, features, methods, metrics, models, outputs
 from xaiexp.contract.hookspecs import hookimpl
 from xaiexp.contract.kinds import Component
 
@@ -21,6 +22,7 @@ def xaiexp_components() -> list[type[Component]]:
         *models.COMPONENTS,
         *datasets.COMPONENTS,
         *features.COMPONENTS,
+        *outputs.COMPONENTS,
         *baselines.COMPONENTS,
         *methods.COMPONENTS,
         *metrics.COMPONENTS,

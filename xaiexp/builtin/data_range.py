@@ -14,9 +14,12 @@ def data_range(batch: Batch) -> Tensor:
     """Highest minus lowest value of the data, in model space; broadcasts over one input.
 
     Raises:
-        Unsupported: the background does not contain the range.
+        Unsupported: the background does not contain the range, or all of its examples are equal.
     """
     low, high = batch.background.low, batch.background.high
     if low is None or high is None:
         raise Unsupported("perturbations are relative to the range of the data, which is unknown: give background=")
-    return (high - low).to(batch.inputs)
+    found = (high - low).to(batch.inputs)
+    if not bool(found.any()):
+        raise Unsupported("perturbations are relative to the range of the data, and all examples of the data are equal")
+    return found

@@ -44,6 +44,7 @@ def to_study(cfg: DictConfig, registry: Registry) -> Study:
         lists["metric"],
         lists["agreement"],
         settings,
+        single["output"],
     )
 
 
@@ -94,7 +95,7 @@ def _checked_at_root(prefix: str, cls: type, values: Mapping[str, Any]) -> dict[
 def _single(registry: Registry, kind: str, node: Any) -> Any:
     if node is None:
         return None
-    name, values = _name_and_values(kind, kind, node)
+    name, values = (node, {}) if isinstance(node, str) else _name_and_values(kind, kind, node)
     return registry.build(kind, name, values, kind)
 
 

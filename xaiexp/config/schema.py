@@ -16,7 +16,7 @@ from xaiexp.core import parameters
 
 __all__ = ["EFFORT", "LISTS", "SINGLES", "at_effort", "derived"]
 
-SINGLES = ("model", "dataset", "features")
+SINGLES = ("model", "dataset", "features", "output")
 """Config groups of which a study chooses one option."""
 
 LISTS = ("method", "baseline", "metric", "agreement")

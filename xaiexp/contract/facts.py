@@ -7,9 +7,17 @@ run time they do not exist, and a fact without a default is missing until a comp
 
 from __future__ import annotations
 
-from xaiexp.core.vocabulary import Modality, Precision, Space
+from xaiexp.core.vocabulary import Modality, Precision, Space, Task
 
-__all__ = ["AgreementFacts", "InputFacts", "MethodFacts", "MetricFacts", "ModelFacts", "SingleInputFacts"]
+__all__ = [
+    "AgreementFacts",
+    "InputFacts",
+    "MethodFacts",
+    "MetricFacts",
+    "ModelFacts",
+    "OutputFacts",
+    "SingleInputFacts",
+]
 
 
 class SingleInputFacts:
@@ -36,6 +44,20 @@ class InputFacts:
     @property
     def modalities(self) -> tuple[Modality, ...]:
         """Kinds of inputs that are supported."""
+        raise NotImplementedError
+
+
+class OutputFacts:
+    """Facts of an output."""
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """Tasks of networks that it is defined for."""
+        raise NotImplementedError
+
+    @property
+    def own_scale(self) -> bool:
+        """Whether its scalars stand for no probability."""
         raise NotImplementedError
 
 
@@ -134,6 +156,11 @@ class MetricFacts(InputFacts):
     @property
     def spaces(self) -> tuple[Space, ...]:
         """Spaces whose attributions are scored."""
+        raise NotImplementedError
+
+    @property
+    def reads_probability(self) -> bool:
+        """Whether probabilities of the target are read."""
         raise NotImplementedError
 
     @property

@@ -1,4 +1,4 @@
-"""The seven kinds of components that a plugin may provide, each a frozen dataclass whose fields are its parameters.
+"""The eight kinds of components that a plugin may provide, each a frozen dataclass whose fields are its parameters.
 
 The fields define the constructor, the Hydra schema, the tracked parameters, the store key and the repr. The facts of
 a component are class attributes or properties that its author states; they are read before the first forward pass.
@@ -8,15 +8,15 @@ inside the functions that use it, which keeps ``xaiexp --help`` fast.
 
 from __future__ import annotations
 
-import re
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
+from xaiexp.contract.component import Component
+from xaiexp.contract.output import Output
 from xaiexp.core.batches import Batch
 from xaiexp.core.explanations import Cost, Estimate, Explanation, Scores
-from xaiexp.core.parameters import check
 from xaiexp.core.samples import Encoded, LoadContext, Network, Outline, Source
 from xaiexp.core.vocabulary import MODALITIES, Modality, Precision, Space
 
@@ -40,40 +40,9 @@ __all__ = [
     "Method",
     "Metric",
     "Model",
+    "Output",
     "offered",
 ]
-
-
-@dataclass(frozen=True)
-class Component(ABC):
-    """The base class of all kinds of components.
-
-    Facts (class variables):
-        summary: what the component does, in one line.
-        source: the paper and equation, or the origin of the data or weights.
-        name: the name in configs and on the command line; by default the class name in snake case.
-
-    ``facts`` names the facts that every component of a kind must state.
-    """
-
-    kind: ClassVar[str]
-    facts: ClassVar[tuple[str, ...]] = ("summary", "source")
-    name: ClassVar[str]
-    summary: ClassVar[str]
-    source: ClassVar[str]
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if "name" not in cls.__dict__:
-            cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
-
-    def __post_init__(self) -> None:
-        for key, value in check(f"{self.kind}.{self.name}", type(self), self.parameters()).items():
-            object.__setattr__(self, key, value)
-
-    def parameters(self) -> dict[str, Any]:
-        """The values of the parameters by name, in the order of the fields."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.init}
 
 
 @dataclass(frozen=True)
@@ -291,7 +260,9 @@ class Metric(Component, MetricFacts):
         needs_sign: whether it reads signs of attributions. Its value is NaN for methods that are not signed.
         scale_invariant: whether multiplying a map by a positive number leaves the value unchanged.
         re_explains: whether it calls ``explanation.explain_perturbed``, ``explain_network`` or ``explain_targets``.
-        unit: of the value: ``logit``, ``probability``, ``output`` (the explained one of the two) or ``1``.
+        unit: of the value: ``probability``, ``output`` (the explained scalar) or ``1``, or another word.
+        reads_probability: whether it reads ``model.scores(output="probability")``. In regression these are the values
+            themselves: the values of the metric are then unbounded, where their unit is ``probability``.
         needs: the capabilities of the model that it uses beyond the scores, as for :class:`Method`. The metric is
             skipped for models that do not offer them.
         modalities: the supported kinds of inputs; by default all.
@@ -315,6 +286,7 @@ class Metric(Component, MetricFacts):
         modalities: ClassVar[tuple[Modality, ...]] = MODALITIES
         spaces: ClassVar[tuple[Space, ...]] = ("input",)
         auxiliary: ClassVar[tuple[str, ...]] = ()
+        reads_probability: ClassVar[bool] = False
 
     def score(self, model: Handle, batch: Batch, explanation: Explanation, rng: Draws) -> Tensor:
         """The values ``[N]`` of one explanation; NaN where undefined.
@@ -391,5 +363,5 @@ def offered(offers: frozenset[str]) -> frozenset[str]:
 
 
 KINDS: dict[str, type[Component]] = {
-    cls.kind: cls for cls in (Model, Dataset, Features, Baseline, Method, Metric, Agreement)
+    cls.kind: cls for cls in (Model, Dataset, Features, Output, Baseline, Method, Metric, Agreement)
 }

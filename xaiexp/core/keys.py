@@ -60,12 +60,14 @@ class PredictionKey(Key):
         data: fingerprint of the chunk's ids, inputs, context, feature map and background.
         precision: of the passes.
         torch: its version.
+        output: finds the numbers in what the network returns; None for the numbers themselves.
     """
 
     weights: str
     data: str
     precision: str
     torch: str
+    output: ComponentKey | None = None
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,12 @@ class AttributionKey(Key):
     """Key of the attributions of one cell for one chunk.
 
     Args:
-        method, baseline, features: the components; ``baseline`` is None where the method reads none.
+        method, baseline, features, output: the components; ``baseline`` is None where the method reads none.
         weights: fingerprint of the network.
         data: fingerprint of the chunk's ids, inputs, context, feature map, background, targets and labels.
         background: fingerprint of what baselines draw from.
-        output, precision, seed: settings of the study.
+        task: of the network; empty where it is not known.
+        precision, seed: settings of the study.
     """
 
     method: ComponentKey
@@ -86,7 +89,8 @@ class AttributionKey(Key):
     weights: str
     data: str
     background: str
-    output: str
+    output: ComponentKey
+    task: str
     precision: str
     seed: int
 
@@ -111,9 +115,9 @@ class PlanKey(Key):
     """Key of the list of objects that a planned cell had in the store; made without loading model or data.
 
     Args:
-        model, dataset, features, method, baseline: the components.
+        model, dataset, features, output, method, baseline: the components; ``output`` is None where the task decides.
         model_fingerprint, dataset_fingerprint: their own fingerprints, known without loading weights or data.
-        seed, target, output, precision: settings of the study.
+        seed, target, task, precision: settings of the study; ``task`` is None where the network tells it.
         examples: of the study; None where the dataset must be read to know.
     """
 
@@ -126,6 +130,7 @@ class PlanKey(Key):
     baseline: ComponentKey | None
     seed: int
     target: int | str | Sequence[int | str]
-    output: str
+    output: ComponentKey | None
+    task: str | None
     precision: str
     examples: int | None

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from xaiexp.errors import ParameterError, nearest
 
-__all__ = ["MISSING", "Effort", "Range", "check", "default_values", "describe", "hints"]
+__all__ = ["MISSING", "Effort", "PerAxis", "Range", "check", "default_values", "describe", "hints", "per_axis"]
 
 MISSING = dataclasses.MISSING
 
@@ -65,11 +65,25 @@ class Effort:
     publication: Any
 
 
+@dataclass(frozen=True)
+class PerAxis:
+    """Marks a parameter that gives one number for each axis of an input: ``strides: Annotated[tuple, PerAxis()]``.
+
+    :func:`xaiexp.attribute` takes it in the order of the user's axes and reorders it with the inputs.
+    """
+
+
 @functools.cache
 def hints(cls: type) -> dict[str, Any]:
     """Field name to type, including ``Annotated`` metadata, for the fields of a dataclass in order."""
     resolved = typing.get_type_hints(cls, include_extras=True)
     return {f.name: resolved[f.name] for f in dataclasses.fields(cls) if f.init}
+
+
+def per_axis(cls: type) -> tuple[str, ...]:
+    """The names of the fields that are annotated with :class:`PerAxis`."""
+    annotated = {name: getattr(hint, "__metadata__", ()) for name, hint in hints(cls).items()}
+    return tuple(name for name, extras in annotated.items() if any(isinstance(e, PerAxis) for e in extras))
 
 
 def default_values(cls: type) -> dict[str, Any]:

@@ -59,6 +59,8 @@ class StudyFacts(_Part):
     Args:
         examples: how many at most; None for all.
         target: as in the configuration, as text.
+        output: what is explained; empty until it is known.
+        task: of the network; empty where it is not known.
     """
 
     model: str = ""
@@ -70,6 +72,7 @@ class StudyFacts(_Part):
     target: str = ""
     output: str = ""
     precision: str = ""
+    task: str = ""
 
 
 @dataclass(frozen=True)

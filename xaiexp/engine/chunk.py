@@ -14,6 +14,7 @@ from xaiexp.core.ids import CellId, MetricId
 from xaiexp.core.samples import Network
 from xaiexp.engine.evaluator import JointAgreement, PairAgreement
 from xaiexp.engine.loader import Examples
+from xaiexp.inference.outputs import Readout
 
 __all__ = ["Chunk", "Loaded"]
 
@@ -50,7 +51,8 @@ class Chunk:
         target_pass: which of the study's targets is explained here, from 0. Examples whose class was explained for an
             earlier one are left out: ``examples`` holds only those that are explained here.
         examples, batch: what is explained.
-        logits: ``[N, classes]``.
+        logits: ``[N, K]``, the numbers that the network returns.
+        readout: what is explained of them.
         explanations: by cell, of those that are neither skipped nor failed.
         scores: metric and cell to values ``[N]``.
         agreement: measure and two cells to values ``[N]``.
@@ -62,6 +64,7 @@ class Chunk:
     examples: Examples
     batch: Batch
     logits: Tensor
+    readout: Readout
     explanations: Mapping[CellId, Explanation]
     scores: Mapping[tuple[MetricId, CellId], Tensor]
     agreement: PairAgreement

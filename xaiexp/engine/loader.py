@@ -13,11 +13,12 @@ from xaiexp.contract.kinds import Dataset, Features
 from xaiexp.core.batches import Background, Batch
 from xaiexp.core.feature_map import FeatureMap
 from xaiexp.core.samples import Encoded, Network, Sample
+from xaiexp.core.vocabulary import Modality
 from xaiexp.engine import targets
 from xaiexp.errors import ResourceError
 from xaiexp.store.fingerprints import fingerprint
 
-__all__ = ["Examples", "Loader", "background_of"]
+__all__ = ["Examples", "Loader", "background_of", "statistics"]
 
 # Upper bounds of a chunk: elements of input, and examples. They bound the memory of a study.
 _CHUNK_ELEMENTS = 1 << 22
@@ -70,6 +71,7 @@ class Loader:
         count: examples of the study.
         chunk: examples of a chunk. It depends on the data alone, so that another study finds the chunks in the store.
         class_names, feature_names: of the dataset, or empty.
+        task: of the dataset; see :attr:`xaiexp.core.samples.Source.task`.
         background: what baselines draw from.
         fingerprint: of the background.
     """
@@ -84,7 +86,7 @@ class Loader:
             raise ResourceError(where, "contains no examples")
         self.count = self._source.count if limit is None else min(limit, self._source.count)
         self.class_names = self._source.class_names or network.class_names
-        self.feature_names = self._source.feature_names
+        self.feature_names, self.task = self._source.feature_names, self._source.task
         probe = self.read(0, min(_PROBES, self._source.count))
         elements = max(1, math.prod(probe.encoded.inputs.shape[1:]))
         self.chunk = max(1, min(_CHUNK_EXAMPLES, _CHUNK_ELEMENTS // elements))
@@ -143,19 +145,33 @@ def background_of(encoded: Encoded, network: Network) -> Background:
     """The background of a set of examples; see :class:`xaiexp.core.batches.Background` for its values and axes."""
     pool, modality = encoded.inputs, network.modality
     shift, scale = network.mean, network.std
+    mean, low, high = statistics(pool, modality, encoded.removable)
     if modality == "text":
-        tokens = pool[encoded.removable] if encoded.removable is not None else pool.flatten(0, 1)
-        ends = tokens.amin(0), tokens.amax(0)
-        known = Background(modality, pool, tokens.mean(0), *ends, shift, scale, network.special, embed=network.embed)
+        known = Background(modality, pool, mean, low, high, shift, scale, network.special, embed=network.embed)
         return replace(known, context=encoded.context)
-    # The axis of channels or columns is kept; examples and spatial axes are averaged over.
-    axes = [0, *range(2, pool.ndim)]
-    mean, low, high = (f(pool, dim=axes, keepdim=True)[0] for f in (torch.mean, torch.amin, torch.amax))
     if network.low is not None:
         low = torch.full_like(low, network.low).sub(shift).div(scale)
     if network.high is not None:
         high = torch.full_like(high, network.high).sub(shift).div(scale)
     return Background(modality, pool, mean, low, high, shift, scale, network.special, context=encoded.context)
+
+
+def statistics(pool: Tensor, modality: Modality, removable: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean, lowest and highest value of examples, which broadcast over one input.
+
+    The axis of channels, columns or embedding dimensions is kept; examples and positions are averaged over.
+
+    Args:
+        pool: float ``[P, *shape]``: ``[P, C, ...]``, ``[P, F]``, or ``[P, T, D]`` of texts.
+        modality: of the examples.
+        removable: texts only: bool ``[P, T]``, the tokens that count; all by default.
+    """
+    if modality == "text":
+        tokens = pool.flatten(0, 1) if removable is None else pool[removable]
+        return tokens.mean(0), tokens.amin(0), tokens.amax(0)
+    axes = [0, *range(2, pool.ndim)]
+    mean, low, high = (f(pool, dim=axes, keepdim=True)[0] for f in (torch.mean, torch.amin, torch.amax))
+    return mean, low, high
 
 
 def _labels(samples: Sequence[Sample]) -> Tensor | None:

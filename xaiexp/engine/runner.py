@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from xaiexp.contract import registry
 from xaiexp.contract.identity import component_key
-from xaiexp.contract.kinds import Dataset
+from xaiexp.contract.kinds import Dataset, Output
 from xaiexp.core.batches import Batch
 from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Cost, Explanation
 from xaiexp.core.ids import CellId
 from xaiexp.core.keys import AttributionKey, PredictionKey
 from xaiexp.core.samples import LoadContext, Network
+from xaiexp.core.vocabulary import Task
 from xaiexp.engine import targets
 from xaiexp.engine.cell_state import CellState
 from xaiexp.engine.chunk import Chunk, Loaded
@@ -30,8 +32,10 @@ from xaiexp.engine.failure import Failure
 from xaiexp.engine.guard import Guard, tensors_of
 from xaiexp.engine.loader import Examples, Loader
 from xaiexp.engine.outcome import CellOutcome, explain_chunk
+from xaiexp.engine.readout import readout_of, task_of
 from xaiexp.errors import MismatchError, ResourceError
 from xaiexp.inference.counter import Counter
+from xaiexp.inference.outputs import Readout, head_of
 from xaiexp.inference.passes import Passes
 from xaiexp.inference.row_cache import RowCache, scope_of
 from xaiexp.plan.keys import plan_keys
@@ -88,6 +92,7 @@ class Run:
         self.evaluator = Evaluator(metrics, self.study.agreements, store, on_passes)
         self.other_passes = Counter(listener=on_passes)  # predictions, and f(reference) of completeness errors
         self.data_fingerprints: list[str] = []
+        self.readout: Readout | None = None  # known after the first pass
 
     def results(self) -> Iterator[Loaded | Chunk]:
         """Load everything, then go through the examples chunk by chunk.
@@ -103,7 +108,9 @@ class Run:
             network = replace(network, module=network.module.to(device).eval().requires_grad_(False))
         loader = Loader(self.study.dataset, network, self.study.features, settings.examples, device)
         budget = None if settings.batch_budget == "auto" else int(settings.batch_budget)
-        self._passes = Passes(network.module, device, settings.precision, budget)
+        output = self.study.output
+        read = head_of if output is None else output.read
+        self._passes = Passes(network.module, device, settings.precision, budget, read=read)
         first = loader.read(0, min(loader.count, loader.chunk))
         targets.check_target(settings.target, network.classes, loader.has_labels, self.study.dataset.name)
         yield Loaded(
@@ -119,7 +126,7 @@ class Run:
         for start in range(0, loader.count, loader.chunk):
             stop = min(loader.count, start + loader.chunk)
             examples = first if start == 0 else loader.read(start, stop)
-            yield from self._chunks(start, examples, loader, weights)
+            yield from self._chunks(start, examples, loader, weights, network.task)
             if self._stopped():
                 break
         keys = plan_keys(self.plan, registry.installed())
@@ -157,9 +164,15 @@ class Run:
         each = sum(c.total for c in costs if c is not None)
         return count * (1 + each * targets.max_targets(self.study.settings.target, classes))
 
-    def _chunks(self, start: int, examples: Examples, loader: Loader, weights: str) -> Iterator[Chunk]:
+    def _chunks(
+        self, start: int, examples: Examples, loader: Loader, weights: str, task: Task | None
+    ) -> Iterator[Chunk]:
         """The results of a range of examples, one chunk for each target of the study."""
         batch, logits, data = self._predicted(examples, loader, weights)
+        if self.readout is None:
+            class_labels = bool(loader.class_names) or batch.labels is not None
+            task = task_of(self.study.settings.task, task, loader.task, class_labels, logits)
+            self.readout = readout_of(self.study.output, task, logits.shape[1], self.evaluator.metrics)
         passes = targets.target_passes(self.study.settings.target, batch, logits)
         cache = None
         if len(passes) > 1:
@@ -169,7 +182,7 @@ class Run:
             part = replace(batch if whole else batch.rows(rows), targets=chosen)
             own = examples if whole else examples.rows(rows.cpu())
             content = _Content(weights, self._explained_data(part, data), loader.fingerprint)
-            yield self._chunk(start, number, own, part, logits[rows], content, cache)
+            yield self._chunk(start, number, own, part, logits[rows], content, cache, self.readout)
             if self._stopped():
                 break
 
@@ -187,9 +200,10 @@ class Run:
         logits: Tensor,
         content: _Content,
         cache: RowCache | None,
+        readout: Readout,
     ) -> Chunk:
         settings = self.study.settings
-        handle = self._passes.bind(batch, settings.output, self.other_passes)
+        handle = self._passes.bind(batch, readout, self.other_passes)
         handle.preset_logits(logits)
         explainer = Explainer(self.study, handle, Draws(settings.seed, batch.ids, batch.device), cache)
         guard = Guard(self._passes.module, batch, self._reloaded)
@@ -206,7 +220,7 @@ class Run:
                 break
         scores = self.evaluator.scores(explainer, guard, explanations, keys, cache)
         agreement, joint = self.evaluator.agreement(explanations)
-        return Chunk(start, target_pass, examples, batch, logits, explanations, scores, agreement, joint)
+        return Chunk(start, target_pass, examples, batch, logits, readout, explanations, scores, agreement, joint)
 
     def _predicted(self, examples: Examples, loader: Loader, weights: str) -> tuple[Batch, Tensor, str]:
         """The batch, its targets still 0, the logits at its inputs and the fingerprint of its data."""
@@ -214,7 +228,9 @@ class Run:
         data = fingerprint(
             {"inputs": batch.inputs, "features": batch.features.index, **batch.context}, batch.ids, loader.fingerprint
         )
-        key = PredictionKey(weights, data, self.study.settings.precision, torch.__version__).digest
+        output, known = self.study.output, registry.installed()
+        reads = None if output is None or type(output).read is Output.read else component_key(output, known)
+        key = PredictionKey(weights, data, self.study.settings.precision, torch.__version__, reads).digest
         found = self.store.get(key, "logits")
         if found is None:
             logits = self._passes.bind(batch, counter=self.other_passes).logits()
@@ -248,7 +264,7 @@ class Run:
                 explainer,
                 handle,
                 self.store,
-                self._attribution_key(cell, content),
+                self._attribution_key(cell, content, handle.output),
                 attribute,
             )
         if outcome.cached:
@@ -261,7 +277,7 @@ class Run:
         if self._on_passes is not None and passes:
             self._on_passes(passes)
 
-    def _attribution_key(self, cell: CellId, content: _Content) -> str:
+    def _attribution_key(self, cell: CellId, content: _Content, readout: Readout) -> str:
         study, known = self.study, registry.installed()
         baseline = study.baselines.get(cell.baseline)
         return AttributionKey(
@@ -271,7 +287,8 @@ class Run:
             weights=content.weights,
             data=content.data,
             background=content.background,
-            output=study.settings.output,
+            output=component_key(cast("Output", readout.output), known),
+            task=readout.task or "",
             precision=study.settings.precision,
             seed=study.settings.seed,
         ).digest

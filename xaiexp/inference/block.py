@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from xaiexp.core.batches import Batch
-from xaiexp.core.vocabulary import Output
 from xaiexp.errors import Unsupported
 from xaiexp.inference.counter import Counter
-from xaiexp.inference.outputs import target_scores
+from xaiexp.inference.outputs import Readout, target_scores
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +25,8 @@ class Block:
         batch: the batch that the rows are versions of.
         rows: float ``[B, *shape]``; copied on construction, so that a module that works in place does no harm.
         owners: int64 ``[B]``, index in the batch of the example that each row is a version of.
-        forward: rows ``[B, *shape]`` and their context to logits ``[B, classes]``; does not count.
+        forward: rows ``[B, *shape]`` and their context to the numbers that the network returns, ``[B, K]``; does not
+            count.
         counter: counts the passes of this block.
     """
 
@@ -40,14 +40,21 @@ class Block:
         self.rows = self.rows.detach().clone()
 
     def logits(self, inputs: Tensor) -> Tensor:
-        """Logits ``[k * B, classes]`` of ``k`` stacked versions of the rows, ``inputs [k * B, *shape]``."""
+        """The numbers that the network returns for k stacked versions of the rows.
+
+        Args:
+            inputs: ``[k * B, *shape]``.
+
+        Returns:
+            ``[k * B, K]``.
+        """
         owners = self._stacked(inputs)
         context = {key: value[owners] for key, value in self.batch.context.items()}
         logits = self.forward(inputs, context)
         self.counter.add(forward=len(inputs))
         return logits
 
-    def scores(self, inputs: Tensor, output: Output) -> Tensor:
+    def scores(self, inputs: Tensor, output: Readout) -> Tensor:
         """Scores ``[k * B]`` of the owners' targets, in the graph if there is one."""
         logits = self.logits(inputs)
         targets = self.batch.targets[self._stacked(inputs)]

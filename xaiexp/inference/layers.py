@@ -86,7 +86,7 @@ class Layer:
         module = model.module
         self.name, self._search = name, search
         self._network = module
-        self._patches = model.batch.background.modality == "image"
+        self._patches = len(model.batch.shape) == 3  # [C, H, W]: an image
         self._located: tuple[_Site, int] | None = None
         self._grid: tuple[int, int, int] | None = None
         self._sites: list[_Site]

@@ -19,6 +19,7 @@ from xaiexp.inference import packing
 from xaiexp.inference.block import Block
 from xaiexp.inference.counter import Counter
 from xaiexp.inference.memory_limit import MemoryLimit
+from xaiexp.inference.outputs import head_of
 
 if TYPE_CHECKING:
     import torch
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from xaiexp.inference.packing import Piece
     from xaiexp.inference.representation import Penultimate
+
+    Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
 
 __all__ = ["PassEngine", "as_module", "autocast_dtype"]
 
@@ -54,11 +57,14 @@ class PassEngine:
     """Runs rows through one module on one device.
 
     Args:
-        module: ``(inputs, **context) -> logits [B, classes]`` or ``[B]``.
+        module: ``(inputs, **context)`` to what ``read`` takes.
         device: where the passes run; the module lies there.
         precision: ``fp32`` (the module's own), ``bf16`` or ``fp16`` by autocast.
         batch_budget: rows per pass; None derives it from the size of an input.
         counter: counts the passes of handles without a counter of their own.
+        read: finds the numbers ``[B, K]`` or ``[B]`` in what the module returns.
+        call_layout: rows ``[B, *shape]`` and their context ``[B, ...]`` to the positional and keyword arguments of the
+            module, where they are not the rows and the context themselves: other axes, or several inputs.
     """
 
     module: Any
@@ -66,6 +72,8 @@ class PassEngine:
     precision: Precision = "fp32"
     batch_budget: int | None = None
     counter: Counter = field(default_factory=Counter)
+    read: Callable[[Any], Tensor] = head_of
+    call_layout: Callable[[Tensor, Mapping[str, Tensor]], Arguments] | None = None
     _limits: dict[tuple[int, ...], MemoryLimit] = field(default_factory=dict, init=False, repr=False, compare=False)
     _penultimate: Penultimate | None = field(default=None, init=False, repr=False, compare=False)
 
@@ -96,6 +104,10 @@ class PassEngine:
             self._penultimate = Penultimate(as_module(self.module))
         return self._penultimate
 
+    def arguments(self, inputs: Tensor, context: Mapping[str, Tensor]) -> Arguments:
+        """The positional and keyword arguments of the module for rows ``[B, *shape]`` and their context."""
+        return ((inputs,), context) if self.call_layout is None else self.call_layout(inputs, context)
+
     def forward(self, inputs: Tensor, context: Mapping[str, Tensor]) -> Tensor:
         """One forward pass of rows as they are, not counted: ``[B, classes]``, in the inputs' dtype.
 
@@ -108,15 +120,9 @@ class PassEngine:
         scope: contextlib.AbstractContextManager[object] = (
             contextlib.nullcontext() if dtype is None else torch.autocast(self.device.type, dtype=dtype)
         )
+        positional, named = self.arguments(inputs, context)
         with scope:
-            out = self.module(inputs, **context)
-        if not isinstance(out, torch.Tensor):
-            raise MismatchError(
-                "model",
-                "must return one tensor of scores [N, classes]",
-                got=type(out).__name__,
-                hint="wrap the model so that it returns its logits",
-            )
+            out = self.read(self.module(*positional, **named))
         if out.ndim == 1:
             out = out.unsqueeze(1)
         if out.ndim != 2 or out.shape[0] != inputs.shape[0]:

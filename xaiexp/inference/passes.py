@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 from xaiexp.core.batches import Batch
-from xaiexp.core.vocabulary import Output
 from xaiexp.inference.block import Block
 from xaiexp.inference.counter import Counter
-from xaiexp.inference.outputs import target_scores
+from xaiexp.inference.outputs import PLAIN, Readout, target_scores
 from xaiexp.inference.pass_engine import PassEngine, as_module
 
 if TYPE_CHECKING:
@@ -23,7 +22,10 @@ if TYPE_CHECKING:
     from xaiexp.inference.packing import Piece
     from xaiexp.inference.row_cache import RowScope
 
-__all__ = ["Handle", "Passes"]
+__all__ = ["Asked", "Handle", "Passes"]
+
+Asked = Readout | Literal["probability"] | None
+"""An output to read instead of the study's: the probability of the target, or any other."""
 
 
 @dataclass
@@ -31,13 +33,13 @@ class Passes(PassEngine):
     """The engine for one module on one device, which gives handles for batches; see :class:`PassEngine`."""
 
     def bind(
-        self, batch: Batch, output: Output = "logit", counter: Counter | None = None, rows: RowScope | None = None
+        self, batch: Batch, output: Readout = PLAIN, counter: Counter | None = None, rows: RowScope | None = None
     ) -> Handle:
         """The handle for one batch.
 
         Args:
             batch: the examples.
-            output: what is explained.
+            output: what is explained; by default the numbers that the network returns.
             counter: counts the passes made through this handle; this engine's own by default.
             rows: where the scores of rows are kept for the study's other targets; None keeps nothing.
         """
@@ -52,17 +54,17 @@ class Handle:
     Attributes:
         passes: the engine; ``passes.budget(shape)`` is the number of rows that go through the model at once.
         batch: the batch it is bound to.
-        output: what is explained, ``logit`` or ``probability``.
+        output: what is explained; its ``name`` is that of the output, its ``task`` that of the network.
         counter: counts the passes made through this handle.
         rows: where the scores of rows are kept for the study's other targets; None where nothing is kept.
     """
 
     def __init__(
-        self, passes: Passes, batch: Batch, output: Output, counter: Counter, rows: RowScope | None = None
+        self, passes: Passes, batch: Batch, output: Readout, counter: Counter, rows: RowScope | None = None
     ) -> None:
         self.passes, self.batch, self.output, self.counter = passes, batch, output, counter
         self.rows = rows
-        self._kept: dict[tuple[str, Output], Tensor] = {}
+        self._kept: dict[tuple[str, Readout | None], Tensor] = {}
 
     def counted_by(self, counter: Counter, rows: RowScope | None = None) -> Handle:
         """The same batch with the same results kept, its passes counted by ``counter``.
@@ -75,9 +77,9 @@ class Handle:
         other._kept = self._kept
         return other
 
-    def with_batch(self, batch: Batch, output: Output | None = None) -> Handle:
+    def with_batch(self, batch: Batch, output: Asked = None) -> Handle:
         """Another batch (perturbed versions, other targets) on the same network, counted as this one's passes."""
-        return Handle(self.passes, batch, output or self.output, self.counter, self.rows)
+        return Handle(self.passes, batch, self.readout(output), self.counter, self.rows)
 
     def with_module(self, module: nn.Module) -> Handle:
         """The same batch on another network, on the same device; its passes are counted as this handle's."""
@@ -92,6 +94,12 @@ class Handle:
             Unsupported: the model is not a ``torch.nn.Module``.
         """
         return as_module(self.passes.module)
+
+    def readout(self, output: Asked = None) -> Readout:
+        """What ``output`` means for this handle; see :meth:`scores`."""
+        if isinstance(output, Readout):
+            return output
+        return self.output if output is None else self.output.bounded
 
     def blocks(self, count: int, weight: int = 1) -> Iterator[range]:
         """``range(count)`` in ranges of samples that, times the examples of the batch, fill a pass.
@@ -112,38 +120,39 @@ class Handle:
         return self.passes.packed(self.batch, pieces, run, self.counter, weight)
 
     def logits(self) -> Tensor:
-        """All logits at the batch's inputs, ``[N, classes]``; computed once."""
+        """The numbers that the network returns at the batch's inputs, ``[N, K]``; computed once."""
         import torch
 
-        if ("logits", "logit") not in self._kept:
+        if ("logits", None) not in self._kept:
             with torch.no_grad():
                 pieces = self.packed([self.batch.inputs], lambda block: block.logits(block.rows))
-                self._kept["logits", "logit"] = next(iter(pieces))
-        return self._kept["logits", "logit"]
+                self._kept["logits", None] = next(iter(pieces))
+        return self._kept["logits", None]
 
     def preset_logits(self, logits: Tensor) -> None:
         """Use ``logits [N, classes]`` as those at the batch's inputs, so that they cost no pass."""
-        self._kept["logits", "logit"] = logits
+        self._kept["logits", None] = logits
 
-    def scores(self, inputs: Tensor | Iterable[Tensor] | None = None, output: Output | None = None) -> Tensor:
+    def scores(self, inputs: Tensor | Iterable[Tensor] | None = None, output: Asked = None) -> Tensor:
         """Scores of the targets.
 
         Args:
             inputs: ``[N, *shape]``, ``[N, S, *shape]``, or an iterable of such pieces that is consumed as
                 needed; the batch's own inputs by default.
-            output: ``logit`` or ``probability`` instead of the study's.
+            output: ``"probability"`` for the probability of the target instead of the explained scalar. Where the
+                task has no probabilities (regression), it is the explained scalar.
 
         Returns:
             ``[N]`` or ``[N, S]``; the pieces of an iterable are concatenated along S.
         """
         import torch
 
-        output = output or self.output
+        readout = self.readout(output)
         if inputs is None or inputs is self.batch.inputs:
-            return target_scores(self.logits(), self.batch.targets, output)
+            return target_scores(self.logits(), self.batch.targets, readout)
 
         def run(block: Block) -> Tensor:
-            return self._cached_scores(block, output)
+            return self._cached_scores(block, readout)
 
         with torch.no_grad():
             if isinstance(inputs, torch.Tensor):
@@ -186,16 +195,16 @@ class Handle:
         return self.passes.penultimate.of_pool(self.batch, lambda pool: self.with_batch(pool).hidden())
 
     def scores_and_hidden_of_rows(
-        self, pieces: Iterable[tuple[Tensor, Tensor]], output: Output | None = None
+        self, pieces: Iterable[tuple[Tensor, Tensor]], output: Asked = None
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """As :meth:`scores_of_rows`, with the penultimate representation from the same passes: ``[M]``, ``[M, H]``."""
         import torch
 
-        run = torch.no_grad()(lambda block: self._scores_and_hidden(block, output or self.output))
+        run = torch.no_grad()(lambda block: self._scores_and_hidden(block, self.readout(output)))
         for found in self.packed(pieces, run):
             yield found[:, 0], found[:, 1:]
 
-    def _scores_and_hidden(self, block: Block, output: Output) -> Tensor:
+    def _scores_and_hidden(self, block: Block, output: Readout) -> Tensor:
         """Scores and representation ``[B, 1 + H]`` of a block."""
         import torch
 
@@ -224,7 +233,7 @@ class Handle:
         run = torch.no_grad()(lambda block: self._cached_scores(block, self.output))
         return self.packed(pieces, run)
 
-    def _cached_scores(self, block: Block, output: Output) -> Tensor:
+    def _cached_scores(self, block: Block, output: Readout) -> Tensor:
         """Scores ``[B]`` of a block, without a pass for rows that went through for another target before."""
         if self.rows is None:
             return block.scores(block.rows, output)
@@ -239,13 +248,13 @@ class Handle:
         return [self.batch.ids[i] for i in block.owners.tolist()]
 
     @overload
-    def gradients(self, inputs: Tensor | None = None, output: Output | None = None) -> Tensor: ...
+    def gradients(self, inputs: Tensor | None = None, output: Asked = None) -> Tensor: ...
 
     @overload
-    def gradients(self, inputs: Iterable[Tensor], output: Output | None = None) -> Iterator[Tensor]: ...
+    def gradients(self, inputs: Iterable[Tensor], output: Asked = None) -> Iterator[Tensor]: ...
 
     def gradients(
-        self, inputs: Tensor | Iterable[Tensor] | None = None, output: Output | None = None
+        self, inputs: Tensor | Iterable[Tensor] | None = None, output: Asked = None
     ) -> Tensor | Iterator[Tensor]:
         """Gradients of the targets' scores with respect to the inputs.
 
@@ -258,20 +267,20 @@ class Handle:
         """
         import torch
 
-        output = output or self.output
+        readout = self.readout(output)
 
         def run(block: Block) -> Tensor:
             with torch.enable_grad():
                 leaf = block.rows.requires_grad_()
-                return block.gradients(block.scores(leaf * 1, output), leaf).detach()
+                return block.gradients(block.scores(leaf * 1, readout), leaf).detach()
 
         if inputs is not None and not isinstance(inputs, torch.Tensor):
             return self.packed(inputs, run)
         if inputs is not None and inputs is not self.batch.inputs:
             return next(iter(self.packed([inputs], run)))
-        if ("gradients", output) not in self._kept:
-            self._kept["gradients", output] = next(iter(self.packed([self.batch.inputs], run)))
-        return self._kept["gradients", output]
+        if ("gradients", readout) not in self._kept:
+            self._kept["gradients", readout] = next(iter(self.packed([self.batch.inputs], run)))
+        return self._kept["gradients", readout]
 
     def apply(self, run: Callable[[Block], Tensor], inputs: Tensor | None = None, weight: int = 1) -> Tensor:
         """Run a function of one's own over full blocks of rows, with gradients enabled.

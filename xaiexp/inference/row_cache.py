@@ -1,7 +1,7 @@
 """Reuses scores between the targets of a study: rows that went through the model are recognised by their content.
 
 Perturbed inputs of most methods and metrics do not depend on the explained class. Where a study explains several
-classes, the logits of all of them are kept for every row of a chunk, a few numbers each.
+classes, the scores of all of them are kept for every row of a chunk, a few numbers each.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from xaiexp.core.vocabulary import Output
 from xaiexp.inference.block import Block
-from xaiexp.inference.outputs import target_scores
+from xaiexp.inference.outputs import Readout, target_scores
 
 __all__ = ["RowCache", "RowScope", "row_keys", "scope_of"]
 
@@ -45,9 +44,9 @@ def row_keys(rows: Tensor, owners: Tensor) -> Tensor:
 
 @dataclass
 class _Entries:
-    """Rows seen by one cell or metric: sorted keys ``[R]`` and values ``[R, T + 1 + H]``.
+    """Rows seen by one cell or metric: sorted keys ``[R]`` and values ``[R, T + H]``.
 
-    The values are the logits of the T classes, the log-sum-exp of all logits, and H further numbers.
+    The values are the scores of the T classes and H further numbers.
     """
 
     keys: Tensor | None = None
@@ -82,7 +81,7 @@ class RowCache:
     def __init__(self, ids: Sequence[str], table: Tensor) -> None:
         self.place = {name: i for i, name in enumerate(ids)} if len(set(ids)) == len(ids) else {}
         self.table = table
-        self._entries: dict[object, dict[str, _Entries]] = {}
+        self._entries: dict[object, dict[tuple[str, Readout], _Entries]] = {}
 
     @contextlib.contextmanager
     def scope(self, owner: object) -> Iterator[RowScope]:
@@ -103,10 +102,10 @@ def scope_of(cache: RowCache | None, owner: object) -> contextlib.AbstractContex
 class RowScope:
     """The rows of one cell or metric in a :class:`RowCache`."""
 
-    def __init__(self, cache: RowCache, entries: dict[str, _Entries]) -> None:
+    def __init__(self, cache: RowCache, entries: dict[tuple[str, Readout], _Entries]) -> None:
         self._cache, self._entries = cache, entries
 
-    def get_or_compute(self, block: Block, ids: Sequence[str], output: Output, run: Run, kind: str = "") -> Tensor:
+    def get_or_compute(self, block: Block, ids: Sequence[str], output: Readout, run: Run, kind: str = "") -> Tensor:
         """Scores and further numbers of a block, without a pass for rows that are known.
 
         Args:
@@ -127,25 +126,23 @@ class RowScope:
         classes = table[examples]
         if not bool((classes == wanted.unsqueeze(1)).any(dim=1).all()):
             return _scored(*run(block), wanted, output)  # a target that is none of the study's
-        entries = self._entries.setdefault(kind, _Entries())
+        entries = self._entries.setdefault((kind, output), _Entries())
         keys = row_keys(block.rows, examples)
         known, where = entries.find(keys)
         if bool(known.all()) and entries.values is not None:
             values = entries.values[where]
         else:
             logits, further = run(block.part(~known))
-            parts = [logits.gather(1, classes[~known]), logits.logsumexp(dim=1, keepdim=True), further]
-            fresh = torch.cat([part.to(logits.dtype) for part in parts], dim=1)
+            scores = output.scalars(logits).gather(1, classes[~known])
+            fresh = torch.cat([part.to(logits.dtype) for part in (scores, further)], dim=1)
             entries.fresh.append((keys[~known], fresh))
             values = fresh.new_empty(len(keys), fresh.shape[1])
             values[~known] = fresh
             if entries.values is not None:
                 values[known] = entries.values[where[known]]
         column = (classes == wanted.unsqueeze(1)).int().argmax(dim=1, keepdim=True)
-        score, total = values.gather(1, column), values[:, table.shape[1]].unsqueeze(1)
-        score = (score - total).exp() if output == "probability" else score
-        return torch.cat([score, values[:, table.shape[1] + 1 :]], dim=1)
+        return torch.cat([values.gather(1, column), values[:, table.shape[1] :]], dim=1)
 
 
-def _scored(logits: Tensor, further: Tensor, targets: Tensor, output: Output) -> Tensor:
+def _scored(logits: Tensor, further: Tensor, targets: Tensor, output: Readout) -> Tensor:
     return torch.cat([target_scores(logits, targets, output).unsqueeze(1), further.to(logits.dtype)], dim=1)

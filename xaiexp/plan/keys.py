@@ -22,7 +22,7 @@ def plan_keys(plan: Plan, registry: Registry) -> dict[CellId, str]:
     model_fingerprint, dataset_fingerprint = study.model.fingerprint(), study.dataset.fingerprint()
 
     def key(cell: CellId) -> str:
-        baseline = study.baselines.get(cell.baseline)
+        baseline, output = study.baselines.get(cell.baseline), study.output
         return PlanKey(
             model=component_key(study.model, registry),
             model_fingerprint=model_fingerprint,
@@ -33,7 +33,8 @@ def plan_keys(plan: Plan, registry: Registry) -> dict[CellId, str]:
             baseline=None if baseline is None else component_key(baseline, registry),
             seed=study.settings.seed,
             target=study.settings.target,
-            output=study.settings.output,
+            output=None if output is None else component_key(output, registry),
+            task=study.settings.task,
             precision=study.settings.precision,
             examples=plan.count,
         ).digest

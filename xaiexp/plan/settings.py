@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from xaiexp.core.parameters import Range
+from xaiexp.core.vocabulary import Task
 from xaiexp.errors import ParameterError
 
 __all__ = ["Settings", "Tracking"]
@@ -35,7 +36,7 @@ class Settings:
         examples: how many, from the first; null for all.
         target: the explained class: ``predicted``, ``label``, a class index, a list of these (each class of an example
             is explained once), or ``all`` classes.
-        output: the explained score: the target's logit or its probability.
+        task: what the numbers are that the network returns; null where the model or the data tell it.
         batch_budget: rows that go through the model at once, or ``auto``.
         on_error: whether the study continues or stops after a failed cell.
         force: compute again what the store has.
@@ -57,7 +58,7 @@ class Settings:
         | Annotated[int, Range(0)]
         | tuple[Literal["predicted", "label"] | Annotated[int, Range(0)], ...]
     ) = "predicted"
-    output: Literal["logit", "probability"] = "logit"
+    task: Task | None = None
     batch_budget: Literal["auto"] | Annotated[int, Range(1)] = "auto"
     on_error: Literal["continue", "stop"] = "continue"
     force: bool = False

@@ -135,20 +135,24 @@ def _scores(study: StudyFolder) -> _Scores:
 
 
 def _class(index: object, name: object) -> str:
+    """A class, several labels, or a value, in words."""
     if index is None:
         return ""
+    if isinstance(index, list | tuple):
+        return str(name or "none") if index else "none"
+    if isinstance(index, float):
+        return number(index)
     return f"{name} ({index})" if name not in (None, "", str(index)) else f"class {index}"
 
 
 def _example(study: StudyFolder, example: Mapping[str, Any], scores: _Scores, side: int) -> Example:
-    target, predicted, label = (
-        _class(example.get(kind), example.get(f"{kind}_name")) for kind in ("target", "predicted", "label")
-    )
+    predicted, label = (_class(example.get(kind), example.get(f"{kind}_name")) for kind in ("predicted", "label"))
     output = study.record.study.output or "score"
-    facts = [("explained class", target), ("predicted", predicted), ("label", label or "unknown")]
+    facts = [_explained(example), ("predicted", predicted), ("label", label or "unknown")]
     if output != "probability":  # otherwise the score is the probability
         facts.append((output, number(example.get("score"))))
-    facts.append(("probability", number(example.get("probability"))))
+    if example.get("probability") is not None:
+        facts.append(("probability", number(example.get("probability"))))
     name = str(example.get("name") or example.get("id") or "example")
     panels = []
     for described in example.get("maps") or ():
@@ -162,11 +166,30 @@ def _example(study: StudyFolder, example: Mapping[str, Any], scores: _Scores, si
     return Example(
         name=name,
         facts=tuple(fact for fact in facts if fact[1]),
-        wrong=example.get("label") is not None and example.get("label") != example.get("predicted"),
+        wrong=_is_wrong(example),
         original=_original(study, example, name, side),
         columns=tuple((str(c.get("name")), _column_value(c.get("value"))) for c in example.get("columns") or []),
         panels=tuple(panels),
     )
+
+
+def _explained(example: Mapping[str, Any]) -> tuple[str, str]:
+    """What the explained number speaks for."""
+    index = example.get("target_class", example.get("target"))
+    name, task = example.get("target_name"), example.get("task")
+    if task == "regression":
+        return "explained", "the value" if index is None else f"value {index}"
+    if index != example.get("target"):  # a single number, which speaks for class 1
+        return "explained", f"{name or 'yes'} (class {index})"
+    return "explained label" if task == "multilabel" else "explained class", _class(index, name)
+
+
+def _is_wrong(example: Mapping[str, Any]) -> bool:
+    """Whether the prediction differs from the label; a value is neither right nor wrong."""
+    label, predicted = example.get("label"), example.get("predicted")
+    if isinstance(label, list | tuple) and isinstance(predicted, list | tuple):
+        return set(label) != set(predicted)
+    return type(label) is type(predicted) is int and label != predicted
 
 
 def _original(study: StudyFolder, example: Mapping[str, Any], name: str, side: int) -> Panel | None:

@@ -194,11 +194,14 @@ def _sentence(study: StudyFolder) -> str:
     if not about.model:
         return f"The record of the study in the folder {study.path.name} is missing or incomplete."
     class_names, target = record.class_names or (), about.target
-    if target.isdecimal() and int(target) < len(class_names):
+    if about.task == "regression":
+        explained = "the predicted value" if target == "predicted" else f"value {target}"
+    elif target.isdecimal() and int(target) < len(class_names):
         explained = f"class {target} ({class_names[int(target)]})"
     else:
         known = {"predicted": "the predicted class", "label": "the labelled class"}
         explained = known.get(target, f"class {target}")
+    output = about.output.replace("_", " ") or "score"
     cells = study.cells
     methods = len(set(cells["method"])) if len(cells) else len(record.methods)
     baselines = len(set(cells["baseline"]) - {NO_BASELINE}) if len(cells) else len(record.baselines)
@@ -212,7 +215,7 @@ def _sentence(study: StudyFolder) -> str:
     metrics = len({name for name in summary_of(study)["metric"] if not record.is_auxiliary(str(name))})
     measures = len(set(study.agreement["measure"]))
     return (
-        f"Explanations of the {about.output or 'score'} of {about.model} for {explained}, on {shown} of "
+        f"Explanations of the {output} of {about.model} for {explained}, on {shown} of "
         f"{about.dataset} (seed {about.seed}), by {compared}. Evaluated by {plural(metrics, 'metric')} and "
         f"{plural(measures, 'agreement measure')}."
     )
@@ -237,6 +240,7 @@ def _facts(study: StudyFolder, cells: str) -> tuple[tuple[str, str], ...]:
         ("examples explained", as_text(_examples(study))),
         ("target", as_text(about.target)),
         ("output", as_text(about.output)),
+        ("task", as_text(about.task)),
         ("features", as_text(about.features)),
         ("seed", as_text(about.seed)),
         ("cells", cells or DASH),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import socket
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -31,6 +32,7 @@ from xaiexp.core.record import (
 from xaiexp.engine.chunk import Loaded
 from xaiexp.engine.runner import Run
 from xaiexp.errors import without_passwords
+from xaiexp.inference.outputs import Readout
 from xaiexp.plan.study import Study
 from xaiexp.results.git_state import git_state
 from xaiexp.results.providers import conformance_of
@@ -59,8 +61,9 @@ def describe(study: Study, registry: Registry) -> Record:
             seed=settings.seed,
             examples=settings.examples,
             target=str(settings.target),
-            output=settings.output,
+            output="" if study.output is None else study.output.name,
             precision=settings.precision,
+            task=settings.task or "",
         ),
         plugins=tuple(PluginFacts(p.name, p.distribution, p.version) for p in plugins.values()),
         conformance=conformance_of(Path(settings.store), used, registry),
@@ -94,6 +97,8 @@ def add_loaded(record: Record, loaded: Loaded) -> Record:
 def add_results(record: Record, run: Run) -> Record:
     """The record with the status, the passes and the stored attributions of a run that has ended."""
     states, evaluator = run.states, run.evaluator
+    if run.readout is not None:
+        record = _with_readout(record, run.readout, evaluator.metrics)
     return replace(
         record,
         status="failed" if run.failed() else "done",
@@ -119,12 +124,23 @@ def add_results(record: Record, run: Run) -> Record:
     )
 
 
+def _with_readout(record: Record, readout: Readout, metrics: Mapping[str, Metric]) -> Record:
+    """The record with what is explained; metrics of probabilities that do not exist get its unit and no bounds."""
+    facts = dict(record.metrics)
+    for label, metric in metrics.items():
+        if metric.reads_probability and metric.unit == "probability" and not readout.is_probability:
+            facts[label] = replace(facts[label], unit=readout.name, bounds=(None, None))
+    study = replace(record.study, output=readout.name, task=readout.task or "")
+    return replace(record, study=study, metrics=facts)
+
+
 def components(study: Study) -> list[Component]:
     """All components of a study."""
     return [
         study.model,
         study.dataset,
         study.features,
+        *(() if study.output is None else (study.output,)),
         *study.methods.values(),
         *study.baselines.values(),
         *study.metrics.values(),

@@ -14,7 +14,9 @@ from torch import Tensor
 
 from xaiexp.core.explanations import Explanation
 from xaiexp.core.feature_map import FeatureMap
+from xaiexp.core.vocabulary import Task
 from xaiexp.engine.chunk import Chunk, Loaded
+from xaiexp.inference.outputs import Readout, predicted_classes
 from xaiexp.plan.study import Study
 from xaiexp.store.files import write_atomically
 
@@ -66,19 +68,19 @@ class Gallery:
     def _example(self, chunk: Chunk, i: int) -> dict[str, Any]:
         number, modality = len(self._examples), self._study.model.modality
         sample, batch, encoded = chunk.examples.samples[i], chunk.batch, chunk.examples.encoded
-        logits, target = chunk.logits[i], int(batch.targets[i])
-        single = logits.numel() == 1
-        probabilities = logits.sigmoid() if single else logits.softmax(0)
-        predicted = int(logits[0] > 0) if single else int(logits.argmax())
+        target, readout, head = int(batch.targets[i]), chunk.readout, chunk.logits[i : i + 1]
+        predicted, target_class = self._predicted(head, readout.task), self._target_class(head, target, readout.task)
         out: dict[str, Any] = {
             "id": sample.id,
             "name": sample.name or sample.id,
+            "task": readout.task,
             "label": sample.label,
             "label_name": self._class(sample.label),
             "target": target,
-            "target_name": "" if single else self._class(target),
-            "score": float(probabilities[target] if self._study.settings.output == "probability" else logits[target]),
-            "probability": float(probabilities[target]),
+            "target_class": target_class,
+            "target_name": self._class(target_class),
+            "score": float(readout.scalars(head)[0, target]),
+            "probability": self._probability(head, target, readout),
             "predicted": predicted,
             "predicted_name": self._class(predicted),
             "input": None,
@@ -117,8 +119,30 @@ class Gallery:
             out["maps"].append(described)
         return out
 
+    @staticmethod
+    def _predicted(head: Tensor, task: Task | None) -> int | float | tuple[int, ...]:
+        """A class, the labels with a probability above 1/2, or a value."""
+        if task == "multilabel":
+            return tuple((head[0] > 0).nonzero()[:, 0].tolist())
+        return float(head[0, 0]) if task == "regression" else int(predicted_classes(head, task))
+
+    @staticmethod
+    def _target_class(head: Tensor, target: int, task: Task | None) -> int | None:
+        """The class that the explained number speaks for: class 1 where there is one number; None for values."""
+        if task == "regression":
+            return target if head.shape[1] > 1 else None
+        return target if head.shape[1] > 1 else 1
+
+    @staticmethod
+    def _probability(head: Tensor, target: int, readout: Readout) -> float | None:
+        if readout.task is None or not readout.is_probability:
+            return None
+        return float(readout.bounded.scalars(head)[0, target])
+
     def _class(self, index: object) -> str:
         names = self._loaded.class_names
+        if isinstance(index, tuple):
+            return ", ".join(self._class(each) or f"class {each}" for each in index)
         return "" if not isinstance(index, int) or not 0 <= index < len(names) else names[index]
 
 

@@ -11,7 +11,17 @@ from xaiexp.contract.registry import Registry
 from xaiexp.core.parameters import MISSING, default_values
 from xaiexp.errors import UnknownName, nearest
 from xaiexp.testing.definition import Check, CheckResult, run_check
-from xaiexp.testing.suites import agreements, baselines, components, datasets, features, methods, metrics, models
+from xaiexp.testing.suites import (
+    agreements,
+    baselines,
+    components,
+    datasets,
+    features,
+    methods,
+    metrics,
+    models,
+    outputs,
+)
 
 __all__ = ["check", "checks", "conformance", "report"]
 
@@ -21,6 +31,7 @@ SUITES = (
     models.SUITE,
     datasets.SUITE,
     features.SUITE,
+    outputs.SUITE,
     baselines.SUITE,
     methods.SUITE,
     metrics.SUITE,
@@ -32,7 +43,7 @@ def checks(kind: str) -> tuple[Check, ...]:
     """The checks of a kind in the order in which they run; those of all components come first.
 
     Args:
-        kind: ``model``, ``dataset``, ``features``, ``baseline``, ``method``, ``metric`` or ``agreement``.
+        kind: ``model``, ``dataset``, ``features``, ``output``, ``baseline``, ``method``, ``metric`` or ``agreement``.
 
     Raises:
         UnknownName: no kind has this name.

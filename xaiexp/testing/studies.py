@@ -17,10 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from xaiexp.contract.kinds import offered
+from xaiexp.contract.registry import installed
 from xaiexp.core.batches import Background, Batch
 from xaiexp.core.draws import Draws
 from xaiexp.core.feature_map import FeatureMap
-from xaiexp.core.vocabulary import MODALITIES, Modality, Output
+from xaiexp.core.vocabulary import MODALITIES, Modality
+from xaiexp.inference.outputs import Readout
 from xaiexp.inference.passes import Handle, Passes
 from xaiexp.testing.definition import NotApplicable
 from xaiexp.testing.networks import CLASSES, PADDED_LENGTH, network, transformer
@@ -65,14 +67,14 @@ class TestStudy:
         module = copy.deepcopy(self.module).to(where)
         return replace(self, module=module, batch=batch_on(self.batch, where), reference=self.reference.to(where))
 
-    def handle(self, budget: int | None = None, output: Output = "logit") -> Handle:
+    def handle(self, budget: int | None = None, output: str = "logit") -> Handle:
         """The passes of the network for the batch.
 
         Args:
             budget: rows per pass; None derives it from the size of an input.
-            output: what is explained.
+            output: name of what is explained.
         """
-        return Passes(self.module, self.batch.device, batch_budget=budget).bind(self.batch, output)
+        return Passes(self.module, self.batch.device, batch_budget=budget).bind(self.batch, readout(output))
 
     def draws(self, seed: int = 0) -> Draws:
         """The random numbers of the examples."""
@@ -81,6 +83,11 @@ class TestStudy:
     def rows(self, rows: Sequence[int]) -> TestStudy:
         """The study with the given examples, in this order."""
         return replace(self, batch=batch_rows(self.batch, rows), reference=self.reference[list(rows)])
+
+
+def readout(output: str) -> Readout:
+    """An output of a classifier by name."""
+    return Readout(installed().build("output", output, {}), "multiclass")
 
 
 def batch_rows(batch: Batch, rows: Sequence[int]) -> Batch:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
+import zipfile
 
 import pytest
 
@@ -343,6 +345,27 @@ def test_npz_supports_greyscale_and_channels_last_images(form, tmp_path):
     assert grey.open().read(1, 2)[0].label is None
 
 
+def test_npz_divides_integers_by_the_largest_of_their_type(tmp_path):
+    words = RNG.integers(0, 65536, (2, 5, 7), dtype=np.uint16)
+    path = arrays(tmp_path, words=words, dark=words >> 8, many=words.astype(np.uint32))
+    for key, scale, factor in (("words", None, 65535), ("dark", None, 65535), ("dark", 255.0, 255)):
+        dataset = build("dataset", "npz", path=path, images_key=key, labels_key=None, scale=scale)
+        values = words >> 8 if key == "dark" else words
+        torch.testing.assert_close(dataset.open().read(1, 2)[0].data[0], torch.from_numpy(values[1] / factor).float())
+    with pytest.raises(MismatchError, match=r"dataset\.images_key: must be uint8, uint16 or floats \(got 'uint32'\)"):
+        build("dataset", "npz", path=path, images_key="many", labels_key=None).open()
+
+
+@pytest.mark.parametrize("ask", ["open", "outline"])
+def test_npz_that_claims_more_than_the_file_holds_is_refused(tmp_path, ask):
+    written, path = io.BytesIO(), tmp_path / "a.npz"
+    np.lib.format.write_array_header_1_0(written, {"descr": "|u1", "fortran_order": False, "shape": (1 << 40, 4, 4)})
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("images.npy", written.getvalue() + bytes(32))
+    with pytest.raises(ResourceError, match=r"the header of 'images' claims uint8 \[1\d+, 4, 4\], the file holds 32 b"):
+        getattr(build("dataset", "npz", path=str(path), labels_key=None), ask)()
+
+
 @pytest.mark.parametrize(
     ("values", "kind", "message"),
     [
@@ -355,7 +378,7 @@ def test_npz_supports_greyscale_and_channels_last_images(form, tmp_path):
         ({"classes": [1, 5]}, MismatchError, "dataset.classes: no example has the label 5 .*\n  labels: 0, 1"),
         ({"classes": [1, 1]}, MismatchError, "dataset.classes: contains a label twice"),
         ({"labels_key": None, "classes": [1]}, MismatchError, "selects by label, but there are no labels"),
-        ({"images_key": "objects"}, ResourceError, "cannot be read as .npz: Object arrays cannot be loaded"),
+        ({"images_key": "objects"}, ResourceError, "cannot be read as .npz: 'objects' contains Python objects"),
     ],
 )
 def test_invalid_npz_files_raise_with_the_reason(values, kind, message, tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,11 +47,11 @@ class Npz(Dataset):
 
     Args:
         path: path of the file; it is read without pickle.
-        images_key: key of the images, uint8 or floats.
+        images_key: key of the images: uint8, uint16 or floats.
         labels_key: key of the labels, integers ``[N]``; null if there are none.
         classes: the labels to keep, renumbered 0, 1, ... in this order; empty keeps all labels.
         layout: layout of images with channels; ``auto`` takes the axis of length 1, 3 or 4 for the channels.
-        scale: the value that is mapped to 1; null takes 255 for uint8 and 1 for floats.
+        scale: the value that is mapped to 1; null takes 255 for uint8, 65535 for uint16 and 1 for floats.
     """
 
     summary = "images and labels from an .npz file"
@@ -100,16 +101,7 @@ class Npz(Dataset):
 
     def outline(self) -> Outline:
         """Number and shape of the images, from the header of the array."""
-        from numpy.lib import format as npy
-
-        shape: tuple[int, ...] = ()
-        try:
-            with zipfile.ZipFile(self._file()) as archive, archive.open(f"{self.images_key}.npy") as member:
-                version = npy.read_magic(member)
-                header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-                shape = header(member)[0]
-        except (KeyError, ValueError, OSError, zipfile.BadZipFile):
-            shape = self._array("images_key", self.images_key).shape
+        shape = self._shape("images_key", self.images_key)
         last = self._channels_last(shape)
         rows, _ = self._rows(shape[0])
         image = tuple(shape[1:])
@@ -124,26 +116,61 @@ class Npz(Dataset):
             raise ResourceError("dataset.path", f"{path} is not an .npz file")
         return path
 
+    def _shape(self, where: str, key: str) -> tuple[int, ...]:
+        """The shape of the array under a key, from its header; ``where`` is the parameter that names the key.
+
+        Raises:
+            MismatchError: there is no such array.
+            ResourceError: the file is damaged or contains Python objects, or the array would take far more memory than
+                the file holds.
+        """
+        from numpy.lib import format as npy
+
+        path = self._file()
+        try:
+            with zipfile.ZipFile(path) as archive:
+                entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
+                if key not in entries:
+                    raise MismatchError(
+                        f"dataset.{where}",
+                        f"{path} has no such array",
+                        got=key,
+                        nearest=nearest(key, entries),
+                        hint=f"arrays: {', '.join(entries)}",
+                    )
+                entry = entries[key]
+                # A larger array that is compressed more than this may be a zip bomb; numpy.savez does not compress.
+                if entry.file_size > max(1 << 28, 100 * entry.compress_size):
+                    raise _unreadable(
+                        path, f"{key!r} would expand from {entry.compress_size} bytes to {entry.file_size}"
+                    )
+                with archive.open(entry) as member:
+                    version = npy.read_magic(member)
+                    header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+                    shape, _, dtype = header(member)
+                    held = entry.file_size - member.tell()
+                if dtype.hasobject:
+                    raise _unreadable(path, f"{key!r} contains Python objects")
+                if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > held:
+                    raise _unreadable(
+                        path, f"the header of {key!r} claims {dtype} {list(shape)}, the file holds {held} bytes"
+                    )
+        except (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as broken:
+            raise _unreadable(path, broken) from None
+        return tuple(shape)
+
     def _array(self, where: str, key: str) -> np.ndarray[Any, Any]:
         """The array under a key; ``where`` is the parameter that names the key."""
         import numpy as np
 
+        self._shape(where, key)
         path = self._file()
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                keys = arrays.files
-                if key in keys:
-                    array: np.ndarray[Any, Any] = arrays[key]
-                    return array
-        except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as broken:
-            raise ResourceError("dataset.path", f"{path} cannot be read as .npz: {broken}") from None
-        raise MismatchError(
-            f"dataset.{where}",
-            f"{path} has no such array",
-            got=key,
-            nearest=nearest(key, keys),
-            hint=f"arrays: {', '.join(keys)}",
-        )
+                array: np.ndarray[Any, Any] = arrays[key]
+        except Exception as broken:  # a damaged archive may raise anything
+            raise _unreadable(path, broken) from None
+        return array
 
     def _rows(self, count: int) -> tuple[list[int], list[int | None]]:
         """The numbers of the rows to keep, and their labels."""
@@ -186,12 +213,18 @@ class Npz(Dataset):
 
     def _scale(self, images: np.ndarray[Any, Any]) -> float:
         """The value that is mapped to 1, after a check of the range of all values."""
-        if images.dtype.kind not in "fu":
-            raise MismatchError("dataset.images_key", "must be uint8 or floats", got=str(images.dtype))
-        scale = self.scale or (255.0 if images.dtype.kind == "u" else 1.0)
+        import numpy as np
+
+        if images.dtype.kind != "f" and images.dtype not in (np.uint8, np.uint16):
+            raise MismatchError("dataset.images_key", "must be uint8, uint16 or floats", got=str(images.dtype))
+        scale = self.scale or (1.0 if images.dtype.kind == "f" else float(np.iinfo(images.dtype).max))
         low, high = (float(end) for end in (images.min(), images.max())) if images.size else (0.0, 0.0)
         if not (math.isfinite(low) and math.isfinite(high)) or low < 0 or high > scale:
             raise MismatchError(
                 "dataset.scale", f"images must lie between 0 and {scale:g}", got=[low, high], hint="scale=MAXIMUM"
             )
         return scale
+
+
+def _unreadable(path: Path, reason: object) -> ResourceError:
+    return ResourceError("dataset.path", f"{path} cannot be read as .npz: {reason}")

@@ -118,6 +118,12 @@ class Evil:
         ({"checkpoint": "three.pth"}, MismatchError, r"does not match .*\n  the file has 3 classes: model.classes=3"),
         ({"checkpoint": "three.pth", "arch": "resnet26"}, MismatchError, "does not match resnet26"),
         ({"checkpoint": "short.pth", "classes": 3}, MismatchError, "1 missing in the file: fc.bias"),
+        (
+            {"checkpoint": "bytes.pth", "classes": 3},
+            MismatchError,
+            r"has values of type int8, .*\n.*\n  note: 1 of this",
+        ),
+        ({"mean": (124.0, 117.0, 104.0)}, ParameterError, r"model\.timm\.mean: must be between 0 and 1"),
         ({"checkpoint": "three.pth", "pretrained": True}, ParameterError, "must not be given with pretrained=true"),
         ({"pretrained": True, "classes": 5}, MismatchError, "timm's weights of resnet18 have 1000 classes"),
         ({"pretrained": True}, ResourceError, r"could not be downloaded: .*\n  without a network give a file"),
@@ -128,6 +134,7 @@ def test_invalid_parameters_raise_with_the_reason(values, kind, message, tmp_pat
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     state = timm.create_model("resnet18", num_classes=3).state_dict()
+    torch.save({k: v.to(torch.int8) if k == "fc.weight" else v for k, v in state.items()}, "bytes.pth")
     torch.save(state, "three.pth")
     torch.save({key: value for key, value in state.items() if key != "fc.bias"}, "short.pth")
     torch.save({"a": Evil()}, "evil.pth")

@@ -27,6 +27,7 @@ from xaiexp.plugin import (
 )
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
 
 __all__ = ["Timm"]
@@ -70,8 +71,8 @@ class Timm(Model):
     size: Annotated[int, Range(1)] | None = None
     crop_pct: Annotated[float, Range(0, 1)] | None = None
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] | None = None
-    mean: tuple[float, float, float] | None = None
-    std: tuple[float, float, float] | None = None
+    mean: Annotated[tuple[float, float, float], Range(0, 1)] | None = None
+    std: Annotated[tuple[float, float, float], Range(0, exclusive=True), Range(high=1)] | None = None
 
     @property
     def offers(self) -> frozenset[str]:
@@ -135,6 +136,7 @@ class Timm(Model):
             partial(_encoded, transform, mask_transform),
             self.modality,
             classes=classes,
+            task="multiclass" if classes > 1 else None,
             class_names=_class_names(module) if self.pretrained else (),
             mean=mean,
             std=std,
@@ -240,7 +242,11 @@ def _read_state_dict(path: Path) -> dict[str, Tensor]:
         raise ResourceError(where, f"{path} cannot be read as weights: {reason}") from None
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
-    if not isinstance(content, Mapping) or not all(isinstance(value, torch.Tensor) for value in content.values()):
+    if (
+        not isinstance(content, Mapping)
+        or not content
+        or not all(isinstance(value, torch.Tensor) for value in content.values())
+    ):
         raise ResourceError(where, f"{path} does not contain a state dict (parameter names to tensors)")
     return dict(content)
 
@@ -260,7 +266,23 @@ def _load_state_dict(path: Path, module: nn.Module, state: Mapping[str, Tensor],
         heads = {state[k].shape[0] for k in mismatched if state[k].ndim and state[k].shape[1:] == expected[k].shape[1:]}
         hint = f"the file has {min(heads)} classes: model.classes={min(heads)}" if len(heads) == 1 else ""
         raise MismatchError("model.checkpoint", f"{path} does not match {description}", hint=hint, notes=notes)
+    unfit = [k for k, v in state.items() if expected[k].is_floating_point() and v.dtype not in _floats()]
+    if unfit:
+        raise MismatchError(
+            "model.checkpoint",
+            f"{path} has values of type {str(state[unfit[0]].dtype).removeprefix('torch.')}, {description} has real "
+            "floating-point numbers",
+            hint="quantised weights need their scales: save the weights in float32",
+            notes=[f"{len(unfit)} of this type: {', '.join(unfit[:3])} ..."],
+        )
     module.load_state_dict(state, strict=False)  # names were checked above; only batch counters may be missing
+
+
+def _floats() -> tuple[torch.dtype, ...]:
+    """The types whose values are weights by themselves."""
+    import torch
+
+    return torch.float64, torch.float32, torch.float16, torch.bfloat16
 
 
 def _class_names(module: nn.Module) -> tuple[str, ...]:

@@ -23,8 +23,9 @@ from zennit.composites import (
 )
 
 import xaiexp
+from xaiexp.contract.registry import installed
 from xaiexp.inference.passes import Passes
-from xaiexp.plugin import Background, Batch, FeatureMap
+from xaiexp.plugin import Background, Batch, FeatureMap, Readout
 
 COMPOSITES = {
     "lrp_epsilon_plus": EpsilonPlus,
@@ -147,4 +148,6 @@ def bound(module, x, target=3, budget=None, output="logit", precision="fp32"):
         features=FeatureMap.from_index(torch.arange(count).view(1, *x.shape[1:]), x.shape[1:]),
         background=Background({2: "table", 4: "image"}[x.ndim], low=x.new_zeros(1), high=x.new_ones(1)),
     )
-    return Passes(module, precision=precision, batch_budget=budget).bind(batch, output)
+    return Passes(module, precision=precision, batch_budget=budget).bind(
+        batch, Readout(installed().build("output", output, {}), "multiclass")
+    )

@@ -131,7 +131,7 @@ def test_the_first_rule_applies_to_the_layer_that_runs_first():
 def test_probabilities_and_half_precision_raise():
     module, x = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Flatten(), nn.Linear(4, 2)).eval(), torch.randn(2, 4)
     with pytest.raises(Unsupported, match="output=logit"):
-        xaiexp.attribute(module, x, "lrp_epsilon_plus", target=0, output="probability")
+        xaiexp.attribute(module, x, "lrp_epsilon_plus", target=0, output="probability", task="multiclass")
     handle = bound(module, x, target=0, precision="bf16")
     with pytest.raises(Unsupported, match="precision=fp32"):
         component("lrp_epsilon_plus").attribute(handle, handle.batch, None, None)

@@ -63,8 +63,8 @@ class _Lrp(Method):
 
         from xaiexp_zennit.canonical import Canonical, MergeBatchNorms
 
-        if model.output != "logit":
-            raise Unsupported("LRP starts from a score of the network and has no rule for a softmax: use output=logit")
+        if not model.output.as_returned:
+            raise Unsupported("LRP starts from a number that the network returns: use output=logit (or output=value)")
         logits, rules = model.logits(), self.rules(batch)
 
         def run(block: Block) -> Tensor:

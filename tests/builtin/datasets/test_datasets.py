@@ -388,16 +388,19 @@ def test_invalid_class_folders_raise_with_the_reason(classes, tmp_path):
         ImageFolder(str(classes), classes=("cat", "dogs")).open()
     (classes / "cat" / "b.png").write_bytes(b"damaged")
     with pytest.raises(ResourceError, match=r"cat/b\.png is not an image, or is damaged"):
-        ImageFolder(str(classes)).open()
+        ImageFolder(str(classes)).open().read(0, 1)
     (tmp_path / "empty").mkdir()
     with pytest.raises(ResourceError, match=r"dataset\.labels: .*empty contains neither a file labels\.csv nor images"):
         ImageFolder(str(tmp_path / "empty")).outline()
 
 
-def test_a_damaged_image_raises_when_the_dataset_is_opened(folder):
-    corrupt(folder)
-    with pytest.raises(ResourceError):
-        ImageFolder(str(folder)).open()
+@pytest.mark.parametrize("damage", [corrupt, truncate, lambda f: (f / "b.png").write_bytes(b"")])
+def test_a_damaged_image_raises_when_it_is_read_and_leaves_the_others(folder, damage):
+    damage(folder)
+    source = ImageFolder(str(folder)).open()
+    with pytest.raises(ResourceError, match=r"b\.png"):
+        source.read(1, 2)
+    assert [source.read(row, row + 1)[0].id for row in (0, 2)] == ["a.png", "c.png"]
 
 
 def test_a_missing_folder_raises(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from builders import draws, make_batch
+from builders import draws, make_batch, readout
 from torch import nn
 from trained_networks import trained_networks
 
@@ -39,7 +39,7 @@ def explained(name, module, inputs, precision, output):
     method, reference = CLASSES[name](), torch.zeros_like(inputs)
     if method.reads_distribution:
         reference = torch.stack((reference, inputs.flip(0)), dim=1)
-    handle = Passes(module, precision=precision).bind(batch, output)
+    handle = Passes(module, precision=precision).bind(batch, readout(output))
     got = method.attribute(handle, batch, reference if method.reads_baseline else None, draws(batch))
     got = got.values if isinstance(got, Estimate) else got
     assert got.dtype == torch.float32

@@ -280,7 +280,7 @@ def test_the_compensated_network_has_the_same_outputs_for_shifted_inputs():
     module, x = Layers(24), normal(3, 2, 3, 4)
     shift = normal(2, 1, 1, seed=3)
     before = {name: p.clone() for name, p in module.named_parameters()}
-    network = invariance_formulas.compensated_network(module, shift)
+    network = invariance_formulas.compensated_network(module, [shift])
     torch.testing.assert_close(network(x + shift), module(x), rtol=1e-14, atol=1e-14)
     assert [name for name, _ in network.named_modules()] == [name for name, _ in module.named_modules()]
     assert not module._forward_pre_hooks

@@ -132,8 +132,11 @@ def test_without_a_preprocessor_the_parameters_define_preprocessing(tmp_path):
     drawn = image(12, 12, 1)
     expected = (torch.from_numpy(np.array(drawn)).float() / 255 - 0.5) / 0.25
     assert_close(network.encode([Sample("a", drawn)]).inputs[0, 0], expected)
-    with pytest.raises(ParameterError, match=r"model\.std: must be one number, or one for each of 1 channels"):
-        load(folder, mean=(0.5,), std=(1.0, 2.0))
+    with pytest.raises(ParameterError, match=r"model\.std: must be one number, since the network has one input ch"):
+        load(folder, mean=(0.5,), std=(1.0, 0.5))
+    for wrong in ({"mean": (127.5,), "std": (1.0,)}, {"mean": (0.5,), "std": (58.0,)}):  # of images in 0..255
+        with pytest.raises(ParameterError, match=r"model\.transformers\.(mean|std): must be"):
+            load(folder, **wrong)
 
 
 def test_images_are_converted_to_the_colours_of_the_model(tmp_path):
@@ -142,8 +145,13 @@ def test_images_are_converted_to_the_colours_of_the_model(tmp_path):
     assert colour.encode([Sample("a", image(channels=1))]).inputs.shape == (1, 3, 12, 12)
     with pytest.raises(MismatchError, match=r"not a greyscale image \[1, H, W\].*\(got \[3, 12, 12\]\)"):
         grey.encode([Sample("a", torch.rand(3, 12, 12))])
-    with pytest.raises(MismatchError, match=r"not a colour image \[3, H, W\].*\(got \[1, 12, 12\]\)"):
-        colour.encode([Sample("a", torch.rand(1, 12, 12))])
+    values = torch.rand(1, 12, 12)
+    for model, data in ((colour, values), (grey, values.expand(3, -1, -1))):  # no colour is lost
+        assert_close(
+            model.encode([Sample("a", data)]).inputs * 0.25 + 0.5, values.expand(1, *model.mean.shape[:1], 12, 12)
+        )
+    with pytest.raises(MismatchError, match=r"not a colour image \[3, H, W\].*\(got \[2, 12, 12\]\)"):
+        colour.encode([Sample("a", torch.rand(2, 12, 12))])
 
 
 def test_a_given_size_overrides_the_preprocessing(tmp_path):

@@ -99,11 +99,14 @@ def test_crop_sizes_equal_those_of_torchvision_s_weights():
         assert Torchvision(arch=arch).input_shape() == (3, expected, expected), arch
 
 
-def test_greyscale_images_are_converted_but_greyscale_tensors_raise():
+def test_greyscale_images_become_three_equal_channels_and_other_tensors_raise():
     network = load()
-    assert network.encode([Sample("a", Image.new("L", (30, 30), 128))]).inputs.shape == (1, 3, 224, 224)
-    with pytest.raises(MismatchError, match=r"example 'a' is not a colour image \[3, H, W\].*\(got \[1, 8, 8\]\)"):
-        network.encode([Sample("a", torch.zeros(1, 8, 8))])
+    picture = Image.new("L", (30, 30), 51)
+    for data in (picture, torch.full((1, 30, 30), 0.2)):
+        encoded = network.encode([Sample("a", data)]).inputs * network.std + network.mean
+        torch.testing.assert_close(encoded, torch.full((1, 3, 224, 224), 0.2))
+    with pytest.raises(MismatchError, match=r"example 'a' is not a colour image \[3, H, W\].*\(got \[2, 8, 8\]\)"):
+        network.encode([Sample("a", torch.zeros(2, 8, 8))])
 
 
 def test_vision_transformers_offer_no_convolutions():

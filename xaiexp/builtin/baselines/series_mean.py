@@ -31,7 +31,7 @@ class SeriesMean(Baseline):
         Raises:
             Unsupported: the inputs are not series.
         """
-        if batch.inputs.ndim != 3:
+        if batch.inputs.ndim != 3 or batch.background.modality not in self.modalities:
             raise Unsupported(
                 f"baseline 'series_mean' needs series, but the inputs are {batch.background.modality} of shape "
                 f"{list(batch.shape)}: use baseline 'mean' or 'zero'"

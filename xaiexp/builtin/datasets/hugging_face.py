@@ -12,6 +12,7 @@ from typing import Any
 from xaiexp.builtin.datasets.labels import Labels, read_labels
 from xaiexp.builtin.datasets.table_file import folder_stamp
 from xaiexp.builtin.datasets.text import estimated_tokens
+from xaiexp.builtin.image_decoding import image_data
 from xaiexp.contract.kinds import Dataset
 from xaiexp.core.samples import Outline, Sample, Source
 from xaiexp.core.vocabulary import Modality
@@ -183,7 +184,10 @@ class HfDataset(Dataset):
                 )
         if self.modality == "text":
             return list(values)
-        return [image if image.mode in ("L", "RGB") else image.convert("RGB") for image in values]
+        return [
+            image_data("dataset.path", f"row {row} of {self.path}", image)
+            for row, image in zip(numbers, values, strict=True)
+        ]
 
 
 def _values(rows: Any, column: str) -> Any:

@@ -7,10 +7,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from xaiexp.builtin.datasets.table_file import TableFile, file_stamp, read_table_file
+from xaiexp.builtin.image_decoding import WHITE, image_data
 from xaiexp.contract.kinds import Dataset
+from xaiexp.core.parameters import Range
 from xaiexp.core.samples import Outline, Sample, Source
 from xaiexp.errors import MismatchError, ResourceError, nearest
 
@@ -20,9 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ImageFolder"]
 
-# Number of images whose headers are checked when the dataset is opened, at a fraction of a millisecond each. Damage
-# beyond the header is found when an image is decoded.
-_CHECKED_HEADERS = 1000
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 
 Box = tuple[float, float, float, float]
@@ -33,9 +32,14 @@ Box = tuple[float, float, float, float]
 class ImageFolder(Dataset):
     """Images in a folder, with labels, masks and boxes from a CSV file; decoded when they are read.
 
-    Images are rotated according to their EXIF orientation and converted to RGB. Without a CSV file, the subfolders of
-    ``root`` are the classes, in alphabetical order. An image in ``root`` itself is then an error, because it suggests
-    that the CSV file is missing.
+    Images are rotated according to their EXIF orientation, composed over ``background`` where they are transparent and
+    converted to RGB; of several images in a file the first is read. They become PIL images of 8 bits per channel.
+    Greyscale of 16 bits or of floats becomes a float tensor ``[3, H, W]`` in 0..1 without loss: 65535 is mapped to 1,
+    floats must lie in 0..1. Values out of range are refused. Of colours of 16 bits, PIL decodes the upper 8. A damaged
+    file is an error when it is read, not when the dataset is opened.
+
+    Without a CSV file, the subfolders of ``root`` are the classes, in alphabetical order. An image in ``root`` itself
+    is then an error, because it suggests that the CSV file is missing.
 
     Args:
         root: folder of the images.
@@ -50,6 +54,9 @@ class ImageFolder(Dataset):
             null or a missing column means no boxes.
         name_column: column of display names; ignored if it is missing.
         classes: class names by index; for folders, empty takes the names of the folders.
+        background: colour behind transparent pixels, RGB in 0..1; white as in most viewers.
+        scale: the value of a channel that is mapped to 1, such as 4095 for 12 bits in greyscale files of 16; null takes
+            the largest value of the type, 1 for floats.
     """
 
     summary = "images in a folder, listed in a CSV file with labels, masks and boxes, or in one folder per class"
@@ -64,14 +71,17 @@ class ImageFolder(Dataset):
     box_column: str | None = "boxes_xyxy"
     name_column: str | None = "class_name"
     classes: tuple[str, ...] = ()
+    background: Annotated[tuple[float, float, float], Range(0, 1)] = WHITE
+    scale: Annotated[float, Range(0, exclusive=True)] | None = None
 
     def open(self) -> Source:
         """The samples; an id is the file name in the CSV file.
 
         Raises:
-            ResourceError, MismatchError: folder, CSV file, column, image or mask are missing or damaged, or a label is
-                invalid.
+            ResourceError, MismatchError: folder, CSV file, column, image or mask are missing, or a label is invalid.
         """
+        import torch
+
         if self._has_class_folders():
             return self._open_class_folders()
         table, files = self._listed_files()
@@ -88,18 +98,17 @@ class ImageFolder(Dataset):
             for file in (path,) if mask is None else (path, mask):
                 if not file.is_file():
                     raise ResourceError("dataset.root", f"{table.place(row)}: no such file", got=str(file))
-                if row < _CHECKED_HEADERS:
-                    _open(file).close()
         ids = table.column("dataset.file_column", self.file_column)
 
         def read(start: int, stop: int) -> Sequence[Sample]:
             samples = []
             for row in range(count)[start:stop]:
-                image = _read_image(files[row])
+                image = self._read_image(files[row])
+                size = (image.shape[2], image.shape[1]) if isinstance(image, torch.Tensor) else image.size
                 mask_file = masks[row]
-                mask = None if mask_file is None else _read_mask(mask_file, files[row], image.size)
+                mask = None if mask_file is None else _read_mask(mask_file, files[row], size)
                 if mask is None and boxes[row]:
-                    mask = _box_mask(table.place(row), boxes[row], image.size)
+                    mask = _box_mask(table.place(row), boxes[row], size)
                 samples.append(Sample(ids[row], image, labels[row], mask, names[row]))
             return samples
 
@@ -158,16 +167,23 @@ class ImageFolder(Dataset):
     def _open_class_folders(self) -> Source:
         """The samples of one folder per class; an id consists of the class and the file name."""
         classes, files = self._class_folders()
-        for path, _ in files[:_CHECKED_HEADERS]:
-            _open(path).close()
 
         def read(start: int, stop: int) -> Sequence[Sample]:
             return [
-                Sample(f"{path.parent.name}/{path.name}", _read_image(path), label, name=path.parent.name)
+                Sample(f"{path.parent.name}/{path.name}", self._read_image(path), label, name=path.parent.name)
                 for path, label in files[start:stop]
             ]
 
         return Source(len(files), read, classes)
+
+    def _read_image(self, path: Path) -> Image | Tensor:
+        """The image in RGB: a PIL image, or a float tensor ``[3, H, W]`` where it has more than 8 bits per channel."""
+        from PIL import Image
+
+        hint = "dataset.scale=VALUE names the value that is mapped to 1"
+        with _open(path) as file:
+            data = image_data("dataset.root", str(path), file, self.background, self.scale, hint)
+        return data.convert("RGB") if isinstance(data, Image.Image) else data.expand(3, -1, -1)
 
     def _listed_files(self) -> tuple[TableFile, list[Path]]:
         """The CSV file, and the paths of the images that it lists."""
@@ -272,17 +288,6 @@ def _open(path: Path) -> Image:
         raise _damaged(path, broken) from None
 
 
-def _read_image(path: Path) -> Image:
-    """The image in RGB, rotated according to its EXIF orientation."""
-    from PIL import ImageOps
-
-    with _open(path) as image:
-        try:
-            return ImageOps.exif_transpose(image).convert("RGB")
-        except (OSError, ValueError, SyntaxError) as broken:
-            raise _damaged(path, broken) from None
-
-
 def _read_mask(path: Path, image_path: Path, size: tuple[int, int]) -> Tensor:
     """The mask, bool ``[H, W]``: True where the file is not 0."""
     import numpy as np
@@ -290,7 +295,7 @@ def _read_mask(path: Path, image_path: Path, size: tuple[int, int]) -> Tensor:
 
     with _open(path) as image:
         try:
-            values = np.asarray(image if image.mode in ("P", "I", "I;16") else image.convert("L"))
+            values = np.asarray(image if image.mode in ("P", "I", "I;16", "F") else image.convert("L"))
         except (OSError, ValueError, SyntaxError) as broken:
             raise _damaged(path, broken) from None
     height, width = values.shape

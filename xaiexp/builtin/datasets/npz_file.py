@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["NpzFile", "open_npz"]
+
+# Arrays above this size must not be compressed more than this: deflate reaches 1 : 1032 for a constant array.
+_UNCHECKED_BYTES = 1 << 28
+_MOST_COMPRESSION = 100
 
 
 @dataclass(frozen=True)
@@ -76,28 +82,56 @@ def open_npz(where: str, path: str | Path) -> NpzFile:
         path: path of the file.
 
     Raises:
-        ResourceError: the file is missing, damaged, or contains Python objects.
+        ResourceError: the file is missing, damaged, or contains Python objects; the header of an array claims more
+            than the file holds, or an array is so much larger than the file that the file may be a zip bomb.
     """
     from numpy.lib import format as npy
 
     path = Path(path).expanduser()
     shapes = {}
     try:
+        size = path.stat().st_size
         with zipfile.ZipFile(path) as archive:
-            for name in archive.namelist():
-                with archive.open(name) as member:
+            for entry in archive.infolist():
+                name = entry.filename.removesuffix(".npy")
+                _check_size(where, path, size, entry)
+                with archive.open(entry) as member:
                     reader = (
                         npy.read_array_header_1_0 if npy.read_magic(member) == (1, 0) else npy.read_array_header_2_0
                     )
                     shape, _, dtype = reader(member)
+                    held = entry.file_size - member.tell()
                 if dtype.hasobject:
-                    raise ResourceError(where, f"{path}: array {name.removesuffix('.npy')!r} contains Python objects")
-                shapes[name.removesuffix(".npy")] = tuple(shape)
+                    raise ResourceError(where, f"{path}: array {name!r} contains Python objects")
+                claimed = math.prod(shape) * dtype.itemsize
+                if min(shape, default=0) < 0 or claimed > held:
+                    raise ResourceError(
+                        where,
+                        f"{path}: the header of array {name!r} claims {dtype} {list(shape)}, {claimed} bytes; "
+                        f"the file holds {held}",
+                    )
+                shapes[name] = tuple(shape)
     except FileNotFoundError:
         raise ResourceError(where, "no such file", got=str(path)) from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as broken:
+    # RuntimeError: the archive is encrypted, or compressed in a way that is not supported
+    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as broken:
         raise _unreadable(where, path, broken) from None
     return NpzFile(where, path, shapes)
+
+
+def _check_size(where: str, path: Path, size: int, entry: zipfile.ZipInfo) -> None:
+    """Raise ResourceError for an entry of an archive that may take far more memory than the file takes on disk."""
+    name = entry.filename.removesuffix(".npy")
+    stored = entry.compress_type == zipfile.ZIP_STORED
+    if entry.compress_size > size or (stored and entry.file_size != entry.compress_size):
+        raise ResourceError(where, f"{path} is damaged: array {name!r} is larger than the file")
+    if entry.file_size > _UNCHECKED_BYTES and entry.file_size > _MOST_COMPRESSION * entry.compress_size:
+        raise ResourceError(
+            where,
+            f"{path}: array {name!r} would expand from {entry.compress_size} bytes to {entry.file_size}, "
+            "as in a zip bomb",
+            hint="if it is right, save it uncompressed: numpy.savez",
+        )
 
 
 def _unreadable(where: str, path: Path, broken: Exception) -> ResourceError:

@@ -14,8 +14,7 @@ from xaiexp.builtin.removals.fill import Fill, fill_for
 from xaiexp.core.batches import Batch
 from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Explanation
-from xaiexp.core.vocabulary import Output
-from xaiexp.inference.passes import Handle
+from xaiexp.inference.passes import Asked, Handle
 
 __all__ = ["Curves", "First", "area", "curves", "evenly_spaced", "feature_counts", "positions", "undefined"]
 
@@ -84,7 +83,7 @@ def curves(
     removal: str,
     n_removed: Tensor,
     first: Sequence[First] = ("highest",),
-    output: Output | None = None,
+    output: Asked = None,
     by_mean: bool = False,
 ) -> Curves:
     """The scores with ``n_removed`` features removed in the order of the attributions; ties are broken at random.
@@ -97,7 +96,7 @@ def curves(
         removal: what removed features are replaced with; see :func:`xaiexp.builtin.removals.fill.fill_for`.
         n_removed: int64 ``[N, K]``, between 0 and the example's number of features.
         first: which features are removed first; one curve per entry and explanation, grouped by entry.
-        output: the output of the model, if not the study's.
+        output: what to read instead of the explained scalar; see :meth:`xaiexp.plugin.Handle.scores`.
         by_mean: order features by the mean over their elements instead of the sum.
     """
     counts = batch.features.counts.expand(len(batch))

@@ -3,8 +3,8 @@
 The components are in ``torchvision_classifiers``, ``transformers_classifiers`` (with ``checkpoints`` to read the files,
 ``text_models`` and ``embeddings`` for texts and ``image_models`` for images), ``factory`` (a network from a function of
 the user) and the folder ``trained`` (small networks, trained on first use). Shared by them are ``tensor_encoding`` and
-``image_encoding`` (samples to tensors), ``weight_files`` (state dicts from files) and ``random_state`` (seeded initial
-weights).
+``image_encoding`` (samples to tensors), ``input_channels`` (what a network takes), ``weight_files`` (state dicts from
+files) and ``random_state`` (seeded initial weights).
 """
 
 from __future__ import annotations

@@ -15,13 +15,32 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
+from xaiexp.core.vocabulary import Task
 from xaiexp.errors import MismatchError, ResourceError
 
-__all__ = ["WHERE", "Checkpoint", "quiet", "read_settings"]
+__all__ = ["WHERE", "Checkpoint", "quiet", "read_settings", "task_of"]
 
 WHERE = "model.path"
 
 _FILE_KINDS = {"AutoConfig": "configuration", "AutoTokenizer": "tokenizer", "AutoImageProcessor": "preprocessing"}
+
+
+_TASKS: Mapping[str, Task] = {
+    "single_label_classification": "multiclass",
+    "multi_label_classification": "multilabel",
+    "regression": "regression",
+}
+
+
+def task_of(config: Any) -> Task:
+    """The task of a classification head of transformers.
+
+    ``problem_type`` says it; without one, transformers trains a single number as a regression and several as a softmax.
+    """
+    stated = _TASKS.get(getattr(config, "problem_type", None) or "")
+    if stated is None or (stated == "multiclass" and config.num_labels == 1):
+        return "regression" if config.num_labels == 1 else "multiclass"
+    return stated
 
 
 def read_settings(path: str, name: str) -> Mapping[str, Any]:

@@ -8,14 +8,18 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Annotated, Any
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 from xaiexp.contract.kinds import Model
 from xaiexp.core.parameters import Range
 from xaiexp.core.samples import LoadContext, Network
-from xaiexp.core.vocabulary import Modality
+from xaiexp.core.vocabulary import Modality, Task
 from xaiexp.errors import MismatchError, ParameterError, ResourceError, UserError, nearest
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 __all__ = ["Factory"]
 
@@ -27,13 +31,24 @@ class Factory(Model):
     The module is imported only if its dotted name equals an entry of the study's ``trust`` or lies below one; the
     function must be defined in such a module too.
 
+    A module for images gets images ``[N, C, H, W]`` of the dataset's size, in 0..1 before the normalisation, so
+    ``mean`` and ``std`` must be given. Pictures are converted to the number of channels that the module takes: to
+    greyscale (ITU-R 601-2 luma) for one, to RGB for three.
+
     Args:
         target: ``package.module:function``, on Python's module path or in the working folder.
         kwargs: keyword arguments of the function.
         modality: kind of the inputs.
         classes: number of outputs, if known.
-        mean, std: normalisation of the inputs, one number or one per channel (column); empty for none.
+        mean, std: normalisation of the inputs, equally many numbers: one, or one per channel (column). Of images, in
+            0..1; ``mean=[0] std=[1]`` for no normalisation. Of tables and series empty for none.
+        channels: channels of images; null reads them from the first convolution or batch normalisation, and where
+            there is none keeps those of the dataset (three for pictures in colour).
+        weights: a file for the module: safetensors or a state dict that loads with ``weights_only``, also within a
+            training checkpoint or with the prefixes of ``DataParallel`` and ``torch.compile``; all names and shapes
+            must match. Null keeps the weights that the function gave it.
         gradients: whether the network can be differentiated with respect to its inputs.
+        task: what the numbers are that the network returns; null where the data or the numbers tell it.
     """
 
     summary = "a network returned by a function of the user, whose module must be trusted"
@@ -44,8 +59,11 @@ class Factory(Model):
     modality: Modality = "image"
     classes: Annotated[int, Range(1)] | None = None
     mean: tuple[float, ...] = ()
-    std: tuple[float, ...] = ()
+    std: Annotated[tuple[float, ...], Range(0, exclusive=True)] = ()
+    channels: Annotated[int, Range(1)] | None = None
+    weights: str | None = None
     gradients: bool = True
+    task: Task | None = None
 
     @property
     def offers(self) -> frozenset[str]:
@@ -57,18 +75,32 @@ class Factory(Model):
         """The network.
 
         Raises:
-            ParameterError: the module is not trusted, there is no such function, or it does not accept the arguments.
+            ParameterError: the module is not trusted, there is no such function, or it does not accept the arguments;
+                the normalisation of images is missing or does not fit the network.
             UserError: the function raised.
-            MismatchError: it returned neither a module nor a network of this modality.
+            ResourceError: the file of weights is missing or damaged.
+            MismatchError: it returned neither a module nor a network of this modality, or a module of other weights.
         """
         result = self._call(_trusted_function(self.target, context.trust))
         if isinstance(result, Network):
-            if result.modality != self.modality:
-                raise MismatchError(
-                    "model.modality", f"{self.target} returned a network for {result.modality}", got=self.modality
-                )
-            return result
+            return self._checked(result)
         return self._network(result)
+
+    def _checked(self, network: Network) -> Network:
+        """A network that the function returned, with the weights of the file if there is one."""
+        if network.modality != self.modality:
+            raise MismatchError(
+                "model.modality", f"{self.target} returned a network for {network.modality}", got=self.modality
+            )
+        for name in ("mean", "std", "channels"):
+            if getattr(self, name):
+                raise ParameterError(
+                    f"model.{name}",
+                    f"must not be given: {self.target} returned a Network, which encodes its inputs itself",
+                    got=getattr(self, name),
+                )
+        facts = {**network.facts, **self._load_weights(network.module)}
+        return replace(network, facts=facts, task=self.task or network.task)
 
     def _call(self, function: Callable[..., Any]) -> Any:
         """The result of the function, with errors in its arguments reported before it is called."""
@@ -91,6 +123,8 @@ class Factory(Model):
         """The network of a bare module."""
         import torch
 
+        from xaiexp.builtin.models.image_encoding import image_encoder
+        from xaiexp.builtin.models.input_channels import input_channels
         from xaiexp.builtin.models.tensor_encoding import tensor_encoder
 
         if not isinstance(module, torch.nn.Module):
@@ -105,16 +139,34 @@ class Factory(Model):
                 f"{self.target} must return an xaiexp.core.samples.Network, which defines how texts become embeddings",
                 got=type(module).__name__,
             )
+        _check_numbers(self.target, module)
         module.to("cpu", torch.float32).eval()
+        facts = {"weights": self.target, **self._load_weights(module)}
         for parameter in module.parameters():
             parameter.requires_grad_(False)
-        axes = {"image": 2, "series": 1, "table": 0}[self.modality]
-        mean = torch.tensor(self.mean or (0.0,)).view(-1, *[1] * axes)
-        std = torch.tensor(self.std or (1.0,)).view(-1, *[1] * axes)
         is_image = self.modality == "image"
+        if self.mean and self.std and len(self.mean) != len(self.std):
+            raise ParameterError(
+                "model.std",
+                f"must have as many numbers as model.mean, {len(self.mean)}",
+                got=list(self.std),
+                hint="one number, or one per channel (column)",
+            )
+        if is_image:
+            channels = self.channels or input_channels(module)
+            mean, std = self._image_normalisation(channels)
+            encode = image_encoder(
+                _unchanged, channels, mean, std, "images for a factory are not resized: give images of one size"
+            )
+            facts |= {"input_channels": channels} if channels else {}
+        else:
+            axes = {"series": 1, "table": 0}[self.modality]
+            mean = torch.tensor(self.mean or (0.0,)).view(-1, *[1] * axes)
+            std = torch.tensor(self.std or (1.0,)).view(-1, *[1] * axes)
+            encode = tensor_encoder(None, mean, std)
         return Network(
             module,
-            tensor_encoder(None, mean, std),
+            encode,
             self.modality,
             classes=self.classes,
             mean=mean,
@@ -122,8 +174,76 @@ class Factory(Model):
             low=0.0 if is_image else None,
             high=1.0 if is_image else None,
             identity=f"{self.target} {sorted(self.kwargs.items())!r}",
-            facts={"weights": self.target},
+            facts=facts,
+            task=self.task,
         )
+
+    def _image_normalisation(self, channels: int | None) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation ``[C, 1, 1]`` of images in 0..1.
+
+        Raises:
+            ParameterError: one of them is missing, out of range or does not fit the channels.
+        """
+        from xaiexp.builtin.models.image_encoding import per_channel
+
+        example = "'model.mean=[0.485,0.456,0.406]' 'model.std=[0.229,0.224,0.225]'"
+        if channels == 1:
+            example = "'model.mean=[0.1307]' 'model.std=[0.3081]'"
+        for name in ("mean", "std"):
+            values = getattr(self, name)
+            if not values:
+                raise ParameterError(
+                    f"model.{name}",
+                    f"must be given: the normalisation that {self.target} was trained with, of images in 0..1",
+                    hint=f"for example {example}; none: 'model.mean=[0]' 'model.std=[1]'",
+                )
+            if not 0 <= min(values) <= max(values) <= 1:
+                raise ParameterError(
+                    f"model.{name}",
+                    "must be between 0 and 1, because images are in 0..1",
+                    got=list(values),
+                    hint="divide a mean and std of images in 0..255 by 255",
+                )
+        return per_channel("model.mean", self.mean, channels), per_channel("model.std", self.std, channels)
+
+    def _load_weights(self, module: Any) -> dict[str, object]:
+        """Load the file of weights, if there is one; facts about it for ``record.json``."""
+        if self.weights is None:
+            return {}
+        from torch import nn
+
+        from xaiexp.builtin.models.weight_files import load_state_dict, read_state_dict
+
+        if not isinstance(module, nn.Module):
+            raise MismatchError(
+                "model.weights", f"{self.target} returned no torch.nn.Module to load them into", got=self.weights
+            )
+        state = read_state_dict("model.weights", Path(self.weights).expanduser())
+        note = load_state_dict("model.weights", module, state, f"the network of {self.target}")
+        return {"weights": self.weights, **({"note": note} if note else {})}
+
+
+def _check_numbers(target: str, module: nn.Module) -> None:
+    """Raise MismatchError unless the parameters are real floating-point numbers, and no buffer is complex."""
+    from torch import nn
+
+    for name, values in (*module.named_parameters(), *module.named_buffers()):
+        is_weight = isinstance(values, nn.Parameter)
+        if values.is_complex() or (is_weight and not values.is_floating_point()):
+            raise MismatchError(
+                "model.target",
+                f"{target} returned a network with weights of type {str(values.dtype).removeprefix('torch.')}",
+                got=name,
+                hint="networks run in real floating-point numbers: return it before quantisation",
+            )
+
+
+def _unchanged(image: Any, mask: bool = False) -> Tensor:  # noqa: ARG001  # as ImagePreprocessing
+    """An image as a float tensor in 0..1, or a mask, of the same size."""
+    from torch import Tensor
+    from torchvision.transforms.functional import pil_to_tensor
+
+    return image if isinstance(image, Tensor) else pil_to_tensor(image).float() / 255
 
 
 def _trusted_function(target: str, trust: tuple[str, ...]) -> Callable[..., Any]:

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from xaiexp.builtin.models.checkpoints import WHERE, Checkpoint, quiet, read_settings
-from xaiexp.builtin.models.image_encoding import image_encoder
+from xaiexp.builtin.models.checkpoints import WHERE, Checkpoint, quiet, read_settings, task_of
+from xaiexp.builtin.models.image_encoding import image_encoder, per_channel
 from xaiexp.builtin.models.random_state import seeded_random_state
 from xaiexp.core.samples import Network
 from xaiexp.errors import MismatchError, ParameterError
@@ -97,7 +96,7 @@ def load_image_classifier(
     for parameter in module.parameters():
         parameter.requires_grad_(False)
     shift, scale = (
-        _per_channel(name, values, channels, checkpoint.path)
+        per_channel(f"model.{name}", _given(name, values, checkpoint.path), channels)
         for name, values in (("mean", mean or checkpoint_mean), ("std", std or checkpoint_std))
     )
     names = tuple(str(config.id2label.get(i, i)) for i in range(config.num_labels))
@@ -106,6 +105,7 @@ def load_image_classifier(
         image_encoder(preprocess, channels, shift, scale, "set model.size"),
         "image",
         classes=config.num_labels,
+        task=task_of(config),
         class_names=() if all(name.startswith("LABEL_") for name in names) else names,
         mean=shift,
         std=scale,
@@ -142,17 +142,15 @@ def _preprocessing(
     return _Processed(processor), tuple(m / factor for m in mean), tuple(s / factor for s in std)
 
 
-def _per_channel(name: str, values: tuple[float, ...] | None, channels: int, path: str) -> Tensor:
-    """One number per channel as ``[C, 1, 1]``."""
+def _given(name: str, values: tuple[float, ...] | None, path: str) -> tuple[float, ...]:
+    """The normalisation of images; raises ParameterError where neither the user nor the checkpoint defines it."""
     if values is None:
         raise ParameterError(
             f"model.{name}",
             f"must be given: {path} has no preprocessor_config.json with the normalisation of images",
             hint="for images in 0..1, one number per channel; mean 0 and std 1 for no normalisation",
         )
-    if len(values) not in (1, channels):
-        raise ParameterError(f"model.{name}", f"must be one number, or one for each of {channels} channels", got=values)
-    return torch.tensor(values).view(-1, 1, 1).expand(channels, 1, 1).clone()
+    return values
 
 
 def _relevant_settings(config: Any) -> dict[str, Any]:

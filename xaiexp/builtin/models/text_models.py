@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from xaiexp.builtin.models.checkpoints import WHERE, Checkpoint, quiet
+from xaiexp.builtin.models.checkpoints import WHERE, Checkpoint, quiet, task_of
 from xaiexp.builtin.models.embeddings import FromEmbeddings, TextEncoder, check_same_logits
 from xaiexp.builtin.models.random_state import seeded_random_state
 from xaiexp.core.samples import Network
@@ -36,6 +36,7 @@ def load_text_classifier(checkpoint: Checkpoint, max_length: int) -> Network:
         encoder.encode,
         "text",
         classes=config.num_labels,
+        task=task_of(config),
         class_names=() if all(name.startswith("LABEL_") for name in names) else names,
         special=encoder.special_embeddings(),
         embed=encoder.embed_text,

@@ -18,6 +18,8 @@ from xaiexp.errors import MismatchError, ResourceError, UnknownName, nearest
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from xaiexp.builtin.models.weight_files import StateDict
+
 __all__ = ["Torchvision"]
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -60,7 +62,8 @@ class Torchvision(Model):
     Args:
         arch: a name of ``torchvision.models.list_models``.
         weights: ``none`` (random, from a fixed seed), ``default`` (torchvision's, downloaded once), or a file:
-            safetensors or a state dict that loads with ``weights_only``; all names and shapes must match.
+            safetensors or a state dict that loads with ``weights_only``, also within a training checkpoint or with the
+            prefixes of ``DataParallel`` and ``torch.compile``; all names and shapes must match.
         classes: number of outputs; 1000 are assumed to be the ImageNet classes.
         resize, crop: sizes in pixels; null takes those of the evaluation of the weights.
         mean, std: per channel, of images in 0..1; null takes those of the weights, mostly ImageNet's.
@@ -75,8 +78,8 @@ class Torchvision(Model):
     classes: Annotated[int, Range(1)] = 1000
     resize: Annotated[int, Range(1)] | None = None
     crop: Annotated[int, Range(1)] | None = None
-    mean: tuple[float, float, float] | None = None
-    std: tuple[float, float, float] | None = None
+    mean: Annotated[tuple[float, float, float], Range(0, 1)] | None = None
+    std: Annotated[tuple[float, float, float], Range(0, exclusive=True), Range(high=1)] | None = None
 
     @property
     def offers(self) -> frozenset[str]:
@@ -141,6 +144,7 @@ class Torchvision(Model):
             image_encoder(preprocess, 3, mean, std),
             self.modality,
             classes=self.classes,
+            task="multiclass" if self.classes > 1 else None,
             class_names=categories if len(categories) == self.classes else (),
             mean=mean,
             std=std,
@@ -156,9 +160,9 @@ class Torchvision(Model):
         from xaiexp.builtin.models.weight_files import load_state_dict, read_state_dict
 
         facts: dict[str, object] = {"weights": self.weights}
-        state: dict[str, Tensor] = {}
-        path = Path(self.weights).expanduser()
+        state: StateDict | None = None
         if self.weights not in ("none", "default"):
+            path = Path(self.weights).expanduser()
             state = read_state_dict("model.weights", path, "or 'default', or 'none' for random weights")
         with seeded_random_state(0), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torchvision about its own default arguments
@@ -174,14 +178,15 @@ class Torchvision(Model):
                 facts |= {"weights": str(default), "published_metrics": default.meta.get("_metrics", {})}
             else:
                 module = self._untrained(state)
-        if state:
-            load_state_dict("model.weights", path, module, state, f"{self.arch} with {self.classes} classes")
+        if state is not None:
+            note = load_state_dict("model.weights", module, state, f"{self.arch} with {self.classes} classes")
+            facts |= {"note": note} if note else {}
         module.eval()
         for parameter in module.parameters():
             parameter.requires_grad_(False)
         return module, facts
 
-    def _untrained(self, state: Mapping[str, Tensor]) -> nn.Module:
+    def _untrained(self, state: StateDict | None) -> nn.Module:
         """The architecture with random weights; auxiliary heads as in the state dict, if one is given."""
         from torch import nn
         from torchvision import models
@@ -189,8 +194,8 @@ class Torchvision(Model):
         options: dict[str, Any] = {"num_classes": self.classes}
         if self.arch in _TRANSFORM_INPUT:
             options |= {"init_weights": self.weights == "none", "transform_input": self.weights != "none"}
-            if state:  # auxiliary heads, used in training only, may be missing from a file
-                options["aux_logits"] = any(key.lower().startswith("aux") for key in state)
+            if state is not None:  # auxiliary heads, used in training only, may be missing from a file
+                options["aux_logits"] = any(key.lower().startswith("aux") for key in state.tensors)
         _, crop, _ = self.input_shape()
         if self.arch.startswith("vit_"):
             options["image_size"] = crop

@@ -69,8 +69,8 @@ class Transformers(Model):
     task: Literal["auto", "text", "image"] = "auto"
     max_length: Annotated[int, Range(3)] = 128
     size: Annotated[int, Range(1)] | None = None
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
+    mean: Annotated[tuple[float, ...], Range(0, 1)] | None = None
+    std: Annotated[tuple[float, ...], Range(0, exclusive=True), Range(high=1)] | None = None
 
     @property
     def modality(self) -> Modality:

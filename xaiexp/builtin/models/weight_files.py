@@ -2,20 +2,58 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from xaiexp.errors import MismatchError, ResourceError
 
-__all__ = ["load_state_dict", "read_state_dict"]
+__all__ = ["StateDict", "load_state_dict", "read_state_dict"]
+
+log = logging.getLogger(__name__)
+
+# Keys of training checkpoints under which the state dict of the model is saved.
+_CONTAINERS = ("state_dict", "model_state_dict", "model", "module")
+# torch.compile adds this part to a name, at the place of the compiled module.
+_COMPILED = "_orig_mod"
+# First parts of names that wrappers add: DataParallel, torch.compile, a training loop's `self.model`.
+_WRAPPERS = {*_CONTAINERS, _COMPILED}
+_FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+_SAVE = "save the weights alone, where you trust the file: torch.save(model.state_dict(), FILE)"
+_SHOWN = 3
 
 
-def read_state_dict(where: str, path: Path, hint: str = "") -> dict[str, Tensor]:
+@dataclass(frozen=True)
+class StateDict:
+    """A state dict read from a file.
+
+    Args:
+        path: of the file.
+        tensors: by name, without the parts of names that wrappers of a module add.
+        container: the keys under which the state dict was found, joined by dots; empty for the file itself.
+        prefix: what was removed from the beginning of all names.
+        compiled: whether parts that ``torch.compile`` adds were removed within names.
+    """
+
+    path: Path
+    tensors: Mapping[str, Tensor]
+    container: str = ""
+    prefix: str = ""
+    compiled: bool = False
+
+
+def read_state_dict(where: str, path: Path, hint: str = "") -> StateDict:
     """A state dict from a ``.safetensors`` file, or from a file that ``torch.load(weights_only=True)`` accepts.
+
+    It may lie under the keys ``state_dict``, ``model_state_dict``, ``model`` or ``module`` of a checkpoint, nested too,
+    and its names may have the prefixes of ``DataParallel``, ``torch.compile`` and training loops.
 
     Args:
         where: the parameter that names the file, for messages.
@@ -23,7 +61,7 @@ def read_state_dict(where: str, path: Path, hint: str = "") -> dict[str, Tensor]
         hint: hint of the error for a file that does not exist.
 
     Raises:
-        ResourceError: the file is missing, damaged, or not a state dict.
+        ResourceError: the file is missing, damaged, needs unpickling of objects, or contains no state dict.
     """
     if not path.is_file():
         raise ResourceError(where, "no such file", got=str(path), hint=hint)
@@ -37,54 +75,154 @@ def read_state_dict(where: str, path: Path, hint: str = "") -> dict[str, Tensor]
                 warnings.simplefilter("ignore")  # about old file formats; the content is checked below
                 content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as broken:  # a damaged pickle or archive may raise anything
-        lines = str(broken).strip().splitlines() or [type(broken).__name__]
-        # The message of torch recommends weights_only=False, which is unsafe.
-        reason = "not a state dict of tensors only" if "weights only" in lines[0].lower() else lines[0][:120]
-        raise ResourceError(where, f"{path} cannot be read as weights: {reason}") from None
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
-    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise ResourceError(where, f"{path} does not contain a state dict (parameter names to tensors)")
-    return dict(content)
+        raise _unreadable(where, path, str(broken).strip() or type(broken).__name__) from None
+    containers = []
+    while isinstance(content, Mapping):
+        inner = [key for key in _CONTAINERS if isinstance(content.get(key), Mapping)]
+        if not inner:
+            break
+        if len(inner) > 1:
+            raise ResourceError(
+                where, f"{path} contains several state dicts: {', '.join(inner)}", hint="save one of them alone"
+            )
+        containers.append(inner[0])
+        content = content[inner[0]]
+    if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
+        raise ResourceError(
+            where,
+            f"{path} does not contain a state dict (parameter names to tensors)",
+            got=_described(content),
+            hint=_SAVE,
+        )
+    tensors = {str(key): value for key, value in content.items()}
+    names, prefix = _bare_names(tensors)
+    compiled = any(_COMPILED in key.removeprefix(prefix).split(".") for key in tensors)
+    bare = {name: tensors[key] for key, name in names.items()}
+    if len(bare) < len(tensors):  # two names differ only in what wrappers add: they are not names of one module
+        bare, prefix, compiled = tensors, "", False
+    return StateDict(path, bare, ".".join(containers), prefix, compiled)
 
 
-def load_state_dict(where: str, path: Path, module: nn.Module, state: Mapping[str, Tensor], description: str) -> None:
-    """Load a state dict into a module; all names and shapes must match.
+def load_state_dict(where: str, module: nn.Module, state: StateDict, description: str) -> str:
+    """Load a state dict into a module; all names and shapes must match, except for what wrappers add to names.
 
     Args:
         where: the parameter that names the file, for messages.
-        path: path of the file.
         module: the module; unchanged if the state dict does not match.
         state: the state dict.
         description: the module, in words for messages.
 
+    Returns:
+        How the file was read where its names are not those of the module, for ``record.json``; otherwise empty.
+
     Raises:
-        MismatchError: names or shapes differ; the message lists the differences.
+        MismatchError: names or shapes differ (the message lists the differences), or values are quantised or complex.
     """
     expected = module.state_dict()
-    missing = [key for key in expected if key not in state and not key.endswith("num_batches_tracked")]
-    extra = [key for key in state if key not in expected]
-    mismatched = [key for key in expected if key in state and state[key].shape != expected[key].shape]
+    names, prefix = _bare_names(expected)
+    own_names = {bare: key for key, bare in names.items()}
+    given = {own_names.get(name, name): value for name, value in state.tensors.items()}
+    missing = [key for key in expected if key not in given and not key.endswith("num_batches_tracked")]
+    extra = [key for key in given if key not in expected]
+    mismatched = [key for key in expected if key in given and given[key].shape != expected[key].shape]
     if missing or extra or mismatched:
         notes = [
-            f"{key} is {list(state[key].shape)} in the file, {list(expected[key].shape)} in the model"
-            for key in mismatched[:3]
+            f"{key} is {list(given[key].shape)} in the file, {list(expected[key].shape)} in the model"
+            for key in mismatched[:_SHOWN]
         ]
-        notes += [f"{len(missing)} missing in the file: {', '.join(missing[:3])} ..."] if missing else []
-        notes += [f"{len(extra)} unknown to the model: {', '.join(extra[:3])} ..."] if extra else []
+        if len(mismatched) > _SHOWN:
+            notes.append(f"{len(mismatched)} differ in shape")
+        notes += [f"{len(missing)} missing in the file: {_first(missing)}"] if missing else []
+        notes += [f"{len(extra)} unknown to the model: {_first(extra)}"] if extra else []
         raise MismatchError(
             where,
-            f"{path} does not match {description}",
-            hint=_hint_for_classes(expected, state, mismatched),
+            f"{state.path} does not match {description}",
+            hint=_hint_for_classes(expected, given, mismatched),
             notes=notes,
         )
+    unfit = [key for key, value in given.items() if not _same_kind(value, expected[key])]
+    if unfit:
+        kinds = ", ".join(sorted({str(given[key].dtype).removeprefix("torch.") for key in unfit}))
+        raise MismatchError(
+            where,
+            f"{state.path} has values of type {kinds}, {description} has real floating-point numbers",
+            hint="quantised weights need their scales: save the weights in float32",
+            notes=[f"{len(unfit)} of this type: {_first(unfit)}"],
+        )
     try:
-        module.load_state_dict(state, strict=not any(k.endswith("num_batches_tracked") for k in expected))
+        module.load_state_dict(given, strict=not any(k.endswith("num_batches_tracked") for k in expected))
     except RuntimeError as broken:
-        raise MismatchError(where, f"{path} does not match {description}: {broken}") from None
+        raise MismatchError(where, f"{state.path} does not match {description}: {broken}") from None
+    return _note(state, prefix)
 
 
-def _hint_for_classes(expected: Mapping[str, Tensor], state: Mapping[str, Tensor], mismatched: list[str]) -> str:
+def _unreadable(where: str, path: Path, message: str) -> ResourceError:
+    """The error for a file that torch or safetensors refuses to read, with the message of theirs."""
+    # The message of torch recommends weights_only=False, which is unsafe.
+    line = message.splitlines()[0]
+    reason, hint = line[:120], ""
+    if "torchscript" in message.lower():
+        reason, hint = "it is a TorchScript archive, whose code is not run", _SAVE
+    elif "weights only" in line.lower():
+        kind = re.search(r"GLOBAL ([\w.]+)", message)
+        reason = f"it contains Python objects{f' ({kind[1]})' if kind else ''}, and unpickling can run any code"
+        hint = _SAVE
+    return ResourceError(where, f"{path} cannot be read as weights: {reason}", hint=hint)
+
+
+def _described(content: object) -> str:
+    """What a file contains in place of a state dict, in a few words."""
+    if not isinstance(content, Mapping):
+        return type(content).__name__
+    return f"keys {_first(map(str, content))}" if content else "nothing"
+
+
+def _bare_names(keys: Iterable[str]) -> tuple[dict[str, str], str]:
+    """Names without what wrappers add, by name, and the prefix that was removed from all of them."""
+    parts = {key: key.split(".") for key in keys}
+    removed: list[str] = []
+    while parts and all(len(names) > 1 for names in parts.values()):
+        first = {names[0] for names in parts.values()}
+        if len(first) > 1 or not first <= _WRAPPERS:
+            break
+        removed += first
+        parts = {key: names[1:] for key, names in parts.items()}
+    bare = {key: ".".join(part for part in names if part != _COMPILED) for key, names in parts.items()}
+    return bare, "".join(f"{part}." for part in removed)
+
+
+def _same_kind(value: Tensor, own: Tensor) -> bool:
+    """Whether a value of the file means the same as a value of the module's own type."""
+    if value.layout != torch.strided or value.is_quantized:
+        return False
+    if own.dtype in _FLOATS:
+        return value.dtype in _FLOATS
+    if own.is_floating_point() or own.is_complex():
+        return value.dtype == own.dtype
+    return not value.is_floating_point() and not value.is_complex()
+
+
+def _first(names: Iterable[str]) -> str:
+    """The first few names."""
+    names = list(names)
+    return ", ".join(names[:_SHOWN]) + (" ..." if len(names) > _SHOWN else "")
+
+
+def _note(state: StateDict, own_prefix: str) -> str:
+    """How names and place of the state dict differ from those of the module's own."""
+    parts = [f"under {state.container!r}"] if state.container else []
+    if state.prefix != own_prefix:
+        parts.append(f"without the prefix {state.prefix!r}" if state.prefix else f"with the prefix {own_prefix!r}")
+    if state.compiled:
+        parts.append(f"without {_COMPILED!r} within names")
+    if not parts:
+        return ""
+    note = f"{state.path.name}: weights read {', '.join(parts)}"
+    log.info(note)
+    return note
+
+
+def _hint_for_classes(expected: Mapping[str, Tensor], state: Mapping[str, Any], mismatched: list[str]) -> str:
     """The number of classes to set if only the heads differ, by their number of classes; empty otherwise."""
     heads = {
         (expected[key].shape[0], state[key].shape[0]) for key in mismatched if state[key].ndim and expected[key].ndim

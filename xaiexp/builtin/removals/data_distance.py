@@ -19,9 +19,8 @@ import torch
 from torch import Tensor
 
 from xaiexp.core.batches import Batch
-from xaiexp.core.vocabulary import Output
 from xaiexp.errors import Unsupported
-from xaiexp.inference.passes import Handle
+from xaiexp.inference.passes import Asked, Handle
 
 __all__ = ["Neighbourhood", "distances", "neighbourhood", "scores_and_shifts"]
 
@@ -101,13 +100,13 @@ def _copies(batch: Batch, pool: Tensor) -> Tensor:
 
 
 def scores_and_shifts(
-    model: Handle, batch: Batch, pieces: Iterable[tuple[Tensor, Tensor]], output: Output | None = None
+    model: Handle, batch: Batch, pieces: Iterable[tuple[Tensor, Tensor]], output: Asked = None
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Scores and shifts of changed inputs, from the same passes.
 
     Args:
         pieces: ``(rows [B, *shape], owners [B])``, consumed as needed.
-        output: the output of the model, if not the study's.
+        output: what to read instead of the explained scalar; see :meth:`xaiexp.plugin.Handle.scores`.
 
     Returns:
         An iterator of scores and shifts, float64 ``[B]``, one pair for each piece; shifts are NaN where there is no

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from xaiexp.contract.kinds import Method
 from xaiexp.core.explanations import Cost, Estimate
-from xaiexp.core.vocabulary import Output
 from xaiexp.errors import Unsupported, UserError
 from xaiexp.inference.passes import Handle
 from xaiexp.testing import side_effects
@@ -32,7 +31,7 @@ def _attributions(
     study: TestStudy,
     *,
     budget: int | None = None,
-    output: Output = "logit",
+    output: str = "logit",
     reference: Tensor | None = None,
     handle: Handle | None = None,
 ) -> Tensor:
@@ -46,7 +45,7 @@ def _returned(
     study: TestStudy,
     *,
     budget: int | None = None,
-    output: Output = "logit",
+    output: str = "logit",
     reference: Tensor | None = None,
     handle: Handle | None = None,
 ) -> Tensor | Estimate:
@@ -58,7 +57,7 @@ def _returned(
 
 
 def _seeded_attributions(
-    method: Method, study: TestStudy, *, budget: int | None = None, output: Output = "logit"
+    method: Method, study: TestStudy, *, budget: int | None = None, output: str = "logit"
 ) -> Tensor:
     """The detached attributions, computed on a copy of the study with fixed global random states."""
     with seeded():

@@ -39,15 +39,16 @@ def test_occlusion_is_the_mean_over_the_windows_that_cover_an_element(network, b
 
 
 @pytest.mark.parametrize(
-    ("modality", "shape", "window", "strides"),
+    ("shape", "window", "strides"),
     [
-        ("image", (3, 224, 224), (3, 28, 28), (3, 14, 14)),
-        ("image", (1, 8, 8), (1, 1, 1), (1, 1, 1)),
-        ("series", (2, 64), (2, 4), (2, 2)),
+        ((3, 224, 224), (3, 28, 28), (3, 14, 14)),
+        ((1, 8, 8), (1, 1, 1), (1, 1, 1)),
+        ((1, 16, 24, 8), (1, 2, 3, 1), (1, 1, 1, 1)),
+        ((2, 64), (2, 4), (2, 2)),
     ],
 )
-def test_default_windows(modality, shape, window, strides):
-    assert Occlusion().windows(shape, modality) == (window, strides)
+def test_default_windows_of_images_volumes_and_series(shape, window, strides):
+    assert Occlusion().windows(shape) == (window, strides)
 
 
 def score(network, row, target):

@@ -57,6 +57,8 @@ def _position_axes(shape: tuple[int, ...], modality: Modality) -> list[tuple[tup
     """Candidates for the sizes of the position axes and the number of axes after them, the most likely first."""
     if modality == "image":
         return [(shape[1:], 0)]
+    if modality == "series" and len(shape) > 2:  # a volume [C, D, H, W]
+        return [(shape[1:], 0)]
     if modality == "series":  # [C, T]; user-provided arrays may be [T, C], the layout of transformers
         return [(shape[1:], 0), (shape[:1], 1)]
     return [(shape[:1], len(shape) - 1)]

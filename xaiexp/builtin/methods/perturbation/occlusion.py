@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from xaiexp.contract.kinds import Method
 from xaiexp.core.batches import Batch
 from xaiexp.core.explanations import Cost
-from xaiexp.core.vocabulary import Modality
+from xaiexp.core.parameters import PerAxis
 from xaiexp.errors import Unsupported
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ class Occlusion(Method):
 
     Args:
         sliding_window_shapes: size of the window along each axis of an input (``[3, 15, 15]``). The default
-            covers all channels, and 1/8 of each side of an image or 1/16 of the length of a time series. For tables
-            and texts the default is one window per feature (a column with its one-hot elements, a token, a word),
-            whose difference is divided equally among its elements, as in ``feature_ablation``.
+            covers all channels, and 1/8 of each side of an image or volume or 1/16 of the length of a time series. For
+            tables and texts the default is one window per feature (a column with its one-hot elements, a token, a
+            word), whose difference is divided equally among its elements, as in ``feature_ablation``.
         strides: steps along each axis, one number for each (or one for all). The default is half a window, or 1 if
             ``sliding_window_shapes`` is given, as in Captum. Only for sliding windows.
     """
@@ -47,8 +47,8 @@ class Occlusion(Method):
     complete = False
     multiplied_by_inputs = True
 
-    sliding_window_shapes: tuple[int, ...] | None = None
-    strides: tuple[int, ...] | int | None = None
+    sliding_window_shapes: Annotated[tuple[int, ...] | None, PerAxis()] = None
+    strides: Annotated[tuple[int, ...] | int | None, PerAxis()] = None
 
     def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
         """See :meth:`xaiexp.contract.kinds.Method.attribute`.
@@ -62,14 +62,16 @@ class Occlusion(Method):
         from xaiexp.builtin.methods.perturbation.sliding_windows import axis_masks, overlapping_windows, window_mean
 
         assert reference is not None  # noqa: S101 -- guaranteed by reads_baseline
-        x, shape, modality = batch.inputs, batch.shape, batch.background.modality
-        if self.sliding_window_shapes is None and modality in ("table", "text"):
+        x, shape = batch.inputs, batch.shape
+        if self.sliding_window_shapes is None and batch.background.modality in ("table", "text"):
             if self.strides is not None:
-                raise Unsupported(f"strides need sliding windows: for a {modality} set sliding_window_shapes too")
+                raise Unsupported(
+                    f"strides need sliding windows: for a {batch.background.modality} set sliding_window_shapes too"
+                )
             return batch.features.spread(feature_changes(model, lambda owners, _: reference[owners])[:, 0])
         masks = [
             axis_masks(length, window, stride, x.device)
-            for length, window, stride in zip(shape, *self.windows(shape, modality), strict=True)
+            for length, window, stride in zip(shape, *self.windows(shape), strict=True)
         ]
         counts = [len(mask) for mask in masks]
         # Windows that contain no element of a feature (padding) change nothing and are skipped.
@@ -96,7 +98,7 @@ class Occlusion(Method):
             )
         return window_mean(differences, masks)
 
-    def windows(self, shape: tuple[int, ...], modality: Modality) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    def windows(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Window and strides along each axis of an input; the default is that of images and time series.
 
         Raises:
@@ -105,7 +107,7 @@ class Occlusion(Method):
         if self.sliding_window_shapes is not None:
             window, default = self.sliding_window_shapes, (1,) * len(shape)
         else:
-            window = _default_window(shape, modality)
+            window = _default_window(shape)
             default = tuple(
                 length if length == size else max(1, size // 2) for length, size in zip(shape, window, strict=True)
             )
@@ -131,7 +133,7 @@ class Occlusion(Method):
         if self.sliding_window_shapes is None and len(shape) < 3:
             return Cost(1 + d) if len(shape) == 1 and self.strides is None else None
         try:
-            window, strides = self.windows(shape, "image")
+            window, strides = self.windows(shape)
         except Unsupported:
             return None
         return Cost(1 + math.prod(-(-(n - w) // s) + 1 for n, w, s in zip(shape, window, strides, strict=True)))
@@ -144,8 +146,8 @@ def _positions(windows: Tensor, counts: list[int]) -> list[Tensor]:
     return list(torch.unravel_index(windows, counts))
 
 
-def _default_window(shape: tuple[int, ...], modality: Modality) -> tuple[int, ...]:
-    """1/8 of the sides of an image, 1/16 of the length of a time series, over all channels."""
-    if modality == "image":
+def _default_window(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """1/8 of the sides of an image or a volume, 1/16 of the length of a time series, over all channels."""
+    if len(shape) > 2:
         return shape[0], *(max(1, round(side / 8)) for side in shape[1:])
     return *shape[:-1], max(1, round(shape[-1] / 16))

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
     from xaiexp.builtin.metrics.removal_curves import Curves, First
     from xaiexp.core.draws import Draws
-    from xaiexp.core.vocabulary import Output
-    from xaiexp.inference.passes import Handle
+    from xaiexp.inference.passes import Asked, Handle
 
 __all__ = ["FIRST", "Order", "OrderedRemoval"]
 
@@ -44,6 +43,7 @@ class OrderedRemoval(Masking):
     bounds: ClassVar[tuple[float | None, float | None]] = (0.0, 1.0)
     needs_sign = False
     unit = "probability"
+    reads_probability = True
 
     removal: Removal = "auto"
 
@@ -55,7 +55,7 @@ class OrderedRemoval(Masking):
         rng: Draws,
         n_removed: Tensor,
         first: Sequence[First] = ("highest",),
-        output: Output | None = "probability",
+        output: Asked = "probability",
         by_mean: bool = False,
     ) -> Curves:
         """The scores at the points ``n_removed [N, K]``, as :func:`xaiexp.builtin.metrics.removal_curves.curves`."""

@@ -36,6 +36,7 @@ class _PredictionGap(Metric):
     scale_invariant = True
     re_explains = False
     unit = "probability"
+    reads_probability = True
     auxiliary = ("shift",)
     important: ClassVar[bool]
 

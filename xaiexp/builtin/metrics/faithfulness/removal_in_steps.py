@@ -16,6 +16,7 @@ from xaiexp.builtin.metrics.faithfulness.ordered_removal import FIRST, Order, Or
 from xaiexp.core.batches import Batch
 from xaiexp.core.explanations import Cost, Explanation, Scores
 from xaiexp.core.parameters import Effort, Range
+from xaiexp.errors import Unsupported
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -138,6 +139,7 @@ class PixelFlipping(_RemovalInSteps):
     higher_is_better = False
     bounds = (None, None)
     unit = "output"
+    reads_probability = False
 
     def score_all(self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws) -> Scores:
         """The areas ``[M, N]`` of M explanations."""
@@ -166,6 +168,7 @@ class Aopc(_RemovalInSteps):
     source = "Samek et al. 2017, Evaluating the Visualization of What a Deep Neural Network Has Learned, equation 12"
     bounds = (None, None)
     unit = "output"
+    reads_probability = False
 
     order: Order = "morf"
 
@@ -219,6 +222,8 @@ class Irof(_RemovalInSteps):
         n_removed, fractions, _ = self._points(batch)
         curves = self._curves(model, batch, explanations, rng, n_removed, by_mean=True)
         original = curves.values[..., :1]
+        if not model.output.is_probability:
+            raise Unsupported(f"is relative to a probability; the explained {model.output.name} is none: use aopc")
         relative = torch.where(original > 0, curves.values / original, torch.nan)
         return self._scores(batch, explanations, 1 - area(relative, fractions), curves.shift)
 
@@ -250,6 +255,8 @@ class MonotonicityArya(_RemovalInSteps):
         """The values ``[M, N]`` of M explanations."""
         import torch
 
+        if not model.output.is_probability:
+            raise Unsupported(f"is defined for a probability; the explained {model.output.name} is none: use aopc")
         n_removed, _, used = self._points(batch)
         curves = self._curves(model, batch, explanations, rng, n_removed)
         # Reversed, this is the curve of deletion, which must not rise.

@@ -48,7 +48,7 @@ def dilated(masks: Tensor, tolerance: int, modality: str) -> Tensor:
     """The ground truth with all pixels (steps of a time series) at a distance of at most ``tolerance`` added, bool.
 
     Raises:
-        Unsupported: ``tolerance`` is not 0 for a table or text, where there is no distance.
+        Unsupported: ``tolerance`` is not 0 for a table or text, where there is no distance, or for a volume.
     """
     if not tolerance:
         return masks
@@ -56,6 +56,8 @@ def dilated(masks: Tensor, tolerance: int, modality: str) -> Tensor:
         raise Unsupported(
             f"a tolerance is a distance in pixels or steps, which a {modality} does not have: tolerance=0"
         )
+    if masks.ndim > 3:
+        raise Unsupported("a tolerance is a distance in an image or a time series, not in a volume: tolerance=0")
     grid = masks.double().view(len(masks), 1, *(masks.shape[1:] if masks.ndim == 3 else (1, masks.shape[1])))
     height = grid.shape[2]
     out = torch.zeros_like(grid)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,14 +18,22 @@ from xaiexp.inference.passes import Handle
 __all__ = ["compensated_network", "shift_changes"]
 
 
-def compensated_network(module: nn.Module, shift: Tensor) -> nn.Module:
-    """A copy of a network that subtracts ``shift`` from its input; its layers keep their names.
+def compensated_network(
+    module: nn.Module, positional: Sequence[Tensor | None], named: Mapping[str, Tensor] | None = None
+) -> nn.Module:
+    """A copy of a network that subtracts a shift from its inputs; its layers keep their names.
 
-    For a linear first layer this equals the corrected bias ``b - W shift``. Subtracting in front of the layer is also
+    The shifts of the positional and of the named arguments broadcast over them; None for one that is not shifted. For a
+    linear first layer this equals the corrected bias ``b - W shift``. Subtracting in front of the layer is also
     correct for padded convolutions, whose correction differs at the border.
     """
-    network = copy.deepcopy(module)
-    network.register_forward_pre_hook(lambda _, arguments: (arguments[0] - shift, *arguments[1:]))
+    network, shifts = copy.deepcopy(module), dict(named or {})
+
+    def shifted(_: nn.Module, given: tuple[Any, ...], more: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        changed = [value if by is None else value - by for value, by in zip_longest(given, positional)]
+        return tuple(changed), more | {name: more[name] - by for name, by in shifts.items()}
+
+    network.register_forward_pre_hook(shifted, with_kwargs=True)
     return network
 
 
@@ -42,7 +52,8 @@ def shift_changes(model: Handle, batch: Batch, explanations: Sequence[Explanatio
     ]
     if available:
         constant = (shift * data_range(batch)).to(batch.inputs)
-        network = compensated_network(model.module, constant)
+        rows = constant.expand(1, *batch.shape)
+        network = compensated_network(model.module, *model.passes.arguments(rows, {}))
         points = (batch.inputs - constant).unsqueeze(1)
         for i, explanation, explain_network, explain_perturbed in available:
             shifted = explanation.features.pool(explain_perturbed(points)[:, 0]).double()

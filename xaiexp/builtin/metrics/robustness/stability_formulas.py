@@ -13,6 +13,7 @@ from xaiexp.core.batches import Batch
 from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Explanation
 from xaiexp.inference.block import Block
+from xaiexp.inference.outputs import predicted_classes
 from xaiexp.inference.passes import Handle
 
 __all__ = ["Against", "relative_changes", "relative_norm"]
@@ -62,10 +63,12 @@ def relative_changes(
     available = [(i, e, e.explain_perturbed) for i, e in enumerate(explanations) if e.explain_perturbed is not None]
     if available:
         distance_to = _distance(model, batch, against, floor)
-        predicted = model.logits().argmax(dim=1, keepdim=True)
+        task = model.output.task
+        predicted = predicted_classes(model.logits(), task)
         for points in nearby_points(model, batch, rng, radius, count):
             logits = model.apply(_logits, points)
-            same_class = logits.argmax(dim=2) == predicted
+            classes = predicted_classes(logits.flatten(0, 1), task).view(logits.shape[:2])
+            same_class = (classes == predicted.unsqueeze(1)) | (task == "regression")
             distance = distance_to(points, logits).clamp(min=epsilon)
             for i, explanation, explain_perturbed in available:
                 change = explanation.features.pool(explain_perturbed(points)) - explanation.values.unsqueeze(1)

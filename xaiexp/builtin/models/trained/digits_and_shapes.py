@@ -49,6 +49,7 @@ class _TrainedOnFirstUse(Model):
             tensor_encoder(self.input_shape(), mean, std),
             self.modality,
             classes=len(names),
+            task="multiclass",
             class_names=names,
             mean=mean,
             std=std,

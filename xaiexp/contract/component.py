@@ -1,0 +1,44 @@
+"""The base class of all kinds of components."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+from xaiexp.core.parameters import check
+
+__all__ = ["Component"]
+
+
+@dataclass(frozen=True)
+class Component(ABC):
+    """The base class of all kinds of components.
+
+    Facts (class variables):
+        summary: what the component does, in one line.
+        source: the paper and equation, or the origin of the data or weights.
+        name: the name in configs and on the command line; by default the class name in snake case.
+
+    ``facts`` names the facts that every component of a kind must state.
+    """
+
+    kind: ClassVar[str]
+    facts: ClassVar[tuple[str, ...]] = ("summary", "source")
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    source: ClassVar[str]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" not in cls.__dict__:
+            cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
+
+    def __post_init__(self) -> None:
+        for key, value in check(f"{self.kind}.{self.name}", type(self), self.parameters()).items():
+            object.__setattr__(self, key, value)
+
+    def parameters(self) -> dict[str, Any]:
+        """The values of the parameters by name, in the order of the fields."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.init}
