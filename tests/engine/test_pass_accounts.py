@@ -55,12 +55,13 @@ def test_what_the_store_has_costs_nobody_anything(tmp_path):
 
 def test_references_are_checked_once_for_several_targets_whichever_cells_the_store_has(tmp_path):
     # For class 0 the store has the first method, so that the second is the first to ask for f(reference) there.
-    run(study(N, {"deep_lift": {}}, {"zero": {}}, {}, {}, target=0), tmp_path)
-    done, _ = run(study(N, METHODS | {"deep_lift": {}}, {"zero": {}}, {}, {}, target=(1, 0)), tmp_path)
+    first = {"integrated_gradients": METHODS["integrated_gradients"]}
+    run(study(N, first, {"zero": {}}, {}, {}, target=0), tmp_path)
+    done, _ = run(study(N, METHODS, {"zero": {}}, {}, {}, target=(1, 0)), tmp_path)
     assert accounts(done) == {
-        "integrated_gradients / zero": (2 * STEPS * N, 2 * STEPS * N),
-        "deep_lift / zero": (2 * N, N),
-        "study": (N, 0),  # the predictions are in the store
+        "integrated_gradients / zero": (STEPS * N, STEPS * N),
+        "deep_lift / zero": (2 * 2 * N, 2 * N),
+        "study": (N, 0),  # f(reference) of both classes, from one pass; the predictions are in the store
     }
     assert total(done) == spied()
 

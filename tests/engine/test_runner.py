@@ -354,7 +354,8 @@ def test_the_removal_is_an_axis(workplace):
     result = run("removal=[blur,mean]", "metric=[deletion,sparseness]")
     assert set(result.scores["metric"]) >= {"deletion_blur", "deletion_mean", "sparseness"}
     assert "deletion" not in set(result.scores["metric"])
-    alone = run("+metric@metric.mine=deletion", "metric.mine.removal=mean", "store=elsewhere")
+    # Alone and in a store of its own, so that nothing of the axis can be found there.
+    alone = run("metric=[]", "+metric@metric.mine=deletion", "metric.mine.removal=mean", "store=elsewhere")
     key = ["method", "baseline", "example"]
     mine = alone.scores[alone.scores["metric"] == "mine"].set_index(key)["value"]
     axis = result.scores[result.scores["metric"] == "deletion_mean"].set_index(key)["value"]
