@@ -16,7 +16,7 @@ Names that are not classes or functions:
 - ``Modality``: the kinds of inputs, ``"image"``, ``"text"``, ``"table"`` or ``"series"`` (time series).
 - ``MODALITIES``: the tuple of all modalities.
 - ``Precision``: the precision of forward and backward passes, ``"fp32"``, ``"bf16"`` or ``"fp16"``.
-- ``Task``: what the numbers are that a network returns, such as ``"multiclass"`` or ``"regression"``.
+- ``Task``: what it returns: ``"multiclass"``, ``"binary"``, ``"multilabel"``, ``"regression"`` or ``"probabilities"``.
 - ``TASKS``: the tuple of all tasks.
 - ``Space``: what attributions refer to, the ``"input"``, the units of a ``"layer"``, or the input for a ``"neuron"``.
 """

@@ -1,117 +1,126 @@
-"""The key of a planned cell changes with everything that decides its results and that the plan can know."""
+"""The key of a planned cell changes with all that decides its results, and with nothing else."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from xaiexp.builtin.datasets.scikit_learn import BreastCancer, Digits
-from xaiexp.builtin.models.trained.digits_and_shapes import DigitsCnn, DigitsMlp
-from xaiexp.contract.registry import Registry, installed
+from xaiexp.contract.registry import installed
 from xaiexp.core.ids import CellId
 from xaiexp.plan.keys import plan_keys
 from xaiexp.plan.plan import plan
 from xaiexp.plan.settings import Settings
 from xaiexp.plan.study import Study
 
-CELL = CellId("ig", "reference")
 
-
-def component(kind: str, name: str, **parameters: Any) -> Any:
+def component(kind, name, **parameters):
     return installed().build(kind, name, parameters)
 
 
-def study(**settings: Any) -> Study:
-    return Study(
-        DigitsMlp(),
-        Digits(),
-        component("features", "pixel"),
-        {"ig": component("method", "integrated_gradients"), "saliency": component("method", "saliency")},
-        {"reference": component("baseline", "constant", value=0.5)},
+STUDY = {
+    "model": ("digits_mlp", {}),
+    "dataset": ("digits", {}),
+    "features": ("pixel", {}),
+    "method": ("occlusion", {}),
+    "baseline": ("zero", {}),
+}
+
+
+def key(*, label="cell", settings=(), **changed):
+    """The key of the only cell of a study."""
+    one = {kind: component(kind, name, **more) for kind, (name, more) in {**STUDY, **changed}.items()}
+    study = Study(
+        one["model"],
+        one["dataset"],
+        one["features"],
+        {label: one["method"]},
+        {f"{label} baseline": one["baseline"]},
         {},
         {},
-        Settings(examples=8, **settings),
+        Settings(**dict(settings)),
+        one.get("output"),
     )
-
-
-def key(asked: Study, registry: Registry | None = None) -> str:
-    return plan_keys(plan(asked), registry or installed())[CELL]
+    return plan_keys(plan(study), installed())[CellId(label, f"{label} baseline")]
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"),
+    "changed",
     [
-        ("seed", 1),
-        ("target", "label"),
-        ("target", (0, 1)),
-        ("task", "multilabel"),
-        ("precision", "bf16"),
-        ("examples", 9),
-    ],
-)
-def test_a_setting_that_decides_the_numbers_changes_the_key(setting, value):
-    asked = study()
-    assert key(replace(asked, settings=replace(asked.settings, **{setting: value}))) != key(asked)
-
-
-@pytest.mark.parametrize(
-    ("setting", "value"), [("batch_budget", 3), ("on_error", "stop"), ("report", False), ("force", True)]
-)
-def test_other_settings_do_not(setting, value):
-    asked = study()
-    assert key(replace(asked, settings=replace(asked.settings, **{setting: value}))) == key(asked)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"model": DigitsCnn()},
-        {"features": component("features", "grid")},
-        {"output": component("output", "logit")},
-        {"output": component("output", "probability")},
-        {"methods": {"ig": component("method", "integrated_gradients", n_steps=9)}},
-        {"methods": {"ig": component("method", "expected_gradients")}},
-        {"baselines": {"reference": component("baseline", "constant", value=0.25)}},
-        {"baselines": {"reference": component("baseline", "mean")}},
+        {"model": ("digits_cnn", {})},
+        {"features": ("grid", {})},
+        {"method": ("occlusion", {"strides": (2,)})},
+        {"method": ("feature_ablation", {})},
+        {"baseline": ("mean", {})},
+        {"baseline": ("constant", {"value": 1.0})},
+        {"settings": {"seed": 1}},
+        {"settings": {"target": "label"}},
+        {"output": ("probability", {})},
+        {"settings": {"task": "multilabel"}},
+        {"settings": {"precision": "bf16"}},
+        {"settings": {"examples": 63}},
     ],
     ids=str,
 )
-def test_another_component_or_parameter_changes_the_key(change):
-    assert key(replace(study(), **change)) != key(study())
+def test_what_decides_the_results_changes_the_key(changed):
+    assert key(**changed) != key()
 
 
-@pytest.mark.parametrize("kind", [DigitsMlp, Digits])
-def test_other_weights_and_data_under_the_same_name_change_the_key(kind, monkeypatch):
-    before = key(study())
-    monkeypatch.setattr(kind, "fingerprint", lambda self: "edited")
-    assert key(study()) != before
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"label": "other"},
+        {"settings": {"device": "cpu"}},
+        {"settings": {"batch_budget": 3}},
+        {"settings": {"on_error": "stop"}},
+        {"settings": {"force": True}},
+    ],
+    ids=str,
+)
+def test_labels_and_the_way_of_computing_do_not(changed):
+    assert key(**changed) == key()
 
 
-def test_another_version_of_the_plugin_changes_the_key(monkeypatch):
-    before = key(study())
-    for plugin in {installed().plugin_of(c) for c in (DigitsMlp, Digits)}:
-        monkeypatch.setitem(plugin.__dict__, "version", "9.9")
-    assert key(study()) != before
+def test_a_cell_without_a_baseline_differs_from_one_with(monkeypatch):
+    study = Study(
+        *(component(kind, STUDY[kind][0]) for kind in ("model", "dataset", "features")),
+        {"a": component("method", "saliency")},
+        {"zero": component("baseline", "zero")},
+        {},
+        {},
+    )
+    (without,) = plan_keys(plan(study), installed()).items()
+    monkeypatch.setattr(type(study.methods["a"]), "reads_baseline", True)
+    (paired,) = plan_keys(plan(study), installed()).items()
+    assert (without[0], paired[0]) == (CellId("a"), CellId("a", "zero"))
+    assert without[1] != paired[1]
+
+
+@pytest.mark.parametrize("kind", ["model", "dataset"])
+def test_other_weights_or_data_under_the_same_name_change_the_key(kind, monkeypatch):
+    before = key()
+    monkeypatch.setattr(type(component(kind, STUDY[kind][0])), "fingerprint", lambda self: "changed")
+    assert key() != before
+
+
+def test_the_number_of_examples_is_that_of_the_plan():
+    whole = component("dataset", "digits").outline().count
+    assert key(settings={"examples": None}) == key(settings={"examples": whole})
+
+
+def test_another_version_of_a_plugin_changes_the_key(monkeypatch):
+    before = key()
+    monkeypatch.setitem(installed().plugin_of(component("method", "occlusion")).__dict__, "version", "9.9")
+    assert key() != before
 
 
 def test_the_fingerprints_are_asked_for_once_however_many_cells_there_are(monkeypatch):
     asked = []
-    monkeypatch.setattr(Digits, "fingerprint", lambda self: asked.append(self) or "")
-    keys = plan_keys(plan(study()), installed())
+    dataset = component("dataset", "digits")
+    monkeypatch.setattr(type(dataset), "fingerprint", lambda self: asked.append(self) or "")
+    methods = {name: component("method", name) for name in ("occlusion", "saliency")}
+    study = Study(component("model", "digits_mlp"), dataset, component("features", "pixel"), methods, {}, {}, {})
+    baselines = {name: component("baseline", name) for name in ("zero", "mean")}
+    keys = plan_keys(plan(replace(study, baselines=baselines)), installed())
     assert len(asked) == 1
-    assert set(keys) == {CELL, CellId("saliency")}
-    assert len(set(keys.values())) == 2
-
-
-def test_another_dataset_changes_the_key():
-    tables = replace(
-        study(),
-        model=component("model", "tabular_mlp"),
-        dataset=BreastCancer(),
-        features=component("features", "column"),
-    )
-    other = replace(tables, dataset=component("dataset", "csv", path="x.csv", label_column="y"))
-    cells = plan(tables)
-    assert plan_keys(cells, installed())[CELL] != plan_keys(replace(cells, study=other), installed())[CELL]
+    assert len(keys) == len(set(keys.values())) == 3

@@ -300,7 +300,12 @@ def rewrite(text):
             r"labels\.csv, line 3: a label must be a class index \(0, 1, \.\.\.\) \(got 'cat'\)",
         ),
         (rewrite("file,label\na.png,-1\n"), {}, MismatchError, r"line 2: a label must be a class index"),
-        (rewrite("file,label\na.png,1.0\n"), {}, MismatchError, r"line 2: a label must be a class index"),
+        (
+            rewrite("file,label\na.png,1.5\n"),
+            {},
+            MismatchError,
+            r"line 2: a label must be a class name or a whole number",
+        ),
         (
             rewrite("file,label\na.png,cot\n"),
             {"classes": ("cat", "dog")},
@@ -312,7 +317,7 @@ def rewrite(text):
             lambda f: (f / "labels.csv").write_bytes(b"file,label\n\xff\xfe,1\n"),
             {},
             ResourceError,
-            r"dataset\.labels: .* cannot be read as a table",
+            r"dataset\.labels: .*labels\.csv, line 2: is not text in UTF-8 \(invalid start byte\)\n  save it in UTF-8$",
         ),
     ],
 )
