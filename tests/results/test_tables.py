@@ -36,6 +36,7 @@ def chunk(ids, scores, agreement=(), joint=(), targets=None):
     return SimpleNamespace(
         batch=SimpleNamespace(ids=tuple(ids), targets=torch.tensor(targets or [0] * len(ids))),
         scores=tensors,
+        explanations={cell: SimpleNamespace(space="input") for _, cell in scores},
         agreement={key: torch.tensor(values, dtype=torch.float64) for key, values in dict(agreement).items()},
         joint_agreement={key: torch.tensor(values, dtype=torch.float64) for key, values in dict(joint).items()},
     )
