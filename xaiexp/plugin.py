@@ -55,6 +55,7 @@ from xaiexp.errors import (
 from xaiexp.inference.block import Block
 from xaiexp.inference.outputs import Readout, log_probabilities, margins, probabilities
 from xaiexp.inference.passes import Handle
+from xaiexp.store.fingerprints import file_hash
 
 __all__ = [
     "API",
@@ -101,6 +102,7 @@ __all__ = [
     "UnknownName",
     "Unsupported",
     "UserError",
+    "file_hash",
     "hookimpl",
     "log_probabilities",
     "margins",

@@ -8,6 +8,7 @@ from spied_studies import accounts, register, run, spied, study
 from xaiexp.contract.registry import installed
 
 N, STEPS = 100, 3  # chunks of 64 and 36 examples
+CHECK = 15 * 4, 6 * 4  # forward and backward passes of the check of a model with gradients, at four examples
 METHODS = {"integrated_gradients": {"n_steps": STEPS}, "deep_lift": {}}
 BASELINES = {"zero": {}, "uniform": {"n_references": 2}}
 
@@ -29,15 +30,16 @@ def test_completeness_costs_the_metric_its_references_and_the_study_one_check_fo
         "deep_lift / zero": (2 * N, N),
         "deep_lift / uniform": (4 * N, 2 * N),
         "completeness": (3 * N, 0),  # one reference and two
-        "study": (N + 3 * N, 0),  # the predictions and, once for both methods, the same references
+        # The check of the model, the predictions and, once for both methods, the same references.
+        "study": (CHECK[0] + N + 3 * N, CHECK[1]),
     }
-    assert total(done) == spied() == (22 * N, 12 * N)
+    assert total(done) == spied() == (22 * N + CHECK[0], 12 * N + CHECK[1])
 
 
 def test_without_a_complete_method_only_the_metric_pays_for_references(tmp_path):
     done, _ = run(study(N, {"gradient_shap": {"n_samples": 2}}, BASELINES, {"completeness": {}}, {}), tmp_path)
     assert accounts(done)["completeness"] == (3 * N, 0)
-    assert accounts(done)["study"] == (N, 0)
+    assert accounts(done)["study"] == (CHECK[0] + N, CHECK[1])
     assert total(done) == spied()
 
 
@@ -61,7 +63,8 @@ def test_references_are_checked_once_for_several_targets_whichever_cells_the_sto
     assert accounts(done) == {
         "integrated_gradients / zero": (STEPS * N, STEPS * N),
         "deep_lift / zero": (2 * 2 * N, 2 * N),
-        "study": (N, 0),  # f(reference) of both classes, from one pass; the predictions are in the store
+        # f(reference) of both classes, from one pass; the predictions are in the store.
+        "study": (CHECK[0] + N, CHECK[1]),
     }
     assert total(done) == spied()
 

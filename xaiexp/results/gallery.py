@@ -140,6 +140,8 @@ class Gallery:
         return float(readout.bounded.scalars(head)[0, target])
 
     def _class(self, index: object) -> str:
+        if isinstance(index, tuple):
+            return ", ".join(self._class(each) or str(each) for each in index)
         names = self._loaded.class_names
         if isinstance(index, tuple):
             return ", ".join(self._class(each) or f"class {each}" for each in index)

@@ -141,7 +141,8 @@ class TableBuilder:
             if _counts(run, a) and _counts(run, b) and measure not in run.evaluator.failures
         ]
         frame = self._stacked(AGREEMENT, blocks)
-        if self._several and len(frame):
+        several = self._several or len(set(self._examples)) < n  # an example may have several labels
+        if several and len(frame):
             frame = frame.assign(target=np.resize(self._targets, len(frame)))
         return frame
 
