@@ -88,6 +88,13 @@ class WrongShape(Total):
         return torch.zeros(len(explanations), 9)
 
 
+class Unbound(Explainer):
+    """Explanations are never repeated."""
+
+    def rebound(self, cell, explanation, handle):
+        return explanation
+
+
 class Scored:
     """A batch with two maps and an evaluator of some metrics."""
 
@@ -103,8 +110,7 @@ class Scored:
 
     def scores(self, keys=("ka", "kb")):
         handle = bind(lambda x: x, self.batch)
-        explainer = Explainer(None, handle, draws(self.batch))
-        explainer.rebound = lambda cell, explanation, handle: explanation
+        explainer = Unbound(None, handle, draws(self.batch))
         guard = Guard(None, self.batch, dict)
         found = self.evaluator.scores(explainer, guard, self.maps, dict(zip(self.maps, keys, strict=True)))
         return {(str(metric), cell): values.tolist() for (metric, cell), values in found.items()}

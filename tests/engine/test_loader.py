@@ -91,7 +91,8 @@ def test_a_chunk_has_at_most_64_examples_and_4_million_elements(d, chunk, monkey
 
 def test_a_batch_has_what_the_samples_and_their_encoding_have():
     ours = loader(Rows(labels=(2, -1, 0)))
-    batch = ours.batch(ours.read(1, 4))
+    examples = ours.read(1, 4)
+    batch = ours.with_truth(ours.batch(examples), examples, 3)
     assert batch.ids == ("row 1", "row 2", "row 3")
     assert torch.equal(batch.inputs, rows(5)[1:4])
     assert torch.equal(batch.context["weight"], rows(5)[1:4, 0] * 10)
@@ -99,7 +100,8 @@ def test_a_batch_has_what_the_samples_and_their_encoding_have():
     assert batch.labels.tolist() == [-1, 0, -1]
     assert batch.targets.tolist() == [0, 0, 0]
     assert batch.background is ours.background
-    assert ours.batch(ours.read(3, 5)).labels is None
+    unlabelled = ours.read(3, 5)
+    assert ours.with_truth(ours.batch(unlabelled), unlabelled, 3).labels is None
 
 
 def test_chosen_examples_keep_all_that_belongs_to_them():
@@ -160,8 +162,9 @@ def test_the_fingerprint_of_the_background_follows_its_values_labels_and_context
     assert loader(Rows()).fingerprint == loader(Rows(), limit=2).fingerprint
 
 
-def test_names_come_from_the_dataset_before_the_model():
-    assert loader(Rows(class_names=("a", "b", "c")), class_names=("x", "y", "z")).class_names == ("a", "b", "c")
+def test_names_come_from_the_model_before_the_dataset():
+    assert loader(Rows(class_names=("a", "b", "c")), class_names=("x", "y", "z")).class_names == ("x", "y", "z")
+    assert loader(Rows(class_names=("a", "b", "c"))).class_names == ("a", "b", "c")
     assert loader(Rows(), class_names=("x", "y", "z")).class_names == ("x", "y", "z")
     assert loader(Rows(names=("u", "v", "w"))).feature_names == ("u", "v", "w")
 
@@ -183,8 +186,11 @@ def test_values_that_are_not_finite_are_refused_with_their_example(bad):
             inputs[i, 1] = bad if sample.id in {"row 2", "row 4"} else 0.0
         return Encoded(inputs)
 
-    with pytest.raises(ResourceError, match=r"dataset\.rows: contains NaN or infinite values \(got 'row 2'\)"):
-        Loader(Rows(), replace(network(), encode=spoiled), Columns(), None, CPU)
+    ours = Loader(Rows(), replace(network(), encode=spoiled), Columns(), None, CPU)
+    with pytest.raises(
+        ResourceError, match=r"2 of 5 examples cannot be explained(.|\n)*infinite values \(got 'row 2'\)"
+    ):
+        ours.read(0, 5)
 
 
 def test_classes_that_the_model_lacks_are_refused():

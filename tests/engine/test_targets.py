@@ -8,7 +8,9 @@ import pytest
 import torch
 from builders import make_batch
 
-from xaiexp.engine.targets import check_labels, check_target, max_targets, target_classes, target_passes, target_table
+from xaiexp.core.samples import Sample
+from xaiexp.engine.examples.truth import check_labels
+from xaiexp.engine.targets import check_target, max_targets, target_passes, target_table
 from xaiexp.errors import MismatchError
 
 LOGITS = torch.tensor([[0.0, 2.0, 1.0], [3.0, 0.0, 1.0], [0.0, 1.0, 2.0]])
@@ -52,45 +54,57 @@ def test_a_class_that_the_model_lacks_is_no_target():
         check_target((0, 3), 3, never, "data")
 
 
+def samples(*labels):
+    return [Sample(name, None, label) for name, label in zip("xyz", labels, strict=False)]
+
+
 @pytest.mark.parametrize(
-    ("names", "labels", "classes"),
+    ("labels", "classes"),
     [
-        (["a", "b", "c"], [0, 2, -1], 3),
-        ([], [2, 1, 0], 3),
-        (["no", "yes"], [0, 1, 1], 1),  # a single output speaks for two classes
-        (["a", "b"], None, 2),
-        (["a"], [9, 9, 9], None),
+        ((0, 2, None), 3),
+        ((2, 1, 0), 3),
+        ((0, 1, 1), 1),  # a single output speaks for two classes
+        ((None, None, None), 2),
+        ((9, 9, 9), None),
+        (((0, 2), (), None), 3),
+        ((9.5, -1.0, 3.0), 1),
     ],
 )
-def test_labels_that_fit(names, labels, classes):
-    check_labels("data", names, ["x", "y", "z"], None if labels is None else torch.tensor(labels), classes)
+def test_labels_that_fit(labels, classes):
+    check_labels("data", samples(*labels), classes)
 
 
 def test_labels_that_do_not_fit_are_refused():
-    with pytest.raises(MismatchError, match=r"dataset\.data: has 2 classes; the model has 3"):
-        check_labels("data", ["a", "b"], ["x"], None, 3)
     with pytest.raises(MismatchError, match=r"label of example 'y' is none of the model's 3 classes \(got 4\)"):
-        check_labels("data", [], ["x", "y"], torch.tensor([3, 4]), 3)
+        check_labels("data", samples(2, 4), 3)
+    with pytest.raises(MismatchError, match=r"label of example 'y' is none of the model's 3 classes \(got 3\)"):
+        check_labels("data", samples((0,), (1, 3)), 3)
     with pytest.raises(MismatchError, match=r"none of the model's 2 classes \(got 2\)"):
-        check_labels("data", [], ["x"], torch.tensor([2]), 1)
+        check_labels("data", samples(2), 1)
+
+
+def classes_of(target, given, logits=LOGITS):
+    ((rows, classes),) = target_passes(target, given, logits)
+    assert rows.tolist() == [0, 1, 2]
+    assert classes.dtype == torch.int64
+    return classes.tolist()
 
 
 def test_the_class_that_a_target_means():
-    assert target_classes("predicted", batch(), LOGITS).tolist() == [1, 0, 2]
-    assert target_classes("label", batch([2, 1, 0]), LOGITS).tolist() == [2, 1, 0]
-    assert target_classes(1, batch(), LOGITS).tolist() == [1, 1, 1]
-    assert target_classes(1, batch(), LOGITS).dtype == torch.int64
+    assert classes_of("predicted", batch()) == [1, 0, 2]
+    assert classes_of("label", batch([2, 1, 0])) == [2, 1, 0]
+    assert classes_of(1, batch()) == [1, 1, 1]
 
 
 @pytest.mark.parametrize("target", ["predicted", "label", 1])
 def test_a_single_output_is_explained_whatever_the_target_is(target):
-    assert target_classes(target, batch([1, 1, 1]), LOGITS[:, :1]).tolist() == [0, 0, 0]
+    assert classes_of(target, batch([1, 1, 1]), LOGITS[:, :1]) == [0, 0, 0]
 
 
 @pytest.mark.parametrize(("labels", "missing"), [(None, "example 0"), ([0, -1, 2], "example 1")])
 def test_an_example_without_a_label_is_named(labels, missing):
     with pytest.raises(MismatchError, match=f"is the label, but example '{missing}' has no label"):
-        target_classes("label", batch(labels), LOGITS)
+        target_passes("label", batch(labels), LOGITS)
 
 
 def test_each_class_of_an_example_is_explained_once():

@@ -215,7 +215,7 @@ class Evaluator:
                 examples.append(LeftOut(handle.batch.ids[i], Failure.of(raised).reason))
                 if len(examples) > ALLOWED * self.most:
                     self._fail(name, Failure.of(together))
-                    break
+                    return {cell: {key: torch.full_like(values, math.nan) for key, values in parts.items()}}
         if metric.needs_sign and not explanation.signed:
             parts["values"].fill_(math.nan)
         return {cell: parts}

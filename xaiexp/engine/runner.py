@@ -26,6 +26,7 @@ from xaiexp.core.vocabulary import Task
 from xaiexp.engine import targets
 from xaiexp.engine.cell_state import CellState
 from xaiexp.engine.checks.model_check import recalled
+from xaiexp.engine.checks.slopes import passes_of
 from xaiexp.engine.checks.weights import weights_fingerprint
 from xaiexp.engine.chunk import Chunk, Loaded
 from xaiexp.engine.evaluator import Evaluator
@@ -205,7 +206,8 @@ class Run:
         costs: list[Cost | None] = [self.study.methods[cell.method].passes(shape, d) for cell in running]
         costs += [metric.passes(shape, d, len(running)) for metric in self.evaluator.metrics.values()]
         each = sum(c.total for c in costs if c is not None)
-        return count * (1 + each * several)
+        gradients = any("gradients" in self.study.methods[cell.method].needs for cell in running)
+        return count * (1 + each * several) + passes_of(count, gradients)
 
     def _chunks(
         self, start: int, examples: Examples, loader: Loader, weights: str, task: Task | None
@@ -255,7 +257,10 @@ class Run:
         handle = self._passes.bind(batch, counter=self.other_passes)
         handle.preset_logits(logits)
         key = ModelCheckKey(content.weights, content.data, str(bool(cells)), torch.__version__)
+        before = self.other_passes.forward
         check = recalled(self.store, key, handle, bool(cells))
+        if self.other_passes.forward == before:
+            self._saved(passes_of(len(batch), bool(cells)))
         check.refuse_unstable()
         reason = check.no_gradients
         if reason:

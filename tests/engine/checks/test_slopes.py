@@ -13,7 +13,7 @@ from toy_studies import COLUMNS, GradientTimesInput, ToyData, ToyModel, ran, reg
 import xaiexp
 from xaiexp import errors
 from xaiexp.core.samples import Encoded, Network
-from xaiexp.engine.checks.slopes import EXAMPLES, PASSES
+from xaiexp.engine.checks.slopes import passes_of
 
 
 def seeded(build):
@@ -254,5 +254,7 @@ def test_the_checks_cost_what_they_say_once(tmp_path):
     asked = study(ToyData(70), ToyNetwork())
     first, again = ran(asked, tmp_path), ran(asked, tmp_path)
     spent = [outcome.run.other_passes for outcome in (first, again)]
-    assert [s.forward + s.backward for s in spent] == [70 + EXAMPLES * PASSES, 0]
+    assert [s.forward + s.backward for s in spent] == [70 + 4 * (3 + 18), 0]
+    assert passes_of(70, gradients=True) == passes_of(64, gradients=True) == 84
+    assert first.loaded.passes == 70 + 84
     assert (first.cells["gradient"]["forward_passes"], first.cells["gradient"]["backward_passes"]) == (70, 70)
