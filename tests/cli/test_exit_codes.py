@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import signal
+import sys
+
 import pytest
 from small_studies import SMALL
 
@@ -15,20 +19,62 @@ def test_a_study_whose_cells_are_all_skipped_is_an_invalid_request(workplace, ca
 
 @pytest.mark.parametrize(
     ("codes", "code"),
-    [
-        ([0, 0], 0),
-        ([2, 2], 2),
-        ([1, 1], 1),
-        ([2, 0], 1),
-        ([0, 2], 1),
-        ([1, 0], 1),
-        ([2, 1], 1),
-        ([0, 1, 2], 1),
-        ([], 0),
-    ],
+    [([], 0), ([0], 0), ([2], 2), ([0, 0], 0), ([1, 1], 1), ([2, 2], 2), ([0, 1], 1), ([0, 2], 1), ([2, 1, 0], 1)],
 )
-def test_the_exit_code_of_several_jobs_is_1_where_they_differ(codes, code):
+def test_the_code_of_several_jobs_is_theirs_or_that_some_were_not_done(codes, code):
     assert combined(codes) == code
+
+
+def tool(monkeypatch, run):
+    monkeypatch.setattr(cli, "_tool", lambda word: run)
+
+
+def test_an_interruption_says_what_is_kept_and_fails(monkeypatch, capsys):
+    def interrupted(words):
+        raise KeyboardInterrupt
+
+    tool(monkeypatch, interrupted)
+    assert cli.main(["plan"]) == cli.FAILED
+    assert capsys.readouterr().err == "interrupted: finished chunks are in the store and will be reused\n"
+
+
+def test_the_end_that_a_scheduler_sets_is_an_interruption(monkeypatch, capsys):
+    before = signal.getsignal(signal.SIGTERM)
+    tool(monkeypatch, lambda words: signal.raise_signal(signal.SIGTERM))
+    try:
+        assert cli.main(["plan"]) == cli.FAILED
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert capsys.readouterr().err.startswith("interrupted")
+
+
+def test_a_reader_that_went_away_ends_the_program_without_words(monkeypatch, tmp_path):
+    def broken(words):
+        raise BrokenPipeError
+
+    tool(monkeypatch, broken)
+    with (tmp_path / "out").open("w") as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        assert cli.main(["plan"]) == cli.FAILED
+        os.write(out.fileno(), b"lost")
+    assert (tmp_path / "out").read_bytes() == b""
+
+
+@pytest.mark.parametrize(("stop", "code"), [(SystemExit(5), 5), (SystemExit(0), 0), (SystemExit("words"), 0)])
+def test_a_tool_ends_with_its_own_code(monkeypatch, stop, code):
+    def stops(words):
+        raise stop
+
+    tool(monkeypatch, stops)
+    assert cli.main(["plan"]) == code
+
+
+@pytest.mark.parametrize("first", ["seed=1", "-m", "+x=1", "~metric"])
+def test_a_first_word_that_is_no_tool_belongs_to_the_study(monkeypatch, first):
+    seen = []
+    monkeypatch.setattr(cli, "_application", lambda words: seen.append(words) or 0)
+    assert cli.main([first, "a=b"]) == 0
+    assert seen == [[first, "a=b"]]
 
 
 def test_a_sweep_of_a_wrong_job_and_a_good_one_ends_with_1(workplace):

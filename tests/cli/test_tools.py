@@ -104,6 +104,7 @@ def test_the_list_of_plugins_names_components_and_who_provides_them(capsys, monk
     out = " ".join(capsys.readouterr().out.split())
     builtin = registry.plugins[0]
     assert f"{len(builtin.components)} components" in out
+    assert "plugin distribution state import reason" in out
     assert "kind name what it does from" in out
     saliency = next(c for c in registry.classes() if c.name == "saliency")
     assert f"method saliency {saliency.summary}"[:40] in out

@@ -66,7 +66,7 @@ class Fails(Total):
 
     def score(self, model, batch, explanation, rng):
         if explanation.values[0, 0] < 0:
-            raise ValueError("negative\nand more")
+            raise CellError("negative\nand more")
         return super().score(model, batch, explanation, rng)
 
 
@@ -178,9 +178,7 @@ def test_a_metric_that_fails_for_one_map_scores_the_others_and_the_failure_is_no
         assert found["fails", A] == [6.0, 15.0]
         assert all(math.isnan(value) for value in found["fails", B])
         assert found["total", B] == [4.0, 16.0]
-    assert {name: f.reason for name, f in scored.evaluator.failures.items()} == {
-        f"fails of {B}": "ValueError: negative"
-    }
+    assert {name: f.reason for name, f in scored.evaluator.failures.items()} == {f"fails of {B}": "negative"}
     store = scored.evaluator._store.folder
     assert len(list(store.rglob("*.safetensors"))) == 3
 
@@ -280,3 +278,10 @@ def test_groups_share_the_memory_of_the_maps_where_all_have_equally_many_feature
     assert part.data_ptr() == values.data_ptr()
     assert rows.tolist() == [0, 1]
     assert finite.all()
+
+
+def test_padding_that_all_examples_share_is_compared_by_no_measure():
+    index = torch.tensor([[0, 1, 2, -1, -1]])
+    values = torch.arange(20.0).view(2, 2, 5)
+    found = agree_all(Lag(), group_maps(values, FeatureMap.from_index(index, (5,))), [True, True])
+    torch.testing.assert_close(found[0, 1], (values[0, :, 0] - values[1, :, 2]).double())

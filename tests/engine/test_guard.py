@@ -218,3 +218,14 @@ def test_swapping_any_two_elements_changes_the_checksum():
 def test_a_view_has_the_checksum_of_its_values():
     values = torch.arange(24.0).view(4, 6)
     assert checksum(values.t()) == checksum(values.t().contiguous()) != checksum(values)
+
+
+def test_a_tensor_of_the_batch_that_got_another_shape_has_its_own_again(network, batch):
+    guard, before = Guard(network, batch, dict), batch.inputs.clone()
+    batch.inputs.data = torch.zeros(2, 2)
+    assert guard.changes() == "the inputs"
+    guard.restore()
+    assert torch.equal(batch.inputs, before)
+    batch.inputs.zero_()  # what was kept is no part of the batch
+    guard.restore()
+    assert torch.equal(batch.inputs, before)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from xaiexp.contract.registry import installed
@@ -81,19 +79,17 @@ def test_labels_and_the_way_of_computing_do_not(changed):
     assert key(**changed) == key()
 
 
-def test_a_cell_without_a_baseline_differs_from_one_with(monkeypatch):
+def test_cells_of_one_method_with_other_baselines_have_other_keys():
     study = Study(
         *(component(kind, STUDY[kind][0]) for kind in ("model", "dataset", "features")),
-        {"a": component("method", "saliency")},
-        {"zero": component("baseline", "zero")},
+        {"a": component("method", "integrated_gradients")},
+        {"zero": component("baseline", "zero"), "mean": component("baseline", "mean")},
         {},
         {},
     )
-    (without,) = plan_keys(plan(study), installed()).items()
-    monkeypatch.setattr(type(study.methods["a"]), "reads_baseline", True)
-    (paired,) = plan_keys(plan(study), installed()).items()
-    assert (without[0], paired[0]) == (CellId("a"), CellId("a", "zero"))
-    assert without[1] != paired[1]
+    keys = plan_keys(plan(study), installed())
+    assert list(keys) == [CellId("a", "zero"), CellId("a", "mean")]
+    assert len(set(keys.values())) == 2
 
 
 @pytest.mark.parametrize("kind", ["model", "dataset"])
@@ -114,13 +110,15 @@ def test_another_version_of_a_plugin_changes_the_key(monkeypatch):
     assert key() != before
 
 
-def test_the_fingerprints_are_asked_for_once_however_many_cells_there_are(monkeypatch):
-    asked = []
-    dataset = component("dataset", "digits")
-    monkeypatch.setattr(type(dataset), "fingerprint", lambda self: asked.append(self) or "")
-    methods = {name: component("method", name) for name in ("occlusion", "saliency")}
-    study = Study(component("model", "digits_mlp"), dataset, component("features", "pixel"), methods, {}, {}, {})
-    baselines = {name: component("baseline", name) for name in ("zero", "mean")}
-    keys = plan_keys(plan(replace(study, baselines=baselines)), installed())
+def test_the_files_of_a_dataset_are_looked_at_once_however_many_cells_there_are(monkeypatch):
+    study = Study(
+        *(component(kind, STUDY[kind][0]) for kind in ("model", "dataset", "features")),
+        {name: component("method", name) for name in ("occlusion", "saliency")},
+        {name: component("baseline", name) for name in ("zero", "mean")},
+        {},
+        {},
+    )
+    planned, asked = plan(study), []
+    monkeypatch.setattr(type(study.dataset), "fingerprint", lambda self: asked.append(self) or "")
+    assert len(plan_keys(planned, installed())) == 3
     assert len(asked) == 1
-    assert len(keys) == len(set(keys.values())) == 3

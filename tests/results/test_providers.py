@@ -97,3 +97,9 @@ def test_mean_agreement_keeps_the_order_of_the_rows_and_leaves_undefined_example
     assert table["baseline_a"].tolist() == ["none", "none", "zero"]
     assert table["value"].tolist()[::2] == [0.75, 2.0]
     assert table["value"].isna().tolist() == [False, True, False]
+
+
+def test_outcomes_are_read_from_the_file_that_the_checks_write(tmp_path, saliency):
+    plugin = str(installed().plugin_of(saliency))
+    (tmp_path / "conformance.json").write_text(json.dumps({"method.saliency": {"plugin": plugin, "passed": 2}}))
+    assert providers.conformance_of(tmp_path, [saliency], installed()) == {"method.saliency": {"passed": 2}}

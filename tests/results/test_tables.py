@@ -51,7 +51,8 @@ def built(chunks, states, target="predicted", failures=()):
     for each in chunks:
         builder.add(each)
     run = SimpleNamespace(
-        states={each.id: each for each in states}, evaluator=SimpleNamespace(failures=dict.fromkeys(failures))
+        states={each.id: each for each in states},
+        evaluator=SimpleNamespace(failures=dict.fromkeys(failures), unsupported={}),
     )
     return builder.build(run)
 
@@ -200,7 +201,7 @@ def test_removals_of_one_metric_are_compared():
         key: (np.array(values) + 0.01 * i * noise[::-1]).tolist() for i, (key, values) in enumerate(scores.items())
     }
     builder.add(chunk(ids, scores))
-    run = SimpleNamespace(states={A: state(A), B: state(B)}, evaluator=SimpleNamespace(failures={}))
+    run = SimpleNamespace(states={A: state(A), B: state(B)}, evaluator=SimpleNamespace(failures={}, unsupported={}))
     verdicts = builder.build(run).verdicts
     assert isinstance(verdicts, pd.DataFrame)
     assert verdicts["metric"].tolist() == ["blur", "mean", "deletion (removal)"]

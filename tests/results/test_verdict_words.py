@@ -171,6 +171,11 @@ def test_a_seed_in_which_two_cells_are_equal_reverses_nothing():
     assert "reversed" not in over_seeds(values)
 
 
+def test_two_seeds_are_several():
+    words = over_seeds(levels(1, 2, 3)[:, :, None] + 0.01 * normal(3, 40, 2, seed=9))
+    assert words.startswith("averaged over these 2 seeds: m2 > m1 > m0;")
+
+
 def test_the_order_for_other_seeds_follows_the_crossed_tests():
     values = normal(2, 40)[:, :, None] * 0.1 + np.array([[[0.0, 0.0, 0.0]], [[0.1, 3.0, 0.2]]])
     assert crossed_tests(values).p_holm[0] > 0.05

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 
+import safetensors.torch
 import torch
 
 from xaiexp.store.fingerprints import fingerprint
@@ -101,3 +102,15 @@ def test_a_cell_is_not_predicted_to_be_found_where_everything_is_computed_again_
     assert not store.has_cell("nothing")
     store._cell_path("p").write_text("torn")
     assert not store.has_cell("p")
+
+
+def test_a_damaged_object_that_another_process_deleted_counts_as_missing(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    store.put("ab12", {"a": torch.ones(3)})
+
+    def gone(path):
+        path.unlink()
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(safetensors.torch, "load_file", gone)
+    assert store.get("ab12") is None

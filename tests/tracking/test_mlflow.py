@@ -75,7 +75,6 @@ def test_mlflow_has_a_run_for_every_study_and_a_child_run_for_every_cell(workpla
     assert logged["deletion.high"] == pytest.approx(summary["high"]["random"])
     assert logged["deletion.low"] < logged["deletion"] < logged["deletion.high"]
     assert logged["deletion.undefined"] == 0
-    assert done.data.metrics["random.deletion.high"] == logged["deletion.high"]
 
     failed = parents["FAILED"].info.run_id
     (child,) = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{failed}' and status = 'FAILED'")

@@ -20,9 +20,10 @@ def plan_keys(plan: Plan, registry: Registry) -> dict[CellId, str]:
     study = plan.study
     # Once for all cells: a dataset looks at every file that it names.
     model_fingerprint, dataset_fingerprint = study.model.fingerprint(), study.dataset.fingerprint()
+    output = None if study.output is None else component_key(study.output, registry)
 
     def key(cell: CellId) -> str:
-        baseline, output = study.baselines.get(cell.baseline), study.output
+        baseline = study.baselines.get(cell.baseline)
         return PlanKey(
             model=component_key(study.model, registry),
             model_fingerprint=model_fingerprint,
@@ -33,7 +34,7 @@ def plan_keys(plan: Plan, registry: Registry) -> dict[CellId, str]:
             baseline=None if baseline is None else component_key(baseline, registry),
             seed=study.settings.seed,
             target=study.settings.target,
-            output=None if output is None else component_key(output, registry),
+            output=output,
             task=study.settings.task,
             precision=study.settings.precision,
             examples=plan.count,

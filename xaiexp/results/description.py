@@ -141,7 +141,9 @@ def _with_readout(record: Record, readout: Readout, metrics: Mapping[str, Metric
     facts = dict(record.metrics)
     for label, metric in metrics.items():
         if metric.reads_probability and metric.unit == "probability" and not readout.is_probability:
-            facts[label] = replace(facts[label], unit=readout.name, bounds=(None, None))
+            known = facts[label]
+            summary = known.summary.replace("target's probability", readout.name).replace("probability", readout.name)
+            facts[label] = replace(known, summary=summary, unit=readout.name, bounds=(None, None))
     study = replace(record.study, output=readout.name, task=readout.task or "")
     return replace(record, study=study, metrics=facts)
 

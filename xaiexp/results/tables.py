@@ -121,7 +121,7 @@ class TableBuilder:
                 "value": _padded(parts, n),
             }
             for (cell, metric), parts in self._scores.items()
-            if run.states[cell].status == "done"
+            if run.states[cell].status == "done" and metric.label not in run.evaluator.unsupported
         ]
         return self._stacked(SCORES, blocks)
 

@@ -292,7 +292,7 @@ def make():
     torch.manual_seed(0)
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)).eval()
 """
-WORDS = ["model=factory", "model.target=mine:make", "dataset=image_folder",
+WORDS = ["model=factory", "model.target=mine:make", "model.mean=[0]", "model.std=[1]", "dataset=image_folder",
          "dataset.root=photos", "trust=[mine]", "method=[saliency]", "baseline=[zero]", "metric=[sparseness]",
          "agreement=[]", "tracking.uri=off", "report=true"]  # fmt: skip
 
