@@ -31,13 +31,14 @@ def study(target="predicted"):
     )
 
 
-def chunk(ids, scores, agreement=(), joint=(), targets=None):
+def chunk(ids, scores, agreement=(), joint=(), targets=None, explained=()):
     tensors = {key: torch.tensor(values) for key, values in scores.items()}
     return SimpleNamespace(
         batch=SimpleNamespace(ids=tuple(ids), targets=torch.tensor(targets or [0] * len(ids))),
         scores=tensors,
         explanations={cell: SimpleNamespace(space="input") for _, cell in scores},
         agreement={key: torch.tensor(values, dtype=torch.float64) for key, values in dict(agreement).items()},
+        explanations={cell: SimpleNamespace(space="input") for cell in explained},
         joint_agreement={key: torch.tensor(values, dtype=torch.float64) for key, values in dict(joint).items()},
     )
 
@@ -46,13 +47,13 @@ def state(cell, status="done", **more):
     return CellState(cell, status, **more)
 
 
-def built(chunks, states, target="predicted", failures=()):
+def built(chunks, states, target="predicted", failures=(), unsupported=()):
     builder = TableBuilder(study(target))
     for each in chunks:
         builder.add(each)
     run = SimpleNamespace(
         states={each.id: each for each in states},
-        evaluator=SimpleNamespace(failures=dict.fromkeys(failures), unsupported={}),
+        evaluator=SimpleNamespace(failures=dict.fromkeys(failures), unsupported=unsupported),
     )
     return builder.build(run)
 
@@ -206,3 +207,17 @@ def test_removals_of_one_metric_are_compared():
     assert isinstance(verdicts, pd.DataFrame)
     assert verdicts["metric"].tolist() == ["blur", "mean", "deletion (removal)"]
     assert "b / zero beats a with blur and loses to it with mean" in verdicts["verdict"].iloc[2]
+
+
+def test_a_metric_that_is_left_out_has_no_rows():
+    scores = {(MetricId("up"), A): [1.0], (MetricId("up", "shift"), A): [2.0], (MetricId("flat"), A): [3.0]}
+    tables = built([chunk(["x"], scores)], [state(A)], unsupported={"up": "not for this model"})
+    assert tables.scores["metric"].tolist() == ["flat"]
+
+
+def test_joint_agreement_is_undefined_in_the_chunks_of_a_cell_that_failed_later():
+    joint = {("cosine", "input"): [0.5]}
+    chunks = [chunk(["x"], {}, (), joint, explained=(A, B)), chunk(["y"], {}, (), joint, explained=(A,))]
+    for status, undefined in (("done", [False, False]), ("failed", [True, False])):
+        tables = built(chunks, [state(A), state(B, status)])
+        assert tables.agreement["value"].isna().tolist() == undefined
