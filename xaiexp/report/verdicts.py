@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from xaiexp.report.wording import number
 from xaiexp.results import verdict
 from xaiexp.statistics import summary as statistics
 from xaiexp.statistics import variance
+from xaiexp.statistics.comparison import Comparison, compare
 from xaiexp.statistics.significance import friedman
 
 __all__ = [
@@ -41,6 +43,8 @@ class MetricVerdict:
     Args:
         sentence: the verdict.
         refused: whether there is no ranking.
+        differences: of all pairs of ranked cells: the cell with the better mean, the other one, the difference of the
+            means, its simultaneous interval, the corrected p value and whether it is significant.
         diagram: mean ranks with the critical difference, as SVG, or empty.
         shift: how far inputs with features removed are from the data, as a sentence; empty where the metric removes
             no features.
@@ -49,6 +53,7 @@ class MetricVerdict:
     metric: str
     sentence: str
     refused: bool
+    differences: tuple[tuple[str, str, str, str, str, bool], ...]
     diagram: str
     shift: str
 
@@ -103,29 +108,46 @@ def metric_verdicts(study: StudyFolder) -> dict[str, MetricVerdict]:
         if row is None or higher is None:
             continue
         refused = bool(row.get("refused"))
-        defined = np.isfinite(table.values).any(axis=1)
-        test = friedman(table.values[defined], higher)
-        names = [str(CellId(*pair)) for pair in table.cells[defined].itertuples(index=False, name=None)]
+        compared = compare(table.values, higher, seed=study.seed)
+        names = [str(CellId(*pair)) for pair in table.cells.itertuples(index=False, name=None)]
+        ranked = sorted(compared.ranked)
+        test = friedman(table.values[ranked][:, compared.common], higher)
         diagram = ""
         if not refused and math.isfinite(test.critical_difference):
-            diagram = critical_difference_svg(names, test.mean_ranks.tolist(), test.critical_difference)
+            diagram = critical_difference_svg(
+                [names[i] for i in ranked], test.mean_ranks.tolist(), test.critical_difference
+            )
         verdicts[table.metric] = MetricVerdict(
-            table.metric, str(row["verdict"]), refused, diagram, _shift_sentence(study, table.metric)
+            table.metric,
+            str(row["verdict"]),
+            refused,
+            () if refused else tuple(_differences(compared, names)),
+            diagram,
+            _shift_sentence(study, table.metric),
         )
     return verdicts
+
+
+def _differences(compared: Comparison, names: Sequence[str]) -> Iterator[tuple[str, str, str, str, str, bool]]:
+    pairs = compared.pairs
+    for i, j in itertools.combinations(compared.order, 2):
+        pair, sign = compared.pair(i, j), 1 if i < j else -1
+        low, high = sorted((sign * float(pairs.low[pair]), sign * float(pairs.high[pair])))
+        mean, p = sign * float(pairs.difference[pair]), float(pairs.p_adjusted[pair])
+        interval = f"{number(low)} to {number(high)}"
+        yield names[i], names[j], number(mean), interval, number(p, 2), compared.separated(i, j)
 
 
 def _verdicts(study: StudyFolder) -> pd.DataFrame:
     """The verdicts of the study; computed from its scores where their file is missing."""
     if len(study.verdicts) or not len(study.scores):
         return study.verdicts
-    seed = study.identity("seed")
     return verdict.verdict_table(
         study.scores,
         directions([study]),
         controls([study]),
         removal_groups([study]),
-        int(seed) if seed.isdecimal() else 0,
+        study.seed,
     )
 
 
