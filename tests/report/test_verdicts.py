@@ -46,7 +46,8 @@ def test_verdicts_removals_and_sources_are_in_the_tables_and_on_the_page(workpla
     assert "times as far from the data" in page
     assert "How features are removed" in page
     (source,) = [s for s in sources([read_study(result.path)]) if s.metric == "deletion"]
-    assert "method explains" in source.sentence
+    assert source.sentence.startswith("among the 4 cells that read a baseline, without sampling noise: ")
+    assert "baseline explains" in source.sentence
     assert "removal explains" in source.sentence
     assert source.sentence in page
     assert "Another hypothesis: mean ranks and the critical difference" in page
