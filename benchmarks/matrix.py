@@ -257,10 +257,16 @@ def _deviation(task: Task, method: Method, maps: Tensor) -> float:
     return float(((maps.flatten(1).sum(dim=1) - want).abs() / want.abs()).max())
 
 
+def methods() -> list[type[Method]]:
+    """The registered methods that explain any network, by name: not those that read files or trees."""
+    found = (cls for cls in components("method") if cls.repeatable and "trees" not in cls.needs)
+    return sorted(found, key=lambda cls: cls.name)
+
+
 def column(name: str, progress: Callable[[str], None] = lambda _: None) -> Iterator[tuple[str, Cell]]:
-    """Every registered method on one network, by name."""
+    """Every method of :func:`methods` on one network, by name."""
     case = NETWORKS[name].make()
-    for cls in sorted(components("method"), key=lambda cls: cls.name):
+    for cls in methods():
         started = time.perf_counter()
         result = cell(case, cls)
         shown = result.text("") + (f": {result.note}" if result.status in ("skip", "failed") else "")

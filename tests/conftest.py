@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from trained_networks import trained_networks
 
 from xaiexp import hookimpl
 from xaiexp.contract.kinds import Component
@@ -35,9 +35,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     models = tmp_path / "outputs" / "store" / "models"
     models.parent.mkdir(parents=True)
-    trained = Path(tempfile.gettempdir()) / f"xaiexp-tests-{os.getuid()}-models"
-    trained.mkdir(exist_ok=True)
-    models.symlink_to(trained, target_is_directory=True)
+    models.symlink_to(trained_networks(), target_is_directory=True)
     return tmp_path
 
 

@@ -69,7 +69,7 @@ def test_every_name_has_a_docstring_of_its_own(name):
     )
 
 
-@pytest.mark.parametrize("name", ["Modality", "Output", "Precision", "Space"])
+@pytest.mark.parametrize("name", ["Modality", "Task", "Precision", "Space"])
 def test_the_module_docstring_lists_the_values_of_literals(name):
     (line,) = re.findall(rf"^- ``{name}``: .+", xaiexp.plugin.__doc__, flags=re.MULTILINE)
     for value in getattr(xaiexp.plugin, name).__args__:

@@ -16,7 +16,7 @@ Names that are not classes or functions:
 - ``Modality``: the kinds of inputs, ``"image"``, ``"text"``, ``"table"`` or ``"series"`` (time series).
 - ``MODALITIES``: the tuple of all modalities.
 - ``Precision``: the precision of forward and backward passes, ``"fp32"``, ``"bf16"`` or ``"fp16"``.
-- ``Task``: what the numbers are that a network returns, such as ``"multiclass"`` or ``"regression"``.
+- ``Task``: what it returns: ``"multiclass"``, ``"binary"``, ``"multilabel"``, ``"regression"`` or ``"probabilities"``.
 - ``TASKS``: the tuple of all tasks.
 - ``Space``: what attributions refer to, the ``"input"``, the units of a ``"layer"``, or the input for a ``"neuron"``.
 """
@@ -55,6 +55,7 @@ from xaiexp.errors import (
 from xaiexp.inference.block import Block
 from xaiexp.inference.outputs import Readout, log_probabilities, margins, probabilities
 from xaiexp.inference.passes import Handle
+from xaiexp.store.fingerprints import file_hash
 
 __all__ = [
     "API",
@@ -101,6 +102,7 @@ __all__ = [
     "UnknownName",
     "Unsupported",
     "UserError",
+    "file_hash",
     "hookimpl",
     "log_probabilities",
     "margins",

@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Setting forward, backward hooks and attributes"),
 ]
 
-METHODS = [c.name for c in xaiexp.components("method") if c.__module__.startswith("xaiexp.")]
+METHODS = [c.name for c in xaiexp.components("method") if c.__module__.startswith("xaiexp.") and c.repeatable]
 
 
 @pytest.fixture(scope="module")

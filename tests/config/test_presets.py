@@ -104,3 +104,14 @@ def test_a_vision_transformer_has_attention_and_no_convolutions(kit, files):
 def test_windows_are_the_features_of_a_series(given):
     made = planned("time_series", *given["time_series"], "features.size=7")
     assert made.study.features.shape(made.shape) == (5,)
+
+
+def test_a_preset_of_the_user_s_comes_before_ours_of_the_same_name(workplace):
+    before = composed(["experiment=photos"])
+    (workplace / "conf" / "experiment").mkdir(parents=True)
+    (workplace / "conf" / "experiment" / "photos.yaml").write_text("# @package _global_\nexamples: 7\n")
+    mine = composed(["experiment=photos"])
+    assert mine.examples == 7 != before.examples
+    assert mine.dataset.name == composed([]).dataset.name != before.dataset.name
+    other = composed(["experiment=time_series"])  # ours are there, too
+    assert other.dataset.name == "time_series"

@@ -9,6 +9,8 @@ from small_studies import SMALL
 
 from xaiexp.cli import app as cli
 from xaiexp.config import compose as config
+from xaiexp.config.safety import refuse_trust
+from xaiexp.errors import UserError
 
 
 def write_preset(text: str) -> None:
@@ -50,3 +52,38 @@ def test_overrides_that_name_code_are_refused(workplace, capfd, override):
 
 def test_the_shipped_configuration_passes_the_safety_check():
     assert config.composed([]).seed == 0
+
+
+@pytest.mark.parametrize("override", ["trust=[os]", "+trust=[os]", "++trust=[os]"])
+def test_trust_on_the_command_line_is_accepted(override):
+    refuse_trust(["os"], ["seed=1", override])
+
+
+INSIDE = [
+    "model.trust=[os]",
+    "+model.kwargs={trust: [os]}",
+    "+a={trust:[os]}",
+    "+a='trust=[os]'",
+    "model.target=trust=os",
+    "+x.trust=[os]",
+    "hydra.job.name=trust=os",
+    "~trust=[os]",
+    "distrust=[os]",
+]
+
+
+@pytest.mark.parametrize("override", INSIDE)
+def test_trust_inside_another_override_trusts_nobody(override):
+    with pytest.raises(UserError, match=r"^trust: may only be given on the command line \(got \['os'\]\)"):
+        refuse_trust(["os"], ["seed=1", override])
+
+
+def test_a_file_that_trusts_itself_is_refused_beside_such_an_override(workplace, capfd):
+    write_preset(
+        "defaults:\n  - override /model: factory\ntrust: [subprocess]\n"
+        "model:\n  target: subprocess:call\n  kwargs: {args: [touch, pwned]}\n"
+    )
+    for override in ("+model.kwargs.trust=[subprocess]", "hydra.job.name='trust=[subprocess]'"):
+        assert cli.main(["experiment=theirs", override]) == cli.WRONG
+        assert "trust: may only be given on the command line" in capfd.readouterr().err
+    assert not Path("pwned").exists()

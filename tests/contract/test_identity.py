@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+import types
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -92,3 +93,11 @@ def test_the_version_of_the_plugin_is_part_of_the_key(bring):
     plugin = registry.plugin_of(component)
     object.__setattr__(plugin, "version", "1.1")
     assert identity.component_key(component, registry) != key
+
+
+def test_a_module_without_a_file_has_no_source(editable, monkeypatch):
+    package, _ = editable
+    assert source(package)
+    monkeypatch.setitem(sys.modules, "xaiexp_edited", types.ModuleType("xaiexp_edited"))
+    identity.editable_source.cache_clear()
+    assert identity.editable_source("xaiexp-edited", "xaiexp_edited.method") == ""

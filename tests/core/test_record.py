@@ -16,10 +16,12 @@ from xaiexp.core.record import (
     DataFacts,
     FailureFacts,
     GitState,
+    LeftOutFacts,
     MethodFacts,
     MetricFacts,
     PassCount,
     PassCounts,
+    PerformanceFacts,
     PluginFacts,
     Record,
     StudyFacts,
@@ -47,11 +49,14 @@ COMPLETE = Record(
     metrics_left_out={"iou": "has no ground truth"},
     device="cpu",
     weights=WeightsFacts("w-1"),
-    data=DataFacts(8, (1, 8, 8), "d-1"),
+    data=DataFacts(8, (1, 8, 8), "d-1", (LeftOutFacts("a.png", "is damaged"),)),
     model_facts={"accuracy": 0.98},
     class_names=("cat", "dog"),
+    performance=PerformanceFacts(7, accuracy=0.5),
+    notes=("in another order",),
     passes=PassCounts(PassCount(10, 2), {"deletion": PassCount(16, 0, 0.5)}, PassCount(8, 0)),
     failures={"saliency / zero": FailureFacts("ValueError: no", "mine.py:3", "Traceback ...")},
+    undefined={"saliency": (LeftOutFacts("b.png", "is NaN"),)},
     store="outputs/store",
     objects={CellId("mine"): ("k1", "k2"), CellId("occlusion", "zero"): ("k3",)},
     seconds=1.5,
@@ -68,7 +73,7 @@ def test_keys_of_the_file_are_stable():
     assert " ".join(content) == (
         "version status error started study plugins conformance model dataset methods baselines metrics agreements "
         "versions git host platform threads command metrics_left_out device weights data model_facts class_names "
-        "passes failures store objects seconds"
+        "performance notes passes failures undefined store objects seconds"
     )
     assert content["version"] == VERSION
     assert content["error"] is None

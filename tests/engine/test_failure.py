@@ -6,11 +6,14 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 import torch
 from parsed_page import Page
 from small_studies import Facts, run
 
+from xaiexp.core.ids import MetricId
 from xaiexp.engine.failure import Failure
+from xaiexp.engine.targets import max_targets
 from xaiexp.errors import CellError
 
 
@@ -35,6 +38,15 @@ def test_the_place_is_the_component_and_not_the_engine_or_torch():
     assert failure.reason.startswith("RuntimeError: ")
     assert "_product" in failure.traceback
     assert failure.traceback.startswith("Traceback")
+
+
+@pytest.mark.parametrize(
+    "wrong", [lambda: MetricId.parse(None), lambda: max_targets(3, *"abc")], ids=["core", "engine"]
+)
+def test_the_place_is_that_of_the_caller_where_our_own_code_raises(wrong):
+    with pytest.raises(Exception) as caught:  # noqa: PT011  # whatever it is
+        wrong()
+    assert Failure.of(caught.value).place.startswith(f"{__file__}:")
 
 
 def test_one_line_of_an_error_and_its_type_unless_it_is_ours():

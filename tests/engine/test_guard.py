@@ -90,7 +90,13 @@ def loaded_again():
 
 
 @pytest.mark.parametrize(
-    "register", ["register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook"]
+    "register",
+    [
+        "register_forward_hook",
+        "register_forward_pre_hook",
+        "register_full_backward_hook",
+        "register_full_backward_pre_hook",
+    ],
 )
 def test_a_new_hook_is_removed_and_those_of_the_model_stay(network, batch, register):
     kept = getattr(network.last, register)(lambda *a: None)
@@ -108,9 +114,48 @@ def test_a_new_hook_is_removed_and_those_of_the_model_stay(network, batch, regis
 def test_a_hook_with_keyword_arguments_leaves_nothing_behind(network, batch):
     guard = Guard(network, batch, dict)
     network.first.register_forward_hook(lambda *a: None, with_kwargs=True, always_call=True)
+    network.first.register_forward_pre_hook(lambda *a: None, with_kwargs=True)
     guard.restore()
     assert not network.first._forward_hooks_with_kwargs
     assert not network.first._forward_hooks_always_called
+    assert not network.first._forward_pre_hooks_with_kwargs
+
+
+@pytest.mark.parametrize("kind", ["_parameters", "_buffers"])
+def test_a_tensor_that_is_replaced_by_an_equal_one_is_put_back(network, batch, kind):
+    entries = getattr(network.norm, kind)
+    before = dict(entries)
+    guard = Guard(network, batch, dict)
+    for name, tensor in before.items():
+        entries[name] = nn.Parameter(tensor.clone(), requires_grad=False) if kind == "_parameters" else tensor.clone()
+    assert guard.changes() == "the submodules or parameters"
+    guard.restore()
+    assert guard.changes() == ""
+    assert all(entries[name] is tensor for name, tensor in before.items())
+
+
+def test_a_forward_method_of_the_model_s_own_and_a_gradient_that_it_had_are_put_back(network, batch):
+    forward, gradient = network.first.forward, torch.ones(3)
+    network.first.forward = forward  # an attribute of the instance, as wrappers set it
+    network.last.bias.grad = gradient
+    guard = Guard(network, batch, dict)
+    network.first.forward = lambda x: x
+    network.last.bias.grad = torch.zeros(3)
+    assert guard.changes() == "the forward method of a submodule, the .grad of parameters"
+    guard.restore()
+    assert guard.changes() == ""
+    assert network.first.__dict__["forward"] is forward
+    assert network.last.bias.grad is gradient
+
+
+def test_a_network_that_was_put_into_training_mode_scores_as_before(network, batch):
+    before = network(batch.inputs)
+    guard = Guard(network, batch, lambda: tensors_of(loaded_again()))
+    network.train()
+    network(batch.inputs)  # moves the running statistics, too
+    guard.restore()
+    assert not any(part.training for part in network.modules())
+    assert torch.equal(network(batch.inputs), before)
 
 
 def test_what_changes_inside_fails_and_an_error_inside_passes_through_unchanged_state(network, batch):
@@ -173,3 +218,14 @@ def test_swapping_any_two_elements_changes_the_checksum():
 def test_a_view_has_the_checksum_of_its_values():
     values = torch.arange(24.0).view(4, 6)
     assert checksum(values.t()) == checksum(values.t().contiguous()) != checksum(values)
+
+
+def test_a_tensor_of_the_batch_that_got_another_shape_has_its_own_again(network, batch):
+    guard, before = Guard(network, batch, dict), batch.inputs.clone()
+    batch.inputs.data = torch.zeros(2, 2)
+    assert guard.changes() == "the inputs"
+    guard.restore()
+    assert torch.equal(batch.inputs, before)
+    batch.inputs.zero_()  # what was kept is no part of the batch
+    guard.restore()
+    assert torch.equal(batch.inputs, before)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from omegaconf import OmegaConf
 from small_studies import SMALL, Facts, passes, run
 
 import xaiexp
@@ -353,7 +354,7 @@ def test_the_removal_is_an_axis(workplace):
     result = run("removal=[blur,mean]", "metric=[deletion,sparseness]")
     assert set(result.scores["metric"]) >= {"deletion_blur", "deletion_mean", "sparseness"}
     assert "deletion" not in set(result.scores["metric"])
-    alone = run("+metric@metric.mine=deletion", "metric.mine.removal=mean")
+    alone = run("+metric@metric.mine=deletion", "metric.mine.removal=mean", "store=elsewhere")
     key = ["method", "baseline", "example"]
     mine = alone.scores[alone.scores["metric"] == "mine"].set_index(key)["value"]
     axis = result.scores[result.scores["metric"] == "deletion_mean"].set_index(key)["value"]
@@ -435,3 +436,56 @@ def test_an_estimate_that_noise_dominates_is_a_warning(workplace):
     assert few.standard_errors("rise").mean() > 5 * many.standard_errors("rise").mean()
     with pytest.raises(errors.UserError, match="does not sample"):
         run("method=[saliency]").standard_errors("saliency")
+
+
+def test_the_plan_tells_what_the_store_has_unless_it_is_to_be_computed_again(workplace, capsys):
+    words = [*SMALL, "metric=[sparseness]", "agreement=[]"]
+
+    def told(*more):
+        capsys.readouterr()
+        assert cli.main(["plan", *words, *more]) == cli.DONE
+        out = " ".join(capsys.readouterr().out.split())
+        assert "4 of 4 cells run, " in out
+        return out.partition("4 of 4 cells run, ")[2]
+
+    assert told() == "0 expected in the store passes for attributions: 2,424, metrics at most: 0"
+    run("metric=[sparseness]", "agreement=[]", "method=[integrated_gradients]")
+    assert told() == "2 expected in the store passes for attributions: 24, metrics at most: 0"
+    run("metric=[sparseness]", "agreement=[]")
+    assert told() == "4 expected in the store passes for attributions: 0, metrics at most: 0"
+    assert told("force=true").startswith("0 expected in the store passes for attributions: 2,424,")
+    for change in ("output=probability", "precision=bf16", "seed=1", "target=label", "examples=11", "store=elsewhere"):
+        assert told(change).startswith("0 expected in the store"), change
+
+
+def test_the_saved_configuration_gives_the_same_study(workplace):
+    words = ["method=[saliency,integrated_gradients]", "+method@method.coarse=integrated_gradients"]
+    words += [
+        "method.coarse.n_steps=5",
+        "removal=[blur,mean]",
+        "metric=[deletion,sparseness]",
+        "agreement=[]",
+        "seed=2",
+    ]
+    words += ["+baseline@baseline.grey=constant", "target=[predicted,3]", "examples=5"]
+    first = run(*words)
+    saved = OmegaConf.load(first.path / "config.yaml")
+    again = to_study(saved, installed())
+    assert again == to_study(config.composed([*SMALL, *words]), installed())
+    assert list(again.methods) == ["saliency", "integrated_gradients", "coarse"]
+    assert (again.methods["integrated_gradients"].n_steps, again.methods["coarse"].n_steps) == (50, 5)
+    assert {label: m.removal for label, m in again.metrics.items() if label != "sparseness"} == {
+        "deletion_blur": "blur",
+        "deletion_mean": "mean",
+    }
+    # As a preset of the user's, over empty lists: nothing is computed again.
+    preset = Path("conf/experiment/again.yaml")
+    preset.parent.mkdir(parents=True)
+    lists = "".join(f"  - override /{kind}: []\n" for kind in ("method", "baseline", "metric", "agreement"))
+    single = "".join(f"  - override /{kind}: {saved[kind].name}\n" for kind in ("model", "dataset"))
+    del saved["trust"]  # only the command line may set it
+    preset.write_text(f"# @package _global_\ndefaults:\n{single}{lists}  - _self_\n{OmegaConf.to_yaml(saved)}")
+    second = xaiexp.run(["experiment=again"], quiet=True)
+    assert passes(second) == 0
+    pd.testing.assert_frame_equal(second.scores, first.scores)
+    pd.testing.assert_frame_equal(second.verdicts, first.verdicts)

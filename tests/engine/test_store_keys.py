@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 import torch
 from small_studies import passes, run
+from spied_studies import accounts, register, study
+from spied_studies import run as run_spied
+from torch import nn
 
 from xaiexp.contract.kinds import Dataset, Model
 from xaiexp.core.samples import Encoded, Network, Outline, Sample, Source
-from xaiexp.errors import UserError
+from xaiexp.engine.runner import weights_fingerprint
+from xaiexp.errors import MismatchError, UserError
 
 
 @dataclass(frozen=True)
@@ -120,3 +124,70 @@ def test_settings_that_decide_the_numbers_are_part_of_the_keys(workplace, rows, 
     before, after = run(*study), run(*study, change)
     assert set(before.cells["key"]).isdisjoint(after.cells["key"])
     assert run(*study, change).cells["cached"].all()
+
+
+def test_predictions_are_kept_for_each_precision(bring, tmp_path):
+    register()
+
+    def predicted(precision):
+        done, _ = run_spied(study(9, {"saliency": {}}, {}, {}, {}, precision=precision), tmp_path)
+        return accounts(done)["study"]
+
+    assert [predicted(p) for p in ("fp32", "bf16", "fp32", "bf16")] == [(9, 0), (9, 0), (0, 0), (0, 0)]
+
+
+class Doubled(nn.Linear):
+    """The same weights, other scores, and the same text."""
+
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+    def __repr__(self):
+        return super().__repr__().replace("Doubled", "Linear")
+
+
+def fingerprint_of(module, identity=""):
+    return weights_fingerprint(Network(module, encoded, "table", identity=identity))
+
+
+def linear(kind=nn.Linear):
+    torch.manual_seed(0)
+    return kind(4, 3)
+
+
+def test_the_fingerprint_of_a_network_covers_weights_class_structure_and_identity():
+    with torch.random.fork_rng():
+        module, other = linear(), nn.Linear(4, 3)
+        buffered = linear()
+        buffered.register_buffer("scale", torch.ones(1), persistent=False)
+        networks = [
+            (module, ""),
+            (module, "tokenizer of 512 tokens"),
+            (module, "tokenizer of 128 tokens"),
+            (other, ""),
+            (buffered, ""),
+            (linear(Doubled), ""),
+            (nn.Sequential(linear(), nn.ReLU()), ""),
+            (nn.Sequential(linear(), nn.Tanh()), ""),
+        ]
+        assert repr(linear(Doubled)) == repr(module)
+        assert fingerprint_of(linear()) == fingerprint_of(module)
+    assert len({fingerprint_of(*each) for each in networks}) == len(networks)
+
+
+def test_a_callable_is_known_by_its_identity_and_refused_without():
+    function = lambda rows: rows[:, :3]  # noqa: E731
+    assert fingerprint_of(function, "a") == fingerprint_of(function, "a") != fingerprint_of(function, "b")
+    with pytest.raises(MismatchError, match=r"^model: is no torch.nn.Module, and its Network has no identity"):
+        fingerprint_of(function)
+
+
+@pytest.mark.parametrize(("label", "refused"), [(2, False), (3, True), (4, True)])
+def test_a_label_that_is_none_of_the_classes_is_refused(workplace, rows, monkeypatch, label, refused):
+    monkeypatch.setattr(rows, "labels", {**rows.labels, 17: label})
+    study = [*STUDY, "method=[saliency]", "metric=[]"]
+    if not refused:
+        assert run(*study).record["status"] == "done"
+        return
+    with pytest.raises(MismatchError, match=rf"'row 17' is none of the model's 3 classes \(got {label}\)"):
+        run(*study)

@@ -42,10 +42,10 @@ def explanation_of(study, network, batch, method, baseline, draws):
 def run(study, network, samples, background):
     """The rows ``(method, baseline, metric, example, target, value)`` and ``(a, b, measure, example, target, value)``.
 
-    A cell that fails for one example has no rows at all.
+    An example for which a method fails has the value NaN; a cell with more than 5 % of these has no rows at all.
     """
     cells = [(m, b) for m in study.methods for b in (study.baselines if study.methods[m].reads_baseline else [None])]
-    scores, agreements, failed = [], [], set()
+    scores, agreements, without, count = [], [], [], 0
     for sample in samples:
         encoded = network.encode([sample])
         features = study.features.build(encoded)
@@ -55,14 +55,19 @@ def run(study, network, samples, background):
             batch = one_example(sample, encoded, features, background, target)
             draws = Draws(study.settings.seed, batch.ids, batch.device)
             maps = {}
+            count += 1
             for cell in cells:
                 try:
                     baseline = None if cell[1] is None else study.baselines[cell[1]]
                     maps[cell] = explanation_of(study, network, batch, study.methods[cell[0]], baseline, draws)
                 except (Unsupported, ValueError):
-                    failed.add(cell)
+                    maps[cell] = None
+                    without.append(cell)
             for label, metric in study.metrics.items():
                 for cell, explanation in maps.items():
+                    if explanation is None:
+                        scores.append((*cell, label, sample.id, target, float("nan")))
+                        continue
                     handle = Passes(network.module).bind(batch, Readout(study.output, "multiclass"))
                     value = metric.score(handle, batch, explanation, draws.within(f"metric/{metric.name}"))
                     value = float("nan") if metric.needs_sign and not explanation.signed else float(value)
@@ -70,9 +75,13 @@ def run(study, network, samples, background):
             for label, measure in study.agreements.items():
                 for i, a in enumerate(maps):
                     for b in list(maps)[i + 1 :]:
+                        if maps[a] is None or maps[b] is None:
+                            agreements.append((a, b, label, sample.id, target, float("nan")))
+                            continue
                         value = float(measure.compare(maps[a].values.float(), maps[b].values.float()))
                         undefined = measure.needs_sign and not (maps[a].signed and maps[b].signed)
                         agreements.append((a, b, label, sample.id, target, float("nan") if undefined else value))
+    failed = {cell for cell in cells if without.count(cell) > 0.05 * count}
     return (
         [row for row in scores if row[:2] not in failed],
         [row for row in agreements if row[0] not in failed and row[1] not in failed],

@@ -96,6 +96,15 @@ def test_the_page_shows_the_simultaneous_intervals_of_all_differences(tmp_path, 
         assert (significant == "yes") == (low > 0 or high < 0)
 
 
+def test_memory_is_given_in_mebibytes(tmp_path, page):
+    folder = write_study(tmp_path / "s")
+    cells = pd.read_parquet(folder / "cells.parquet")
+    cells["peak_memory_bytes"] = [3 * 2**20, 1_500_000_000, 2**19, 0, 2**30]
+    cells.to_parquet(folder / "cells.parquet")
+    (costs,) = [table for table in page(folder).tables if any("MiB" in cell for row in table for cell in row)]
+    assert [row[-2] for row in costs[-5:]] == ["3.0 MiB", "1,430.5 MiB", "0.5 MiB", DASH, "1,024.0 MiB"]
+
+
 def test_undefined_mean_is_a_dash(tmp_path, page):
     sparseness = page(write_study(tmp_path / "s")).results()[2]
     assert sparseness[-1] == ["random control", DASH, "", DASH, "0", "16", DASH, DASH]

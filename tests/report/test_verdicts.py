@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from written_studies import write_study
 
 import xaiexp
 from xaiexp.cli import app as cli
@@ -98,6 +99,23 @@ def test_studies_are_compared_across_seeds_and_models(workplace):
     (source,) = [s for s in sources([read_study(f) for f in folders]) if s.metric == "deletion"]
     assert "model explains" in source.sentence
     assert "seed explains" in source.sentence
+
+
+def test_examples_of_several_seeds_are_no_further_examples(tmp_path):
+    folders = [write_study(tmp_path / str(seed), seed=seed) for seed in range(3)]
+    scores = pd.concat([pd.read_parquet(folder / "scores.parquet") for folder in folders])
+    rows = scores.query("metric == 'insertion' and method == 'occlusion'")
+    by_seed = rows.pivot_table(index="example", columns="seed", values="value", aggfunc="mean").to_numpy()
+    assert by_seed.shape == (16, 3)
+    ((mean, low, high),) = zip(*crossed_intervals(by_seed[None], seed=0), strict=True)
+    (part,) = [part for part in pooled([read_study(f) for f in folders]) if part.metric.startswith("insertion,")]
+    assert part.metric == "insertion, digits_cnn on digits, 3 seeds"
+    (row,) = [row for row in part.rows if row[0] == "occlusion / zero"]
+    assert row[1:] == (number(mean), f"{number(low)} to {number(high)}")
+    # Seeds as further examples would give a narrower interval.
+    _, narrow_low, narrow_high = bootstrap_interval(by_seed.ravel(), seed=0)
+    assert high - low > 1.2 * (narrow_high - narrow_low)
+    assert part.sentence.startswith("averaged over these 3 seeds: ")
 
 
 def test_deterministic_maps_agree_across_seeds_and_random_maps_do_not(workplace):

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import types
+from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
+from written_studies import write_study
 
+from xaiexp.builtin.datasets.scikit_learn import Digits
+from xaiexp.builtin.models.trained.digits_and_shapes import DigitsMlp
 from xaiexp.contract.registry import installed
 from xaiexp.core.record import Record
+from xaiexp.errors import ResourceError
+from xaiexp.plan.study import Study
+from xaiexp.report import build
+from xaiexp.results.gallery import Gallery
 from xaiexp.results.providers import CONFORMANCE, conformance_of, provider_of, save_providers
 from xaiexp.results.study_folder import FolderWriter
 from xaiexp.results.tables import Tables
+from xaiexp.store.objects import Store
 
 
 def test_record_is_written_with_its_changes(tmp_path):
@@ -62,3 +74,52 @@ def test_conformance_counts_only_for_the_checked_version(tmp_path, saliency):
     saved["method.saliency"]["plugin"] = "another 0.1"
     (tmp_path / CONFORMANCE).write_text(json.dumps(saved))
     assert conformance_of(tmp_path, [saliency], installed())["method.saliency"].startswith("not checked")
+
+
+@pytest.fixture
+def full(monkeypatch):
+    """From here on, no file takes its place: the disk is full."""
+
+    def refuse(self, target):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    return lambda: monkeypatch.setattr(Path, "replace", refuse)
+
+
+def files(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_no_temporary_file_is_left_after_a_failed_write(tmp_path, full, saliency):
+    names = ("cells", "scores", "agreement", "summary", "verdicts", "comparisons")
+    tables = Tables(**{name: pd.DataFrame({"value": [0.5]}) for name in names})
+    study = Study(DigitsMlp(), Digits(), installed().build("features", "pixel", {}), {}, {}, {}, {})
+    writer = FolderWriter(tmp_path / "study", Record())
+    loaded = types.SimpleNamespace(feature_names=(), class_names=(), network=None)
+    writes = {
+        "record": writer.write_record,
+        "config": lambda: writer.write_config("seed: 0"),
+        "tables": lambda: writer.write_tables(tables),
+        "gallery": lambda: writer.write_gallery(Gallery(study, loaded)),
+        "page": lambda: build([tmp_path / "made"], tmp_path / "report.html"),
+        "object": lambda: Store(tmp_path / "store").put("ab12", {"a": torch.ones(3)}),
+        "keys": lambda: Store(tmp_path / "store").put_cell_keys("cd34", ["ab12"]),
+        "providers": lambda: save_providers(tmp_path / "store", [saliency], installed()),
+    }
+    write_study(tmp_path / "made")
+    before = files(tmp_path)
+    full()
+    for name, write in writes.items():
+        with pytest.raises((OSError, ResourceError), match="No space left"):
+            write()
+        assert files(tmp_path) == before, name
+
+
+def test_what_was_written_before_a_failed_write_stays_whole(tmp_path, full):
+    writer = FolderWriter(tmp_path, Record(status="running"))
+    writer.write_record()
+    full()
+    writer.update(status="done")
+    with pytest.raises(OSError, match="No space left"):
+        writer.write_record()
+    assert Record.read(tmp_path / "record.json").status == "running"

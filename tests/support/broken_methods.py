@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 
-from xaiexp.plugin import Cost, Estimate, Method
+from xaiexp.plugin import Cost, Estimate, Method, Readout
 
 GENERATOR = random.Random(0)
 
@@ -201,7 +201,7 @@ class AlwaysLogit(CorrectGradient):
     """Explains the logit for every output."""
 
     def attribute(self, model, batch, reference, rng):
-        return model.gradients(output="logit")
+        return model.gradients(output=Readout(task="multiclass"))
 
 
 @dataclass(frozen=True)

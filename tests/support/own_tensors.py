@@ -12,7 +12,8 @@ from xaiexp.errors import XaiexpError
 # Their values are measured in a study alone.
 COSTS = ("passes", "seconds", "memory")
 METRICS = [c.name for c in xaiexp.components("metric") if c.name not in COSTS]
-METHODS = [c.name for c in xaiexp.components("method")]
+# Methods that explain any network: not files, and not trees.
+METHODS = [c.name for c in xaiexp.components("method") if c.repeatable and "trees" not in c.needs]
 # Few samples: the laws hold for any number.
 QUICK = {
     "exact_shapley": {},

@@ -120,6 +120,8 @@ def resources(tmp_path_factory):
         (raw / f"{part}-images-idx3-ubyte").write_bytes(header + pixels)
         (raw / f"{part}-labels-idx1-ubyte").write_bytes(np.array([2049, 4], dtype=">i4").tobytes() + bytes(range(4)))
     rows = [{"text": f"text {i}", "label": i % 2} for i in range(5)]
+    # Maps of the examples of the test studies, for features that exist in tables only.
+    np.savez(folder / "maps.npz", **{f"toy {i}": np.random.default_rng(i).normal(size=5) for i in range(4)})
     saved = hub_folder.save(folder / "saved", {"test": rows, "train": rows}, {"text": None, "label": ["no", "yes"]})
     return {
         "csv": {"path": str(folder / "table.csv"), "label_column": "label"},
@@ -130,6 +132,7 @@ def resources(tmp_path_factory):
         "text": {"path": str(folder / "texts.csv")},
         "transformers": {"path": str(language(folder / "bert"))},
         "torchvision": {"arch": "squeezenet1_1", "weights": "none", "classes": 3, "resize": 64, "crop": 64},
+        "precomputed": {"path": str(folder / "maps.npz"), "target_specific": False},
         "shapes_cnn": {"size": 16},  # trains four times as fast
         "factory": {"target": "testing_networks:small", "modality": "table", "classes": 3},
     }

@@ -29,7 +29,7 @@ def test_mlflow_has_a_run_for_every_study_and_a_child_run_for_every_cell(workpla
     from mlflow import MlflowClient
 
     bring(Raises)
-    words = [*STUDY, "report=false", "seed=1", "method=[random,integrated_gradients,saliency],[random,raises]"]
+    words = [*STUDY, "report=false", "seed=1", "method=[random,integrated_gradients,saliency,grad_cam],[random,raises]"]
     assert cli.main(["-m", *words]) == cli.FAILED
     (sweep,) = Path("outputs/multirun").glob("*/*")
     record = json.loads((sweep / "0" / "record.json").read_text())
@@ -58,13 +58,26 @@ def test_mlflow_has_a_run_for_every_study_and_a_child_run_for_every_cell(workpla
 
     children = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{done.info.run_id}'")
     by_name = {child.info.run_name: child for child in children}
-    assert set(by_name) == {"random", "integrated_gradients/zero", "saliency"}
+    assert set(by_name) == {"random", "integrated_gradients/zero", "saliency", "grad_cam"}
+    status = {name: child.info.status for name, child in by_name.items()}
+    assert status.pop("grad_cam") == "KILLED"
+    assert set(status.values()) == {"FINISHED"}
+    skipped = by_name["grad_cam"].data
+    assert skipped.tags["xaiexp.status"] == "skipped"
+    assert skipped.tags["xaiexp.reason"].startswith("needs maps, which model 'digits_mlp' does not offer")
+    assert not {key for key in skipped.metrics if key.startswith("deletion")}
     params = by_name["integrated_gradients/zero"].data.params
     assert params["method.parameters.n_steps"] == "50"
     assert (params["baseline.name"], params["dataset"], params["examples"]) == ("zero", "digits", "6")
     assert by_name["random"].data.params["baseline"] == "none"
     assert by_name["random"].data.tags["letters.deletion"] == summary["letters"]["random"]
-    assert by_name["random"].data.metrics["deletion"] == pytest.approx(means["random"])
+    logged = by_name["random"].data.metrics
+    assert logged["deletion"] == pytest.approx(means["random"])
+    assert logged["deletion.low"] == pytest.approx(summary["low"]["random"])
+    assert logged["deletion.high"] == pytest.approx(summary["high"]["random"])
+    assert logged["deletion.low"] < logged["deletion"] < logged["deletion.high"]
+    assert logged["deletion.undefined"] == 0
+    assert done.data.metrics["random.deletion.high"] == logged["deletion.high"]
 
     failed = parents["FAILED"].info.run_id
     (child,) = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{failed}' and status = 'FAILED'")

@@ -143,12 +143,16 @@ def _run(prepared: Plan, store: Store, writer: FolderWriter, meter: Meter, start
         if isinstance(result, Loaded):
             writer.record = add_loaded(writer.record, result)
             writer.write_record()
+            for note in result.notes:
+                meter.say(note)
             gallery = Gallery(study, result)
             meter.start(result.passes)
         elif isinstance(result, Chunk) and gallery is not None:
             builder.add(result)
             gallery.add(result)
         del result  # frees the chunk before the next one is made
+    for note in run.notes:
+        meter.say(note)
     tables = builder.build(run)
     writer.record = add_results(writer.record, run)
     writer.write_tables(tables)

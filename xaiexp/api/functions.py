@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -23,8 +24,11 @@ from xaiexp.core.explanations import Explanation, Scores
 from xaiexp.core.feature_map import FeatureMap
 from xaiexp.core.parameters import per_axis
 from xaiexp.core.vocabulary import Task
+from xaiexp.engine.cell_state import TOLERANCE
+from xaiexp.engine.checks.model_check import checked_model
 from xaiexp.engine.comparison import agree_all, agree_jointly, group_maps
-from xaiexp.engine.explainer import attributed, rebound
+from xaiexp.engine.explainer import attributed, completeness_error, rebound
+from xaiexp.engine.guard import untouched
 from xaiexp.engine.readout import readout_of, task_of
 from xaiexp.errors import MismatchError, UnknownName, Unsupported, nearest
 from xaiexp.inference.outputs import head_of
@@ -98,10 +102,12 @@ def attribute(
 
     Returns:
         Attributions like the explained input, in its order of axes; a dict or tuple of them where all are explained. Of
-        a method that explains a layer, like the layer's output.
+        a method that explains a layer, like the layer's output. A ``UserWarning`` says where a method that claims
+        completeness misses f(x) - f(reference) by more than 5 %.
 
     Raises:
-        UserError: an unknown name, or a parameter or tensor that does not fit.
+        UserError: an unknown name, or a parameter or tensor that does not fit; a model whose gradient is not that of
+            its scores, or whose scores depend on more than the input.
         Unsupported: the method does not support this model or input.
 
     >>> import torch, xaiexp
@@ -122,7 +128,12 @@ def attribute(
         handle, draws = _bound(model, batch, layout, target, output, task, batch_budget, seed)
         _check_offer(component, model, layout)
         reference = references_of(baseline, batch, layout, draws, component) if component.reads_baseline else None
+        if not component.control:
+            check = checked_model(handle, "gradients" in component.needs)
+            check.refuse_unstable()
+            check.refuse_gradients()
         elements = attributed(component, handle, reference, draws)
+        _warn_of_incompleteness(component, handle, reference, elements)
     if component.space == "layer":
         return elements
     features = batch.features
@@ -249,19 +260,26 @@ def _component(kind: str, given: Any, params: Mapping[str, Any]) -> Any:
 
 @contextlib.contextmanager
 def _evaluated(model: Module) -> Iterator[None]:
-    """Eval mode; afterwards every submodule's previous mode. Enables gradients inside ``torch.inference_mode`` too."""
-    if not isinstance(model, nn.Module):
-        with torch.inference_mode(False):
-            yield
+    """Eval mode; afterwards the module is as before. Enables gradients inside ``torch.inference_mode`` too."""
+    with torch.inference_mode(False), untouched(model):
+        if isinstance(model, nn.Module):
+            model.eval()
+        yield
+
+
+def _warn_of_incompleteness(method: Method, handle: Handle, reference: Tensor | None, elements: Tensor) -> None:
+    """Warn as a study does where a method misses the completeness that it claims."""
+    if not method.complete or method.space == "neuron" or reference is None:
         return
-    modes = [(module, module.training) for module in model.modules()]
-    try:
-        model.eval()
-        with torch.inference_mode(False):
-            yield
-    finally:
-        for module, training in modes:
-            module.training = training
+    change = handle.scores() - handle.scores(reference).mean(dim=1)
+    missed = completeness_error(elements, change)
+    violated = int((missed > TOLERANCE).sum())
+    if violated:
+        warnings.warn(
+            f"{method.name}: completeness violated by more than {TOLERANCE:.0%} on {violated} of {len(missed)} "
+            f"examples (worst {float(missed.max()):.0%})",
+            stacklevel=3,
+        )
 
 
 def _in_read_order(method: Method, layout: Layout) -> Method:
@@ -323,6 +341,8 @@ def _check_offer(method: Method, model: Module, layout: Layout) -> None:
             offers.add("convolutions")
         if any("Attention" in type(m).__name__ for m in model.modules()):
             offers.add("attention")
+    if hasattr(model, "estimator"):
+        offers.add("trees")
     lacking = sorted(method.needs - offered(frozenset(offers)))
     if lacking:
         raise Unsupported(f"{method.name} needs {', '.join(lacking)}, which this model does not offer")

@@ -31,7 +31,7 @@ def _print_plan(overrides: Sequence[str]) -> None:
     from xaiexp.config.compose import composed
     from xaiexp.contract.registry import installed
     from xaiexp.engine.progress import console
-    from xaiexp.plan.keys import plan_key
+    from xaiexp.plan.keys import plan_keys
     from xaiexp.plan.plan import Plan, PlannedCell, plan
     from xaiexp.store.objects import Store
 
@@ -46,7 +46,8 @@ def _print_plan(overrides: Sequence[str]) -> None:
     study = to_study(composed(overrides), registry)
     planned = plan(study)
     store = Store(Path(study.settings.store), study.settings.force)
-    hits = {cell.id for cell in planned.running if store.has_cell(plan_key(planned, cell.id, registry))}
+    keys = plan_keys(planned, registry)
+    hits = {cell.id for cell in planned.running if store.has_cell(keys[cell.id])}
     rows = [
         {
             "method": cell.id.method,

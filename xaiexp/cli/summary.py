@@ -35,6 +35,9 @@ def print_outcome(outcome: Outcome, brief: bool) -> None:
     if brief:
         study = outcome.record.study
         out.print(f"{study.model} on {study.dataset}, seed {study.seed}: {outcome.record.status}", markup=False)
+    performance = tables.performance_line(outcome.record.performance)
+    if performance:
+        out.print(performance, markup=False)
     if not brief and len(outcome.summary):
         refused = set(outcome.verdicts.loc[outcome.verdicts["refused"].astype(bool), "metric"])
         out.print(_LEGEND, markup=False)
@@ -49,6 +52,8 @@ def print_outcome(outcome: Outcome, brief: bool) -> None:
         out.print(tables.agreement_table(outcome.agreement, measure))
     for label, reason in (outcome.record.metrics_left_out or {}).items():
         out.print(f"metric {label} is left out: {reason}", markup=False)
+    for line in tables.left_out_lines(outcome.record):
+        out.print(line, markup=False)
     for note in tables.notes(outcome.cells, outcome.errors):
         out.print(note, markup=False)
     for line in tables.result_paths(outcome.folder, outcome.report, outcome.tracked):

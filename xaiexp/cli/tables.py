@@ -11,7 +11,7 @@ from rich import box
 from rich.table import Table
 
 from xaiexp.core.ids import CellId
-from xaiexp.core.record import MetricFacts, Record
+from xaiexp.core.record import LeftOutFacts, MetricFacts, PerformanceFacts, Record
 from xaiexp.results.frames import mean_agreement, rows
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "agreement_table",
+    "left_out_lines",
     "notes",
+    "performance_line",
     "plan_table",
     "plugins_table",
     "result_paths",
@@ -102,6 +104,44 @@ def notes(cells: pd.DataFrame, errors: Mapping[str, str]) -> list[str]:
             lines.append(f"{CellId(row['method'], row['baseline'])}: {status}{row['reason']}")
     lines += [f"{name}: failed: {reason}" for name, reason in errors.items()]
     return lines
+
+
+def performance_line(facts: PerformanceFacts | None) -> str:
+    """How well the model does on the explained examples; empty where it is not known."""
+    if facts is None:
+        return ""
+    known = [
+        ("accuracy", facts.accuracy, f" (chance {facts.chance:.1%})" if facts.chance is not None else ""),
+        ("exact match", facts.exact_match, ""),
+        ("macro F1", facts.macro_f1, ""),
+        ("R^2", facts.r2, ""),
+        ("mean absolute error", facts.mean_absolute_error, ""),
+    ]
+    shares = ("accuracy", "exact match")
+    said = [
+        f"{name} {value:.1%}{more}" if name in shares else f"{name} {value:.4g}"
+        for name, value, more in known
+        if value is not None
+    ]
+    return f"model on the {facts.examples} explained examples with labels: {', '.join(said)}" if said else ""
+
+
+def left_out_lines(record: Record) -> list[str]:
+    """The examples that are left out, and those for which a metric has no value, as one line each."""
+    lines = []
+    if record.data is not None and record.data.left_out:
+        total = "" if record.data.count is None else f" of {record.data.count}"
+        lines.append(f"left out: {len(record.data.left_out)}{total} examples: {_named(record.data.left_out)}")
+    for name, examples in (record.undefined or {}).items():
+        if name not in {str(cell) for cell in record.objects or {}}:  # cells have a note of their own
+            lines.append(f"{name}: undefined for {len(examples)} examples: {_named(examples)}")
+    return lines
+
+
+def _named(examples: Sequence[LeftOutFacts]) -> str:
+    """The first examples with their reasons."""
+    named = ", ".join(f"{each.example} ({each.reason})" for each in examples[:3])
+    return named + (f" and {len(examples) - 3} more" if len(examples) > 3 else "")
 
 
 def plan_table(cells: Sequence[Mapping[str, str]]) -> Table:

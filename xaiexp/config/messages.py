@@ -38,8 +38,8 @@ def translated(registry: Registry) -> Iterator[None]:
     except (HydraException, OmegaConfBaseException) as error:
         raise _translation(error, registry) from error
     except (OSError, ValueError) as error:  # raised inside Hydra for a file or a value that it did not expect
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise UserError("config", lines[0][:1].lower() + lines[0][1:]) from error
+        line = str(error).strip().partition("\n")[0]
+        raise UserError("config", line[:1].lower() + line[1:] or type(error).__name__) from error
 
 
 def _translation(error: Exception, registry: Registry) -> UserError:

@@ -42,3 +42,10 @@ class Component(ABC):
     def parameters(self) -> dict[str, Any]:
         """The values of the parameters by name, in the order of the fields."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.init}
+
+    def fingerprint(self) -> str:
+        """An identifier of the content of the files that it reads, known without loading them; empty for none.
+
+        It must change when the content changes, and may also change otherwise. Keys of the store contain it.
+        """
+        return ""

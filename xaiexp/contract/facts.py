@@ -105,6 +105,11 @@ class MethodFacts(InputFacts):
         raise NotImplementedError
 
     @property
+    def repeatable(self) -> bool:
+        """Whether perturbed inputs, other networks and other targets can be explained."""
+        raise NotImplementedError
+
+    @property
     def control(self) -> bool:
         """Whether it is a control: no explanation, but a lower bound for any explanation."""
         raise NotImplementedError

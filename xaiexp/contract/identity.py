@@ -17,7 +17,7 @@ __all__ = ["component_key", "editable_source"]
 
 
 def component_key(component: Component, registry: Registry) -> ComponentKey:
-    """The kind, name and parameters of a component, and the version and the source of the plugin that provides it."""
+    """Kind, name, parameters and content of a component, and version and source of the plugin that provides it."""
     plugin = registry.plugin_of(component)
     return ComponentKey(
         component.kind,
@@ -25,6 +25,7 @@ def component_key(component: Component, registry: Registry) -> ComponentKey:
         component.parameters(),
         str(plugin),
         editable_source(plugin.distribution, type(component).__module__),
+        component.fingerprint(),
     )
 
 

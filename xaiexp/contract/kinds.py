@@ -53,9 +53,10 @@ class Model(Component, ModelFacts):
         modality: the kind of inputs: ``image``, ``text``, ``table`` or ``series``.
         offers: the capabilities that methods and metrics may use, a subset of ``gradients`` (the scores are
             differentiable with respect to the inputs), ``modules`` (a ``torch.nn.Module`` whose submodules accept
-            hooks), ``convolutions`` (it contains a 2-d convolutional layer) and ``attention`` (it contains
-            self-attention layers). ``convolutions`` and ``attention`` each imply ``maps`` (a layer whose activations
-            have the spatial axes of the image).
+            hooks), ``convolutions`` (it contains a 2-d convolutional layer), ``attention`` (it contains
+            self-attention layers) and ``trees`` (``Network.module.estimator`` is an ensemble of decision trees of
+            scikit-learn, XGBoost or LightGBM). ``convolutions`` and ``attention`` each imply ``maps`` (a layer whose
+            activations have the spatial axes of the image).
     """
 
     kind: ClassVar[str] = "model"
@@ -200,6 +201,8 @@ class Method(Component, MethodFacts):
         control: whether it is a control, a lower bound for any explanation (noise, an edge detector).
         target_specific: whether the explanation depends on the target; False for attention rollout or the activations
             of a layer.
+        repeatable: whether it can explain perturbed inputs, other networks and other targets; False for attributions
+            from a file. Metrics with the fact ``re_explains`` are NaN for it otherwise.
     """
 
     kind: ClassVar[str] = "method"
@@ -216,6 +219,7 @@ class Method(Component, MethodFacts):
         reads_distribution: ClassVar[bool] = False
         space: ClassVar[Space] = "input"
         target_specific: ClassVar[bool] = True
+        repeatable: ClassVar[bool] = True
         control: ClassVar[bool] = False
         precisions: ClassVar[tuple[Precision, ...]] = ("fp32", "bf16")
 

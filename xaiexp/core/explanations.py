@@ -92,6 +92,23 @@ class Explanation:
         """Attributions pooled to features, float ``[N, d]``; 0 in columns beyond an example's number of features."""
         return self.features.pool(self.elements)
 
+    def rows(self, rows: Tensor) -> Explanation:
+        """The explanation of the examples ``rows`` (int64 ``[M]``), without functions for repeating it."""
+
+        def selected(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor[rows]
+
+        return replace(
+            self,
+            elements=self.elements[rows],
+            features=self.features.rows(rows),
+            reference=selected(self.reference),
+            standard_error=selected(self.standard_error),
+            explain_perturbed=None,
+            explain_network=None,
+            explain_targets=None,
+        )
+
     def with_functions(
         self,
         explain_perturbed: Callable[[Tensor], Tensor] | None,

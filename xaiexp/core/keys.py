@@ -12,7 +12,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["VERSION", "AttributionKey", "ComponentKey", "Key", "PlanKey", "PredictionKey", "ScoreKey", "digest"]
+__all__ = [
+    "VERSION",
+    "AttributionKey",
+    "ComponentKey",
+    "Key",
+    "ModelCheckKey",
+    "PlanKey",
+    "PredictionKey",
+    "ScoreKey",
+    "digest",
+]
 
 VERSION = 2
 """Version of the keys and of the objects in the store; objects of another version are not found."""
@@ -32,6 +42,7 @@ class ComponentKey:
         kind, name, parameters: of the component.
         plugin: name and version of the distribution that provides it.
         source: hash of the plugin's source where it is installed in editable mode; empty elsewhere.
+        content: fingerprint of the files that the component reads; empty where it reads none.
     """
 
     kind: str
@@ -39,6 +50,7 @@ class ComponentKey:
     parameters: Mapping[str, Any]
     plugin: str
     source: str = ""
+    content: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,6 +80,23 @@ class PredictionKey(Key):
     precision: str
     torch: str
     output: ComponentKey | None = None
+
+
+@dataclass(frozen=True)
+class ModelCheckKey(Key):
+    """Key of what the checks of a model found at the first examples of a study.
+
+    Args:
+        weights: fingerprint of the network.
+        data: as in :class:`AttributionKey`.
+        gradients: whether its gradients were checked.
+        torch: its version.
+    """
+
+    weights: str
+    data: str
+    gradients: str
+    torch: str
 
 
 @dataclass(frozen=True)

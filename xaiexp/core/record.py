@@ -24,10 +24,12 @@ __all__ = [
     "DataFacts",
     "FailureFacts",
     "GitState",
+    "LeftOutFacts",
     "MethodFacts",
     "MetricFacts",
     "PassCount",
     "PassCounts",
+    "PerformanceFacts",
     "PluginFacts",
     "Record",
     "StudyFacts",
@@ -145,11 +147,25 @@ class WeightsFacts(_Part):
 
 
 @dataclass(frozen=True)
+class LeftOutFacts(_Part):
+    """An example without a result.
+
+    Args:
+        example: its id; ``row N``, counted from 0, where the id could not be read.
+        reason: in one line.
+    """
+
+    example: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class DataFacts(_Part):
     """The data of the study.
 
     Args:
-        count: examples.
+        count: examples, with those that are left out.
+        left_out: examples that could not be read, encoded or scored; known at the end of the study.
         shape: of one input.
         fingerprint: known at the end of the study.
     """
@@ -157,6 +173,31 @@ class DataFacts(_Part):
     count: int | None = None
     shape: tuple[int, ...] = ()
     fingerprint: str | None = field(default=None, metadata=_ONCE_KNOWN)
+    left_out: tuple[LeftOutFacts, ...] | None = field(default=None, metadata=_ONCE_KNOWN)
+
+
+@dataclass(frozen=True)
+class PerformanceFacts(_Part):
+    """How well the model does on the explained examples whose label is known. What does not apply is None.
+
+    Args:
+        examples: how many there are.
+        accuracy: share of predicted classes that are the label.
+        chance: share of the most frequent label; one divided by the number of classes where all labels are equal.
+        p_value: of the accuracy under chance, by a one-sided binomial test.
+        macro_f1: several labels: mean F1 score of the labels that occur or are predicted.
+        exact_match: several labels: share of examples with exactly the predicted labels.
+        r2, mean_absolute_error: values: coefficient of determination, None where all are equal; mean absolute error.
+    """
+
+    examples: int = 0
+    accuracy: float | None = field(default=None, metadata=_ONCE_KNOWN)
+    chance: float | None = field(default=None, metadata=_ONCE_KNOWN)
+    p_value: float | None = field(default=None, metadata=_ONCE_KNOWN)
+    macro_f1: float | None = field(default=None, metadata=_ONCE_KNOWN)
+    exact_match: float | None = field(default=None, metadata=_ONCE_KNOWN)
+    r2: float | None = field(default=None, metadata=_ONCE_KNOWN)
+    mean_absolute_error: float | None = field(default=None, metadata=_ONCE_KNOWN)
 
 
 @dataclass(frozen=True)
@@ -210,9 +251,12 @@ class Record(_Part):
         metrics_left_out: label to reason, of the metrics that the plan leaves out.
         device: that ran the model. This and the following fields are None until they are known.
         model_facts: reported by the model, such as the accuracy on held-out data.
-        class_names: of the dataset, or empty.
+        class_names: of the model, from the dataset where the model has none; or empty.
+        performance: of the model on the explained examples; None where no label can be compared.
+        notes: what the reader must know about classes, labels and the model.
         store: the folder of attributions and scores.
         failures: by cell, agreement, or metric and cell.
+        undefined: by cell, or metric and cell, the examples without a result although others have one.
         objects: the keys of each cell's attributions in the store, chunk by chunk.
         seconds: of the whole study.
     """
@@ -242,8 +286,11 @@ class Record(_Part):
     data: DataFacts | None = field(default=None, metadata=_ONCE_KNOWN)
     model_facts: Mapping[str, Any] | None = field(default=None, metadata=_ONCE_KNOWN)
     class_names: tuple[str, ...] | None = field(default=None, metadata=_ONCE_KNOWN)
+    performance: PerformanceFacts | None = field(default=None, metadata=_ONCE_KNOWN)
+    notes: tuple[str, ...] | None = field(default=None, metadata=_ONCE_KNOWN)
     passes: PassCounts | None = field(default=None, metadata=_ONCE_KNOWN)
     failures: Mapping[str, FailureFacts] | None = field(default=None, metadata=_ONCE_KNOWN)
+    undefined: Mapping[str, tuple[LeftOutFacts, ...]] | None = field(default=None, metadata=_ONCE_KNOWN)
     store: str | None = field(default=None, metadata=_ONCE_KNOWN)
     objects: Mapping[CellId, tuple[str, ...]] | None = field(default=None, metadata=_ONCE_KNOWN)
     seconds: float | None = field(default=None, metadata=_ONCE_KNOWN)

@@ -128,6 +128,8 @@ class Network:
         facts: further facts for the record of the run: held-out accuracy, source of the weights.
         task: what the returned numbers are, where the model knows it (from its configuration, or because it was
             trained for it); None where it does not.
+        feature_names: tables only: names of the F elements of a row that the model expects, in this order. The elements
+            of a dataset with names are put into this order; empty where the model does not know names.
     """
 
     module: Any
@@ -144,6 +146,7 @@ class Network:
     identity: str = ""
     facts: Mapping[str, object] = field(default_factory=dict)
     task: Task | None = None
+    feature_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -9,6 +10,7 @@ from torch import Tensor
 from xaiexp.core.explanations import Explanation
 from xaiexp.core.ids import CellId
 from xaiexp.core.keys import digest
+from xaiexp.engine.examples.left_out import ALLOWED, LeftOut, listed
 from xaiexp.engine.failure import Failure
 from xaiexp.engine.outcome import CellOutcome
 from xaiexp.statistics.reliability import reliability
@@ -39,6 +41,8 @@ class CellState:
         explained: attributions so far, one for each example and target.
         violations: how many of them violate completeness by more than :data:`TOLERANCE`; ``worst``, by how much.
         noisy: how many of them are less than :data:`RELIABLE`.
+        undefined: examples whose attributions are undefined, with the reasons, one for each target.
+        most: attributions of the whole study at most.
     """
 
     id: CellId
@@ -56,11 +60,18 @@ class CellState:
     violations: int = 0
     worst: float = 0.0
     noisy: int = 0
+    undefined: list[LeftOut] = field(default_factory=list)
+    most: int = 0
 
     @property
     def active(self) -> bool:
         """Whether it continues with the next chunk."""
         return self.status == "planned"
+
+    @property
+    def allowed(self) -> int:
+        """How many more attributions may be undefined before it is certain that the cell fails."""
+        return math.floor(ALLOWED * self.most) - len(self.undefined)
 
     @property
     def key(self) -> str:
@@ -87,27 +98,44 @@ class CellState:
             self.status, self.reason, self.failure = outcome.status, outcome.reason, outcome.failure
             self.keys.clear()
             return
+        self.undefined += outcome.undefined
         self.cached += outcome.cached
         self.keys.append(outcome.key)
         self.examples += examples
         self._warn_of(outcome.explanation, outcome.incompleteness)
+        if self.allowed < 0:
+            self._fail_undefined()
+
+    def _fail_undefined(self) -> None:
+        """Fail, since too many attributions are undefined."""
+        first = self.undefined[0]
+        self.status = "failed"
+        self.reason = f"{first.reason} for {len(self.undefined)} of {self.explained} examples (first: {first.example})"
+        self.failure = Failure(self.reason)
+        self.keys.clear()
 
     def _warn_of(self, explanation: Explanation, incompleteness: Tensor | None) -> None:
         self.explained += len(explanation.elements)
         if incompleteness is not None:
             self.violations += int((incompleteness > TOLERANCE).sum())
-            self.worst = max(self.worst, float(incompleteness.max()))
+            self.worst = max(self.worst, float(incompleteness.nan_to_num().max()))
         if explanation.standard_error is not None:
             signal = reliability(explanation.values, explanation.standard_error, explanation.features.valid)
             self.noisy += int((signal < RELIABLE).sum())
 
     def finalize(self, count: int) -> None:
-        """Set the final status and the warnings, after a study of ``count`` examples."""
+        """Set the final status and the warnings, after a study that explained ``count`` examples."""
         if self.active and self.examples < count:
             self.status, self.reason = "skipped", "stopped after a failure (on_error=stop)"
+        elif self.active and len(self.undefined) > ALLOWED * self.explained:
+            self._fail_undefined()
         elif self.active:
             self.status = "done"
         warnings = []
+        if self.undefined:
+            warnings.append(
+                f"undefined for {len(self.undefined)} of {self.explained} examples: {listed(self.undefined)}"
+            )
         if self.violations:
             warnings.append(
                 f"completeness violated by more than {TOLERANCE:.0%} on {self.violations} of {self.explained} examples "

@@ -29,7 +29,9 @@ class Loaded:
         shape: of one input.
         passes: how many the study is expected to make, as far as this is known.
         weights_fingerprint: of the network.
-        feature_names, class_names: of the dataset, or empty.
+        feature_names: of the dataset, or empty.
+        class_names: of the model, from the dataset where the model has none; or empty.
+        notes: what the reader must know about classes and labels.
     """
 
     network: Network
@@ -40,6 +42,7 @@ class Loaded:
     weights_fingerprint: str
     feature_names: tuple[str, ...]
     class_names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

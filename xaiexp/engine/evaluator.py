@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
+from collections import Counter as Counts
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -18,13 +19,14 @@ from xaiexp.core.explanations import Explanation, Scores
 from xaiexp.core.ids import CellId, MetricId
 from xaiexp.core.keys import ScoreKey
 from xaiexp.engine.comparison import Maps, agree_all, agree_jointly, group_maps
-from xaiexp.engine.explainer import Explainer
+from xaiexp.engine.examples.left_out import ALLOWED, LeftOut
+from xaiexp.engine.explainer import Explainer, UndefinedValues
 from xaiexp.engine.failure import Failure
 from xaiexp.engine.guard import Guard
 from xaiexp.errors import CellError, Unsupported, UserError
 from xaiexp.inference.counter import Counter
 from xaiexp.inference.passes import Handle
-from xaiexp.inference.row_cache import RowCache
+from xaiexp.inference.row_cache import RowCache, scope_of
 from xaiexp.store.fingerprints import fingerprint
 from xaiexp.store.objects import Store
 
@@ -51,6 +53,8 @@ class Evaluator:
     Attributes:
         counters, seconds: by metric, what it cost so far.
         failures: of agreements, by label, and of metrics, by label and cell.
+        undefined: by metric and cell, the examples for which the metric raised while the map is there.
+        most: maps of a cell over the whole study at most.
         unsupported: metrics that do not support this model or input, by label, with the reason; their values are NaN.
     """
 
@@ -65,6 +69,9 @@ class Evaluator:
         self.counters = {label: Counter(listener=on_passes) for label in metrics}
         self.seconds = dict.fromkeys(metrics, 0.0)
         self.failures: dict[str, Failure] = {}
+        self.undefined: dict[str, list[LeftOut]] = {}
+        self.most = 0
+        self._explained: Counts[CellId] = Counts()
         self.unsupported: dict[str, str] = {}
 
     def scores(
@@ -90,20 +97,25 @@ class Evaluator:
         out: dict[tuple[MetricId, CellId], Tensor] = {}
         known, batch = registry.installed(), explainer.handle.batch
         truth = fingerprint({name: t for name in _TRUTH if (t := getattr(batch, name)) is not None})
+        self._explained.update({cell: len(batch) for cell in explanations})
         for label, metric in self.metrics.items():
+            if label in self.unsupported:
+                continue
             started = time.perf_counter()
             about = component_key(metric, known)
             own = {cell: ScoreKey(about, key, truth).digest for cell, key in keys.items()}
             found = {cell: self._store.get(key, "values", *metric.auxiliary) for cell, key in own.items()}
             missing = [cell for cell, tensors in found.items() if tensors is None]
             if missing:
-                with contextlib.nullcontext() if cache is None else cache.scope(label) as rows:
+                with scope_of(cache, label) as rows:
                     handle = explainer.handle.counted_by(self.counters[label], rows)
                     bound = {cell: explainer.rebound(cell, explanations[cell], handle) for cell in missing}
                     computed = self._values(label, metric, explainer, guard, handle, bound)
                 for cell, tensors in computed.items():
                     found[cell] = tensors
-                    if label not in self.unsupported and _metric_of_cell(label, cell) not in self.failures:
+                    name = _metric_of_cell(label, cell)
+                    # What was raised is not stored: it would be lost.
+                    if label not in self.unsupported and name not in self.failures | self.undefined.keys():
                         self._store.put(own[cell], tensors)
             for cell, scored in found.items():
                 if scored is not None:
@@ -123,15 +135,21 @@ class Evaluator:
     ) -> dict[CellId, dict[str, Tensor]]:
         """The values of a metric and its auxiliary values by cell, float64 ``[N]`` on the CPU."""
         rng = explainer.draws.within(f"metric/{metric.name}")
-        scored = {cell: e for cell, e in explanations.items() if e.space in metric.spaces}
+        methods = explainer.study.methods
+        scored = {
+            cell: e
+            for cell, e in explanations.items()
+            if e.space in metric.spaces and (methods[cell.method].repeatable or not metric.re_explains)
+        }
         n, names = len(handle.batch), ("values", *metric.auxiliary)
         undefined = {name: torch.full((n,), math.nan, dtype=torch.float64) for name in names}
         out = {cell: dict(undefined) for cell in explanations}
         if not scored:
             return out
+        given = [_defined(e) for e in scored.values()]
         try:
             with guard.watch():
-                returned = metric.score_all(handle, handle.batch, list(scored.values()), rng)
+                returned = metric.score_all(handle, handle.batch, [e for e, _ in given], rng)
             tables = _tables(returned, metric.auxiliary, len(scored), n)
         except UserError:
             raise
@@ -141,18 +159,79 @@ class Evaluator:
         except Exception as error:  # a metric that fails loses its own scores only
             if len(scored) == 1:
                 (cell,) = scored
-                self.failures[_metric_of_cell(label, cell)] = Failure.of(error)
-                return out
+                return out | self._value_by_example(label, metric, explainer, guard, handle, cell, scored[cell], error)
             # One explanation may be the reason (its method raises when it explains again): each is scored by itself.
             for cell, e in scored.items():
                 out |= self._values(label, metric, explainer, guard, handle, {cell: e})
             return out
-        for i, (cell, e) in enumerate(scored.items()):
+        for i, ((cell, e), (_, defined)) in enumerate(zip(scored.items(), given, strict=True)):
             for name in names:
                 # A metric that reads signs is undefined for a map without signs.
                 unsigned = name == "values" and metric.needs_sign and not e.signed
-                out[cell][name] = undefined["values"] if unsigned else tables[name][i]
+                out[cell][name] = undefined[name] if unsigned else tables[name][i].masked_fill(~defined, math.nan)
         return out
+
+    def _value_by_example(
+        self,
+        label: str,
+        metric: Metric,
+        explainer: Explainer,
+        guard: Guard,
+        handle: Handle,
+        cell: CellId,
+        explanation: Explanation,
+        together: Exception,
+    ) -> dict[CellId, dict[str, Tensor]]:
+        """The values of one cell, example by example, after the metric raised ``together`` for all of them.
+
+        The cell has no values where the metric raises for too many examples.
+        """
+        n, name = len(handle.batch), _metric_of_cell(label, cell)
+        parts = {key: torch.full((n,), math.nan, dtype=torch.float64) for key in ("values", *metric.auxiliary)}
+        if isinstance(together, CellError) and not isinstance(together, UndefinedValues):
+            self.failures[name] = Failure.of(together)  # wrong for every example
+            return {cell: parts}
+        _, defined = _defined(explanation)
+        for i in range(n):
+            if not bool(defined[i]):
+                continue
+            raised: Exception | None = together
+            if n > 1:
+                part = explainer.rows([i])
+                own = part.handle.counted_by(handle.counter)
+                bound = part.rebound(cell, explanation.rows(torch.tensor([i], device=handle.batch.device)), own)
+                rng, raised = part.draws.within(f"metric/{metric.name}"), None
+                try:
+                    with guard.watch():
+                        returned = metric.score_all(own, own.batch, [bound], rng)
+                    for key, table in _tables(returned, metric.auxiliary, 1, 1).items():
+                        parts[key][i] = table[0, 0]
+                except (UserError, Unsupported):
+                    raise
+                except Exception as error:
+                    raised = error
+            if raised is not None:
+                examples = self.undefined.setdefault(name, [])
+                examples.append(LeftOut(handle.batch.ids[i], Failure.of(raised).reason))
+                if len(examples) > ALLOWED * self.most:
+                    self._fail(name, Failure.of(together))
+                    return {cell: {key: torch.full_like(values, math.nan) for key, values in parts.items()}}
+        if metric.needs_sign and not explanation.signed:
+            parts["values"].fill_(math.nan)
+        return {cell: parts}
+
+    def _fail(self, name: str, failure: Failure) -> None:
+        self.failures.setdefault(name, failure)
+        self.undefined.pop(name, None)
+
+    def finalize(self) -> None:
+        """Fail the metrics of a cell that are undefined for too many of its maps."""
+        for label in self.metrics:
+            for cell, explained in self._explained.items():
+                name = _metric_of_cell(label, cell)
+                examples = self.undefined.get(name, [])
+                if len(examples) > ALLOWED * explained:
+                    self._fail(name, Failure(examples[0].reason))
 
     def agreement(self, explanations: Mapping[CellId, Explanation]) -> tuple[PairAgreement, JointAgreement]:
         """Agreement of the maps that are of one space and shape: of every pair, and of all of them jointly."""
@@ -196,6 +275,24 @@ class Evaluator:
                 continue
             for (i, j), values in table.items():
                 pairs[label, cells[i], cells[j]] = values
+
+
+def _defined(explanation: Explanation) -> tuple[Explanation, Tensor]:
+    """The explanation with zeros in place of maps that are undefined, and which are defined: bool ``[N]``, on the CPU.
+
+    Metrics never see NaN, which sorting would place somewhere.
+    """
+    defined = explanation.elements.isfinite().flatten(1).all(dim=1)
+    if bool(defined.all()):
+        return explanation, defined.cpu()
+    wide = defined.view(-1, *[1] * (explanation.elements.ndim - 1))
+    error = explanation.standard_error
+    filled = replace(
+        explanation,
+        elements=explanation.elements.where(wide, 0.0),
+        standard_error=None if error is None else error.where(defined.unsqueeze(1), 0.0),
+    )
+    return filled, defined.cpu()
 
 
 def _metric_of_cell(label: str, cell: CellId) -> str:

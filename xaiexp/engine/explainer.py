@@ -6,7 +6,7 @@ Studies and the functions of :mod:`xaiexp.api` share this module.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -18,15 +18,34 @@ from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Estimate, Explanation, Spent
 from xaiexp.core.feature_map import FeatureMap
 from xaiexp.core.ids import NO_BASELINE, CellId
-from xaiexp.errors import CellError
+from xaiexp.engine.failure import Failure
+from xaiexp.errors import CellError, Unsupported, UserError
 from xaiexp.inference.passes import Handle
-from xaiexp.inference.row_cache import RowScope
+from xaiexp.inference.row_cache import RowCache, scope_of
 from xaiexp.plan.study import Study
 
-__all__ = ["Explainer", "attributed", "estimated", "features_of", "rebound", "referenced"]
+__all__ = [
+    "NOT_FINITE",
+    "Explainer",
+    "UndefinedValues",
+    "attributed",
+    "completeness_error",
+    "estimated",
+    "features_of",
+    "rebound",
+    "referenced",
+    "undefined_rows",
+]
 
 # A difference of scores below this is rounding error, and no relative error can be computed from it.
 _NOTICEABLE = 1e-3
+
+NOT_FINITE = "returned NaN or infinite attributions"
+"""Why a map is undefined that a method returned."""
+
+
+class UndefinedValues(CellError):
+    """A baseline or method returned values that are not finite for some examples."""
 
 
 def referenced(baseline: Baseline, batch: Batch, draws: Draws) -> Tensor:
@@ -36,7 +55,8 @@ def referenced(baseline: Baseline, batch: Batch, draws: Draws) -> Tensor:
         ``[N, R, *shape]``; elements that belong to no feature keep the input's own values.
 
     Raises:
-        CellError: the baseline returned another shape, or values that are not finite.
+        CellError: the baseline returned another shape.
+        UndefinedValues: it returned values that are not finite for some example.
     """
     got = baseline.references(batch, draws.within(f"baseline/{baseline.name}"))
     shape = batch.inputs.shape
@@ -45,7 +65,7 @@ def referenced(baseline: Baseline, batch: Batch, draws: Draws) -> Tensor:
     if got.ndim != len(shape) + 1 or got.shape[0] != shape[0] or got.shape[2:] != shape[1:] or not got.shape[1]:
         raise CellError(f"baseline {baseline.name!r} returned shape {list(got.shape)}; must be {list(shape)}")
     if not bool(got.isfinite().all()):
-        raise CellError(f"baseline {baseline.name!r} returned NaN or infinite values")
+        raise UndefinedValues(f"baseline {baseline.name!r} returned NaN or infinite values")
     got = got.to(batch.inputs.dtype)
     return torch.where(batch.features.inside.unsqueeze(1), got, batch.inputs.unsqueeze(1))
 
@@ -62,10 +82,11 @@ def estimated(method: Method, handle: Handle, reference: Tensor | None, draws: D
         draws: random numbers of the study.
 
     Returns:
-        ``[N, *shape]`` and ``[N, d]`` or None.
+        ``[N, *shape]`` and ``[N, d]`` or None. The whole map of an example is NaN where some of its values are not
+        finite.
 
     Raises:
-        CellError: the method returned another shape, or values that are not finite.
+        CellError: the method returned another shape.
     """
     rng, batch = draws.within(f"method/{method.name}"), handle.batch
     if reference is None or method.reads_distribution:
@@ -84,8 +105,29 @@ def estimated(method: Method, handle: Handle, reference: Tensor | None, draws: D
 
 
 def attributed(method: Method, handle: Handle, reference: Tensor | None, draws: Draws) -> Tensor:
-    """The attributions alone; see :func:`estimated`."""
-    return estimated(method, handle, reference, draws)[0]
+    """The attributions alone; see :func:`estimated`.
+
+    Raises:
+        CellError: as there.
+        UndefinedValues: values of some example are not finite.
+    """
+    elements = estimated(method, handle, reference, draws)[0]
+    undefined = undefined_rows(elements)
+    if undefined:
+        first = handle.batch.ids[undefined[0]]
+        raise UndefinedValues(f"{NOT_FINITE} for {len(undefined)} of {len(elements)} examples (first: {first})")
+    return elements
+
+
+def completeness_error(elements: Tensor, change: Tensor) -> Tensor:
+    """By how much attributions ``[N, *shape]`` miss the change ``[N]`` of the score, relative to it: ``[N]``."""
+    missed = (elements.flatten(1).sum(dim=1) - change).abs()
+    return (missed - _NOTICEABLE).clamp(min=0) / change.abs().clamp(min=_NOTICEABLE)
+
+
+def undefined_rows(elements: Tensor) -> list[int]:
+    """The examples whose maps ``[N, *shape]`` are not finite."""
+    return (~elements.isfinite().flatten(1).all(dim=1)).nonzero().squeeze(1).tolist()
 
 
 def _checked(method: Method, got: object, batch: Batch) -> Tensor:
@@ -95,13 +137,12 @@ def _checked(method: Method, got: object, batch: Batch) -> Tensor:
             raise CellError(f"returned attributions of shape {shape}; must be [{len(batch)}, *layer]")
     elif not isinstance(got, Tensor) or got.shape != batch.inputs.shape:
         raise CellError(f"returned attributions of shape {shape}; must be {list(batch.inputs.shape)}")
-    finite = got.isfinite().flatten(1).all(dim=1)
-    if not bool(finite.all()):
-        bad = [i for i, fine in zip(batch.ids, finite.tolist(), strict=True) if not fine]
-        raise CellError(
-            f"returned NaN or infinite attributions for {len(bad)} of {len(batch)} examples (first: {bad[0]})"
-        )
-    return got.detach().to(batch.inputs.dtype)
+    got = got.detach().to(batch.inputs.dtype)
+    undefined = undefined_rows(got)
+    if undefined:
+        got = got.clone()
+        got[undefined] = math.nan
+    return got
 
 
 def features_of(method: Method, elements: Tensor, batch: Batch) -> FeatureMap:
@@ -118,12 +159,17 @@ class Explainer:
 
     Args:
         study: methods and baselines by label.
-        handle: the batch; its counter counts the passes at references.
+        handle: the batch; its counter counts the passes at references that :meth:`incompleteness` makes.
         draws: random numbers of the study.
+        cache: rows that other targets of the study share.
+
+    Attributes:
+        without_reference: baseline to the examples, by row, for which it has no reference, with the reason.
     """
 
-    def __init__(self, study: Study, handle: Handle, draws: Draws) -> None:
-        self.study, self.handle, self.draws = study, handle, draws
+    def __init__(self, study: Study, handle: Handle, draws: Draws, cache: RowCache | None = None) -> None:
+        self.study, self.handle, self.draws, self._cache = study, handle, draws, cache
+        self.without_reference: dict[str, dict[int, str]] = {}
         self._references: dict[str, Tensor] = {}
         self._reference_scores: dict[str, Tensor] = {}
 
@@ -132,20 +178,53 @@ class Explainer:
         if label == NO_BASELINE:
             return None
         if label not in self._references:
-            self._references[label] = referenced(self.study.baselines[label], self.handle.batch, self.draws)
+            self._references[label] = self._referenced(label)
         return self._references[label]
+
+    def _referenced(self, label: str) -> Tensor:
+        """The references of all examples; NaN for those whose reference cannot be drawn.
+
+        Raises:
+            Exception: as the baseline, where it has a reference for no example.
+        """
+        baseline, count = self.study.baselines[label], len(self.handle.batch)
+        try:
+            return referenced(baseline, self.handle.batch, self.draws)
+        except (UserError, Unsupported):
+            raise
+        except Exception:  # whatever a baseline raises for one example is the fault of that example
+            each: dict[int, Tensor] = {}
+            for i in range(count if count > 1 else 0):
+                part = self.rows([i])
+                try:
+                    each[i] = referenced(baseline, part.handle.batch, part.draws)
+                except Exception as error:
+                    self.without_reference.setdefault(label, {})[i] = Failure.of(error).reason
+            if not each:
+                raise
+            undefined = torch.full_like(next(iter(each.values())), math.nan)
+            return torch.cat([each.get(i, undefined) for i in range(count)])
+
+    def rows(self, rows: Sequence[int]) -> Explainer:
+        """The explainer of some examples of the batch; what is known of them is kept."""
+        index = torch.tensor(list(rows), device=self.handle.batch.device)
+        batch = self.handle.batch.rows(index)
+        handle = self.handle.with_batch(batch)
+        handle.preset_logits(self.handle.logits()[index])
+        part = type(self)(self.study, handle, replace(self.draws, ids=batch.ids))
+        part._references = {label: known[index] for label, known in self._references.items()}  # noqa: SLF001  # of the same class
+        return part
 
     def attribute(self, cell: CellId, handle: Handle) -> tuple[Tensor, Tensor | None]:
         """Attributions and standard errors of a cell, its passes counted by ``handle``; see :func:`estimated`."""
         return estimated(self.study.methods[cell.method], handle, self.reference(cell.baseline), self.draws)
 
-    def incompleteness(self, cell: CellId, elements: Tensor, rows: RowScope | None = None) -> Tensor | None:
+    def incompleteness(self, cell: CellId, elements: Tensor) -> Tensor | None:
         """The completeness error of each example, relative to f(x) - f(reference).
 
         Args:
             cell: method and baseline.
             elements: its attributions ``[N, *shape]``.
-            rows: of the cell, where the study has several targets.
 
         Returns:
             ``[N]``; None where it is not defined: no claim of completeness, a neuron, or no baseline.
@@ -154,11 +233,12 @@ class Explainer:
         if not method.complete or method.space == "neuron" or reference is None:
             return None
         if cell.baseline not in self._reference_scores:
-            handle = self.handle.counted_by(self.handle.counter, rows)
-            self._reference_scores[cell.baseline] = handle.scores(reference).mean(dim=1)
+            # In a scope of their own, since no cell alone causes these passes.
+            with scope_of(self._cache, Explainer) as rows:
+                handle = self.handle.counted_by(self.handle.counter, rows)
+                self._reference_scores[cell.baseline] = handle.scores(reference).mean(dim=1)
         change = self.handle.scores() - self._reference_scores[cell.baseline]
-        missed = (elements.flatten(1).sum(dim=1) - change).abs()
-        return (missed - _NOTICEABLE).clamp(min=0) / change.abs().clamp(min=_NOTICEABLE)
+        return completeness_error(elements, change)
 
     def explanation(
         self, cell: CellId, elements: Tensor, standard_error: Tensor | None = None, spent: Spent | None = None

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from xaiexp.core.batches import Batch
 from xaiexp.errors import CellError, ResourceError
 
-__all__ = ["Guard", "checksum", "tensors_of"]
+__all__ = ["Guard", "checksum", "tensors_of", "untouched"]
 
 _HOOKS = (
     "_forward_hooks",
@@ -101,6 +101,35 @@ class _ModuleState:
 def _same(before: dict[Any, Any], now: dict[Any, Any]) -> bool:
     """Whether two mappings have the same keys in the same order, and the very same values."""
     return list(before) == list(now) and all(before[key] is now[key] for key in before)
+
+
+@contextlib.contextmanager
+def untouched(module: object) -> Iterator[None]:
+    """Put a user's module back afterwards: modes, hooks, submodules, ``requires_grad``, ``grad``, values of buffers.
+
+    Values of parameters are not watched, since a copy would double the memory of the model. Anything that is no module
+    has no state that is known.
+    """
+    if not isinstance(module, nn.Module):
+        yield
+        return
+    states = [_ModuleState.of(part) for part in module.modules()]
+    gradients = [(p, p.requires_grad, p.grad, None if p.grad is None else p.grad.clone()) for p in module.parameters()]
+    buffers = [(buffer, buffer.detach().clone()) for buffer in module.buffers()]
+    try:
+        yield
+    finally:
+        for state in states:
+            state.restore()
+        for parameter, required, gradient, values in gradients:
+            if gradient is not None and values is not None:
+                gradient.copy_(values)
+            parameter.requires_grad_(required)
+            parameter.grad = gradient
+        with torch.no_grad():
+            for buffer, values in buffers:
+                if not _equal_bits(buffer, values):
+                    buffer.copy_(values)
 
 
 class Guard:
@@ -226,5 +255,5 @@ def _batch_tensors(batch: Batch) -> Iterator[tuple[str, Tensor]]:
 def _equal_bits(a: Tensor, b: Tensor) -> bool:
     """Equality bit by bit, so that NaN equals itself."""
     return a.shape == b.shape and torch.equal(
-        a.detach().contiguous().view(torch.uint8), b.detach().contiguous().view(torch.uint8)
+        a.detach().contiguous().flatten().view(torch.uint8), b.detach().contiguous().flatten().view(torch.uint8)
     )

@@ -12,10 +12,14 @@ from torch import Tensor
 from xaiexp.contract.kinds import Dataset, Features
 from xaiexp.core.batches import Background, Batch
 from xaiexp.core.feature_map import FeatureMap
-from xaiexp.core.samples import Encoded, Network, Sample
+from xaiexp.core.samples import Encoded, Network, Sample, Source
 from xaiexp.core.vocabulary import Modality
-from xaiexp.engine import targets
-from xaiexp.errors import ResourceError
+from xaiexp.engine.examples.class_names import Alignment, align
+from xaiexp.engine.examples.left_out import ALLOWED, LeftOutExamples
+from xaiexp.engine.examples.reading import Errors, encode_samples, encoded_rows, read_samples
+from xaiexp.engine.examples.table_columns import with_columns
+from xaiexp.engine.examples.truth import aligned, check_labels, class_labels, has_label, truth_of
+from xaiexp.errors import MismatchError, ResourceError
 from xaiexp.store.fingerprints import fingerprint
 
 __all__ = ["Examples", "Loader", "background_of", "statistics"]
@@ -37,24 +41,8 @@ class Examples:
 
     def rows(self, rows: Tensor) -> Examples:
         """The examples ``rows`` (int64 ``[M]``)."""
-        encoded = self.encoded
-
-        def selected(tensor: Tensor | None) -> Tensor | None:
-            return None if tensor is None else tensor[rows]
-
-        return Examples(
-            tuple(self.samples[i] for i in rows.tolist()),
-            replace(
-                encoded,
-                inputs=encoded.inputs[rows],
-                context={k: v[rows] for k, v in encoded.context.items()},
-                masks=selected(encoded.masks),
-                removable=selected(encoded.removable),
-                words=selected(encoded.words),
-                tokens=tuple(encoded.tokens[i] for i in rows.tolist()) if encoded.tokens else (),
-            ),
-            self.features.rows(rows),
-        )
+        samples = tuple(self.samples[i] for i in rows.tolist())
+        return Examples(samples, encoded_rows(self.encoded, rows), self.features.rows(rows))
 
 
 class Loader:
@@ -66,34 +54,51 @@ class Loader:
         features: groups the elements of an input.
         limit: the number of examples of the study, from the first; None for all.
         device: of the batches.
+        labelled: whether labels of the dataset are classes of the model, or its values. Those of whole images are not
+            classes of a dense head, and are dropped.
 
     Attributes:
-        count: examples of the study.
+        count: examples of the study, with those that are left out.
+        left_out: examples that cannot be read or encoded, so far.
+        probe: the first examples of the dataset, encoded; their shape is typical.
         chunk: examples of a chunk. It depends on the data alone, so that another study finds the chunks in the store.
-        class_names, feature_names: of the dataset, or empty.
-        task: of the dataset; see :attr:`xaiexp.core.samples.Source.task`.
+        class_names: of the model, from the dataset where the model has none; or empty.
+        feature_names: of the dataset, or empty.
+        task: what the labels of the dataset are, see :attr:`xaiexp.core.samples.Source.task`.
+        notes: what the reader must know about classes and labels.
         background: what baselines draw from.
         fingerprint: of the background.
     """
 
     def __init__(
-        self, dataset: Dataset, network: Network, features: Features, limit: int | None, device: torch.device
+        self,
+        dataset: Dataset,
+        network: Network,
+        features: Features,
+        limit: int | None,
+        device: torch.device,
+        labelled: bool = True,
     ) -> None:
         self._dataset, self._network, self._features, self._device = dataset, network, features, device
-        self._source = dataset.open()
-        where = f"dataset.{dataset.name}"
+        source = with_columns(dataset.name, dataset.open(), network.feature_names)
+        self._source = source if labelled else _without_labels(source)
+        self._where = f"dataset.{dataset.name}"
         if self._source.count < 1:
-            raise ResourceError(where, "contains no examples")
+            raise ResourceError(self._where, "contains no examples")
         self.count = self._source.count if limit is None else min(limit, self._source.count)
-        self.class_names = self._source.class_names or network.class_names
-        self.feature_names, self.task = self._source.feature_names, self._source.task
-        probe = self.read(0, min(_PROBES, self._source.count))
-        elements = max(1, math.prod(probe.encoded.inputs.shape[1:]))
+        self.left_out = LeftOutExamples(dataset.name, self.count)
+        self.task = self._source.task
+        self.notes: list[str] = []
+        self._check_task()
+        self._alignment = self._aligned()
+        self.class_names = self._alignment.names
+        self.feature_names = self._source.feature_names
+        self.probe = self._probed()
+        elements = max(1, math.prod(self.probe.encoded.inputs.shape[1:]))
         self.chunk = max(1, min(_CHUNK_EXAMPLES, _CHUNK_ELEMENTS // elements))
-        rows = _evenly_spaced(self._source.count, self.chunk)
-        samples = [sample for row in rows for sample in self._source.read(row, row + 1)]
-        pool = background_of(self._encoded(samples).encoded, network)
-        self.background = _moved(replace(pool, labels=_labels(samples)), device)
+        pool = self._pool()
+        labels = class_labels(pool.samples, self.task)
+        self.background = _moved(replace(background_of(pool.encoded, network), labels=labels), device)
         self.fingerprint = fingerprint(
             {k: v for k, v in vars(self.background).items() if isinstance(v, Tensor)}
             | dict(self.background.special)
@@ -103,19 +108,50 @@ class Loader:
     def has_labels(self) -> bool:
         """Whether some example of the study has a label; reads examples until one is found."""
         for start in range(0, self.count, self.chunk):
-            samples = self._source.read(start, min(self.count, start + self.chunk))
-            if any(sample.label is not None for sample in samples):
+            stop = min(self.count, start + self.chunk)
+            if any(has_label(sample) for sample in read_samples(self._where, self._source, start, stop, [])):
                 return True
         return False
 
-    def read(self, start: int, stop: int) -> Examples:
-        """The examples ``start`` to ``stop - 1``, encoded for the network."""
-        return self._encoded(self._source.read(start, stop))
+    def read(self, start: int, stop: int) -> Examples | None:
+        """The examples ``start`` to ``stop - 1``, encoded for the network; None where none of them can be.
+
+        Those that cannot be read or encoded are left out and added to :attr:`left_out`.
+
+        Raises:
+            UserError: too many examples are left out.
+        """
+        errors: Errors = []
+        samples = read_samples(self._where, self._source, start, stop, errors)
+        examples = self._encoded(samples, errors)
+        self.left_out.add(errors, all_failed=examples is None)
+        return examples
+
+    def leave_out(self, examples: Examples, unfit: Tensor, what: str) -> Examples | None:
+        """Leave out further examples.
+
+        Args:
+            examples: read.
+            unfit: bool ``[N]``, those that are left out.
+            what: the model does with them, in one clause.
+
+        Returns:
+            The others; None where there are none.
+
+        Raises:
+            UserError: too many examples are left out.
+        """
+        rows = (~unfit).nonzero().squeeze(1).cpu()
+        errors: Errors = [
+            (examples.samples[i].id, MismatchError("model", what, got=examples.samples[i].id))
+            for i in unfit.nonzero().squeeze(1).tolist()
+        ]
+        self.left_out.add(errors, all_failed=not len(rows))
+        return examples.rows(rows) if len(rows) else None
 
     def batch(self, examples: Examples) -> Batch:
-        """The batch on the study's device; its targets are still 0."""
+        """The batch on the study's device; its targets are still 0, and it holds no labels."""
         samples, encoded, device = examples.samples, examples.encoded, self._device
-        labels = _labels(samples)
         return Batch(
             ids=tuple(s.id for s in samples),
             inputs=encoded.inputs.to(device),
@@ -123,22 +159,99 @@ class Loader:
             features=examples.features.to(device),
             background=self.background,
             context={k: v.to(device) for k, v in encoded.context.items()},
-            labels=None if labels is None else labels.to(device),
             masks=None if encoded.masks is None else encoded.masks.to(device),
         )
 
-    def _encoded(self, samples: Sequence[Sample]) -> Examples:
-        labels = torch.tensor([-1 if s.label is None else s.label for s in samples])
-        ids = [s.id for s in samples]
-        targets.check_labels(self._dataset.name, self._source.class_names, ids, labels, self._network.classes)
-        encoded = self._network.encode(samples)
-        if not bool(encoded.inputs.isfinite().all()):
-            bad = int((~encoded.inputs.isfinite().flatten(1).all(dim=1)).int().argmax())
-            raise ResourceError(f"dataset.{self._dataset.name}", "contains NaN or infinite values", got=samples[bad].id)
+    def with_truth(self, batch: Batch, examples: Examples, outputs: int) -> Batch:
+        """The batch with its labels.
+
+        Args:
+            batch: of the examples.
+            examples: read.
+            outputs: columns of the model.
+
+        Raises:
+            MismatchError: a label is none of the model's classes, or the numbers of classes differ.
+        """
+        self._check_count(outputs)
+        check_labels(self._dataset.name, examples.samples, outputs)
+        truth = truth_of(examples.samples, self.task, outputs)
+
+        def moved(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor.to(self._device)
+
+        return replace(
+            batch,
+            labels=moved(truth.labels),
+            label_sets=moved(truth.label_sets),
+            true_values=moved(truth.true_values),
+        )
+
+    def _check_task(self) -> None:
+        """Check that labels and model are of one kind.
+
+        Raises:
+            MismatchError: the labels are values, and the model is a classifier.
+        """
+        returned = self._network.task
+        if self.task == "regression" and returned not in (None, "regression"):
+            raise MismatchError(self._where, f"its labels are values; the task of the model is {returned}")
+
+    def _aligned(self) -> Alignment:
+        """The classes of the data among those of the model."""
+        names, known = self._source.class_names, self._network.class_names
+        if "regression" in (self.task, self._network.task):
+            return Alignment(known)
+        alignment = align(self._dataset.name, names, known, self._network.classes)
+        if alignment.note:
+            self.notes.append(alignment.note)
+        return alignment
+
+    def _check_count(self, outputs: int) -> None:
+        counted, classes = self._alignment.counted, 2 if outputs == 1 else outputs
+        if counted is not None and counted != classes:
+            raise MismatchError(self._where, f"has {counted} classes; the model has {classes}")
+
+    def _probed(self) -> Examples:
+        """The first examples of the dataset that can be read.
+
+        Raises:
+            UserError: there are none among the first, or the model does not fit them.
+        """
+        errors: Errors = []
+        total = self._source.count
+        for start in range(0, total, _PROBES):
+            samples = read_samples(self._where, self._source, start, min(total, start + _PROBES), errors)
+            examples = self._encoded(samples, errors)
+            if examples is not None:
+                return examples
+            if len(errors) > ALLOWED * total:
+                break
+        LeftOutExamples(self._dataset.name, total).add(errors, all_failed=True)
+        raise AssertionError  # all of them failed, so that the line before raises
+
+    def _pool(self) -> Examples:
+        """Examples from all over the dataset that describe its distribution; what cannot be read is passed over."""
+        errors: Errors = []
+        rows = _evenly_spaced(self._source.count, self.chunk)
+        samples = [s for row in rows for s in read_samples(self._where, self._source, row, row + 1, errors)]
+        return self._encoded(samples, errors) or self.probe
+
+    def _encoded(self, samples: Sequence[Sample], errors: Errors) -> Examples | None:
+        """The samples that can be encoded; the others are added to ``errors``."""
+        samples = aligned(samples, self._alignment)
+        if self._network.task == "regression" and self.task != "regression" and any(map(has_label, samples)):
+            samples = [replace(sample, label=None) for sample in samples]
+            note = "the labels are classes, and the model returns values; the labels are not used"
+            self.notes += [] if note in self.notes else [note]
+        check_labels(self._dataset.name, samples, self._network.classes)
+        kept, encoded = encode_samples(self._where, self._network, samples, errors)
+        if encoded is None:
+            return None
         columns = self._source.columns or self._source.feature_names
         if columns and not encoded.columns:
             encoded = replace(encoded, columns=columns)
-        return Examples(tuple(samples), encoded, self._features.build(encoded))
+        return Examples(tuple(kept), encoded, self._features.build(encoded))
 
 
 def background_of(encoded: Encoded, network: Network) -> Background:
@@ -174,13 +287,6 @@ def statistics(pool: Tensor, modality: Modality, removable: Tensor | None = None
     return mean, low, high
 
 
-def _labels(samples: Sequence[Sample]) -> Tensor | None:
-    """int64 ``[N]``, -1 where unknown; None where no sample has a label."""
-    if all(sample.label is None for sample in samples):
-        return None
-    return torch.tensor([-1 if sample.label is None else sample.label for sample in samples])
-
-
 def _moved(background: Background, device: torch.device) -> Background:
     fields = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in vars(background).items()}
     for name in ("special", "context"):
@@ -193,3 +299,12 @@ def _evenly_spaced(count: int, most: int) -> list[int]:
     if count <= most:
         return list(range(count))
     return [i * count // most for i in range(most)]
+
+
+def _without_labels(source: Source) -> Source:
+    """The same examples without labels and names of classes."""
+
+    def read(start: int, stop: int) -> Sequence[Sample]:
+        return [replace(sample, label=None) for sample in source.read(start, stop)]
+
+    return replace(source, read=read, class_names=(), task=None)

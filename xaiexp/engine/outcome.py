@@ -5,7 +5,6 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,8 +13,10 @@ from torch import Tensor
 
 from xaiexp.core.explanations import Explanation, Spent
 from xaiexp.core.ids import CellId
+from xaiexp.engine.examples.left_out import LeftOut
 from xaiexp.engine.explainer import Explainer, features_of
 from xaiexp.engine.failure import Failure
+from xaiexp.engine.maps import Attribute, explain_all, reasons_from, reasons_to
 from xaiexp.errors import Unsupported, UserError
 from xaiexp.inference.passes import Handle
 from xaiexp.store.objects import Store
@@ -39,6 +40,7 @@ class CellOutcome:
         seconds: of the clock.
         peak_memory: bytes, see :func:`peak_memory`.
         cached: whether the attributions came from the store.
+        undefined: examples whose maps are undefined, with the reasons.
     """
 
     status: Literal["done", "skipped", "failed"]
@@ -52,6 +54,7 @@ class CellOutcome:
     seconds: float = 0.0
     peak_memory: int = 0
     cached: bool = False
+    undefined: tuple[LeftOut, ...] = ()
 
 
 def explain_chunk(
@@ -60,11 +63,13 @@ def explain_chunk(
     handle: Handle,
     store: Store,
     key: str,
-    attribute: Callable[[], tuple[Tensor, Tensor | None]],
+    attribute: Attribute,
+    allowed: int,
 ) -> CellOutcome:
     """Explain one chunk for one cell, from the store where it has it.
 
-    Whatever the method raises, except a :class:`xaiexp.errors.UserError`, becomes the outcome of this cell.
+    Whatever the method raises, except a :class:`xaiexp.errors.UserError`, becomes the outcome of this cell. What it
+    raises for some examples makes the maps of these examples undefined.
 
     Args:
         cell: method and baseline.
@@ -73,6 +78,7 @@ def explain_chunk(
         store: where attributions are kept.
         key: of the attributions.
         attribute: computes attributions and standard errors (see :func:`xaiexp.engine.explainer.estimated`).
+        allowed: how many of the chunk's maps may be undefined before the cell fails.
 
     Raises:
         UserError: the request is wrong, whichever cell noticed it.
@@ -80,6 +86,7 @@ def explain_chunk(
     started = time.perf_counter()
     device = handle.batch.device
     found = None
+    reasons: dict[int, str] = {}
 
     def outcome(
         status: Literal["done", "skipped", "failed"],
@@ -101,15 +108,17 @@ def explain_chunk(
             seconds=time.perf_counter() - started,
             peak_memory=peak_memory(device),
             cached=done and found is not None,
+            undefined=tuple(LeftOut(handle.batch.ids[i], reason) for i, reason in reasons.items()),
         )
 
     try:
         found = store.get(key, "attributions", "features")
         if found is None:
-            tensors = _computed(cell, explainer, handle, attribute, started)
+            tensors = _computed(cell, explainer, handle, attribute, allowed, started)
             store.put(key, tensors)
         else:
             tensors = {name: tensor.to(device) for name, tensor in found.items()}
+        reasons = reasons_from(tensors.get("undefined"))
         explanation = explainer.explanation(
             cell, tensors["attributions"], tensors.get("standard_error"), _spent(tensors.get("spent"))
         )
@@ -127,12 +136,14 @@ def _computed(
     cell: CellId,
     explainer: Explainer,
     handle: Handle,
-    attribute: Callable[[], tuple[Tensor, Tensor | None]],
+    attribute: Attribute,
+    allowed: int,
     started: float,
 ) -> dict[str, Tensor]:
     """The tensors that the store keeps of a cell's explanation of a chunk."""
     batch, counter = handle.batch, handle.counter
-    elements, error = attribute()
+    maps = explain_all(cell, explainer, handle, attribute, allowed)
+    elements, error = maps.elements, maps.standard_error
     features = features_of(explainer.study.methods[cell.method], elements, batch)
     spent = [counter.forward, counter.backward, time.perf_counter() - started, peak_memory(batch.device)]
     tensors = {
@@ -142,7 +153,9 @@ def _computed(
     }
     if error is not None:
         tensors["standard_error"] = error
-    incompleteness = explainer.incompleteness(cell, elements, handle.rows)
+    if maps.undefined:
+        tensors["undefined"] = reasons_to(maps.undefined)
+    incompleteness = explainer.incompleteness(cell, elements)
     if incompleteness is not None:
         tensors["incompleteness"] = incompleteness
     return tensors

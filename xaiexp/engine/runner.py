@@ -6,7 +6,6 @@ but the store: it yields its results to the caller.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import cast
@@ -21,25 +20,30 @@ from xaiexp.core.batches import Batch
 from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Cost, Explanation
 from xaiexp.core.ids import CellId
-from xaiexp.core.keys import AttributionKey, PredictionKey
-from xaiexp.core.samples import LoadContext, Network
+from xaiexp.core.keys import AttributionKey, ModelCheckKey, PredictionKey
+from xaiexp.core.samples import LoadContext
 from xaiexp.core.vocabulary import Task
 from xaiexp.engine import targets
 from xaiexp.engine.cell_state import CellState
+from xaiexp.engine.checks.model_check import recalled
+from xaiexp.engine.checks.slopes import passes_of
+from xaiexp.engine.checks.weights import weights_fingerprint
 from xaiexp.engine.chunk import Chunk, Loaded
 from xaiexp.engine.evaluator import Evaluator
+from xaiexp.engine.examples.left_out import LeftOut
+from xaiexp.engine.examples.performance import Performance, chance_warning
 from xaiexp.engine.explainer import Explainer
 from xaiexp.engine.failure import Failure
 from xaiexp.engine.guard import Guard, tensors_of
 from xaiexp.engine.loader import Examples, Loader
 from xaiexp.engine.outcome import CellOutcome, explain_chunk
 from xaiexp.engine.readout import readout_of, task_of
-from xaiexp.errors import MismatchError, ResourceError
+from xaiexp.errors import ResourceError
 from xaiexp.inference.counter import Counter
 from xaiexp.inference.outputs import Readout, head_of
-from xaiexp.inference.passes import Passes
-from xaiexp.inference.row_cache import RowCache
-from xaiexp.plan.keys import plan_key
+from xaiexp.inference.passes import Handle, Passes
+from xaiexp.inference.row_cache import RowCache, scope_of
+from xaiexp.plan.keys import plan_keys
 from xaiexp.plan.plan import Plan
 from xaiexp.store.fingerprints import fingerprint
 from xaiexp.store.objects import Store
@@ -91,8 +95,15 @@ class Run:
                 self.states[cell.id].status, self.states[cell.id].reason = "skipped", cell.skip
         metrics = {k: m for k, m in self.study.metrics.items() if k not in plan.metric_skips}
         self.evaluator = Evaluator(metrics, self.study.agreements, store, on_passes)
-        self.other_passes = Counter(listener=on_passes)  # predictions and f(reference)
+        self.other_passes = Counter(listener=on_passes)  # predictions, and f(reference) of completeness errors
         self.data_fingerprints: list[str] = []
+        self.loader: Loader | None = None
+        self.notes: list[str] = []  # what the reader must know, and the end of the run only can tell
+        self._target: targets.Target = self.study.settings.target
+        self._task: Task | None = None
+        self._unlabelled = 0
+        self._checked = False
+        self.performance: Performance | None = None
         self.readout: Readout | None = None  # known after the first pass
 
     def results(self) -> Iterator[Loaded | Chunk]:
@@ -105,36 +116,68 @@ class Run:
         device = device_of(settings.device)
         network = self.study.model.load(self._context())
         weights = weights_fingerprint(network)
+        network = replace(network, task=settings.task or network.task)
         if isinstance(network.module, nn.Module):
             network = replace(network, module=network.module.to(device).eval().requires_grad_(False))
-        loader = Loader(self.study.dataset, network, self.study.features, settings.examples, device)
-        budget = None if settings.batch_budget == "auto" else int(settings.batch_budget)
         output = self.study.output
+        labelled = output is None or not output.own_scale
+        loader = Loader(self.study.dataset, network, self.study.features, settings.examples, device, labelled)
+        self.loader = loader
+        budget = None if settings.batch_budget == "auto" else int(settings.batch_budget)
         read = head_of if output is None else output.read
         self._passes = Passes(network.module, device, settings.precision, budget, read=read)
-        first = loader.read(0, min(loader.count, loader.chunk))
-        targets.check_target(settings.target, network.classes, loader.has_labels, self.study.dataset.name)
+        self._target = targets.resolved(settings.target, loader.class_names)
+        self._task = network.task or loader.task
+        self._check_target(network.classes, loader)
+        several = targets.max_targets(self._target, network.classes, loader.task == "multilabel")
+        self._expect_maps(loader.count * several)
         yield Loaded(
             network,
             device,
             loader.count,
-            tuple(first.encoded.inputs.shape[1:]),
-            self._expected_passes(loader.count, first, network.classes),
+            tuple(loader.probe.encoded.inputs.shape[1:]),
+            self._expected_passes(loader.count, loader.probe, several),
             weights,
             loader.feature_names,
             loader.class_names,
+            tuple(loader.notes),
         )
         for start in range(0, loader.count, loader.chunk):
-            stop = min(loader.count, start + loader.chunk)
-            examples = first if start == 0 else loader.read(start, stop)
-            yield from self._chunks(start, examples, loader, weights, network.task)
+            examples = loader.read(start, min(loader.count, start + loader.chunk))
+            if examples is not None:
+                yield from self._chunks(start, examples, loader, weights, network.task)
             if self._stopped():
                 break
-        known = registry.installed()
+        keys = plan_keys(self.plan, registry.installed())
         for cell, state in self.states.items():
-            state.finalize(loader.count)
+            state.finalize(loader.count - len(loader.left_out) - self._unlabelled)
             if state.status == "done":
-                self.store.put_cell_keys(plan_key(self.plan, cell, known), state.keys)
+                self.store.put_cell_keys(keys[cell], state.keys)
+        self.evaluator.finalize()
+        warning = "" if self.performance is None else chance_warning(self.performance.facts())
+        if warning:
+            self.notes.append(warning)
+        if self._unlabelled:
+            self.notes.append(f"target=label: {self._unlabelled} examples have no label and are not explained")
+
+    def _check_target(self, classes: int | None, loader: Loader) -> None:
+        targets.check_target(self._target, classes, loader.has_labels, self.study.dataset.name, self._task)
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """The examples that are left out."""
+        return () if self.loader is None else tuple(self.loader.left_out)
+
+    def undefined(self) -> dict[str, tuple[LeftOut, ...]]:
+        """The examples without a result, by cell or by metric and cell."""
+        cells = {str(cell): tuple(state.undefined) for cell, state in self.states.items() if state.undefined}
+        return {**cells, **{name: tuple(examples) for name, examples in self.evaluator.undefined.items()}}
+
+    def _expect_maps(self, most: int) -> None:
+        """Tell cells and metrics how many maps the study has at most."""
+        for state in self.states.values():
+            state.most = most
+        self.evaluator.most = most
 
     def failed(self) -> bool:
         """Whether some cell or measure failed."""
@@ -156,25 +199,35 @@ class Run:
             self.store.folder / "models", self.study.settings.trust, dataset.training if trains else None
         )
 
-    def _expected_passes(self, count: int, first: Examples, classes: int | None) -> int:
+    def _expected_passes(self, count: int, first: Examples, several: int) -> int:
         shape = tuple(first.encoded.inputs.shape[1:])
         d = max(1, round(float(first.features.counts.double().mean())))
         running = [cell.id for cell in self.plan.running]
         costs: list[Cost | None] = [self.study.methods[cell.method].passes(shape, d) for cell in running]
         costs += [metric.passes(shape, d, len(running)) for metric in self.evaluator.metrics.values()]
         each = sum(c.total for c in costs if c is not None)
-        return count * (1 + each * targets.max_targets(self.study.settings.target, classes))
+        gradients = any("gradients" in self.study.methods[cell.method].needs for cell in running)
+        return count * (1 + each * several) + passes_of(count, gradients)
 
     def _chunks(
         self, start: int, examples: Examples, loader: Loader, weights: str, task: Task | None
     ) -> Iterator[Chunk]:
         """The results of a range of examples, one chunk for each target of the study."""
-        batch, logits, data = self._predicted(examples, loader, weights)
-        if self.readout is None:
+        predicted = self._predicted(examples, loader, weights)
+        if predicted is None:
+            return
+        examples, batch, logits, data = predicted
+        if self.readout is None or self.performance is None:
             class_labels = bool(loader.class_names) or batch.labels is not None
-            task = task_of(self.study.settings.task, task, loader.task, class_labels, logits)
-            self.readout = readout_of(self.study.output, task, logits.shape[1], self.evaluator.metrics)
-        passes = targets.target_passes(self.study.settings.target, batch, logits)
+            self._task = task_of(self.study.settings.task, task, loader.task, class_labels, logits)
+            self.readout = readout_of(self.study.output, self._task, logits.shape[1], self.evaluator.metrics)
+            self.performance = Performance(self._task)
+        self._check_target(logits.shape[1], loader)
+        passes = targets.target_passes(self._target, batch, logits)
+        explained = {row for rows, _ in passes for row in rows.tolist()}
+        labels = [sample.label for sample in examples.samples]
+        self.performance.add(batch, logits, [i in explained and x is not None for i, x in enumerate(labels)])
+        new = torch.ones(len(batch), dtype=torch.bool, device=batch.device)
         cache = None
         if len(passes) > 1:
             cache = RowCache(batch.ids, targets.target_table(passes, len(batch), batch.device))
@@ -183,14 +236,44 @@ class Run:
             part = replace(batch if whole else batch.rows(rows), targets=chosen)
             own = examples if whole else examples.rows(rows.cpu())
             content = _Content(weights, self._explained_data(part, data), loader.fingerprint)
-            yield self._chunk(start, number, own, part, logits[rows], content, cache, self.readout)
+            if not self._checked:
+                self._check_model(part, logits[rows], content)
+            counted = int(new[rows].sum())
+            new[rows] = False
+            yield self._chunk(start, number, own, part, logits[rows], content, cache, counted, self.readout)
             if self._stopped():
-                break
+                return
+        self._unlabelled += int(new.sum())
+
+    def _check_model(self, batch: Batch, logits: Tensor, content: _Content) -> None:
+        """Check a few examples; cells whose method needs gradients fail where these do not mean anything.
+
+        Raises:
+            MismatchError: the scores of an example are not determined by it.
+        """
+        self._checked = True
+        methods = self.study.methods
+        cells = [s for c, s in self.states.items() if s.active and "gradients" in methods[c.method].needs]
+        handle = self._passes.bind(batch, counter=self.other_passes)
+        handle.preset_logits(logits)
+        key = ModelCheckKey(content.weights, content.data, str(bool(cells)), torch.__version__)
+        before = self.other_passes.forward
+        check = recalled(self.store, key, handle, bool(cells))
+        if self.other_passes.forward == before:
+            self._saved(passes_of(len(batch), bool(cells)))
+        check.refuse_unstable()
+        reason = check.no_gradients
+        if reason:
+            for state in cells:
+                state.status, state.reason, state.failure = "failed", reason, Failure(reason)
+            needing = [label for label, metric in self.evaluator.metrics.items() if "gradients" in metric.needs]
+            self.evaluator.unsupported |= dict.fromkeys(needing, reason)
 
     def _explained_data(self, batch: Batch, data: str) -> str:
         """The fingerprint of what is explained: inputs, targets, and the labels, which methods may read."""
-        labels = {} if batch.labels is None else {"labels": batch.labels}
-        return fingerprint({"targets": batch.targets, **labels}, data, batch.ids)
+        labels = {"labels": batch.labels, "label sets": batch.label_sets, "true values": batch.true_values}
+        known = {name: tensor for name, tensor in labels.items() if tensor is not None}
+        return fingerprint({"targets": batch.targets, **known}, data, batch.ids)
 
     def _chunk(
         self,
@@ -201,12 +284,14 @@ class Run:
         logits: Tensor,
         content: _Content,
         cache: RowCache | None,
+        counted: int,
         readout: Readout,
     ) -> Chunk:
+        """The results of one target; ``counted`` of its examples were not explained for an earlier one."""
         settings = self.study.settings
         handle = self._passes.bind(batch, readout, self.other_passes)
         handle.preset_logits(logits)
-        explainer = Explainer(self.study, handle, Draws(settings.seed, batch.ids, batch.device))
+        explainer = Explainer(self.study, handle, Draws(settings.seed, batch.ids, batch.device), cache)
         guard = Guard(self._passes.module, batch, self._reloaded)
         explanations: dict[CellId, Explanation] = {}
         keys: dict[CellId, str] = {}
@@ -214,17 +299,22 @@ class Run:
             if not state.active:
                 continue
             outcome = self._explained(cell, explainer, guard, content, cache)
-            state.fold(outcome, len(batch) if target_pass == 0 else 0)
-            if outcome.explanation is not None:
+            state.fold(outcome, counted)
+            if outcome.explanation is not None and state.active:
                 explanations[cell], keys[cell] = outcome.explanation, outcome.key
-            if outcome.status == "failed" and settings.on_error == "stop":
+            if state.status == "failed" and settings.on_error == "stop":
                 break
         scores = self.evaluator.scores(explainer, guard, explanations, keys, cache)
         agreement, joint = self.evaluator.agreement(explanations)
         return Chunk(start, target_pass, examples, batch, logits, readout, explanations, scores, agreement, joint)
 
-    def _predicted(self, examples: Examples, loader: Loader, weights: str) -> tuple[Batch, Tensor, str]:
-        """The batch, its targets still 0, the logits at its inputs and the fingerprint of its data."""
+    def _predicted(
+        self, examples: Examples, loader: Loader, weights: str
+    ) -> tuple[Examples, Batch, Tensor, str] | None:
+        """The examples with finite scores, their batch (its targets still 0), the logits and the data's fingerprint.
+
+        None where no example has finite scores.
+        """
         batch = loader.batch(examples)
         data = fingerprint(
             {"inputs": batch.inputs, "features": batch.features.index, **batch.context}, batch.ids, loader.fingerprint
@@ -239,26 +329,27 @@ class Run:
         else:
             logits = found["logits"].to(batch.device)
             self._saved(len(batch))
-        if not bool(logits.isfinite().all()):
-            bad = [i for i, ok in zip(batch.ids, logits.isfinite().all(dim=1).tolist(), strict=True) if not ok]
-            raise MismatchError("model", f"returns NaN or infinite scores for {len(bad)} examples", got=bad[0])
-        target, dataset = self.study.settings.target, self.study.dataset.name
-        targets.check_target(target, logits.shape[1], loader.has_labels, dataset)
-        targets.check_labels(dataset, loader.class_names, batch.ids, batch.labels, logits.shape[1])
+        unfit = ~logits.isfinite().all(dim=1)
+        if bool(unfit.any()):
+            kept = loader.leave_out(examples, unfit, "returns NaN or infinite scores")
+            if kept is None:
+                return None
+            examples, batch, logits = kept, batch.rows((~unfit).nonzero().squeeze(1)), logits[~unfit]
+        batch = loader.with_truth(batch, examples, logits.shape[1])
         self.data_fingerprints.append(data)
-        return batch, logits, data
+        return examples, batch, logits, data
 
     def _explained(
         self, cell: CellId, explainer: Explainer, guard: Guard, content: _Content, cache: RowCache | None
     ) -> CellOutcome:
         """Explain a chunk for one cell, the passes counted for this cell alone."""
 
-        def attribute() -> tuple[Tensor, Tensor | None]:
+        def attribute(part: Explainer, own: Handle) -> tuple[Tensor, Tensor | None]:
             with guard.watch():
-                return explainer.attribute(cell, handle)
+                return part.attribute(cell, own)
 
         counter = Counter(listener=self._on_passes)
-        with contextlib.nullcontext() if cache is None else cache.scope(cell) as rows:
+        with scope_of(cache, cell) as rows:
             handle = explainer.handle.counted_by(counter, rows)
             outcome = explain_chunk(
                 cell,
@@ -267,6 +358,7 @@ class Run:
                 self.store,
                 self._attribution_key(cell, content, handle.output),
                 attribute,
+                self.states[cell].allowed,
             )
         if outcome.cached:
             cost = self.study.methods[cell.method].passes(handle.batch.shape, handle.batch.features.d)
@@ -297,23 +389,3 @@ class Run:
     def _reloaded(self) -> dict[str, Tensor]:
         """The parameters and buffers of the model, loaded again."""
         return tensors_of(self.study.model.load(self._context()).module)
-
-
-def weights_fingerprint(network: Network) -> str:
-    """A hash of the weights and of everything else that decides the scores.
-
-    Raises:
-        MismatchError: the model is no ``torch.nn.Module`` and states no identity, so that its results could not be
-            distinguished from those of another model in the store.
-    """
-    module = network.module
-    if not isinstance(module, nn.Module) and not network.identity:
-        raise MismatchError(
-            "model",
-            "is no torch.nn.Module, and its Network has no identity",
-            got=type(module).__name__,
-            hint="set Network(identity=...) to a hash of what decides the scores, such as the model file",
-        )
-    code = f"{type(module).__module__}.{type(module).__qualname__}"
-    description = str(module) if isinstance(module, nn.Module) else ""
-    return fingerprint(tensors_of(module), code, description, network.identity)

@@ -1,110 +1,123 @@
-"""Which classes are explained, and whether model, labels and targets fit together."""
+"""Which classes are explained."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from xaiexp.core.batches import Batch
+from xaiexp.core.vocabulary import Task
+from xaiexp.engine.examples.class_names import class_index
 from xaiexp.errors import MismatchError
 
-__all__ = ["check_labels", "check_target", "max_targets", "target_classes", "target_passes", "target_table"]
+__all__ = ["check_target", "max_targets", "resolved", "target_passes", "target_table"]
 
 Target = str | int | tuple[str | int, ...]
-"""A target of a study: ``predicted``, ``label``, a class index, several of these, or ``all`` classes."""
+"""A target of a study: ``predicted``, ``label``, a class by index or name, several of these, or ``all`` classes."""
+
+_PREDICTED = "target=predicted"
+_WORDS = ("predicted", "label")
 
 
 def _listed(target: Target) -> tuple[str | int, ...]:
     return target if isinstance(target, tuple) else (target,)
 
 
-def max_targets(target: Target, classes: int | None) -> int:
-    """The largest number of classes that an example is explained for."""
+def resolved(target: Target, class_names: Sequence[str]) -> Target:
+    """The target with an index in place of each name of a class; a numeric string is an index.
+
+    Raises:
+        UnknownName: no class has this name.
+        MismatchError: several classes have it, or nobody names classes.
+    """
     if target == "all":
-        return classes or 1
-    return len(_listed(target))
+        return target
+
+    def index(each: str | int) -> str | int:
+        if not isinstance(each, str) or each in _WORDS:
+            return each
+        if each == "all":
+            raise MismatchError("target", "all stands for every class, and not in a list", hint="target=all")
+        return int(each) if each.isdecimal() else class_index(each, class_names)
+
+    return tuple(index(each) for each in target) if isinstance(target, tuple) else index(target)
 
 
-def check_target(target: Target, classes: int | None, has_labels: Callable[[], bool], dataset: str) -> None:
-    """Check that the target exists.
+def max_targets(target: Target, classes: int | None, several_labels: bool = False) -> int:
+    """The largest number of classes that an example is explained for.
 
     Args:
         target: of the study.
         classes: of the model; None where only the first pass can tell.
+        several_labels: whether an example may have several labels.
+    """
+    if target == "all":
+        return classes or 1
+    return sum((classes or 1) if each == "label" and several_labels else 1 for each in _listed(target))
+
+
+def check_target(
+    target: Target, classes: int | None, has_labels: Callable[[], bool], dataset: str, task: Task | None = None
+) -> None:
+    """Check that the target exists.
+
+    Args:
+        target: of the study, :func:`resolved`.
+        classes: of the model; None where only the first pass can tell.
         has_labels: whether some example of the study has a label; called only where the target is the label.
         dataset: its name.
+        task: of the model, where it is known.
 
     Raises:
-        MismatchError: the index is no class of the model, or the dataset has no labels to explain.
+        MismatchError: the index is no class of the model, the dataset has no labels to explain, or the model returns
+            several values, of which none is predicted.
     """
     for each in _listed(target):
-        if each == "label" and not has_labels():
+        if each in _WORDS and task == "regression" and classes is not None and classes > 1:
+            raise MismatchError(
+                "target",
+                f"the model returns {classes} values, and none of them is {each}",
+                got=each,
+                hint=f"target=INDEX (0 to {classes - 1}), a list of these, or target=all",
+            )
+        if each == "label" and not (classes == 1 and task == "regression") and not has_labels():
             raise MismatchError("target", f"is the label, but dataset {dataset!r} has no labels", hint=_PREDICTED)
         if isinstance(each, int) and classes is not None and each >= classes:
             raise MismatchError("target", f"the model has {classes} classes, 0 to {classes - 1}", got=each)
 
 
-def check_labels(
-    dataset: str, class_names: Sequence[str], ids: Sequence[str], labels: Tensor | None, classes: int | None
-) -> None:
-    """Check that the classes of the dataset are those of the model; a single output stands for two classes.
-
-    Args:
-        dataset: its name.
-        class_names: of the dataset, or empty.
-        ids: of the examples.
-        labels: int64 ``[N]``, or None.
-        classes: outputs of the model; None where only the first pass can tell.
-
-    Raises:
-        MismatchError: the numbers of classes differ, or a label is none of the model's classes.
-    """
-    if classes is None:
-        return
-    outputs = 2 if classes == 1 else classes
-    where = f"dataset.{dataset}"
-    if class_names and len(class_names) != outputs:
-        raise MismatchError(where, f"has {len(class_names)} classes; the model has {outputs}")
-    if labels is not None and bool((labels >= outputs).any()):
-        worst = int(labels.argmax())
-        raise MismatchError(
-            where,
-            f"the label of example {ids[worst]!r} is none of the model's {outputs} classes",
-            got=int(labels[worst]),
-        )
-
-
-def target_classes(target: str | int, batch: Batch, logits: Tensor) -> Tensor:
-    """The class of each example that one target means.
-
-    Args:
-        target: ``predicted``, ``label`` or a class index.
-        batch: N examples.
-        logits: ``[N, classes]``.
-
-    Returns:
-        int64 ``[N]``.
+def _requested(target: str | int, batch: Batch, logits: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """The examples (int64 ``[M]``) and the classes (int64 ``[M]``) that one target means, once for each label.
 
     Raises:
         MismatchError: the target is the label, but an example has none.
     """
+    everyone = torch.arange(len(batch), device=logits.device)
     if target == "predicted" or logits.shape[1] == 1:
-        return logits.argmax(dim=1)
-    if target == "label":
+        yield everyone, logits.argmax(dim=1)
+    elif target == "label" and batch.label_sets is not None:
+        order = batch.label_sets.to(torch.int8).argsort(dim=1, descending=True, stable=True)
+        counts = batch.label_sets.sum(dim=1)
+        for number in range(int(counts.max())):
+            rows = (counts > number).nonzero().squeeze(1)
+            yield rows, order[rows, number]
+    elif target == "label":
         if batch.labels is None or bool((batch.labels < 0).any()):
             missing = batch.ids[0] if batch.labels is None else batch.ids[int(batch.labels.argmin())]
             raise MismatchError("target", f"is the label, but example {missing!r} has no label", hint=_PREDICTED)
-        return batch.labels
-    return torch.full_like(logits[:, 0], int(target), dtype=torch.int64)
+        yield everyone, batch.labels
+    else:
+        yield everyone, torch.full_like(everyone, int(target))
 
 
 def target_passes(target: Target, batch: Batch, logits: Tensor) -> list[tuple[Tensor, Tensor]]:
     """Which examples of a batch are explained for which class, target by target of the study.
 
     Args:
-        target: of the study.
+        target: of the study, :func:`resolved`. The label stands for each label of an example that has several; such a
+            target leaves out examples without any.
         batch: N examples.
         logits: ``[N, classes]``.
 
@@ -119,11 +132,11 @@ def target_passes(target: Target, batch: Batch, logits: Tensor) -> list[tuple[Te
     explained = torch.zeros(logits.shape[0], max(1, logits.shape[1]), dtype=torch.bool, device=logits.device)
     passes = []
     for each in wanted:
-        classes = target_classes(each, batch, logits)
-        rows = (~explained.gather(1, classes.unsqueeze(1)).squeeze(1)).nonzero().squeeze(1)
-        explained.scatter_(1, classes.unsqueeze(1), value=True)
-        if len(rows):
-            passes.append((rows, classes[rows]))
+        for rows, classes in _requested(each, batch, logits):
+            new = ~explained[rows, classes]
+            explained[rows, classes] = True
+            if bool(new.any()):
+                passes.append((rows[new], classes[new]))
     return passes
 
 
@@ -136,13 +149,12 @@ def target_table(passes: Sequence[tuple[Tensor, Tensor]], count: int, device: to
         device: of the table.
 
     Returns:
-        int64 ``[count, len(passes)]``; an example with fewer classes repeats some.
+        int64 ``[count, len(passes)]``; an example with fewer classes repeats its first one.
     """
-    classes = torch.zeros(count, len(passes), dtype=torch.int64, device=device)
-    classes[:] = passes[0][1].unsqueeze(1)  # the first pass has every example
+    first = torch.zeros(count, dtype=torch.int64, device=device)
+    for rows, chosen in reversed(passes):
+        first[rows] = chosen
+    classes = first.unsqueeze(1).repeat(1, len(passes))
     for column, (rows, chosen) in enumerate(passes):
         classes[rows, column] = chosen
     return classes
-
-
-_PREDICTED = "target=predicted"

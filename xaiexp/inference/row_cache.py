@@ -16,7 +16,7 @@ from torch import Tensor
 from xaiexp.inference.block import Block
 from xaiexp.inference.outputs import Readout, target_scores
 
-__all__ = ["RowCache", "RowScope", "row_keys"]
+__all__ = ["RowCache", "RowScope", "row_keys", "scope_of"]
 
 Run = Callable[[Block], tuple[Tensor, Tensor]]
 
@@ -92,6 +92,11 @@ class RowCache:
         finally:
             for each in entries.values():
                 each.merge()
+
+
+def scope_of(cache: RowCache | None, owner: object) -> contextlib.AbstractContextManager[RowScope | None]:
+    """The scope of an owner, or None where a study has one target and nothing is cached."""
+    return contextlib.nullcontext() if cache is None else cache.scope(owner)
 
 
 class RowScope:

@@ -8,29 +8,36 @@ from xaiexp.core.ids import CellId
 from xaiexp.core.keys import PlanKey
 from xaiexp.plan.plan import Plan
 
-__all__ = ["plan_key"]
+__all__ = ["plan_keys"]
 
 
-def plan_key(plan: Plan, cell: CellId, registry: Registry) -> str:
-    """What the plan can say of a cell's results without loading anything: equal keys, equal results.
+def plan_keys(plan: Plan, registry: Registry) -> dict[CellId, str]:
+    """What the plan can say of the results of each cell without loading anything: equal keys, equal results.
 
     The store keeps under this key which objects the cell had when it last ran, so that ``xaiexp plan`` can tell what
     will be found.
     """
     study = plan.study
-    baseline, output = study.baselines.get(cell.baseline), study.output
-    return PlanKey(
-        model=component_key(study.model, registry),
-        model_fingerprint=study.model.fingerprint(),
-        dataset=component_key(study.dataset, registry),
-        dataset_fingerprint=study.dataset.fingerprint(),
-        features=component_key(study.features, registry),
-        method=component_key(study.methods[cell.method], registry),
-        baseline=None if baseline is None else component_key(baseline, registry),
-        seed=study.settings.seed,
-        target=study.settings.target,
-        output=None if output is None else component_key(output, registry),
-        task=study.settings.task,
-        precision=study.settings.precision,
-        examples=plan.count,
-    ).digest
+    # Once for all cells: a dataset looks at every file that it names.
+    model_fingerprint, dataset_fingerprint = study.model.fingerprint(), study.dataset.fingerprint()
+    output = None if study.output is None else component_key(study.output, registry)
+
+    def key(cell: CellId) -> str:
+        baseline = study.baselines.get(cell.baseline)
+        return PlanKey(
+            model=component_key(study.model, registry),
+            model_fingerprint=model_fingerprint,
+            dataset=component_key(study.dataset, registry),
+            dataset_fingerprint=dataset_fingerprint,
+            features=component_key(study.features, registry),
+            method=component_key(study.methods[cell.method], registry),
+            baseline=None if baseline is None else component_key(baseline, registry),
+            seed=study.settings.seed,
+            target=study.settings.target,
+            output=output,
+            task=study.settings.task,
+            precision=study.settings.precision,
+            examples=plan.count,
+        ).digest
+
+    return {cell.id: key(cell.id) for cell in plan.cells}

@@ -34,8 +34,8 @@ class Settings:
         device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:1``.
         precision: of the passes; half precisions by autocast.
         examples: how many, from the first; null for all.
-        target: the explained class: ``predicted``, ``label``, a class index, a list of these (each class of an example
-            is explained once), or ``all`` classes.
+        target: the explained class: ``predicted``, ``label`` (of several labels, each), the index or the name of a
+            class, a list of these (each class of an example is explained once), or ``all`` classes.
         task: what the numbers are that the network returns; null where the model or the data tell it.
         batch_budget: rows that go through the model at once, or ``auto``.
         on_error: whether the study continues or stops after a failed cell.
@@ -53,11 +53,7 @@ class Settings:
     device: str = "auto"
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     examples: Annotated[int, Range(1)] | None = 64
-    target: (
-        Literal["predicted", "label", "all"]
-        | Annotated[int, Range(0)]
-        | tuple[Literal["predicted", "label"] | Annotated[int, Range(0)], ...]
-    ) = "predicted"
+    target: str | Annotated[int, Range(0)] | tuple[str | Annotated[int, Range(0)], ...] = "predicted"
     task: Task | None = None
     batch_budget: Literal["auto"] | Annotated[int, Range(1)] = "auto"
     on_error: Literal["continue", "stop"] = "continue"
@@ -70,7 +66,8 @@ class Settings:
     removal: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.target == ():
+        named = self.target if isinstance(self.target, tuple) else (self.target,)
+        if not named or any(isinstance(each, str) and not each.strip() for each in named):
             raise ParameterError("target", "names no target", hint="as target=predicted or 'target=[predicted,label]'")
         if not self.store.strip():
             raise ParameterError("store", "must name a folder", got=self.store)

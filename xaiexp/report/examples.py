@@ -228,7 +228,9 @@ def _panel(
     title, signed = str(cell), study.signed(cell.method, values)
     scale = full_colour(values)
     caption = f"full colour: {number(scale)}" if scale > 0 else "zero everywhere"
-    if not np.isfinite(values).all():
+    if not np.isfinite(values).any():
+        caption = "undefined"
+    elif not np.isfinite(values).all():
         caption += "; grey: undefined"
     modality, space = study.gallery.modality, described.get("space", "input")
     note = {"neuron": _NEURON, "layer": _LAYER}.get(str(space), "")

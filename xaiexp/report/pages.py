@@ -13,7 +13,15 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from xaiexp.core.ids import NO_BASELINE, CellId
-from xaiexp.core.record import AgreementFacts, ComponentFacts, MethodFacts, MetricFacts, PassCount, PassCounts
+from xaiexp.core.record import (
+    AgreementFacts,
+    ComponentFacts,
+    MethodFacts,
+    MetricFacts,
+    PassCount,
+    PassCounts,
+    PerformanceFacts,
+)
 from xaiexp.errors import ResourceError
 from xaiexp.report.across import across
 from xaiexp.report.examples import Example, examples, pixels
@@ -232,6 +240,7 @@ def _facts(study: StudyFolder, cells: str) -> tuple[tuple[str, str], ...]:
     versions = {name: version for name, version in record.versions.items() if version not in ("none", "not installed")}
     git = record.git
     rows = [
+        *_performance(record.performance),
         ("model", as_text(about.model)),
         *((key.replace("_", " "), _fact(key, value)) for key, value in (record.model_facts or {}).items()),
         ("weights fingerprint", as_text(None if record.weights is None else record.weights.fingerprint)),
@@ -257,6 +266,20 @@ def _facts(study: StudyFolder, cells: str) -> tuple[tuple[str, str], ...]:
         ("git", "" if git is None else as_text(git.commit) + (", with uncommitted changes" if git.dirty else "")),
     ]
     return tuple(row for row in rows if row[1] not in ("", DASH))
+
+
+def _performance(facts: PerformanceFacts | None) -> list[tuple[str, str]]:
+    """How well the model does on the explained examples with labels."""
+    if facts is None:
+        return []
+    of = f" of {facts.examples} examples"
+    chance = "" if facts.chance is None else f"; chance: {100 * facts.chance:.1f} %"
+    shares = (("accuracy", facts.accuracy, chance), ("exact match of all labels", facts.exact_match, ""))
+    numbers = (("macro F1", facts.macro_f1), ("R²", facts.r2), ("mean absolute error", facts.mean_absolute_error))
+    return [
+        *((name, f"{100 * value:.1f} %{of}{more}") for name, value, more in shares if value is not None),
+        *((name, number(value)) for name, value in numbers if value is not None),
+    ]
 
 
 def _fact(key: str, value: Any) -> str:

@@ -294,6 +294,13 @@ def problems(study: StudyFolder) -> list[Problem]:
     if len(failed):
         title = plural(len(failed), "failed cell")
         listed.append(Problem(title, True, _cells_by_reason(failed), _tracebacks(study, failed, True)))
+    if study.record.notes:
+        listed.insert(0, Problem("Read this first", False, tuple(("", note) for note in study.record.notes)))
+    left_out = () if study.record.data is None else study.record.data.left_out or ()
+    if left_out:
+        of = "" if study.record.data is None else f" of {study.record.data.count}"
+        title = f"{len(left_out)}{of} examples left out"
+        listed.append(Problem(title, False, tuple((each.example, each.reason) for each in left_out)))
     if study.missing:
         listed.append(Problem("Missing or damaged files", True, tuple(study.missing.items())))
     skipped = cells[cells["status"] == "skipped"]
@@ -302,6 +309,9 @@ def problems(study: StudyFolder) -> list[Problem]:
     warned = cells[(cells["status"] == "done") & (cells["reason"].fillna("").astype(str) != "")]
     if len(warned):
         listed.append(Problem(f"{plural(len(warned), 'cell')} with a warning", False, _cells_by_reason(warned)))
+    for name, examples in (study.record.undefined or {}).items():
+        title = f"{name}: undefined for {plural(len(examples), 'example')}"
+        listed.append(Problem(title, False, tuple((each.example, each.reason) for each in examples)))
     summary = summary_of(study)
     auxiliary = [study.record.is_auxiliary(str(metric)) for metric in summary["metric"]]
     undefined = summary[(summary["undefined"].astype(float) > 0) & ~np.array(auxiliary, dtype=bool)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,6 +20,7 @@ from xaiexp.core.record import (
     ComponentFacts,
     DataFacts,
     FailureFacts,
+    LeftOutFacts,
     MethodFacts,
     MetricFacts,
     PassCount,
@@ -30,6 +31,7 @@ from xaiexp.core.record import (
     WeightsFacts,
 )
 from xaiexp.engine.chunk import Loaded
+from xaiexp.engine.examples.left_out import LeftOut
 from xaiexp.engine.runner import Run
 from xaiexp.errors import without_passwords
 from xaiexp.inference.outputs import Readout
@@ -91,6 +93,7 @@ def add_loaded(record: Record, loaded: Loaded) -> Record:
         data=DataFacts(loaded.count, tuple(loaded.shape)),
         model_facts=dict(loaded.network.facts),
         class_names=tuple(loaded.class_names),
+        notes=tuple(loaded.notes),
     )
 
 
@@ -113,15 +116,24 @@ def add_results(record: Record, run: Run) -> Record:
             },
             predictions_and_references=PassCount(run.other_passes.forward, run.other_passes.backward),
         ),
-        data=replace(record.data or DataFacts(), fingerprint=digest(run.data_fingerprints)),
+        data=replace(
+            record.data or DataFacts(), fingerprint=digest(run.data_fingerprints), left_out=_left_out(run.left_out)
+        ),
         metrics_left_out={**(record.metrics_left_out or {}), **evaluator.unsupported},
         failures={
             name: FailureFacts(without_passwords(failure.reason), failure.place, without_passwords(failure.traceback))
             for name, failure in run.failures().items()
         },
+        performance=None if run.performance is None else run.performance.facts(),
+        notes=(*(record.notes or ()), *run.notes),
+        undefined={name: _left_out(examples) for name, examples in run.undefined().items()},
         store=str(run.store.folder.resolve()),
         objects={cell: tuple(state.keys) for cell, state in states.items() if state.keys},
     )
+
+
+def _left_out(examples: Sequence[LeftOut]) -> tuple[LeftOutFacts, ...]:
+    return tuple(LeftOutFacts(each.example, without_passwords(each.reason)) for each in examples)
 
 
 def _with_readout(record: Record, readout: Readout, metrics: Mapping[str, Metric]) -> Record:
@@ -129,7 +141,9 @@ def _with_readout(record: Record, readout: Readout, metrics: Mapping[str, Metric
     facts = dict(record.metrics)
     for label, metric in metrics.items():
         if metric.reads_probability and metric.unit == "probability" and not readout.is_probability:
-            facts[label] = replace(facts[label], unit=readout.name, bounds=(None, None))
+            known = facts[label]
+            summary = known.summary.replace("target's probability", readout.name).replace("probability", readout.name)
+            facts[label] = replace(known, summary=summary, unit=readout.name, bounds=(None, None))
     study = replace(record.study, output=readout.name, task=readout.task or "")
     return replace(record, study=study, metrics=facts)
 

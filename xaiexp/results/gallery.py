@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,10 +61,9 @@ class Gallery:
         examples = sorted(self._examples, key=lambda example: position[example["id"]])
         content = {"modality": self._study.model.modality, "examples": examples}
         write_atomically(folder / "gallery.json", json.dumps(content, indent=1).encode())
-        temporary = folder / ".gallery.npz"
-        with temporary.open("wb") as out:
-            np.savez_compressed(out, **self._arrays)  # type: ignore[arg-type]  # names to arrays
-        temporary.replace(folder / "gallery.npz")
+        arrays = io.BytesIO()
+        np.savez_compressed(arrays, **self._arrays)  # type: ignore[arg-type]  # names to arrays
+        write_atomically(folder / "gallery.npz", arrays.getvalue())
 
     def _example(self, chunk: Chunk, i: int) -> dict[str, Any]:
         number, modality = len(self._examples), self._study.model.modality
@@ -140,6 +140,8 @@ class Gallery:
         return float(readout.bounded.scalars(head)[0, target])
 
     def _class(self, index: object) -> str:
+        if isinstance(index, tuple):
+            return ", ".join(self._class(each) or str(each) for each in index)
         names = self._loaded.class_names
         if isinstance(index, tuple):
             return ", ".join(self._class(each) or f"class {each}" for each in index)

@@ -60,6 +60,7 @@ class TableBuilder:
         self._targets: list[int] = []
         self._scores: dict[tuple[CellId, MetricId], list[np.ndarray[Any, Any]]] = {}
         self._agreement: dict[tuple[CellId, CellId, str], list[np.ndarray[Any, Any]]] = {}
+        self._members: dict[tuple[CellId, CellId, str], list[list[CellId]]] = {}  # of joint agreement, by chunk
         self._several = study.settings.target == "all" or isinstance(study.settings.target, tuple)
 
     def add(self, chunk: Chunk) -> None:
@@ -73,6 +74,8 @@ class TableBuilder:
         for (measure, space), values in chunk.joint_agreement.items():
             cells = CellId(ALL_METHODS if space == "input" else f"{ALL_METHODS} ({space})")
             self._agreement.setdefault((cells, cells, measure), []).append(values.double().numpy())
+            members = [cell for cell, explanation in chunk.explanations.items() if explanation.space == space]
+            self._members.setdefault((cells, cells, measure), []).append(members)
 
     def build(self, run: Run) -> Tables:
         """The tables of the chunks that were added."""
@@ -118,7 +121,7 @@ class TableBuilder:
                 "value": _padded(parts, n),
             }
             for (cell, metric), parts in self._scores.items()
-            if run.states[cell].status == "done"
+            if run.states[cell].status == "done" and metric.label not in run.evaluator.unsupported
         ]
         return self._stacked(SCORES, blocks)
 
@@ -132,15 +135,26 @@ class TableBuilder:
                 "baseline_b": np.repeat(b.baseline, n),
                 "measure": np.repeat(measure, n),
                 "example": self._examples,
-                "value": _padded(parts, n),
+                "value": _padded(self._of_done_cells(run, (a, b, measure), parts), n),
             }
             for (a, b, measure), parts in sorted(self._agreement.items(), key=lambda item: order.index(item[0][2]))
             if _counts(run, a) and _counts(run, b) and measure not in run.evaluator.failures
         ]
         frame = self._stacked(AGREEMENT, blocks)
-        if self._several and len(frame):
+        several = self._several or len(set(self._examples)) < n  # an example may have several labels
+        if several and len(frame):
             frame = frame.assign(target=np.resize(self._targets, len(frame)))
         return frame
+
+    def _of_done_cells(
+        self, run: Run, key: tuple[CellId, CellId, str], parts: list[np.ndarray[Any, Any]]
+    ) -> list[np.ndarray[Any, Any]]:
+        """Joint agreement is undefined where a cell took part that failed later: the other examples lack it."""
+        members = self._members.get(key, [[]] * len(parts))
+        return [
+            part if all(_counts(run, cell) for cell in cells) else np.full_like(part, math.nan)
+            for part, cells in zip(parts, members, strict=True)
+        ]
 
     def _verdict_rows(self, scores: pd.DataFrame) -> pd.DataFrame:
         controls = [label for label, method in self._study.methods.items() if method.control]

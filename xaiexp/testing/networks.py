@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from xaiexp.core.vocabulary import Modality
 
-__all__ = ["CLASSES", "PADDED_LENGTH", "FailingIdentity", "ForwardFailure", "network", "transformer"]
+__all__ = ["CLASSES", "PADDED_LENGTH", "FailingIdentity", "ForwardFailure", "forest", "network", "transformer"]
 
 CLASSES = 3
 PADDED_LENGTH = 9
@@ -118,3 +120,27 @@ def transformer(modality: Modality) -> tuple[tuple[int, ...], nn.Module]:
         return (2, 6, 6), _Transformer(nn.Conv2d(2, _WIDTH, 3, stride=3), FailingIdentity(), CLASSES)
     finally:
         torch.random.set_rng_state(state)
+
+
+class _Forest(nn.Module):
+    """The scores of a random forest for rows of a table; they have no gradients."""
+
+    def __init__(self, estimator: Any) -> None:
+        super().__init__()
+        self.estimator, self.failing = estimator, FailingIdentity()
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Scores ``[N, classes]``."""
+        rows = self.failing(inputs.detach()).cpu().double().numpy()
+        return torch.from_numpy(self.estimator.predict(rows)).to(inputs)
+
+
+def forest() -> tuple[tuple[int, ...], nn.Module]:
+    """The shape of an input and a random forest for it; no global random state is read."""
+    from sklearn.ensemble import RandomForestRegressor
+
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randn(60, 5, generator=generator)
+    scores = torch.stack([rows[:, i] * rows[:, i + 1] + rows[:, i + 2] for i in range(CLASSES)], dim=1)
+    fitted = RandomForestRegressor(n_estimators=5, max_depth=4, random_state=0).fit(rows.numpy(), scores.numpy())
+    return (5,), _Forest(fitted)

@@ -25,7 +25,7 @@ from xaiexp.core.vocabulary import MODALITIES, Modality
 from xaiexp.inference.outputs import Readout
 from xaiexp.inference.passes import Handle, Passes
 from xaiexp.testing.definition import NotApplicable
-from xaiexp.testing.networks import CLASSES, PADDED_LENGTH, network, transformer
+from xaiexp.testing.networks import CLASSES, PADDED_LENGTH, forest, network, transformer
 
 __all__ = ["TestStudy", "batch_on", "batch_rows", "modality_study", "studies", "without_padding"]
 
@@ -144,16 +144,17 @@ def without_padding(study: TestStudy, row: int) -> TestStudy:
 
 
 @functools.cache
-def modality_study(modality: Modality, linear: bool = False, attention: bool = False) -> TestStudy:
+def modality_study(modality: Modality, linear: bool = False, attention: bool = False, trees: bool = False) -> TestStudy:
     """The test study of a modality. It is cached and must not be changed, see :meth:`TestStudy.copy`.
 
     Args:
         modality: the kind of inputs.
         linear: whether the network is linear.
         attention: whether the network is a transformer; for images and texts.
+        trees: whether the network is a random forest; for tables.
     """
     generator = torch.Generator().manual_seed(MODALITIES.index(modality) + 1)
-    shape, module = transformer(modality) if attention else network(modality, linear)
+    shape, module = transformer(modality) if attention else forest() if trees else network(modality, linear)
     with torch.no_grad():
         for parameter in module.parameters():
             spread = 0.3 if parameter.ndim == 1 else 1.5 / parameter[0].numel() ** 0.5
@@ -182,6 +183,8 @@ def modality_study(modality: Modality, linear: bool = False, attention: bool = F
         offers -= {"convolutions"}
     if attention:
         offers |= {"attention"}
+    if trees:
+        offers = {"trees"}
     return TestStudy(module.eval(), batch, reference, frozenset(offers), weight)
 
 
@@ -202,11 +205,13 @@ def studies(
     Raises:
         NotApplicable: there is none.
     """
-    attention = "attention" in needs
+    attention, trees = "attention" in needs, "trees" in needs
     candidates = [
-        modality_study(modality, linear, attention)
+        modality_study(modality, linear, attention, trees)
         for modality in MODALITIES
-        if modality in modalities and not (attention and (linear or modality not in ("image", "text")))
+        if modality in modalities
+        and not (attention and (linear or modality not in ("image", "text")))
+        and not (trees and (linear or modality != "table"))
     ]
     suitable = [study for study in candidates if needs <= offered(study.offers)]
     if not suitable:

@@ -138,6 +138,9 @@ class Tracker:
         for row in rows(tables.verdicts):
             self._client.set_tag(self._run, _key(f"verdict.{row['metric']}"), row["verdict"][:_MAX_TAG_LENGTH])
             metrics[f"alpha.{row['metric']}"] = float(row["alpha"])
+        if record.performance is not None:
+            known = record.performance.to_mapping()
+            metrics |= {name: float(value) for name, value in known.items() if name != "examples"}
         metrics["seconds"] = math.nan if record.seconds is None else record.seconds
         self._metrics(self._run, metrics)
         self._client.log_artifacts(self._run, str(self._folder))

@@ -91,6 +91,14 @@ class Npz(Dataset):
 
         return Source(len(rows), read, tuple(map(str, self.classes)))
 
+    def fingerprint(self) -> str:
+        """Size and modification time of the file."""
+        try:
+            status = Path(self.path).expanduser().stat()
+        except OSError:
+            return ""
+        return f"{status.st_size} bytes, {status.st_mtime_ns} ns"
+
     def outline(self) -> Outline:
         """Number and shape of the images, from the header of the array."""
         shape = self._shape("images_key", self.images_key)

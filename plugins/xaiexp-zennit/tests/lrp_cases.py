@@ -23,7 +23,6 @@ from zennit.composites import (
 )
 
 import xaiexp
-from xaiexp.contract.registry import installed
 from xaiexp.inference.passes import Passes
 from xaiexp.plugin import Background, Batch, FeatureMap, Readout
 
@@ -134,9 +133,13 @@ def same(a, b):
     return a == b
 
 
+def component_of(kind, name):
+    (found,) = (c for c in xaiexp.components(kind) if c.name == name)
+    return found
+
+
 def component(name, **parameters):
-    (method,) = (c for c in xaiexp.components("method") if c.name == name)
-    return method(**parameters)
+    return component_of("method", name)(**parameters)
 
 
 def bound(module, x, target=3, budget=None, output="logit", precision="fp32"):
@@ -149,5 +152,5 @@ def bound(module, x, target=3, budget=None, output="logit", precision="fp32"):
         background=Background({2: "table", 4: "image"}[x.ndim], low=x.new_zeros(1), high=x.new_ones(1)),
     )
     return Passes(module, precision=precision, batch_budget=budget).bind(
-        batch, Readout(installed().build("output", output, {}), "multiclass")
+        batch, Readout(component_of("output", output)(), "multiclass")
     )

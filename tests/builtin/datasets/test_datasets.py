@@ -227,6 +227,18 @@ def test_masks_may_be_relative_to_the_folder_of_the_csv_file(folder, tmp_path):
     assert samples[2].mask.sum() == 9
 
 
+def test_masks_may_be_in_the_root_where_the_csv_file_is_elsewhere(folder, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "labels.csv").write_text((folder / "labels.csv").read_text())
+    dataset = ImageFolder(str(folder), labels=str(elsewhere / "labels.csv"))
+    assert dataset.open().read(2, 3)[0].mask.sum() == 9
+    # Of two masks of one name, the one beside the CSV file is meant: it is the file's.
+    (elsewhere / "masks").mkdir()
+    Image.fromarray(np.full((6, 9), 255, dtype=np.uint8)).save(elsewhere / "masks" / "c.png")
+    assert dataset.open().read(2, 3)[0].mask.all()
+
+
 def test_class_names_may_be_used_as_labels(folder):
     (folder / "labels.csv").write_text("file,label\na.png,cat\nb.png,1\n")
     source = ImageFolder(str(folder), classes=("cat", "dog")).open()
@@ -288,7 +300,12 @@ def rewrite(text):
             r"labels\.csv, line 3: a label must be a class index \(0, 1, \.\.\.\) \(got 'cat'\)",
         ),
         (rewrite("file,label\na.png,-1\n"), {}, MismatchError, r"line 2: a label must be a class index"),
-        (rewrite("file,label\na.png,1.0\n"), {}, MismatchError, r"line 2: a label must be a class index"),
+        (
+            rewrite("file,label\na.png,1.5\n"),
+            {},
+            MismatchError,
+            r"line 2: a label must be a class name or a whole number",
+        ),
         (
             rewrite("file,label\na.png,cot\n"),
             {"classes": ("cat", "dog")},
@@ -300,7 +317,7 @@ def rewrite(text):
             lambda f: (f / "labels.csv").write_bytes(b"file,label\n\xff\xfe,1\n"),
             {},
             ResourceError,
-            r"dataset\.labels: .* cannot be read as a table",
+            r"dataset\.labels: .*labels\.csv, line 2: is not text in UTF-8 \(invalid start byte\)\n  save it in UTF-8$",
         ),
     ],
 )

@@ -301,3 +301,30 @@ print(sorted({"torch", "torchvision", "numpy", "PIL"} & set(sys.modules)))
 """
     out = subprocess.run([sys.executable, "-c", code, str(mnist[0])], capture_output=True, text=True, check=True)
     assert out.stdout == "5\n10000\n[]\n"
+
+
+def test_lists_and_values_are_labels(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    numbers = [i + 0.25 * (i % 4) for i in range(30)]
+    sets = [[j for j in (2, 0) if i >> j & 1] for i in range(30)]
+    names = ("cat", "dog", "emu")
+    features = datasets.Features(
+        text=datasets.Value("string"),
+        score=datasets.Value("float32"),
+        tags=datasets.List(datasets.ClassLabel(names=list(names))),
+        words=datasets.List(datasets.Value("string")),
+    )
+    words = [[names[j] for j in indices] for indices in sets]
+    columns = {"text": [f"t{i}" for i in range(30)], "score": [None, *numbers[1:]], "tags": sets, "words": words}
+    datasets.Dataset.from_dict(columns, features=features).save_to_disk(str(tmp_path / "d"))
+
+    def labels(column, **settings):
+        source = HfDataset(str(tmp_path / "d"), label_column=column, **settings).open()
+        return [sample.label for sample in source.read(0, 30)], source.class_names, source.task
+
+    truth = [tuple(sorted(indices)) for indices in sets]
+    assert labels("score") == ([None, *numbers[1:]], (), "regression")
+    assert labels("tags") == (truth, names, "multilabel")
+    assert labels("words", classes=names) == (truth, names, "multilabel")
+    with pytest.raises(MismatchError, match=r"row 0: a label must be a number"):
+        labels("words", label_kind="value")

@@ -93,7 +93,7 @@ def test_labels_in_json_may_be_class_names(tmp_path):
         ({"why": "[0, 1"}, {}, r"dataset\.mask_column: .*item 1: Expecting ',' delimiter"),
         ({"why": {"a": 1}}, {}, r"item 1: must be a 0 or 1"),
         ({"label": 2}, {"classes": ("no", "yes")}, r"item 1: the label is not one of the 2 classes \(got '2'\)"),
-        ({"label": 0.5}, {}, r"item 1: a label must be a class index"),
+        ({"label": 0.5}, {}, r"item 1: a label must be a class name or a whole number"),
     ],
 )
 def test_invalid_annotations_raise_with_the_reason(tmp_path, item, values, message):

@@ -112,7 +112,7 @@ def test_each_row_of_a_table_is_a_series(tmp_path):
             {"x": series(3, 4), "y": [0, 1]},
             {},
             MismatchError,
-            r"array 'y' must have shape \[3\], one label per series \(got \[2\]\)",
+            r"array 'y' must have shape \[3\], one label a series, or \[3, classes\] \(got \[2\]\)",
         ),
         ({"x": series(3)}, {}, MismatchError, r"array 'x' must be \[series, channels, steps\] or .* \(got \[3\]\)"),
         ({"x": np.zeros((0, 4))}, {}, MismatchError, r"and not empty \(got \[0, 4\]\)"),

@@ -35,8 +35,8 @@ SMALL = {
     "shapley_sampling": {"n_samples": 4},
     "permutation_shap": {"n_samples": 2},
 }
-# Methods that need attention are tested on transformers, in attention/.
-CLASSES = {c.name: c for c in COMPONENTS if "attention" not in c.needs}
+# Methods that need attention are tested on transformers, in attention/; those that read files in precomputed/.
+CLASSES = {c.name: c for c in COMPONENTS if "attention" not in c.needs and c.repeatable}
 VARIANTS = [(name, SMALL.get(name, {})) for name in CLASSES] + [
     ("lime", {"alpha": 0.01, "n_samples": 60}),
 ]

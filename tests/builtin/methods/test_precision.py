@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from pathlib import Path
-
 import pytest
 import torch
 from builders import draws, make_batch, readout
 from torch import nn
+from trained_networks import trained_networks
 
 from xaiexp.builtin.datasets.scikit_learn import Digits
 from xaiexp.builtin.methods import COMPONENTS
@@ -32,9 +29,7 @@ MEAN, LARGEST = 0.03, 0.1
 @pytest.fixture(scope="module")
 def digits():
     """The trained network that the studies of the tests use, and 32 digits."""
-    cache = Path(tempfile.gettempdir()) / f"xaiexp-tests-{os.getuid()}-models"
-    cache.mkdir(exist_ok=True)
-    network = DigitsCnn().load(LoadContext(cache))
+    network = DigitsCnn().load(LoadContext(trained_networks()))
     return network.module, network.encode(Digits().open().read(0, 32)).inputs
 
 

@@ -217,8 +217,8 @@ def test_a_model_on_the_hub_is_described_from_the_cache(monkeypatch, tmp_path):
     assert Transformers(path="somebody/vit").modality == "image"
     assert Transformers(path="somebody/vit").input_shape() == (3, 9, 9)
     assert Transformers(path="somebody/else").modality == "text"
-    assert Transformers(path="somebody/else", task="image").modality == "image"
-    assert "attention" in Transformers(path="somebody/else", task="image").offers
+    assert Transformers(path="somebody/else", inputs="image").modality == "image"
+    assert "attention" in Transformers(path="somebody/else", inputs="image").offers
 
 
 @pytest.mark.parametrize("path", ["", "no such/id of/anything", "/nowhere"])
@@ -265,7 +265,7 @@ def test_invalid_checkpoints_raise_with_the_reason(damage, kind, message, tmp_pa
     folder = save(tmp_path / "vit", processors()["vit"])
     damage(folder)
     with pytest.raises(kind, match=r"^model\.path: .*" + message):
-        load(folder, task="image")
+        load(folder, inputs="image")
 
 
 PATCHES_ALONE = ["beit", "data2vec-vision", "deit", "dinov2", "pvt", "swin", "vit"]

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+import trained_networks
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from xaiexp.builtin.datasets.csv_table import Csv
 from xaiexp.builtin.datasets.scikit_learn import BreastCancer
 from xaiexp.builtin.datasets.time_series import TimeSeries
-from xaiexp.builtin.models.trained import dataset_recipes, training
+from xaiexp.builtin.models.trained import dataset_recipes, objectives, training
 from xaiexp.builtin.models.trained.tabular_and_series import SeriesCnn, TabularMlp
 from xaiexp.builtin.models.trained.training import Data, Recipe
 from xaiexp.core.samples import LoadContext, Sample, Source
@@ -159,11 +160,12 @@ def test_the_accuracy_is_measured_on_examples_that_were_not_trained_on():
     data = Data(torch.eye(count) * 5, labels, None, None, {})
     recipe = Recipe(lambda: linear(count), lambda: data, epochs=60, batch=6, rate=3e-2)
     with training._reproducible(0):
-        share, tested = training.cross_validated_accuracy(data, recipe, 0)
+        outputs, tested = training.cross_validated(data, recipe, 0)
         module = recipe.build()
         training.fit(module, data, recipe, 0)
-    assert training.accuracy(module, data.inputs, labels) == 1.0  # it can memorise the training examples
-    assert (share, tested) == (pytest.approx(20 / 30), 30)
+    assert (training.outputs_of(module, data.inputs).argmax(1) == labels).all()  # it can memorise training examples
+    assert len(tested) == 30
+    assert objectives.held_out_figures("multiclass", outputs, tested) == {"held_out_accuracy": pytest.approx(20 / 30)}
 
 
 def linear(count):
@@ -178,14 +180,17 @@ def test_folds_are_stratified_by_class(monkeypatch):
     monkeypatch.setattr(
         training, "fit", lambda module, data, recipe, seed: observed.append(data.labels.bincount().tolist())
     )
-    monkeypatch.setattr(training, "accuracy", lambda module, inputs, labels: len(labels) / 100)
-    data = Data(torch.zeros(50, 2), torch.tensor([0] * 35 + [1] * 15), None, None, {})
-    recipe = Recipe(lambda: torch.nn.Linear(2, 2), lambda: data, epochs=1)
-    assert training.cross_validated_accuracy(data, recipe, 0) == (pytest.approx(0.1), 50)
+    labels = torch.tensor([0] * 35 + [1] * 15)
+    data = Data(torch.arange(50.0)[:, None], labels, None, None, {})
+    recipe = Recipe(lambda: torch.nn.Identity(), lambda: data, epochs=1)
+    outputs, tested = training.cross_validated(data, recipe, 0)
     assert observed == [[28, 12]] * 5
-    assert training.cross_validated_accuracy(data, replace(recipe, tested_folds=1), 0) == (pytest.approx(0.1), 10)
+    assert sorted(outputs[:, 0].tolist()) == list(range(50))  # every example is tested once, with its own label
+    assert torch.equal(labels[outputs[:, 0].long()], tested)
+    assert len(training.cross_validated(data, replace(recipe, tested_folds=1), 0)[1]) == 10
     one = Data(torch.zeros(1, 2), torch.tensor([0]), None, None, {})
-    assert math.isnan(training.cross_validated_accuracy(one, replace(recipe, folds=1, tested_folds=1), 0)[0])
+    nothing = training.cross_validated(one, replace(recipe, folds=1, tested_folds=1), 0)
+    assert math.isnan(objectives.held_out_figures("multiclass", *nothing)["held_out_accuracy"])
 
 
 def test_the_number_of_steps_does_not_depend_on_the_number_of_examples():
@@ -275,3 +280,19 @@ def test_a_dataset_of_another_shape_raises(tmp_path):
 
 def test_classes_without_names_are_numbered(tmp_path):
     assert load(TabularMlp(steps=10), tmp_path, blobs(), ()).class_names == ("0", "1")
+
+
+def test_the_tests_train_again_once_the_code_that_trains_was_edited(tmp_path, monkeypatch):
+    code = trained_networks.training_code()
+    assert {"training.py", "digits_and_shapes_recipes.py", "splits.py", "shape_images.py", "random_state.py"} <= {
+        file.name for file in code
+    }
+    monkeypatch.setattr(trained_networks, "PACKAGE", tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / "recipe.py").write_text("epochs = 20")
+    monkeypatch.setattr(trained_networks, "training_code", lambda: [tmp_path / "recipe.py"])
+    folder = trained_networks.trained_networks.__wrapped__
+    before = folder()
+    assert folder() == before
+    (tmp_path / "recipe.py").write_text("epochs = 21")
+    assert folder() != before

@@ -5,15 +5,20 @@ The kind of a column is inferred from all rows; medians and levels are fitted on
 
 from __future__ import annotations
 
-import statistics
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from xaiexp.builtin.datasets.table_file import TableFile
+from xaiexp.builtin.datasets.written_numbers import PLAIN, Notation, notation_hint, parsed_numbers
 from xaiexp.errors import MismatchError
 
-__all__ = ["MISSING", "Column", "Encoding", "fit_columns"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["MISSING", "Column", "Encoding", "fit_columns", "present_cells"]
 
 MISSING = "missing"
 # A column with at most this share of cells that are not numbers is taken for numeric, and these cells for mistakes.
@@ -27,12 +32,13 @@ class Column:
 
     Args:
         name: name of the column.
-        median: median of the training part, which replaces missing numbers; unused for categories.
+        cells: of every row, the number (float32), missing ones replaced by the median of the training part; or the
+            index of its level (int32), -1 for one that does not occur in the training part.
         levels: the categories of the training part, one element each; None for a column of numbers.
     """
 
     name: str
-    median: float = 0.0
+    cells: NDArray[Any]
     levels: tuple[str, ...] | None = None
 
     @property
@@ -63,31 +69,48 @@ class Encoding:
         """The column of each element of an encoded row."""
         return tuple(column.name for column in self.columns for _ in column.elements)
 
-    def encode(self, table: TableFile, missing: Collection[str], rows: Sequence[int]) -> list[list[float]]:
-        """Encode rows as ``F`` lists of ``N`` numbers, one list per element.
+    def encode(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Encode the rows of these numbers, float32 ``[len(rows), F]``.
 
         A category that does not occur in the training part is 0 in every element of its column.
         """
-        elements: list[list[float]] = []
+        import numpy as np
+
+        encoded = np.zeros((len(rows), len(self.column_names)), dtype=np.float32)
+        first = 0
         for column in self.columns:
-            cells = _cells(table, column.name, missing)
+            cells = column.cells[rows]
             if column.levels is None:
-                elements.append([column.median if cells[row] is None else float(cells[row] or 0) for row in rows])
+                encoded[:, first] = cells
             else:
-                categories = [cells[row] or MISSING for row in rows]
-                elements += [[float(category == level) for category in categories] for level in column.levels]
-        return elements
+                known = np.flatnonzero(cells >= 0)
+                encoded[known, first + cells[known]] = 1
+            first += len(column.elements)
+        return encoded
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """How the columns of a table are read; see :func:`fit_columns`."""
+
+    table: TableFile
+    train: NDArray[np.int64]
+    categorical: Collection[str]
+    missing: Collection[str]
+    most_levels: int
+    notation: Notation
 
 
 def fit_columns(
     table: TableFile,
-    train: Sequence[int],
+    train: NDArray[np.int64],
     *,
     columns: Sequence[str],
     exclude: Collection[str],
     categorical: Collection[str],
     missing: Collection[str],
     most_levels: int,
+    notation: Notation = PLAIN,
 ) -> Encoding:
     """Infer the kinds of the columns of a table, and fit their encoding.
 
@@ -99,18 +122,20 @@ def fit_columns(
         categorical: columns to be treated as categories even if they are numeric.
         missing: cell contents that denote a missing value.
         most_levels: maximum number of distinct texts of a categorical column.
+        notation: of the numbers.
 
     Raises:
-        MismatchError: a numeric column has cells that are not finite numbers, a column in ``columns`` cannot be used,
-            or no column is left.
+        MismatchError: a numeric column has cells that are not finite numbers, or are written in another notation, a
+            column in ``columns`` cannot be used, or no column is left.
     """
+    rules = _Rules(table, train, categorical, missing, most_levels, notation)
     encoded, notes = [], []
     requested = columns or [name for name in table.header if name not in exclude]
     for name in sorted(dict.fromkeys(requested), key=table.header.index):
         if not name:
             notes.append("left out a column without a name")
             continue
-        column, note = _fitted_column(table, name, train, name in categorical, missing, most_levels)
+        column, note = _fitted_column(rules, name)
         if column is None and columns:
             raise MismatchError(
                 "dataset.columns",
@@ -119,7 +144,6 @@ def fit_columns(
             )
         if column is not None:
             encoded.append(column)
-            note = _note_on_unknown_categories(table, column, train, missing)
         elif note:
             note = f"left out column {name!r}: it {note}"
         notes += [note] if note else []
@@ -128,84 +152,96 @@ def fit_columns(
     return Encoding(tuple(encoded), tuple(notes))
 
 
-def _fitted_column(
-    table: TableFile, name: str, train: Sequence[int], category: bool, missing: Collection[str], most_levels: int
-) -> tuple[Column | None, str]:
-    """The column with its encoding, or None and the reason why it cannot be used."""
-    cells = _cells(table, name, missing)
-    values = [cell for row in train if (cell := cells[row]) is not None]
-    if not values:
+def present_cells(cells: Any, missing: Collection[str]) -> Any:
+    """The cells (pyarrow strings) without surrounding space, null for missing values."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    cells = pc.utf8_trim_whitespace(cells)
+    is_missing = pc.is_in(cells, value_set=pa.array(sorted(missing), pa.string()))
+    return pc.if_else(is_missing, pa.scalar(None, pa.string()), cells)
+
+
+def _fitted_column(rules: _Rules, name: str) -> tuple[Column | None, str]:
+    """The column with its encoding and a note, or None and the reason why it cannot be used."""
+    import numpy as np
+
+    cells = present_cells(rules.table.strings("dataset.columns", name), rules.missing)
+    is_present = cells.is_valid().to_numpy()
+    in_train = is_present[rules.train]
+    if not in_train.any():
         return None, "has no value in the training part"
-    if not category and _is_numeric(table, name, cells):
-        return Column(name, median=statistics.median(map(float, values))), ""
-    levels = set(values)
-    if not category and len(levels) > most_levels:
-        return None, f"has {len(levels):,} distinct texts (dataset.most_levels={most_levels})"
-    if len(values) < len(train):
+    if name not in rules.categorical:
+        numbers = _numbers(rules, name, cells, is_present)
+        if numbers is not None:
+            median = np.median(numbers[rules.train][in_train])
+            return Column(name, np.where(is_present, numbers, median).astype(np.float32)), ""
+    encoded = cells.dictionary_encode().combine_chunks()
+    texts = encoded.dictionary.to_pylist()
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    levels = {texts[code] for code in np.unique(codes[rules.train][in_train])}
+    if name not in rules.categorical and len(levels) > rules.most_levels:
+        return None, f"has {len(levels):,} distinct texts (dataset.most_levels={rules.most_levels})"
+    if not in_train.all():
         levels.add(MISSING)
-    return Column(name, levels=tuple(sorted(levels))), ""
+    ordered = tuple(sorted(levels))
+    index = {level: i for i, level in enumerate(ordered)}
+    # The last entry is that of a missing value, whose code is -1.
+    texts.append(MISSING)
+    column = Column(name, np.array([index.get(text, -1) for text in texts], dtype=np.int32)[codes], ordered)
+    return column, _note_on_unknown_categories(column, [texts[code] for code in codes[column.cells < 0]])
 
 
-def _is_numeric(table: TableFile, name: str, cells: Sequence[str | None]) -> bool:
-    """Whether a column contains numbers.
+def _numbers(rules: _Rules, name: str, cells: Any, is_present: NDArray[np.bool_]) -> NDArray[np.float64] | None:
+    """The numbers in a column, NaN where missing; None if it contains texts.
 
     Raises:
-        MismatchError: all but a few cells are numbers, or a number is not finite.
+        MismatchError: all but a few cells are numbers, all are numbers in another notation, or a number is not finite.
     """
-    mistakes = [row for row, cell in enumerate(cells) if cell is not None and not _is_number(cell)]
-    present = sum(cell is not None for cell in cells)
-    if mistakes and len(mistakes) > _MOST_MISTAKES * present:
-        return False
-    for row in mistakes:
-        raise MismatchError(
-            "dataset.columns",
-            f"{table.place(row)}, column {name!r}: not a number, unlike nearly all cells of the column",
-            got=cells[row],
-            hint=f"correct it, or dataset.missing=[...], dataset.categorical=[{name}] or dataset.ignore=[{name}]",
-        )
-    for row, cell in enumerate(cells):
-        if cell is not None and not abs(float(cell)) < _LARGEST_FLOAT32:
+    import numpy as np
+
+    table = rules.table
+    numbers, is_other = parsed_numbers(cells, rules.notation)
+    mistakes = int(is_other.sum())
+    few = mistakes <= _MOST_MISTAKES * int(is_present.sum())
+    if mistakes:
+        row = int(is_other.argmax())
+        written = notation_hint(cells.drop_null().unique().to_pylist(), rules.notation)
+        if written:
             raise MismatchError(
                 "dataset.columns",
-                f"{table.place(row)}, column {name!r}: not a finite number",
-                got=cell,
-                hint=f"correct it, or dataset.missing=[...] or dataset.ignore=[{name}]",
+                f"{table.place(row)}, column {name!r}: a number in another notation",
+                got=cells[row].as_py(),
+                hint=f"{written}; as a category or not at all: dataset.categorical=[{name}], dataset.ignore=[{name}]",
             )
-    return True
+        if few:
+            raise MismatchError(
+                "dataset.columns",
+                f"{table.place(row)}, column {name!r}: not a number, unlike nearly all cells of the column",
+                got=cells[row].as_py(),
+                hint=f"correct it, or dataset.missing=[...], dataset.categorical=[{name}] or dataset.ignore=[{name}]",
+            )
+        return None
+    not_finite = is_present & ~(np.abs(numbers) < _LARGEST_FLOAT32)
+    if not_finite.any():
+        row = int(not_finite.argmax())
+        raise MismatchError(
+            "dataset.columns",
+            f"{table.place(row)}, column {name!r}: not a finite number",
+            got=cells[row].as_py(),
+            hint=f"correct it, or dataset.missing=[...] or dataset.ignore=[{name}]",
+        )
+    return numbers
 
 
-def _is_number(cell: str) -> bool:
-    if "_" in cell:  # a number in Python syntax only
-        return False
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _note_on_unknown_categories(
-    table: TableFile, column: Column, train: Sequence[int], missing: Collection[str]
-) -> str:
-    """A note on categories that do not occur in the training part; empty if all occur."""
-    if column.levels is None:
-        return ""
-    in_training_part = set(train)
-    cells = _cells(table, column.name, missing)
-    unknown = Counter(cell or MISSING for row, cell in enumerate(cells) if row not in in_training_part)
-    for level in column.levels:
-        del unknown[level]
+def _note_on_unknown_categories(column: Column, texts: Sequence[str]) -> str:
+    """A note on the categories of those rows whose category does not occur in the training part; empty if none."""
+    unknown = Counter(texts)
     if not unknown:
         return ""
-    examples = ", ".join(repr(level) for level, _ in unknown.most_common(3))
+    examples = ", ".join(repr(text) for text, _ in unknown.most_common(3))
     more = " ..." if len(unknown) > 3 else ""
     return (
         f"column {column.name!r}: {unknown.total()} rows have a value that does not occur in the training part "
         f"({examples}{more}); all elements of the column are 0 in these rows"
     )
-
-
-def _cells(table: TableFile, name: str, missing: Collection[str]) -> list[str | None]:
-    """The cells of a column, None for missing values."""
-    cells = [cell.strip() for cell in table.column("dataset.columns", name)]
-    return [None if cell in missing else cell for cell in cells]

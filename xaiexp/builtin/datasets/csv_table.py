@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 from xaiexp.builtin.datasets.column_encoding import Encoding, fit_columns
-from xaiexp.builtin.datasets.labels import Labels, read_labels
-from xaiexp.builtin.datasets.table_file import Delimiter, TableFile, file_stamp, read_table_file
+from xaiexp.builtin.datasets.labels import LabelKind, LabelRules, Labels, read_table_labels
+from xaiexp.builtin.datasets.table_file import Delimiter, file_stamp, read_table_file
+from xaiexp.builtin.datasets.written_numbers import Decimal, Notation, Thousands
 from xaiexp.builtin.splits import is_held_out
 from xaiexp.contract.kinds import Dataset
 from xaiexp.core.parameters import Range
 from xaiexp.core.samples import Outline, Sample, Source
 from xaiexp.errors import MismatchError, ResourceError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["Csv"]
 
@@ -23,14 +30,26 @@ log = logging.getLogger("xaiexp")
 
 @dataclass(frozen=True)
 class _Table:
-    """A table that was read and split, with its encoding."""
+    """A table that was read and split, with its encoding.
 
-    file: TableFile
-    ids: list[str]
+    Args:
+        path: path of the file.
+        ids: id of each row; None for the row number.
+        labels: of each row.
+        encoding: the columns, encoded.
+        train, held_out: row numbers of the two parts.
+    """
+
+    path: Path
+    ids: Sequence[str] | None
     labels: Labels
     encoding: Encoding
-    train: tuple[int, ...]
-    held_out: tuple[int, ...]
+    train: NDArray[np.int64]
+    held_out: NDArray[np.int64]
+
+    def id(self, row: int) -> str:
+        """The id of a row."""
+        return str(row) if self.ids is None else self.ids[row]
 
 
 @dataclass(frozen=True)
@@ -43,9 +62,8 @@ class Csv(Dataset):
     its id only, so adding rows does not move others to the other part.
 
     Args:
-        path: path of a CSV, TSV or JSON file (see ``delimiter``) with column names, in UTF-8.
-        label_column: column of the classes, texts or whole numbers; null if there is none. Rows without a label are
-            not used for training.
+        path: path of a CSV, TSV or JSON file (see ``delimiter``) with column names.
+        label_column: column of the labels; null if there is none. Rows without a label are not used for training.
         columns: columns to use; empty for all columns of numbers or categories.
         ignore: columns to leave out, such as values that are unknown at prediction time.
         categorical: columns to be treated as categories even if they are numeric or have many levels.
@@ -56,6 +74,13 @@ class Csv(Dataset):
         most_levels: maximum number of distinct texts of a categorical column.
         missing: cell contents that denote a missing value.
         delimiter: ``auto`` takes tabs for ``.tsv``, JSON for ``.json`` and ``.jsonl``, commas otherwise.
+        label_kind: what the labels are: one ``class`` a row (words or whole numbers), a ``value`` (regression), or a
+            ``set`` of any number of classes. ``auto`` takes numbers for values if most of them have a fraction and
+            more than twenty are distinct, and JSON lists for sets; what could be read in two ways is refused.
+        label_separator: between the classes of a set that is not a JSON list; an empty cell is then a row of no class.
+        label_columns: columns of 0 and 1, one a class, in place of ``label_column`` (null): a set of classes.
+        decimal, thousands: how numbers are written: what precedes the fraction, and what separates the thousands.
+        encoding: of the characters of a CSV or TSV file, a name of Python's (``utf-8``, ``cp1252``, ``utf-16``).
     """
 
     summary = "rows of a CSV file: named columns of numbers and categories, with a training and a held-out part"
@@ -74,6 +99,12 @@ class Csv(Dataset):
     most_levels: Annotated[int, Range(2)] = 20
     missing: tuple[str, ...] = ("", "NA", "N/A", "NaN", "nan", "null", "?")
     delimiter: Delimiter = "auto"
+    label_kind: LabelKind = "auto"
+    label_separator: str = ";"
+    label_columns: tuple[str, ...] = ()
+    decimal: Decimal = "point"
+    thousands: Thousands = "none"
+    encoding: str = "utf-8"
 
     def open(self) -> Source:
         """The held-out rows, float32 ``[F]``; a sample id consists of the file name and the row id.
@@ -84,17 +115,19 @@ class Csv(Dataset):
         table = self._table()
         for note in table.encoding.notes:
             log.info("dataset.csv: %s", note)
-        return self._source(table, table.held_out)
+        return _source(table, table.held_out)
 
     def training(self) -> Source | None:
         """The labelled rows that are not held out; None if all rows are held out."""
+        import numpy as np
+
         table = self._table()
-        if self.held_out == 1 or self.label_column is None:
+        if self.held_out == 1 or not (self.label_column or self.label_columns):
             return None
-        rows = [row for row in table.train if table.labels.indices[row] is not None]
+        rows = [row for row in table.train.tolist() if table.labels.values[row] is not None]
         if not rows:
-            raise MismatchError("dataset.label_column", f"{table.file.path}: no row of the training part has a label")
-        return self._source(table, rows)
+            raise MismatchError("dataset.label_column", f"{table.path}: no row of the training part has a label")
+        return _source(table, np.array(rows))
 
     def fingerprint(self) -> str:
         """Path, size and modification time of the file."""
@@ -106,56 +139,73 @@ class Csv(Dataset):
         return Outline(len(table.held_out), (len(table.encoding.column_names),))
 
     def _table(self) -> _Table:
-        """Read, split and encode the table."""
-        file = read_table_file("dataset.path", self.path, self.delimiter)
-        ids = file.ids("dataset.id_column", self.id_column)
-        cells = [""] * len(ids)
-        if self.label_column is not None:
-            cells = [cell.strip() for cell in file.column("dataset.label_column", self.label_column)]
-            cells = ["" if cell in self.missing else cell for cell in cells]
-        labels = read_labels("dataset.label_column", cells, file.place, self.classes)
-        non_inputs = {self.label_column, self.id_column}
-        for parameter in ("columns", "ignore", "categorical"):
-            for name in getattr(self, parameter):
-                file.column(f"dataset.{parameter}", name)
-                if parameter == "columns" and name in {*non_inputs, *self.ignore}:
-                    raise MismatchError(
-                        "dataset.columns", "is the label, the id or ignored, so it cannot be an input", got=name
-                    )
-        is_out = [is_held_out(row_id, self.held_out, self.split_seed) for row_id in ids]
-        held_out = tuple(row for row, out in enumerate(is_out) if out)
-        # If all rows are held out, the encoding is fitted on them.
-        train = tuple(row for row, out in enumerate(is_out) if not out) if self.held_out < 1 else held_out
-        for part, rows in (("held out", held_out), ("left for training", train)):
-            if not rows:
-                raise ResourceError(
-                    "dataset.held_out", f"none of the {len(ids)} rows of {file.path} is {part}", got=self.held_out
-                )
-        encoding = fit_columns(
-            file,
-            train,
-            columns=self.columns,
-            exclude={*self.ignore, *(name for name in non_inputs if name is not None)},
-            categorical=self.categorical,
-            missing=self.missing,
-            most_levels=self.most_levels,
-        )
-        return _Table(file, ids, labels, encoding, train, held_out)
+        return _read_table(self, file_stamp(self.path))
 
-    def _source(self, table: _Table, rows: Sequence[int]) -> Source:
-        """The samples of the given rows."""
+
+# The plan, the samples to explain and those to train on are read from one table.
+@functools.lru_cache(maxsize=1)
+def _read_table(dataset: Csv, stamp: str) -> _Table:  # noqa: ARG001  # it tells apart versions of the file
+    """Read, split and encode the table of a dataset whose file has this stamp."""
+    import numpy as np
+    import pyarrow as pa
+
+    notation = Notation(dataset.decimal, dataset.thousands)
+    file = read_table_file("dataset.path", dataset.path, dataset.delimiter, dataset.encoding)
+    ids = None if dataset.id_column is None else file.ids("dataset.id_column", dataset.id_column)
+    rules = LabelRules(dataset.label_kind, dataset.label_separator, dataset.classes, notation)
+    labels = read_table_labels(file, dataset.label_column, dataset.label_columns, rules, dataset.missing)
+    non_inputs = {dataset.label_column, dataset.id_column, *dataset.label_columns} - {None}
+    for parameter in ("columns", "ignore", "categorical"):
+        for name in getattr(dataset, parameter):
+            file.strings(f"dataset.{parameter}", name)
+            if parameter == "columns" and name in {*non_inputs, *dataset.ignore}:
+                raise MismatchError(
+                    "dataset.columns", "is the label, the id or ignored, so it cannot be an input", got=name
+                )
+    is_out = np.array(
+        [
+            is_held_out(row_id, dataset.held_out, dataset.split_seed)
+            for row_id in (map(str, range(len(file))) if ids is None else ids)
+        ]
+    )
+    held_out = np.flatnonzero(is_out)
+    # If all rows are held out, the encoding is fitted on them.
+    train = np.flatnonzero(~is_out) if dataset.held_out < 1 else held_out
+    for part, rows in (("held out", held_out), ("left for training", train)):
+        if not len(rows):
+            raise ResourceError(
+                "dataset.held_out", f"none of the {len(file)} rows of {file.path} is {part}", got=dataset.held_out
+            )
+    encoding = fit_columns(
+        file,
+        train,
+        columns=dataset.columns,
+        exclude={*dataset.ignore, *(name for name in non_inputs if name is not None)},
+        categorical=dataset.categorical,
+        missing=dataset.missing,
+        most_levels=dataset.most_levels,
+        notation=notation,
+    )
+    path = file.path
+    del file
+    pa.default_memory_pool().release_unused()
+    return _Table(path, ids, labels, encoding, train, held_out)
+
+
+def _source(table: _Table, rows: NDArray[np.int64]) -> Source:
+    """The samples of the given rows."""
+    stem, labels = table.path.stem, table.labels
+
+    def read(start: int, stop: int) -> Sequence[Sample]:
         import torch
 
-        elements = table.encoding.encode(table.file, self.missing, rows)
-        inputs = torch.tensor(elements, dtype=torch.float32).T.contiguous()
-        stem = table.file.path.stem
+        chosen = rows[start:stop]
+        samples = []
+        for row, encoded in zip(chosen.tolist(), table.encoding.encode(chosen), strict=True):
+            name = table.id(row)
+            data = torch.from_numpy(encoded)
+            samples.append(Sample(f"{stem}/{name}", data, labels.values[row], name=f"row {name}"))
+        return samples
 
-        def read(start: int, stop: int) -> Sequence[Sample]:
-            samples = []
-            for i in range(len(rows))[start:stop]:
-                name = table.ids[rows[i]]
-                label = table.labels.indices[rows[i]]
-                samples.append(Sample(f"{stem}/{name}", inputs[i].clone(), label, name=f"row {name}"))
-            return samples
-
-        return Source(len(rows), read, table.labels.names, table.encoding.feature_names, table.encoding.column_names)
+    encoding = table.encoding
+    return Source(len(rows), read, labels.names, encoding.feature_names, encoding.column_names, labels.task)

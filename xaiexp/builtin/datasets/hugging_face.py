@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from xaiexp.builtin.datasets.labels import Labels, read_labels
+from xaiexp.builtin.datasets.labels import Label, LabelKind, LabelRules, Labels, read_labels
+from xaiexp.builtin.datasets.table_file import folder_stamp
 from xaiexp.builtin.datasets.text import estimated_tokens
 from xaiexp.builtin.image_decoding import image_data
 from xaiexp.contract.kinds import Dataset
@@ -35,11 +38,15 @@ class HfDataset(Dataset):
         split: the split to explain; ignored if the folder contains a single one.
         text_column: column of the texts; ignored if there is an ``image_column``.
         image_column: column of the images; null for texts.
-        label_column: column of the labels, classes by index, number or name; null if there is none.
+        label_column: column of the labels: classes by index, number or name, lists of these, or values; null if there
+            is none.
         id_column: column of unique example ids; null for the row number, from 0.
         subset: configuration of a dataset on the hub.
         revision: branch, tag or commit of a dataset on the hub.
         classes: class names by index; empty takes those of the dataset.
+        label_kind: what the labels are: one ``class`` an example, a ``value``, or a ``set`` of any number of classes.
+            ``auto`` takes lists for sets, and numbers for values if most of them have a fraction and more than twenty
+            are distinct; what could be read in two ways is refused.
     """
 
     summary = "texts or images of a Hugging Face dataset, from a folder or the hub"
@@ -54,6 +61,7 @@ class HfDataset(Dataset):
     subset: str | None = None
     revision: str | None = None
     classes: tuple[str, ...] = ()
+    label_kind: LabelKind = "auto"
 
     @property
     def modality(self) -> Modality:
@@ -79,11 +87,15 @@ class HfDataset(Dataset):
             numbers = range(len(rows))[start:stop]
             values = self._read(rows.select_columns([column]), numbers, column)
             return [
-                Sample(f"{self.split}/{names[row]}", data, labels.indices[row], name=f"row {names[row]}")
+                Sample(f"{self.split}/{names[row]}", data, labels.values[row], name=f"row {names[row]}")
                 for row, data in zip(numbers, values, strict=True)
             ]
 
-        return Source(len(rows), read, labels.names)
+        return Source(len(rows), read, labels.names, task=labels.task)
+
+    def fingerprint(self) -> str:
+        """Path, size and modification time of every file of a folder; empty for a dataset on the hub."""
+        return folder_stamp(self.path)
 
     def outline(self) -> Outline:
         """Number of examples; for texts, an estimate of the number of tokens."""
@@ -137,22 +149,30 @@ class HfDataset(Dataset):
         return loaded[self.split]
 
     def _labels(self, rows: Any) -> Labels:
-        """Class indices and class names of the rows."""
+        """The labels of the rows."""
         if self.label_column is None:
             return Labels((None,) * len(rows), self.classes)
         values = list(_values(rows, self.label_column))
-        dataset_names = getattr(rows.features[self.label_column], "names", None)
-        if dataset_names:  # the values are class indices; -1 denotes an unpublished label
-            names = self.classes or tuple(dataset_names)
-            if len(names) != len(dataset_names):
-                raise MismatchError("dataset.classes", f"{self.path} has {len(dataset_names)} classes", got=list(names))
-            return Labels(tuple(None if value is None or value < 0 else int(value) for value in values), names)
+        feature = rows.features[self.label_column]
+        if names := self._class_names(feature):
+            if self.label_kind in ("auto", "class"):
+                return Labels(tuple(map(_known, values)), names)
+        elif (names := self._class_names(getattr(feature, "feature", None))) and self.label_kind in ("auto", "set"):
+            sets = (None if value is None else tuple(sorted({int(index) for index in value})) for value in values)
+            return Labels(tuple(sets), names, "multilabel")
 
         def place(row: int) -> str:
             return f"{self.path}, split {self.split}, row {row}"
 
-        cells = ["" if value is None else str(value) for value in values]
-        return read_labels("dataset.label_column", cells, place, self.classes)
+        cells = [_written(value) for value in values]
+        return read_labels("dataset.label_column", cells, place, LabelRules(self.label_kind, classes=self.classes))
+
+    def _class_names(self, feature: Any) -> tuple[str, ...]:
+        """The class names of a column of class indices; empty for other columns."""
+        names = tuple(getattr(feature, "names", None) or ())
+        if names and self.classes and len(self.classes) != len(names):
+            raise MismatchError("dataset.classes", f"{self.path} has {len(names)} classes", got=list(self.classes))
+        return names and (self.classes or names)
 
     def _read(self, rows: Any, numbers: range, column: str) -> list[Any]:
         """The texts or images of the rows with the given numbers.
@@ -183,6 +203,18 @@ class HfDataset(Dataset):
             image_data("dataset.path", f"row {row} of {self.path}", image)
             for row, image in zip(numbers, values, strict=True)
         ]
+
+
+def _known(index: int | None) -> Label:
+    """A class index; -1 denotes an unpublished label."""
+    return None if index is None or index < 0 else int(index)
+
+
+def _written(value: Any) -> str | None:
+    """A label as it would be written in a file; None where it is unknown."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    return json.dumps(value) if isinstance(value, list) else str(value)
 
 
 def _values(rows: Any, column: str) -> Any:

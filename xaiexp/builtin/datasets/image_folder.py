@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from xaiexp.builtin.datasets.labels import LabelKind, LabelRules, read_table_labels
 from xaiexp.builtin.datasets.table_file import TableFile, file_stamp, read_table_file
 from xaiexp.builtin.image_decoding import WHITE, image_data
 from xaiexp.contract.kinds import Dataset
@@ -45,7 +46,8 @@ class ImageFolder(Dataset):
         root: folder of the images.
         labels: the CSV file; null takes ``labels.csv`` in ``root`` or, if that is missing, one folder per class.
         file_column: column of file names, relative to ``root``.
-        label_column: column of class indices or names from ``classes``; null if there is none.
+        label_column: column of the labels: class indices or names from ``classes``, or as ``label_kind`` says; null if
+            there is none.
         mask_column: column of ground-truth masks: image files, nonzero in the relevant region, of the size of their
             image, relative to ``root`` or to the folder of the CSV file. An empty cell, null or a missing column means
             no mask.
@@ -57,6 +59,12 @@ class ImageFolder(Dataset):
         background: colour behind transparent pixels, RGB in 0..1; white as in most viewers.
         scale: the value of a channel that is mapped to 1, such as 4095 for 12 bits in greyscale files of 16; null takes
             the largest value of the type, 1 for floats.
+        label_kind: what the labels are: one ``class`` an image, a ``value``, or a ``set`` of any number of classes.
+            ``auto`` takes numbers for values if most of them have a fraction and more than twenty are distinct, and
+            JSON lists for sets; what could be read in two ways is refused.
+        label_separator: between the classes of a set that is not a JSON list; an empty cell is then an image of no
+            class.
+        label_columns: columns of 0 and 1, one a class, in place of ``label_column`` (null): a set of classes.
     """
 
     summary = "images in a folder, listed in a CSV file with labels, masks and boxes, or in one folder per class"
@@ -73,6 +81,9 @@ class ImageFolder(Dataset):
     classes: tuple[str, ...] = ()
     background: Annotated[tuple[float, float, float], Range(0, 1)] = WHITE
     scale: Annotated[float, Range(0, exclusive=True)] | None = None
+    label_kind: LabelKind = "auto"
+    label_separator: str = ";"
+    label_columns: tuple[str, ...] = ()
 
     def open(self) -> Source:
         """The samples; an id is the file name in the CSV file.
@@ -86,9 +97,8 @@ class ImageFolder(Dataset):
             return self._open_class_folders()
         table, files = self._listed_files()
         count = len(files)
-        labels: list[int | None] = [None] * count
-        if self.label_column is not None:
-            labels = table.labels("dataset.label_column", self.label_column, self.classes)
+        rules = LabelRules(self.label_kind, self.label_separator, self.classes, only_indices=True)
+        labels = read_table_labels(table, self.label_column, self.label_columns, rules)
         masks = self._mask_files(table)
         boxes = self._boxes(table)
         names = [""] * count
@@ -109,22 +119,25 @@ class ImageFolder(Dataset):
                 mask = None if mask_file is None else _read_mask(mask_file, files[row], size)
                 if mask is None and boxes[row]:
                     mask = _box_mask(table.place(row), boxes[row], size)
-                samples.append(Sample(ids[row], image, labels[row], mask, names[row]))
+                samples.append(Sample(ids[row], image, labels.values[row], mask, names[row]))
             return samples
 
-        return Source(count, read, self.classes)
+        return Source(count, read, labels.names, task=labels.task)
 
     def fingerprint(self) -> str:
-        """Path, size and modification time of the folder and of the CSV file."""
-        table = self.labels or Path(self.root).expanduser() / "labels.csv"
-        return file_stamp(self.root, table)
+        """Path, size and modification time of the folder, the CSV file, and every image and mask."""
+        if self._has_class_folders():
+            return file_stamp(self.root, *(path for path, _ in self._class_folders()[1]))
+        table, images = self._listed_files()
+        masks = [path for path in self._mask_files(table) if path is not None]
+        return file_stamp(self.root, table.path, *images, *masks)
 
     def outline(self) -> Outline:
         """Number of images; their shape is determined by the preprocessing of the model."""
         if self._has_class_folders():
             return Outline(len(self._class_folders()[1]), None)
         table, _ = self._listed_files()
-        return Outline(len(table.rows), None)
+        return Outline(len(table), None)
 
     def _has_class_folders(self) -> bool:
         """Whether the images are in one folder per class, without a CSV file."""
@@ -202,7 +215,7 @@ class ImageFolder(Dataset):
     def _mask_files(self, table: TableFile) -> list[Path | None]:
         """The mask file of each image."""
         if self.mask_column is None or self.mask_column not in table.header:
-            return [None] * len(table.rows)
+            return [None] * len(table)
         root, table_folder = Path(self.root).expanduser(), table.path.parent
         cells = [cell.strip() for cell in table.column("dataset.mask_column", self.mask_column)]
         return [
@@ -217,7 +230,7 @@ class ImageFolder(Dataset):
             MismatchError: a cell is not a list of boxes.
         """
         if self.box_column is None or self.box_column not in table.header:
-            return [()] * len(table.rows)
+            return [()] * len(table)
         boxes_of = []
         for row, cell in enumerate(table.column("dataset.box_column", self.box_column)):
             try:

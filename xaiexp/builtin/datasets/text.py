@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from xaiexp.builtin.datasets.labels import LabelKind, LabelRules, read_table_labels
 from xaiexp.builtin.datasets.table_file import Delimiter, TableFile, file_stamp, read_table_file
 from xaiexp.contract.kinds import Dataset
 from xaiexp.core.samples import Outline, Sample, Source
@@ -30,15 +31,22 @@ class Text(Dataset):
     longer than the model's maximum is truncated by the model.
 
     Args:
-        path: path of the file, in UTF-8; see ``delimiter``.
+        path: path of the file; see ``delimiter``.
         text_column: column of the texts; ignored if there is a ``tokens_column``.
-        label_column: column of class indices or names from ``classes``; null if there is none.
+        label_column: column of the labels: class indices or names from ``classes``, or as ``label_kind`` says; null if
+            there is none.
         tokens_column: column of lists of tokens, which are joined with spaces.
         mask_column: column of annotated rationales; null if there is none, an empty cell for a text without one.
         id_column: column of unique text ids; null for the row number, from 0.
         delimiter: ``auto`` takes tabs for ``.tsv``, JSON for ``.json`` and ``.jsonl``, commas otherwise.
             Tab-separated cells are never unquoted.
         classes: class names by index.
+        label_kind: what the labels are: one ``class`` a text, a ``value`` (a score), or a ``set`` of any number of
+            classes. ``auto`` takes numbers for values if most of them have a fraction and more than twenty are
+            distinct, and JSON lists for sets; what could be read in two ways is refused.
+        label_separator: between the classes of a set that is not a JSON list; an empty cell is then a text of no class.
+        label_columns: columns of 0 and 1, one a class, in place of ``label_column`` (null): a set of classes.
+        encoding: of the characters of a CSV or TSV file, a name of Python's (``utf-8``, ``cp1252``, ``utf-16``).
     """
 
     summary = "texts from a CSV, TSV or JSON file, with annotated tokens if there are any"
@@ -53,6 +61,10 @@ class Text(Dataset):
     id_column: str | None = None
     delimiter: Delimiter = "auto"
     classes: tuple[str, ...] = ()
+    label_kind: LabelKind = "auto"
+    label_separator: str = ";"
+    label_columns: tuple[str, ...] = ()
+    encoding: str = "utf-8"
 
     def open(self) -> Source:
         """The samples; an id consists of the file name and the row id.
@@ -63,17 +75,16 @@ class Text(Dataset):
         """
         table, texts, masks = self._texts()
         ids = table.ids("dataset.id_column", self.id_column)
-        labels: list[int | None] = [None] * len(texts)
-        if self.label_column is not None:
-            labels = table.labels("dataset.label_column", self.label_column, self.classes)
+        rules = LabelRules(self.label_kind, self.label_separator, self.classes, only_indices=True)
+        labels = read_table_labels(table, self.label_column, self.label_columns, rules)
 
         def read(start: int, stop: int) -> Sequence[Sample]:
             return [
-                Sample(f"{table.path.stem}/{ids[row]}", texts[row], labels[row], masks[row], f"row {ids[row]}")
+                Sample(f"{table.path.stem}/{ids[row]}", texts[row], labels.values[row], masks[row], f"row {ids[row]}")
                 for row in range(len(texts))[start:stop]
             ]
 
-        return Source(len(texts), read, self.classes)
+        return Source(len(texts), read, labels.names, task=labels.task)
 
     def fingerprint(self) -> str:
         """Path, size and modification time of the file."""
@@ -86,7 +97,7 @@ class Text(Dataset):
 
     def _texts(self) -> tuple[TableFile, list[str], list[Spans | None]]:
         """The table, the texts, and the annotated spans of characters of each text."""
-        table = read_table_file("dataset.path", self.path, self.delimiter)
+        table = read_table_file("dataset.path", self.path, self.delimiter, self.encoding)
         if self.tokens_column is None:
             texts = table.column("dataset.text_column", self.text_column)
             units = [[(i, i + 1) for i in range(len(text))] for text in texts] if self.mask_column else []

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-from xaiexp.builtin.datasets.labels import Labels, read_labels
+from xaiexp.builtin.datasets.column_encoding import present_cells
+from xaiexp.builtin.datasets.labels import (
+    LabelKind,
+    LabelRules,
+    Labels,
+    read_label_columns,
+    read_labels,
+    read_table_labels,
+)
 from xaiexp.builtin.datasets.npz_file import NpzFile, open_npz
 from xaiexp.builtin.datasets.table_file import Delimiter, TableFile, file_stamp, read_table_file
+from xaiexp.builtin.datasets.written_numbers import Decimal, Notation, Thousands, notation_hint, parsed_numbers
 from xaiexp.builtin.splits import is_held_out
 from xaiexp.contract.kinds import Dataset
 from xaiexp.core.parameters import Range
@@ -50,7 +59,8 @@ class TimeSeries(Dataset):
     Args:
         path: path of an ``.npz`` file, or of a CSV, TSV or JSON file with a header.
         series_key: key of the series in an ``.npz`` file.
-        labels_key: key of the labels in an ``.npz`` file, texts or whole numbers; null if there are none.
+        labels_key: key of the labels in an ``.npz`` file: texts or numbers, one a series (NaN where unknown), or ``[N,
+            K]`` of 0 and 1, a set of K classes; null if there are none.
         mask_key: key of the ground-truth masks of steps in an ``.npz`` file, ``[N, T]``; null if there are none.
         channels_last: whether series in an ``.npz`` file are ``[N, T, C]``.
         label_column: column of the labels in a CSV file; null if there is none.
@@ -60,6 +70,14 @@ class TimeSeries(Dataset):
         held_out: approximate share of the series to explain if the file has no given parts; 1 for all.
         split_seed: another seed selects another split.
         delimiter: of a CSV file; ``auto`` takes tabs for ``.tsv``, JSON for ``.json``, commas otherwise.
+        label_kind: what the labels are: one ``class`` a series (words or whole numbers), a ``value`` (regression), or a
+            ``set`` of any number of classes. ``auto`` takes numbers for values if most of them have a fraction and
+            more than twenty are distinct, and JSON lists for sets; what could be read in two ways is refused.
+        label_separator: between the classes of a set that is not a JSON list; an empty cell is then a series of no
+            class.
+        label_columns: columns of 0 and 1, one a class, in place of ``label_column`` (null): a set of classes.
+        decimal, thousands: how numbers are written: what precedes the fraction, and what separates the thousands.
+        encoding: of the characters of a CSV or TSV file, a name of Python's (``utf-8``, ``cp1252``, ``utf-16``).
     """
 
     summary = "time series from arrays (npz) or a CSV file, with a training and a held-out part"
@@ -78,6 +96,12 @@ class TimeSeries(Dataset):
     held_out: Annotated[float, Range(0.01, 1)] = 0.25
     split_seed: Annotated[int, Range(0)] = 0
     delimiter: Delimiter = "auto"
+    label_kind: LabelKind = "auto"
+    label_separator: str = ";"
+    label_columns: tuple[str, ...] = ()
+    decimal: Decimal = "point"
+    thousands: Thousands = "none"
+    encoding: str = "utf-8"
 
     def open(self) -> Source:
         """The held-out series, float32 ``[C, T]``; an id consists of the file name, the part and the number.
@@ -91,7 +115,7 @@ class TimeSeries(Dataset):
     def training(self) -> Source | None:
         """The labelled series that are not held out; None if there are none."""
         series = self._series()
-        rows = [row for row in series.train if series.labels.indices[row] is not None]
+        rows = [row for row in series.train if series.labels.values[row] is not None]
         return _source(series, rows) if rows else None
 
     def fingerprint(self) -> str:
@@ -169,7 +193,7 @@ class TimeSeries(Dataset):
             return f"{file.path}, {self.series_key}{places[row][0]}[{places[row][1]}]"
 
         _check_finite("dataset.series_key", values, place)
-        cells = [cell for part, s in zip(parts, shapes, strict=True) for cell in self._cells(file, part, s[0])]
+        labels = self._labels(file, {part: shape[0] for part, shape in zip(parts, shapes, strict=True)}, place)
         masks = None
         if self.mask_key is not None:
             masks = np.concatenate([self._masks(file, part, s) for part, s in zip(parts, shapes, strict=True)])
@@ -177,7 +201,6 @@ class TimeSeries(Dataset):
             train, held_out = range(shapes[0][0]), range(shapes[0][0], len(values))
         else:
             held_out, train = self._split([str(i) for _, i in places])  # type: ignore[assignment]  # row numbers, too
-        labels = read_labels("dataset.labels_key", cells, place, self.classes)
         ids = [f"{file.path.stem}/{name}" for name in names]
         return _Series(values, labels, masks, ids, held_out, train)
 
@@ -192,19 +215,42 @@ class TimeSeries(Dataset):
         with np.errstate(over="ignore"):  # overflow is reported by the check for finite values
             return values.astype(np.float32)
 
-    def _cells(self, file: NpzFile, part: str, count: int) -> list[str]:
-        """The labels of a part, as strings."""
+    @property
+    def _rules(self) -> LabelRules:
+        """How a column or array of labels is read."""
+        return LabelRules(self.label_kind, self.label_separator, self.classes, Notation(self.decimal, self.thousands))
+
+    def _labels(self, file: NpzFile, counts: Mapping[str, int], place: Callable[[int], str]) -> Labels:
+        """The labels of the parts, which have these numbers of series."""
         if self.labels_key is None:
-            return [""] * count
-        key = f"{self.labels_key}{part}"
-        labels = file.read("dataset.labels_key", key)
-        if labels.shape != (count,):
+            return Labels((None,) * sum(counts.values()), self.classes)
+        rows: list[Any] = []
+        shapes = set()
+        for part, count in counts.items():
+            key = f"{self.labels_key}{part}"
+            labels = file.read("dataset.labels_key", key)
+            if labels.ndim not in (1, 2) or labels.shape[0] != count:
+                raise MismatchError(
+                    "dataset.labels_key",
+                    f"{file.path}: array {key!r} must have shape [{count}], one label a series, or [{count}, classes]",
+                    got=list(labels.shape),
+                )
+            shapes.add(labels.shape[1:])
+            rows += labels.tolist()
+        if len(shapes) > 1:
+            raise MismatchError("dataset.labels_key", f"{file.path}: the parts differ in their classes")
+        shape = shapes.pop()
+        if not shape:
+            return read_labels("dataset.labels_key", map(_written_label, rows), place, self._rules)
+        if self.label_kind in ("class", "value"):
             raise MismatchError(
-                "dataset.labels_key",
-                f"{file.path}: array {key!r} must have shape [{count}], one label per series",
-                got=list(labels.shape),
+                "dataset.label_kind", f"{file.path} has a label of 0 or 1 per series and class", got=self.label_kind
             )
-        return [str(value) for value in labels.tolist()]
+        names = self.classes or tuple(str(i) for i in range(shape[0]))
+        if len(names) != shape[0]:
+            raise MismatchError("dataset.classes", f"{file.path} has labels of {shape[0]} classes", got=list(names))
+        columns = {name: [_written_label(row[i]) for row in rows] for i, name in enumerate(names)}
+        return read_label_columns("dataset.labels_key", columns, place)
 
     def _masks(self, file: NpzFile, part: str, shape: tuple[int, int, int]) -> NDArray[np.bool_]:
         """The masks of a part, ``[N, T]``."""
@@ -220,13 +266,14 @@ class TimeSeries(Dataset):
 
     def _table(self) -> tuple[TableFile, list[int]]:
         """The table, and the indices of the columns that are steps."""
-        table = read_table_file("dataset.path", self.path, self.delimiter)
+        table = read_table_file("dataset.path", self.path, self.delimiter, self.encoding)
         for name in self.ignore:
-            table.column("dataset.ignore", name)
-        for parameter, column in (("label_column", self.label_column), ("id_column", self.id_column)):
+            table.strings("dataset.ignore", name)
+        labels = [("label_columns", name) for name in self.label_columns]
+        for parameter, column in (("label_column", self.label_column), ("id_column", self.id_column), *labels):
             if column is not None:
-                table.column(f"dataset.{parameter}", column)
-        others = {self.label_column, self.id_column, *self.ignore}
+                table.strings(f"dataset.{parameter}", column)
+        others = {self.label_column, self.id_column, *self.label_columns, *self.ignore}
         steps = [i for i, name in enumerate(table.header) if name not in others]
         if not steps:
             raise MismatchError("dataset.path", f"{table.path} has no columns of steps")
@@ -238,31 +285,36 @@ class TimeSeries(Dataset):
 
         table, steps = self._table()
         names = table.ids("dataset.id_column", self.id_column)
-        cells = [""] * len(names)
-        if self.label_column is not None:
-            cells = table.column("dataset.label_column", self.label_column)
-        labels = read_labels("dataset.label_column", cells, table.place, self.classes)
+        labels = read_table_labels(table, self.label_column, self.label_columns, self._rules)
         values = np.empty((len(names), 1, len(steps)), dtype=np.float32)
-        for row, row_cells in enumerate(table.rows):
-            values[row, 0] = [_parsed_step(table, row, step, row_cells[step]) for step in steps]
+        for place, step in enumerate(steps):
+            values[:, 0, place] = _steps(table, step, self._rules.notation)
         held_out, train = self._split(names)
         return _Series(values, labels, None, [f"{table.path.stem}/{name}" for name in names], held_out, train)
 
 
-def _parsed_step(table: TableFile, row: int, step: int, cell: str) -> float:
-    """The number in a cell; raises MismatchError unless it is finite in float32."""
-    try:
-        value = float(cell)
-    except ValueError:
-        value = math.nan
-    if not abs(value) < 3.4e38:  # the largest float32
+def _written_label(value: object) -> str | None:
+    """A label of an array as a string; None for NaN."""
+    return None if isinstance(value, float) and math.isnan(value) else str(value)
+
+
+def _steps(table: TableFile, step: int, notation: Notation) -> NDArray[np.float64]:
+    """The numbers in a column; raises MismatchError unless all are finite in float32."""
+    import numpy as np
+
+    cells = present_cells(table.columns[step], ())
+    values, _ = parsed_numbers(cells, notation)
+    is_wrong = ~(np.abs(values) < 3.4e38)  # the largest float32
+    if is_wrong.any():
+        row = int(is_wrong.argmax())
+        written = notation_hint(cells.unique().drop_null().to_pylist(), notation)
         raise MismatchError(
             "dataset.path",
             f"{table.place(row)}, column {table.header[step]!r}: a step must be a finite number",
-            got=cell,
-            hint=f"to leave out this column: dataset.ignore=[{table.header[step]}]",
+            got=cells[row].as_py() or "",
+            hint=f"{written + '; ' if written else ''}to leave out this column: dataset.ignore=[{table.header[step]}]",
         )
-    return value
+    return values
 
 
 def _check_finite(where: str, values: NDArray[np.float32], place: Callable[[int], str]) -> None:
@@ -292,7 +344,7 @@ def _source(series: _Series, rows: Sequence[int]) -> Source:
         for row in rows[start:stop]:
             mask = None if masks is None else masks[row].clone()
             name = series.ids[row].partition("/")[2]
-            samples.append(Sample(series.ids[row], values[row].clone(), series.labels.indices[row], mask, name))
+            samples.append(Sample(series.ids[row], values[row].clone(), series.labels.values[row], mask, name))
         return samples
 
-    return Source(len(rows), read, series.labels.names)
+    return Source(len(rows), read, series.labels.names, task=series.labels.task)

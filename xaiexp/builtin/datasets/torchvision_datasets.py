@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from xaiexp.builtin.datasets.table_file import folder_stamp
 from xaiexp.contract.kinds import Dataset
 from xaiexp.core.samples import Outline, Sample, Source
 from xaiexp.errors import ResourceError
@@ -57,6 +58,10 @@ class TorchvisionDataset(Dataset):
     def training(self) -> Source | None:
         """The split ``train``; None if that is the split to explain."""
         return self._source("train") if self.split == "test" else None
+
+    def fingerprint(self) -> str:
+        """Path, size and modification time of every file of the dataset; empty before it is downloaded."""
+        return folder_stamp(self._folder())
 
     def outline(self) -> Outline:
         """Number and shape of the images; at most the header of a file is read."""

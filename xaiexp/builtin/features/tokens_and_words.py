@@ -50,8 +50,10 @@ class Token(Features):
 class Word(Features):
     """Every word of a text is a feature, summed over its tokens; features ``(d,)``.
 
-    Words are defined by the tokenizer, usually as the parts between spaces and punctuation marks, and each punctuation
-    mark. Special and padding tokens belong to no feature, as with :class:`Token`.
+    Words are defined by the model (:attr:`xaiexp.core.samples.Encoded.words`). With ``model=transformers`` they are the
+    words and punctuation marks of Unicode's default word boundaries (UAX #29), whatever the tokenizer; a token that
+    contains several of them without spaces between them joins them. Special and padding tokens belong to no feature, as
+    with :class:`Token`.
     """
 
     summary = "every word of the text, summed over its tokens"

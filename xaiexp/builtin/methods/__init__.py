@@ -7,11 +7,22 @@ errors), ``quadrature.py`` (quadrature rules), ``tracing.py`` and ``operations.p
 
 from __future__ import annotations
 
-from xaiexp.builtin.methods import attention, backprop, cam, controls, gradient, layer, path, perturbation, shapley
+from xaiexp.builtin.methods import (
+    attention,
+    backprop,
+    cam,
+    controls,
+    gradient,
+    layer,
+    path,
+    perturbation,
+    precomputed,
+    shapley,
+)
 from xaiexp.contract.kinds import Component
 
 __all__ = ["COMPONENTS"]
 
-_FAMILIES = (gradient, path, backprop, cam, attention, perturbation, shapley, layer, controls)
+_FAMILIES = (gradient, path, backprop, cam, attention, perturbation, shapley, layer, controls, precomputed)
 
 COMPONENTS: tuple[type[Component], ...] = tuple(component for family in _FAMILIES for component in family.COMPONENTS)

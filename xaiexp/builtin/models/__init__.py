@@ -1,10 +1,10 @@
 """The built-in models: networks to explain, with the preprocessing of their inputs.
 
 The components are in ``torchvision_classifiers``, ``transformers_classifiers`` (with ``checkpoints`` to read the files,
-``text_models`` and ``embeddings`` for texts and ``image_models`` for images), ``factory`` (a network from a function of
-the user) and the folder ``trained`` (small networks, trained on first use). Shared by them are ``tensor_encoding`` and
-``image_encoding`` (samples to tensors), ``input_channels`` (what a network takes), ``weight_files`` (state dicts from
-files) and ``random_state`` (seeded initial weights).
+``text_models``, ``embeddings``, ``embedding_check`` and ``word_spans`` for texts and ``image_models`` for images),
+``factory`` (a network from a function of the user) and the folder ``trained`` (small networks, trained on first use).
+Shared by them are ``tensor_encoding`` and ``image_encoding`` (samples to tensors), ``input_channels`` (what a network
+takes), ``weight_files`` (state dicts from files) and ``random_state`` (seeded initial weights).
 """
 
 from __future__ import annotations

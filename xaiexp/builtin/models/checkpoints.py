@@ -22,7 +22,12 @@ __all__ = ["WHERE", "Checkpoint", "quiet", "read_settings", "task_of"]
 
 WHERE = "model.path"
 
-_FILE_KINDS = {"AutoConfig": "configuration", "AutoTokenizer": "tokenizer", "AutoImageProcessor": "preprocessing"}
+_FILE_KINDS = {
+    "AutoConfig": "configuration",
+    "AutoTokenizer": "tokenizer",
+    "PreTrainedTokenizerFast": "tokenizer",
+    "AutoImageProcessor": "preprocessing",
+}
 
 
 _TASKS: Mapping[str, Task] = {

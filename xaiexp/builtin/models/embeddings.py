@@ -5,17 +5,28 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from xaiexp.builtin.models.word_spans import word_numbers
 from xaiexp.core.samples import Encoded, Sample
 from xaiexp.errors import MismatchError
 
-__all__ = ["FromEmbeddings", "TextEncoder", "check_same_logits"]
+__all__ = ["FromEmbeddings", "FromLastToken", "Reading", "TextEncoder", "positions_module"]
+
+log = logging.getLogger("xaiexp")
+
+# Where a classifier reads its logits: as its forward method does, at the last token, or at the last token whose id is
+# not that of the padding token (decoder-only classifiers).
+Reading = Literal["own", "last_not_padding", "last"]
+
+# The modules of classifiers after the base model, in the order of their calls.
+_HEAD = ("head", "drop", "sequence_summary", "score", "classifier", "logits_proj")
 
 
 class FromEmbeddings(nn.Module):
@@ -38,42 +49,112 @@ class FromEmbeddings(nn.Module):
         return logits
 
 
-@dataclass(frozen=True)
-class TextEncoder:
-    """Encodes texts as word embeddings.
+class FromLastToken(nn.Module):
+    """A classifier that reads its last token, over embeddings padded on the right.
+
+    Without token ids, such a classifier reads the last position, which may be padding. Here the position is given:
+    ``inputs [N, T, D], last_token [N], attention_mask [N, T], ... -> logits [N, classes]``.
 
     Args:
-        tokenizer: tokenizer of the model.
+        model: a sequence classifier of transformers: a base model and a head that works by position.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        accepted = inspect.signature(model.base_model.forward).parameters  # type: ignore[union-attr]  # a module
+        # Keys and values of earlier tokens are for generation.
+        self._options = {"use_cache": False} if "use_cache" in accepted else {}
+
+    def forward(self, inputs: Tensor, last_token: Tensor, **context: Tensor) -> Tensor:
+        """Logits ``[N, classes]``."""
+        base: Any = self.model.base_model
+        hidden: Tensor = base(inputs_embeds=inputs, return_dict=True, **self._options, **context)[0]
+        hidden = hidden.gather(1, last_token.view(-1, 1, 1).expand(-1, 1, hidden.shape[-1]))
+        for name in _HEAD:
+            if hasattr(self.model, name):
+                hidden = getattr(self.model, name)(hidden)
+        return hidden.flatten(1)
+
+
+def positions_module(model: nn.Module) -> Any:
+    """The embeddings of a model that counts positions from its padding id on, skipping padding (RoBERTa); else None."""
+    named = (m for m in model.modules() if hasattr(m, "create_position_ids_from_inputs_embeds"))
+    return next((m for m in named if isinstance(getattr(m, "padding_idx", None), int)), None)
+
+
+@dataclass(frozen=True)
+class TextEncoder:
+    """Encodes texts as word embeddings, padded on the right.
+
+    Args:
+        tokenizer: tokenizer of the model; it needs no padding token.
         model: the sequence classifier.
         max_length: texts are truncated to this number of tokens, including special tokens.
+        joined_words: see :func:`xaiexp.builtin.models.word_spans.word_numbers`.
+        reading: where the model reads its logits.
     """
 
     tokenizer: Any
     model: Any
     max_length: int
+    joined_words: bool = False
+    reading: Reading = "own"
+    _told: list[str] = field(default_factory=list, repr=False, compare=False)
 
-    def tokenize(self, texts: Sequence[str]) -> Any:
+    def tokenize(self, texts: Sequence[str]) -> dict[str, Tensor]:
         """Token ids and masks, each int64 ``[N, T]``, padded on the right to the longest text.
 
         A fast tokenizer adds ``offset_mapping``, int64 ``[N, T, 2]``: the characters of each token.
         """
-        return self.tokenizer(
+        rows = self.tokenizer(
             list(texts),
-            padding="longest",
             truncation=True,
             max_length=self.max_length,
-            padding_side="right",
             return_attention_mask=True,
             return_special_tokens_mask=True,
             return_offsets_mapping=bool(self.tokenizer.is_fast),
-            return_tensors="pt",
+            verbose=False,
         )
+        return self.padded(rows)
+
+    def padded(self, rows: Mapping[str, Sequence[Sequence[Any]]]) -> dict[str, Tensor]:
+        """What a tokenizer returns for each text, as tensors padded on the right."""
+        fill = {"input_ids": self.padding_id, "special_tokens_mask": 1}
+        fill["token_type_ids"] = int(getattr(self.tokenizer, "pad_token_type_id", 0))
+        out = {}
+        for name, values in rows.items():
+            shape = (2,) if name == "offset_mapping" else ()
+            tensors = [torch.tensor(row, dtype=torch.int64).view(len(row), *shape) for row in values]
+            out[name] = nn.utils.rnn.pad_sequence(tensors, batch_first=True, padding_value=fill.get(name, 0))
+        return out
+
+    @property
+    def padding_id(self) -> int:
+        """The id at padded positions, which the attention mask hides: that of the padding token if there is one."""
+        ids = (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id, 0)
+        return int(next(i for i in ids if i is not None))
 
     def context(self, encoding: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The keyword arguments of the model other than the embeddings."""
+        """The keyword arguments of the module other than the embeddings; what the model reads of the ids is here."""
         accepted = inspect.signature(self.model.forward).parameters
         names = ("attention_mask", "token_type_ids")
-        return {name: encoding[name] for name in names if name in encoding and name in accepted}
+        context = {name: encoding[name] for name in names if name in encoding and name in accepted}
+        ids, present = encoding["input_ids"], encoding["attention_mask"]
+        counted = positions_module(self.model)
+        if counted is not None and "position_ids" in accepted:
+            here = (ids != counted.padding_idx).long() * present
+            context["position_ids"] = here.cumsum(dim=1) * here + counted.padding_idx
+        if "global_attention_mask" in accepted:  # Longformer: the first token attends to all
+            context["global_attention_mask"] = torch.zeros_like(ids)
+            context["global_attention_mask"][:, 0] = 1
+        if self.reading != "own":
+            readable = present
+            padding = self.model.config.get_text_config().pad_token_id
+            if self.reading == "last_not_padding" and padding is not None:
+                readable = present * (ids != padding)
+            context["last_token"] = (torch.arange(ids.shape[1]) * readable).argmax(dim=1)
+        return context
 
     def embed(self, ids: Tensor) -> Tensor:
         """Word embeddings ``[..., D]`` of token ids ``[...]``, float32."""
@@ -84,7 +165,8 @@ class TextEncoder:
     def encode(self, samples: Sequence[Sample]) -> Encoded:
         """Texts as embeddings ``[N, T, D]``; tokens that are neither special nor padding are removable.
 
-        Words are those of the tokenizer's pre-tokenization; for most tokenizers, punctuation marks are words.
+        Words are those of :func:`xaiexp.builtin.models.word_spans.word_spans`. The first text that is truncated is
+        logged as a warning.
 
         Raises:
             MismatchError: a sample is not a text or has no tokens other than special ones; a mask does not consist of
@@ -92,8 +174,11 @@ class TextEncoder:
         """
         for sample in samples:
             if not isinstance(sample.data, str):
+                pair = isinstance(sample.data, list | tuple)
                 raise MismatchError(
-                    "dataset", f"example {sample.id!r} is a {type(sample.data).__name__}; the model expects texts"
+                    "dataset",
+                    f"example {sample.id!r} is a {type(sample.data).__name__}; the model expects texts",
+                    hint="pairs of texts cannot be explained: join each pair to one text" if pair else "",
                 )
         encoding = self.tokenize([sample.data for sample in samples])
         present = encoding["attention_mask"].bool()
@@ -101,33 +186,37 @@ class TextEncoder:
         for sample, tokens in zip(samples, removable.sum(1).tolist(), strict=True):
             if not tokens:
                 raise MismatchError("dataset", f"example {sample.id!r} has no token to explain", got=sample.data)
+        lengths = present.sum(1).tolist()
+        self._tell_truncation(samples, lengths)
         rows = encoding["input_ids"].tolist()
         return Encoded(
             self.embed(encoding["input_ids"]),
             context=self.context(encoding),
             removable=removable,
-            words=self.word_numbers(encoding),
+            words=self.words(samples, encoding, removable),
             masks=self.token_masks(samples, encoding),
             tokens=tuple(
                 tuple(self.tokenizer.convert_ids_to_tokens(row[:length]))
-                for row, length in zip(rows, present.sum(1).tolist(), strict=True)
+                for row, length in zip(rows, lengths, strict=True)
             ),
         )
 
-    def word_numbers(self, encoding: Any) -> Tensor | None:
-        """The word of each token, int64 ``[N, T]``, counted from 0; -1 outside words; None for a slow tokenizer."""
-        if not self.tokenizer.is_fast:
+    def words(self, samples: Sequence[Sample], encoding: Mapping[str, Tensor], removable: Tensor) -> Tensor | None:
+        """The word of each token, int64 ``[N, T]``, counted from 0; -1 for none; None for a slow tokenizer."""
+        if "offset_mapping" not in encoding:
             return None
-        words = torch.full(encoding["input_ids"].shape, -1)
-        for row in range(len(words)):
-            numbers: dict[int, int] = {}
-            for position, word in enumerate(encoding.word_ids(row)):
-                if word is not None:  # neither special nor padding
-                    words[row, position] = numbers.setdefault(word, len(numbers))
+        words = torch.full(removable.shape, -1)
+        for row, sample in enumerate(samples):
+            inside = removable[row]
+            spans = [(start, stop) for start, stop in encoding["offset_mapping"][row, inside].tolist()]
+            words[row, inside] = torch.tensor(word_numbers(sample.data, spans, self.joined_words))
         return words
 
-    def token_masks(self, samples: Sequence[Sample], encoding: Any) -> Tensor | None:
-        """Tokens that overlap a span of their sample's mask, bool ``[N, T]``; None if no sample has a mask."""
+    def token_masks(self, samples: Sequence[Sample], encoding: Mapping[str, Tensor]) -> Tensor | None:
+        """Tokens that overlap a span of their sample's mask, bool ``[N, T]``; None if no sample has a mask.
+
+        The spaces that a token includes do not count. A token of spaces is in a mask that goes on at both its sides.
+        """
         spans_of = [None if sample.mask is None else _spans(sample) for sample in samples]
         if all(spans is None for spans in spans_of):
             return None
@@ -137,17 +226,18 @@ class TextEncoder:
                 "has masks, and the model's tokenizer gives no character offsets of its tokens",
                 hint="omit the masks, or save the model with a fast tokenizer",
             )
-        start, stop = encoding["offset_mapping"].unbind(-1)
-        masks = torch.zeros(start.shape, dtype=torch.bool)
-        for row, spans in enumerate(spans_of):
+        masks = torch.zeros(encoding["input_ids"].shape, dtype=torch.bool)
+        for row, (sample, spans) in enumerate(zip(samples, spans_of, strict=True)):
+            tokens = [_without_spaces(sample.data, *token) for token in encoding["offset_mapping"][row].tolist()]
+            start, stop = torch.tensor(tokens).unbind(-1)
             for first, last in spans or ():
                 # Special and padding tokens have the empty span 0..0.
-                masks[row] |= (start[row] < last) & (stop[row] > first)
+                masks[row] |= (start < last) & (stop > first)
         return masks
 
     def embed_text(self, text: str) -> Tensor:
         """Embeddings ``[T, D]`` of the tokens of a text, without special tokens, float32."""
-        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        ids = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
         return self.embed(torch.tensor(ids, dtype=torch.int64))
 
     def special_embeddings(self) -> dict[str, Tensor]:
@@ -165,6 +255,17 @@ class TextEncoder:
         content = json.dumps([settings, vocabulary, self.max_length], sort_keys=True, default=str)
         return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
+    def _tell_truncation(self, samples: Sequence[Sample], lengths: Sequence[int]) -> None:
+        """Log the first text that is truncated."""
+        for sample, length in zip(samples, lengths, strict=True):
+            if self._told or length < self.max_length:
+                continue
+            whole = len(self.tokenizer(sample.data, verbose=False)["input_ids"])
+            if whole > self.max_length:
+                told = f"example {sample.id!r} has {whole} tokens; texts are truncated to {self.max_length} tokens"
+                self._told.append(told)
+                log.warning("model.max_length: %s", told)
+
 
 def _spans(sample: Sample) -> list[tuple[int, int]]:
     """The checked mask of a text: spans ``(start, stop)`` of its characters."""
@@ -181,30 +282,12 @@ def _spans(sample: Sample) -> list[tuple[int, int]]:
     return spans
 
 
-def check_same_logits(where: str, encoder: TextEncoder, module: nn.Module) -> None:
-    """Check that embeddings and token ids give the same logits, on two texts of different length.
+def _without_spaces(text: str, start: int, stop: int) -> tuple[int, int]:
+    """The span of a token without the spaces at its ends.
 
-    Some architectures use the token ids for more than their embeddings (end of the text, scaling, positions) and would
-    silently compute other logits from embeddings.
-
-    Raises:
-        MismatchError: the logits differ, or the model does not accept embeddings.
+    That of a token of spaces is reversed: a span overlaps it only if it contains the characters around it.
     """
-    encoding = encoder.tokenize(["a", "a rather longer text, with a few more words"])
-    context = encoder.context(encoding)
-    try:
-        with torch.no_grad():
-            expected = encoder.model(input_ids=encoding["input_ids"], return_dict=True, **context).logits
-            logits = module(encoder.embed(encoding["input_ids"]), **context)
-        difference = float((expected - logits).abs().max()) / max(1.0, float(expected.abs().max()))
-    except (NotImplementedError, TypeError, ValueError, RuntimeError, IndexError) as broken:
-        raise MismatchError(
-            where, f"{type(encoder.model).__name__} cannot be evaluated on token embeddings: {broken}"
-        ) from None
-    if not difference < 1e-3:
-        raise MismatchError(
-            where,
-            f"{type(encoder.model).__name__} gives different logits for token embeddings and for token ids",
-            hint="this model cannot be explained with respect to its embeddings",
-            notes=[f"the largest difference is {difference:.2g} of the largest logit"],
-        )
+    token = text[start:stop]
+    if token and not token.strip():
+        return stop, start
+    return start + len(token) - len(token.lstrip()), stop - len(token) + len(token.rstrip())

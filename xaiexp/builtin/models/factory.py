@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from xaiexp.contract.kinds import Model
 from xaiexp.core.parameters import Range
 from xaiexp.core.samples import LoadContext, Network
-from xaiexp.core.vocabulary import Modality
+from xaiexp.core.vocabulary import Modality, Task
 from xaiexp.errors import MismatchError, ParameterError, ResourceError, UserError, nearest
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class Factory(Model):
             training checkpoint or with the prefixes of ``DataParallel`` and ``torch.compile``; all names and shapes
             must match. Null keeps the weights that the function gave it.
         gradients: whether the network can be differentiated with respect to its inputs.
+        task: what the numbers are that the network returns; null where the data or the numbers tell it.
     """
 
     summary = "a network returned by a function of the user, whose module must be trusted"
@@ -62,6 +63,7 @@ class Factory(Model):
     channels: Annotated[int, Range(1)] | None = None
     weights: str | None = None
     gradients: bool = True
+    task: Task | None = None
 
     @property
     def offers(self) -> frozenset[str]:
@@ -97,7 +99,8 @@ class Factory(Model):
                     f"must not be given: {self.target} returned a Network, which encodes its inputs itself",
                     got=getattr(self, name),
                 )
-        return replace(network, facts={**network.facts, **self._load_weights(network.module)})
+        facts = {**network.facts, **self._load_weights(network.module)}
+        return replace(network, facts=facts, task=self.task or network.task)
 
     def _call(self, function: Callable[..., Any]) -> Any:
         """The result of the function, with errors in its arguments reported before it is called."""
@@ -172,6 +175,7 @@ class Factory(Model):
             high=1.0 if is_image else None,
             identity=f"{self.target} {sorted(self.kwargs.items())!r}",
             facts=facts,
+            task=self.task,
         )
 
     def _image_normalisation(self, channels: int | None) -> tuple[Tensor, Tensor]:

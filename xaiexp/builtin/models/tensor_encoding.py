@@ -40,9 +40,14 @@ def as_tensor(sample: Sample) -> Tensor:
         ResourceError: an image cannot be decoded.
     """
     import torch
-    from PIL import Image
 
     data = sample.data
+    if isinstance(data, torch.Tensor):
+        if data.ndim == 3:
+            _check_pixels(sample.id, data)
+        return data.float()
+    from PIL import Image
+
     if isinstance(data, Image.Image):
         from torchvision.transforms.functional import pil_to_tensor
 
@@ -50,10 +55,6 @@ def as_tensor(sample: Sample) -> Tensor:
 
         image = image_data("dataset", f"example {sample.id!r}", data)
         return image if isinstance(image, torch.Tensor) else pil_to_tensor(image).float() / 255
-    if isinstance(data, torch.Tensor):
-        if data.ndim == 3:
-            _check_pixels(sample.id, data)
-        return data.float()
     raise MismatchError(
         "dataset", f"example {sample.id!r} is a {type(data).__name__}; the model expects images, tables or series"
     )

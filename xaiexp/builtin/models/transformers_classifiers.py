@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from xaiexp.builtin.models.checkpoints import Checkpoint, read_settings
 from xaiexp.contract.kinds import Model
 from xaiexp.core.parameters import Range
 from xaiexp.core.samples import LoadContext, Network
-from xaiexp.core.vocabulary import Modality
+from xaiexp.core.vocabulary import Modality, Task
 from xaiexp.errors import ParameterError
 
 __all__ = ["Transformers"]
@@ -54,29 +54,34 @@ class Transformers(Model):
     Args:
         path: a local folder with the model and its tokenizer or preprocessing, or the id of a model on the hub, whose
             copy in the local cache is preferred.
-        task: ``text`` or ``image``; ``auto`` infers it from the architecture in ``config.json``, and is ``text`` if
+        inputs: ``text`` or ``image``; ``auto`` infers it from the architecture in ``config.json``, and is ``text`` if
             that file cannot be read (a model on the hub that is not in the cache).
         max_length: texts are truncated to this number of tokens, including special tokens, and to the model's maximum.
         size: images are resized to this height and width in pixels; null takes the size of the preprocessing, else
             that of the configuration.
         mean, std: per channel, of images in 0..1; null takes those of the preprocessing.
+        joined_words: texts only: accept a tokenizer with tokens that contain parts of several words. ``features=word``
+            joins the words that share a token.
+        task: what the numbers are that the network returns; null takes ``problem_type`` of its configuration.
     """
 
     summary = "a text or image classifier of transformers, from a local folder or the hub"
     source = "Wolf et al. 2020 (transformers); gradients by embeddings as in Sundararajan et al. 2017, section 6.5"
 
     path: str
-    task: Literal["auto", "text", "image"] = "auto"
+    inputs: Literal["auto", "text", "image"] = "auto"
     max_length: Annotated[int, Range(3)] = 128
     size: Annotated[int, Range(1)] | None = None
     mean: Annotated[tuple[float, ...], Range(0, 1)] | None = None
     std: Annotated[tuple[float, ...], Range(0, exclusive=True), Range(high=1)] | None = None
+    joined_words: bool = False
+    task: Task | None = None
 
     @property
     def modality(self) -> Modality:
-        """``image`` if the task is ``image`` or the architecture is an image classifier, else ``text``."""
-        if self.task != "auto":
-            return self.task
+        """``image`` if ``inputs`` says so or the architecture is an image classifier, else ``text``."""
+        if self.inputs != "auto":
+            return self.inputs
         architectures = self._settings().get("architectures") or [""]
         return "image" if "ForImageClassification" in str(architectures[0]) else "text"
 
@@ -117,10 +122,13 @@ class Transformers(Model):
 
         Raises:
             ResourceError: there is no such folder, files are missing or damaged, or the hub cannot be reached.
-            MismatchError: the model is not a classifier for this task, or cannot be evaluated on embeddings.
+            MismatchError: the model is not a classifier of these inputs, or cannot be evaluated on embeddings.
             ParameterError: normalisation or size of images are unknown; a parameter for images given for texts.
         """
-        checkpoint = Checkpoint(self.path)
+        network = self._load(Checkpoint(self.path))
+        return network if self.task is None else replace(network, task=self.task)
+
+    def _load(self, checkpoint: Checkpoint) -> Network:
         if self.modality == "image":
             from xaiexp.builtin.models.image_models import load_image_classifier
 
@@ -130,7 +138,7 @@ class Transformers(Model):
                 raise ParameterError(f"model.{name}", "is for images only; this model expects texts", got=self.path)
         from xaiexp.builtin.models.text_models import load_text_classifier
 
-        return load_text_classifier(checkpoint, self.max_length)
+        return load_text_classifier(checkpoint, self.max_length, self.joined_words)
 
     def _settings(self) -> Mapping[str, Any]:
         return read_settings(self.path, "config.json")

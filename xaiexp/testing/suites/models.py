@@ -173,7 +173,7 @@ def batch_mates(model: Model) -> None:
 
 @SUITE.register(after=("loads", "encodes"))
 def offers(model: Model) -> None:
-    """The network has the capabilities in `offers`: modules, convolutions, gradients that are finite and not all 0."""
+    """The network has the capabilities in `offers`: modules, trees, convolutions, gradients, finite and not all 0."""
     network = _load(model)
     module = network.module
     if "modules" in model.offers:
@@ -182,6 +182,8 @@ def offers(model: Model) -> None:
         require(
             any(isinstance(m, nn.Conv2d) for m in module.modules()), "offers convolutions, but contains no nn.Conv2d"
         )
+    if "trees" in model.offers:
+        require(hasattr(module, "estimator"), "offers trees, but the network has no attribute `estimator`")
     if "gradients" not in model.offers:
         return
     encoded = _encode(model, network)

@@ -80,6 +80,20 @@ def test_single_nonlinearities_closed_form():
     same(explained(DeepLift(), lambda v: v.amax(1), batch, x0), torch.tensor([[0.0, -2.0, 0.0]]).double())
 
 
+def test_across_a_kink_the_multiplier_is_the_secant_however_close_both_sides_are():
+    # From far apart to closer than where the mean of the slopes replaces the secant.
+    x = torch.tensor([[3.0, 1e-3, -2e-6, 1e-9]], dtype=torch.float64)
+    x0 = torch.tensor([[-1.0, -2e-3, 1e-6, -1e-9]], dtype=torch.float64)
+    batch = make_batch(x)
+    want = (x.clamp(min=0) - x0.clamp(min=0)) / (x - x0)
+    same(want, torch.tensor([[3 / 4, 1 / 3, 1 / 3, 1 / 2]], dtype=torch.float64))
+    same(explained(DeepLift(), lambda v: F.relu(v).sum(1), batch, x0) / (x - x0), want)
+    for knee, function in ((6.0, F.relu6), (1.0, F.hardtanh), (2.0, lambda v: v.clamp(max=2.0))):
+        ends = make_batch(knee + x), knee + x0
+        got = explained(DeepLift(), lambda v, function=function: function(v).sum(1), *ends)
+        torch.testing.assert_close(got, x.clamp(max=0) - x0.clamp(max=0), rtol=1e-6, atol=1e-15)
+
+
 def test_softmax_is_complete_and_invariant_to_shifts_of_the_logits():
     x, x0 = normal(4, 3), normal(4, 3, seed=1)
     weight = normal(3, 2, seed=2)

@@ -2,6 +2,6 @@
 
 The components are in ``digits_and_shapes`` (networks for two built-in datasets) and ``tabular_and_series`` (networks
 for the labelled dataset of the study). ``digits_and_shapes_recipes`` and ``dataset_recipes`` define their architectures
-and training data; ``training`` trains a recipe, and reads and writes the cache; ``recipe_names`` names the cached
-files.
+and training data; ``training`` trains a recipe, and reads and writes the cache; ``objectives`` defines losses and
+held-out figures by task; ``recipe_names`` names the cached files.
 """

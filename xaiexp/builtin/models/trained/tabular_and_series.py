@@ -16,8 +16,15 @@ if TYPE_CHECKING:
 
     from xaiexp.builtin.models.trained.dataset_recipes import Examples
     from xaiexp.builtin.models.trained.training import Recipe
+    from xaiexp.core.vocabulary import Task
 
 __all__ = ["SeriesCnn", "TabularMlp"]
+
+_MAIN_FIGURES: dict[Task, str] = {
+    "multiclass": "held_out_accuracy",
+    "regression": "held_out_r2",
+    "multilabel": "held_out_f1_macro",
+}
 
 
 @dataclass(frozen=True)
@@ -49,8 +56,9 @@ class _TrainedOnDataset(Model):
         identity = f"{self.fingerprint()}-{examples.digest()}"
         module, extra, facts = load_or_train(recipe, context.cache / f"{identity}.safetensors", self.seed)
         tested = "a network" if recipe.tested_folds == 1 else f"{recipe.tested_folds} networks"
+        figure = _MAIN_FIGURES[examples.task]
         facts |= {
-            "held_out_accuracy_of": f"{tested} like this one, trained without 1/{recipe.folds} of the training part",
+            f"{figure}_of": f"{tested} like this one, trained without 1/{recipe.folds} of the training part",
             "trained_on_examples": len(examples.labels),
         }
         if examples.columns:
@@ -59,12 +67,13 @@ class _TrainedOnDataset(Model):
             module,
             tensor_encoder(tuple(examples.inputs.shape[1:]), extra["mean"], extra["std"]),
             self.modality,
-            classes=len(examples.class_names),
+            classes=examples.outputs,
             class_names=examples.class_names,
             mean=extra["mean"],
             std=extra["std"],
             identity=identity,
             facts=facts,
+            task=examples.task,
         )
 
     @abstractmethod
@@ -74,9 +83,11 @@ class _TrainedOnDataset(Model):
 
 @dataclass(frozen=True)
 class TabularMlp(_TrainedOnDataset):
-    """A fully connected network for any labelled table, ``[N, F]`` standardised to logits.
+    """A fully connected network for any labelled table, ``[N, F]`` standardised to logits or a value.
 
-    It is trained on the training part of the study's dataset, reproducibly. The accuracy in ``record.json`` is
+    It is trained on the training part of the study's dataset, reproducibly, for what its labels are: classes
+    (cross-entropy), values (mean squared error; the output is in the unit of the target) or sets of classes (binary
+    cross-entropy of each). The accuracy, the R^2 and mean absolute error, or the F1 scores in ``record.json`` are
     estimated by cross-validation on the training part.
 
     Args:
@@ -97,14 +108,14 @@ class TabularMlp(_TrainedOnDataset):
         from xaiexp.builtin.models.trained.dataset_recipes import recipe_for, tabular_mlp
 
         def build() -> nn.Module:
-            return tabular_mlp(examples.inputs.shape[1], len(examples.class_names), self.hidden)
+            return tabular_mlp(examples.inputs.shape[1], examples.outputs, self.hidden)
 
         return recipe_for(examples, build, self.steps, batch=64, rate=3e-3, decay=0.1)
 
 
 @dataclass(frozen=True)
 class SeriesCnn(_TrainedOnDataset):
-    """A one-dimensional convolutional network for labelled series, ``[N, C, T]`` standardised to logits.
+    """A one-dimensional convolutional network for labelled series, ``[N, C, T]`` standardised to logits or a value.
 
     Three convolutions over time, global average pooling, one linear layer. It is trained in the same way as
     ``tabular_mlp``.
@@ -127,6 +138,6 @@ class SeriesCnn(_TrainedOnDataset):
         from xaiexp.builtin.models.trained.dataset_recipes import recipe_for, series_cnn
 
         def build() -> nn.Module:
-            return series_cnn(examples.inputs.shape[1], len(examples.class_names), self.width)
+            return series_cnn(examples.inputs.shape[1], examples.outputs, self.width)
 
         return recipe_for(examples, build, self.steps, batch=64, rate=1e-2, decay=1e-2)

@@ -7,11 +7,12 @@ machine, and leaves the global random state unchanged.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,14 +21,18 @@ from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from xaiexp.builtin.models.random_state import seeded_random_state
+from xaiexp.builtin.models.trained.objectives import fold_units, held_out_figures, loss_of, trained_targets
+from xaiexp.core.vocabulary import Task
 from xaiexp.errors import ResourceError
 
-__all__ = ["Data", "Recipe", "accuracy", "cross_validated_accuracy", "fit", "load_or_train"]
+__all__ = ["Data", "Recipe", "cross_validated", "fit", "load_or_train", "outputs_of"]
 
 log = logging.getLogger("xaiexp")
+
+# The results of matrix products can depend on the alignment of their operands: 64 bytes, as torch allocates.
+_ALIGNED_FLOATS = 16
 
 _Trained = tuple[nn.Module, dict[str, Tensor], dict[str, object]]
 """A network, the extra tensors of its data, and facts about its training."""
@@ -38,7 +43,8 @@ class Data:
     """The data that a network is trained and tested on.
 
     Args:
-        inputs, labels: training part, in model space, float32 ``[N, *shape]`` and int64 ``[N]``.
+        inputs, labels: training part, in model space: float32 ``[N, *shape]``, and by the task of the recipe class
+            indices int64 ``[N]``, values float32 ``[N]`` in their own unit, or 0 and 1 float32 ``[N, K]``.
         held_out_inputs, held_out_labels: test part; None where the recipe is tested by cross-validation.
         extra: tensors to store with the weights (the normalisation).
     """
@@ -60,6 +66,8 @@ class Recipe:
         epochs, batch, rate, decay: number of epochs, batch size, peak learning rate and weight decay of :func:`fit`.
         folds, tested_folds: number of folds of the cross-validation, and how many of them are tested; used where the
             data have no held-out part.
+        task: what the network is trained for: ``multiclass``, ``regression`` or ``multilabel``.
+        names: of the labels of a multi-label task.
     """
 
     build: Callable[[], nn.Module]
@@ -70,6 +78,8 @@ class Recipe:
     decay: float = 1e-2
     folds: int = 5
     tested_folds: int = 5
+    task: Task = "multiclass"
+    names: tuple[str, ...] = ()
 
 
 @contextlib.contextmanager
@@ -87,61 +97,84 @@ def _reproducible(seed: int) -> Iterator[None]:
 def fit(module: nn.Module, data: Data, recipe: Recipe, seed: int) -> None:
     """Train in place by AdamW (Loshchilov and Hutter 2019) with warm-up and a cosine schedule.
 
-    The optimiser is written out because importing ``torch.optim`` takes longer than the training itself.
+    The optimiser is written out because importing ``torch.optim`` takes longer than the training itself. Values are
+    standardised for the training; the trained network returns them in their own unit.
     """
+    targets = trained_targets(recipe.task, data.labels)
     generator = torch.Generator().manual_seed(seed)
     parameters = list(module.parameters())
-    first = [torch.zeros_like(p) for p in parameters]
-    second = [torch.zeros_like(p) for p in parameters]
+    # The optimiser works on all parameters at once: they and their gradients are views of one buffer each.
+    weights, of_parameters = _flat_buffer(parameters)
+    slopes, of_gradients = _flat_buffer(parameters)
+    first, second = torch.zeros_like(weights), torch.zeros_like(weights)
+    for parameter, view in zip(parameters, of_parameters, strict=True):
+        view.copy_(parameter.detach())
+        parameter.data = view
     steps = recipe.epochs * math.ceil(len(data.inputs) / recipe.batch)
     step = 0
     module.train()
     for _ in range(recipe.epochs):
         for rows in torch.split(torch.randperm(len(data.inputs), generator=generator), recipe.batch):
-            loss = F.cross_entropy(module(data.inputs[rows]), data.labels[rows], label_smoothing=0.05)
-            gradients = torch.autograd.grad(loss, parameters)
+            loss = loss_of(recipe.task, module(data.inputs[rows]), targets[rows])
+            for view, gradient in zip(of_gradients, torch.autograd.grad(loss, parameters), strict=True):
+                view.copy_(gradient)
             rate = recipe.rate * 0.5 * (1 + math.cos(math.pi * step / steps)) * min(1.0, (step + 1) / 20)
             step += 1
-            with torch.no_grad():
-                for p, m, v, g in zip(parameters, first, second, gradients, strict=True):
-                    m.lerp_(g, 0.1)
-                    v.lerp_(g * g, 0.01)
-                    p.mul_(1 - rate * recipe.decay)
-                    p.addcdiv_(m / (1 - 0.9**step), (v / (1 - 0.99**step)).sqrt_().add_(1e-8), value=-rate)
+            first.lerp_(slopes, 0.1)
+            second.lerp_(slopes * slopes, 0.01)
+            weights.mul_(1 - rate * recipe.decay)
+            denominator = (second / (1 - 0.99**step)).sqrt_().add_(1e-8)
+            weights.addcdiv_(first / (1 - 0.9**step), denominator, value=-rate)
+    for parameter in parameters:
+        parameter.data = parameter.detach().clone()
+    if recipe.task == "regression":
+        fold_units(module, data.labels)
     module.eval()
 
 
-def accuracy(module: nn.Module, inputs: Tensor, labels: Tensor) -> float:
-    """Share of the ``inputs [N, *shape]`` that are classified as their label."""
+def _flat_buffer(parameters: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    """Zeros, and a view of them for each parameter. Each begins where a tensor of its own would be aligned to."""
+    starts = [0]
+    for parameter in parameters:
+        starts.append(starts[-1] + math.ceil(parameter.numel() / _ALIGNED_FLOATS) * _ALIGNED_FLOATS)
+    buffer = torch.zeros(starts[-1])
+    views = [buffer[i : i + p.numel()].view(p.shape) for i, p in zip(starts[:-1], parameters, strict=True)]
+    return buffer, views
+
+
+def outputs_of(module: nn.Module, inputs: Tensor) -> Tensor:
+    """The outputs ``[N, K]`` for ``inputs [N, *shape]``."""
     with torch.no_grad():
-        predicted = torch.cat([module(rows).argmax(1) for rows in torch.split(inputs, 256)])
-    return int((predicted == labels).sum()) / len(labels)
+        return torch.cat([module(rows) for rows in torch.split(inputs, 256)])
 
 
-def cross_validated_accuracy(data: Data, recipe: Recipe, seed: int) -> tuple[float, int]:
-    """Accuracy of the recipe by stratified cross-validation.
+def cross_validated(data: Data, recipe: Recipe, seed: int) -> tuple[Tensor, Tensor]:
+    """Outputs for examples that the network was not trained on, by cross-validation, and their labels.
 
-    Example ``i`` of a class is in fold ``i mod folds``; a fold is tested by a network trained on all other folds.
+    Example ``i`` of a class (of all examples, unless there is one class each) is in fold ``i mod folds``; a fold is
+    tested by a network trained on all other folds.
 
     Returns:
-        Share of the tested examples that are classified as their label (NaN for none), and number of tested examples.
+        Outputs float32 ``[M, K]`` and labels ``[M, ...]`` of the M tested examples; none if there are too few.
     """
-    rank = torch.zeros_like(data.labels)  # of an example within its class
-    for label in range(int(data.labels.max()) + 1):
-        of_class = data.labels == label
-        rank[of_class] = torch.arange(int(of_class.sum()))
-    correct, tested = 0.0, 0
+    rank = torch.arange(len(data.labels))  # of an example, within its class if it has one
+    if recipe.task == "multiclass":
+        for label in range(int(data.labels.max()) + 1):
+            of_class = data.labels == label
+            rank[of_class] = torch.arange(int(of_class.sum()))
+    outputs, labels = [], []
     for fold in range(recipe.tested_folds):
         in_fold = rank % recipe.folds == fold
-        count = int(in_fold.sum())
-        if count in (0, len(in_fold)):
+        if int(in_fold.sum()) in (0, len(in_fold)):
             continue
         with seeded_random_state(seed):
             module = recipe.build()
         fit(module, Data(data.inputs[~in_fold], data.labels[~in_fold], None, None, {}), recipe, seed)
-        correct += accuracy(module, data.inputs[in_fold], data.labels[in_fold]) * count
-        tested += count
-    return (correct / tested if tested else math.nan), tested
+        outputs.append(outputs_of(module, data.inputs[in_fold]))
+        labels.append(data.labels[in_fold])
+    if not outputs:
+        return data.inputs.new_zeros((0, max(1, len(recipe.names)))), data.labels[:0]
+    return torch.cat(outputs), torch.cat(labels)
 
 
 def load_or_train(recipe: Recipe, path: Path, seed: int = 0) -> _Trained:
@@ -183,11 +216,7 @@ def _read(recipe: Recipe, path: Path) -> tuple[_Trained | None, str]:
             metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  # safe_open is not a mapping
         module.load_state_dict({k.removeprefix("module."): v for k, v in tensors.items() if k.startswith("module.")})
-        facts: dict[str, object] = {
-            "held_out_accuracy": float(metadata["held_out_accuracy"]),
-            "held_out_examples": int(metadata["held_out_examples"]),
-            "training_seconds": float(metadata["training_seconds"]),
-        }
+        facts: dict[str, object] = {key: json.loads(metadata[key]) for key in sorted({*metadata, "held_out_examples"})}
     except (SafetensorError, RuntimeError, KeyError, ValueError) as broken:
         note = f"{path.name} was damaged ({str(broken).splitlines()[0]}); trained again"
         log.warning(note)
@@ -203,20 +232,20 @@ def _train(recipe: Recipe, path: Path, seed: int) -> _Trained:
         module = recipe.build()
         fit(module, data, recipe, seed)
         if data.held_out_inputs is not None and data.held_out_labels is not None:
-            share, tested = accuracy(module, data.held_out_inputs, data.held_out_labels), len(data.held_out_labels)
+            outputs, labels = outputs_of(module, data.held_out_inputs), data.held_out_labels
         else:
-            share, tested = cross_validated_accuracy(data, recipe, seed)
+            outputs, labels = cross_validated(data, recipe, seed)
     facts: dict[str, object] = {
-        "held_out_accuracy": share,
-        "held_out_examples": tested,
+        **held_out_figures(recipe.task, outputs, labels, recipe.names),
+        "held_out_examples": len(labels),
         "training_seconds": round(time.perf_counter() - started, 2),
     }
     tensors = {f"module.{k}": v.detach().clone() for k, v in module.state_dict().items()}
     tensors |= {f"extra.{k}": v.clone() for k, v in data.extra.items()}
     partial = path.with_suffix(f".{os.getpid()}.part")
     try:
-        save_file(tensors, partial, metadata={key: repr(value) for key, value in facts.items()})
+        save_file(tensors, partial, metadata={key: json.dumps(value) for key, value in facts.items()})
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-    return module, dict(data.extra), facts
+    return module, dict(data.extra), dict(sorted(facts.items()))

@@ -1,0 +1,109 @@
+"""Reads and encodes samples; one that cannot be read or encoded does not stop the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from xaiexp.core.samples import Encoded, Network, Sample, Source
+from xaiexp.errors import MismatchError, ResourceError, UserError
+
+__all__ = ["Errors", "encode_samples", "encoded_rows", "read_samples"]
+
+Errors = list[tuple[str, Exception]]
+"""Examples, by id or by row, with what is wrong with them."""
+
+
+def read_samples(where: str, source: Source, start: int, stop: int, errors: Errors) -> list[Sample]:
+    """The samples ``start`` to ``stop - 1`` that can be read.
+
+    Args:
+        where: the dataset, for messages.
+        source: opened.
+        start, stop: range of samples.
+        errors: those that cannot be read are added, as ``row N``.
+
+    Raises:
+        MismatchError: the source gives another number of samples than it was asked for.
+    """
+    try:
+        samples = list(source.read(start, stop))
+    except Exception as error:  # whatever a dataset raises for one example is the fault of that example
+        if stop - start == 1:
+            errors.append((f"row {start}", error))
+            return []
+        return [s for row in range(start, stop) for s in read_samples(where, source, row, row + 1, errors)]
+    if len(samples) != stop - start:
+        raise MismatchError(where, f"was asked for {stop - start} samples from row {start}", got=len(samples))
+    return samples
+
+
+def encode_samples(
+    where: str, network: Network, samples: Sequence[Sample], errors: Errors
+) -> tuple[list[Sample], Encoded | None]:
+    """The samples that can be encoded as finite inputs, with their encoding; None where there are none.
+
+    Args:
+        where: the dataset, for messages.
+        network: encodes them.
+        samples: read.
+        errors: those that cannot be encoded are added, by id.
+
+    Raises:
+        UserError: each sample can be encoded by itself, but not all of them together.
+    """
+    kept = list(samples)
+    if not kept:
+        return [], None
+    try:
+        encoded = network.encode(kept)
+    except Exception as error:  # whatever an encoder raises for one example is the fault of that example
+        kept = [sample for sample in samples if _encodes(network, sample, errors)]
+        if not kept:
+            return [], None
+        if len(kept) == len(samples):
+            if isinstance(error, UserError):
+                raise
+            raise MismatchError(where, f"the model cannot encode its examples together ({error})") from error
+        encoded = network.encode(kept)
+    finite = encoded.inputs.isfinite().flatten(1).all(dim=1)
+    if bool(finite.all()):
+        return kept, encoded
+    errors += [
+        (sample.id, ResourceError(where, "contains NaN or infinite values", got=sample.id))
+        for sample, fine in zip(kept, finite.tolist(), strict=True)
+        if not fine
+    ]
+    rows = finite.nonzero().squeeze(1)
+    if not len(rows):
+        return [], None
+    return [kept[i] for i in rows.tolist()], encoded_rows(encoded, rows)
+
+
+def _encodes(network: Network, sample: Sample, errors: Errors) -> bool:
+    try:
+        network.encode([sample])
+    except Exception as error:
+        errors.append((sample.id, error))
+        return False
+    return True
+
+
+def encoded_rows(encoded: Encoded, rows: Tensor) -> Encoded:
+    """The encoding of the examples ``rows`` (int64 ``[M]``)."""
+
+    def selected(tensor: torch.Tensor | None) -> torch.Tensor | None:
+        return None if tensor is None else tensor[rows]
+
+    return replace(
+        encoded,
+        inputs=encoded.inputs[rows],
+        context={k: v[rows] for k, v in encoded.context.items()},
+        masks=selected(encoded.masks),
+        removable=selected(encoded.removable),
+        words=selected(encoded.words),
+        tokens=tuple(encoded.tokens[i] for i in rows.tolist()) if encoded.tokens else (),
+    )
