@@ -49,6 +49,11 @@ class OfLayers(Total):
 
 
 @dataclass(frozen=True)
+class ExplainsAgain(Total):
+    re_explains = True
+
+
+@dataclass(frozen=True)
 class WithMore(Total):
     """Returns what it was told to."""
 
@@ -98,7 +103,7 @@ class Unbound(Explainer):
 class Scored:
     """A batch with two maps and an evaluator of some metrics."""
 
-    def __init__(self, bring, folder, *metrics, signed=True):
+    def __init__(self, bring, folder, *metrics, signed=True, repeatable="ab"):
         bring(*(type(metric) for metric in metrics))
         self.batch = make_batch(torch.zeros(2, 3))
         self.maps = {
@@ -106,11 +111,13 @@ class Scored:
             B: explain(self.batch, torch.tensor([[-1.0, 2.0, 3.0], [4.0, 5.0, 7.0]])),
         }
         self.passes = []
+        methods = {name: SimpleNamespace(repeatable=name in repeatable) for name in "ab"}
+        self.study = SimpleNamespace(methods=methods, baselines={})
         self.evaluator = Evaluator({m.name: m for m in metrics}, {}, Store(folder), self.passes.append)
 
     def scores(self, keys=("ka", "kb")):
         handle = bind(lambda x: x, self.batch)
-        explainer = Unbound(None, handle, draws(self.batch))
+        explainer = Unbound(self.study, handle, draws(self.batch))
         guard = Guard(None, self.batch, dict)
         found = self.evaluator.scores(explainer, guard, self.maps, dict(zip(self.maps, keys, strict=True)))
         return {(str(metric), cell): values.tolist() for (metric, cell), values in found.items()}
@@ -148,6 +155,13 @@ def test_a_map_without_signs_has_no_value_where_signs_are_read(bring, tmp_path):
 def test_a_map_of_another_space_has_no_value(bring, tmp_path):
     found = Scored(bring, tmp_path, OfLayers()).scores()
     assert all(math.isnan(value) for values in found.values() for value in values)
+
+
+def test_a_map_that_cannot_be_made_again_has_no_value_where_it_would_be(bring, tmp_path):
+    found = Scored(bring, tmp_path, ExplainsAgain(), Total(), repeatable="b").scores()
+    assert all(math.isnan(value) for value in found["explains_again", A])
+    assert found["explains_again", B] == [4.0, 16.0]
+    assert found["total", A] == [6.0, 15.0]
 
 
 def test_auxiliary_values_are_named_after_their_metric(bring, tmp_path):

@@ -97,8 +97,7 @@ def test_a_batch_has_what_the_samples_and_their_encoding_have():
     assert torch.equal(batch.inputs, rows(5)[1:4])
     assert torch.equal(batch.context["weight"], rows(5)[1:4, 0] * 10)
     assert torch.equal(batch.masks, rows(5)[1:4] > 4)
-    assert batch.labels is None
-    assert ours.with_truth(batch, ours.read(1, 4), 3).labels.tolist() == [-1, 0, -1]
+    assert batch.labels.tolist() == [-1, 0, -1]
     assert batch.targets.tolist() == [0, 0, 0]
     assert batch.background is ours.background
     unlabelled = ours.read(3, 5)

@@ -104,7 +104,7 @@ class OfScores(TwoPasses):
 
 @pytest.fixture
 def run(bring, tmp_path):
-    bring(ToyRows, ToyTrained, ToyLinear, ToyBad, TwoPasses, Raises, OfScores)
+    bring(ToyRows, ToyTrained, ToyLinear, ToyBad, TwoPasses, ForOneExample, OfScores)
     build = installed().build
 
     def ran(*methods, dataset="toy_rows", model="toy_linear", metrics=(), count=70, **settings):
@@ -187,15 +187,15 @@ def test_the_scores_of_the_inputs_are_not_computed_again(run):
         torch.testing.assert_close(chunk.explanations[CellId("of_scores")].elements, scores.expand(-1, 4))
 
 
-@pytest.mark.parametrize(("on_error", "chunks"), [("continue", 4), ("stop", 1)])
+@pytest.mark.parametrize(("on_error", "chunks"), [("continue", 4), ("stop", 3)])
 def test_a_failure_stops_a_study_where_that_is_asked_for(run, on_error, chunks):
-    failed = run("raises", "two_passes", target=(0, 1), on_error=on_error)
+    failed = run("for_one_example", "two_passes", target=(0, 1), on_error=on_error)
     assert failed.failed()
     assert len(failed.found) - 1 == chunks
     states = {cell.method: state.status for cell, state in failed.states.items()}
     stopped = on_error == "stop"
-    assert states == {"raises": "failed", "two_passes": "skipped" if stopped else "done"}
-    assert list(failed.failures()) == ["raises"]
+    assert states == {"for_one_example": "failed", "two_passes": "skipped" if stopped else "done"}
+    assert list(failed.failures()) == ["for_one_example"]
 
 
 def test_a_study_without_a_failure_has_not_failed(run):
