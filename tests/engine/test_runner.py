@@ -122,7 +122,7 @@ def test_one_method_under_two_labels_is_two_cells_with_paired_numbers(workplace)
     assert list(result.cells["method"]) == ["random", "saliency", "twin"]
     torch.testing.assert_close(result.attributions("random"), result.attributions("twin"))
     summary = result.summary.query("metric == 'deletion'").set_index("method")
-    assert summary.loc["random", "rank"] == summary.loc["twin", "rank"]
+    assert summary.loc["random", "letters"] == summary.loc["twin", "letters"]
 
 
 def test_attributions_come_in_the_shape_of_the_features(workplace):
