@@ -36,7 +36,6 @@ def chunk(ids, scores, agreement=(), joint=(), targets=None, explained=()):
     return SimpleNamespace(
         batch=SimpleNamespace(ids=tuple(ids), targets=torch.tensor(targets or [0] * len(ids))),
         scores=tensors,
-        explanations={cell: SimpleNamespace(space="input") for _, cell in scores},
         agreement={key: torch.tensor(values, dtype=torch.float64) for key, values in dict(agreement).items()},
         explanations={cell: SimpleNamespace(space="input") for cell in explained},
         joint_agreement={key: torch.tensor(values, dtype=torch.float64) for key, values in dict(joint).items()},
