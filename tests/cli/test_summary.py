@@ -11,7 +11,7 @@ import pytest
 from small_studies import run
 
 from xaiexp.cli.exit_codes import DONE, FAILED
-from xaiexp.cli.summary import print_outcome, print_sweep
+from xaiexp.cli.summary import _LEGEND, print_outcome, print_sweep
 from xaiexp.core.record import MetricFacts, Record, StudyFacts
 
 
@@ -33,7 +33,7 @@ def outcome(**changed):
     cells = {"method": ["a"], "baseline": ["none"], "status": ["failed"], "reason": ["[red]ValueError[/red]: no"]}
     summary = {
         "method": ["a", "b"], "baseline": ["none"] * 2, "metric": ["up"] * 2, "mean": [0.25, 0.5], "low": [0.125] * 2,
-        "high": [0.75] * 2, "rank": [2.0, 1.0], "n": [9, 9],
+        "high": [0.75] * 2, "letters": ["b", "a"], "n": [9, 9],
     }  # fmt: skip
     pairs = [("all", "all", "joint", 0.5), ("a", "b", "rank", 0.25), ("a", "b", "cosine", 0.75)]
     agreement = [{"method_a": a, "baseline_a": "none", "method_b": b, "baseline_b": "none"} for a, b, *_ in pairs]
@@ -45,7 +45,7 @@ def outcome(**changed):
             metrics={"up": MetricFacts(higher_is_better=True)}, metrics_left_out={"late": "needs [maps]"},
         ),
         "summary": pd.DataFrame(summary),
-        "verdicts": pd.DataFrame({"metric": ["up"], "verdict": ["b > a [b]"], "refused": [False]}),
+        "verdicts": pd.DataFrame({"metric": ["up"], "verdict": ["best: b [b]"], "refused": [False]}),
         "agreement": pd.DataFrame(agreement),
         "cells": pd.DataFrame(cells),
         "errors": {"infidelity": "RuntimeError: oh"},
@@ -71,13 +71,13 @@ LAST = [
 
 def test_a_study_prints_scores_verdicts_agreement_notes_and_where_its_files_are(capsys):
     assert printed(capsys) == [
-        "mean [95 % interval] (rank; equal ranks are a tie within the noise)",
+        *_LEGEND.splitlines(),
         "method / baseline up ↑",
-        "a 0.250 (2)",
+        "a 0.250 b",
         "[0.125, 0.750]",
-        "b 0.500 (1)",
+        "b 0.500 a",
         "[0.125, 0.750]",
-        "up: b > a [b]",
+        "up: best: b [b]",
         "agreement: rank, mean over examples",
         "1 2",
         "1 a · 0.25",

@@ -25,7 +25,7 @@ def shown(table):
 
 
 def scores(*rows):
-    columns = ["method", "baseline", "metric", "mean", "low", "high", "rank", "n"]
+    columns = ["method", "baseline", "metric", "mean", "low", "high", "letters", "n"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -39,29 +39,29 @@ def record():
     return type("Told", (), {"metrics": facts, "is_auxiliary": Record.is_auxiliary})()  # all that is read of a record
 
 
-def test_a_summary_has_mean_rank_and_interval_of_every_cell_and_metric(record):
+def test_a_summary_has_mean_letters_and_interval_of_every_cell_and_metric(record):
     table = tables.summary_table(
         scores(
-            ("a", "zero", "up", 0.25, 0.125, 0.5, 1.0, 9),
-            ("a", "zero", "down", -12345.0, NAN, NAN, NAN, 9),
-            ("b", "none", "up", 0.0, 0.0, 0.001, 2.0, 9),
-            ("b", "none", "neither", 0.00099, 9999.0, 10000.0, NAN, 1),
-            ("c", "none", "up", NAN, NAN, NAN, NAN, 0),
+            ("a", "zero", "up", 0.25, 0.125, 0.5, "ab", 9),
+            ("a", "zero", "down", -12345.0, NAN, NAN, "", 9),
+            ("b", "none", "up", 0.0, 0.0, 0.001, "b", 9),
+            ("b", "none", "neither", 0.00099, 9999.0, 10000.0, "", 1),
+            ("c", "none", "up", NAN, NAN, NAN, "", 0),
         ),
         record,
     )
     assert shown(table) == [
         ["method", "/", "baseline", "up", "↑", "down", "↓", "neither"],
-        ["a", "/", "zero", "0.250", "(1)", "-1.2e+04", "–"],
+        ["a", "/", "zero", "0.250", "ab", "-1.2e+04", "–"],
         ["[0.125,", "0.500]"],
-        ["b", "0.000", "(2)", "–", "0.00099"],
+        ["b", "0.000", "b", "–", "0.00099"],
         ["[0.000,", "0.001]", "[9999.000,", "1e+04]"],
         ["c", "–", "–", "–"],
     ]
 
 
-def test_a_refused_metric_has_no_ranks_and_auxiliary_values_no_column(record):
-    summary = scores(("a", "none", "up", 1.0, NAN, NAN, 1.0, 9), ("a", "none", "up.distance", 1.0, NAN, NAN, NAN, 9))
+def test_a_refused_metric_has_no_letters_and_auxiliary_values_no_column(record):
+    summary = scores(("a", "none", "up", 1.0, NAN, NAN, "a", 9), ("a", "none", "up.distance", 1.0, NAN, NAN, "", 9))
     assert shown(tables.summary_table(summary, record, ["up"])) == [
         ["method", "/", "baseline", "up", "↑"],
         ["a", "1.000"],

@@ -71,6 +71,7 @@ class DrawnScores(Metric):
     summary, source = "random numbers", "made up"
     higher_is_better, bounds, unit = True, (0.0, 1.0), "1"
     needs_sign, scale_invariant, re_explains = False, False, False
+    k: int = 0
 
     def score(self, model, batch, explanation, rng):
         return rng.uniform("numbers", batch.shape)[:, 0]
@@ -90,7 +91,7 @@ def chunk(bring, tmp_path):
     bring(Drawn, DrawnElsewhere, Reads, DrawnReference, OtherReference, DrawnScores, OtherScores)
     methods = {"a:drawn": {}, "b:drawn": {"k": 1}, "elsewhere:drawn_elsewhere": {}, "reads": {}}
     baselines = {"p:drawn": {}, "q:drawn": {}, "r:other": {}}
-    metrics = {"m:drawn": {}, "n:drawn": {}, "o:other": {}}
+    metrics = {"m:drawn": {}, "n:drawn": {"k": 1}, "o:other": {}}  # equal ones would be found in the store
 
     def made(seed=0, folder="store"):
         asked = study(N, methods, baselines, metrics, {}, seed=seed)

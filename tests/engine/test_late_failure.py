@@ -12,6 +12,7 @@ from spied_studies import accounts, register, run, spied, study
 
 from xaiexp.contract.registry import installed
 from xaiexp.core.ids import CellId
+from xaiexp.errors import CellError
 from xaiexp.plan.keys import plan_keys
 from xaiexp.plan.plan import plan
 from xaiexp.store.objects import Store
@@ -21,7 +22,7 @@ N, FIRST = 100, 64  # chunks of 64 and 36 examples
 
 @dataclass(frozen=True)
 class FailsLate(Facts):
-    """Gradients times inputs; an error in the chunk of this example, after the passes, until it is mended."""
+    """Gradients times inputs; a breach of the contract in the chunk of this example, until it is mended."""
 
     name: ClassVar[str] = "fails_late"
     needs = frozenset({"gradients"})
@@ -31,7 +32,7 @@ class FailsLate(Facts):
     def attribute(self, model, batch, reference, rng):
         gradients = model.gradients(batch.inputs.clone())
         if f"row {self.number}" in batch.ids and not self.mended:
-            raise ValueError("not this one")
+            raise CellError("not this one")
         return gradients * batch.inputs
 
 
@@ -52,10 +53,11 @@ def test_the_cell_has_no_results_and_the_others_have_all(asked, tmp_path):
     tables = builder.build(done)
     cells = tables.cells.set_index("method")
     assert dict(cells["status"]) == {"saliency": "done", "fails_late": "failed", "occlusion": "done"}
-    assert cells.loc["fails_late", "reason"] == "ValueError: not this one"
+    assert cells.loc["fails_late", "reason"] == "not this one"
     assert dict(cells["examples"]) == {"saliency": N, "fails_late": 0, "occlusion": N}
     assert cells.loc["fails_late", ["key", "cached"]].tolist() == ["", False]
     assert (cells.loc[["saliency", "occlusion"], "key"] != "").all()
+    assert done.states[LATE].keys == []
     assert set(tables.scores["method"]) == set(tables.summary["method"]) == {"saliency", "occlusion"}
     assert tables.scores.groupby(["method", "metric"])["example"].nunique().eq(N).all()
     assert tables.scores.query("method == 'occlusion' and metric == 'infidelity'")["value"].notna().all()

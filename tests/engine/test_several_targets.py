@@ -28,14 +28,15 @@ def tables(target, folder, stop_after=None):
 
 
 def test_scores_and_agreement_of_every_target_are_those_of_a_study_of_this_target(tmp_path):
-    _, both = tables((0, "label"), tmp_path / "both")
+    targets = (0, 1, "label")
+    _, both = tables(targets, tmp_path / "both")
     classes = both.scores[["example", "target"]].drop_duplicates()
-    # Every third example has label 0, which stands once.
-    assert len(classes) == 2 * N - N // 3
+    # A third of the examples each has label 0, 1 and 2; what an earlier target explained stands once.
+    assert len(classes) == 2 * N + N // 3
     assert not both.scores.duplicated(KEYS).any()
     assert not both.agreement.duplicated(PAIR).any()
     seen = 0
-    for number, target in enumerate((0, "label")):
+    for number, target in enumerate(targets):
         _, one = tables(target, tmp_path / str(number))
         target_of = one.scores.drop_duplicates("example").set_index("example")["target"]
         merged = one.scores.merge(both.scores, on=KEYS, suffixes=("", "_both"))
@@ -46,7 +47,7 @@ def test_scores_and_agreement_of_every_target_are_those_of_a_study_of_this_targe
         assert len(merged) == len(agreement)
         pd.testing.assert_series_equal(merged["value"], merged["value_both"], check_names=False, rtol=1e-4, atol=1e-5)
         seen += len(merged)
-    assert seen - len(both.agreement) == 3 * (N // 3)  # three pairs of methods
+    assert seen - len(both.agreement) == 3 * 2 * (N // 3)  # three pairs of methods
 
 
 @pytest.mark.parametrize("stop_after", [1, 2, 3, 5])

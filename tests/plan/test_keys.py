@@ -102,3 +102,23 @@ def test_other_weights_or_data_under_the_same_name_change_the_key(kind, monkeypa
 def test_the_number_of_examples_is_that_of_the_plan():
     whole = component("dataset", "digits").outline().count
     assert key(settings={"examples": None}) == key(settings={"examples": whole})
+
+
+def test_another_version_of_a_plugin_changes_the_key(monkeypatch):
+    before = key()
+    monkeypatch.setitem(installed().plugin_of(component("method", "occlusion")).__dict__, "version", "9.9")
+    assert key() != before
+
+
+def test_the_files_of_a_dataset_are_looked_at_once_however_many_cells_there_are(monkeypatch):
+    study = Study(
+        *(component(kind, STUDY[kind][0]) for kind in ("model", "dataset", "features")),
+        {name: component("method", name) for name in ("occlusion", "saliency")},
+        {name: component("baseline", name) for name in ("zero", "mean")},
+        {},
+        {},
+    )
+    planned, asked = plan(study), []
+    monkeypatch.setattr(type(study.dataset), "fingerprint", lambda self: asked.append(self) or "")
+    assert len(plan_keys(planned, installed())) == 3
+    assert len(asked) == 1

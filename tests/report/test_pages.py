@@ -21,6 +21,7 @@ from xaiexp.errors import ResourceError
 from xaiexp.report import build, export_images, find_studies
 from xaiexp.report.images import colour
 from xaiexp.report.wording import number
+from xaiexp.statistics.comparison import compare
 
 DASH = "–"
 FILES = ["config.yaml", "record.json", "cells.parquet", "scores.parquet", "agreement.parquet", "summary.csv", "gallery"]
@@ -42,17 +43,23 @@ def modality(request):
 def test_tables_have_all_rows_and_values_of_the_summary(tmp_path, page):
     folder = write_study(tmp_path / "s")
     shown = page(folder).results()
-    summary = pd.read_csv(folder / "summary.csv", keep_default_na=False, na_values={"mean": "", "low": "", "rank": ""})
+    summary = pd.read_csv(
+        folder / "summary.csv",
+        keep_default_na=False,
+        na_values={"mean": "", "low": "", "rank_low": "", "rank_high": ""},
+    )
     assert len(shown) == len(METRICS)
     for (_, rows), table in zip(summary.groupby("metric", sort=False), shown, strict=True):
         printed = {row[0].removesuffix(" control"): row for row in table}
         assert len(printed) == len(rows)
         for _, row in rows.iterrows():
-            name, mean, _, interval, n, undefined, rank = printed[str(CellId(row["method"], row["baseline"]))]
+            name, mean, _, interval, n, undefined, letters, ranks = printed[str(CellId(row["method"], row["baseline"]))]
             assert mean == (f"{row['mean']:#.3g}" if row["mean"] == row["mean"] else DASH)
             assert (interval == DASH) == (row["low"] != row["low"])
-            assert (n, undefined) == (str(row["n"]), str(row["undefined"]))
-            assert rank.removesuffix(" (tie)") == (DASH if row["rank"] != row["rank"] else f"{row['rank']:g}")
+            assert (n, undefined.split(" ")[0]) == (str(row["n"]), str(row["undefined"]))
+            assert letters == (row["letters"] or DASH)
+            low, high = row["rank_low"], row["rank_high"]
+            assert ranks == (DASH if low != low else f"{low:g}" if low == high else f"{low:g} to {high:g}")
             assert name.endswith("control") == (row["method"] == "random")
 
 
@@ -68,9 +75,25 @@ def test_directions_are_given_in_words(tmp_path, page):
         assert text.count(words) == 1
 
 
-def test_equal_ranks_are_marked_as_ties(tmp_path, page):
-    infidelity = page(write_study(tmp_path / "s")).results()[0]
-    assert [row[-1] for row in infidelity] == ["1 (tie)", "1 (tie)", "2", "3", "4"]
+def test_rows_show_the_letters_and_the_ranks_that_the_tests_leave_possible(tmp_path, page):
+    folder = write_study(tmp_path / "s")
+    infidelity = page(folder).results()[0]
+    scores = pd.read_parquet(folder / "scores.parquet").query("metric == 'infidelity'")
+    values = np.stack([scores[scores.method.eq(m) & scores.baseline.eq(b)]["value"].to_numpy() for m, b in CELLS])
+    compared = compare(values, False, seed=0)
+    assert [row[-2] for row in infidelity] == [compared.letters[i] for i in compared.order]
+    assert len(set(compared.letters)) > 2
+    low, high = compared.ranks[:, compared.order[-1]]
+    assert infidelity[-1][-1] == (f"{low:g}" if low == high else f"{low:g} to {high:g}")
+
+
+def test_the_page_shows_the_simultaneous_intervals_of_all_differences(tmp_path, page):
+    shown = page(write_study(tmp_path / "s", cells=CELLS[:3]))
+    (infidelity, _) = [table for table in shown.tables if table[0][0] == "better mean"]
+    assert len(infidelity) == 1 + 3
+    for *_, interval, _, significant in infidelity[1:]:
+        low, high = map(float, interval.split(" to "))
+        assert (significant == "yes") == (low > 0 or high < 0)
 
 
 def test_memory_is_given_in_mebibytes(tmp_path, page):
@@ -84,7 +107,16 @@ def test_memory_is_given_in_mebibytes(tmp_path, page):
 
 def test_undefined_mean_is_a_dash(tmp_path, page):
     sparseness = page(write_study(tmp_path / "s")).results()[2]
-    assert sparseness[-1] == ["random control", DASH, "", DASH, "0", "16", DASH]
+    assert sparseness[-1] == ["random control", DASH, "", DASH, "0", "16", DASH, DASH]
+
+
+def test_undefined_scores_show_the_means_that_they_could_make(tmp_path, page):
+    folder = write_study(tmp_path / "s")
+    scores = pd.read_parquet(folder / "scores.parquet").query("metric == 'infidelity'")["value"]
+    mine = scores.to_numpy().reshape(5, 16)[3]
+    ends = [np.where(np.isnan(mine), end, mine).mean() for end in (scores.min(), scores.max())]
+    (row,) = [row for row in page(folder).results()[0] if row[0].startswith("occlusion")]
+    assert row[5] == f"3 (mean {number(ends[0])} to {number(ends[1])})"
 
 
 def test_undefined_values_are_listed_as_problems(tmp_path, page):
@@ -110,7 +142,7 @@ def test_failed_and_skipped_cells_and_warnings_are_listed_before_the_results(tmp
         "1 cell with a warning",
         "delta 0.3",
     ):
-        assert shown.text.index(words) < shown.text.index("Mean over examples")
+        assert shown.text.index(words) < shown.text.index("Cells that share no letter")
     assert shown.text.index("1 failed cell") < shown.text.index("1 skipped cell")
 
 
@@ -246,15 +278,11 @@ def test_crashed_study_is_reported_with_its_remaining_files(tmp_path, page, gone
         assert "rank_correlation" in shown.text
 
 
-def test_means_are_computed_from_the_scores_where_the_summary_is_missing(tmp_path, page):
+def test_the_summary_is_computed_from_the_scores_where_it_is_missing(tmp_path, page):
     folder = write_study(tmp_path / "s")
     whole = page(folder).results()
     (folder / "summary.csv").unlink()
-    left = page(folder).results()
-    for before, after in zip(whole, left, strict=True):
-        kept = [0, 1, 4, 5]
-        assert sorted([row[k] for k in kept] for row in before) == sorted([row[k] for k in kept] for row in after)
-        assert {row[3] for row in after} == {row[6] for row in after} == {DASH}
+    assert page(folder).results() == whole
 
 
 @pytest.mark.parametrize(("status", "words"), [("failed", "disk <full>"), ("running", "did not finish")])
@@ -302,7 +330,10 @@ def test_several_studies_are_compared(tmp_path, page):
             summary = pd.read_csv(folder / "summary.csv")
             means = summary[summary["metric"] == metric]["mean"]
             assert [row[place] for row in table[1:]] == [number(mean) for mean in means]
-    assert [row[5] for row in compared[0]] == ["rank 1 in", "4 of 4", "4 of 4", "0 of 4", "0 of 4", "0 of 4"]
+    first = [pd.read_csv(f / "summary.csv").query("metric == 'infidelity'")["rank_low"].eq(1) for f in folders]
+    counts = np.sum(first, axis=0)
+    assert counts[0] == 4
+    assert [row[5] for row in compared[0]] == ["★ in", *(f"{count} of 4" for count in counts)]
     assert len(compared[2][0]) == 5  # sparseness ranks nothing
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,14 +43,15 @@ def test_verdicts_removals_and_sources_are_in_the_tables_and_on_the_page(workpla
         assert words.replace("&", "&amp;").replace(">", "&gt;") in page
     table = result.summary.set_index("metric")
     assert (table.loc["sparseness", "verdict"] == verdicts.loc["sparseness", "verdict"]).all()
-    assert table.loc["deletion_blur.shift", "rank"].isna().all()
+    assert table.loc["deletion_blur.shift", "rank_low"].isna().all()
     assert "times as far from the data" in page
     assert "How features are removed" in page
     (source,) = [s for s in sources([read_study(result.path)]) if s.metric == "deletion"]
-    assert "method explains" in source.sentence
+    assert source.sentence.startswith("among the 4 cells that read a baseline, without sampling noise: ")
+    assert "baseline explains" in source.sentence
     assert "removal explains" in source.sentence
     assert source.sentence in page
-    assert "critical difference" in page
+    assert "Another hypothesis: mean ranks and the critical difference" in page
     assert "All cells jointly:" in page  # Kendall's W
     kendall = result.agreement[result.agreement["measure"] == "kendall_w"]
     assert (kendall["method_a"] == "all").all()
@@ -65,11 +67,11 @@ def test_missing_verdicts_are_computed_from_the_scores(workplace):
     assert len(before) == 2
 
 
-def test_refused_ranking_shows_no_ranks(workplace, capsys):
+def test_refused_comparison_shows_no_letters(workplace, capsys):
     assert cli.main([*WORDS, "examples=5"]) == cli.DONE
     out = capsys.readouterr().out
     assert "5 examples: too few to tell methods apart, at least 6" in out
-    assert "(1)" not in out
+    assert not re.search(r"\d [a-z]+\s", out.partition("method / baseline")[2].partition("too few")[0])
     (page,) = Path("outputs").glob("2*/*/report.html")
     assert "too few to tell methods apart" in page.read_text(encoding="utf-8")
     (folder,) = Path("outputs").glob("2*/*")
@@ -182,7 +184,7 @@ def test_seeds_are_pooled_with_intervals_for_other_seeds():
     values = np.stack([scored(2, 12, draw=seed) for seed in range(3)], axis=2)
     (part,) = pooled([study(values[:, :, seed], seed) for seed in range(3)])
     assert part.metric == "m, net on data, 3 seeds"
-    assert part.sentence.startswith("averaged over these 3 seeds: m1 > m0;")
+    assert part.sentence.startswith("averaged over these 3 seeds: best: m1, separated from all others;")
     for row, (mean, low, high) in zip(part.rows, crossed_intervals(values, seed=0).T, strict=True):
         assert row[1:] == (number(mean), f"{number(low)} to {number(high)}")
 

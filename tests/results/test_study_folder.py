@@ -78,12 +78,18 @@ def test_conformance_counts_only_for_the_checked_version(tmp_path, saliency):
 
 @pytest.fixture
 def full(monkeypatch):
-    """From here on, no file takes its place: the disk is full."""
+    """From here on, no file takes its place, or none of this name: the disk is full."""
+    replace = Path.replace
 
-    def refuse(self, target):
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def fill(name=None):
+        def refuse(self, target):
+            if name in (None, Path(target).name):
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return replace(self, target)
 
-    return lambda: monkeypatch.setattr(Path, "replace", refuse)
+        monkeypatch.setattr(Path, "replace", refuse)
+
+    return fill
 
 
 def files(folder):
@@ -95,12 +101,12 @@ def test_no_temporary_file_is_left_after_a_failed_write(tmp_path, full, saliency
     tables = Tables(**{name: pd.DataFrame({"value": [0.5]}) for name in names})
     study = Study(DigitsMlp(), Digits(), installed().build("features", "pixel", {}), {}, {}, {}, {})
     writer = FolderWriter(tmp_path / "study", Record())
-    loaded = types.SimpleNamespace(feature_names=(), class_names=(), network=None)
+    gallery = Gallery(study, types.SimpleNamespace(feature_names=(), class_names=(), network=None))
     writes = {
         "record": writer.write_record,
         "config": lambda: writer.write_config("seed: 0"),
         "tables": lambda: writer.write_tables(tables),
-        "gallery": lambda: writer.write_gallery(Gallery(study, loaded)),
+        "gallery": lambda: writer.write_gallery(gallery),
         "page": lambda: build([tmp_path / "made"], tmp_path / "report.html"),
         "object": lambda: Store(tmp_path / "store").put("ab12", {"a": torch.ones(3)}),
         "keys": lambda: Store(tmp_path / "store").put_cell_keys("cd34", ["ab12"]),
@@ -113,6 +119,10 @@ def test_no_temporary_file_is_left_after_a_failed_write(tmp_path, full, saliency
         with pytest.raises((OSError, ResourceError), match="No space left"):
             write()
         assert files(tmp_path) == before, name
+    full("gallery.npz")  # the second file of two
+    with pytest.raises(OSError, match="No space left"):
+        writer.write_gallery(gallery)
+    assert files(tmp_path) == sorted([*before, "study/gallery/gallery.json"])
 
 
 def test_what_was_written_before_a_failed_write_stays_whole(tmp_path, full):

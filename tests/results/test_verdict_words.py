@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 from xaiexp.results.verdict import comparison_table, removal_groups, verdict_table
+from xaiexp.statistics.comparison import compare
 from xaiexp.statistics.significance import crossed_tests, paired_tests
 
 
@@ -51,25 +52,17 @@ def test_six_examples_are_enough(n):
     found = row(levels(1, 2, 3, n=n))
     assert found["refused"] is (n == 5)
     assert found["n"] == n
-    assert found["verdict"].startswith("5 examples: too few to tell" if n == 5 else "m2")
+    assert found["verdict"].startswith("5 examples: too few to tell" if n == 5 else "best: m2")
 
 
 def test_examples_are_counted_that_have_some_value():
     values = levels(1, 2, 3, n=20)
     values[:, :4] = np.nan
     values[0, :9] = np.nan
-    assert row(values)["n"] == 16
+    assert row(values)["n"] == 16  # m0 is left out
 
 
-def test_a_refused_verdict_has_the_numbers_that_refuse_it():
-    found = row(normal(3, 400))
-    assert found["refused"] is True
-    assert found["alpha"] < 0.2
-    assert found["alpha_low"] <= found["alpha"] <= found["alpha_high"]
-    assert found["verdict"] == (
-        f"alpha {found['alpha']:.2f}: this metric does not rank these methods on these data "
-        "(the examples hardly agree about the order)"
-    )
+def test_equal_cells_are_refused():
     equal = row(np.ones((3, 10)))
     assert (equal["refused"], equal["verdict"]) == (
         True,
@@ -86,63 +79,39 @@ def test_numbers_of_a_verdict_are_those_of_the_tests():
     assert f"alpha {found['alpha']:.2f} [{found['alpha_low']:.2f}, {found['alpha_high']:.2f}]" in found["verdict"]
 
 
-def test_one_defined_cell_ranks_nothing_and_is_not_refused():
+def test_one_defined_cell_ranks_nothing():
     found = row(np.stack([np.full(9, np.nan), np.arange(9.0)]))
-    assert found["verdict"] == "undefined for all cells but at most one: there is nothing to rank"
-    assert found["refused"] is False
+    assert found["verdict"] == (
+        "fewer than two cells are defined on 80 % of the examples: there is nothing to rank; undefined for m0"
+    )
+    assert found["refused"] is True
 
 
-def test_a_tie_of_all_is_said_and_what_would_separate_the_best():
+def test_cells_that_are_not_separated_get_the_difference_to_the_next():
     values = normal(2, 20, seed=5) * 0.2 + np.arange(20)
-    difference = values[0] - values[1]
-    assert stats.ttest_1samp(difference, 0).pvalue > 0.05
-    found = row(np.concatenate([values, values[:1] + 0.001 * normal(1, 20, seed=6)]))
-    assert found["verdict"].startswith("a tie of all: ") or found["refused"]
+    assert stats.ttest_rel(*values).pvalue > 0.05
+    best, second = ("m0", "m1") if values[0].mean() > values[1].mean() else ("m1", "m0")
+    interval = stats.ttest_rel(*(values if best == "m0" else values[::-1])).confidence_interval()
+    size = f"{abs(values[0].mean() - values[1].mean()):.3g} [{interval.low:.3g}, {interval.high:.3g}]"
+    assert row(values)["verdict"].startswith(
+        f"no two cells are separated; best mean: {best}; ahead of {second} by {size}; heterogeneity of the examples: "
+    )
 
 
-@pytest.mark.parametrize(("higher", "order"), [(True, "m2 > m1 > m0"), (False, "m0 > m1 > m2")])
-def test_methods_that_do_not_beat_a_control_are_named(higher, order):
+@pytest.mark.parametrize("higher", [True, False])
+def test_cells_that_are_not_better_than_a_control_are_named(higher):
     values = levels(1, 2, 3)
-    found = row(values, higher=higher, controls=["m1"])
-    worse = "m0" if higher else "m2"
-    assert found["verdict"].startswith(f"{order}; not better than m1 beyond the noise: {worse}; alpha")
-    best = "m2" if higher else "m0"
+    best, worst = ("m2", "m0") if higher else ("m0", "m2")
+    found = row(values, higher=higher, controls=["m1"])["verdict"]
+    assert f"; better than m1 (2 one-sided tests): all but {worst}; " in found
     assert (
-        f"; no method is better than {best} beyond the noise; alpha"
+        f"; no cell is shown to be better than {best} (2 one-sided tests); "
         in row(values, higher=higher, controls=[best])["verdict"]
     )
-    last = "m0" if higher else "m2"
-    assert "better than" not in row(values, higher=higher, controls=[last])["verdict"]
-
-
-def test_how_many_examples_are_missing_has_two_significant_digits():
-    values = np.stack([normal(200, seed=1), normal(200, seed=2) + 0.1, np.full(200, -50.0)])
-    values[2] += 0.01 * normal(200, seed=3)
-    found = row(values)
-    more = int(found["more_examples"])
-    digits = len(str(more)) - 2
-    best, second = ("m1", "m0") if values[1].mean() > values[0].mean() else ("m0", "m1")
     assert (
-        f"about {round(more, -max(0, digits)):,} more examples would tell {best} from {second} "
-        "if the difference is as measured (80 % power, one comparison)"
-    ) in found["verdict"]
-
-
-def test_no_number_of_examples_separates_equal_means():
-    values = np.stack([np.tile([1.0, -1.0], 10), np.tile([-1.0, 1.0], 10), np.full(20, -9.0)])
-    assert "nothing tells m0 from m1" in row(values)["verdict"]
-
-
-def test_a_pair_that_one_test_would_separate_stays_a_tie_among_many():
-    base, noise = normal(20, seed=1), stats.zscore(normal(20, seed=2), ddof=1)
-    above = noise + stats.t.isf(0.006 / 2, 19) / np.sqrt(20)
-    values = np.concatenate([[base - 50 * k, base - 50 * k + above] for k in range(9)])
-    pairs = paired_tests(values)
-    assert pairs.p[0] == pytest.approx(0.006)
-    assert pairs.p_holm[0] == pytest.approx(9 * 0.006)  # nine couples differ equally
-    found = row(values)
-    assert "one comparison alone would tell m1 from m0; among all of these it stays a tie" in found["verdict"]
-    assert found["more_examples"] == 0
+        f"; all other cells are better than {worst} (2 one-sided tests); "
+        in row(values, higher=higher, controls=[worst])["verdict"]
+    )
 
 
 def over_seeds(values):
@@ -167,27 +136,27 @@ def test_reversed_pairs_are_counted_by_seed_and_at_most_three_are_named():
 def test_a_seed_in_which_two_cells_are_equal_reverses_nothing():
     values = np.stack([normal(30)[:, None] * np.ones(3), normal(30)[:, None] + np.array([[1.0, 1.0, 0.0]])])
     values[1] += 0.01 * normal(30, 1, seed=4) * np.array([[1, 1, 0]])
-    assert paired_tests(values.mean(axis=2)).p_holm[0] < 0.05
+    assert paired_tests(values.mean(axis=2)).p_adjusted[0] < 0.05
     assert "reversed" not in over_seeds(values)
 
 
 def test_two_seeds_are_several():
     words = over_seeds(levels(1, 2, 3)[:, :, None] + 0.01 * normal(3, 40, 2, seed=9))
-    assert words.startswith("averaged over these 2 seeds: m2 > m1 > m0;")
+    assert words.startswith("averaged over these 2 seeds: best: m2, separated from all others;")
 
 
 def test_the_order_for_other_seeds_follows_the_crossed_tests():
     values = normal(2, 40)[:, :, None] * 0.1 + np.array([[[0.0, 0.0, 0.0]], [[0.1, 3.0, 0.2]]])
-    assert crossed_tests(values).p_holm[0] > 0.05
+    assert crossed_tests(values).p_adjusted[0] > 0.05
     words = over_seeds(values)
-    assert words.startswith("averaged over these 3 seeds: m1 > m0;")
-    assert words.endswith("for other seeds: a tie of all: m1 = m0")
+    assert words.startswith("averaged over these 3 seeds: best: m1, separated from all others;")
+    assert words.endswith("for other seeds not separated: m1 and m0")
 
 
 def test_every_number_of_a_comparison_is_that_of_its_test():
     values = levels(1, 1.1, 3, n=25)
     scores = pd.concat([frame(values), frame(values[:1], metric="one"), frame(values, metric="down")])
-    table = comparison_table(scores, {"m": True, "one": True, "down": False})
+    table = comparison_table(scores, {"m": True, "one": True, "down": False}, 0)
     assert table.index.tolist() == list(range(6))
     assert table["metric"].tolist() == ["m"] * 3 + ["down"] * 3
     pairs = paired_tests(values, signed_rank=True)
@@ -196,9 +165,12 @@ def test_every_number_of_a_comparison_is_that_of_its_test():
         assert (found["method_a"], found["method_b"], found["n"]) == (f"m{i}", f"m{j}", 25)
         assert (found["baseline_a"], found["baseline_b"]) == ("none", "none")
         assert found["difference"] == pytest.approx((values[i] - values[j]).mean())
-        assert found["p"] == pytest.approx(stats.ttest_rel(values[i], values[j]).pvalue)
-        assert found["p_signed_rank"] == pytest.approx(pairs.p_signed_rank[place])
-        assert found["p_holm"] == pytest.approx(pairs.p_holm[place])
+        assert found["p_uncorrected"] == pytest.approx(stats.ttest_rel(values[i], values[j]).pvalue)
+        assert found["p_signed_rank_uncorrected"] == pytest.approx(pairs.p_signed_rank[place])
+        compared = compare(values, True, seed=0).pairs
+        for column in ("p_adjusted", "low", "high"):
+            assert found[column] == getattr(compared, column)[place]
+        assert found["detectable_difference"] == compared.detectable[place]
         assert found["effect"] == pytest.approx(pairs.effect[place])
     assert (table["model"] == "net").all()
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
 
 from xaiexp.statistics.intervals import bootstrap_interval, crossed_intervals
 from xaiexp.statistics.resampling import resample_counts
@@ -18,7 +19,7 @@ def normal(*shape, seed=0):
 
 
 def test_the_interval_of_many_values_equals_scipys_percentile_bootstrap():
-    values = normal(400) ** 3
+    values = normal(400) + 0.3
     got = bootstrap_interval(values, resamples=20000, seed=0)
     want = stats.bootstrap((values,), np.mean, method="percentile", n_resamples=20000, rng=1).confidence_interval
     assert got[0] == pytest.approx(values.mean())
@@ -227,3 +228,40 @@ def test_with_pure_interaction_the_crossed_interval_is_conservative_by_less_than
     width = np.median(high - low) / (2 * 1.96 * ((1 + 1 / seeds) / examples) ** 0.5)
     assert 1 < width < 1.4
     assert missed(values) < 0.05
+
+
+# Skewed and binary values
+
+
+def test_strongly_skewed_values_get_the_studentised_bootstrap_interval():
+    values = np.random.default_rng(0).lognormal(size=30)
+    mean, low, high = bootstrap_interval(values, seed=4, resamples=20000)
+    resampled = np.random.default_rng(1).choice(values, size=(20000, 30))
+    t = (resampled.mean(axis=1) - mean) / (resampled.std(axis=1, ddof=1) / 30**0.5)
+    error = values.std(ddof=1) / 30**0.5
+    want = mean - np.quantile(t, [0.975, 0.025]) * error
+    assert (low, high) == pytest.approx(tuple(want), rel=0.03)
+    mirrored = bootstrap_interval(-values, seed=4, resamples=20000)
+    assert mirrored == pytest.approx((-mean, -high, -low))
+
+
+def test_the_studentised_interval_covers_the_mean_of_skewed_values_more_often():
+    covered = percentile = 0
+    for draw in range(200):
+        values = np.random.default_rng(draw).lognormal(size=32)
+        _, low, high = bootstrap_interval(values, seed=draw, resamples=400)
+        covered += low <= np.exp(0.5) <= high
+        resampled = np.random.default_rng([draw, 1]).choice(values, size=(400, 32)).mean(axis=1)
+        low, high = np.quantile(resampled, [0.025, 0.975])
+        percentile += low <= np.exp(0.5) <= high
+    assert covered >= 180
+    assert covered > percentile + 5
+
+
+def test_values_of_two_kinds_get_wilsons_interval():
+    values = np.repeat([0.0, 1.0], [2, 18])
+    assert bootstrap_interval(values, seed=0)[1:] == pytest.approx(proportion_confint(18, 20, method="wilson"))
+    mean, low, high = bootstrap_interval(2 * values - 1, seed=0)
+    assert (mean, low, high) == pytest.approx(
+        (0.8, *(2 * end - 1 for end in proportion_confint(18, 20, method="wilson")))
+    )

@@ -47,5 +47,5 @@ class Page(HTMLParser):
         return [attributes["id"] for _, attributes in self.tags if "id" in attributes]
 
     def results(self):
-        """The rows of the table of every metric: name, mean, drawing, interval, n, undefined, rank."""
-        return [table[1:] for table in self.tables if table[0][0] == "method / baseline" and "rank" in table[0]]
+        """The rows of the table of every metric: name, mean, drawing, interval, n, undefined, letters, ranks."""
+        return [table[1:] for table in self.tables if table[0][0] == "method / baseline" and "ranks" in table[0]]

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from xaiexp.statistics.summary import summarise
+
 CELLS = [
     ("saliency", "none"),
     ("integrated_gradients", "zero"),
@@ -174,29 +176,16 @@ def tables(
         )
     pd.DataFrame(rows).to_parquet(folder / "cells.parquet")
     done = [cell for cell in cells if failures.get(cell[0], ("done", ""))[0] == "done"]
-    scores, summary, agreement = [], [], []
+    scores, agreement = [], []
     for metric in METRICS:
-        means = []
         for place, (method, baseline) in enumerate(done):
             values = place + 1 + rng.standard_normal(16)
             if metric == "infidelity" and method == "occlusion":
                 values[:3] = np.nan
             if metric == "sparseness" and method == "random":
                 values[:] = np.nan
-            known = values[~np.isnan(values)]
-            mean = known.mean() if len(known) else np.nan
-            half = 1.96 * known.std() / 4 if len(known) else np.nan
             where = {**study, "method": method, "baseline": baseline, "metric": metric}
             scores += [{**where, "example": f"e{i}", "target": i % 2, "value": v} for i, v in enumerate(values)]
-            means.append(mean)
-            summary.append(
-                {**where, "mean": mean, "low": mean - half, "high": mean + half, "n": len(known)}
-                | {"undefined": 16 - len(known), "rank": np.nan}
-            )
-        if METRICS[metric] is not None:
-            order = pd.Series(means).rank(ascending=not METRICS[metric])
-            for row, rank in zip(summary[-len(done) :], order, strict=True):
-                row["rank"] = max(1, rank - 1)  # the two best cells share the first rank
     for i, a in enumerate(done):
         for b in done[i + 1 :]:
             for measure, low in (("rank_correlation", -1), ("sign_agreement", 0)):
@@ -209,7 +198,7 @@ def tables(
                 ]
     pd.DataFrame(scores).to_parquet(folder / "scores.parquet")
     pd.DataFrame(agreement).to_parquet(folder / "agreement.parquet")
-    pd.DataFrame(summary).to_csv(folder / "summary.csv", index=False)
+    summarise(pd.DataFrame(scores), METRICS, seed).to_csv(folder / "summary.csv", index=False)
 
 
 def write_study(

@@ -86,7 +86,9 @@ def results(cells, summary=(), agreement=(), verdicts=()):
         cells,
         pd.DataFrame(),
         pd.DataFrame(list(agreement), columns=["measure", "method_a", "baseline_a", "method_b", "baseline_b", "value"]),
-        pd.DataFrame(list(summary), columns=["method", "baseline", "metric", "mean", "low", "high", "undefined"]),
+        pd.DataFrame(
+            list(summary), columns=["method", "baseline", "metric", "mean", "low", "high", "undefined", "letters"]
+        ),
         pd.DataFrame(list(verdicts), columns=["metric", "verdict", "alpha"]),
         pd.DataFrame(),
     )
@@ -130,8 +132,8 @@ def test_every_cell_is_a_child_with_its_numbers_and_the_study_has_the_main_ones(
                 ("c", "none", "failed", "ValueError: no", 1, 0, 0.25),
             ),
             [
-                ("a", "zero", "infidelity", 0.5, 0.25, 0.75, 1),
-                ("a", "zero", "infidelity.shift", 2.0, NAN, NAN, 0),
+                ("a", "zero", "infidelity", 0.5, 0.25, 0.75, 1, "ab"),
+                ("a", "zero", "infidelity.shift", 2.0, NAN, NAN, 0, ""),
             ],
             [("rank", "a", "zero", "b", "none", 0.25), ("rank", "a", "zero", "b", "none", 0.75)],
             [("infidelity", "a tie" + "!" * 6000, 0.125), ("other@[x]", "nothing", NAN)],
@@ -146,6 +148,7 @@ def test_every_cell_is_a_child_with_its_numbers_and_the_study_has_the_main_ones(
         "xaiexp.reason": "warning: noisy",
         "xaiexp.key": "k",
         "xaiexp.cached": "False",
+        "letters.infidelity": "ab",
     }
     assert {key: client.tags["run"][key] for key in child if key in client.tags["run"]}.items() <= child.items()
     params = client.params["a/zero"]

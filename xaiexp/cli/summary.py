@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["print_outcome", "print_sweep"]
 
 
+_LEGEND = (
+    "mean and letters: two cells of a metric that share no letter differ significantly (paired by example, corrected\n"
+    "for all pairs of the metric); below, the 95 % interval of this mean alone, which does not compare cells"
+)
+
+
 def print_outcome(outcome: Outcome, brief: bool) -> None:
     """Print the tables of a study, its warnings and where its files are.
 
@@ -34,7 +40,7 @@ def print_outcome(outcome: Outcome, brief: bool) -> None:
         out.print(performance, markup=False)
     if not brief and len(outcome.summary):
         refused = set(outcome.verdicts.loc[outcome.verdicts["refused"].astype(bool), "metric"])
-        out.print("mean [95 % interval] (rank; equal ranks are a tie within the noise)", markup=False)
+        out.print(_LEGEND, markup=False)
         out.print(tables.summary_table(outcome.summary, outcome.record, refused))
         for line in tables.verdict_lines(outcome.verdicts):
             out.print(line, markup=False)

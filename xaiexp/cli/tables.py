@@ -31,12 +31,12 @@ __all__ = [
 
 
 def summary_table(summary: pd.DataFrame, record: Record, refused: Collection[str] = ()) -> Table:
-    """Cells by metric: mean, 95 % interval and rank.
+    """Cells by metric: mean, letters and the marginal 95 % interval of the mean.
 
     Args:
         summary: rows of ``summary.csv``; auxiliary values of metrics are left out.
         record: of the study.
-        refused: metrics whose ranking was refused; they are shown without ranks.
+        refused: metrics whose ranking was refused; they are shown without letters.
     """
     names = list(dict.fromkeys(summary["metric"])) if len(summary) else []
     names = [name for name in names if not record.is_auxiliary(name)]
@@ -62,9 +62,9 @@ def verdict_lines(verdicts: pd.DataFrame) -> list[str]:
 def _score(row: Mapping[str, Any] | None, refused: bool) -> str:
     if row is None or row["n"] == 0:
         return "–"
-    rank = "" if refused or math.isnan(row["rank"]) else f" ({int(row['rank'])})"
+    letters = "" if refused or not row["letters"] else f" {row['letters']}"
     interval = "" if math.isnan(row["low"]) else f"\n[{_number(row['low'])}, {_number(row['high'])}]"
-    return f"{_number(row['mean'])}{rank}{interval}"
+    return f"{_number(row['mean'])}{letters}{interval}"
 
 
 def _number(value: float) -> str:

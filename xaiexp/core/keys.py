@@ -145,15 +145,12 @@ class PlanKey(Key):
 
     Args:
         model, dataset, features, output, method, baseline: the components; ``output`` is None where the task decides.
-        model_fingerprint, dataset_fingerprint: their own fingerprints, known without loading weights or data.
         seed, target, task, precision: settings of the study; ``task`` is None where the network tells it.
         examples: of the study; None where the dataset must be read to know.
     """
 
     model: ComponentKey
-    model_fingerprint: str
     dataset: ComponentKey
-    dataset_fingerprint: str
     features: ComponentKey
     method: ComponentKey
     baseline: ComponentKey | None

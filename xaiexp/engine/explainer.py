@@ -211,7 +211,7 @@ class Explainer:
         batch = self.handle.batch.rows(index)
         handle = self.handle.with_batch(batch)
         handle.preset_logits(self.handle.logits()[index])
-        part = type(self)(self.study, handle, replace(self.draws, ids=batch.ids))
+        part = type(self)(self.study, handle, replace(self.draws, ids=batch.ids), self._cache)
         part._references = {label: known[index] for label, known in self._references.items()}  # noqa: SLF001  # of the same class
         return part
 

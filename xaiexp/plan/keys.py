@@ -19,17 +19,15 @@ def plan_keys(plan: Plan, registry: Registry) -> dict[CellId, str]:
     """
     study = plan.study
     # Once for all cells: a dataset looks at every file that it names.
-    model_fingerprint, dataset_fingerprint = study.model.fingerprint(), study.dataset.fingerprint()
+    model, dataset, features = (component_key(each, registry) for each in (study.model, study.dataset, study.features))
     output = None if study.output is None else component_key(study.output, registry)
 
     def key(cell: CellId) -> str:
         baseline = study.baselines.get(cell.baseline)
         return PlanKey(
-            model=component_key(study.model, registry),
-            model_fingerprint=model_fingerprint,
-            dataset=component_key(study.dataset, registry),
-            dataset_fingerprint=dataset_fingerprint,
-            features=component_key(study.features, registry),
+            model=model,
+            dataset=dataset,
+            features=features,
             method=component_key(study.methods[cell.method], registry),
             baseline=None if baseline is None else component_key(baseline, registry),
             seed=study.settings.seed,

@@ -13,11 +13,11 @@ import pandas as pd
 from xaiexp.core.ids import ALL_METHODS, CellId
 from xaiexp.core.record import AgreementFacts, MetricFacts
 from xaiexp.report.figures import Axis, agreement_svg, axis_over, axis_svg, interval_svg
-from xaiexp.report.studies import CELL, StudyFolder, table
-from xaiexp.report.verdicts import MetricVerdict, metric_verdicts
+from xaiexp.report.studies import CELL, StudyFolder
+from xaiexp.report.verdicts import MetricVerdict, directions, metric_verdicts
 from xaiexp.report.wording import DASH, bounds, direction, number, plural
 from xaiexp.statistics.intervals import bootstrap_interval
-from xaiexp.statistics.summary import example_means
+from xaiexp.statistics.summary import example_means, summarise
 
 __all__ = [
     "AgreementFigure",
@@ -34,7 +34,11 @@ __all__ = [
 
 @dataclass(frozen=True)
 class MetricRow:
-    """One cell under one metric, as the page prints it."""
+    """One cell under one metric, as the page prints it.
+
+    Args:
+        best: whether no cell is significantly better.
+    """
 
     name: str
     mean: str
@@ -42,7 +46,8 @@ class MetricRow:
     high: str
     n: str
     undefined: str
-    rank: str
+    letters: str
+    ranks: str
     interval: str
     best: bool
     control: bool
@@ -101,7 +106,8 @@ class Comparison:
 
     Args:
         ranked: whether any study ranks its cells by it.
-        rows: for every cell its name, for each study the mean and whether its rank is 1, and how often it is.
+        rows: for every cell its name, for each study the mean and whether no cell is significantly better, and in how
+            many studies that is so.
     """
 
     metric: str
@@ -119,21 +125,12 @@ def _int_if_whole(value: float) -> float | int:
 
 
 def summary_of(study: StudyFolder) -> pd.DataFrame:
-    """The summary of the study; where it is missing, means of the scores without intervals and ranks."""
+    """The summary of the study; computed from its scores where it is missing."""
     if len(study.summary) or not len(study.scores):
         return study.summary
-    rows = []
-    keys = ["model", "dataset", "seed", *CELL, "metric"]
-    for key, group in study.scores.groupby(keys, sort=False):
-        values = group["value"].to_numpy(dtype=np.float64)
-        known = values[np.isfinite(values)]
-        numbers = {
-            "mean": known.mean() if len(known) else np.nan,
-            "n": len(known),
-            "undefined": (~np.isfinite(values)).sum(),
-        }
-        rows.append(dict(zip(keys, key, strict=True)) | numbers | dict.fromkeys(("low", "high", "rank"), np.nan))
-    return table(rows, "summary.csv")
+    known: dict[str, bool | None] = dict.fromkeys(map(str, study.scores["metric"].unique()))
+    known |= directions([study])
+    return summarise(study.scores, known, study.seed)
 
 
 def _is_random(study: StudyFolder, method: str) -> bool:
@@ -146,9 +143,12 @@ def _direction(facts: MetricFacts | None) -> str:
 
 
 def _sorted(rows: pd.DataFrame, higher: bool | None) -> pd.DataFrame:
+    """The rows with the best mean first, on the common examples where the cells are compared on these."""
     sign = -1.0 if higher else 1.0
-    order = rows.assign(_rank=rows["rank"].astype(float), _mean=sign * rows["mean"].astype(float))
-    return order.sort_values(["_rank", "_mean", *CELL], na_position="last", kind="stable")
+    common = rows["mean_common"].astype(float)
+    means = rows["mean"].astype(float)
+    order = rows.assign(_common=sign * common, _mean=sign * means)
+    return order.sort_values(["_common", "_mean", *CELL], na_position="last", kind="stable")
 
 
 def metric_tables(study: StudyFolder) -> list[MetricTable]:
@@ -185,11 +185,10 @@ def _metric_rows(
     control: float,
     refused: bool,
 ) -> tuple[MetricRow, ...]:
-    ranks = [_float(rank) for rank in rows["rank"]]
     printed = []
     for _, row in _sorted(rows, None if facts is None else facts.higher_is_better).iterrows():
-        mean, low, high, rank = (_float(row[column]) for column in ("mean", "low", "high", "rank"))
-        tie = " (tie)" if ranks.count(rank) > 1 else ""
+        mean, low, high = (_float(row[column]) for column in ("mean", "low", "high"))
+        ranks = [_float(row[column]) for column in ("rank_low", "rank_high")]
         printed.append(
             MetricRow(
                 name=str(CellId(row["method"], row["baseline"])),
@@ -197,14 +196,33 @@ def _metric_rows(
                 low=number(low),
                 high=number(high),
                 n=number(_int_if_whole(_float(row["n"]))),
-                undefined=number(_int_if_whole(_float(row["undefined"]))),
-                rank=DASH if refused else number(_int_if_whole(rank)) + tie,
+                undefined=_undefined(row),
+                letters=DASH if refused or not _text(row["letters"]) else _text(row["letters"]),
+                ranks=DASH if refused else _rank_set(*ranks),
                 interval=interval_svg(axis, mean, low, high, control) if axis else "",
-                best=rank == 1 and not refused,
+                best=ranks[0] == 1 and not refused,
                 control=_is_random(study, row["method"]),
             )
         )
     return tuple(printed)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _rank_set(low: float, high: float) -> str:
+    """The ranks that the tests leave possible."""
+    return number(_int_if_whole(low)) if low == high or math.isnan(low) else f"{low:.0f} to {high:.0f}"
+
+
+def _undefined(row: Any) -> str:
+    """The number of undefined scores, with the means that they could make."""
+    count = number(_int_if_whole(_float(row["undefined"])))
+    ends = sorted(_float(row[column]) for column in ("mean_worst", "mean_best"))
+    if count in ("0", DASH) or any(map(math.isnan, ends)):
+        return count
+    return f"{count} (mean {number(ends[0])} to {number(ends[1])})"
 
 
 def _is_joint(rows: pd.DataFrame) -> bool:
@@ -330,7 +348,7 @@ def comparisons(studies: Sequence[StudyFolder]) -> list[Comparison]:
             facts = facts or study.record.metrics.get(metric)
             rows = summary[summary["metric"] == metric]
             keys = [str(CellId(*pair)) for pair in zip(rows["method"], rows["baseline"], strict=True)]
-            numbers = zip(map(_float, rows["mean"]), map(_float, rows["rank"]), strict=True)
+            numbers = zip(map(_float, rows["mean"]), map(_float, rows["rank_low"]), strict=True)
             values.append(dict(zip(keys, numbers, strict=True)))
         cells = dict.fromkeys(name for column in values for name in column)
         ranked = sum(any(rank == 1 for _, rank in column.values()) for column in values)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from xaiexp.core.record import MethodFacts, Record
 from xaiexp.errors import ResourceError
+from xaiexp.statistics.summary import SUMMARY_COLUMNS
 
 __all__ = ["CELL", "Gallery", "StudyFolder", "find_studies", "read_study", "table"]
 
@@ -37,18 +38,18 @@ _COLUMNS = {
         *("method_a", "baseline_a", "method_b", "baseline_b"),
         *("measure", "example", "value"),
     ],
-    "summary.csv": [*_STUDY, *CELL, "metric", "mean", "low", "high", "n", "undefined", "rank"],
+    "summary.csv": list(SUMMARY_COLUMNS),
 }
 _VERDICTS = [*_STUDY, "metric", "verdict", "refused"]
 _COPIES = {"mlartifacts", "mlruns"}
-_NUMBERS = ["mean", "low", "high", "n", "undefined", "rank"]
+_NUMBERS = [c for c in SUMMARY_COLUMNS if c not in (*_STUDY, *CELL, "metric", "letters")]
 _CONTENTS = {
     "config.yaml": "the configuration",
     "record.json": "versions, fingerprints, facts of methods and metrics",
     "cells.parquet": "status and cost of each cell",
     "scores.parquet": "scores by example",
     "agreement.parquet": "agreement between cells",
-    "summary.csv": "means, intervals and ranks",
+    "summary.csv": "means, intervals, letters and ranks",
     "gallery": "inputs and maps of single examples",
 }
 _READ_ERRORS = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error)
@@ -100,6 +101,12 @@ class StudyFolder:
                 return str(frame[key].iloc[0])
         return ""
 
+    @property
+    def seed(self) -> int:
+        """The seed as a number, for the resampling; 0 where it is unknown."""
+        seed = self.identity("seed")
+        return int(seed) if seed.isdecimal() else 0
+
     def signed(self, method: str, values: NDArray[Any]) -> bool:
         """Whether the method is signed: as declared, or without a record whether any value is negative."""
         declared = self.record.methods.get(method, MethodFacts()).signed
@@ -149,7 +156,7 @@ def _parquet(path: Path) -> pd.DataFrame:
 
 
 def _summary(path: Path) -> pd.DataFrame:
-    text = dict.fromkeys([*_STUDY, *CELL, "metric"], str)  # a label may be "null" or "1"
+    text = dict.fromkeys([*_STUDY, *CELL, "metric", "letters"], str)  # a label may be "null" or "1"
     empty = {name: ["", "nan", "NaN"] for name in _NUMBERS}
     return table(pd.read_csv(path, dtype=text, keep_default_na=False, na_values=empty), path.name)
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from xaiexp.core.ids import CellId, MetricId
+from xaiexp.core.ids import NO_BASELINE, CellId, MetricId
 from xaiexp.report.diagrams import critical_difference_svg
 from xaiexp.report.studies import StudyFolder
-from xaiexp.report.wording import number
+from xaiexp.report.wording import number, plural
 from xaiexp.results import verdict
 from xaiexp.statistics import summary as statistics
 from xaiexp.statistics import variance
+from xaiexp.statistics.comparison import Comparison, compare
 from xaiexp.statistics.significance import friedman
 
 __all__ = [
@@ -41,6 +43,8 @@ class MetricVerdict:
     Args:
         sentence: the verdict.
         refused: whether there is no ranking.
+        differences: of all pairs of ranked cells: the cell with the better mean, the other one, the difference of the
+            means, its simultaneous interval, the corrected p value and whether it is significant.
         diagram: mean ranks with the critical difference, as SVG, or empty.
         shift: how far inputs with features removed are from the data, as a sentence; empty where the metric removes
             no features.
@@ -49,6 +53,7 @@ class MetricVerdict:
     metric: str
     sentence: str
     refused: bool
+    differences: tuple[tuple[str, str, str, str, str, bool], ...]
     diagram: str
     shift: str
 
@@ -103,29 +108,46 @@ def metric_verdicts(study: StudyFolder) -> dict[str, MetricVerdict]:
         if row is None or higher is None:
             continue
         refused = bool(row.get("refused"))
-        defined = np.isfinite(table.values).any(axis=1)
-        test = friedman(table.values[defined], higher)
-        names = [str(CellId(*pair)) for pair in table.cells[defined].itertuples(index=False, name=None)]
+        compared = compare(table.values, higher, seed=study.seed)
+        names = [str(CellId(*pair)) for pair in table.cells.itertuples(index=False, name=None)]
+        ranked = sorted(compared.ranked)
+        test = friedman(table.values[ranked][:, compared.common], higher)
         diagram = ""
         if not refused and math.isfinite(test.critical_difference):
-            diagram = critical_difference_svg(names, test.mean_ranks.tolist(), test.critical_difference)
+            diagram = critical_difference_svg(
+                [names[i] for i in ranked], test.mean_ranks.tolist(), test.critical_difference
+            )
         verdicts[table.metric] = MetricVerdict(
-            table.metric, str(row["verdict"]), refused, diagram, _shift_sentence(study, table.metric)
+            table.metric,
+            str(row["verdict"]),
+            refused,
+            () if refused else tuple(_differences(compared, names)),
+            diagram,
+            _shift_sentence(study, table.metric),
         )
     return verdicts
+
+
+def _differences(compared: Comparison, names: Sequence[str]) -> Iterator[tuple[str, str, str, str, str, bool]]:
+    pairs = compared.pairs
+    for i, j in itertools.combinations(compared.order, 2):
+        pair, sign = compared.pair(i, j), 1 if i < j else -1
+        low, high = sorted((sign * float(pairs.low[pair]), sign * float(pairs.high[pair])))
+        mean, p = sign * float(pairs.difference[pair]), float(pairs.p_adjusted[pair])
+        interval = f"{number(low)} to {number(high)}"
+        yield names[i], names[j], number(mean), interval, number(p, 2), compared.separated(i, j)
 
 
 def _verdicts(study: StudyFolder) -> pd.DataFrame:
     """The verdicts of the study; computed from its scores where their file is missing."""
     if len(study.verdicts) or not len(study.scores):
         return study.verdicts
-    seed = study.identity("seed")
     return verdict.verdict_table(
         study.scores,
         directions([study]),
         controls([study]),
         removal_groups([study]),
-        int(seed) if seed.isdecimal() else 0,
+        study.seed,
     )
 
 
@@ -160,15 +182,20 @@ def removals(study: StudyFolder) -> list[Removal]:
 
 
 def sources(studies: Sequence[StudyFolder]) -> list[Source]:
-    """For every metric the sources of its variance, over all studies and removals."""
+    """For every metric the sources of its variance, without controls.
+
+    Of one study with several baselines: among the cells that read one, on the examples where all of these are defined,
+    without sampling noise. Of several studies: of the mean scores of all cells.
+    """
     label_of = {
         label: (name, removal) for name, kinds in removal_groups(studies).items() for removal, label in kinds.items()
     }
-    higher_is_better = directions(studies)
+    ranked = {metric for metric, higher in directions(studies).items() if higher is not None}
+    of_all = controls(studies)
     frames = []
     for study in studies:
-        ranks = [higher_is_better.get(metric) is not None for metric in study.summary["metric"]]
-        rows = study.summary[np.array(ranks, dtype=bool)]
+        summary = study.summary
+        rows = summary[summary["metric"].isin(ranked) & ~summary["method"].isin(of_all)]
         frames.append(
             rows.assign(
                 metric=[label_of.get(m, (m, ""))[0] for m in rows["metric"]],
@@ -180,14 +207,49 @@ def sources(studies: Sequence[StudyFolder]) -> list[Source]:
         return []
     entries = []
     for metric, rows in pd.concat(frames, ignore_index=True).groupby("metric", sort=False):
-        shares = variance.shares(rows, _FACTORS)
-        factors = sorted((f for f in shares if f != "rest"), key=lambda factor: -shares[factor])
-        if len(factors) < 2:
-            continue  # a single factor explains all differences
-        words = [f"{factor} explains {100 * shares[factor]:.0f} %" for factor in factors]
-        # Two means with the same factors differ in something else: a parameter, or the seed of a model.
-        repeated = rows.duplicated([f for f in _FACTORS if f in rows]).any()
-        rest = "interactions and other differences explain" if repeated else "their interactions explain"
-        words.append(f"{rest} {100 * shares['rest']:.0f} %")
-        entries.append(Source(str(metric), ", ".join(words)))
+        sentence = _nested(studies[0], str(metric), label_of, of_all) if len(studies) == 1 else ""
+        sentence = sentence or _shares_of_means(rows)
+        if sentence:
+            entries.append(Source(str(metric), sentence))
     return entries
+
+
+def _nested(study: StudyFolder, metric: str, label_of: Mapping[str, tuple[str, str]], of_all: Collection[str]) -> str:
+    """The shares among the cells of one study that read a baseline; empty where fewer than two factors vary there."""
+    parts = []
+    for table in statistics.tables(study.scores):
+        name, removal = label_of.get(table.metric, (table.metric, ""))
+        if name == metric:
+            chosen = (table.cells["baseline"] != NO_BASELINE) & ~table.cells["method"].isin(of_all)
+            parts.append((table.cells[chosen].assign(removal=removal), table.values[chosen.to_numpy()]))
+    cells = pd.concat([part for part, _ in parts], ignore_index=True)
+    values = np.concatenate([part for _, part in parts]) if len({v.shape[1] for _, v in parts}) == 1 else None
+    if values is None:
+        return ""
+    defined = np.isfinite(values).any(axis=1)
+    cells, values = cells[defined].reset_index(drop=True), values[defined]
+    found = variance.corrected_shares(values, cells, ("method", "baseline", "removal"), seed=study.seed)
+    factors = sorted((f for f in found if f != "rest"), key=lambda factor: -found[factor].share)
+    if not factors:
+        return ""
+    words = [f"{factor} explains {_percent(found[factor])}" for factor in factors]
+    interaction = " x ".join(factors) if len(factors) == 2 else "their interactions"
+    words.append(f"{interaction} {_percent(found['rest'])}")
+    return f"among the {plural(len(cells), 'cell')} that read a baseline, without sampling noise: {', '.join(words)}"
+
+
+def _percent(share: variance.Share) -> str:
+    return f"{100 * share.share:.0f} % [{100 * share.low:.0f}, {100 * share.high:.0f}]"
+
+
+def _shares_of_means(rows: pd.DataFrame) -> str:
+    """The shares of mean scores; empty where a single factor varies."""
+    shares = variance.shares(rows, _FACTORS)
+    factors = sorted((f for f in shares if f != "rest"), key=lambda factor: -shares[factor])
+    if len(factors) < 2:
+        return ""  # a single factor explains all differences
+    words = [f"{factor} explains {100 * shares[factor]:.0f} %" for factor in factors]
+    # Two means with the same factors differ in something else: a parameter, or the seed of a model.
+    repeated = rows.duplicated([f for f in _FACTORS if f in rows]).any()
+    rest = "interactions and other differences explain" if repeated else "their interactions explain"
+    return ", ".join([*words, f"{rest} {100 * shares['rest']:.0f} %"])

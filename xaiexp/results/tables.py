@@ -87,7 +87,7 @@ class TableBuilder:
             agreement=self._agreement_rows(run),
             summary=self._summary_rows(scores, verdicts),
             verdicts=verdicts,
-            comparisons=verdict.comparison_table(scores, self._directions()),
+            comparisons=verdict.comparison_table(scores, self._directions(), self._study.settings.seed),
         )
 
     def _cell_rows(self, run: Run) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Verdicts: for each metric a sentence about the order of the cells, or why it ranks nothing; and the paired tests."""
+"""Verdicts: for each metric what its tests show about the cells, in words; and the paired tests."""
 
 from __future__ import annotations
 
@@ -13,26 +13,23 @@ import pandas as pd
 from scipy import stats
 
 from xaiexp.core.ids import CellId
+from xaiexp.statistics.comparison import MIN_DEFINED, Comparison, better_for_other_seeds, better_than, compare
 from xaiexp.statistics.concordance import alpha_interval
-from xaiexp.statistics.significance import MIN_EXAMPLES, Pairs, crossed_tests, friedman, more_examples, paired_tests
-from xaiexp.statistics.summary import Table, ranks_from_tests, tables
+from xaiexp.statistics.significance import MIN_EXAMPLES, friedman
+from xaiexp.statistics.summary import Table, tables
 from xaiexp.statistics.tolerance import difference
 
-__all__ = ["COMPARISONS", "SLIGHT", "VERDICTS", "comparison_table", "removal_groups", "verdict_table"]
-
-SLIGHT = 0.2
-"""Krippendorff's alpha below which agreement is at most slight (Landis and Koch 1977): the ranking is refused."""
+__all__ = ["COMPARISONS", "VERDICTS", "comparison_table", "removal_groups", "verdict_table"]
 
 _STUDY = ["model", "dataset", "seed"]
-_LEVEL = 0.05
 
 VERDICTS = [
     *_STUDY, "metric", "verdict", "refused", "alpha", "alpha_low", "alpha_high", "n", "friedman_p",
-    "critical_difference", "more_examples",
+    "critical_difference", "detectable_difference",
 ]  # fmt: skip
 COMPARISONS = [
-    *_STUDY, "metric", "method_a", "baseline_a", "method_b", "baseline_b", "n", "difference", "effect", "p",
-    "p_signed_rank", "p_holm",
+    *_STUDY, "metric", "method_a", "baseline_a", "method_b", "baseline_b", "n", "difference", "low", "high",
+    "p_adjusted", "detectable_difference", "effect", "p_uncorrected", "p_signed_rank_uncorrected",
 ]  # fmt: skip
 
 
@@ -53,17 +50,17 @@ def verdict_table(
         groups: of :func:`removal_groups`.
         seed: of the resampling.
         over_seeds: pool studies that differ in their seed (as the seed ``"all"``). The value of an example is then
-            its mean over the seeds. The order holds for these seeds; the end of the verdict gives the order that is
-            expected of other seeds.
+            its mean over the seeds. The tests hold for these seeds; the end of the verdict says what they leave for
+            other seeds.
     """
     out: list[dict[str, Any]] = []
     for study, tested in itertools.groupby(tables(scores, over_seeds), key=lambda table: tuple(table.study.values())):
-        of_study: dict[str, tuple[Table, Pairs, bool]] = {}
+        of_study: dict[str, tuple[Table, Comparison, bool]] = {}
         for table in tested:
             direction = directions.get(table.metric)
             if direction is not None and len(table.cells) > 1:
-                of_study[table.metric] = (table, paired_tests(table.values), direction)
-        rows = [_verdict(table, pairs, direction, controls, seed) for table, pairs, direction in of_study.values()]
+                of_study[table.metric] = (table, compare(table.values, direction, seed=seed), direction)
+        rows = [_verdict(*comparison, controls, seed) for comparison in of_study.values()]
         for name, labels in groups.items():
             tables_by_removal = {removal: of_study[label] for removal, label in labels.items() if label in of_study}
             if len(tables_by_removal) > 1:
@@ -73,13 +70,24 @@ def verdict_table(
     return pd.DataFrame(out, columns=VERDICTS)
 
 
-def comparison_table(scores: pd.DataFrame, directions: Mapping[str, bool | None]) -> pd.DataFrame:
-    """The paired tests of all pairs of cells, columns :data:`COMPARISONS`."""
+def comparison_table(scores: pd.DataFrame, directions: Mapping[str, bool | None], seed: int) -> pd.DataFrame:
+    """The paired tests of all pairs of cells, columns :data:`COMPARISONS`.
+
+    ``difference`` is a minus b, and ``low`` and ``high`` are simultaneous for all pairs of one metric, as is
+    ``p_adjusted``; these and ``detectable_difference`` are NaN for pairs with a cell without a rank. The columns that
+    end in ``uncorrected`` are of one test alone.
+
+    Args:
+        scores: rows of ``scores.parquet``.
+        directions: metric to whether higher is better; None for numbers that rank nothing.
+        seed: of the resampling.
+    """
     parts = []
     for table in tables(scores):
-        if directions.get(table.metric) is None or len(table.cells) < 2:
+        direction = directions.get(table.metric)
+        if direction is None or len(table.cells) < 2:
             continue
-        pairs = paired_tests(table.values, signed_rank=True)
+        pairs = compare(table.values, direction, seed=seed, signed_rank=True).pairs
         a, b = (table.cells.iloc[side].reset_index(drop=True) for side in (pairs.left, pairs.right))
         parts.append(
             pd.DataFrame(
@@ -92,10 +100,13 @@ def comparison_table(scores: pd.DataFrame, directions: Mapping[str, bool | None]
                     "baseline_b": b["baseline"],
                     "n": pairs.n,
                     "difference": pairs.difference,
+                    "low": pairs.low,
+                    "high": pairs.high,
+                    "p_adjusted": pairs.p_adjusted,
+                    "detectable_difference": pairs.detectable,
                     "effect": pairs.effect,
-                    "p": pairs.p,
-                    "p_signed_rank": pairs.p_signed_rank,
-                    "p_holm": pairs.p_holm,
+                    "p_uncorrected": pairs.p,
+                    "p_signed_rank_uncorrected": pairs.p_signed_rank,
                 }
             )
         )
@@ -123,145 +134,159 @@ def removal_groups(metrics: Mapping[str, tuple[str, Mapping[str, Any]]]) -> dict
     return {(name if names.count(name) == 1 else f"{name} {rest}"): labels for (name, rest), labels in groups.items()}
 
 
-def _verdict(table: Table, pairs: Pairs, higher: bool, controls: Collection[str], seed: int) -> dict[str, Any]:
+def _verdict(table: Table, compared: Comparison, higher: bool, controls: Collection[str], seed: int) -> dict[str, Any]:
     """The row of one metric."""
-    row: dict[str, Any] = {"metric": table.metric, "refused": False}
     names = [str(CellId(*pair)) for pair in table.cells.itertuples(index=False, name=None)]
-    values = table.values
-    row["n"] = n = int(np.isfinite(values).any(axis=0).sum())
-    places = ranks_from_tests(values, pairs, higher, _LEVEL)
-    ranked_cells = [i for i, place in enumerate(places) if place is not None]
-    if len(ranked_cells) < 2:
-        return row | {"verdict": "undefined for all cells but at most one: there is nothing to rank"}
-    complete = int(np.isfinite(values[ranked_cells]).all(axis=0).sum())
-    enough = complete >= MIN_EXAMPLES
-    alpha, low, high = alpha_interval(values[ranked_cells], higher, seed=seed) if enough else (math.nan,) * 3
-    test = friedman(values[ranked_cells], higher)
+    values, order = table.values, list(compared.order)
+    examples, n = int(np.isfinite(values).any(axis=0).sum()), int(compared.common.sum())
+    row: dict[str, Any] = {"metric": table.metric, "refused": True, "n": n}
+    if examples < MIN_EXAMPLES:
+        words = f"{examples} examples: too few to tell methods apart, at least {MIN_EXAMPLES}"
+        return row | {"verdict": words}
+    left_out = _left_out(values, compared, names)
+    if len(compared.ranked) < 2:
+        words = (
+            f"fewer than two cells are defined on {MIN_DEFINED * 100:.0f} % of the examples: there is nothing to rank"
+        )
+        return row | {"verdict": "; ".join([words, *left_out])}
+    if n < MIN_EXAMPLES:
+        words = f"the cells have {n} examples in common: too few to tell them apart, at least {MIN_EXAMPLES}"
+        return row | {"verdict": "; ".join([words, *left_out])}
+    if not difference(values[order][:, compared.common], values[order[:1]][:, compared.common]).any():
+        return row | {"verdict": "all cells have equal values on every example: nothing to rank"}
+    methods = list(table.cells["method"])
+    explanations = [i for i in order if methods[i] not in controls]
+    alpha, low, high = alpha_interval(values[explanations][:, compared.common], higher, seed=seed)
+    test = friedman(values[sorted(compared.ranked)][:, compared.common], higher)
+    first_pair = compared.pair(*order[:2])
     row |= {
+        "refused": False,
         "alpha": alpha,
         "alpha_low": low,
         "alpha_high": high,
         "friedman_p": test.p,
         "critical_difference": test.critical_difference,
+        "detectable_difference": float(compared.pairs.detectable[first_pair]),
     }
-    if n < MIN_EXAMPLES:
-        return row | {
-            "refused": True,
-            "verdict": f"{n} examples: too few to tell methods apart, at least {MIN_EXAMPLES}",
-        }
-    if math.isnan(alpha) and enough:
-        return row | {"refused": True, "verdict": "all cells have equal values on every example: nothing to rank"}
-    if alpha < SLIGHT:
-        words = f"alpha {alpha:.2f}: this metric does not rank these methods on these data"
-        return row | {"refused": True, "verdict": f"{words} (the examples hardly agree about the order)"}
-    means = np.array([_mean(values[i]) for i in ranked_cells])
-    order = [ranked_cells[k] for k in np.argsort(-means if higher else means, kind="stable")]
-    sentences = [_ranking(order, places, names)]
-    sentences += _against_the_means(pairs, higher, order, places, names)
-    sentences += _against_controls(table, pairs, higher, controls, order, names)
-    first, second = order[0], order[1]
-    if places[first] == places[second]:
-        words, row["more_examples"] = _undecided(pairs, first, second, names)
-        sentences.append(words)
-    if math.isnan(alpha):
+    sentences = [_best(compared, names), _difference_to_the_best(table, compared, higher, names)]
+    sentences += _against_controls(values, compared, higher, explanations, methods, controls, seed, names)
+    sentences += left_out
+    if len(explanations) > 1:
+        of = " without controls" if len(explanations) < len(order) else ""
         sentences.append(
-            f"how far examples agree is unknown: {complete} have a value of every cell, {MIN_EXAMPLES} are needed"
+            f"these cells{of} are equal on every example"
+            if math.isnan(alpha)
+            else f"heterogeneity of the examples{of}: alpha {alpha:.2f} [{low:.2f}, {high:.2f}]"
         )
-    else:
-        sentences.append(f"alpha {alpha:.2f} [{low:.2f}, {high:.2f}]")
+    if (detectable := row["detectable_difference"]) > 0:
+        sentences.append(f"a difference of {detectable:.2g} between the two best would be found with 80 % power")
+    pairs = len(order) * (len(order) - 1) // 2
+    family = f"all {pairs} pairs of this metric" if pairs > 1 else "the one pair of this metric"
+    sentences.append(f"95 % family-wise for {family}, {n} examples")
     if (seeds := table.by_seed.shape[2]) > 1:
         sentences[0] = f"averaged over these {seeds} seeds: {sentences[0]}"
-        sentences += _over_seeds(table, pairs, higher, order, places, names)
+        sentences += _over_seeds(table, compared, higher, names)
     return row | {"verdict": "; ".join(sentences)}
 
 
-def _ranking(order: Sequence[int], places: Sequence[int | None], names: Sequence[str]) -> str:
-    groups = [list(group) for _, group in itertools.groupby(order, key=lambda i: places[i])]
-    words = [" = ".join(names[i] for i in group) for group in groups]
-    if len(groups) == 1:
-        return f"a tie of all: {words[0]}"
-    return " > ".join(words)
+def _best(compared: Comparison, names: Sequence[str]) -> str:
+    """Which cell has the best mean, and which cells are not separated from it."""
+    first, *others = compared.order
+    tied = [i for i in others if not compared.separated(first, i)]
+    if not (compared.better.any()):
+        return f"no two cells are separated; best mean: {names[first]}"
+    if not tied:
+        return f"best: {names[first]}, separated from all others"
+    return f"best mean: {names[first]}, not separated from {_listed(tied, others, names)}"
 
 
-def _against_the_means(
-    pairs: Pairs, higher: bool, order: Sequence[int], places: Sequence[int | None], names: Sequence[str]
-) -> Iterator[str]:
-    """Pairs whose order by the means, over different examples, contradicts their order on the examples of both."""
-    for i, j in itertools.combinations(order, 2):
-        if places[i] != places[j] and _beats(pairs, j, i, higher):
-            yield f"but {names[j]} is better than {names[i]} on the examples that both have"
-
-
-def _undecided(pairs: Pairs, first: int, second: int, names: Sequence[str]) -> tuple[str, int | None]:
-    """Why the two best cells are a tie, in words, and how many more examples would separate them."""
-    pair = _pair(pairs, first, second)
-    n, effect = int(pairs.n[pair]), float(pairs.effect[pair])
-    if n < MIN_EXAMPLES:
-        return f"{names[first]} and {names[second]} have {n} examples in common: too few to tell them apart", None
-    more = more_examples(effect, n)
-    if more is None:
-        return f"nothing tells {names[first]} from {names[second]}", None
-    if not more:
-        return (
-            f"one comparison alone would tell {names[first]} from {names[second]}; among all of these it stays a tie"
-        ), 0
+def _difference_to_the_best(table: Table, compared: Comparison, higher: bool, names: Sequence[str]) -> str:
+    """The difference between the best cell and the first one that is separated from it, or else the next one."""
+    first, *others = compared.order
+    other = next((i for i in others if compared.separated(first, i)), others[0])
+    pair, sign = compared.pair(first, other), 1 if first < other else -1
+    pairs = compared.pairs
+    sign = sign if higher else -sign  # positive is better
+    low, high = sorted((sign * pairs.low[pair], sign * pairs.high[pair]))
+    size = f"{_number(sign * pairs.difference[pair])} [{_number(low)}, {_number(high)}]"
+    if not compared.separated(first, other):
+        return f"ahead of {names[other]} by {size}"
+    by_example = difference(*(table.values[i][compared.common] for i in (first, other)))
+    share = float((by_example > 0).mean() if higher else (by_example < 0).mean())
     return (
-        f"about {_round(more)} more examples would tell {names[first]} from {names[second]} "
-        "if the difference is as measured (80 % power, one comparison)"
-    ), more
+        f"on average {names[first]} is better than {names[other]} by {size}, and on {share * 100:.0f} % of the examples"
+    )
 
 
-def _over_seeds(
-    table: Table, pairs: Pairs, higher: bool, order: Sequence[int], places: Sequence[int | None], names: Sequence[str]
+def _against_controls(
+    values: np.ndarray[Any, Any],
+    compared: Comparison,
+    higher: bool,
+    explanations: Sequence[int],
+    methods: Sequence[str],
+    controls: Collection[str],
+    seed: int,
+    names: Sequence[str],
 ) -> Iterator[str]:
-    """Which differences change their sign between seeds, and which order is expected of other seeds."""
+    """Which cells are better than a control, by a family of one-sided tests for each control."""
+    for control in (i for i in range(len(methods)) if methods[i] in controls and i in compared.ranked and explanations):
+        above = better_than(values, compared, control, higher, seed=seed, others=explanations)
+        not_above = [i for i in explanations if i not in above]
+        family = f"{len(explanations)} one-sided test{'s' if len(explanations) > 1 else ''}"
+        if not above:
+            yield f"no cell is shown to be better than {names[control]} ({family})"
+        elif not not_above:
+            yield f"all other cells are better than {names[control]} ({family})"
+        else:
+            yield f"better than {names[control]} ({family}): all but {', '.join(names[i] for i in not_above)}"
+
+
+def _left_out(values: np.ndarray[Any, Any], compared: Comparison, names: Sequence[str]) -> Iterator[str]:
+    """Cells without a rank, with the number of examples on which they are defined."""
+    known = np.isfinite(values)
+    total = int(known.any(axis=0).sum())
+    counts = {names[i]: int(known[i].sum()) for i in range(len(names)) if i not in compared.ranked}
+    if few := [f"{name} ({count} of {total} examples)" for name, count in counts.items() if count]:
+        yield f"no rank, since defined on too few examples: {', '.join(few)}"
+    if none := [name for name, count in counts.items() if not count]:
+        yield f"undefined for {', '.join(none)}"
+    if compared.ranked and 0 < (common := int(compared.common.sum())) < total:
+        yield f"compared on the {common} of {total} examples where all ranked cells are defined"
+
+
+def _listed(chosen: Sequence[int], among: Sequence[int], names: Sequence[str]) -> str:
+    return "any other" if len(chosen) == len(among) > 1 else ", ".join(names[i] for i in chosen)
+
+
+def _over_seeds(table: Table, compared: Comparison, higher: bool, names: Sequence[str]) -> Iterator[str]:
+    """Which differences change their sign between seeds, and what holds for other seeds."""
     reversed_pairs = []
-    for i, j in itertools.combinations(sorted(order), 2):
-        pair = _pair(pairs, i, j)
+    for i, j in itertools.combinations(sorted(compared.order), 2):
         by_seed = np.array([_mean(column) for column in difference(table.by_seed[i], table.by_seed[j]).T])
-        against = int((by_seed * pairs.difference[pair] < 0).sum())
-        if pairs.p_holm[pair] <= _LEVEL and against:
+        against = int((by_seed * compared.pairs.difference[compared.pair(i, j)] < 0).sum())
+        if compared.separated(i, j) and against:
             reversed_pairs.append(f"{names[i]} and {names[j]} ({against} of {np.isfinite(by_seed).sum()} seeds)")
     if reversed_pairs:
         yield f"reversed in some seeds: {_first_three(reversed_pairs)}"
-    beyond = ranks_from_tests(table.values, crossed_tests(table.by_seed), higher, _LEVEL)
-    same = [beyond[i] for i in order] == [places[i] for i in order]
-    yield f"for other seeds: {'the same' if same else _ranking(order, beyond, names)}"
+    beyond = better_for_other_seeds(table.by_seed, compared, higher)
+    lost = [
+        f"{names[i]} and {names[j]}"
+        for i, j in itertools.combinations(compared.order, 2)
+        if compared.separated(i, j) and not (beyond[i, j] or beyond[j, i])
+    ]
+    if not lost:
+        yield "for other seeds: the same"
+    elif table.by_seed.shape[2] == 2:
+        yield f"for other seeds it cannot be told from 2 seeds what differs: {_first_three(lost)}"
+    else:
+        yield f"for other seeds not separated: {_first_three(lost)}"
 
 
 def _first_three(pairs: Sequence[str]) -> str:
     return "; ".join(pairs[:3]) + (f" (and {len(pairs) - 3} more pairs)" if len(pairs) > 3 else "")
 
 
-def _pair(pairs: Pairs, i: int, j: int) -> int:
-    """The place of the pair of cells i and j in the arrays of ``pairs``."""
-    return int(np.flatnonzero((pairs.left == min(i, j)) & (pairs.right == max(i, j)))[0])
-
-
-def _against_controls(
-    table: Table, pairs: Pairs, higher: bool, controls: Collection[str], order: Sequence[int], names: Sequence[str]
-) -> Iterator[str]:
-    """Which methods are not better than a control."""
-    methods = list(table.cells["method"])
-    for control in (i for i in order if methods[i] in controls):
-        others = [i for i in order if methods[i] not in controls]
-        not_better = [i for i in others if not _beats(pairs, i, control, higher)]
-        if not_better and len(not_better) == len(others):
-            yield f"no method is better than {names[control]} beyond the noise"
-        elif not_better:
-            yield f"not better than {names[control]} beyond the noise: {', '.join(names[i] for i in not_better)}"
-
-
-def _beats(pairs: Pairs, i: int, j: int, higher: bool) -> bool:
-    """Whether cell i is significantly better than cell j."""
-    if i == j:
-        return False
-    pair = _pair(pairs, i, j)
-    better_by = pairs.difference[pair] * (1 if i < j else -1) * (1 if higher else -1)
-    return bool(pairs.p_holm[pair] <= _LEVEL and better_by > 0)
-
-
-def _across_removals(tables_by_removal: Mapping[str, tuple[Table, Pairs, bool]]) -> str:
+def _across_removals(tables_by_removal: Mapping[str, tuple[Table, Comparison, bool]]) -> str:
     """Whether the order of the cells depends on how features are removed."""
     reversed_pairs: dict[str, None] = {}
     taus = []
@@ -277,7 +302,7 @@ def _across_removals(tables_by_removal: Mapping[str, tuple[Table, Pairs, bool]])
         if known.sum() > 1:
             taus.append(float(stats.kendalltau(means[0][known], means[1][known]).statistic))
         for i, j in itertools.permutations(range(len(both)), 2):
-            if _beats(first[1], a[i], a[j], first[2]) and _beats(second[1], b[j], b[i], second[2]):
+            if first[1].better[a[i], a[j]] and second[1].better[b[j], b[i]]:
                 left, right = (CellId(*both[k]) for k in (i, j))
                 reversed_pairs[f"{left} beats {right} with {one} and loses to it with {two}"] = None
     lowest = (
@@ -297,7 +322,5 @@ def _mean(row: np.ndarray[Any, Any]) -> float:
     return float(known.mean()) if len(known) else math.nan
 
 
-def _round(count: int) -> str:
-    """The count with two significant digits; the estimate is no more precise."""
-    digits = max(0, len(str(count)) - 2)
-    return f"{round(count, -digits):,}"
+def _number(value: float) -> str:
+    return f"{value:.3g}"

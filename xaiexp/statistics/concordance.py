@@ -1,4 +1,4 @@
-"""Agreement between examples about the ranking of the cells: Krippendorff's alpha, and bootstrap intervals of ranks."""
+"""Agreement between examples about the order of the cells: Krippendorff's alpha."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy import stats
 from xaiexp.statistics.resampling import resample_counts
 from xaiexp.statistics.tolerance import merge_ties
 
-__all__ = ["alpha_interval", "krippendorff_alpha", "rank_intervals"]
+__all__ = ["alpha_interval", "krippendorff_alpha"]
 
 FloatArray = NDArray[np.float64]
 
@@ -126,39 +126,3 @@ def alpha_interval(
     tail = (1 - confidence) / 2
     low, high = np.nanquantile(alphas, [tail, 1 - tail]) if np.isfinite(alphas).any() else (math.nan, math.nan)
     return alpha, float(low), float(high)
-
-
-def rank_intervals(
-    values: FloatArray, higher_is_better: bool, *, seed: int, confidence: float = 0.95, resamples: int = _RESAMPLES
-) -> NDArray[np.float64]:
-    """Percentile bootstrap interval of the rank of each cell's mean among the means of all cells.
-
-    Each resample of the examples ranks the cells by the means of their defined values; equal means share the average
-    rank. It assumes that the examples are independent draws from one population; the cells are fixed.
-
-    Args:
-        values: float64 ``[cells, N]``, NaN where undefined.
-        higher_is_better: the direction of the values.
-        seed: seed of the resampling.
-        confidence: coverage of each interval.
-        resamples: number of bootstrap resamples.
-
-    Returns:
-        float64 ``[2, cells]``, the lower and upper bound; rank 1 is the best. NaN for a cell without a defined value,
-        and for all cells where there are fewer than two examples.
-    """
-    values = merge_ties(np.asarray(values, dtype=np.float64))
-    known = np.isfinite(values)
-    bounds = np.full((2, len(values)), np.nan)
-    defined = known.any(axis=1)
-    n = values.shape[1]
-    if not defined.any() or n < 2:
-        return bounds
-    drawn = resample_counts(np.random.default_rng([seed, n]), resamples, n)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means = (drawn @ np.where(known, values, 0.0)[defined].T) / (drawn @ known[defined].T.astype(np.float64))
-    means = merge_ties(np.where(np.isfinite(means), means, np.nan).T).T
-    ranks = stats.rankdata(-means if higher_is_better else means, axis=1, nan_policy="omit")
-    tail = (1 - confidence) / 2
-    bounds[:, defined] = np.nanquantile(ranks, [tail, 1 - tail], axis=0)
-    return bounds

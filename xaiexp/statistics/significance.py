@@ -18,7 +18,7 @@ from scipy import stats
 
 from xaiexp.statistics.tolerance import ROUNDING, difference, merge_ties
 
-__all__ = ["MIN_EXAMPLES", "Friedman", "Pairs", "crossed_tests", "friedman", "holm", "more_examples", "paired_tests"]
+__all__ = ["MIN_EXAMPLES", "Friedman", "Pairs", "crossed_tests", "friedman", "holm", "paired_tests"]
 
 FloatArray = NDArray[np.float64]
 
@@ -39,9 +39,13 @@ class Pairs:
         difference: mean of ``value_i - value_j`` over these examples, in the unit of the metric.
         effect: Cohen's d_z: the mean difference divided by the standard deviation of the differences (Lakens 2013).
             Infinite for a constant difference other than 0; NaN with fewer than two examples.
-        p: two-sided p value; NaN with fewer than :data:`MIN_EXAMPLES` examples.
+        p: two-sided p value, uncorrected; NaN with fewer than :data:`MIN_EXAMPLES` examples.
         p_signed_rank: two-sided p value of Wilcoxon's signed-rank test; NaN likewise, and where it was not requested.
-        p_holm: ``p`` after Holm's correction for all pairs with a p value.
+        p_adjusted: p value corrected for all pairs that are tested: by Holm's procedure, or, from
+            :func:`xaiexp.statistics.comparison.compare`, by the largest statistic of the family.
+        low, high: simultaneous interval of the difference, and
+        detectable: the difference that is found with a power of 80 % after correction; all NaN except from
+            :func:`xaiexp.statistics.comparison.compare`.
     """
 
     left: NDArray[np.int64]
@@ -51,7 +55,10 @@ class Pairs:
     effect: FloatArray
     p: FloatArray
     p_signed_rank: FloatArray
-    p_holm: FloatArray
+    p_adjusted: FloatArray
+    low: FloatArray
+    high: FloatArray
+    detectable: FloatArray
 
 
 def paired_tests(values: FloatArray, signed_rank: bool = False) -> Pairs:
@@ -83,7 +90,7 @@ def paired_tests(values: FloatArray, signed_rank: bool = False) -> Pairs:
     p = np.where(enough, p, np.nan)
     p_signed_rank = _signed_rank(differences, enough) if signed_rank else np.full(len(p), np.nan)
     effect = np.where(n > 1, effect, np.nan)
-    return Pairs(left, right, n, mean, effect, p, p_signed_rank, holm(p))
+    return Pairs(left, right, n, mean, effect, p, p_signed_rank, holm(p), *np.full((3, len(p)), np.nan))
 
 
 def crossed_tests(values: FloatArray) -> Pairs:
@@ -135,7 +142,9 @@ def crossed_tests(values: FloatArray) -> Pairs:
         effect = np.where(mean == 0, 0.0, mean / np.sqrt(n * over_examples))
     tested = (n >= MIN_EXAMPLES) & ((s > 1) | (not several))
     p = np.where(tested, np.maximum(p_joint, p_seeds), np.nan)
-    return Pairs(left, right, n, mean, np.where(n > 1, effect, np.nan), p, np.full(len(p), np.nan), holm(p))
+    effect = np.where(n > 1, effect, np.nan)
+    missing = np.full((4, len(p)), np.nan)
+    return Pairs(left, right, n, mean, effect, p, missing[0], holm(p), *missing[1:])
 
 
 def _variance_components(
@@ -210,45 +219,6 @@ def holm(p: FloatArray) -> FloatArray:
     steps = np.arange(len(order), 0, -1)
     out[order] = np.minimum(1.0, np.maximum.accumulate(p[order] * steps))
     return out
-
-
-def more_examples(effect: float, n: int, power: float = 0.8, level: float = 0.05) -> int | None:
-    """The number of further examples that a paired t test needs for a given power, from the noncentral t distribution.
-
-    It assumes normal differences whose effect size is ``effect``. An effect size that was estimated from few examples
-    is uncertain, and so is the result.
-
-    Args:
-        effect: Cohen's d_z.
-        n: number of examples so far.
-        power: probability of a significant test.
-        level: two-sided significance level.
-
-    Returns:
-        Number of examples to add to ``n``, 0 where ``n`` suffices; None where the effect is 0 or NaN, or more than ten
-        million examples are needed.
-    """
-    effect = abs(effect)
-    if not effect > 0:
-        return None
-    if math.isinf(effect):
-        return max(0, MIN_EXAMPLES - n)
-
-    def sufficient(count: int) -> bool:
-        critical = stats.t.ppf(1 - level / 2, count - 1)
-        noncentrality = effect * math.sqrt(count)
-        achieved = stats.nct.sf(critical, count - 1, noncentrality) if noncentrality < 30 else 1.0
-        return bool(achieved >= power)
-
-    low, high = max(MIN_EXAMPLES, 2) - 1, max(MIN_EXAMPLES, n)
-    while not sufficient(high):
-        low, high = high, 2 * high
-        if high > 10_000_000:
-            return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if sufficient(middle) else (middle, high)
-    return max(0, high - n)
 
 
 @dataclass(frozen=True)

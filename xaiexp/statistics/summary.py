@@ -1,4 +1,4 @@
-"""Mean scores, intervals and ranks of cells over examples. NaN is an undefined score and is never used as a value."""
+"""Mean scores, intervals, letters and ranks of cells over examples. NaN is an undefined score, never a value."""
 
 from __future__ import annotations
 
@@ -11,16 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from xaiexp.statistics.concordance import rank_intervals
+from xaiexp.statistics.comparison import compare
 from xaiexp.statistics.intervals import crossed_intervals
-from xaiexp.statistics.significance import Pairs, paired_tests
 
 __all__ = [
     "SUMMARY_COLUMNS",
     "Table",
     "example_means",
-    "ranks",
-    "ranks_from_tests",
     "summarise",
     "tables",
 ]
@@ -29,7 +26,8 @@ FloatArray = NDArray[np.float64]
 
 _STUDY = ("model", "dataset", "seed")
 SUMMARY_COLUMNS = (
-    *_STUDY, "method", "baseline", "metric", "mean", "low", "high", "n", "undefined", "rank", "rank_low", "rank_high",
+    *_STUDY, "method", "baseline", "metric", "mean", "low", "high", "n", "undefined", "mean_worst", "mean_best",
+    "mean_common", "n_common", "letters", "rank_low", "rank_high",
 )  # fmt: skip
 
 
@@ -58,54 +56,6 @@ class Table:
         with np.errstate(invalid="ignore"):
             means: FloatArray = np.where(known, self.by_seed, 0.0).sum(axis=2) / known.sum(axis=2)
         return means
-
-
-def ranks(values: FloatArray, higher_is_better: bool, *, level: float = 0.05) -> list[int | None]:
-    """Ranks of cells, where cells without a significant difference share a rank.
-
-    Cells are sorted by their means and divided into groups: a new group starts at the first cell that differs
-    significantly from a member of the current group. The rank of a cell is 1 plus the number of cells in earlier
-    groups. Significance is that of :func:`xaiexp.statistics.significance.paired_tests` after Holm's correction.
-
-    No two cells of one rank differ significantly. The converse does not hold, since significance is not transitive: two
-    cells with neighbouring ranks may not differ significantly. Where cells are undefined for different examples, the
-    order of their means may differ from the sign of their paired difference; the verdict reports this.
-
-    Args:
-        values: float64 ``[cells, N]``, NaN where undefined.
-        higher_is_better: the direction of the values.
-        level: family-wise significance level over all pairs.
-
-    Returns:
-        One rank per cell, 1 is the best; None for a cell without a defined value.
-
-    >>> ranks(np.array([[1.0] * 8, [1.0] * 8, [3.0] * 8, [np.nan] * 8]), higher_is_better=True)
-    [2, 2, 1, None]
-    """
-    values = np.asarray(values, dtype=np.float64)
-    return ranks_from_tests(values, paired_tests(values), higher_is_better, level)
-
-
-def ranks_from_tests(values: FloatArray, pairs: Pairs, higher_is_better: bool, level: float = 0.05) -> list[int | None]:
-    """As :func:`ranks`, from tests of all pairs of the cells that were computed before."""
-    significant = np.zeros((len(values), len(values)), dtype=bool)
-    significant[pairs.left, pairs.right] = significant[pairs.right, pairs.left] = pairs.p_holm <= level
-    means = np.array([_mean(row[np.isfinite(row)]) for row in values])
-    assigned: list[int | None] = [None] * len(values)
-    group: list[int] = []
-    rank = 1
-    order = [int(i) for i in np.argsort(-means if higher_is_better else means, kind="stable") if np.isfinite(means[i])]
-    for position, i in enumerate(order, start=1):
-        if significant[group, i].any():
-            group, rank = [], position
-        group.append(i)
-        assigned[i] = rank
-    return assigned
-
-
-def _mean(finite: FloatArray) -> float:
-    """The mean, or NaN where there is no value."""
-    return float(finite.mean()) if len(finite) else float("nan")
 
 
 def tables(scores: pd.DataFrame, over_seeds: bool = False) -> Iterator[Table]:
@@ -155,21 +105,24 @@ def example_means(rows: pd.DataFrame) -> FloatArray:
 def summarise(
     scores: pd.DataFrame, directions: Mapping[str, bool | None], seed: int, over_seeds: bool = False
 ) -> pd.DataFrame:
-    """Mean, interval and rank of every cell and metric.
+    """Mean, interval, letters and ranks of every cell and metric.
 
     Args:
         scores: rows of ``scores.parquet``: ``model dataset seed method baseline metric example target value``.
         directions: metric to whether higher is better; None for a metric that does not rank cells.
         seed: seed of the resampling.
-        over_seeds: see :func:`tables`. Intervals then generalise to other seeds; ranks hold for the given seeds.
+        over_seeds: see :func:`tables`. Intervals then generalise to other seeds; letters and ranks hold for the given
+            seeds.
 
     Returns:
         The columns :data:`SUMMARY_COLUMNS`; studies, metrics and cells in the order in which they first appear.
-        ``mean``, ``low`` and ``high`` are those of :func:`xaiexp.statistics.intervals.crossed_intervals` at 95 %. ``n``
-        is the number of examples with a defined score, ``undefined`` the number of rows without one. ``rank`` (Int64,
-        missing where no score is defined) is that of :func:`ranks` among the cells of one model, dataset, seed and
-        metric.
-        ``rank_low`` and ``rank_high`` are the bounds of :func:`xaiexp.statistics.concordance.rank_intervals` at 95 %.
+        ``mean`` is over the ``n`` examples with a defined score, and ``low`` and ``high`` are its marginal 95 %
+        interval (:func:`xaiexp.statistics.intervals.crossed_intervals`), which is of one mean and says nothing about
+        differences: these are paired. ``undefined`` is the number of rows without a defined score. ``mean_worst`` and
+        ``mean_best`` are the mean if all undefined scores were the worst, or the best, of any cell on any example.
+        ``mean_common`` is the mean over the ``n_common`` examples on which the cells are compared, and ``letters``,
+        ``rank_low`` and ``rank_high`` are the result (:class:`xaiexp.statistics.comparison.Comparison`), among the
+        cells of one model, dataset, seed and metric; missing for a cell without a rank.
 
     Raises:
         KeyError: a metric is missing in ``directions``.
@@ -191,12 +144,7 @@ def _study_summaries(
     for table in study_tables:
         rows = slice(start, start + len(table.cells))
         start = rows.stop
-        direction, values = directions[table.metric], table.values
-        cell_ranks: list[int | None] = [None] * len(table.cells)
-        rank_bounds = np.full((2, len(table.cells)), np.nan)
-        if direction is not None:
-            cell_ranks = ranks(values, direction)
-            rank_bounds = rank_intervals(values, direction, seed=seed)
+        values = table.values
         yield table.cells.assign(
             **table.study,
             metric=table.metric,
@@ -205,10 +153,40 @@ def _study_summaries(
             high=intervals[2, rows],
             n=np.isfinite(values).sum(axis=1),
             undefined=table.undefined,
-            rank=pd.array(cell_ranks, dtype="Int64"),
-            rank_low=rank_bounds[0],
-            rank_high=rank_bounds[1],
+            **_compared(values, directions[table.metric], seed),
         )
+
+
+def _compared(values: FloatArray, higher_is_better: bool | None, seed: int) -> dict[str, Any]:
+    """The columns of the comparison of the cells; missing where the metric does not rank them."""
+    cells = len(values)
+    if higher_is_better is None:
+        names = ("mean_worst", "mean_best", "mean_common")
+        counts = dict.fromkeys(("n_common", "rank_low", "rank_high"), pd.array([None] * cells, dtype="Int64"))
+        return {**dict.fromkeys(names, np.full(cells, np.nan)), **counts, "letters": ""}
+    compared = compare(values, higher_is_better, seed=seed)
+    worst, best = _extreme_means(values, higher_is_better)
+    common = int(compared.common.sum())
+    return {
+        "mean_worst": worst,
+        "mean_best": best,
+        "mean_common": compared.means,
+        "n_common": pd.array([common if i in compared.ranked else None for i in range(cells)], dtype="Int64"),
+        "letters": list(compared.letters),
+        "rank_low": pd.array(compared.ranks[0], dtype="Int64"),
+        "rank_high": pd.array(compared.ranks[1], dtype="Int64"),
+    }
+
+
+def _extreme_means(values: FloatArray, higher_is_better: bool) -> tuple[FloatArray, FloatArray]:
+    """The means ``[cells]`` with the worst, and the best, score of the table in place of the undefined ones."""
+    known = np.isfinite(values)
+    if not known.any():
+        return np.full(len(values), np.nan), np.full(len(values), np.nan)
+    ends = values[known].min(), values[known].max()
+    rows = known.any(axis=0)
+    low, high = (np.where(known, values, end)[:, rows].mean(axis=1) for end in ends)
+    return (low, high) if higher_is_better else (high, low)
 
 
 def _intervals(study_tables: Sequence[Table], seed: int) -> FloatArray:

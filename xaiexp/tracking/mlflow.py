@@ -179,6 +179,8 @@ class Tracker:
             for suffix, value in (("", summary["mean"]), (".low", summary["low"]), (".high", summary["high"])):
                 metrics[f"{summary['metric']}{suffix}"] = float(value)
             metrics[f"{summary['metric']}.undefined"] = float(summary["undefined"])
+            if summary["letters"]:
+                self._client.set_tag(run_id, _key(f"letters.{summary['metric']}"), summary["letters"][:_MAX_TAG_LENGTH])
         self._metrics(run_id, metrics)
         status = {"done": "FINISHED", "skipped": "KILLED"}.get(row["status"], "FAILED")
         self._client.set_terminated(run_id, status)

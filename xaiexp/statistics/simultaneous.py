@@ -1,0 +1,174 @@
+"""Simultaneous tests and intervals of mean differences: one critical value for the largest of all t statistics.
+
+The differences of all pairs come from the same examples, so that their t statistics are correlated. The critical value
+is the 95 % quantile of the largest one (max-T, Westfall and Young 1993), which no unequal spread of the cells disturbs.
+Two resamplings estimate it, and the larger quantile counts:
+
+- sign flips: the residuals of an example, of all pairs together, keep or change their sign at random. Right where the
+  differences are symmetric, as those of exchangeable cells are, whatever the tails and ties;
+- studentised bootstrap: examples are drawn with replacement, and t is computed anew. Right, for enough examples, where
+  differences are skew, as those of cells with unequal spreads are when scores are skew or partly zero. Pairs with fewer
+  than ten examples off their most frequent difference are left out of it, since a resample may miss all of these.
+
+``benchmarks/claims.py`` measures error rates and coverage.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, stats
+
+from xaiexp.statistics.resampling import MIN_VARYING, off_mode, resample_counts
+from xaiexp.statistics.tolerance import ROUNDING
+
+__all__ = ["Family", "simultaneous"]
+
+FloatArray = NDArray[np.float64]
+
+_DRAWS = 1999  # (draws + 1) times the level is a whole number
+_MAX_CHUNK_ELEMENTS = 1 << 22
+
+
+@dataclass(frozen=True)
+class Family:
+    """Tests and intervals of P mean differences that hold together. All arrays have the shape ``[P]``.
+
+    Args:
+        critical: the t statistic that the largest of the family exceeds with a probability of ``level``, if all
+            population means are 0.
+        mean: mean difference, in the unit of the scores.
+        low, high: simultaneous interval ``mean -+ critical * standard error``; high is infinite for one-sided tests.
+        p: p value of the largest statistic; at most ``level`` exactly where the interval excludes 0.
+        separated: whether the interval excludes 0 (one-sided: is above 0).
+        detectable: population difference that the test of this pair finds with a probability of 80 %, for normal
+            differences with the observed spread.
+    """
+
+    critical: float
+    mean: FloatArray
+    low: FloatArray
+    high: FloatArray
+    p: FloatArray
+    separated: NDArray[np.bool_]
+    detectable: FloatArray
+
+
+def simultaneous(
+    differences: FloatArray, *, seed: int, one_sided: bool = False, level: float = 0.05, draws: int = _DRAWS
+) -> Family:
+    """Test all mean differences against 0, with a family-wise error rate of ``level``.
+
+    Assumes that the examples are independent draws from one population.
+
+    Args:
+        differences: float64 ``[P, N]``, at least two examples, without NaN: paired by example.
+        seed: seed of the resampling.
+        one_sided: whether only differences above 0 count.
+        level: family-wise error rate, and 1 minus the simultaneous coverage.
+        draws: number of sign flips and of resamples. All ``2^N`` sign flips are made where these are fewer.
+    """
+    count, n = differences.shape
+    mean = differences.mean(axis=1)
+    residuals = differences - mean[:, None]
+    squares = (residuals**2).sum(axis=1)
+    # The spread of a constant difference is rounding error.
+    constant = squares <= n * (ROUNDING * np.abs(mean)) ** 2
+    error = np.where(constant, 0.0, np.sqrt(squares / (n - 1) / n))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        t = np.where(mean == 0, 0.0, mean / error)
+    tested = np.flatnonzero(~constant)
+    alone = level if one_sided else level / 2
+    critical = float(stats.t.isf(alone, n - 1))  # never below the value of one test alone
+    p = _p_alone(t, n, one_sided)
+    if len(tested) > 1:
+        largest = [
+            np.concatenate([_largest(means, errors, one_sided) for means, errors in resampled])
+            for resampled in _resamplings(residuals[tested], seed, draws)
+        ]
+        critical = max(critical, *(_upper_quantile(values, level) for values in largest))
+        statistic = t if one_sided else np.abs(t)
+        p = np.maximum(p, np.max([_p_values(values, statistic) for values in largest], axis=0))
+        p = np.where(constant, _p_alone(t, n, one_sided), p)
+    low, high = mean - critical * error, mean + critical * error
+    separated = (low > 0) if one_sided else (low > 0) | (high < 0)
+    power = _noncentrality(critical, n) * error
+    return Family(critical, mean, low, np.full(count, np.inf) if one_sided else high, p, separated, power)
+
+
+def _resamplings(residuals: FloatArray, seed: int, draws: int) -> Iterator[Iterator[tuple[FloatArray, FloatArray]]]:
+    """For both resamplings, chunks of means and standard errors, each ``[R, P]``, of the residuals ``[P, n]``."""
+    n = residuals.shape[1]
+    squared = residuals**2
+    total = squared.sum(axis=1)
+
+    def flipped() -> Iterator[tuple[FloatArray, FloatArray]]:
+        for signs in _signs(n, seed, draws):
+            means = signs @ residuals.T / n
+            # Residuals sum to 0, which makes their flipped mean too small by this factor.
+            factor = (n - 1) / n
+            variances = factor * np.maximum(total - n * means**2, 0.0) / (n - 1)
+            yield means, np.asarray(np.sqrt(variances / n), dtype=np.float64)
+
+    yield flipped()
+    varying = off_mode(residuals) >= MIN_VARYING
+
+    def bootstrapped() -> Iterator[tuple[FloatArray, FloatArray]]:
+        rng = np.random.default_rng([seed, n, 1])
+        step = max(1, _MAX_CHUNK_ELEMENTS // n)
+        for start in range(0, draws, step):
+            counts = resample_counts(rng, min(step, draws - start), n)
+            means = counts @ residuals[varying].T / n
+            variances = np.maximum(counts @ squared[varying].T / n - means**2, 0.0)
+            yield means, np.asarray(np.sqrt(variances / (n - 1)), dtype=np.float64)
+
+    if varying.any():
+        yield bootstrapped()
+
+
+def _signs(n: int, seed: int, draws: int) -> Iterator[FloatArray]:
+    """Chunks of signs ``[R, n]``: all of them, or ``draws`` at random."""
+    if n <= 20 and 2**n <= draws + 1:
+        yield np.array(list(itertools.product([-1.0, 1.0], repeat=n)))
+        return
+    rng = np.random.default_rng([seed, n])
+    step = max(1, _MAX_CHUNK_ELEMENTS // n)
+    for start in range(0, draws, step):
+        yield 2.0 * rng.integers(2, size=(min(step, draws - start), n)).astype(np.float64) - 1.0
+
+
+def _largest(means: FloatArray, errors: FloatArray, one_sided: bool) -> FloatArray:
+    """The largest t statistic of each resample, ``[R]``."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        t = np.where(means == 0, 0.0, means / errors)
+    return np.asarray((t if one_sided else np.abs(t)).max(axis=1))
+
+
+def _upper_quantile(values: FloatArray, level: float) -> float:
+    """The value that at most a share ``level`` of the values and the observed one together reach."""
+    reached = math.floor(level * (len(values) + 1))
+    return float(np.partition(values, len(values) - reached)[len(values) - reached]) if reached else math.inf
+
+
+def _p_values(values: FloatArray, statistic: FloatArray) -> FloatArray:
+    """The share of resamples, with the observed one, whose largest statistic reaches the observed ones ``[P]``."""
+    ordered = np.sort(values)
+    reached = len(values) - np.searchsorted(ordered, statistic, side="left")
+    return np.asarray((1 + reached) / (len(values) + 1))
+
+
+def _p_alone(t: FloatArray, n: int, one_sided: bool) -> FloatArray:
+    """P values of single t tests."""
+    return np.asarray(stats.t.sf(t, n - 1) if one_sided else 2 * stats.t.sf(np.abs(t), n - 1))
+
+
+def _noncentrality(critical: float, n: int, power: float = 0.8) -> float:
+    """The mean, in standard errors, for which a t statistic exceeds ``critical`` with the probability ``power``."""
+    if not math.isfinite(critical):
+        return math.inf
+    return float(optimize.brentq(lambda shift: stats.nct.sf(critical, n - 1, shift) - power, 0.0, critical * 2 + 10))
