@@ -151,6 +151,7 @@ def listed(maps):
     return list(maps.values()) if isinstance(maps, dict) else list(maps)
 
 
+@pytest.mark.filterwarnings("ignore:integrated_gradients. completeness:UserWarning")  # of 20 steps
 @pytest.mark.parametrize("inputs", [BOTH, (WIDE, DEEP), [WIDE, DEEP]], ids=["dict", "tuple", "list"])
 def test_all_inputs_are_explained_in_their_structure_as_by_captum(joined, inputs):
     captum = quiet_captum().attr

@@ -16,8 +16,8 @@ from xaiexp.cli import app as cli
 from xaiexp.cli.exit_codes import WRONG as WRONG_REQUEST
 
 KEYS = (
-    "keys: seed, device, precision, examples, target, output, batch_budget, on_error, force, store, tracking, report, "
-    "trust, effort, removal, model, dataset, features, method, baseline, metric, agreement"
+    "keys: seed, device, precision, examples, target, task, batch_budget, on_error, force, store, tracking, report, "
+    "trust, effort, removal, model, dataset, features, output, method, baseline, metric, agreement"
 )
 PHOTOS = ["model=torchvision", "model.weights=none", "dataset=image_folder"]
 
@@ -64,7 +64,7 @@ WRONG = [
     (["examples=ten"], "examples: must be a whole number (got 'ten')"),
     (
         ["target=lable"],
-        "target: must be one of predicted, label, all or int at least 0 or list of one of predicted, label or int",
+        "target: no class has this name (got 'lable')\n  nearest: label",
     ),
     (["target=99"], "target: the model has 10 classes, 0 to 9 (got 99)"),
     (["device=gpu"], "device: must be auto, cpu, cuda or cuda:INDEX (got 'gpu')"),
@@ -94,7 +94,7 @@ WRONG = [
     ([*PHOTOS, "dataset.root=pics", "dataset.labels=empty.csv"], "dataset.labels: empty.csv has no rows"),
     (
         ["model=torchvision", "model.arch=mobilenet_v2", "model.weights=bad.pth", "dataset=shapes"],
-        "model.weights: bad.pth cannot be read as weights: not a state dict of tensors only",
+        "model.weights: bad.pth cannot be read as weights: it contains Python objects, and unpickling can run any code",
     ),
     (
         ["experiment=fotos"],

@@ -222,10 +222,10 @@ def _nested(study: StudyFolder, metric: str, label_of: Mapping[str, tuple[str, s
         if name == metric:
             chosen = (table.cells["baseline"] != NO_BASELINE) & ~table.cells["method"].isin(of_all)
             parts.append((table.cells[chosen].assign(removal=removal), table.values[chosen.to_numpy()]))
-    cells = pd.concat([part for part, _ in parts], ignore_index=True)
-    values = np.concatenate([part for _, part in parts]) if len({v.shape[1] for _, v in parts}) == 1 else None
-    if values is None:
+    if len({values.shape[1] for _, values in parts}) != 1:  # no scores, or tables of different examples
         return ""
+    cells = pd.concat([part for part, _ in parts], ignore_index=True)
+    values = np.concatenate([part for _, part in parts])
     defined = np.isfinite(values).any(axis=1)
     cells, values = cells[defined].reset_index(drop=True), values[defined]
     found = variance.corrected_shares(values, cells, ("method", "baseline", "removal"), seed=study.seed)

@@ -193,7 +193,7 @@ def test_class_names_frozen_weights_and_gradients(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("architectures", "task", "modality"),
+    ("architectures", "inputs", "modality"),
     [
         (["ViTForImageClassification"], "auto", "image"),
         (["DeiTForImageClassificationWithTeacher"], "auto", "image"),
@@ -203,9 +203,9 @@ def test_class_names_frozen_weights_and_gradients(tmp_path):
         (["ViTForImageClassification"], "text", "text"),
     ],
 )
-def test_the_modality_follows_the_task_or_else_the_architecture(architectures, task, modality, tmp_path):
+def test_the_modality_is_the_one_asked_for_or_else_that_of_the_architecture(architectures, inputs, modality, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"architectures": architectures, "num_attention_heads": 2}))
-    assert Transformers(path=str(tmp_path), task=task).modality == modality
+    assert Transformers(path=str(tmp_path), inputs=inputs).modality == modality
     (tmp_path / "config.json").write_text("{ broken")
     assert Transformers(path=str(tmp_path)).modality == "text"
 

@@ -92,7 +92,7 @@ def _scale(batch: Batch) -> Tensor:
     Elements of other inputs share one: the standard deviation over the input.
     """
     inputs = batch.inputs.detach()
-    if batch.background.modality == "table":
+    if inputs.ndim == 2:
         spread = inputs.std(dim=0, correction=0, keepdim=True)
         own = torch.where(spread > 0, spread, inputs.abs())
     else:

@@ -166,6 +166,6 @@ def class_index(name: str, names: Sequence[str]) -> int:
         "target",
         "no class has this name",
         got=name,
-        nearest=_nearest(name, names),
+        nearest=_nearest(name, [*names, "predicted", "label", "all"]),
         hint="or predicted, label, all, or an index",
     )
