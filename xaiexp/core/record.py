@@ -5,16 +5,14 @@ The keys on disk are the names of the fields. Importing this module imports no t
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 from xaiexp.core.ids import CellId, MetricId
+from xaiexp.core.json_parts import ONCE_KNOWN, Part, read_part
 from xaiexp.errors import ResourceError
 
 __all__ = [
@@ -42,20 +40,8 @@ VERSION = 1
 Bounds = tuple[float | None, float | None]
 
 
-_ONCE_KNOWN = {"omit_none": True}
-"""Marks a field that is left out of the file while it is None."""
-
-
-class _Part:
-    """A part of a record."""
-
-    def to_mapping(self) -> dict[str, Any]:
-        """The JSON object of this part, as plain mappings, lists and values."""
-        return _write_part(self)
-
-
 @dataclass(frozen=True)
-class StudyFacts(_Part):
+class StudyFacts(Part):
     """What was asked for: components by name, and the settings that decide the numbers.
 
     Args:
@@ -78,7 +64,7 @@ class StudyFacts(_Part):
 
 
 @dataclass(frozen=True)
-class PluginFacts(_Part):
+class PluginFacts(Part):
     """A plugin that provided a component of the study."""
 
     name: str = ""
@@ -87,7 +73,7 @@ class PluginFacts(_Part):
 
 
 @dataclass(frozen=True)
-class ComponentFacts(_Part):
+class ComponentFacts(Part):
     """A component of the study, with its parameters."""
 
     name: str = ""
@@ -132,7 +118,7 @@ class AgreementFacts(ComponentFacts):
 
 
 @dataclass(frozen=True)
-class GitState(_Part):
+class GitState(Part):
     """The git repository around the working folder."""
 
     commit: str = ""
@@ -140,14 +126,14 @@ class GitState(_Part):
 
 
 @dataclass(frozen=True)
-class WeightsFacts(_Part):
+class WeightsFacts(Part):
     """The weights of the model."""
 
     fingerprint: str = ""
 
 
 @dataclass(frozen=True)
-class LeftOutFacts(_Part):
+class LeftOutFacts(Part):
     """An example without a result.
 
     Args:
@@ -160,7 +146,7 @@ class LeftOutFacts(_Part):
 
 
 @dataclass(frozen=True)
-class DataFacts(_Part):
+class DataFacts(Part):
     """The data of the study.
 
     Args:
@@ -172,12 +158,12 @@ class DataFacts(_Part):
 
     count: int | None = None
     shape: tuple[int, ...] = ()
-    fingerprint: str | None = field(default=None, metadata=_ONCE_KNOWN)
-    left_out: tuple[LeftOutFacts, ...] | None = field(default=None, metadata=_ONCE_KNOWN)
+    fingerprint: str | None = field(default=None, metadata=ONCE_KNOWN)
+    left_out: tuple[LeftOutFacts, ...] | None = field(default=None, metadata=ONCE_KNOWN)
 
 
 @dataclass(frozen=True)
-class PerformanceFacts(_Part):
+class PerformanceFacts(Part):
     """How well the model does on the explained examples whose label is known. What does not apply is None.
 
     Args:
@@ -191,26 +177,26 @@ class PerformanceFacts(_Part):
     """
 
     examples: int = 0
-    accuracy: float | None = field(default=None, metadata=_ONCE_KNOWN)
-    chance: float | None = field(default=None, metadata=_ONCE_KNOWN)
-    p_value: float | None = field(default=None, metadata=_ONCE_KNOWN)
-    macro_f1: float | None = field(default=None, metadata=_ONCE_KNOWN)
-    exact_match: float | None = field(default=None, metadata=_ONCE_KNOWN)
-    r2: float | None = field(default=None, metadata=_ONCE_KNOWN)
-    mean_absolute_error: float | None = field(default=None, metadata=_ONCE_KNOWN)
+    accuracy: float | None = field(default=None, metadata=ONCE_KNOWN)
+    chance: float | None = field(default=None, metadata=ONCE_KNOWN)
+    p_value: float | None = field(default=None, metadata=ONCE_KNOWN)
+    macro_f1: float | None = field(default=None, metadata=ONCE_KNOWN)
+    exact_match: float | None = field(default=None, metadata=ONCE_KNOWN)
+    r2: float | None = field(default=None, metadata=ONCE_KNOWN)
+    mean_absolute_error: float | None = field(default=None, metadata=ONCE_KNOWN)
 
 
 @dataclass(frozen=True)
-class PassCount(_Part):
+class PassCount(Part):
     """Passes of the model; ``seconds`` is known for metrics alone."""
 
     forward: int = 0
     backward: int = 0
-    seconds: float | None = field(default=None, metadata=_ONCE_KNOWN)
+    seconds: float | None = field(default=None, metadata=ONCE_KNOWN)
 
 
 @dataclass(frozen=True)
-class PassCounts(_Part):
+class PassCounts(Part):
     """Passes by purpose; those of metrics by label."""
 
     attributions: PassCount | None = None
@@ -219,7 +205,7 @@ class PassCounts(_Part):
 
 
 @dataclass(frozen=True)
-class FailureFacts(_Part):
+class FailureFacts(Part):
     """An error that a component raised.
 
     Args:
@@ -234,7 +220,7 @@ class FailureFacts(_Part):
 
 
 @dataclass(frozen=True)
-class Record(_Part):
+class Record(Part):
     """The record of a study.
 
     Args:
@@ -280,20 +266,20 @@ class Record(_Part):
     platform: str = ""
     threads: int | None = None
     command: tuple[str, ...] = ()
-    metrics_left_out: Mapping[str, str] | None = field(default=None, metadata=_ONCE_KNOWN)
-    device: str | None = field(default=None, metadata=_ONCE_KNOWN)
-    weights: WeightsFacts | None = field(default=None, metadata=_ONCE_KNOWN)
-    data: DataFacts | None = field(default=None, metadata=_ONCE_KNOWN)
-    model_facts: Mapping[str, Any] | None = field(default=None, metadata=_ONCE_KNOWN)
-    class_names: tuple[str, ...] | None = field(default=None, metadata=_ONCE_KNOWN)
-    performance: PerformanceFacts | None = field(default=None, metadata=_ONCE_KNOWN)
-    notes: tuple[str, ...] | None = field(default=None, metadata=_ONCE_KNOWN)
-    passes: PassCounts | None = field(default=None, metadata=_ONCE_KNOWN)
-    failures: Mapping[str, FailureFacts] | None = field(default=None, metadata=_ONCE_KNOWN)
-    undefined: Mapping[str, tuple[LeftOutFacts, ...]] | None = field(default=None, metadata=_ONCE_KNOWN)
-    store: str | None = field(default=None, metadata=_ONCE_KNOWN)
-    objects: Mapping[CellId, tuple[str, ...]] | None = field(default=None, metadata=_ONCE_KNOWN)
-    seconds: float | None = field(default=None, metadata=_ONCE_KNOWN)
+    metrics_left_out: Mapping[str, str] | None = field(default=None, metadata=ONCE_KNOWN)
+    device: str | None = field(default=None, metadata=ONCE_KNOWN)
+    weights: WeightsFacts | None = field(default=None, metadata=ONCE_KNOWN)
+    data: DataFacts | None = field(default=None, metadata=ONCE_KNOWN)
+    model_facts: Mapping[str, Any] | None = field(default=None, metadata=ONCE_KNOWN)
+    class_names: tuple[str, ...] | None = field(default=None, metadata=ONCE_KNOWN)
+    performance: PerformanceFacts | None = field(default=None, metadata=ONCE_KNOWN)
+    notes: tuple[str, ...] | None = field(default=None, metadata=ONCE_KNOWN)
+    passes: PassCounts | None = field(default=None, metadata=ONCE_KNOWN)
+    failures: Mapping[str, FailureFacts] | None = field(default=None, metadata=ONCE_KNOWN)
+    undefined: Mapping[str, tuple[LeftOutFacts, ...]] | None = field(default=None, metadata=ONCE_KNOWN)
+    store: str | None = field(default=None, metadata=ONCE_KNOWN)
+    objects: Mapping[CellId, tuple[str, ...]] | None = field(default=None, metadata=ONCE_KNOWN)
+    seconds: float | None = field(default=None, metadata=ONCE_KNOWN)
 
     @classmethod
     def from_json(cls, source: str | bytes | Mapping[str, Any], where: str = "record.json") -> Record:
@@ -312,7 +298,7 @@ class Record(_Part):
             raise ResourceError(where, f"is damaged, not valid JSON ({error})") from None
         if not isinstance(values, Mapping):
             raise ResourceError(where, f"is damaged, must hold a JSON object, not a {type(values).__name__}")
-        record: Record = _read_part(cls, {"version": 0, **values})
+        record: Record = read_part(cls, {"version": 0, **values})
         return record
 
     @classmethod
@@ -333,102 +319,3 @@ class Record(_Part):
         """Whether ``metric`` names an auxiliary value of a metric of this study, as ``deletion.shift`` does."""
         name = MetricId.parse(metric)
         return bool(name.part) and name.label in self.metrics
-
-
-# Fields are read and written by their type hints.
-
-
-@functools.cache
-def _hints(part: Any) -> dict[str, Any]:
-    return get_type_hints(part)
-
-
-def _read_part(part: Any, values: Mapping[str, Any]) -> Any:
-    """The dataclass ``part`` from its JSON object; fields that are missing or do not fit keep their defaults."""
-    arguments = {}
-    for name, hint in _hints(part).items():
-        if name in values:
-            try:
-                arguments[name] = _read_value(hint, values[name])
-            except TypeError:
-                continue
-    return part(**arguments)
-
-
-def _read_value(hint: Any, value: Any) -> Any:
-    """A value of JSON as the type ``hint``.
-
-    Raises:
-        TypeError: it does not fit.
-    """
-    origin, arguments = get_origin(hint), get_args(hint)
-    if hint is Any:
-        return value
-    if origin in (Union, UnionType):
-        chosen = next(argument for argument in arguments if argument is not type(None))
-        return None if value is None else _read_value(chosen, value)
-    if origin is tuple:
-        return _read_tuple(arguments, value)
-    if origin is Mapping:
-        return _read_mapping(arguments[0], arguments[1], value)
-    if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
-        return _read_part(hint, value)
-    accepted = (int, float) if hint is float else hint
-    if not isinstance(value, accepted) or (isinstance(value, bool) and hint is not bool):
-        raise TypeError
-    return value
-
-
-def _read_tuple(hints: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
-    if not isinstance(value, list | tuple):
-        raise TypeError
-    if hints[-1] is Ellipsis:
-        return tuple(_read_value(hints[0], entry) for entry in value)
-    if len(value) != len(hints):
-        raise TypeError
-    return tuple(_read_value(hint, entry) for hint, entry in zip(hints, value, strict=True))
-
-
-def _read_mapping(key_hint: Any, value_hint: Any, value: Any) -> dict[Any, Any]:
-    """A mapping; entries that do not fit are left out."""
-    if not isinstance(value, Mapping):
-        raise TypeError
-    entries: dict[Any, Any] = {}
-    for key, entry in value.items():
-        try:
-            read = _read_value(value_hint, entry)
-        except TypeError:
-            continue
-        entries[_cell(key) if key_hint is CellId else key] = read
-    return entries
-
-
-def _cell(key: str) -> CellId:
-    method, _, baseline = key.rpartition("|")
-    return CellId(method, baseline)
-
-
-def _write_part(part: Any) -> dict[str, Any]:
-    hints = _hints(part.__class__)
-    return {
-        entry.name: _write_value(hints[entry.name], value)
-        for entry in dataclasses.fields(part)
-        if (value := getattr(part, entry.name)) is not None or not entry.metadata.get("omit_none")
-    }
-
-
-def _write_value(hint: Any, value: Any) -> Any:
-    """A value of the type ``hint`` for JSON; what is typed Any is left as it is."""
-    origin, arguments = get_origin(hint), get_args(hint)
-    if hint is Any or value is None:
-        return value
-    if origin in (Union, UnionType):
-        return _write_value(next(argument for argument in arguments if argument is not type(None)), value)
-    if origin is tuple:
-        return [_write_value(arguments[0], entry) for entry in value]
-    if origin is Mapping:
-        return {
-            f"{key.method}|{key.baseline}" if isinstance(key, CellId) else key: _write_value(arguments[1], entry)
-            for key, entry in value.items()
-        }
-    return _write_part(value) if dataclasses.is_dataclass(hint) else value
