@@ -119,6 +119,16 @@ def test_undefined_scores_show_the_means_that_they_could_make(tmp_path, page):
     assert row[5] == f"3 (mean {number(ends[0])} to {number(ends[1])})"
 
 
+def test_a_cell_without_any_score_shows_no_means_that_it_could_have(tmp_path, page):
+    folder = write_study(tmp_path / "s")
+    summary = pd.read_csv(folder / "summary.csv")
+    mine = (summary["metric"] == "infidelity") & (summary["method"] == "random")
+    summary.loc[mine, ["n", "undefined", "mean_worst", "mean_best"]] = [0, 8, 9.0, 1.0]
+    summary.to_csv(folder / "summary.csv", index=False)
+    (row,) = [row for row in page(folder).results()[0] if row[0].startswith("random")]
+    assert row[5] == "8"
+
+
 def test_undefined_values_are_listed_as_problems(tmp_path, page):
     text = page(write_study(tmp_path / "s")).text
     assert "19 undefined scores, left out of the means" in text

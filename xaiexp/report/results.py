@@ -217,10 +217,10 @@ def _rank_set(low: float, high: float) -> str:
 
 
 def _undefined(row: Any) -> str:
-    """The number of undefined scores, with the means that they could make."""
+    """The number of undefined scores, with the means that they could make of those that are defined."""
     count = number(_int_if_whole(_float(row["undefined"])))
     ends = sorted(_float(row[column]) for column in ("mean_worst", "mean_best"))
-    if count in ("0", DASH) or any(map(math.isnan, ends)):
+    if count in ("0", DASH) or not _float(row["n"]) > 0 or any(map(math.isnan, ends)):
         return count
     return f"{count} (mean {number(ends[0])} to {number(ends[1])})"
 
