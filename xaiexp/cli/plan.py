@@ -61,6 +61,7 @@ def _print_plan(overrides: Sequence[str]) -> None:
     out = console()
     count = "all" if planned.count is None else str(planned.count)
     out.print(f"{study.describe()}: {count} examples, features {study.features.name}", markup=False)
+    out.print(f"which examples: {study.settings.describe_draw()}", markup=False)
     out.print(tables.plan_table(rows))
     out.print(f"{len(planned.running)} of {len(planned.cells)} cells run, {len(hits)} expected in the store")
     about = f"{'' if planned.complete else 'at least '}{'' if planned.exact else 'about '}"
