@@ -94,10 +94,10 @@ class Loader:
         self.selection = selected(self._source, settings.examples, settings.draw_seed)
         self.count = len(self.selection.rows)
         self.clusters: dict[str, str] = {}
-        self._cluster_of = self._clusters(settings.cluster)
         self.left_out = LeftOutExamples(dataset.name, self.count)
         self.task = self._source.task
         self.notes: list[str] = [self.selection.warning] if self.selection.warning else []
+        self._cluster_of = self._clusters(settings.cluster)
         self._check_task()
         self._alignment = self._aligned()
         self.class_names = self._alignment.names
@@ -276,6 +276,12 @@ class Loader:
         if empty:
             what = f"{len(empty)} explained examples have no entry in this column, the first is row {empty[0]}"
             raise MismatchError("cluster", what, got=column, hint="fill it: an example of its own is a cluster of one")
+        if column in (self._source.columns or self._source.feature_names):
+            self.notes.append(
+                f"warning: the clusters' column {column!r} is an input as well (dataset.ignore=[{column}])"
+            )
+        count = len({cells[row] for row in self.selection.rows.tolist()})
+        self.selection = replace(self.selection, words=f"{self.selection.words}; {count} clusters ({column})")
         return cells
 
     def _encoded(self, samples: Sequence[Sample], errors: Errors) -> Examples | None:

@@ -110,15 +110,16 @@ class StudyFolder:
     @property
     def unit(self) -> str:
         """What is resampled and tested, in the plural."""
-        return "clusters" if self._clusters else "examples"
+        return "clusters" if self.clusters else "examples"
 
     @property
     def units(self) -> pd.DataFrame:
         """The scores, with clusters in place of the examples where the study has clusters."""
-        return by_cluster(self.scores, self._clusters)
+        return by_cluster(self.scores, self.clusters)
 
     @property
-    def _clusters(self) -> Mapping[str, str]:
+    def clusters(self) -> Mapping[str, str]:
+        """The cluster of each example; empty where examples are independent."""
         return (None if self.record.data is None else self.record.data.clusters) or {}
 
     def signed(self, method: str, values: NDArray[Any]) -> bool:
