@@ -18,7 +18,8 @@ def planned(capsys, *more):
 def test_a_plan_tells_the_passes_of_its_cells_and_metrics(workplace, capsys):
     lines = planned(capsys, "examples=3", "metric=[sparseness,infidelity]")
     assert lines[0] == "digits_mlp on digits, seed 0: 3 examples, features pixel"
-    assert lines[1] == "method baseline runs passes reason"
+    assert lines[1] == ("which examples: a draw with example_seed=0, stratified by class where the classes are known")
+    assert lines[2] == "method baseline runs passes reason"
     assert "integrated_gradients zero yes 300" in lines  # 50 steps, forward and backward
     assert "2 of 2 cells run, 0 expected in the store" in lines
     (passes,) = [line for line in lines if line.startswith("passes for")]

@@ -12,6 +12,7 @@ from xaiexp.contract.kinds import Dataset
 from xaiexp.contract.registry import installed
 from xaiexp.core.samples import Encoded, Outline, Sample, Source
 from xaiexp.engine.loader import Loader
+from xaiexp.plan.settings import Settings
 
 CHUNK = 64
 
@@ -48,7 +49,7 @@ def background(count, limit=None, mean=0.0, std=1.0):
 
     network = replace(network, encode=encode, mean=mean, std=std, low=None, high=None)
     features = installed().build("features", "column", {})
-    return Loader(Counted(count), network, features, limit, torch.device("cpu")).background
+    return Loader(Counted(count), network, features, Settings(examples=limit), torch.device("cpu")).background
 
 
 @pytest.mark.parametrize("count", [1, 10, 64])

@@ -12,6 +12,7 @@ from xaiexp.core.feature_map import FeatureMap
 from xaiexp.core.samples import Encoded, Network, Outline, Sample, Source
 from xaiexp.engine.loader import Examples, Loader, background_of
 from xaiexp.errors import MismatchError, ResourceError
+from xaiexp.plan.settings import Settings
 
 CPU = torch.device("cpu")
 
@@ -68,7 +69,7 @@ def network(**more):
 
 
 def loader(dataset, limit=None, **more):
-    return Loader(dataset, network(**more), Columns(), limit, CPU)
+    return Loader(dataset, network(**more), Columns(), Settings(examples=limit, example_order="first"), CPU)
 
 
 @pytest.mark.parametrize(("limit", "count"), [(None, 5), (3, 3), (9, 5)])
@@ -82,11 +83,29 @@ def test_a_dataset_without_examples_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("d", "chunk"), [(3, 64), (1 << 16, 64), ((1 << 16) + 1, 63), (1 << 22, 1), ((1 << 22) + 1, 1)]
+    ("d", "chunk"), [(3, 64), (1 << 16, 64), ((1 << 16) + 1, 32), (1 << 22, 1), ((1 << 22) + 1, 1)]
 )
-def test_a_chunk_has_at_most_64_examples_and_4_million_elements(d, chunk, monkeypatch):
+def test_a_chunk_has_a_power_of_two_of_at_most_64_examples_and_4_million_elements(d, chunk, monkeypatch):
     monkeypatch.setattr(Rows, "read", lambda self, start, stop: [Sample("row", torch.zeros(d))] * (stop - start))
     assert loader(Rows(count=2, d=d)).chunk == chunk
+
+
+@pytest.mark.parametrize(
+    ("count", "d", "borders"),
+    [
+        (5, 3, [5]),
+        (16, 3, [16]),
+        (20, 3, [16, 20]),
+        (300, 3, [16, 32, 64, 128, 192, 256, 300]),
+        (40, 1 << 19, [8, 16, 24, 32, 40]),
+        (70, (1 << 16) + 1, [16, 32, 64, 70]),
+    ],
+)
+def test_the_chunks_of_few_examples_are_the_first_of_many(count, d, borders, monkeypatch):
+    monkeypatch.setattr(Rows, "read", lambda self, start, stop: [Sample("row", torch.zeros(d))] * (stop - start))
+    ranges = list(loader(Rows(count=count, d=d)).ranges())
+    assert [stop for _, stop in ranges] == borders
+    assert [start for start, _ in ranges] == [0, *borders[:-1]]
 
 
 def test_a_batch_has_what_the_samples_and_their_encoding_have():
@@ -154,7 +173,7 @@ def test_the_fingerprint_of_the_background_follows_its_values_labels_and_context
             Rows(),
             replace(network(), encode=lambda samples: replace(encode(samples), context={})),
             Columns(),
-            None,
+            Settings(examples=None),
             CPU,
         ).fingerprint,
     ]
@@ -186,7 +205,7 @@ def test_values_that_are_not_finite_are_refused_with_their_example(bad):
             inputs[i, 1] = bad if sample.id in {"row 2", "row 4"} else 0.0
         return Encoded(inputs)
 
-    ours = Loader(Rows(), replace(network(), encode=spoiled), Columns(), None, CPU)
+    ours = Loader(Rows(), replace(network(), encode=spoiled), Columns(), Settings(examples=None), CPU)
     with pytest.raises(
         ResourceError, match=r"2 of 5 examples cannot be explained(.|\n)*infinite values \(got 'row 2'\)"
     ):

@@ -164,9 +164,12 @@ def test_what_was_loaded_is_told_first(run):
 def test_chunks_follow_each_other_and_each_target_has_its_own(run):
     found = run(target=(0, 1)).found[1:]
     assert all(isinstance(chunk, Chunk) for chunk in found)
-    assert [(c.start, c.target_pass, len(c.batch)) for c in found] == [(0, 0, 64), (0, 1, 64), (64, 0, 6), (64, 1, 6)]
-    assert [c.batch.targets.unique().tolist() for c in found] == [[0], [1], [0], [1]]
-    assert [c.batch.ids[0] for c in found] == ["row 0", "row 0", "row 64", "row 64"]
+    chunks = [(0, 16), (16, 16), (32, 32), (64, 6)]
+    assert [(c.start, c.target_pass, len(c.batch)) for c in found] == [
+        (start, target, size) for start, size in chunks for target in (0, 1)
+    ]
+    assert [c.batch.targets.unique().tolist() for c in found] == [[0], [1]] * 4
+    assert [c.batch.ids[0] for c in found] == [f"row {start}" for start, _ in chunks for _ in (0, 1)]
 
 
 def test_only_the_examples_that_a_target_adds_are_explained_again(run):
@@ -188,7 +191,7 @@ def test_the_scores_of_the_inputs_are_not_computed_again(run):
         torch.testing.assert_close(chunk.explanations[CellId("of_scores")].elements, scores.expand(-1, 4))
 
 
-@pytest.mark.parametrize(("on_error", "chunks"), [("continue", 4), ("stop", 3)])
+@pytest.mark.parametrize(("on_error", "chunks"), [("continue", 8), ("stop", 7)])
 def test_a_failure_stops_a_study_where_that_is_asked_for(run, on_error, chunks):
     failed = run("for_one_example", "two_passes", target=(0, 1), on_error=on_error)
     assert failed.failed()
@@ -208,7 +211,7 @@ def test_a_study_without_a_failure_has_not_failed(run):
 
 def test_scores_that_are_not_finite_end_the_study_with_the_first_example(run):
     with pytest.raises(
-        MismatchError, match=r"returns NaN or infinite scores \(got 'row 0'\)\n  note: 64 of 70 examples"
+        MismatchError, match=r"returns NaN or infinite scores \(got 'row 0'\)\n  note: 16 of 70 examples"
     ):
         run(model="toy_bad")
 

@@ -57,9 +57,10 @@ def test_a_run_that_continues_another_gives_the_rows_of_one_go(stop_after, tmp_p
     cut, _ = tables(target, tmp_path / "cut", stop_after)
     rest, got = tables(target, tmp_path / "cut")
     assert want.scores.query("metric != 'completeness'")["value"].notna().all()
-    pd.testing.assert_frame_equal(got.scores, want.scores)
+    # Rows that an earlier target needed are packed into other batches, which rounds them differently.
+    pd.testing.assert_frame_equal(got.scores, want.scores, rtol=1e-4, atol=1e-7)
     pd.testing.assert_frame_equal(got.agreement, want.agreement)
-    pd.testing.assert_frame_equal(got.summary, want.summary)
+    pd.testing.assert_frame_equal(got.summary, want.summary, rtol=1e-4, atol=1e-7)
     same = ["method", "baseline", "status", "examples", "key"]
     pd.testing.assert_frame_equal(got.cells[same], want.cells[same])
     assert (got.cells["examples"] == N).all()

@@ -107,7 +107,7 @@ def test_edited_labels_change_the_keys_of_attributions_and_scores(workplace, row
 def test_labels_that_start_after_the_first_examples_are_labels(workplace, rows, monkeypatch):
     monkeypatch.setattr(rows, "labels", {18: 1, 19: 2})
     with pytest.raises(UserError, match=r"target: is the label, but example 'row 0' has no label"):
-        run(*STUDY, "metric=[sparseness]", "target=label")
+        run(*STUDY, "metric=[sparseness]", "target=label", "example_order=first")
     monkeypatch.setattr(rows, "labels", {})
     with pytest.raises(UserError, match=r"target: is the label, but dataset 'rows' has no labels"):
         run(*STUDY, "metric=[sparseness]", "target=label")

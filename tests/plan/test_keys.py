@@ -57,6 +57,8 @@ def key(*, label="cell", settings=(), **changed):
         {"settings": {"task": "multilabel"}},
         {"settings": {"precision": "bf16"}},
         {"settings": {"examples": 63}},
+        {"settings": {"example_seed": 1}},
+        {"settings": {"example_order": "first"}},
     ],
     ids=str,
 )
@@ -101,7 +103,7 @@ def test_other_weights_or_data_under_the_same_name_change_the_key(kind, monkeypa
 
 def test_the_number_of_examples_is_that_of_the_plan():
     whole = component("dataset", "digits").outline().count
-    assert key(settings={"examples": None}) == key(settings={"examples": whole})
+    assert key(settings={"examples": None}) == key(settings={"examples": whole, "example_order": "first"})
 
 
 def test_another_version_of_a_plugin_changes_the_key(monkeypatch):

@@ -8,6 +8,7 @@ import sys
 from importlib.metadata import version
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -19,6 +20,7 @@ from xaiexp.core.samples import Network
 from xaiexp.engine.cell_state import CellState
 from xaiexp.engine.chunk import Loaded
 from xaiexp.engine.examples.left_out import LeftOut
+from xaiexp.engine.examples.selection import Selection
 from xaiexp.engine.failure import Failure
 from xaiexp.plan.settings import Settings
 from xaiexp.plan.study import Study
@@ -94,10 +96,11 @@ def test_the_record_says_where_and_with_what_it_ran(record):
 
 def test_what_was_loaded_is_added():
     network = Network(None, None, "table", facts={"accuracy": 0.5})
-    loaded = Loaded(network, torch.device("cpu"), 9, (3, 4), 100, "abc", ("u",), ("no", "yes"))
+    selection = Selection(np.array([4, 1, 2]), {"no": 2, "yes": 1}, "3 of 9 examples")
+    loaded = Loaded(network, torch.device("cpu"), 9, (3, 4), 100, "abc", ("u",), ("no", "yes"), (), selection)
     record = add_loaded(Record(host="here"), loaded)
     assert (record.host, record.device, record.weights.fingerprint) == ("here", "cpu", "abc")
-    assert record.data == DataFacts(9, (3, 4))
+    assert record.data == DataFacts(9, (3, 4), "3 of 9 examples", "4,1-2", {"no": 2, "yes": 1})
     assert (record.model_facts, record.class_names) == ({"accuracy": 0.5}, ("no", "yes"))
 
 
@@ -119,6 +122,7 @@ def finished(tmp_path, failures=(), failed=False):
         readout=None,
         performance=None,
         notes=["a note"],
+        clusters={"x": "c"},
         left_out=(LeftOut("row 1", "http://me:secret@server"),),
         undefined=lambda: {"a": (LeftOut("row 2", "no"),)},
         store=SimpleNamespace(folder=tmp_path),
@@ -136,7 +140,13 @@ def test_what_the_run_found_is_added(tmp_path):
     assert record.passes.attributions == PassCount(7, 2)
     assert record.passes.metrics == {"s": PassCount(5, 6, 1.2346)}
     assert record.passes.predictions_and_references == PassCount(7, 8)
-    assert record.data == DataFacts(9, (3,), digest(["x", "y"]), (LeftOutFacts("row 1", "http://me:***@server"),))
+    assert record.data == DataFacts(
+        9,
+        (3,),
+        clusters={"x": "c"},
+        fingerprint=digest(["x", "y"]),
+        left_out=(LeftOutFacts("row 1", "http://me:***@server"),),
+    )
     assert record.metrics_left_out == {"early": "needs maps", "late": "not for this model"}
     assert record.objects == {CellId("a"): ("k1", "k2")}
     assert record.store == str(tmp_path.resolve())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xaiexp.plugin import (
     MODALITIES,
@@ -189,6 +189,14 @@ class LabelOutOfRange(CorrectDataset):
         import torch
 
         return Sample(f"row {i}", torch.tensor([i / 30, 0.5, 1.0]), i % 3)
+
+
+@dataclass(frozen=True)
+class OtherKnownLabels(CorrectDataset):
+    """The labels that are known without reading are not those of the samples."""
+
+    def open(self):
+        return replace(super().open(), labels=lambda: [0] * 30)
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,7 @@ BROKEN = [
     ("dataset", "stable", data.RandomAugmentation),
     ("dataset", "ids", data.DuplicateIds),
     ("dataset", "labels", data.LabelOutOfRange),
+    ("dataset", "known_labels", data.OtherKnownLabels),
     ("dataset", "global_randomness", data.SeedsNumpy),
     ("model", "loads", data.TrainingMode),
     ("model", "same_weights", data.RandomWeights),

@@ -143,7 +143,7 @@ def _run(prepared: Plan, store: Store, writer: FolderWriter, meter: Meter, start
         if isinstance(result, Loaded):
             writer.record = add_loaded(writer.record, result)
             writer.write_record()
-            for note in result.notes:
+            for note in (result.selection.words, *result.notes):
                 meter.say(note)
             gallery = Gallery(study, result)
             meter.start(result.passes)

@@ -17,6 +17,7 @@ __all__ = [
     "DEFAULT_SEED",
     "Ground",
     "draw_shape_image",
+    "shape_class",
 ]
 
 CLASSES = ("disk", "square", "triangle", "cross")
@@ -51,6 +52,11 @@ def _shape_mask(label: int, u: NDArray[np.float64], v: NDArray[np.float64]) -> N
     return (np.maximum(np.abs(u), np.abs(v)) <= 1.0) & (np.minimum(np.abs(u), np.abs(v)) <= 0.3)
 
 
+def shape_class(index: int) -> int:
+    """The class of an image, by its index."""
+    return index % len(CLASSES)
+
+
 def draw_shape_image(
     seed: int, index: int, size: int, noise: float, distractors: int, ground: Ground, part: int = 0
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], int]:
@@ -73,7 +79,7 @@ def draw_shape_image(
     import numpy as np
 
     random = np.random.Generator(np.random.PCG64([seed, part, index]))
-    label = index % len(CLASSES)
+    label = shape_class(index)
     y, x = np.mgrid[0:size, 0:size] + 0.5
     image = np.broadcast_to(random.uniform(0, 0.4, 3), (size, size, 3)).copy()
 

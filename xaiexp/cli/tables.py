@@ -17,6 +17,8 @@ from xaiexp.results.frames import mean_agreement, rows
 if TYPE_CHECKING:
     import pandas as pd
 
+    from xaiexp.statistics.power import PairNeeded
+
 __all__ = [
     "agreement_table",
     "left_out_lines",
@@ -24,6 +26,7 @@ __all__ = [
     "performance_line",
     "plan_table",
     "plugins_table",
+    "power_table",
     "result_paths",
     "summary_table",
     "verdict_lines",
@@ -152,6 +155,31 @@ def plan_table(cells: Sequence[Mapping[str, str]]) -> Table:
     for row in cells:
         table.add_row(*(row[c] for c in ("method", "baseline", "runs", "passes", "reason")))
     return table
+
+
+def power_table(needed: Sequence[tuple[str, str, PairNeeded]], unit: str) -> Table:
+    """How many examples a difference needs, in 80 columns.
+
+    Args:
+        needed: metric, the two cells of a pair below each other, and the examples that it needs.
+        unit: of resampling, ``examples`` or ``clusters``.
+    """
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, width=80)
+    table.add_column("metric", overflow="fold")
+    for name in ("pair", "variance", unit):
+        table.add_column(name, justify="left" if name == "pair" else "right", overflow="fold")
+    previous = ""
+    for metric, cells, pair in needed:
+        low, high = (_bounded(count) for count in (pair.needed.low, pair.needed.high))
+        count = _bounded(pair.needed.examples)
+        about = f"{metric}\n{pair.comparisons} pairs, pilot {pair.pilot}"
+        table.add_row("" if metric == previous else about, cells, f"{pair.variance:.2g}", f"{count}\n[{low}, {high}]")
+        previous = metric
+    return table
+
+
+def _bounded(count: int | None) -> str:
+    return "> 10 million" if count is None else f"{count:,}"
 
 
 def plugins_table(entries: Sequence[tuple[str, ...]], columns: Sequence[str]) -> Table:

@@ -147,6 +147,7 @@ class PlanKey(Key):
         model, dataset, features, output, method, baseline: the components; ``output`` is None where the task decides.
         seed, target, task, precision: settings of the study; ``task`` is None where the network tells it.
         examples: of the study; None where the dataset must be read to know.
+        drawn: seed of their draw; None where they are the first of the dataset.
     """
 
     model: ComponentKey
@@ -160,3 +161,4 @@ class PlanKey(Key):
     task: str | None
     precision: str
     examples: int | None
+    drawn: int | None

@@ -12,7 +12,11 @@ from xaiexp.core.vocabulary import Modality, Task
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Encoded", "LoadContext", "Network", "Outline", "Sample", "Source"]
+__all__ = ["Encoded", "Label", "LoadContext", "Network", "Outline", "Sample", "Source"]
+
+
+Label = int | float | tuple[int, ...] | None
+"""A class index, a value, the class indices of an example with several labels, or None where unknown."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Sample:
 
     id: str
     data: Any
-    label: int | float | tuple[int, ...] | None = None
+    label: Label = None
     mask: Any = None
     name: str = ""
 
@@ -52,6 +56,11 @@ class Source:
             elements of a one-hot group share one name). Empty where each element is a column by itself.
         task: what the labels are: ``multilabel`` where they are tuples, ``regression`` where they are floats; None for
             class indices, and where no sample has a label.
+        labels: ``labels()`` returns the :attr:`Sample.label` of every sample without reading inputs, so that examples
+            can be drawn by class; None where inputs must be read to know them. It is called at most once.
+        cells: ``cells(name)`` returns the cells of the column ``name`` of the file, one a sample, such as the patient
+            of an image; it raises an error of this package, with the nearest name, where there is no such column. None
+            where the data have no named columns.
     """
 
     count: int
@@ -60,6 +69,8 @@ class Source:
     feature_names: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     task: Task | None = None
+    labels: Callable[[], Sequence[Label]] | None = None
+    cells: Callable[[str], Sequence[str]] | None = None
 
 
 @dataclass(frozen=True)

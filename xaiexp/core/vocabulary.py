@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-__all__ = ["MODALITIES", "TASKS", "Modality", "Precision", "Space", "Task", "plural"]
+__all__ = ["MODALITIES", "TASKS", "ExampleOrder", "Modality", "Precision", "Space", "Task", "plural"]
 
 Modality = Literal["image", "text", "table", "series"]
 """The kind of input of a model or dataset."""
@@ -22,6 +22,9 @@ class 1.
 
 TASKS: tuple[Task, ...] = ("multiclass", "binary", "multilabel", "regression", "probabilities")
 """All tasks, in the order in which messages list them."""
+
+ExampleOrder = Literal["drawn", "first"]
+"""Which examples a study explains: a seeded draw, stratified by class where labels are known, or the first ones."""
 
 Precision = Literal["fp32", "bf16", "fp16"]
 """The floating-point format of forward and backward passes."""

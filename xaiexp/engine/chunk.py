@@ -13,6 +13,7 @@ from xaiexp.core.explanations import Explanation
 from xaiexp.core.ids import CellId, MetricId
 from xaiexp.core.samples import Network
 from xaiexp.engine.evaluator import JointAgreement, PairAgreement
+from xaiexp.engine.examples.selection import Selection
 from xaiexp.engine.loader import Examples
 from xaiexp.inference.outputs import Readout
 
@@ -32,6 +33,7 @@ class Loaded:
         feature_names: of the dataset, or empty.
         class_names: of the model, from the dataset where the model has none; or empty.
         notes: what the reader must know about classes and labels.
+        selection: which examples are explained.
     """
 
     network: Network
@@ -42,7 +44,8 @@ class Loaded:
     weights_fingerprint: str
     feature_names: tuple[str, ...]
     class_names: tuple[str, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...]
+    selection: Selection
 
 
 @dataclass(frozen=True)

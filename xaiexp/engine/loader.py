@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,9 +17,11 @@ from xaiexp.core.vocabulary import Modality
 from xaiexp.engine.examples.class_names import Alignment, align
 from xaiexp.engine.examples.left_out import ALLOWED, LeftOutExamples
 from xaiexp.engine.examples.reading import Errors, encode_samples, encoded_rows, read_samples
+from xaiexp.engine.examples.selection import selected
 from xaiexp.engine.examples.table_columns import with_columns
 from xaiexp.engine.examples.truth import aligned, check_labels, class_labels, has_label, truth_of
 from xaiexp.errors import MismatchError, ResourceError
+from xaiexp.plan.settings import Settings
 from xaiexp.store.fingerprints import fingerprint
 
 __all__ = ["Examples", "Loader", "background_of", "statistics"]
@@ -27,6 +29,8 @@ __all__ = ["Examples", "Loader", "background_of", "statistics"]
 # Upper bounds of a chunk: elements of input, and examples. They bound the memory of a study.
 _CHUNK_ELEMENTS = 1 << 22
 _CHUNK_EXAMPLES = 64
+# The first chunk ends here at the latest.
+_SMALLEST_BORDER = 16
 # Samples that are read first to see how large an input is.
 _PROBES = 16
 
@@ -52,16 +56,18 @@ class Loader:
         dataset: what is explained.
         network: encodes the samples.
         features: groups the elements of an input.
-        limit: the number of examples of the study, from the first; None for all.
+        settings: how many examples are explained, and which.
         device: of the batches.
         labelled: whether labels of the dataset are classes of the model, or its values. Those of whole images are not
             classes of a dense head, and are dropped.
 
     Attributes:
         count: examples of the study, with those that are left out.
+        selection: which these are.
+        clusters: id of each example that was read to its cluster; empty unless the study names a column of clusters.
         left_out: examples that cannot be read or encoded, so far.
         probe: the first examples of the dataset, encoded; their shape is typical.
-        chunk: examples of a chunk. It depends on the data alone, so that another study finds the chunks in the store.
+        chunk: the most examples of a chunk, a power of two that depends on the data alone.
         class_names: of the model, from the dataset where the model has none; or empty.
         feature_names: of the dataset, or empty.
         task: what the labels of the dataset are, see :attr:`xaiexp.core.samples.Source.task`.
@@ -75,7 +81,7 @@ class Loader:
         dataset: Dataset,
         network: Network,
         features: Features,
-        limit: int | None,
+        settings: Settings,
         device: torch.device,
         labelled: bool = True,
     ) -> None:
@@ -85,18 +91,22 @@ class Loader:
         self._where = f"dataset.{dataset.name}"
         if self._source.count < 1:
             raise ResourceError(self._where, "contains no examples")
-        self.count = self._source.count if limit is None else min(limit, self._source.count)
+        self.selection = selected(self._source, settings.examples, settings.draw_seed)
+        self.count = len(self.selection.rows)
+        self.clusters: dict[str, str] = {}
         self.left_out = LeftOutExamples(dataset.name, self.count)
         self.task = self._source.task
-        self.notes: list[str] = []
+        self.notes: list[str] = [self.selection.warning] if self.selection.warning else []
+        self._cluster_of = self._clusters(settings.cluster)
         self._check_task()
         self._alignment = self._aligned()
         self.class_names = self._alignment.names
         self.feature_names = self._source.feature_names
         self.probe = self._probed()
         elements = max(1, math.prod(self.probe.encoded.inputs.shape[1:]))
-        self.chunk = max(1, min(_CHUNK_EXAMPLES, _CHUNK_ELEMENTS // elements))
-        pool = self._pool()
+        most = max(1, min(_CHUNK_EXAMPLES, _CHUNK_ELEMENTS // elements))
+        self.chunk = 1 << (most.bit_length() - 1)
+        pool = self._pool(most)
         labels = class_labels(pool.samples, self.task)
         self.background = _moved(replace(background_of(pool.encoded, network), labels=labels), device)
         self.fingerprint = fingerprint(
@@ -107,14 +117,26 @@ class Loader:
 
     def has_labels(self) -> bool:
         """Whether some example of the study has a label; reads examples until one is found."""
-        for start in range(0, self.count, self.chunk):
-            stop = min(self.count, start + self.chunk)
-            if any(has_label(sample) for sample in read_samples(self._where, self._source, start, stop, [])):
+        for start, stop in self.ranges():
+            rows = self.selection.rows[start:stop].tolist()
+            if any(map(has_label, read_samples(self._where, self._source, rows, []).values())):
                 return True
         return False
 
+    def ranges(self) -> Iterator[tuple[int, int]]:
+        """Start and stop of every chunk.
+
+        A chunk is what the store keeps. Chunks end at 16, 32, 64, 128, ... examples, or at every multiple of
+        :attr:`chunk` where this is less, and at the last example: a study of 64 examples finds the chunks of one of 16.
+        """
+        start = 0
+        while start < self.count:
+            stop = min(self.count, start + min(self.chunk, max(_SMALLEST_BORDER, start)))
+            yield start, stop
+            start = stop
+
     def read(self, start: int, stop: int) -> Examples | None:
-        """The examples ``start`` to ``stop - 1``, encoded for the network; None where none of them can be.
+        """The examples ``start`` to ``stop - 1`` of the study, encoded for the network; None where none can be.
 
         Those that cannot be read or encoded are left out and added to :attr:`left_out`.
 
@@ -122,8 +144,10 @@ class Loader:
             UserError: too many examples are left out.
         """
         errors: Errors = []
-        samples = read_samples(self._where, self._source, start, stop, errors)
-        examples = self._encoded(samples, errors)
+        found = read_samples(self._where, self._source, self.selection.rows[start:stop].tolist(), errors)
+        if self._cluster_of is not None:
+            self.clusters.update({sample.id: self._cluster_of[row] for row, sample in found.items()})
+        examples = self._encoded(list(found.values()), errors)
         self.left_out.add(errors, all_failed=examples is None)
         return examples
 
@@ -221,8 +245,8 @@ class Loader:
         errors: Errors = []
         total = self._source.count
         for start in range(0, total, _PROBES):
-            samples = read_samples(self._where, self._source, start, min(total, start + _PROBES), errors)
-            examples = self._encoded(samples, errors)
+            found = read_samples(self._where, self._source, range(start, min(total, start + _PROBES)), errors)
+            examples = self._encoded(list(found.values()), errors)
             if examples is not None:
                 return examples
             if len(errors) > ALLOWED * total:
@@ -230,12 +254,35 @@ class Loader:
         LeftOutExamples(self._dataset.name, total).add(errors, all_failed=True)
         raise AssertionError  # all of them failed, so that the line before raises
 
-    def _pool(self) -> Examples:
+    def _pool(self, most: int) -> Examples:
         """Examples from all over the dataset that describe its distribution; what cannot be read is passed over."""
         errors: Errors = []
-        rows = _evenly_spaced(self._source.count, self.chunk)
-        samples = [s for row in rows for s in read_samples(self._where, self._source, row, row + 1, errors)]
-        return self._encoded(samples, errors) or self.probe
+        found = read_samples(self._where, self._source, _evenly_spaced(self._source.count, most), errors)
+        return self._encoded(list(found.values()), errors) or self.probe
+
+    def _clusters(self, column: str | None) -> Sequence[str] | None:
+        """The cluster of every example of the dataset; None where examples are independent.
+
+        Raises:
+            MismatchError: the dataset has no such column, or an explained example has no cluster.
+        """
+        if column is None:
+            return None
+        if self._source.cells is None:
+            what = f"dataset {self._dataset.name!r} has no named columns"
+            raise MismatchError("cluster", what, got=column, hint="cluster=null: every example by itself")
+        cells = self._source.cells(column)
+        empty = [row for row in self.selection.rows.tolist() if not cells[row].strip()]
+        if empty:
+            what = f"{len(empty)} explained examples have no entry in this column, the first is row {empty[0]}"
+            raise MismatchError("cluster", what, got=column, hint="fill it: an example of its own is a cluster of one")
+        if column in (self._source.columns or self._source.feature_names):
+            self.notes.append(
+                f"warning: the clusters' column {column!r} is an input as well (dataset.ignore=[{column}])"
+            )
+        count = len({cells[row] for row in self.selection.rows.tolist()})
+        self.selection = replace(self.selection, words=f"{self.selection.words}; {count} clusters ({column})")
+        return cells
 
     def _encoded(self, samples: Sequence[Sample], errors: Errors) -> Examples | None:
         """The samples that can be encoded; the others are added to ``errors``."""
@@ -307,4 +354,4 @@ def _without_labels(source: Source) -> Source:
     def read(start: int, stop: int) -> Sequence[Sample]:
         return [replace(sample, label=None) for sample in source.read(start, stop)]
 
-    return replace(source, read=read, class_names=(), task=None)
+    return replace(source, read=read, class_names=(), task=None, labels=None)

@@ -6,7 +6,7 @@ but the store: it yields its results to the caller.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -81,6 +81,7 @@ class Run:
         self.other_passes = Counter(listener=on_passes)  # predictions, and f(reference) of completeness errors
         self.data_fingerprints: list[str] = []
         self.loader: Loader | None = None
+        self.clusters: Mapping[str, str] = {}  # of the examples that were read
         self.notes: list[str] = []  # what the reader must know, and the end of the run only can tell
         self._target: targets.Target = self.study.settings.target
         self._task: Task | None = None
@@ -107,8 +108,8 @@ class Run:
             network = replace(network, module=network.module.to(device).eval().requires_grad_(False))
         output = self.study.output
         labelled = output is None or not output.own_scale
-        loader = Loader(self.study.dataset, network, self.study.features, settings.examples, device, labelled)
-        self.loader = loader
+        loader = Loader(self.study.dataset, network, self.study.features, settings, device, labelled)
+        self.loader, self.clusters = loader, loader.clusters
         budget = None if settings.batch_budget == "auto" else int(settings.batch_budget)
         read = head_of if output is None else output.read
         self._passes = Passes(network.module, device, settings.precision, budget, read=read)
@@ -127,9 +128,10 @@ class Run:
             loader.feature_names,
             loader.class_names,
             tuple(loader.notes),
+            loader.selection,
         )
-        for start in range(0, loader.count, loader.chunk):
-            examples = loader.read(start, min(loader.count, start + loader.chunk))
+        for start, stop in loader.ranges():
+            examples = loader.read(start, stop)
             if examples is not None:
                 yield from self._chunks(start, examples, loader, weights, network.task)
             if self._stopped():

@@ -36,6 +36,7 @@ def plan_keys(plan: Plan, registry: Registry) -> dict[CellId, str]:
             task=study.settings.task,
             precision=study.settings.precision,
             examples=plan.count,
+            drawn=study.settings.draw_seed,
         ).digest
 
     return {cell.id: key(cell.id) for cell in plan.cells}

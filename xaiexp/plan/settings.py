@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from xaiexp.core.parameters import Range
-from xaiexp.core.vocabulary import Task
+from xaiexp.core.vocabulary import ExampleOrder, Task
 from xaiexp.errors import ParameterError
 
 __all__ = ["Settings", "Tracking"]
@@ -33,7 +33,14 @@ class Settings:
         seed: of all random numbers of the study.
         device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:1``.
         precision: of the passes; half precisions by autocast.
-        examples: how many, from the first; null for all.
+        examples: how many; null for all, in the order of the dataset.
+        example_order: ``drawn`` explains a seeded draw, stratified by class where the labels are classes that are known
+            without reading inputs, at random elsewhere; the examples of a smaller number are the first of a larger one.
+            ``first`` explains the first of the dataset.
+        example_seed: of the draw; another ``seed`` draws no other examples.
+        cluster: column of the dataset's file that names what an example belongs to (a patient, a video, a document):
+            scores are averaged within a cluster, and clusters are resampled and tested in place of examples. null where
+            examples are independent.
         target: the explained class: ``predicted``, ``label`` (of several labels, each), the index or the name of a
             class, a list of these (each class of an example is explained once), or ``all`` classes.
         task: what the numbers are that the network returns; null where the model or the data tell it.
@@ -53,6 +60,9 @@ class Settings:
     device: str = "auto"
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     examples: Annotated[int, Range(1)] | None = 64
+    example_order: ExampleOrder = "drawn"
+    example_seed: Annotated[int, Range(0, 2**31 - 1)] = 0
+    cluster: str | None = None
     target: str | Annotated[int, Range(0)] | tuple[str | Annotated[int, Range(0)], ...] = "predicted"
     task: Task | None = None
     batch_budget: Literal["auto"] | Annotated[int, Range(1)] = "auto"
@@ -64,6 +74,19 @@ class Settings:
     trust: tuple[str, ...] = ()
     effort: Literal["draft", "standard", "publication"] = "standard"
     removal: tuple[str, ...] = ()
+
+    @property
+    def draw_seed(self) -> int | None:
+        """The seed of the draw of the examples; None where they are in the order of the dataset."""
+        return None if self.examples is None or self.example_order == "first" else self.example_seed
+
+    def describe_draw(self) -> str:
+        """Which examples are explained, in words."""
+        if self.examples is None:
+            return "all of the dataset"
+        if self.draw_seed is None:
+            return "the first of the dataset (example_order=first)"
+        return f"a draw with example_seed={self.draw_seed}, stratified by class where the classes are known"
 
     def __post_init__(self) -> None:
         named = self.target if isinstance(self.target, tuple) else (self.target,)

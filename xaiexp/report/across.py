@@ -21,7 +21,7 @@ from xaiexp.report.seeds import Setting, setting
 from xaiexp.report.studies import StudyFolder
 from xaiexp.report.wording import number
 from xaiexp.statistics.intervals import bootstrap_interval
-from xaiexp.statistics.summary import example_means
+from xaiexp.statistics.summary import by_cluster, example_means
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,7 +70,8 @@ def across(studies: Sequence[StudyFolder]) -> list[Across]:
             right = maps[j].get(cell)
             values = None if right is None else _agreement(left, right)
             if values is not None:
-                by_difference.setdefault(difference, {}).setdefault(cell, []).append(values)
+                units = by_cluster(values, studies[i].clusters)
+                by_difference.setdefault(difference, {}).setdefault(cell, []).append(units)
     return [
         Across(difference, tuple(_row(str(cell), parts) for cell, parts in cells.items()))
         for difference, cells in by_difference.items()

@@ -64,6 +64,7 @@ class StudyPage:
     sentence: str
     facts: tuple[tuple[str, str], ...]
     problems: tuple[Problem, ...]
+    clusters: str
     metrics: tuple[MetricTable, ...]
     removals: tuple[Removal, ...]
     sources: tuple[Source, ...]
@@ -169,6 +170,7 @@ def _page(study: StudyFolder, place: int, shown: int, side: int) -> StudyPage:
         sentence=_sentence(study),
         facts=_facts(study, cells),
         problems=tuple(problems(study)),
+        clusters=_clusters(study),
         metrics=tuple(metric_tables(study)),
         removals=tuple(removals(study)),
         sources=tuple(sources([study])),
@@ -180,6 +182,17 @@ def _page(study: StudyFolder, place: int, shown: int, side: int) -> StudyPage:
         glossary=_glossary(study),
         config=study.config,
         overview=overview,
+    )
+
+
+def _clusters(study: StudyFolder) -> str:
+    """What the scores and tests are of where examples belong to clusters; empty where they do not."""
+    if not study.clusters:
+        return ""
+    count, column = plural(len(set(study.clusters.values())), "cluster"), study.record.study.cluster
+    return (
+        f"The examples belong to {count} (column {column}): scores are averaged within a cluster, and n, means, "
+        "intervals, letters and tests are those of the clusters. Where the text says example, read cluster."
     )
 
 
@@ -247,6 +260,7 @@ def _facts(study: StudyFolder, cells: str) -> tuple[tuple[str, str], ...]:
         ("dataset", as_text(about.dataset) + (f" ({count} examples)" if count not in (None, _examples(study)) else "")),
         ("data fingerprint", as_text(None if record.data is None else record.data.fingerprint)),
         ("examples explained", as_text(_examples(study))),
+        ("examples chosen", "" if record.data is None else record.data.selection),
         ("target", as_text(about.target)),
         ("output", as_text(about.output)),
         ("task", as_text(about.task)),

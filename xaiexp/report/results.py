@@ -17,7 +17,7 @@ from xaiexp.report.studies import CELL, StudyFolder
 from xaiexp.report.verdicts import MetricVerdict, directions, metric_verdicts
 from xaiexp.report.wording import DASH, bounds, direction, number, plural
 from xaiexp.statistics.intervals import bootstrap_interval
-from xaiexp.statistics.summary import example_means, summarise
+from xaiexp.statistics.summary import by_cluster, example_means, summarise
 
 __all__ = [
     "AgreementFigure",
@@ -130,7 +130,7 @@ def summary_of(study: StudyFolder) -> pd.DataFrame:
         return study.summary
     known: dict[str, bool | None] = dict.fromkeys(map(str, study.scores["metric"].unique()))
     known |= directions([study])
-    return summarise(study.scores, known, study.seed)
+    return summarise(study.units, known, study.seed)
 
 
 def _is_random(study: StudyFolder, method: str) -> bool:
@@ -251,7 +251,7 @@ def agreements(study: StudyFolder) -> list[AgreementFigure]:
                 summary=facts.summary,
                 svg="" if _is_joint(rows) else agreement_svg(rows, measure, facts.bounds),
                 undefined=bool(rows["value"].isna().any()),
-                joint=_joint_sentence(rows) if _is_joint(rows) else "",
+                joint=_joint_sentence(by_cluster(rows, study.clusters)) if _is_joint(rows) else "",
             )
         )
     return figures

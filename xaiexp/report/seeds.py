@@ -116,11 +116,13 @@ def _list(places: Sequence[int]) -> str:
 def _pool(family: _Family, name: str) -> Iterator[Pooled]:
     studies = family.studies
     scores = pd.concat(
-        [study.scores.assign(seed=draw) for study, draw in zip(studies, family.draws, strict=True)],
+        [study.units.assign(seed=draw) for study, draw in zip(studies, family.draws, strict=True)],
         ignore_index=True,
     )
     ranked = directions(studies)
-    verdicts = verdict.verdict_table(scores, ranked, controls(studies), removal_groups(studies), 0, over_seeds=True)
+    verdicts = verdict.verdict_table(
+        scores, ranked, controls(studies), removal_groups(studies), 0, True, studies[0].unit
+    )
     all_metrics = {str(metric): ranked.get(str(metric)) for metric in scores["metric"].unique()}
     means = statistics.summarise(scores, all_metrics, 0, over_seeds=True)
     for row in verdicts.to_dict("records"):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from xaiexp.core.record import MethodFacts, Record
 from xaiexp.errors import ResourceError
-from xaiexp.statistics.summary import SUMMARY_COLUMNS
+from xaiexp.statistics.summary import SUMMARY_COLUMNS, by_cluster
 
 __all__ = ["CELL", "Gallery", "StudyFolder", "find_studies", "read_study", "table"]
 
@@ -106,6 +106,21 @@ class StudyFolder:
         """The seed as a number, for the resampling; 0 where it is unknown."""
         seed = self.identity("seed")
         return int(seed) if seed.isdecimal() else 0
+
+    @property
+    def unit(self) -> str:
+        """What is resampled and tested, in the plural."""
+        return "clusters" if self.clusters else "examples"
+
+    @property
+    def units(self) -> pd.DataFrame:
+        """The scores, with clusters in place of the examples where the study has clusters."""
+        return by_cluster(self.scores, self.clusters)
+
+    @property
+    def clusters(self) -> Mapping[str, str]:
+        """The cluster of each example; empty where examples are independent."""
+        return (None if self.record.data is None else self.record.data.clusters) or {}
 
     def signed(self, method: str, values: NDArray[Any]) -> bool:
         """Whether the method is signed: as declared, or without a record whether any value is negative."""

@@ -103,7 +103,7 @@ def metric_verdicts(study: StudyFolder) -> dict[str, MetricVerdict]:
     rows = {str(row["metric"]): row for row in _verdicts(study).to_dict("records")}
     higher_is_better = directions([study])
     verdicts = {}
-    for table in statistics.tables(study.scores):
+    for table in statistics.tables(study.units):
         higher, row = higher_is_better.get(table.metric), rows.get(table.metric)
         if row is None or higher is None:
             continue
@@ -143,11 +143,12 @@ def _verdicts(study: StudyFolder) -> pd.DataFrame:
     if len(study.verdicts) or not len(study.scores):
         return study.verdicts
     return verdict.verdict_table(
-        study.scores,
+        study.units,
         directions([study]),
         controls([study]),
         removal_groups([study]),
         study.seed,
+        unit=study.unit,
     )
 
 
@@ -217,7 +218,7 @@ def sources(studies: Sequence[StudyFolder]) -> list[Source]:
 def _nested(study: StudyFolder, metric: str, label_of: Mapping[str, tuple[str, str]], of_all: Collection[str]) -> str:
     """The shares among the cells of one study that read a baseline; empty where fewer than two factors vary there."""
     parts = []
-    for table in statistics.tables(study.scores):
+    for table in statistics.tables(study.units):
         name, removal = label_of.get(table.metric, (table.metric, ""))
         if name == metric:
             chosen = (table.cells["baseline"] != NO_BASELINE) & ~table.cells["method"].isin(of_all)

@@ -32,6 +32,7 @@ from xaiexp.core.record import (
 )
 from xaiexp.engine.chunk import Loaded
 from xaiexp.engine.examples.left_out import LeftOut
+from xaiexp.engine.examples.selection import compact
 from xaiexp.engine.runner import Run
 from xaiexp.errors import without_passwords
 from xaiexp.inference.outputs import Readout
@@ -62,6 +63,9 @@ def describe(study: Study, registry: Registry) -> Record:
             modality=study.model.modality,
             seed=settings.seed,
             examples=settings.examples,
+            example_order="first" if settings.draw_seed is None else "drawn",
+            example_seed=settings.draw_seed,
+            cluster=settings.cluster or "",
             target=str(settings.target),
             output="" if study.output is None else study.output.name,
             precision=settings.precision,
@@ -90,7 +94,13 @@ def add_loaded(record: Record, loaded: Loaded) -> Record:
         record,
         device=str(loaded.device),
         weights=WeightsFacts(loaded.weights_fingerprint),
-        data=DataFacts(loaded.count, tuple(loaded.shape)),
+        data=DataFacts(
+            loaded.count,
+            tuple(loaded.shape),
+            loaded.selection.words,
+            compact(loaded.selection.rows),
+            loaded.selection.class_counts,
+        ),
         model_facts=dict(loaded.network.facts),
         class_names=tuple(loaded.class_names),
         notes=tuple(loaded.notes),
@@ -117,7 +127,10 @@ def add_results(record: Record, run: Run) -> Record:
             predictions_and_references=PassCount(run.other_passes.forward, run.other_passes.backward),
         ),
         data=replace(
-            record.data or DataFacts(), fingerprint=digest(run.data_fingerprints), left_out=_left_out(run.left_out)
+            record.data or DataFacts(),
+            fingerprint=digest(run.data_fingerprints),
+            left_out=_left_out(run.left_out),
+            clusters=run.clusters or None,
         ),
         metrics_left_out={**(record.metrics_left_out or {}), **evaluator.unsupported},
         failures={

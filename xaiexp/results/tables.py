@@ -80,14 +80,15 @@ class TableBuilder:
     def build(self, run: Run) -> Tables:
         """The tables of the chunks that were added."""
         scores = self._score_rows(run)
-        verdicts = self._verdict_rows(scores)
+        units = statistics.by_cluster(scores, run.clusters)  # what is resampled and tested
+        verdicts = self._verdict_rows(units, "clusters" if run.clusters else "examples")
         return Tables(
             cells=self._cell_rows(run),
             scores=scores,
             agreement=self._agreement_rows(run),
-            summary=self._summary_rows(scores, verdicts),
+            summary=self._summary_rows(units, verdicts),
             verdicts=verdicts,
-            comparisons=verdict.comparison_table(scores, self._directions(), self._study.settings.seed),
+            comparisons=verdict.comparison_table(units, self._directions(), self._study.settings.seed),
         )
 
     def _cell_rows(self, run: Run) -> pd.DataFrame:
@@ -156,10 +157,10 @@ class TableBuilder:
             for part, cells in zip(parts, members, strict=True)
         ]
 
-    def _verdict_rows(self, scores: pd.DataFrame) -> pd.DataFrame:
+    def _verdict_rows(self, scores: pd.DataFrame, unit: str) -> pd.DataFrame:
         controls = [label for label, method in self._study.methods.items() if method.control]
         groups = verdict.removal_groups({k: (m.name, m.parameters()) for k, m in self._study.metrics.items()})
-        return verdict.verdict_table(scores, self._directions(), controls, groups, self._study.settings.seed)
+        return verdict.verdict_table(scores, self._directions(), controls, groups, self._study.settings.seed, unit=unit)
 
     def _summary_rows(self, scores: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
         frame = statistics.summarise(scores, self._directions(), seed=self._study.settings.seed)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,7 @@ def verdict_table(
     groups: Mapping[str, Mapping[str, str]],
     seed: int,
     over_seeds: bool = False,
+    unit: str = "examples",
 ) -> pd.DataFrame:
     """One verdict a study and metric, and one for each metric whose removal varies: columns :data:`VERDICTS`.
 
@@ -52,6 +54,7 @@ def verdict_table(
         over_seeds: pool studies that differ in their seed (as the seed ``"all"``). The value of an example is then
             its mean over the seeds. The tests hold for these seeds; the end of the verdict says what they leave for
             other seeds.
+        unit: what ``example`` names in the scores, in the plural; ``clusters`` where it names these.
     """
     out: list[dict[str, Any]] = []
     for study, tested in itertools.groupby(tables(scores, over_seeds), key=lambda table: tuple(table.study.values())):
@@ -67,7 +70,15 @@ def verdict_table(
                 words = _across_removals(tables_by_removal)
                 rows.append({"metric": f"{name} (removal)", "verdict": words, "refused": False})
         out += [dict(zip(_STUDY, study, strict=True)) | row for row in rows]
-    return pd.DataFrame(out, columns=VERDICTS)
+    return pd.DataFrame(out, columns=VERDICTS).assign(verdict=lambda frame: frame["verdict"].map(_in_units(unit)))
+
+
+def _in_units(unit: str) -> Callable[[str], str]:
+    """Puts what is resampled in place of examples, in the words of a verdict; names of cells are no such words."""
+    if unit == "examples":
+        return str
+    plural, single = re.compile(r"(?<![\w-])examples(?![\w-])"), re.compile(r"(?<![\w-])example(?![\w-])")
+    return lambda words: single.sub(unit.removesuffix("s"), plural.sub(unit, words))
 
 
 def comparison_table(scores: pd.DataFrame, directions: Mapping[str, bool | None], seed: int) -> pd.DataFrame:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
+from xaiexp.statistics.comparison import compare
 from xaiexp.statistics.significance import MIN_EXAMPLES
+from xaiexp.statistics.tolerance import difference as differences
 
-__all__ = ["Needed", "examples_needed"]
+__all__ = ["Needed", "PairNeeded", "examples_needed", "pairs_needed"]
 
 _MOST = 10_000_000
 
@@ -65,6 +70,61 @@ def examples_needed(
         freedom = pilot - 1
         of[1:] = [variance * freedom / stats.chi2.ppf(q, freedom) for q in (0.975, 0.025)]
     return Needed(*(_examples(abs(difference), math.sqrt(v), level / comparisons, power) for v in of))
+
+
+@dataclass(frozen=True)
+class PairNeeded:
+    """How many examples one pair of cells needs.
+
+    Args:
+        left, right: the cells.
+        variance: of their differences in the pilot study.
+        pilot: examples of the pilot study.
+        comparisons: pairs that are tested.
+        needed: examples for the stated difference.
+    """
+
+    left: int
+    right: int
+    variance: float
+    pilot: int
+    comparisons: int
+    needed: Needed
+
+
+def pairs_needed(
+    values: NDArray[np.float64], difference: float, *, power: float = 0.8, level: float = 0.05
+) -> tuple[PairNeeded, PairNeeded] | None:
+    """The examples that a difference needs for the pair with the median, and with the largest, variance of a pilot.
+
+    The pairs are those of all cells that have a rank, on the examples where all of these are defined. Each is tested at
+    ``level`` divided by their number (Bonferroni), which asks for slightly more examples than
+    :mod:`xaiexp.statistics.simultaneous` does. Of an even number of pairs the median is the upper one.
+
+    Args:
+        values: float64 ``[cells, N]`` of one metric, NaN where undefined.
+        difference: see :func:`examples_needed`.
+        power: likewise.
+        level: likewise.
+
+    Returns:
+        The two pairs; None where fewer than two cells have two examples in common.
+    """
+    compared = compare(values, True, seed=0)
+    common = int(compared.common.sum())
+    pairs = list(itertools.combinations(sorted(compared.order), 2))
+    if not pairs or common < 2:
+        return None
+    known = np.asarray(values, dtype=np.float64)[:, compared.common]
+    variances = [float(differences(known[i], known[j]).var(ddof=1)) for i, j in pairs]
+    order = sorted(range(len(pairs)), key=variances.__getitem__)
+
+    def needed(place: int) -> PairNeeded:
+        variance, count = variances[place], len(pairs)
+        found = examples_needed(variance, difference, comparisons=count, power=power, level=level, pilot=common)
+        return PairNeeded(*pairs[place], variance, common, count, found)
+
+    return needed(order[len(order) // 2]), needed(order[-1])
 
 
 def _examples(difference: float, deviation: float, level: float, power: float) -> int | None:

@@ -17,6 +17,7 @@ from xaiexp.statistics.intervals import crossed_intervals
 __all__ = [
     "SUMMARY_COLUMNS",
     "Table",
+    "by_cluster",
     "example_means",
     "summarise",
     "tables",
@@ -86,6 +87,24 @@ def tables(scores: pd.DataFrame, over_seeds: bool = False) -> Iterator[Table]:
                 values = (total / count).reshape(shape)
             undefined = np.bincount(cell[~known], minlength=len(cells))
             yield Table(study_values, str(metric), cells, values, undefined)
+
+
+def by_cluster(scores: pd.DataFrame, clusters: Mapping[str, str]) -> pd.DataFrame:
+    """Scores with the cluster in place of the example, so that clusters are what is resampled and tested.
+
+    Examples of one cluster (images of a patient, frames of a video) are not independent. :func:`tables` and
+    :func:`example_means` average all scores of a cluster, undefined ones excepted, and each cluster then counts as one
+    observation, however many examples it has (summary statistics by cluster: Donner and Klar 2000, Design and Analysis
+    of Cluster Randomization Trials in Health Research, chapter 6).
+
+    Args:
+        scores: rows with a column ``example``.
+        clusters: example to cluster; empty where examples are independent.
+    """
+    if not clusters:
+        return scores
+    example = scores["example"].astype(str)
+    return scores.assign(example=example.map(clusters).fillna(example))
 
 
 def example_means(rows: pd.DataFrame) -> FloatArray:

@@ -89,7 +89,7 @@ class Npz(Dataset):
                 samples.append(Sample(str(row), image.contiguous(), label, name=name))
             return samples
 
-        return Source(len(rows), read, tuple(map(str, self.classes)))
+        return Source(len(rows), read, tuple(map(str, self.classes)), labels=lambda: labels)
 
     def fingerprint(self) -> str:
         """Size and modification time of the file."""

@@ -111,10 +111,10 @@ def test_the_label_is_the_class_of_that_name(tmp_path, classes, stop_after):
 
 
 def test_two_folders_of_many_classes_are_explained_as_what_they_are(tmp_path):
-    data = ToyData(20, labels=tuple(i % 2 for i in range(20)), names=("guinea pig", "dog"))
+    data = ToyData(16, labels=tuple(i % 2 for i in range(16)), names=("guinea pig", "dog"))
     outcome = ran(study(data, ToyModel(names=ANIMALS), target="label"), tmp_path)
-    assert outcome.chunks[0].batch.targets.tolist() == [(2, 1)[i % 2] for i in range(20)]
-    assert outcome.chunks[0].batch.background.labels.tolist() == [(2, 1)[i % 2] for i in range(20)]
+    assert outcome.chunks[0].batch.targets.tolist() == [(2, 1)[i % 2] for i in range(16)]
+    assert outcome.chunks[0].batch.background.labels.tolist() == [(2, 1)[i % 2] for i in range(16)]
 
 
 def test_classes_by_index_must_be_as_many_as_the_outputs_turn_out_to_be(tmp_path):

@@ -33,6 +33,7 @@ class _Table:
     """A table that was read and split, with its encoding.
 
     Args:
+        dataset: its parameters.
         path: path of the file.
         ids: id of each row; None for the row number.
         labels: of each row.
@@ -40,6 +41,7 @@ class _Table:
         train, held_out: row numbers of the two parts.
     """
 
+    dataset: Csv
     path: Path
     ids: Sequence[str] | None
     labels: Labels
@@ -50,6 +52,11 @@ class _Table:
     def id(self, row: int) -> str:
         """The id of a row."""
         return str(row) if self.ids is None else self.ids[row]
+
+    def cells(self, name: str, rows: NDArray[np.int64]) -> list[str]:
+        """The cells of a column in the given rows; this reads the file, whose other columns are not kept."""
+        file = read_table_file("dataset.path", self.path, self.dataset.delimiter, self.dataset.encoding)
+        return [cell or "" for cell in file.strings("cluster", name).take(rows).to_pylist()]
 
 
 @dataclass(frozen=True)
@@ -189,7 +196,7 @@ def _read_table(dataset: Csv, stamp: str) -> _Table:  # noqa: ARG001  # it tells
     path = file.path
     del file
     pa.default_memory_pool().release_unused()
-    return _Table(path, ids, labels, encoding, train, held_out)
+    return _Table(dataset, path, ids, labels, encoding, train, held_out)
 
 
 def _source(table: _Table, rows: NDArray[np.int64]) -> Source:
@@ -208,4 +215,13 @@ def _source(table: _Table, rows: NDArray[np.int64]) -> Source:
         return samples
 
     encoding = table.encoding
-    return Source(len(rows), read, labels.names, encoding.feature_names, encoding.column_names, labels.task)
+    return Source(
+        len(rows),
+        read,
+        labels.names,
+        encoding.feature_names,
+        encoding.column_names,
+        labels.task,
+        labels=lambda: [labels.values[row] for row in rows.tolist()],
+        cells=lambda name: table.cells(name, rows),
+    )

@@ -11,12 +11,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from xaiexp.builtin.datasets.labels import Label, LabelKind, LabelRules, Labels, read_labels
+from xaiexp.builtin.datasets.labels import LabelKind, LabelRules, Labels, read_labels
 from xaiexp.builtin.datasets.table_file import folder_stamp
 from xaiexp.builtin.datasets.text import estimated_tokens
 from xaiexp.builtin.image_decoding import image_data
 from xaiexp.contract.kinds import Dataset
-from xaiexp.core.samples import Outline, Sample, Source
+from xaiexp.core.samples import Label, Outline, Sample, Source
 from xaiexp.core.vocabulary import Modality
 from xaiexp.errors import MismatchError, ParameterError, ResourceError, nearest
 
@@ -91,7 +91,11 @@ class HfDataset(Dataset):
                 for row, data in zip(numbers, values, strict=True)
             ]
 
-        return Source(len(rows), read, labels.names, task=labels.task)
+        def cells(name: str) -> list[str]:
+            _check_column(rows, "cluster", name)
+            return ["" if value is None else str(value) for value in _values(rows, name)]
+
+        return Source(len(rows), read, labels.names, task=labels.task, labels=lambda: labels.values, cells=cells)
 
     def fingerprint(self) -> str:
         """Path, size and modification time of every file of a folder; empty for a dataset on the hub."""

@@ -122,7 +122,14 @@ class ImageFolder(Dataset):
                 samples.append(Sample(ids[row], image, labels.values[row], mask, names[row]))
             return samples
 
-        return Source(count, read, labels.names, task=labels.task)
+        return Source(
+            count,
+            read,
+            labels.names,
+            task=labels.task,
+            labels=lambda: labels.values,
+            cells=lambda name: table.column("cluster", name),
+        )
 
     def fingerprint(self) -> str:
         """Path, size and modification time of the folder, the CSV file, and every image and mask."""
@@ -184,7 +191,7 @@ class ImageFolder(Dataset):
                 for path, label in files[start:stop]
             ]
 
-        return Source(len(files), read, classes)
+        return Source(len(files), read, classes, labels=lambda: [label for _, label in files])
 
     def _read_image(self, path: Path) -> Image | Tensor:
         """The image in RGB: a PIL image, or a float tensor ``[3, H, W]`` where it has more than 8 bits per channel."""

@@ -12,16 +12,14 @@ from typing import Literal
 
 from xaiexp.builtin.datasets.table_file import TableFile
 from xaiexp.builtin.datasets.written_numbers import PLAIN, Notation, notation_hint
+from xaiexp.core.samples import Label
 from xaiexp.core.vocabulary import Task
 from xaiexp.errors import MismatchError, nearest
 
-__all__ = ["Label", "LabelKind", "LabelRules", "Labels", "read_label_columns", "read_labels", "read_table_labels"]
+__all__ = ["LabelKind", "LabelRules", "Labels", "read_label_columns", "read_labels", "read_table_labels"]
 
 LabelKind = Literal["auto", "class", "value", "set"]
 """What a column of labels contains: a class (a name or an index), a number, or any number of classes an example."""
-
-Label = int | float | tuple[int, ...] | None
-"""A class index, a value, class indices in ascending order, or None where unknown."""
 
 # More distinct labels than this and than half of the examples are taken for measurements or names, not for classes.
 _MOST_CLASSES = 20

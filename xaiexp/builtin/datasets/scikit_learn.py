@@ -24,7 +24,8 @@ def _source(name: str, part: Part) -> Source:
             for i, row in list(enumerate(part.rows.tolist()))[start:stop]
         ]
 
-    return Source(len(part.rows), read, tuple(part.class_names), tuple(part.feature_names))
+    names = tuple(part.class_names), tuple(part.feature_names)
+    return Source(len(part.rows), read, *names, labels=part.labels.tolist)
 
 
 @dataclass(frozen=True)

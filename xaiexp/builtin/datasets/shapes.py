@@ -14,6 +14,7 @@ from xaiexp.builtin.shape_images import (
     DEFAULT_SEED,
     Ground,
     draw_shape_image,
+    shape_class,
 )
 from xaiexp.contract.kinds import Dataset
 from xaiexp.core.parameters import Range
@@ -71,7 +72,7 @@ class Shapes(Dataset):
                 samples.append(Sample(f"shapes/{self.seed}/{index}", data, label, torch.from_numpy(mask), name))
             return samples
 
-        return Source(self.count, read, CLASSES)
+        return Source(self.count, read, CLASSES, labels=lambda: [shape_class(i) for i in range(self.count)])
 
     def outline(self) -> Outline:
         """``count`` images ``[3, size, size]``."""

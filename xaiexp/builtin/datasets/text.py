@@ -84,7 +84,14 @@ class Text(Dataset):
                 for row in range(len(texts))[start:stop]
             ]
 
-        return Source(len(texts), read, labels.names, task=labels.task)
+        return Source(
+            len(texts),
+            read,
+            labels.names,
+            task=labels.task,
+            labels=lambda: labels.values,
+            cells=lambda name: table.column("cluster", name),
+        )
 
     def fingerprint(self) -> str:
         """Path, size and modification time of the file."""

@@ -37,7 +37,7 @@ _PART_SUFFIXES = ("_train", "_test")
 
 @dataclass(frozen=True)
 class _Series:
-    """All series of a file, ``[N, C, T]``, with labels, masks, ids and the row numbers of the two parts."""
+    """All series of a file, ``[N, C, T]``, with labels, masks, ids, row numbers of the two parts, and further cells."""
 
     values: NDArray[np.float32]
     labels: Labels
@@ -45,6 +45,7 @@ class _Series:
     ids: list[str]
     held_out: Sequence[int]
     train: Sequence[int]
+    cells: Callable[[str], list[str]]
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,7 @@ class TimeSeries(Dataset):
         else:
             held_out, train = self._split([str(i) for _, i in places])  # type: ignore[assignment]  # row numbers, too
         ids = [f"{file.path.stem}/{name}" for name in names]
-        return _Series(values, labels, masks, ids, held_out, train)
+        return _Series(values, labels, masks, ids, held_out, train, self._cells)
 
     def _values(self, file: NpzFile, part: str) -> NDArray[np.float32]:
         """The series of a part, ``[N, C, T]``."""
@@ -279,6 +280,12 @@ class TimeSeries(Dataset):
             raise MismatchError("dataset.path", f"{table.path} has no columns of steps")
         return table, steps
 
+    def _cells(self, name: str) -> list[str]:
+        """The cells of a column of a table; this reads the file again."""
+        if self._is_npz():
+            raise MismatchError("cluster", "arrays have no named columns", got=name)
+        return self._table()[0].column("cluster", name)
+
     def _from_table(self) -> _Series:
         """The series of a CSV, TSV or JSON file."""
         import numpy as np
@@ -290,7 +297,9 @@ class TimeSeries(Dataset):
         for place, step in enumerate(steps):
             values[:, 0, place] = _steps(table, step, self._rules.notation)
         held_out, train = self._split(names)
-        return _Series(values, labels, None, [f"{table.path.stem}/{name}" for name in names], held_out, train)
+        return _Series(
+            values, labels, None, [f"{table.path.stem}/{name}" for name in names], held_out, train, self._cells
+        )
 
 
 def _written_label(value: object) -> str | None:
@@ -347,4 +356,15 @@ def _source(series: _Series, rows: Sequence[int]) -> Source:
             samples.append(Sample(series.ids[row], values[row].clone(), series.labels.values[row], mask, name))
         return samples
 
-    return Source(len(rows), read, series.labels.names, task=series.labels.task)
+    def cells(name: str) -> list[str]:
+        of_all = series.cells(name)
+        return [of_all[row] for row in rows]
+
+    return Source(
+        len(rows),
+        read,
+        series.labels.names,
+        task=series.labels.task,
+        labels=lambda: [series.labels.values[row] for row in rows],
+        cells=cells,
+    )

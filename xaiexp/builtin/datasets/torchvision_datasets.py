@@ -97,6 +97,8 @@ class TorchvisionDataset(Dataset):
             )
 
     def _source(self, split: str) -> Source:
+        import numpy as np
+
         self._check_present()
         dataset = self._loaded(split == "train")
         names = tuple(str(name) for name in dataset.classes)
@@ -117,7 +119,7 @@ class TorchvisionDataset(Dataset):
                 samples.append(Sample(f"{split}/{row}", image, label, name=f"{names[label]}, {split} {row}"))
             return samples
 
-        return Source(len(dataset.data), read, names)
+        return Source(len(dataset.data), read, names, labels=lambda: np.asarray(dataset.targets).tolist())
 
     def _loaded(self, train: bool) -> Any:
         """The dataset of torchvision."""

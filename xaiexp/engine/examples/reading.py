@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -17,28 +18,40 @@ Errors = list[tuple[str, Exception]]
 """Examples, by id or by row, with what is wrong with them."""
 
 
-def read_samples(where: str, source: Source, start: int, stop: int, errors: Errors) -> list[Sample]:
-    """The samples ``start`` to ``stop - 1`` that can be read.
+def read_samples(where: str, source: Source, rows: Sequence[int], errors: Errors) -> dict[int, Sample]:
+    """The samples that can be read, by row and in the order of ``rows``; consecutive rows are read at once.
 
     Args:
         where: the dataset, for messages.
         source: opened.
-        start, stop: range of samples.
+        rows: numbers of samples, none of them twice.
         errors: those that cannot be read are added, as ``row N``.
 
     Raises:
         MismatchError: the source gives another number of samples than it was asked for.
     """
+    ascending = sorted(rows)
+    found: dict[int, Sample] = {}
+    for _, run in itertools.groupby(enumerate(ascending), key=lambda place: place[1] - place[0]):
+        consecutive = [row for _, row in run]
+        start, stop = consecutive[0], consecutive[-1] + 1
+        found |= _read_range(where, source, start, stop, errors)
+    return {row: found[row] for row in rows if row in found}
+
+
+def _read_range(where: str, source: Source, start: int, stop: int, errors: Errors) -> dict[int, Sample]:
+    """The samples ``start`` to ``stop - 1`` that can be read."""
     try:
         samples = list(source.read(start, stop))
     except Exception as error:  # whatever a dataset raises for one example is the fault of that example
         if stop - start == 1:
             errors.append((f"row {start}", error))
-            return []
-        return [s for row in range(start, stop) for s in read_samples(where, source, row, row + 1, errors)]
+            return {}
+        by_row = (_read_range(where, source, row, row + 1, errors) for row in range(start, stop))
+        return {row: sample for found in by_row for row, sample in found.items()}
     if len(samples) != stop - start:
         raise MismatchError(where, f"was asked for {stop - start} samples from row {start}", got=len(samples))
-    return samples
+    return dict(zip(range(start, stop), samples, strict=True))
 
 
 def encode_samples(

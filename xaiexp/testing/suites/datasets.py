@@ -132,6 +132,18 @@ def labels(dataset: Dataset) -> None:
             require(valid, f"{what}; there are {len(source.class_names)} classes")
 
 
+@SUITE.register(after=("labels",))
+def known_labels(dataset: Dataset) -> None:
+    """`Source.labels`, where it is given, returns the labels that the samples have, of all samples."""
+    source, samples = _open(dataset)
+    if source.labels is None:
+        raise NotApplicable("labels are not known without reading inputs")
+    known = source.labels()
+    require(len(known) == source.count, f"labels() returns {len(known)} labels of {source.count} samples")
+    for sample, label in zip(samples, known, strict=False):
+        require(label == sample.label, f"labels() gives {label!r} for example {sample.id!r}, read() {sample.label!r}")
+
+
 @SUITE.register(after=("outline",))
 def global_randomness(dataset: Dataset) -> None:
     """Opening and reading do not change the global random states of torch, numpy and Python."""
