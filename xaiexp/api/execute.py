@@ -25,7 +25,7 @@ from xaiexp.plan.study import Study
 from xaiexp.results.description import add_loaded, add_results, components, describe
 from xaiexp.results.foreign_folder import refuse_foreign
 from xaiexp.results.gallery import Gallery
-from xaiexp.results.identity import config_digest
+from xaiexp.results.identity import config_digest, saved
 from xaiexp.results.providers import save_providers
 from xaiexp.results.study_folder import FolderWriter
 from xaiexp.results.tables import TableBuilder, Tables
@@ -80,7 +80,7 @@ def execute(study: Study, config: Mapping[str, Any], folder: Path, registry: Reg
     """
     refuse_foreign(folder, "folder")
     ensure_writable(folder, "folder")
-    config = _without_passwords(config)
+    config = saved(config)
     started = time.perf_counter()
     now = datetime.now().astimezone().isoformat(timespec="seconds")
     record = _continued(folder, replace(describe(study, registry), config=config_digest(config)))
@@ -122,14 +122,6 @@ def execute(study: Study, config: Mapping[str, Any], folder: Path, registry: Reg
         tracked=is_sent(writer.record) if session.facts else None,
         keys={(cell.method, cell.baseline): tuple(state.keys) for cell, state in run.states.items()},
     )
-
-
-def _without_passwords(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration as it is saved and logged."""
-    tracked = config.get("tracking")
-    if not isinstance(tracked, Mapping) or not isinstance(tracked.get("uri"), str):
-        return dict(config)
-    return {**config, "tracking": {**tracked, "uri": without_passwords(tracked["uri"])}}
 
 
 def _run(prepared: Plan, store: Store, writer: FolderWriter, meter: Meter, started: float) -> tuple[Run, Tables]:

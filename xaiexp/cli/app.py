@@ -101,10 +101,13 @@ def job(cfg: DictConfig) -> int:
         study = to_study(cfg, registry)
         if sweeping:
             _wait_for(owner)
-        with Meter(study.describe()) as meter:
-            outcome = execute(study, plain(cfg), folder, registry, meter)
-        print_outcome(outcome, brief=sweeping)
-        code = outcome.code
+        if sweeping and _is_done(cfg, folder):
+            code = DONE
+        else:
+            with Meter(study.describe()) as meter:
+                outcome = execute(study, plain(cfg), folder, registry, meter)
+            print_outcome(outcome, brief=sweeping)
+            code = outcome.code
     except UserError as error:
         print(error, file=sys.stderr)  # noqa: T201
         code = WRONG
@@ -124,6 +127,17 @@ def job(cfg: DictConfig) -> int:
         with contextlib.suppress(OSError, UserError):  # written again at the end of the sweep, where errors are told
             write_when_due(Path(str(HydraConfig.get().sweep.dir)))
     return code
+
+
+def _is_done(cfg: DictConfig, folder: Path) -> bool:
+    """Whether the worker of a sweep that was killed has finished this study since it was planned."""
+    from xaiexp.config.build import plain
+    from xaiexp.results.identity import Sources, config_digest
+    from xaiexp.sweep.folder import JobEntry
+    from xaiexp.sweep.states import state_of
+
+    entry = JobEntry(folder=folder.name, config=config_digest(plain(cfg)), report=bool(cfg.report))
+    return bool(cfg.resume) and state_of(folder.parent, entry, Sources(installed()))[0] == "done"
 
 
 def _wait_for(owner: Path) -> None:

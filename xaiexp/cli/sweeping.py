@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 
+from xaiexp.cli.exit_codes import FAILED
 from xaiexp.cli.hydra_words import hydra_words, quoted
 from xaiexp.contract.registry import installed
 from xaiexp.sweep.opening import Sweep, open_sweep
@@ -43,6 +44,8 @@ def run_sweep(words: Sequence[str], overrides: list[str], hydra: Callable[[list[
             swept = print_sweep(sweep.folder, len(sweep.jobs))
         _send_what_was_not_sent(sweep)
         sweep.finish()
+    if code and len(sweep.left) < len(sweep.jobs):  # the others are done
+        code = FAILED
     return max(code, swept)
 
 

@@ -10,18 +10,26 @@ from xaiexp.contract.identity import editable_source
 from xaiexp.contract.registry import Registry
 from xaiexp.core.keys import digest
 from xaiexp.core.record import ComponentFacts, Record
-from xaiexp.errors import UserError
+from xaiexp.errors import UserError, without_passwords
 
-__all__ = ["Sources", "config_digest", "package_versions"]
+__all__ = ["Sources", "config_digest", "package_versions", "saved"]
 
 _WITHOUT_EFFECT = ("resume",)
 _PLUMBING = ("hydra-core", "omegaconf", "mlflow", "pluggy")
 """Packages whose version decides no number."""
 
 
+def saved(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The resolved configuration of a study as it is saved and logged: without passwords."""
+    tracked = config.get("tracking")
+    if not isinstance(tracked, Mapping) or not isinstance(tracked.get("uri"), str):
+        return dict(config)
+    return {**config, "tracking": {**tracked, "uri": without_passwords(tracked["uri"])}}
+
+
 def config_digest(config: Mapping[str, Any]) -> str:
-    """A hash of the resolved configuration of a study, without what has no effect on its results."""
-    return digest({key: value for key, value in config.items() if key not in _WITHOUT_EFFECT})
+    """A hash of the resolved configuration of a study, without passwords and what has no effect on its results."""
+    return digest({key: value for key, value in saved(config).items() if key not in _WITHOUT_EFFECT})
 
 
 def package_versions(record: Record) -> dict[str, str]:

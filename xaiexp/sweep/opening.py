@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
@@ -128,7 +127,7 @@ def _read(overrides: Sequence[str]) -> _Line:
     return _Line(
         overrides=jobs,
         base=base,
-        digest=digest([words, config_digest(_masked(base))]),
+        digest=digest([words, config_digest(plain(base))]),
         sources="" if any("${" in word or "searchpath" in word for word in overrides) else fingerprint_of_sources(),
         basic=is_basic(base),
         resume=bool(base.resume),
@@ -140,14 +139,6 @@ def _read(overrides: Sequence[str]) -> _Line:
 def _has_no_effect(word: str) -> bool:
     key = word.lstrip("+~").partition("=")[0]
     return key == "resume" or key.startswith(("hydra.", "hydra/"))
-
-
-def _masked(cfg: DictConfig) -> dict[str, Any]:
-    """The configuration of a study as its folder has it, without passwords."""
-    values = plain(cfg)
-    if isinstance(values.get("tracking"), dict) and isinstance(values["tracking"].get("uri"), str):
-        values["tracking"] = {**values["tracking"], "uri": without_passwords(values["tracking"]["uri"])}
-    return values
 
 
 def _root(line: _Line) -> Path:
@@ -205,7 +196,7 @@ def _entries(line: _Line, known: SweepFile | None, configs: dict[str, DictConfig
         if entry is None or not unchanged:  # else the composed configuration is the same
             cfg = composed(overrides)
             folder = _subfolder(cfg, number) if entry is None else entry.folder
-            entry = JobEntry(words, folder, config_digest(_masked(cfg)), bool(cfg.report))
+            entry = JobEntry(words, folder, config_digest(plain(cfg)), bool(cfg.report))
             configs[folder] = cfg
         entries.append(entry)
     return entries
