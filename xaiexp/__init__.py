@@ -13,10 +13,11 @@ from xaiexp.contract.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from xaiexp.api.functions import agree, attribute, components, score
+    from xaiexp.api.load import load
     from xaiexp.api.run import run
     from xaiexp.results.result import Result
 
-__all__ = ["Result", "agree", "attribute", "components", "hookimpl", "run", "score"]
+__all__ = ["Result", "agree", "attribute", "components", "hookimpl", "load", "run", "score"]
 
 # Importing the package imports no torch: each function brings what it needs.
 _HOMES = {
@@ -24,6 +25,7 @@ _HOMES = {
     "agree": "xaiexp.api.functions",
     "attribute": "xaiexp.api.functions",
     "components": "xaiexp.api.functions",
+    "load": "xaiexp.api.load",
     "run": "xaiexp.api.run",
     "score": "xaiexp.api.functions",
 }

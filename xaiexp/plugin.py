@@ -4,10 +4,10 @@
 
     from xaiexp.plugin import Batch, Handle, Method, Range, hookimpl
 
-A component is a frozen dataclass that is derived from one of the eight kinds (:class:`Model`, :class:`Dataset`,
-:class:`Features`, :class:`Output`, :class:`Baseline`, :class:`Method`, :class:`Metric`, :class:`Agreement`); its fields
-are its parameters. A plugin returns its component classes from the hook ``xaiexp_components``. Importing this module
-imports no torch. The conformance kit is in :mod:`xaiexp.testing`.
+A component is a frozen dataclass that is derived from one of the nine kinds (:class:`Model`, :class:`Dataset`,
+:class:`Features`, :class:`Output`, :class:`Baseline`, :class:`Method`, :class:`Metric`, :class:`Agreement`,
+:class:`Tracker`); its fields are its parameters. A plugin returns its component classes from the hook
+``xaiexp_components``. Importing this module imports no torch. The conformance kit is in :mod:`xaiexp.testing`.
 
 Names that are not classes or functions:
 
@@ -34,7 +34,9 @@ from xaiexp.contract.kinds import (
     Metric,
     Model,
     Output,
+    Tracker,
 )
+from xaiexp.contract.tracker import KeptRun, TrackedCell, TrackedRun, TrackedStudy
 from xaiexp.core.batches import Background, Batch
 from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Cost, Estimate, Explanation, Scores, Spent
@@ -78,6 +80,7 @@ __all__ = [
     "FeatureMap",
     "Features",
     "Handle",
+    "KeptRun",
     "LoadContext",
     "Method",
     "Metric",
@@ -99,6 +102,10 @@ __all__ = [
     "Space",
     "Spent",
     "Task",
+    "TrackedCell",
+    "TrackedRun",
+    "TrackedStudy",
+    "Tracker",
     "UnknownName",
     "Unsupported",
     "UserError",

@@ -17,7 +17,7 @@ from xaiexp.cli.exit_codes import WRONG as WRONG_REQUEST
 
 KEYS = (
     "keys: seed, device, precision, examples, target, task, batch_budget, on_error, force, store, tracking, report, "
-    "trust, effort, removal, model, dataset, features, output, method, baseline, metric, agreement"
+    "trust, effort, removal, resume, model, dataset, features, output, method, baseline, metric, agreement, tracker"
 )
 PHOTOS = ["model=torchvision", "model.weights=none", "dataset=image_folder"]
 
@@ -104,8 +104,8 @@ WRONG = [
     (["hydra.run.dir=file/below"], "hydra.run.dir: cannot be written (Not a directory)"),
     (["store=file/below"], "store: cannot be written (Not a directory) (got 'file/below')"),
     (
-        ["tracking.uri=http://127.0.0.1:9"],
-        "tracking.uri: cannot be reached or used (MlflowException: API request to http://127.0.0.1:9/",
+        ["tracking.uri=nonsense://server"],
+        "tracking.uri: cannot be reached or used (UnsupportedModelRegistryStoreURIException: ",
     ),
     (
         ["+hydra.callbacks.x._target_=os.system"],

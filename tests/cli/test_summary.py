@@ -21,6 +21,7 @@ def test_a_study_without_a_readable_record_counts_as_not_done(workplace, capsys,
     sweep = workplace / "sweep"
     for job in ("0", "1"):
         shutil.copytree(study, sweep / job)
+    (sweep / "sweep.json").write_text("{}")
     assert print_sweep(sweep, 2) == DONE
     assert "2 of 2 studies done" in capsys.readouterr().out
     record = sweep / "1" / "record.json"

@@ -11,7 +11,7 @@ from xaiexp.contract.registry import installed
 from xaiexp.errors import ResourceError
 from xaiexp.results import providers
 from xaiexp.results.foreign_folder import refuse_foreign
-from xaiexp.results.frames import mean_agreement
+from xaiexp.statistics.frames import mean_agreement
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import broken_heavy as heavy
 import broken_methods as methods
 import broken_metrics as metrics
 import broken_outputs as outputs
+import broken_trackers as trackers
 import pytest
 import torch
 
@@ -75,6 +76,14 @@ BROKEN = [
     ("features", "partition", data.GapsInIndex),
     ("features", "shape", data.WrongShape),
     ("features", "batch_mates", data.OrderedByBatchMean),
+    ("tracker", "one_run", trackers.AnotherName),
+    ("tracker", "cells", trackers.OneBaseline),
+    ("tracker", "status", trackers.AlwaysDone),
+    ("tracker", "stopped", trackers.StaysRunning),
+    ("tracker", "resumed", trackers.StartsAnew),
+    ("tracker", "sent_again", trackers.AddsUp),
+    ("tracker", "apart", trackers.LastStarted),
+    ("tracker", "results_unchanged", trackers.LeavesFile),
     ("output", "tasks", outputs.NoTasks),
     ("output", "scalars_shape", outputs.OneColumn),
     ("output", "differentiable", outputs.Detached),
@@ -105,6 +114,7 @@ CORRECT = [
     data.CorrectDataset,
     data.CorrectModel,
     outputs.CorrectOutput,
+    trackers.Notes,
 ]
 
 

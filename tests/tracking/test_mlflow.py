@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 from small_studies import Facts
 
+from xaiexp.builtin.trackers.mlflow_runs import flattened
 from xaiexp.cli import app as cli
 from xaiexp.core.record import VERSION
-from xaiexp.tracking.mlflow import embedded_uri, flattened
+from xaiexp.tracking.addresses import embedded_uri
 
 STUDY = ["model=digits_mlp", "examples=6", "metric=[deletion]", "agreement=[rank_correlation]", "baseline=[zero]"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,18 +19,19 @@ from xaiexp.core.record import Record
 from xaiexp.engine.chunk import Chunk, Loaded
 from xaiexp.engine.progress import Meter
 from xaiexp.engine.runner import Run
-from xaiexp.errors import UserError, without_passwords
+from xaiexp.errors import ResourceError, without_passwords
 from xaiexp.plan.plan import Plan, plan
 from xaiexp.plan.study import Study
 from xaiexp.results.description import add_loaded, add_results, components, describe
 from xaiexp.results.foreign_folder import refuse_foreign
 from xaiexp.results.gallery import Gallery
+from xaiexp.results.identity import config_digest, saved
 from xaiexp.results.providers import save_providers
 from xaiexp.results.study_folder import FolderWriter
 from xaiexp.results.tables import TableBuilder, Tables
 from xaiexp.store.files import ensure_writable
 from xaiexp.store.objects import Store
-from xaiexp.tracking import mlflow as tracking
+from xaiexp.tracking.session import Session, is_sent
 
 __all__ = ["Outcome", "execute"]
 
@@ -46,7 +47,7 @@ class Outcome:
         record: as written.
         errors: metrics and agreements that failed, with their reasons.
         report: path of the report, or None where none was asked for.
-        tracked: whether MLflow has the study.
+        tracked: whether every tracker has the study; None where there is none.
         keys: (method, baseline) to the keys of its attributions in the store, chunk by chunk.
     """
 
@@ -60,7 +61,7 @@ class Outcome:
     record: Record
     errors: Mapping[str, str]
     report: Path | None
-    tracked: bool
+    tracked: bool | None
     keys: Mapping[tuple[str, str], tuple[str, ...]]
 
 
@@ -79,36 +80,33 @@ def execute(study: Study, config: Mapping[str, Any], folder: Path, registry: Reg
     """
     refuse_foreign(folder, "folder")
     ensure_writable(folder, "folder")
-    config = _without_passwords(config)
+    config = saved(config)
     started = time.perf_counter()
     now = datetime.now().astimezone().isoformat(timespec="seconds")
-    writer = FolderWriter(folder.resolve(), replace(describe(study, registry), status="running", started=now))
+    record = _continued(folder, replace(describe(study, registry), config=config_digest(config)))
+    writer = FolderWriter(folder.resolve(), replace(record, status="running", started=now))
     writer.write_config(OmegaConf.to_yaml(OmegaConf.create(dict(config))))
     writer.write_record()
-    tracker: tracking.Tracker | None = None
+    session = Session(study.trackers, study.settings.tracking, writer.path, meter.say)
     try:
         prepared = plan(study)
         writer.update(metrics_left_out=dict(prepared.metric_skips))
         store = Store(Path(study.settings.store), study.settings.force)
         ensure_writable(store.folder, "store")
         save_providers(store.folder, components(study), registry)
-        uri = tracking.prepare_store(study.settings.tracking)
-        if uri is not None:
-            tracker = tracking.Tracker(uri, study.settings.tracking.experiment, writer.path)
-            tracker.start(study.describe(), config, writer.record)
+        session.start(study.describe(), config, writer.record)
+        writer.update(tracking=dict(session.facts))
+        writer.write_record()
         run, tables = _run(prepared, store, writer, meter, started)
         report = reports.build([writer.path], writer.path / "report.html") if study.settings.report else None
-        tracked = tracker is not None and _track(tracker, writer, tables, meter)
+        _send(session, writer, tables, meter)
     except BaseException as error:
-        writer.update(
-            status="failed",
-            error=without_passwords(str(error)) or type(error).__name__,
-            seconds=_seconds_since(started),
-        )
+        reason = without_passwords(str(error)) or type(error).__name__
+        if isinstance(error, Exception) or writer.record.status == "running":  # else it was only not sent any more
+            writer.update(status="failed", error=reason, seconds=_seconds_since(started))
+        writer.update(tracking=dict(session.facts))
         writer.write_record()
-        if tracker is not None:
-            with contextlib.suppress(Exception):  # the first error is the one to show
-                tracker.close("FAILED", writer.record.error or "")
+        session.stop(reason)
         raise
     return Outcome(
         folder=writer.path,
@@ -121,17 +119,9 @@ def execute(study: Study, config: Mapping[str, Any], folder: Path, registry: Reg
         record=writer.record,
         errors={name: failure.reason for name, failure in run.evaluator.failures.items()},
         report=report,
-        tracked=tracked,
+        tracked=is_sent(writer.record) if session.facts else None,
         keys={(cell.method, cell.baseline): tuple(state.keys) for cell, state in run.states.items()},
     )
-
-
-def _without_passwords(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration as it is saved and logged."""
-    tracked = config.get("tracking")
-    if not isinstance(tracked, Mapping) or not isinstance(tracked.get("uri"), str):
-        return dict(config)
-    return {**config, "tracking": {**tracked, "uri": without_passwords(tracked["uri"])}}
 
 
 def _run(prepared: Plan, store: Store, writer: FolderWriter, meter: Meter, started: float) -> tuple[Run, Tables]:
@@ -163,19 +153,30 @@ def _run(prepared: Plan, store: Store, writer: FolderWriter, meter: Meter, start
     return run, tables
 
 
-def _track(tracker: tracking.Tracker, writer: FolderWriter, tables: Tables, meter: Meter) -> bool:
-    """Log the study to MLflow; False where the server failed, since the results are complete on disk."""
+def _continued(folder: Path, record: Record) -> Record:
+    """The record with the id and the runs of the study of the same configuration that was cut off in this folder."""
+    try:
+        earlier = Record.read(folder / "record.json")
+    except (OSError, ResourceError):
+        earlier = Record()
+    if earlier.id and earlier.config == record.config and earlier.status != "done":
+        return replace(record, id=earlier.id, tracking=earlier.tracking)
+    return replace(record, id=uuid.uuid4().hex)
+
+
+def _send(session: Session, writer: FolderWriter, tables: Tables, meter: Meter) -> None:
+    """Send the study to its trackers; it is complete on disk, whatever happens to them."""
+    if not session.facts:
+        return
     try:
         reports.export_images(writer.path)
-        tracker.finish(writer.record, tables)
-    except UserError:
-        raise
-    except Exception as error:
-        line = without_passwords(str(error).splitlines()[0] if str(error) else "")
-        meter.say(f"tracking: {type(error).__name__}: {line}")
-        meter.say(f"  the results are complete in {writer.path}")
-        return False
-    return True
+    except (ResourceError, OSError) as error:
+        meter.say(f"pictures: {error}")
+    session.finish(writer.record, tables.by_name())
+    writer.update(tracking=dict(session.facts))
+    writer.write_record()
+    if not is_sent(writer.record):
+        meter.say(f"  the results are complete in {writer.path}; send them later: xaiexp track {writer.path}")
 
 
 def _code(run: Run) -> int:

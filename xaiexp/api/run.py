@@ -15,6 +15,7 @@ from xaiexp.results.foreign_folder import refuse_foreign
 from xaiexp.results.result import Result
 from xaiexp.store.files import ensure_writable
 from xaiexp.store.objects import Store
+from xaiexp.tracking.addresses import prepare
 
 __all__ = ["run"]
 
@@ -37,6 +38,7 @@ def run(overrides: Sequence[str] = (), *, quiet: bool = False) -> Result:
     folder = Path(str(cfg.hydra.run.dir))
     refuse_foreign(folder, "hydra.run.dir")
     ensure_writable(folder, "hydra.run.dir")
+    prepare(study.trackers, study.settings.tracking)
     with Meter(study.describe(), quiet=quiet) as meter:
         outcome = execute(study, plain(cfg), folder, registry, meter)
     return Result(

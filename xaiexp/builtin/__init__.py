@@ -1,6 +1,7 @@
 """The built-in components, registered as a plugin through the entry point ``xaiexp.builtin``.
 
-One folder holds each family: models, datasets, features, outputs, baselines, methods, metrics and agreements;
+One folder holds each family: models, datasets, features, outputs, baselines, methods, metrics, agreements and
+trackers;
 ``removals`` holds how metrics and methods remove features. The modules beside the folders are shared by several
 families: ``splits`` (training and held-out parts), ``shape_images`` (generated images), ``gaussian_blur`` and
 ``data_range``.
@@ -8,7 +9,7 @@ families: ``splits`` (training and held-out parts), ``shape_images`` (generated 
 
 from __future__ import annotations
 
-from xaiexp.builtin import agreements, baselines, datasets, features, methods, metrics, models, outputs
+from xaiexp.builtin import agreements, baselines, datasets, features, methods, metrics, models, outputs, trackers
 from xaiexp.contract.hookspecs import hookimpl
 from xaiexp.contract.kinds import Component
 
@@ -27,4 +28,5 @@ def xaiexp_components() -> list[type[Component]]:
         *methods.COMPONENTS,
         *metrics.COMPONENTS,
         *agreements.COMPONENTS,
+        *trackers.COMPONENTS,
     ]

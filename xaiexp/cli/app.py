@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import version
@@ -16,13 +18,13 @@ from omegaconf import DictConfig
 
 import xaiexp.results.git_state  # noqa: F401  # finds git on the PATH that the program was started with
 from xaiexp.cli.exit_codes import DONE, FAILED, WRONG, combined
-from xaiexp.cli.hydra_words import hydra_words
+from xaiexp.cli.hydra_words import hydra_words, quoted
 from xaiexp.contract.registry import installed
 from xaiexp.errors import UnknownName, UserError, nearest
 
 __all__ = ["TOOLS", "job", "main"]
 
-TOOLS = ("plan", "plugins", "report", "ui")
+TOOLS = ("plan", "plugins", "repair", "report", "track", "ui")
 """The first words that name a tool; each is a module of this package with a function ``run(words)``."""
 
 _codes: list[int] = []
@@ -83,6 +85,10 @@ def job(cfg: DictConfig) -> int:
 
     folder = Path(HydraConfig.get().runtime.output_dir)
     sweeping = HydraConfig.get().mode == RunMode.MULTIRUN
+    from xaiexp.store.owners import release
+    from xaiexp.sweep.folder import job_owner_file
+
+    owner = job_owner_file(folder)
     try:
         from xaiexp.api.execute import execute
         from xaiexp.cli.summary import print_outcome
@@ -93,10 +99,15 @@ def job(cfg: DictConfig) -> int:
         registry = prepare()
         refuse_trust(cfg.trust, list(HydraConfig.get().overrides.task))
         study = to_study(cfg, registry)
-        with Meter(study.describe()) as meter:
-            outcome = execute(study, plain(cfg), folder, registry, meter)
-        print_outcome(outcome, brief=sweeping)
-        code = outcome.code
+        if sweeping:
+            _wait_for(owner)
+        if sweeping and _is_done(cfg, folder):
+            code = DONE
+        else:
+            with Meter(study.describe()) as meter:
+                outcome = execute(study, plain(cfg), folder, registry, meter)
+            print_outcome(outcome, brief=sweeping)
+            code = outcome.code
     except UserError as error:
         print(error, file=sys.stderr)  # noqa: T201
         code = WRONG
@@ -106,8 +117,41 @@ def job(cfg: DictConfig) -> int:
     except MemoryError:
         print(f"out of memory: {folder}", file=sys.stderr)  # noqa: T201
         code = FAILED
+    finally:
+        if sweeping:
+            release(owner)
     _codes.append(code)
+    if sweeping:
+        from xaiexp.sweep.joint import write_when_due
+
+        with contextlib.suppress(OSError, UserError):  # written again at the end of the sweep, where errors are told
+            write_when_due(Path(str(HydraConfig.get().sweep.dir)))
     return code
+
+
+def _is_done(cfg: DictConfig, folder: Path) -> bool:
+    """Whether the worker of a sweep that was killed has finished this study since it was planned."""
+    from xaiexp.config.build import plain
+    from xaiexp.results.identity import Sources, config_digest
+    from xaiexp.sweep.folder import JobEntry
+    from xaiexp.sweep.states import state_of
+
+    entry = JobEntry(folder=folder.name, config=config_digest(plain(cfg)), report=bool(cfg.report))
+    return bool(cfg.resume) and state_of(folder.parent, entry, Sources(installed()))[0] == "done"
+
+
+def _wait_for(owner: Path) -> None:
+    """Wait while the worker of a sweep that was killed finishes this study, then take it over."""
+    from xaiexp.store.owners import claim
+
+    said = False
+    while (other := claim(owner)) is not None:
+        if not other.here():  # it worked for a sweep that this one continues
+            owner.unlink(missing_ok=True)
+        elif not said:
+            print(f"waiting for process {other.pid}, which still runs this study", file=sys.stderr)  # noqa: T201
+            said = True
+        time.sleep(0.2)
 
 
 def _application(words: list[str]) -> int:
@@ -127,19 +171,12 @@ def _application(words: list[str]) -> int:
         from xaiexp.config.compose import composed
 
         return _hydra(hydra_words(words, overrides, [str(composed(overrides).tracking.uri or "")]))
-    sweeping = args.multirun or any(o.startswith("hydra.mode=") and "MULTIRUN" in o for o in overrides)
-    folder, jobs, uris = _checked(overrides, sweeping)
-    words = hydra_words(words, overrides, uris)
-    key = "hydra.sweep.dir" if sweeping else "hydra.run.dir"
-    quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
-    try:
-        code = _hydra([*words, f"{key}='{quoted}'"])
-    finally:
-        if sweeping:
-            from xaiexp.cli.summary import print_sweep
+    if args.multirun or any(o.startswith("hydra.mode=") and "MULTIRUN" in o for o in overrides):
+        from xaiexp.cli.sweeping import run_sweep
 
-            swept = print_sweep(folder, jobs)
-    return max(code, swept) if sweeping else code
+        return run_sweep(words, overrides, _hydra)
+    folder, uri = _checked(overrides)
+    return _hydra([*hydra_words(words, overrides, [uri]), f"hydra.run.dir={quoted(str(folder))}"])
 
 
 def _refuse_flags(args: argparse.Namespace) -> None:
@@ -152,39 +189,27 @@ def _refuse_flags(args: argparse.Namespace) -> None:
             raise UserError(f"--{flag.replace('_', '-')}", "is not supported", got=getattr(args, flag), hint=hint)
 
 
-def _checked(overrides: list[str], sweeping: bool) -> tuple[Path, int, list[str]]:
-    """Compose and plan every job before the first starts.
+def _checked(overrides: list[str]) -> tuple[Path, str]:
+    """Compose and plan a study before anything is written.
 
     Returns:
-        Where the results go, the number of jobs, and the addresses of tracking servers.
+        Where the results go, and the address of the tracking server.
     """
     from xaiexp.config.build import to_study
-    from xaiexp.config.compose import composed, expand
+    from xaiexp.config.compose import composed
     from xaiexp.plan.plan import plan
     from xaiexp.results.foreign_folder import refuse_foreign
     from xaiexp.store.files import ensure_writable
+    from xaiexp.tracking.addresses import prepare
 
-    jobs = expand(overrides) if sweeping else [overrides]
-    tracked = set()
-    folder: Path | None = None
-    for each in jobs:
-        cfg = composed(each)
-        study = to_study(cfg, installed())
-        plan(study)
-        tracked.add(study.settings.tracking)
-        if folder is None:
-            folder = Path(str(cfg.hydra.sweep.dir if sweeping else cfg.hydra.run.dir))
-    if folder is None:
-        raise UserError("-m", "makes no job", got=" ".join(overrides))
-    folder = Path(os.path.abspath(folder))  # noqa: PTH100  # not resolved: a link stays a link
-    refuse_foreign(folder, "hydra.sweep.dir" if sweeping else "hydra.run.dir", sweeping)
-    ensure_writable(folder, "hydra.sweep.dir" if sweeping else "hydra.run.dir")
-    if sweeping:  # created before the workers of a launcher start: they would all create it at once
-        from xaiexp.tracking.mlflow import prepare_store
-
-        for tracking in tracked:
-            prepare_store(tracking)
-    return folder, len(jobs), [tracking.uri or "" for tracking in tracked]
+    cfg = composed(overrides)
+    study = to_study(cfg, installed())
+    plan(study)
+    folder = Path(os.path.abspath(str(cfg.hydra.run.dir)))  # noqa: PTH100  # not resolved: a link stays a link
+    refuse_foreign(folder, "hydra.run.dir")
+    ensure_writable(folder, "hydra.run.dir")
+    prepare(study.trackers, study.settings.tracking)
+    return folder, study.settings.tracking.uri or ""
 
 
 def _hydra(words: list[str]) -> int:

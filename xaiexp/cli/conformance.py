@@ -8,7 +8,7 @@ from xaiexp import testing
 from xaiexp.contract.registry import Registry
 from xaiexp.results.providers import CONFORMANCE
 from xaiexp.store.files import write_atomically
-from xaiexp.tracking.mlflow import STORE
+from xaiexp.tracking.addresses import STORE
 
 __all__ = ["check", "counts"]
 

@@ -6,7 +6,12 @@ from collections.abc import Sequence
 
 from xaiexp.errors import UserError, without_passwords
 
-__all__ = ["hydra_words"]
+__all__ = ["hydra_words", "quoted"]
+
+
+def quoted(text: str) -> str:
+    """A text as a value of an override."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def hydra_words(words: Sequence[str], overrides: Sequence[str], uris: Sequence[str]) -> list[str]:

@@ -32,11 +32,32 @@ def run(words: Sequence[str]) -> int:
             raise UserError(
                 f"plan --{name}", "goes with --power DIFFERENCE", hint="xaiexp plan --power 0.05 --pilot DIR"
             )
-    from xaiexp.config.compose import expand
-
-    for overrides in expand(arguments.overrides) if arguments.multirun else [arguments.overrides]:
-        _print_plan(overrides)
+    if arguments.multirun:
+        _print_sweep(arguments.overrides)
+    else:
+        _print_plan(arguments.overrides)
     return DONE
+
+
+def _print_sweep(overrides: Sequence[str]) -> None:
+    """Print the plan of every study that is left, and how far the sweep is that the line would continue."""
+    from xaiexp.engine.progress import console
+    from xaiexp.sweep.folder import sweep_owner
+    from xaiexp.sweep.opening import found
+    from xaiexp.sweep.states import counted
+
+    sweep, out = found(overrides), console()
+    for job in sweep.left:
+        _print_plan(job.overrides)
+    if not sweep.continued:
+        return
+    out.print(f"continues {sweep.folder}, {counted(sweep.jobs)}", markup=False)
+    for job in sweep.jobs:
+        words = f": {job.reason}" if job.reason else ""
+        out.print(f"  {job.folder}: {job.state}{words}", markup=False)
+    owner = sweep_owner(sweep.folder)
+    if owner is not None:
+        out.print(f"process {owner.pid} on {owner.host} is running it now", markup=False)
 
 
 def _print_plan(overrides: Sequence[str]) -> None:

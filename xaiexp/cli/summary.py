@@ -61,20 +61,22 @@ def print_outcome(outcome: Outcome, brief: bool) -> None:
 
 
 def print_sweep(folder: Path, jobs: int) -> int:
-    """Build one report over all jobs of a sweep, also after a crash or an interruption, and print where it is.
+    """Write the tables and the page of a sweep, also after a crash or an interruption, and print where they are.
 
     Returns:
         The exit code of the sweep.
     """
-    from xaiexp import report
+    from xaiexp.report import find_studies
+    from xaiexp.sweep.joint import write_joint
 
     out = console()
-    studies = report.find_studies(folder)
-    if not studies:
+    studies = find_studies(folder)
+    page = write_joint(folder)
+    if page is None:
         return FAILED
     done = sum(_is_done(study) for study in studies)
-    page = report.build(studies, folder / "report.html")
     out.print(f"{done} of {max(jobs, len(studies))} studies done", markup=False)
+    out.print(f"results: {folder}", markup=False)
     out.print(f"report:  {page}", markup=False)
     return DONE if done == max(jobs, len(studies)) else FAILED
 

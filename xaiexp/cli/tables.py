@@ -12,7 +12,7 @@ from rich.table import Table
 
 from xaiexp.core.ids import CellId
 from xaiexp.core.record import LeftOutFacts, MetricFacts, PerformanceFacts, Record
-from xaiexp.results.frames import mean_agreement, rows
+from xaiexp.statistics.frames import mean_agreement, rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -192,7 +192,7 @@ def plugins_table(entries: Sequence[tuple[str, ...]], columns: Sequence[str]) ->
     return table
 
 
-def result_paths(folder: Path, report: Path | None, tracked: bool) -> list[str]:
+def result_paths(folder: Path, report: Path | None, tracked: bool | None) -> list[str]:
     """Where the results of a study are: the last lines that it prints."""
     lines = [f"results: {folder}"]
     if report is not None:

@@ -18,7 +18,7 @@ def run(words: Sequence[str]) -> NoReturn:
     parser = ToolParser(prog="xaiexp ui", description="The MLflow UI on this project's runs, on the loopback address.")
     parser.add_argument("--port", type=int, default=5000, metavar="N", help="5000 by default")
     arguments = parser.parse_args(list(words))
-    from xaiexp.tracking.mlflow import STORE, embedded_uri
+    from xaiexp.tracking.addresses import STORE, embedded_uri
 
     if not (STORE / "mlflow.db").is_file():
         raise ResourceError(

@@ -15,7 +15,7 @@ from xaiexp.errors import ParameterError, UnknownName, nearest
 from xaiexp.plan.settings import Settings, Tracking
 from xaiexp.plan.study import DEFAULT_FEATURES, Study, check_label
 
-__all__ = ["plain", "to_study"]
+__all__ = ["listed", "plain", "to_study"]
 
 
 def to_study(cfg: DictConfig, registry: Registry) -> Study:
@@ -28,7 +28,7 @@ def to_study(cfg: DictConfig, registry: Registry) -> Study:
         values = {k: _without_missing(v) for k, v in plain(cfg).items()}
     settings = _settings({k: v for k, v in values.items() if k not in SINGLES + LISTS})
     single = {kind: _single(registry, kind, values.get(kind)) for kind in SINGLES}
-    lists = {kind: _listed(registry, kind, values.get(kind) or {}) for kind in LISTS}
+    lists = {kind: listed(registry, kind, values.get(kind) or {}) for kind in LISTS}
     if single["model"] is None or single["dataset"] is None:
         missing = "model" if single["model"] is None else "dataset"
         raise ParameterError(missing, "must be chosen", hint=f"as {missing}=NAME; all: xaiexp plugins")
@@ -45,6 +45,7 @@ def to_study(cfg: DictConfig, registry: Registry) -> Study:
         lists["agreement"],
         settings,
         single["output"],
+        lists["tracker"],
     )
 
 
@@ -99,7 +100,8 @@ def _single(registry: Registry, kind: str, node: Any) -> Any:
     return registry.build(kind, name, values, kind)
 
 
-def _listed(registry: Registry, kind: str, nodes: Any) -> dict[str, Any]:
+def listed(registry: Registry, kind: str, nodes: Any) -> dict[str, Any]:
+    """The components of a list of the configuration, by label."""
     if not isinstance(nodes, Mapping):
         raise ParameterError(kind, "must be a list of names", got=nodes, hint=f"as '{kind}=[NAME,NAME]'")
     out = {}

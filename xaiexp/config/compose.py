@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import hydra
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -24,11 +26,13 @@ from xaiexp.config.safety import refuse_code, refuse_trust
 from xaiexp.config.schema import EFFORT, LISTS, SINGLES, at_effort, derived
 from xaiexp.config.search_path import CONF, XaiexpSearchPath, conf_folders
 from xaiexp.contract.registry import Registry, installed
+from xaiexp.core.keys import digest
+from xaiexp.core.parameters import default_values
 from xaiexp.errors import UnknownName, UserError
 from xaiexp.plan.settings import Settings
 from xaiexp.results.providers import provider_of
 
-__all__ = ["composed", "expand", "prepare"]
+__all__ = ["composed", "expand", "fingerprint_of_sources", "is_basic", "prepare", "shared"]
 
 ROOT_SCHEMA = "xaiexp_schema"
 
@@ -96,8 +100,38 @@ def composed(overrides: Sequence[str]) -> DictConfig:
         return cfg
 
 
-def expand(overrides: Sequence[str]) -> list[list[str]]:
-    """The jobs of a sweep as Hydra's basic sweeper makes them, each a list of plain overrides."""
+def shared(overrides: Sequence[str]) -> list[str]:
+    """The overrides that all jobs of a sweep have."""
+    with composing():
+        parsed = OverridesParser.create().parse_overrides(with_checked_folders(list(overrides)))
+        return [str(each.input_line) for each in parsed if not each.is_sweep_override()]
+
+
+def is_basic(cfg: DictConfig) -> bool:
+    """Whether a configuration has Hydra's basic sweeper, whose jobs are known before the first one starts."""
+    return str(cfg.hydra.sweeper.get("_target_", "")).endswith(".BasicSweeper")
+
+
+def fingerprint_of_sources() -> str:
+    """A hash of everything that a configuration is composed from besides the overrides: files and schemas."""
+    registry = installed()
+    files = [
+        (str(file), hashlib.blake2b(file.read_bytes(), digest_size=20).hexdigest())
+        for folder in conf_folders(registry)
+        for file in sorted(folder.rglob("*.yaml"))
+    ]
+    schemas = [(c.kind, c.name, default_values(c)) for c in registry.classes()]
+    return digest([files, schemas, default_values(Settings), hydra.__version__])
+
+
+def expand(overrides: Sequence[str], params: Mapping[str, Any] | None = None) -> list[list[str]]:
+    """The jobs of a sweep as Hydra's basic sweeper makes them, each a list of plain overrides.
+
+    Args:
+        overrides: of the command line.
+        params: the key ``hydra.sweeper.params``: overrides of a file, which those of the command line replace.
+    """
+    overrides = [*(f"{key}={value}" for key, value in (params or {}).items()), *overrides]
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
     with composing() as registry:

@@ -1,4 +1,4 @@
-"""The eight kinds of components that a plugin may provide, each a frozen dataclass whose fields are its parameters.
+"""The nine kinds of components that a plugin may provide, each a frozen dataclass whose fields are its parameters.
 
 The fields define the constructor, the Hydra schema, the tracked parameters, the store key and the repr. The facts of
 a component are class attributes or properties that its author states; they are read before the first forward pass.
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from xaiexp.contract.component import Component
 from xaiexp.contract.output import Output
+from xaiexp.contract.tracker import Tracker
 from xaiexp.core.batches import Batch
 from xaiexp.core.explanations import Cost, Estimate, Explanation, Scores
 from xaiexp.core.samples import Encoded, LoadContext, Network, Outline, Source
@@ -41,6 +42,7 @@ __all__ = [
     "Metric",
     "Model",
     "Output",
+    "Tracker",
     "offered",
 ]
 
@@ -367,5 +369,5 @@ def offered(offers: frozenset[str]) -> frozenset[str]:
 
 
 KINDS: dict[str, type[Component]] = {
-    cls.kind: cls for cls in (Model, Dataset, Features, Output, Baseline, Method, Metric, Agreement)
+    cls.kind: cls for cls in (Model, Dataset, Features, Output, Baseline, Method, Metric, Agreement, Tracker)
 }

@@ -31,6 +31,7 @@ __all__ = [
     "PluginFacts",
     "Record",
     "StudyFacts",
+    "TrackingFacts",
     "WeightsFacts",
 ]
 
@@ -234,6 +235,21 @@ class FailureFacts(Part):
 
 
 @dataclass(frozen=True)
+class TrackingFacts(Part):
+    """What a tracker has of a study.
+
+    Args:
+        status: ``sent``, or ``not sent`` where the tracker could not be reached or did not get everything.
+        run: the name that the tracker gave to the study; empty where it has none.
+        error: why it was not sent, in one line.
+    """
+
+    status: str = ""
+    run: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True)
 class Record(Part):
     """The record of a study.
 
@@ -259,6 +275,11 @@ class Record(Part):
         undefined: by cell, or metric and cell, the examples without a result although others have one.
         objects: the keys of each cell's attributions in the store, chunk by chunk.
         seconds: of the whole study.
+        id: of this study and of those that continue it; trackers find its runs by it.
+        config: a hash of the resolved configuration, see :func:`xaiexp.results.identity.config_digest`.
+        sources: hashes of what decides the numbers beyond the configuration: for each component its plugin, the source
+            of a plugin in editable mode and the files it reads.
+        tracking: what each tracker has of the study, by label.
     """
 
     version: int = VERSION
@@ -294,6 +315,10 @@ class Record(Part):
     store: str | None = field(default=None, metadata=ONCE_KNOWN)
     objects: Mapping[CellId, tuple[str, ...]] | None = field(default=None, metadata=ONCE_KNOWN)
     seconds: float | None = field(default=None, metadata=ONCE_KNOWN)
+    id: str = ""
+    config: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    tracking: Mapping[str, TrackingFacts] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, source: str | bytes | Mapping[str, Any], where: str = "record.json") -> Record:

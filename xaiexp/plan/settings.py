@@ -54,6 +54,7 @@ class Settings:
         effort: level of the numbers of steps and samples that are not set.
         removal: an axis: every metric that removes features is computed once with each of these removals, under the
             label ``METRIC_REMOVAL``; empty leaves each metric its own removal.
+        resume: whether the same ``-m`` line continues its newest unfinished sweep.
     """
 
     seed: Annotated[int, Range(0, 2**31 - 1)] = 0
@@ -74,6 +75,7 @@ class Settings:
     trust: tuple[str, ...] = ()
     effort: Literal["draft", "standard", "publication"] = "standard"
     removal: tuple[str, ...] = ()
+    resume: bool = True
 
     @property
     def draw_seed(self) -> int | None:

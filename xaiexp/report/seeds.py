@@ -18,7 +18,7 @@ from xaiexp.report.wording import DASH, number
 from xaiexp.results import verdict
 from xaiexp.statistics import summary as statistics
 
-__all__ = ["Pooled", "Setting", "pooled", "setting"]
+__all__ = ["Family", "Pooled", "Setting", "families", "pooled", "setting"]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Pooled:
 
 
 @dataclass(frozen=True)
-class _Family:
+class Family:
     """Studies that differ only in their seeds.
 
     Args:
@@ -93,6 +93,13 @@ class _Family:
     draws: tuple[str, ...]
     varying: tuple[str, ...]
 
+    def scores(self) -> pd.DataFrame:
+        """The scores of all studies, of clusters where there are any; the column ``seed`` holds their draws."""
+        return pd.concat(
+            [study.units.assign(seed=draw) for study, draw in zip(self.studies, self.draws, strict=True)],
+            ignore_index=True,
+        )
+
 
 def pooled(studies: Sequence[StudyFolder]) -> list[Pooled]:
     """Verdicts over studies that differ only in their seeds; examples are matched by their names.
@@ -100,11 +107,11 @@ def pooled(studies: Sequence[StudyFolder]) -> list[Pooled]:
     The values of one example under several seeds are not independent: they are averaged to one observation. Intervals
     and the last order of a verdict are for other examples and other seeds.
     """
-    families = list(_families(studies))
-    names = [_name(family) for family in families]
+    groups = list(families(studies))
+    names = [_name(family) for family in groups]
     return [
         part
-        for family, name in zip(families, names, strict=True)
+        for family, name in zip(groups, names, strict=True)
         for part in _pool(family, f"{name} (studies {_list(family.places)})" if names.count(name) > 1 else name)
     ]
 
@@ -113,12 +120,9 @@ def _list(places: Sequence[int]) -> str:
     return ", ".join(map(str, places))
 
 
-def _pool(family: _Family, name: str) -> Iterator[Pooled]:
+def _pool(family: Family, name: str) -> Iterator[Pooled]:
     studies = family.studies
-    scores = pd.concat(
-        [study.units.assign(seed=draw) for study, draw in zip(studies, family.draws, strict=True)],
-        ignore_index=True,
-    )
+    scores = family.scores()
     ranked = directions(studies)
     verdicts = verdict.verdict_table(
         scores, ranked, controls(studies), removal_groups(studies), 0, True, studies[0].unit
@@ -136,13 +140,13 @@ def _interval(row: Mapping[Any, Any]) -> str:
     return DASH if DASH in (low, high) else f"{low} to {high}"
 
 
-def _name(family: _Family) -> str:
+def _name(family: Family) -> str:
     study, count = family.studies[0], len(set(family.draws))
     seeds = f"{count} seeds" if family.varying == ("seed",) else f"{count} seeds ({', '.join(family.varying)})"
     return f"{study.identity('model')} on {study.identity('dataset')}, {seeds}"
 
 
-def _families(studies: Sequence[StudyFolder]) -> Iterator[_Family]:
+def families(studies: Sequence[StudyFolder]) -> Iterator[Family]:
     """The groups of studies with at least two draws of their seeds."""
     by_setting: dict[str, list[tuple[StudyFolder, int, Mapping[str, str]]]] = {}
     for place, study in enumerate(studies, start=1):
@@ -154,7 +158,7 @@ def _families(studies: Sequence[StudyFolder]) -> Iterator[_Family]:
         yield from _family(members)
 
 
-def _family(members: Sequence[tuple[StudyFolder, int, Mapping[str, str]]]) -> Iterator[_Family]:
+def _family(members: Sequence[tuple[StudyFolder, int, Mapping[str, str]]]) -> Iterator[Family]:
     all_seeds = [seeds for _, _, seeds in members]
     varying = [name for name in all_seeds[0] if len({seeds[name] for seeds in all_seeds}) > 1]
     draws = [tuple(seeds[name] for name in varying) for seeds in all_seeds]
@@ -173,7 +177,7 @@ def _family(members: Sequence[tuple[StudyFolder, int, Mapping[str, str]]]) -> It
         for _, group in itertools.groupby(sorted(members, key=fixed_seeds), key=fixed_seeds):
             yield from _family(list(group))
         return
-    yield _Family(
+    yield Family(
         tuple(study for study, _, _ in members),
         tuple(place for _, place, _ in members),
         tuple(", ".join(draw) for draw in draws),

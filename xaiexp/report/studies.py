@@ -138,12 +138,12 @@ def find_studies(path: Path) -> list[Path]:
     """The study folders in ``path`` and below it, in the order of their numbers and names.
 
     A study folder holds a ``record.json`` or a ``cells.parquet``. Hidden folders and the copies that MLflow keeps are
-    left out.
+    left out, as is the folder of a sweep itself.
     """
     studies = []
     for folder, subfolders, files in os.walk(path):
         subfolders[:] = [name for name in subfolders if not name.startswith(".") and name not in _COPIES]
-        if {"record.json", "cells.parquet"} & set(files):
+        if {"record.json", "cells.parquet"} & set(files) and "sweep.json" not in files:  # a sweep has joint tables
             studies.append(Path(folder))
     return sorted(studies, key=_natural_order)
 

@@ -38,6 +38,7 @@ from xaiexp.errors import without_passwords
 from xaiexp.inference.outputs import Readout
 from xaiexp.plan.study import Study
 from xaiexp.results.git_state import git_state
+from xaiexp.results.identity import Sources
 from xaiexp.results.providers import conformance_of
 
 __all__ = ["add_loaded", "add_results", "components", "describe"]
@@ -55,7 +56,7 @@ def describe(study: Study, registry: Registry) -> Record:
     settings = study.settings
     used = components(study)
     plugins = {str(plugin): plugin for plugin in (registry.plugin_of(component) for component in used)}
-    return Record(
+    record = Record(
         study=StudyFacts(
             model=study.model.name,
             dataset=study.dataset.name,
@@ -86,6 +87,7 @@ def describe(study: Study, registry: Registry) -> Record:
         threads=torch.get_num_threads(),
         command=tuple(without_passwords(word) for word in sys.argv),
     )
+    return replace(record, sources=Sources(registry).of(record))
 
 
 def add_loaded(record: Record, loaded: Loaded) -> Record:
@@ -172,6 +174,7 @@ def components(study: Study) -> list[Component]:
         *study.baselines.values(),
         *study.metrics.values(),
         *study.agreements.values(),
+        *study.trackers.values(),
     ]
 
 

@@ -26,7 +26,9 @@ def refuse_foreign(folder: Path, where: str, sweep: bool = False) -> None:
     names = {file.name for file in folder.iterdir()} if folder.is_dir() else set()
     if not names or (folder / "record.json").is_file() or (names <= _STARTED and _is_ours(folder)):
         return
-    if sweep and ("multirun.yaml" in names or any((folder / name / "record.json").is_file() for name in names)):
+    if sweep and (
+        {"multirun.yaml", "sweep.json"} & names or any((folder / name / "record.json").is_file() for name in names)
+    ):
         return
     raise ResourceError(
         where,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,9 @@ class Result:
     Attributes:
         path: the folder with its files.
         cells, scores, agreement, summary, verdicts: the tables; their columns are those of the files.
-        record: the object of ``record.json``: versions, fingerprints, passes (see :mod:`xaiexp.core.record`).
+        record: the object of ``record.json``: versions, fingerprints, passes (see :mod:`xaiexp.core.record`); of a
+            sweep, that of ``sweep.json``.
+        studies: of a sweep, the results of its studies by their folder; empty for a study.
     """
 
     path: Path
@@ -38,6 +40,7 @@ class Result:
     record: Mapping[str, Any]
     _store: Store
     _keys: Mapping[tuple[str, str], tuple[str, ...]]
+    studies: Mapping[str, Result] = field(default_factory=dict)
 
     def attributions(self, method: str, baseline: str | None = None) -> Tensor:
         """Attributions pooled to features, float32 ``[N, *features]``, in the order of the examples.
@@ -72,6 +75,10 @@ class Result:
         """The tensor ``name`` of a cell from the store: all chunks, padded to one shape with NaN."""
         import torch
 
+        if self.studies:
+            raise UserError(
+                "attributions", "are those of a study, not of a sweep", hint=f"studies: {', '.join(self.studies)}"
+            )
         cells = {cell: keys for cell, keys in self._keys.items() if cell[0] == method and keys}
         if not cells:
             methods = sorted({m for (m, _), keys in self._keys.items() if keys})

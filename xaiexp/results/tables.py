@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,10 @@ class Tables:
     summary: pd.DataFrame
     verdicts: pd.DataFrame
     comparisons: pd.DataFrame
+
+    def by_name(self) -> dict[str, pd.DataFrame]:
+        """The tables by the names of their files."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
 
 class TableBuilder:

@@ -21,6 +21,7 @@ from xaiexp.testing.suites import (
     metrics,
     models,
     outputs,
+    trackers,
 )
 
 __all__ = ["check", "checks", "conformance", "report"]
@@ -36,6 +37,7 @@ SUITES = (
     methods.SUITE,
     metrics.SUITE,
     agreements.SUITE,
+    trackers.SUITE,
 )
 
 
@@ -43,7 +45,8 @@ def checks(kind: str) -> tuple[Check, ...]:
     """The checks of a kind in the order in which they run; those of all components come first.
 
     Args:
-        kind: ``model``, ``dataset``, ``features``, ``output``, ``baseline``, ``method``, ``metric`` or ``agreement``.
+        kind: ``model``, ``dataset``, ``features``, ``output``, ``baseline``, ``method``, ``metric``,
+            ``agreement`` or ``tracker``.
 
     Raises:
         UnknownName: no kind has this name.

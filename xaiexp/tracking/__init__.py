@@ -1,1 +1,1 @@
-"""Trackers that studies are logged to; MLflow."""
+"""Trackers that studies are sent to: which are asked, under which address, and what they have."""

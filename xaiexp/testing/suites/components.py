@@ -23,7 +23,7 @@ SUITE = CheckSuite("component")
 
 @SUITE.register(on_class=True)
 def registrable(cls: type[Component]) -> None:
-    """The class is a frozen dataclass of one of the eight kinds and states every required fact of its kind."""
+    """The class is a frozen dataclass of one of the nine kinds and states every required fact of its kind."""
     require(not flaw(cls), flaw(cls))
 
 

@@ -1,0 +1,304 @@
+"""What MLflow gets, to the last key; the client writes down what it is asked for."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from types import SimpleNamespace
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+
+from xaiexp.builtin.trackers.mlflow_tracker import Mlflow
+from xaiexp.contract.tracker import TrackedCell, TrackedStudy
+from xaiexp.core.ids import CellId
+from xaiexp.core.record import ComponentFacts, GitState, MethodFacts, Record, StudyFacts
+from xaiexp.errors import ResourceError
+from xaiexp.plan.settings import Tracking
+from xaiexp.statistics.frames import rows
+from xaiexp.store.owners import this_process
+from xaiexp.tracking import addresses
+
+NAN = float("nan")
+
+
+class Client:
+    """In place of MLflow's client."""
+
+    experiments: dict[str, str] = {}  # noqa: RUF012  # of the class, as a server keeps them
+
+    def __init__(self, tracking_uri):
+        self.uri, self.runs, self.tags, self.params, self.metrics, self.batches = tracking_uri, [], {}, {}, {}, []
+        self.ended, self.artifacts, self.created = {}, [], []
+
+    def get_experiment_by_name(self, name):
+        return SimpleNamespace(experiment_id=self.experiments[name]) if name in self.experiments else None
+
+    def create_experiment(self, name, artifact_location):
+        self.experiments[name] = f"id of {name} at {artifact_location}"
+        return self.experiments[name]
+
+    def create_run(self, experiment, run_name, tags):
+        self.runs.append((experiment, run_name))
+        self.tags[run_name] = dict(tags)
+        return SimpleNamespace(info=SimpleNamespace(run_id=run_name))
+
+    def search_runs(self, experiments, condition, page_token=None):
+        key, value = re.fullmatch(r"tags\.`(.*)` = '(.*)'", condition).groups()
+        return [
+            SimpleNamespace(info=SimpleNamespace(run_id=run, run_name=run), data=SimpleNamespace(tags=tags))
+            for run, tags in self.tags.items()
+            if tags.get(key) == value
+        ]
+
+    def update_run(self, run, status):
+        self.ended.pop(run, None)
+
+    def log_batch(self, run, metrics, params, tags):
+        assert len(metrics) + len(params) + len(tags) <= 1000
+        self.batches.append((len(params), len(metrics), len(tags)))
+        self.tags[run].update({t.key: t.value for t in tags})
+        self.params.setdefault(run, {}).update({p.key: p.value for p in params})
+        self.metrics.setdefault(run, {}).update({m.key: m.value for m in metrics})
+
+    def set_tag(self, run, key, value):
+        self.tags[run][key] = value
+
+    def log_artifacts(self, run, folder):
+        self.artifacts.append((run, folder))
+
+    def set_terminated(self, run, status):
+        self.ended[run] = status
+
+
+@pytest.fixture
+def client(monkeypatch):
+    made = Client("sqlite:///x.db")
+    monkeypatch.setattr(mlflow, "MlflowClient", lambda tracking_uri: made)
+    monkeypatch.setattr(Client, "experiments", {"mine": "7"})
+    return made
+
+
+@pytest.fixture
+def start(client, tmp_path):
+    """Starts the run of a study."""
+
+    def started(name, config, record, identity="abc"):
+        folder = tmp_path / "study"
+        process = this_process()
+        return Mlflow().start(TrackedStudy(identity, name, folder, config, record, "mine", client.uri, process))
+
+    return started
+
+
+RECORD = Record(
+    status="done",
+    study=StudyFacts(model="net", dataset="data", seed=3),
+    methods={"a": MethodFacts(name="saliency", parameters={"power": 2})},
+    baselines={"zero": ComponentFacts(name="zero")},
+    versions={"torch": "9.9"},
+    git=GitState("abc", dirty=True),
+    seconds=12.5,
+)
+
+
+def cells(*rows):
+    columns = ["method", "baseline", "status", "reason", "forward_passes", "backward_passes", "seconds"]
+    frame = pd.DataFrame(rows, columns=columns)
+    return frame.assign(peak_memory_bytes=1024, key="k", cached=False)
+
+
+def log(run, cells, summary=(), agreement=(), verdicts=()):
+    """Log cells and tables, as the program does."""
+    columns = ["method", "baseline", "metric", "mean", "low", "high", "undefined", "letters"]
+    means = rows(pd.DataFrame(list(summary), columns=columns))
+    for row in rows(cells):
+        own = [each for each in means if (each["method"], each["baseline"]) == (row["method"], row["baseline"])]
+        run.log_cell(TrackedCell(CellId(row["method"], row["baseline"]), row, own))
+    pair = ["measure", "method_a", "baseline_a", "method_b", "baseline_b", "value"]
+    run.log_tables(
+        {
+            "agreement": pd.DataFrame(list(agreement), columns=pair),
+            "verdicts": pd.DataFrame(list(verdicts), columns=["metric", "verdict", "alpha"]),
+        }
+    )
+
+
+def test_the_run_of_a_study_has_its_parameters_and_where_it_ran(start, client, tmp_path):
+    run = start("net on data", {"seed": 3, "method": {"a": {"power": 2}}}, RECORD)
+    assert run.name == "net on data"
+    assert (client.uri, client.runs) == ("sqlite:///x.db", [("7", "net on data")])
+    assert client.params == {"net on data": {"seed": "3", "method.a.power": "2"}}
+    assert client.tags["net on data"] == {
+        "mlflow.source.name": "xaiexp",
+        "xaiexp.id": "abc",
+        "xaiexp.folder": str((tmp_path / "study").resolve()),
+        "xaiexp.host": socket.gethostname(),
+        "xaiexp.pid": str(os.getpid()),
+        "xaiexp.process": this_process().started,
+        "xaiexp.git.commit": "abc",
+        "xaiexp.git.dirty": "True",
+        "mlflow.source.git.commit": "abc",
+        "xaiexp.version.torch": "9.9",
+    }
+
+
+@pytest.mark.parametrize("git", [None, GitState()])
+def test_a_study_outside_of_a_repository_names_no_commit(start, client, git):
+    start("run", {}, Record(git=git))
+    tags = client.tags["run"]
+    assert tags["xaiexp.git.commit"] == ""
+    assert tags["xaiexp.git.dirty"] == ("" if git is None else "False")
+    assert "mlflow.source.git.commit" not in tags
+
+
+CELLS = (
+    ("a", "zero", "done", "warning: noisy", 10, 4, 0.5),
+    ("b", "none", "skipped", "needs maps", 0, 0, 0.0),
+    ("c", "none", "failed", "ValueError: no", 1, 0, 0.25),
+)
+
+
+def test_every_cell_is_a_child_with_its_numbers_and_the_study_has_the_main_ones(start, client, tmp_path):
+    run = start("run", {}, RECORD)
+    log(
+        run,
+        cells(*CELLS),
+        [
+            ("a", "zero", "infidelity", 0.5, 0.25, 0.75, 1, "ab"),
+            ("a", "zero", "infidelity.shift", 2.0, NAN, NAN, 0, ""),
+        ],
+        [("rank", "a", "zero", "b", "none", 0.25), ("rank", "a", "zero", "b", "none", 0.75)],
+        [("infidelity", "a tie" + "!" * 6000, 0.125), ("other@[x]", "nothing", NAN)],
+    )
+    run.finish(RECORD)
+    assert client.ended == {"a/zero": "FINISHED", "b": "KILLED", "c": "FAILED", "run": "FINISHED"}
+    child = client.tags["a/zero"]
+    assert {key: child[key] for key in child if key not in client.tags["run"]} == {
+        "mlflow.parentRunId": "run",
+        "xaiexp.status": "done",
+        "xaiexp.reason": "warning: noisy",
+        "xaiexp.key": "k",
+        "xaiexp.cached": "False",
+        "letters.infidelity": "ab",
+    }
+    assert {key: client.tags["run"][key] for key in child if key in client.tags["run"]}.items() <= child.items()
+    params = client.params["a/zero"]
+    assert (params["method.name"], params["method.parameters.power"]) == ("saliency", "2")
+    assert (params["baseline.name"], params["model"], params["seed"]) == ("zero", "net", "3")
+    assert client.params["b"]["baseline"] == "none"
+    assert not any(key.startswith("method.") for key in client.params["b"])
+    own = {"forward_passes": 10.0, "backward_passes": 4.0, "seconds": 0.5, "peak_memory_bytes": 1024.0}
+    means = {"infidelity": 0.5, "infidelity.low": 0.25, "infidelity.high": 0.75, "infidelity.undefined": 1.0}
+    shift = {"infidelity.shift": 2.0, "infidelity.shift.undefined": 0.0}
+    assert client.metrics["a/zero"] == own | means | shift
+    study = client.metrics["run"]
+    assert study["a/zero.infidelity"] == 0.5
+    assert study["a/zero.forward_passes"] == 10.0
+    assert not any("shift" in key for key in study)
+    assert study["agreement.rank.a/zero.b"] == 0.5
+    assert (study["alpha.infidelity"], study["seconds"]) == (0.125, 12.5)
+    assert not any("other" in key for key in study)  # NaN is not sent
+    assert client.tags["run"]["verdict.infidelity"] == ("a tie" + "!" * 6000)[:5000]
+    assert client.tags["run"]["verdict.other__x_"] == "nothing"
+    assert client.artifacts == [("run", str(tmp_path / "study"))]
+
+
+def test_a_failed_study_ends_its_run_with_the_error(start, client):
+    run = start("run", {}, RECORD)
+    run.finish(Record(status="failed", error="infidelity: " + "x" * 6000))
+    assert client.ended == {"run": "FAILED"}
+    assert client.tags["run"]["xaiexp.error"] == ("infidelity: " + "x" * 6000)[:5000]
+    assert "seconds" not in client.metrics.get("run", {})
+
+
+def test_a_study_that_was_interrupted_ends_its_run_and_goes_on_with_it_later(start, client):
+    run = start("run", {}, RECORD)
+    log(run, cells(CELLS[0]))
+    run.stop("interrupted")
+    assert (client.ended["run"], client.tags["run"]["xaiexp.error"]) == ("FAILED", "interrupted")
+    again = start("run", {}, RECORD)
+    assert "run" not in client.ended
+    log(again, cells(*CELLS))
+    again.finish(RECORD)
+    assert client.runs == [("7", "run"), ("7", "a/zero"), ("7", "b"), ("7", "c")]
+    assert client.ended["run"] == "FINISHED"
+    start("other", {}, RECORD, identity="def")
+    assert client.runs[-1] == ("7", "other")
+
+
+def test_a_run_that_ends_well_has_no_error(start, client):
+    start("run", {}, RECORD).finish(RECORD)
+    assert client.tags["run"].get("xaiexp.error", "") == ""
+
+
+def test_what_is_sent_keeps_the_limits_of_mlflow(start, client):
+    run = start("run", {f"k{n}": n for n in range(201)} | {"long": "x" * 7000, "n" * 300: 1}, RECORD)
+    assert client.batches == [(100, 0, 0), (100, 0, 0), (3, 0, 0)]
+    assert client.params["run"]["long"] == "x" * 6000
+    assert "n" * 250 in client.params["run"]
+    client.batches.clear()
+    numbers = {f"m{n}": float(n) for n in range(2001)} | {"nan": NAN, "inf": np.inf}
+    run._log("run", {"p": "1"}, numbers, {"t": "2"})
+    assert client.batches == [(1, 998, 1), (0, 1000, 0), (0, 3, 0)]
+
+
+def test_an_experiment_is_created_once_with_its_artifacts_in_the_folder(client, tmp_path):
+    root = tmp_path / "a" / "b"
+    trackers = {"mlflow": Mlflow()}
+    for _ in range(2):
+        assert addresses.prepare(trackers, Tracking(experiment="new"), root) == []
+    assert addresses.embedded_uri(root) == f"sqlite:///{root.resolve() / 'mlflow.db'}"
+    assert client.experiments["new"] == f"id of new at {(root / 'mlartifacts').resolve().as_uri()}"
+    addresses.prepare(trackers, Tracking(uri="http://server", experiment="other"), root)
+    assert client.experiments["other"] == "id of other at None"
+
+
+def test_without_tracking_nothing_is_created(tmp_path):
+    assert addresses.prepare({"mlflow": Mlflow()}, Tracking(uri="off"), tmp_path / "outputs") == []
+    assert addresses.prepare({}, Tracking(), tmp_path / "outputs") == []
+    assert not (tmp_path / "outputs").exists()
+
+
+def failing(monkeypatch, error):
+    def raises(name):
+        raise error
+
+    monkeypatch.setattr(mlflow, "MlflowClient", lambda tracking_uri: SimpleNamespace(get_experiment_by_name=raises))
+
+
+def test_a_database_that_fails_is_named_in_one_short_line_without_its_password(monkeypatch, tmp_path):
+    uri = "postgresql://me:secret@server/db"
+    failing(monkeypatch, RuntimeError(f"no answer of {uri} " + "x" * 200 + "\nand more"))
+    with pytest.raises(ResourceError) as caught:
+        addresses.prepare({"mlflow": Mlflow()}, Tracking(uri=uri), tmp_path)
+    first, hint = str(caught.value).splitlines()
+    assert first.startswith("tracking.uri: cannot be reached or used (RuntimeError: no answer of postgresql://me:***@")
+    assert len(first) < 190
+    assert "secret" not in first
+    assert hint == "  leave it out for the embedded store, or tracking.uri=off"
+
+
+class RestException(Exception):
+    """As MLflow's: the answer of a server."""
+
+    def __init__(self, status):
+        super().__init__(f"answered {status}")
+        self.get_http_status_code = lambda: status
+
+
+@pytest.mark.parametrize("error", [OSError("no route to http://me:secret@server"), RestException(503)])
+def test_a_server_that_is_away_is_said_and_no_error(monkeypatch, tmp_path, error):
+    failing(monkeypatch, error)
+    (line,) = addresses.prepare({"mlflow": Mlflow()}, Tracking(uri="http://me:secret@server"), tmp_path)
+    assert line.startswith("tracker.mlflow: cannot be reached now (ConnectionError: ")
+    assert "secret" not in line
+
+
+def test_a_server_that_refuses_is_a_wrong_address(monkeypatch, tmp_path):
+    failing(monkeypatch, RestException(403))
+    with pytest.raises(ResourceError, match="answered 403"):
+        addresses.prepare({"mlflow": Mlflow()}, Tracking(uri="http://server"), tmp_path)

@@ -1,0 +1,13 @@
+"""The built-in trackers: MLflow.
+
+``mlflow_tracker`` holds the component, ``mlflow_runs`` what it sends.
+"""
+
+from __future__ import annotations
+
+from xaiexp.builtin.trackers.mlflow_tracker import Mlflow
+from xaiexp.contract.kinds import Component
+
+__all__ = ["COMPONENTS"]
+
+COMPONENTS: tuple[type[Component], ...] = (Mlflow,)

@@ -1,0 +1,130 @@
+"""Keeps studies in MLflow: one run for the study, one child run for each cell."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from xaiexp.contract.tracker import KeptRun, TrackedRun, TrackedStudy, Tracker
+from xaiexp.errors import ResourceError, without_passwords
+from xaiexp.store.owners import Owner
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+__all__ = ["Mlflow"]
+
+_SQLITE = "sqlite:///"
+_STATUS = {"RUNNING": "running", "SCHEDULED": "running", "FINISHED": "done"}
+_PAGE = 1000
+
+
+@dataclass(frozen=True)
+class Mlflow(Tracker):
+    """MLflow at `tracking.uri`, in the experiment `tracking.experiment`."""
+
+    summary: ClassVar[str] = "MLflow: a run for the study, a child run for each cell, and a copy of the study's files"
+    source: ClassVar[str] = "https://mlflow.org"
+
+    def prepare(self, address: str, group: str) -> None:
+        """Create the database and the experiment."""
+        try:
+            experiment_of(client_at(address), address, group)
+        except Exception as error:  # SQLAlchemy, requests and MLflow raise errors of their own
+            line = _first_line(error, address)
+            if _is_away(error, address):
+                raise ConnectionError(line) from None
+            raise ResourceError(
+                "tracking.uri",
+                f"cannot be reached or used ({type(error).__name__}: {line})",
+                got=without_passwords(address),
+                hint="leave it out for the embedded store, or tracking.uri=off",
+            ) from None
+
+    def start(self, study: TrackedStudy) -> TrackedRun:
+        """Start the run, or go on with the one whose tag ``xaiexp.id`` is that of the study."""
+        from xaiexp.builtin.trackers.mlflow_runs import StudyRun
+
+        client = client_at(study.address)
+        return StudyRun(client, experiment_of(client, study.address, study.group), study)
+
+    def kept(self, study: TrackedStudy) -> list[KeptRun]:
+        """The runs of a study with the names of their child runs and their metrics."""
+        from xaiexp.builtin.trackers.mlflow_runs import children_of, runs_of
+
+        client = client_at(study.address)
+        experiment = experiment_of(client, study.address, study.group)
+        out = []
+        for run in runs_of(client, experiment, study.id):
+            cells = [child.info.run_name for child in children_of(client, experiment, run.info.run_id)]
+            status: Any = _STATUS.get(run.info.status, "failed")
+            out.append(KeptRun(run.info.run_id, status, tuple(cells), dict(run.data.metrics)))
+        return out
+
+    def repair(self, address: str) -> list[str]:
+        """End the runs in all experiments whose tags name a process of this machine that has ended."""
+        if address.startswith(_SQLITE) and not Path(address.removeprefix(_SQLITE)).is_file():
+            return []
+        client = client_at(address)
+        experiments = [each.experiment_id for each in client.search_experiments()]
+        ended, token = [], None
+        while True:
+            page = client.search_runs(experiments, "attributes.status = 'RUNNING'", max_results=_PAGE, page_token=token)
+            ended += [run for run in page if _has_ended(run.data.tags)]
+            token = page.token
+            if not token:
+                break
+        for run in ended:
+            client.set_tag(run.info.run_id, "xaiexp.error", "its process ended before it")
+            client.set_terminated(run.info.run_id, "KILLED")
+        return [f"{run.info.run_name} ({run.info.run_id})" for run in ended]
+
+
+def client_at(address: str) -> MlflowClient:
+    """A client of a server or database.
+
+    By default MLflow retries for minutes before it reports that a server is unreachable, and logs every retry and
+    every migration of a new database.
+    """
+    import logging
+
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when MLflow is imported
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    for logger in ("alembic", "mlflow.store.db.utils", "urllib3"):
+        logging.getLogger(logger).setLevel(logging.ERROR)
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=address)
+
+
+def experiment_of(client: MlflowClient, address: str, name: str) -> str:
+    """The identifier of an experiment, which is created where it is missing."""
+    experiment = client.get_experiment_by_name(name)
+    if experiment is not None:
+        return str(experiment.experiment_id)
+    artifacts = None
+    if address.startswith(_SQLITE):
+        artifacts = (Path(address.removeprefix(_SQLITE)).parent / "mlartifacts").resolve().as_uri()
+    return str(client.create_experiment(name, artifact_location=artifacts))
+
+
+def _has_ended(tags: dict[str, str]) -> bool:
+    pid = tags.get("xaiexp.pid", "")
+    owner = Owner(int(pid), tags.get("xaiexp.host", ""), tags.get("xaiexp.process", "")) if pid.isdecimal() else None
+    return owner is not None and owner.ended()
+
+
+def _is_away(error: Exception, address: str) -> bool:
+    """Whether a server does not answer, or has a fault of its own; it may be there later."""
+    if address.startswith(("http:", "https:")):
+        status = getattr(error, "get_http_status_code", lambda: 500)()
+        return type(error).__name__ != "RestException" or status >= 500
+    return not address.startswith(_SQLITE) and type(error).__name__ == "OperationalError"
+
+
+def _first_line(error: Exception, address: str) -> str:
+    text = str(error).replace(address, without_passwords(address))
+    return without_passwords((text.splitlines() or [""])[0])[:80]

@@ -1,0 +1,99 @@
+"""Runs the sweep of a line: what is left of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+
+from xaiexp.cli.exit_codes import FAILED
+from xaiexp.cli.hydra_words import hydra_words, quoted
+from xaiexp.contract.registry import installed
+from xaiexp.sweep.opening import Sweep, open_sweep
+from xaiexp.sweep.states import counted
+
+__all__ = ["run_sweep"]
+
+
+def run_sweep(words: Sequence[str], overrides: list[str], hydra: Callable[[list[str]], int]) -> int:
+    """Run the jobs of a sweep that are not done, and write its tables and its page.
+
+    Args:
+        words: of the command line.
+        overrides: those of the words that are ``KEY=VALUE``.
+        hydra: runs the application with words and returns its exit code.
+
+    Returns:
+        The exit code.
+    """
+    from xaiexp.cli.summary import print_sweep
+    from xaiexp.sweep.launching import only
+
+    with open_sweep(overrides) as sweep:
+        uris = _checked(sweep)
+        words = hydra_words(words, overrides, uris)
+        _say_what_is_left(sweep)
+        left = [replace(j, overrides=tuple(hydra_words(j.overrides, j.overrides, uris))) for j in sweep.left]
+        code = 0
+        try:
+            if sweep.left:
+                with only(left) if sweep.basic else nullcontext():
+                    code = hydra([*words, f"hydra.sweep.dir={quoted(str(sweep.folder))}"])
+        finally:
+            swept = print_sweep(sweep.folder, len(sweep.jobs))
+        _send_what_was_not_sent(sweep)
+        sweep.finish()
+    if code and len(sweep.left) < len(sweep.jobs):  # the others are done
+        code = FAILED
+    return max(code, swept)
+
+
+def _checked(sweep: Sweep) -> list[str]:
+    """Plan every job that is left before the first one starts; returns the addresses of tracking servers."""
+    from xaiexp.config.build import to_study
+    from xaiexp.config.compose import composed
+    from xaiexp.plan.plan import plan
+    from xaiexp.tracking.addresses import prepare
+
+    known = {}
+    for job in sweep.left or sweep.jobs[:1]:
+        cfg = sweep.configs.get(job.folder)
+        study = to_study(composed(job.overrides) if cfg is None else cfg, installed())
+        plan(study)
+        known[study.settings.tracking] = study.trackers
+    for tracking, trackers in known.items():
+        for line in prepare(trackers, tracking):
+            print(f"{line}; studies are sent later: xaiexp track {sweep.folder}", file=sys.stderr)  # noqa: T201
+    return [tracking.uri or "" for tracking in known]
+
+
+def _say_what_is_left(sweep: Sweep) -> None:
+    if not sweep.continued:
+        return
+    print(f"continues {sweep.folder}, {counted(sweep.jobs)}", file=sys.stderr)  # noqa: T201
+    for job in sweep.jobs:
+        if job.state == "changed":
+            print(f"  runs {job.folder} again: {job.reason}", file=sys.stderr)  # noqa: T201
+
+
+def _send_what_was_not_sent(sweep: Sweep) -> None:
+    """Send the studies that were done before this start and are not tracked yet."""
+    from xaiexp.api.send import send
+    from xaiexp.core.record import Record
+    from xaiexp.errors import ResourceError, UserError
+    from xaiexp.tracking.session import is_sent
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr)  # noqa: T201
+
+    left = 0
+    for job in sweep.jobs:
+        folder = sweep.folder / job.folder
+        try:
+            if job.state == "done" and not is_sent(Record.read(folder / "record.json")):
+                left += send(folder, say) == "failed"
+        except (OSError, ResourceError, UserError) as error:
+            say(str(error))
+    if left:
+        say(f"{left} studies are not sent: xaiexp track {sweep.folder}")

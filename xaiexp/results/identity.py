@@ -1,0 +1,81 @@
+"""Whether the results in a folder are those that a study would have now."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from xaiexp.contract.identity import editable_source
+from xaiexp.contract.registry import Registry
+from xaiexp.core.keys import digest
+from xaiexp.core.record import ComponentFacts, Record
+from xaiexp.errors import UserError, without_passwords
+
+__all__ = ["Sources", "config_digest", "package_versions", "saved"]
+
+_WITHOUT_EFFECT = ("resume",)
+_PLUMBING = ("hydra-core", "omegaconf", "mlflow", "pluggy")
+"""Packages whose version decides no number."""
+
+
+def saved(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The resolved configuration of a study as it is saved and logged: without passwords."""
+    tracked = config.get("tracking")
+    if not isinstance(tracked, Mapping) or not isinstance(tracked.get("uri"), str):
+        return dict(config)
+    return {**config, "tracking": {**tracked, "uri": without_passwords(tracked["uri"])}}
+
+
+def config_digest(config: Mapping[str, Any]) -> str:
+    """A hash of the resolved configuration of a study, without passwords and what has no effect on its results."""
+    return digest({key: value for key, value in saved(config).items() if key not in _WITHOUT_EFFECT})
+
+
+def package_versions(record: Record) -> dict[str, str]:
+    """The versions that decide the numbers of a study."""
+    return {name: version for name, version in record.versions.items() if name not in _PLUMBING}
+
+
+class Sources:
+    """What decides the numbers of studies beyond their configuration, as it is now.
+
+    Every component is looked at once, however many studies have it.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._known: dict[tuple[str, str, str], str] = {}
+
+    def of(self, record: Record) -> dict[str, str]:
+        """For each component of a study a hash of its plugin, of the plugin's source and of the files that it reads."""
+        return {key: self._source(kind, facts) for key, kind, facts in _components(record)}
+
+    def _source(self, kind: str, facts: ComponentFacts) -> str:
+        key = (kind, facts.name, json.dumps(facts.parameters, sort_keys=True, default=str))
+        if key not in self._known:
+            self._known[key] = self._looked_up(kind, facts)
+        return self._known[key]
+
+    def _looked_up(self, kind: str, facts: ComponentFacts) -> str:
+        try:
+            component = self._registry.build(kind, facts.name, facts.parameters)
+            plugin = self._registry.plugin_of(component)
+            source = editable_source(plugin.distribution, type(component).__module__)
+            return digest([str(plugin), source, component.fingerprint()])
+        except (UserError, OSError) as error:  # it is not installed any more, or its files are gone
+            return f"unknown: {error}".splitlines()[0]
+
+
+def _components(record: Record) -> Iterator[tuple[str, str, ComponentFacts]]:
+    """Name, kind and facts of the components whose parameters a record has."""
+    yield "model", "model", record.model
+    yield "dataset", "dataset", record.dataset
+    for kind, listed in (
+        ("method", record.methods),
+        ("baseline", record.baselines),
+        ("metric", {label: facts for label, facts in record.metrics.items() if not record.is_auxiliary(label)}),
+        ("agreement", record.agreements),
+    ):
+        for label, facts in listed.items():
+            yield f"{kind}.{label}", kind, facts
