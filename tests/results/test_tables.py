@@ -51,6 +51,7 @@ def built(chunks, states, target="predicted", failures=(), unsupported=()):
     for each in chunks:
         builder.add(each)
     run = SimpleNamespace(
+        clusters={},
         states={each.id: each for each in states},
         evaluator=SimpleNamespace(failures=dict.fromkeys(failures), unsupported=unsupported),
     )
@@ -201,7 +202,9 @@ def test_removals_of_one_metric_are_compared():
         key: (np.array(values) + 0.01 * i * noise[::-1]).tolist() for i, (key, values) in enumerate(scores.items())
     }
     builder.add(chunk(ids, scores))
-    run = SimpleNamespace(states={A: state(A), B: state(B)}, evaluator=SimpleNamespace(failures={}, unsupported={}))
+    run = SimpleNamespace(
+        clusters={}, states={A: state(A), B: state(B)}, evaluator=SimpleNamespace(failures={}, unsupported={})
+    )
     verdicts = builder.build(run).verdicts
     assert isinstance(verdicts, pd.DataFrame)
     assert verdicts["metric"].tolist() == ["blur", "mean", "deletion (removal)"]
