@@ -30,8 +30,8 @@ _STUDY = {"model": "a_model", "dataset": "some_data", "seed": 0}
 _DONE = Record(
     status="done",
     started="2026-01-02T03:04:05+00:00",
-    study=StudyFacts(**_STUDY),
-    seconds=1.5,  # type: ignore[arg-type]
+    study=StudyFacts(model="a_model", dataset="some_data", seed=0),
+    seconds=1.5,
 )
 
 
