@@ -87,7 +87,8 @@ def execute(study: Study, config: Mapping[str, Any], folder: Path, registry: Reg
     writer = FolderWriter(folder.resolve(), replace(record, status="running", started=now))
     writer.write_config(OmegaConf.to_yaml(OmegaConf.create(dict(config))))
     writer.write_record()
-    session = Session(study.trackers, study.settings.tracking, writer.path, meter.say)
+    whole = study.settings.shard is None  # the study that its shards are parts of has a page and is tracked
+    session = Session(study.trackers if whole else {}, study.settings.tracking, writer.path, meter.say)
     try:
         prepared = plan(study)
         writer.update(metrics_left_out=dict(prepared.metric_skips))
@@ -98,7 +99,7 @@ def execute(study: Study, config: Mapping[str, Any], folder: Path, registry: Reg
         writer.update(tracking=dict(session.facts))
         writer.write_record()
         run, tables = _run(prepared, store, writer, meter, started)
-        report = reports.build([writer.path], writer.path / "report.html") if study.settings.report else None
+        report = reports.build([writer.path], writer.path / "report.html") if whole and study.settings.report else None
         _send(session, writer, tables, meter)
     except BaseException as error:
         reason = without_passwords(str(error)) or type(error).__name__

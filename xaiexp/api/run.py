@@ -35,6 +35,7 @@ def run(overrides: Sequence[str] = (), *, quiet: bool = False) -> Result:
     cfg = composed(list(overrides))
     registry = installed()
     study = to_study(cfg, registry)
+    study.settings.refuse_undivided()
     folder = Path(str(cfg.hydra.run.dir))
     refuse_foreign(folder, "hydra.run.dir")
     ensure_writable(folder, "hydra.run.dir")

@@ -136,7 +136,9 @@ def _is_done(cfg: DictConfig, folder: Path) -> bool:
     from xaiexp.sweep.folder import JobEntry
     from xaiexp.sweep.states import state_of
 
-    entry = JobEntry(folder=folder.name, config=config_digest(plain(cfg)), report=bool(cfg.report))
+    entry = JobEntry(
+        folder=folder.name, config=config_digest(plain(cfg)), report=bool(cfg.report) and cfg.shard is None
+    )
     return bool(cfg.resume) and state_of(folder.parent, entry, Sources(installed()))[0] == "done"
 
 
@@ -204,6 +206,7 @@ def _checked(overrides: list[str]) -> tuple[Path, str]:
 
     cfg = composed(overrides)
     study = to_study(cfg, installed())
+    study.settings.refuse_undivided()
     plan(study)
     folder = Path(os.path.abspath(str(cfg.hydra.run.dir)))  # noqa: PTH100  # not resolved: a link stays a link
     refuse_foreign(folder, "hydra.run.dir")

@@ -48,7 +48,8 @@ def _print_sweep(overrides: Sequence[str]) -> None:
 
     sweep, out = found(overrides), console()
     for job in sweep.left:
-        _print_plan(job.overrides)
+        if not job.shard_of:
+            _print_plan(job.overrides)
     if not sweep.continued:
         return
     out.print(f"continues {sweep.folder}, {counted(sweep.jobs)}", markup=False)

@@ -11,7 +11,7 @@ from xaiexp.cli.exit_codes import FAILED
 from xaiexp.cli.hydra_words import hydra_words, quoted
 from xaiexp.contract.registry import installed
 from xaiexp.sweep.opening import Sweep, open_sweep
-from xaiexp.sweep.states import counted
+from xaiexp.sweep.states import Job, counted
 
 __all__ = ["run_sweep"]
 
@@ -34,16 +34,24 @@ def run_sweep(words: Sequence[str], overrides: list[str], hydra: Callable[[list[
         uris = _checked(sweep)
         words = hydra_words(words, overrides, uris)
         _say_what_is_left(sweep)
-        left = [replace(j, overrides=tuple(hydra_words(j.overrides, j.overrides, uris))) for j in sweep.left]
+
+        def launch(jobs: Sequence[Job]) -> int:
+            known = [replace(j, overrides=tuple(hydra_words(j.overrides, j.overrides, uris))) for j in jobs]
+            with only(known) if sweep.basic else nullcontext():
+                return hydra([*words, f"hydra.sweep.dir={quoted(str(sweep.folder))}"])
+
         code = 0
         try:
-            if sweep.left:
-                with only(left) if sweep.basic else nullcontext():
-                    code = hydra([*words, f"hydra.sweep.dir={quoted(str(sweep.folder))}"])
+            if sweep.first:
+                code = launch(sweep.first)
+            if sweep.sharded and (merged := sweep.refreshed().mergeable()):
+                code = max(code, launch(merged))
         finally:
-            swept = print_sweep(sweep.folder, len(sweep.jobs))
+            swept = print_sweep(sweep.folder, len(sweep.studies))
         _send_what_was_not_sent(sweep)
         sweep.finish()
+        if sweep.sharded:
+            _say_which_shards_are_left(sweep.refreshed())
     if code and len(sweep.left) < len(sweep.jobs):  # the others are done
         code = FAILED
     return max(code, swept)
@@ -57,7 +65,7 @@ def _checked(sweep: Sweep) -> list[str]:
     from xaiexp.tracking.addresses import prepare
 
     known = {}
-    for job in sweep.left or sweep.jobs[:1]:
+    for job in [job for job in sweep.left if not job.shard_of] or sweep.studies[:1]:
         cfg = sweep.configs.get(job.folder)
         study = to_study(composed(job.overrides) if cfg is None else cfg, installed())
         plan(study)
@@ -77,6 +85,18 @@ def _say_what_is_left(sweep: Sweep) -> None:
             print(f"  runs {job.folder} again: {job.reason}", file=sys.stderr)  # noqa: T201
 
 
+def _say_which_shards_are_left(sweep: Sweep) -> None:
+    """Name the studies that wait for shards, which a worker that died has not finished."""
+    waiting = {job.folder for job in sweep.left} - {job.folder for job in sweep.mergeable()}
+    for job in sweep.studies:
+        shards = [each.state in ("done", "failed") for each in sweep.jobs if each.shard_of == job.folder]
+        if shards and job.folder in waiting:
+            print(  # noqa: T201
+                f"study {job.folder}: {sum(shards)} of {len(shards)} shards ended; the same line continues it",
+                file=sys.stderr,
+            )
+
+
 def _send_what_was_not_sent(sweep: Sweep) -> None:
     """Send the studies that were done before this start and are not tracked yet."""
     from xaiexp.api.send import send
@@ -88,7 +108,7 @@ def _send_what_was_not_sent(sweep: Sweep) -> None:
         print(line, file=sys.stderr)  # noqa: T201
 
     left = 0
-    for job in sweep.jobs:
+    for job in sweep.studies:
         folder = sweep.folder / job.folder
         try:
             if job.state == "done" and not is_sent(Record.read(folder / "record.json")):

@@ -117,20 +117,23 @@ class Run:
         self._task = network.task or loader.task
         self._check_target(network.classes, loader)
         several = targets.max_targets(self._target, network.classes, loader.task == "multilabel")
+        parts = list(loader.ranges())
+        parts = [parts[i] for i in settings.part(len(parts))]
+        count = sum(stop - start for start, stop in parts)
         self._expect_maps(loader.count * several)
         yield Loaded(
             network,
             device,
-            loader.count,
+            count,
             tuple(loader.probe.encoded.inputs.shape[1:]),
-            self._expected_passes(loader.count, loader.probe, several),
+            self._expected_passes(count, loader.probe, several),
             weights,
             loader.feature_names,
             loader.class_names,
             tuple(loader.notes),
             loader.selection,
         )
-        for start, stop in loader.ranges():
+        for start, stop in parts:
             examples = loader.read(start, stop)
             if examples is not None:
                 yield from self._chunks(start, examples, loader, weights, network.task)
@@ -138,8 +141,8 @@ class Run:
                 break
         keys = plan_keys(self.plan, registry.installed())
         for cell, state in self.states.items():
-            state.finalize(loader.count - len(loader.left_out) - self._unlabelled)
-            if state.status == "done":
+            state.finalize(count - len(loader.left_out) - self._unlabelled)
+            if state.status == "done" and settings.shard is None:
                 self.store.put_cell_keys(keys[cell], state.keys)
         self.evaluator.finalize()
         warning = "" if self.performance is None else chance_warning(self.performance.facts())

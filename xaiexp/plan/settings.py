@@ -54,6 +54,9 @@ class Settings:
         effort: level of the numbers of steps and samples that are not set.
         removal: an axis: every metric that removes features is computed once with each of these removals, under the
             label ``METRIC_REMOVAL``; empty leaves each metric its own removal.
+        shards: number of parts of the examples, cut between chunks, that a sweep runs as jobs of their own; the study
+            then takes their results from the store.
+        shard: which of the parts, from 0; null for the whole study. A sweep sets it.
         resume: whether the same ``-m`` line continues its newest unfinished sweep.
     """
 
@@ -75,12 +78,30 @@ class Settings:
     trust: tuple[str, ...] = ()
     effort: Literal["draft", "standard", "publication"] = "standard"
     removal: tuple[str, ...] = ()
+    shards: Annotated[int, Range(1, 100_000)] = 1
+    shard: Annotated[int, Range(0)] | None = None
     resume: bool = True
 
     @property
     def draw_seed(self) -> int | None:
         """The seed of the draw of the examples; None where they are in the order of the dataset."""
         return None if self.examples is None or self.example_order == "first" else self.example_seed
+
+    def refuse_undivided(self) -> None:
+        """Refuse a study that is to run in shards by itself.
+
+        Raises:
+            ParameterError: it names no shard.
+        """
+        if self.shards > 1 and self.shard is None:
+            hint = f"xaiexp -m shards={self.shards} ...; one of them alone: shards={self.shards} shard=0"
+            raise ParameterError("shards", "are jobs of a sweep", got=self.shards, hint=hint)
+
+    def part(self, count: int) -> range:
+        """Which of ``count`` chunks this study or shard explains."""
+        if self.shard is None:
+            return range(count)
+        return range(self.shard * count // self.shards, (self.shard + 1) * count // self.shards)
 
     def describe_draw(self) -> str:
         """Which examples are explained, in words."""
@@ -94,6 +115,8 @@ class Settings:
         named = self.target if isinstance(self.target, tuple) else (self.target,)
         if not named or any(isinstance(each, str) and not each.strip() for each in named):
             raise ParameterError("target", "names no target", hint="as target=predicted or 'target=[predicted,label]'")
+        if self.shard is not None and self.shard >= self.shards:
+            raise ParameterError("shard", f"must be below shards, which is {self.shards}", got=self.shard)
         if not self.store.strip():
             raise ParameterError("store", "must name a folder", got=self.store)
         head, _, index = self.device.partition(":")

@@ -35,7 +35,9 @@ class Study:
 
     def describe(self) -> str:
         """Model, dataset and seed in a few words, for titles."""
-        return f"{self.model.name} on {self.dataset.name}, seed {self.settings.seed}"
+        settings = self.settings
+        part = "" if settings.shard is None else f", part {settings.shard + 1} of {settings.shards}"
+        return f"{self.model.name} on {self.dataset.name}, seed {settings.seed}{part}"
 
 
 def check_label(kind: str, label: str) -> None:

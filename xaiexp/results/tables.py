@@ -82,7 +82,10 @@ class TableBuilder:
             self._members.setdefault((cells, cells, measure), []).append(members)
 
     def build(self, run: Run) -> Tables:
-        """The tables of the chunks that were added."""
+        """The tables of the chunks that were added; those of a shard have no statistics."""
+        if self._study.settings.shard is not None:
+            empty = [pd.DataFrame(columns=columns) for columns in (SUMMARY, verdict.VERDICTS, verdict.COMPARISONS)]
+            return Tables(self._cell_rows(run), self._score_rows(run), self._agreement_rows(run), *empty)
         scores = self._score_rows(run)
         units = statistics.by_cluster(scores, run.clusters)  # what is resampled and tested
         verdicts = self._verdict_rows(units, "clusters" if run.clusters else "examples")

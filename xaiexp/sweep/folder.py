@@ -27,12 +27,14 @@ class JobEntry(Part):
         folder: of its study, below that of the sweep.
         config: hash of its resolved configuration, see :func:`xaiexp.results.identity.config_digest`.
         report: whether it writes ``report.html``.
+        shard_of: the folder of the study that it computes a part of; empty for a study.
     """
 
     overrides: tuple[str, ...] = ()
     folder: str = ""
     config: str = ""
     report: bool = True
+    shard_of: str = ""
 
 
 @dataclass(frozen=True)

@@ -49,15 +49,47 @@ class Sweep:
     configs: dict[str, DictConfig]
 
     @property
+    def studies(self) -> tuple[Job, ...]:
+        """The jobs that are no shards."""
+        return tuple(job for job in self.jobs if not job.shard_of)
+
+    @property
     def left(self) -> tuple[Job, ...]:
-        """The jobs that are not done."""
-        return tuple(job for job in self.jobs if job.state != "done")
+        """The jobs that are not done; not the shards of a study that is."""
+        done = {job.folder for job in self.studies if job.state == "done"}
+        return tuple(job for job in self.jobs if job.state != "done" and job.shard_of not in done)
+
+    @property
+    def sharded(self) -> bool:
+        """Whether some study is divided into shards."""
+        return len(self.studies) < len(self.jobs)
+
+    @property
+    def first(self) -> tuple[Job, ...]:
+        """The jobs that are left and wait for no others: shards, and studies without shards."""
+        sharded = {job.shard_of for job in self.jobs if job.shard_of}
+        return tuple(job for job in self.left if job.folder not in sharded)
+
+    def refreshed(self) -> Sweep:
+        """The same sweep with the states that the jobs have now."""
+        sources = Sources(installed())
+        states = [state_of(self.folder, entry, sources) for entry in self.file.jobs]
+        jobs = [replace(job, state=s, reason=why) for job, (s, why) in zip(self.jobs, states, strict=True)]
+        return replace(self, jobs=tuple(jobs))
+
+    def mergeable(self) -> tuple[Job, ...]:
+        """The studies that are left and whose shards have all ended, well or not; the store has what they need."""
+        shards: dict[str, list[bool]] = {}
+        for job in self.jobs:
+            if job.shard_of:
+                shards.setdefault(job.shard_of, []).append(job.state in ("done", "failed"))
+        return tuple(job for job in self.left if all(shards.get(job.folder, [False])))
 
     def finish(self) -> bool:
         """Write down that all jobs are done, if they are; returns whether they are."""
         sources = Sources(installed())
         done = bool(self.file.jobs) and all(
-            state_of(self.folder, entry, sources)[0] == "done" for entry in self.file.jobs
+            state_of(self.folder, entry, sources)[0] == "done" for entry in self.file.jobs if not entry.shard_of
         )
         if done:
             replace(self.file, finished=_now()).write(self.folder)
@@ -168,28 +200,39 @@ def _sweep(line: _Line, folder: Path, continued: bool) -> Sweep:
     configs: dict[str, DictConfig] = {}
     known = SweepFile.read(folder) if continued else None
     if not line.basic:
+        if line.base.shards > 1:
+            raise UserError("shards", "goes with Hydra's basic sweeper only", got=line.base.shards)
         file = SweepFile(line=line.digest, started=_now())
         return Sweep(
             folder, (Job(tuple(line.overrides[0]), ""),), False, False, file, {"": composed(line.overrides[0])}
         )
-    entries = _entries(line, known, configs)
+    entries: list[JobEntry] = []
+    words: list[tuple[str, ...]] = []
+    for overrides, entry, count in _entries(line, known, configs):
+        parts = _shards(entry, count, configs, known)
+        entries += [*parts, entry]
+        words += [(*overrides, f"shard={k}") for k in range(len(parts))] + [tuple(overrides)]
     sources = Sources(installed())
     jobs = []
-    for overrides, entry in zip(line.overrides, entries, strict=True):
+    for each, entry in zip(words, entries, strict=True):
         state, reason = state_of(folder, entry, sources) if continued else ("to do", "")
-        jobs.append(Job(tuple(overrides), entry.folder, state, reason))
+        jobs.append(Job(each, entry.folder, state, reason, entry.shard_of))
     started = known.started if known is not None else _now()
     file = SweepFile(line=line.digest, started=started, sources=line.sources, jobs=tuple(entries))
-    if known is not None and not any(job.state != "done" for job in jobs):
+    if known is not None and not any(job.state != "done" for job in jobs if not job.shard_of):
         file = replace(file, finished=known.finished or _now())
     return Sweep(folder, tuple(jobs), True, continued, file, configs)
 
 
-def _entries(line: _Line, known: SweepFile | None, configs: dict[str, DictConfig]) -> list[JobEntry]:
-    """The jobs of a line; those that an earlier start wrote down keep their folders."""
+def _entries(
+    line: _Line, known: SweepFile | None, configs: dict[str, DictConfig]
+) -> Iterator[tuple[list[str], JobEntry, int]]:
+    """The studies of a line, and into how many shards they are divided (1 for none).
+
+    Those that an earlier start wrote down keep their folders.
+    """
     earlier = {} if known is None or known.line != line.digest else {_key(e.overrides): e for e in known.jobs}
     unchanged = known is not None and bool(line.sources) and known.sources == line.sources
-    entries = []
     for number, overrides in enumerate(line.overrides):
         words = tuple(without_passwords(word) for word in overrides)
         entry = earlier.get(_key(words))
@@ -198,8 +241,29 @@ def _entries(line: _Line, known: SweepFile | None, configs: dict[str, DictConfig
             folder = _subfolder(cfg, number) if entry is None else entry.folder
             entry = JobEntry(words, folder, config_digest(plain(cfg)), bool(cfg.report))
             configs[folder] = cfg
-        entries.append(entry)
-    return entries
+            count = int(cfg.shards) if cfg.shard is None else 1
+        else:
+            count = max(1, sum(each.shard_of == entry.folder for each in known.jobs)) if known is not None else 1
+        yield overrides, entry, count
+
+
+def _shards(entry: JobEntry, count: int, configs: dict[str, DictConfig], known: SweepFile | None) -> list[JobEntry]:
+    """The jobs of the shards of a study, in hidden folders; none where it is not divided."""
+    if count < 2:
+        return []
+    if entry.folder not in configs and known is not None:
+        return [each for each in known.jobs if each.shard_of == entry.folder]
+    config = plain(configs[entry.folder])
+    return [
+        JobEntry(
+            (*entry.overrides, f"shard={k}"),
+            f".shards/{entry.folder}-{k}",
+            config_digest(config | {"shard": k}),
+            report=False,
+            shard_of=entry.folder,
+        )
+        for k in range(count)
+    ]
 
 
 def _key(overrides: Sequence[str]) -> tuple[str, ...]:

@@ -30,12 +30,14 @@ class Job:
         folder: of its study, below that of the sweep.
         state: ``done`` jobs are not run again; ``changed`` ones are done, but code or data are not as they were.
         reason: of ``changed`` and ``failed``, in one line.
+        shard_of: the folder of the study that it computes a part of; empty for a study.
     """
 
     overrides: tuple[str, ...]
     folder: str
     state: State = "to do"
     reason: str = ""
+    shard_of: str = ""
 
 
 def state_of(sweep: Path, entry: JobEntry, sources: Sources) -> tuple[State, str]:
@@ -57,7 +59,7 @@ def state_of(sweep: Path, entry: JobEntry, sources: Sources) -> tuple[State, str
         return "to do", ""
     if record.status == "failed" and record.error not in _INTERRUPTIONS:
         return "failed", record.error or "some cells failed"
-    files = (*_FILES, *(("report.html",) if entry.report else ()))
+    files = (*_FILES, "report.html") if entry.report else _FILES
     if record.status != "done" or not all((folder / name).is_file() for name in files):
         return "cut off", ""
     changed = _changed_versions(record) or _changed_sources(record, sources.of(record))

@@ -48,6 +48,8 @@ def checked_rows(batch: Batch) -> Tensor:
 def passes_of(count: int, gradients: bool) -> int:
     """Forward and backward passes of the checks for a batch of ``count`` examples."""
     looked_at = min(EXAMPLES, count)
+    if not looked_at:
+        return 0
     directions = looked_at * -(-EXAMPLES // looked_at) if gradients else 0
     return 3 * looked_at + 6 * len(STEPS) * directions
 
