@@ -32,7 +32,7 @@ from xaiexp.errors import ResourceError
 COMPLETE = Record(
     status="done",
     started="2025-11-22T09:00:00+00:00",
-    study=StudyFacts("net", "data", "pixel", "image", 3, None, "predicted", "logit", "fp32"),
+    study=StudyFacts("net", "data", "pixel", "image", 3, None, "predicted", "logit", "fp32", "", "drawn", 1, "patient"),
     plugins=(PluginFacts("builtin", "xaiexp", "0.1.0"),),
     conformance={"method.saliency": {"passed": 12, "failed": 0}, "model.net": "not checked"},
     model=ComponentFacts("net", "a network", "a paper", {"seed": 0, "layers": [3, 4]}),

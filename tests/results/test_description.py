@@ -100,7 +100,9 @@ def test_what_was_loaded_is_added():
     loaded = Loaded(network, torch.device("cpu"), 9, (3, 4), 100, "abc", ("u",), ("no", "yes"), (), selection)
     record = add_loaded(Record(host="here"), loaded)
     assert (record.host, record.device, record.weights.fingerprint) == ("here", "cpu", "abc")
-    assert record.data == DataFacts(9, (3, 4), "3 of 9 examples", "4,1-2", {"no": 2, "yes": 1})
+    assert record.data == DataFacts(
+        9, (3, 4), selection="3 of 9 examples", rows="4,1-2", class_counts={"no": 2, "yes": 1}
+    )
     assert (record.model_facts, record.class_names) == ({"accuracy": 0.5}, ("no", "yes"))
 
 

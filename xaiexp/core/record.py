@@ -47,12 +47,12 @@ class StudyFacts(Part):
 
     Args:
         examples: how many at most; None for all.
-        example_order: ``drawn``, or ``first`` where they are the first of the dataset.
-        example_seed: of the draw.
-        cluster: column of the clusters that are resampled in place of examples; empty where there is none.
         target: as in the configuration, as text.
         output: what is explained; empty until it is known.
         task: of the network; empty where it is not known.
+        example_order: ``drawn``, or ``first`` where they are the first of the dataset.
+        example_seed: of the draw; None where there is none.
+        cluster: column of the clusters that are resampled in place of examples; empty where there is none.
     """
 
     model: str = ""
@@ -61,13 +61,13 @@ class StudyFacts(Part):
     modality: str = ""
     seed: int | None = None
     examples: int | None = None
-    example_order: str = ""
-    example_seed: int | None = None
-    cluster: str = ""
     target: str = ""
     output: str = ""
     precision: str = ""
     task: str = ""
+    example_order: str = ""
+    example_seed: int | None = None
+    cluster: str = ""
 
 
 @dataclass(frozen=True)
@@ -158,23 +158,23 @@ class DataFacts(Part):
 
     Args:
         count: examples, with those that are left out.
-        selection: how many they are, how they were chosen and of which classes, in words.
-        rows: their numbers in the dataset, in the order in which they are explained: ``7,3-5`` is 7, 3, 4, 5.
-        class_counts: class to the number of examples; None where classes are not known beforehand.
-        clusters: example to cluster; empty where examples are independent. Known at the end of the study.
         left_out: examples that could not be read, encoded or scored; known at the end of the study.
         shape: of one input.
         fingerprint: known at the end of the study.
+        selection: how many they are, how they were chosen and of which classes, in words.
+        rows: their numbers in the dataset, in the order in which they are explained: ``7,3-5`` is 7, 3, 4, 5.
+        class_counts: class to the number of examples; None where classes are not known beforehand.
+        clusters: example to cluster; None where examples are independent. Known at the end of the study.
     """
 
     count: int | None = None
     shape: tuple[int, ...] = ()
-    selection: str = ""
-    rows: str = ""
-    class_counts: Mapping[str, int] | None = field(default=None, metadata=ONCE_KNOWN)
-    clusters: Mapping[str, str] | None = field(default=None, metadata=ONCE_KNOWN)
     fingerprint: str | None = field(default=None, metadata=ONCE_KNOWN)
     left_out: tuple[LeftOutFacts, ...] | None = field(default=None, metadata=ONCE_KNOWN)
+    selection: str | None = field(default=None, metadata=ONCE_KNOWN)
+    rows: str | None = field(default=None, metadata=ONCE_KNOWN)
+    class_counts: Mapping[str, int] | None = field(default=None, metadata=ONCE_KNOWN)
+    clusters: Mapping[str, str] | None = field(default=None, metadata=ONCE_KNOWN)
 
 
 @dataclass(frozen=True)

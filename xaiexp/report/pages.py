@@ -260,7 +260,7 @@ def _facts(study: StudyFolder, cells: str) -> tuple[tuple[str, str], ...]:
         ("dataset", as_text(about.dataset) + (f" ({count} examples)" if count not in (None, _examples(study)) else "")),
         ("data fingerprint", as_text(None if record.data is None else record.data.fingerprint)),
         ("examples explained", as_text(_examples(study))),
-        ("examples chosen", "" if record.data is None else record.data.selection),
+        ("examples chosen", "" if record.data is None else record.data.selection or ""),
         ("target", as_text(about.target)),
         ("output", as_text(about.output)),
         ("task", as_text(about.task)),

@@ -99,9 +99,9 @@ def add_loaded(record: Record, loaded: Loaded) -> Record:
         data=DataFacts(
             loaded.count,
             tuple(loaded.shape),
-            loaded.selection.words,
-            compact(loaded.selection.rows),
-            loaded.selection.class_counts,
+            selection=loaded.selection.words,
+            rows=compact(loaded.selection.rows),
+            class_counts=loaded.selection.class_counts,
         ),
         model_facts=dict(loaded.network.facts),
         class_names=tuple(loaded.class_names),
