@@ -154,6 +154,7 @@ class Run:
             if state.status == "done":
                 self.store.put_cell_keys(keys[cell], state.keys)
         self.evaluator.finalize()
+        self.notes += self.store.notes()
         warning = "" if self.performance is None else chance_warning(self.performance.facts())
         if warning:
             self.notes.append(warning)
@@ -325,7 +326,7 @@ class Run:
         found = self.store.get(key, "logits")
         if found is None:
             logits = self._passes.bind(batch, counter=self.other_passes).logits()
-            self.store.put(key, {"logits": logits})
+            self.store.put(key, {"logits": logits}, "predictions")
         else:
             logits = found["logits"].to(batch.device)
             self._saved(len(batch))
