@@ -55,7 +55,7 @@ from xaiexp.errors import (
 from xaiexp.inference.block import Block
 from xaiexp.inference.outputs import Readout, log_probabilities, margins, probabilities
 from xaiexp.inference.passes import Handle
-from xaiexp.store.fingerprints import file_hash
+from xaiexp.store.fingerprints import file_hash, file_stamp
 
 __all__ = [
     "API",
@@ -103,6 +103,7 @@ __all__ = [
     "Unsupported",
     "UserError",
     "file_hash",
+    "file_stamp",
     "hookimpl",
     "log_probabilities",
     "margins",

@@ -48,7 +48,7 @@ def test_content_and_name_are_on_the_disk_before_and_after_the_file_is_replaced(
     events, fsync, replace = [], os.fsync, Path.replace
 
     def flushed(descriptor):
-        place = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        place = Path(f"/proc/self/fd/{descriptor}").readlink()
         events.append("folder" if place == tmp_path else f"{place.stat().st_size} bytes")
         fsync(descriptor)
 
@@ -66,7 +66,7 @@ def test_a_file_system_that_cannot_flush_folders_is_no_error(tmp_path, monkeypat
     fsync = os.fsync
 
     def refuse(descriptor):
-        if Path(os.readlink(f"/proc/self/fd/{descriptor}")) == tmp_path:
+        if Path(f"/proc/self/fd/{descriptor}").readlink() == tmp_path:
             raise OSError(22, "Invalid argument")
         fsync(descriptor)
 

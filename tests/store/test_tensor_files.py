@@ -65,14 +65,14 @@ def test_what_is_wrong_is_said(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_tensors(path)
     save_file(TENSORS, path)
-    with pytest.raises(Damaged, match="^has no checksum$"):
+    with pytest.raises(Damaged, match=r"^has no checksum$"):
         read_tensors(path)
     path.write_bytes(b"")
     with pytest.raises(Damaged, match=r"^cannot be read \(.*too small"):
         read_tensors(path)
     path.unlink()
     path.mkdir()
-    with pytest.raises(Damaged, match="^is a folder$"):
+    with pytest.raises(Damaged, match=r"^is a folder$"):
         read_tensors(path)
 
 

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from xaiexp.contract import registry
-from xaiexp.contract.identity import component_key
+from xaiexp.contract.identity import component_key, provider
 from xaiexp.contract.kinds import Dataset, Output
 from xaiexp.core.batches import Batch
 from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Cost, Explanation
 from xaiexp.core.ids import CellId
-from xaiexp.core.keys import AttributionKey, ModelCheckKey, PredictionKey
+from xaiexp.core.keys import AttributionKey, ModelCheckKey, PredictionKey, digest
 from xaiexp.core.samples import LoadContext
 from xaiexp.core.vocabulary import Task
 from xaiexp.engine import targets
@@ -115,7 +115,7 @@ class Run:
         settings = self.study.settings
         device = device_of(settings.device)
         network = self.study.model.load(self._context())
-        weights = weights_fingerprint(network)
+        weights = weights_fingerprint(network, self.study.model)
         network = replace(network, task=settings.task or network.task)
         if isinstance(network.module, nn.Module):
             network = replace(network, module=network.module.to(device).eval().requires_grad_(False))
@@ -142,10 +142,12 @@ class Run:
             loader.class_names,
             tuple(loader.notes),
         )
+        # Equal weights in other code, of another version of the plugin, may give other scores.
+        known = digest([weights, provider(self.study.model, registry.installed())])
         for start in range(0, loader.count, loader.chunk):
             examples = loader.read(start, min(loader.count, start + loader.chunk))
             if examples is not None:
-                yield from self._chunks(start, examples, loader, weights, network.task)
+                yield from self._chunks(start, examples, loader, known, network.task)
             if self._stopped():
                 break
         keys = plan_keys(self.plan, registry.installed())

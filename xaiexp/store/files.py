@@ -15,8 +15,8 @@ __all__ = ["ensure_writable", "move_aside", "write_atomically"]
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file atomically: readers see the complete old or the complete new content, also after a crash.
 
-    The content goes to a temporary file in the same folder, which then replaces ``path``. File and folder are flushed to
-    the disk, so that this holds after a power failure too. Missing folders are created. The permissions are 0644.
+    The content goes to a temporary file in the same folder, which then replaces ``path``. File and folder are flushed
+    to the disk, so that this holds after a power failure too. Missing folders are created. The permissions are 0644.
 
     Raises:
         OSError: the file cannot be written; the temporary file is removed.

@@ -1,8 +1,9 @@
 """The content-addressed store of attributions, predictions and scores.
 
 An object is a safetensors file named by its key (:mod:`xaiexp.core.keys`), with a checksum that is verified whenever it
-is read. Writes are atomic and objects are immutable, therefore several processes may share a store. For each planned cell, an index file lists the keys of the objects that
-the cell used when it last ran: ``xaiexp plan`` reads it to predict cache hits without loading a model.
+is read. Writes are atomic and objects are immutable, therefore several processes may share a store. For each planned
+cell, an index file lists the keys of the objects that the cell used when it last ran: ``xaiexp plan`` reads it to
+predict cache hits without loading a model.
 """
 
 from __future__ import annotations
