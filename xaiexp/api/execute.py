@@ -25,6 +25,7 @@ from xaiexp.plan.study import Study
 from xaiexp.results.description import add_loaded, add_results, components, describe
 from xaiexp.results.foreign_folder import refuse_foreign
 from xaiexp.results.gallery import Gallery
+from xaiexp.results.job_errors import reason_of
 from xaiexp.results.providers import save_providers
 from xaiexp.results.study_folder import FolderWriter
 from xaiexp.results.tables import TableBuilder, Tables
@@ -102,7 +103,7 @@ def execute(study: Study, config: Mapping[str, Any], folder: Path, registry: Reg
     except BaseException as error:
         writer.update(
             status="failed",
-            error=without_passwords(str(error)) or type(error).__name__,
+            error=reason_of(error),
             seconds=_seconds_since(started),
         )
         writer.write_record()
