@@ -22,7 +22,7 @@ from xaiexp.errors import UnknownName, UserError, nearest
 
 __all__ = ["TOOLS", "job", "main"]
 
-TOOLS = ("plan", "plugins", "report", "ui")
+TOOLS = ("plan", "plugins", "report", "store", "ui")
 """The first words that name a tool; each is a module of this package with a function ``run(words)``."""
 
 _codes: list[int] = []

@@ -12,7 +12,7 @@ from xaiexp.store.fingerprints import fingerprint
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Damaged", "read_tensors", "write_tensors"]
+__all__ = ["Damaged", "read_metadata", "read_tensors", "write_tensors"]
 
 CHECKSUM = "checksum"
 
@@ -62,3 +62,18 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if checksum != fingerprint(tensors, sorted(metadata.items())):
         raise Damaged("has another content than was written")
     return tensors, metadata
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """The metadata of a file, without torch and without verifying anything.
+
+    Raises:
+        Damaged: they cannot be read.
+    """
+    from safetensors import safe_open
+
+    try:
+        with safe_open(path, "np") as file:
+            return dict(file.metadata() or {})
+    except Exception as error:  # as above
+        raise Damaged(str(error)) from None
