@@ -28,10 +28,12 @@ __all__ = [
     "UserError",
     "XaiexpError",
     "nearest",
+    "printable",
     "without_passwords",
 ]
 
 _CREDENTIALS = re.compile(r"([\w+.-]+://)(?:([^\s:/@]*:)\S*|[^\s/?#]*)@")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _QUERY = re.compile(r"([\w+.-]+://[^\s?#'\"]*\?)([^\s'\"]*)")
 
 
@@ -51,6 +53,15 @@ def without_passwords(text: str) -> str:
 def _hidden_value(match: re.Match[str]) -> str:
     name = match.group(2)
     return f"{match.group(1)}{name}=***" if name else match.group(0)
+
+
+def printable(text: str) -> str:
+    r"""The text in one line that no terminal takes for a command: control characters are written as escapes.
+
+    >>> print(printable("a\x1b[31mb\nc é"))
+    a\x1b[31mb\nc é
+    """
+    return _CONTROL.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
 
 
 class XaiexpError(Exception):
@@ -97,7 +108,7 @@ class UserError(XaiexpError):
             part for part in (f"nearest: {', '.join(self.nearest)}" if self.nearest else "", self.hint) if part
         )
         lines = [first, *([f"  {second}"] if second else []), *(f"  note: {note}" for note in self.notes)]
-        return without_passwords("\n".join(lines))
+        return without_passwords("\n".join(map(printable, lines)))
 
     def __reduce__(self) -> tuple[object, ...]:  # Hydra launchers pickle exceptions to send them between processes
         return _rebuild, (type(self), self.where, self.what, self.got, self.nearest, self.hint, self.notes)

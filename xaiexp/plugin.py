@@ -57,7 +57,7 @@ from xaiexp.errors import (
 from xaiexp.inference.block import Block
 from xaiexp.inference.outputs import Readout, log_probabilities, margins, probabilities
 from xaiexp.inference.passes import Handle
-from xaiexp.store.fingerprints import file_hash
+from xaiexp.store.fingerprints import file_hash, file_stamp
 
 __all__ = [
     "API",
@@ -110,6 +110,7 @@ __all__ = [
     "Unsupported",
     "UserError",
     "file_hash",
+    "file_stamp",
     "hookimpl",
     "log_probabilities",
     "margins",

@@ -34,7 +34,7 @@ def test_an_interruption_says_what_is_kept_and_fails(monkeypatch, capsys):
         raise KeyboardInterrupt
 
     tool(monkeypatch, interrupted)
-    assert cli.main(["plan"]) == cli.FAILED
+    assert cli.main(["plan"]) == cli.INTERRUPTED
     assert capsys.readouterr().err == "interrupted: finished chunks are in the store and will be reused\n"
 
 
@@ -42,7 +42,7 @@ def test_the_end_that_a_scheduler_sets_is_an_interruption(monkeypatch, capsys):
     before = signal.getsignal(signal.SIGTERM)
     tool(monkeypatch, lambda words: signal.raise_signal(signal.SIGTERM))
     try:
-        assert cli.main(["plan"]) == cli.FAILED
+        assert cli.main(["plan"]) == cli.INTERRUPTED
     finally:
         signal.signal(signal.SIGTERM, before)
     assert capsys.readouterr().err.startswith("interrupted")

@@ -27,7 +27,10 @@ def study(tmp_path_factory):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["repot"], "repot: is neither KEY=VALUE nor a tool\n  nearest: report   tools: plan, plugins, report, ui"),
+        (
+            ["repot"],
+            "repot: is neither KEY=VALUE nor a tool\n  nearest: report   tools: plan, plugins, report, store, ui",
+        ),
         (["report"], "report: the following arguments are required: DIR"),
         (["report", "nowhere"], "report: no such folder (got 'nowhere')"),
         (["report", "."], "report: contains no study (a folder with record.json) (got '.')"),

@@ -7,6 +7,7 @@ import json
 import sys
 import types
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -60,8 +61,8 @@ def editable(tmp_path, monkeypatch):
 
 def source(package):
     identity.editable_source.cache_clear()
-    module = importlib.import_module("xaiexp_edited.method")
-    return identity.editable_source("xaiexp-edited", module.Mine.__module__)
+    importlib.import_module("xaiexp_edited.method")
+    return identity.editable_source("xaiexp-edited")
 
 
 def test_an_edited_file_of_an_editable_plugin_changes_its_source(editable):
@@ -78,10 +79,31 @@ def test_an_edited_file_of_an_editable_plugin_changes_its_source(editable):
     assert source(package) == ""
 
 
+def test_a_module_as_entry_point_stands_for_its_package(editable):
+    package, info = editable
+    (info / "entry_points.txt").write_text("[xaiexp]\nedited = xaiexp_edited.method\n")
+    before = source(package)
+    (package / "helper.py").write_text("FACTOR = 2\n")
+    assert source(package) not in ("", before)
+
+
+def test_a_module_outside_of_a_package_stands_for_itself(editable):
+    package, info = editable
+    alone = package.parent / "xaiexp_edited_alone.py"
+    alone.write_text("A = 1\n")
+    (info / "entry_points.txt").write_text("[xaiexp]\nedited = xaiexp_edited_alone\n")
+    importlib.import_module("xaiexp_edited_alone")
+    before = source(package)
+    (package / "helper.py").write_text("FACTOR = 2\n")
+    assert source(package) == before != ""
+    alone.write_text("A = 2\n")
+    assert source(package) != before
+
+
 def test_an_installed_distribution_and_an_unknown_one_have_no_source():
-    assert identity.editable_source("numpy", "numpy") == ""
-    assert identity.editable_source("no-such-distribution", "x") == ""
-    assert identity.editable_source("", "x") == ""
+    assert identity.editable_source("numpy") == ""
+    assert identity.editable_source("no-such-distribution") == ""
+    assert identity.editable_source("") == ""
 
 
 def test_the_version_of_the_plugin_is_part_of_the_key(bring):
@@ -100,4 +122,15 @@ def test_a_module_without_a_file_has_no_source(editable, monkeypatch):
     assert source(package)
     monkeypatch.setitem(sys.modules, "xaiexp_edited", types.ModuleType("xaiexp_edited"))
     identity.editable_source.cache_clear()
-    assert identity.editable_source("xaiexp-edited", "xaiexp_edited.method") == ""
+    assert identity.editable_source("xaiexp-edited") == ""
+
+
+def test_the_source_of_all_plugins_is_read_once_and_quickly(monkeypatch):
+    identity.editable_source.cache_clear()
+    known = installed()
+    components = [plugin.components[0] for plugin in known.plugins if plugin.components]
+    sources = [identity.provider(each, known)[1] for each in components]
+    assert any(sources)  # this checkout is editable
+    monkeypatch.setattr(Path, "read_bytes", lambda self: pytest.fail(f"{self} is read again"))
+    for each in components:
+        identity.provider(each, known)

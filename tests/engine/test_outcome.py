@@ -65,7 +65,7 @@ def test_what_was_computed_is_found_again_with_what_it_had_cost(explain):
 
 def test_an_object_of_an_earlier_version_says_nothing_of_its_cost(explain):
     values = torch.ones(2, 3)
-    explain.store.put("ab12", {"attributions": values, "features": values})
+    explain.store.put("ab12", {"attributions": values, "features": values}, "attributions")
     outcome = explain(lambda handle: pytest.fail("it is in the store"))
     assert outcome.cached
     assert outcome.explanation.spent is None

@@ -147,8 +147,8 @@ class Doubled(nn.Linear):
         return super().__repr__().replace("Doubled", "Linear")
 
 
-def fingerprint_of(module, identity=""):
-    return weights_fingerprint(Network(module, encoded, "table", identity=identity))
+def fingerprint_of(module, identity="", model=Weights()):
+    return weights_fingerprint(Network(module, encoded, "table", identity=identity), model)
 
 
 def linear(kind=nn.Linear):
@@ -179,7 +179,7 @@ def test_the_fingerprint_of_a_network_covers_weights_class_structure_and_identit
 def test_a_callable_is_known_by_its_identity_and_refused_without():
     function = lambda rows: rows[:, :3]  # noqa: E731
     assert fingerprint_of(function, "a") == fingerprint_of(function, "a") != fingerprint_of(function, "b")
-    with pytest.raises(MismatchError, match=r"^model: is no torch.nn.Module, and its Network has no identity"):
+    with pytest.raises(MismatchError, match=r"^model\.weights: has no weights by which the store could tell"):
         fingerprint_of(function)
 
 

@@ -108,7 +108,7 @@ def test_no_temporary_file_is_left_after_a_failed_write(tmp_path, full, saliency
         "tables": lambda: writer.write_tables(tables),
         "gallery": lambda: writer.write_gallery(gallery),
         "page": lambda: build([tmp_path / "made"], tmp_path / "report.html"),
-        "object": lambda: Store(tmp_path / "store").put("ab12", {"a": torch.ones(3)}),
+        "object": lambda: Store(tmp_path / "store").put("ab12", {"a": torch.ones(3)}, "scores"),
         "keys": lambda: Store(tmp_path / "store").put_cell_keys("cd34", ["ab12"]),
         "providers": lambda: save_providers(tmp_path / "store", [saliency], installed()),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from xaiexp.plugin import (
     MODALITIES,
@@ -136,6 +137,24 @@ class CorrectDataset(Dataset):
 
     def outline(self):
         return Outline(30, (3,))
+
+
+@dataclass(frozen=True)
+class OnlyNamesItsFile(CorrectDataset):
+    """`fingerprint` is the path of the file, whatever is in it.
+
+    Args:
+        path: of the file.
+    """
+
+    path: str = __file__
+
+    def open(self):
+        Path(self.path).read_text(encoding="utf-8")
+        return super().open()
+
+    def fingerprint(self):
+        return self.path
 
 
 @dataclass(frozen=True)

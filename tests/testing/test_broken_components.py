@@ -23,6 +23,7 @@ BROKEN = [
     ("component", "schema", components.UnsupportedParameterType),
     ("component", "pickles", components.NotPicklable),
     ("component", "identity", components.AddressInRepr),
+    ("component", "fingerprint", data.OnlyNamesItsFile),
     ("method", "shape", methods.NotDetached),
     ("method", "standard_error", methods.NegativeStandardErrors),
     ("method", "precision", methods.AlwaysFloat32),

@@ -19,13 +19,14 @@ from xaiexp.core.record import Record
 from xaiexp.engine.chunk import Chunk, Loaded
 from xaiexp.engine.progress import Meter
 from xaiexp.engine.runner import Run
-from xaiexp.errors import ResourceError, without_passwords
+from xaiexp.errors import ResourceError
 from xaiexp.plan.plan import Plan, plan
 from xaiexp.plan.study import Study
 from xaiexp.results.description import add_loaded, add_results, components, describe
 from xaiexp.results.foreign_folder import refuse_foreign
 from xaiexp.results.gallery import Gallery
 from xaiexp.results.identity import config_digest, saved
+from xaiexp.results.job_errors import reason_of
 from xaiexp.results.providers import save_providers
 from xaiexp.results.study_folder import FolderWriter
 from xaiexp.results.tables import TableBuilder, Tables
@@ -102,7 +103,7 @@ def execute(study: Study, config: Mapping[str, Any], folder: Path, registry: Reg
         report = reports.build([writer.path], writer.path / "report.html") if whole and study.settings.report else None
         _send(session, writer, tables, meter)
     except BaseException as error:
-        reason = without_passwords(str(error)) or type(error).__name__
+        reason = reason_of(error)
         if isinstance(error, Exception) or writer.record.status == "running":  # else it was only not sent any more
             writer.update(status="failed", error=reason, seconds=_seconds_since(started))
         writer.update(tracking=dict(session.facts))

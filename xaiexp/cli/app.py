@@ -17,14 +17,14 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 import xaiexp.results.git_state  # noqa: F401  # finds git on the PATH that the program was started with
-from xaiexp.cli.exit_codes import DONE, FAILED, WRONG, combined
+from xaiexp.cli.exit_codes import DONE, FAILED, INTERRUPTED, WRONG, combined
 from xaiexp.cli.hydra_words import hydra_words, quoted
 from xaiexp.contract.registry import installed
 from xaiexp.errors import UnknownName, UserError, nearest
 
 __all__ = ["TOOLS", "job", "main"]
 
-TOOLS = ("plan", "plugins", "repair", "report", "track", "ui")
+TOOLS = ("plan", "plugins", "repair", "report", "store", "track", "ui")
 """The first words that name a tool; each is a module of this package with a function ``run(words)``."""
 
 _codes: list[int] = []
@@ -54,9 +54,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return WRONG
     except KeyboardInterrupt:
         print("interrupted: finished chunks are in the store and will be reused", file=sys.stderr)  # noqa: T201
-        return FAILED
+        return INTERRUPTED
     except BrokenPipeError:  # the reader of our output has gone away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except Exception as error:  # of a plugin that is asked before the first job, or a mistake of ours
+        from xaiexp.results.job_errors import told
+
+        print(told(error, Path("outputs")), file=sys.stderr)  # noqa: T201
         return FAILED
 
 
@@ -82,6 +87,7 @@ def job(cfg: DictConfig) -> int:
     from hydra.types import RunMode
 
     from xaiexp.engine.progress import Meter
+    from xaiexp.results.job_errors import keep_error
 
     folder = Path(HydraConfig.get().runtime.output_dir)
     sweeping = HydraConfig.get().mode == RunMode.MULTIRUN
@@ -108,15 +114,9 @@ def job(cfg: DictConfig) -> int:
                 outcome = execute(study, plain(cfg), folder, registry, meter)
             print_outcome(outcome, brief=sweeping)
             code = outcome.code
-    except UserError as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        code = WRONG
-    except OSError as error:
-        print(f"{error.filename or folder}: {error.strerror or error}", file=sys.stderr)  # noqa: T201
-        code = FAILED
-    except MemoryError:
-        print(f"out of memory: {folder}", file=sys.stderr)  # noqa: T201
-        code = FAILED
+    except (Exception, SystemExit) as error:  # of a component, or a mistake of ours
+        print(keep_error(folder, error), file=sys.stderr)  # noqa: T201
+        code = WRONG if isinstance(error, UserError) else FAILED
     finally:
         if sweeping:
             release(owner)

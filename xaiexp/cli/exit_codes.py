@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["DONE", "FAILED", "WRONG", "combined"]
+__all__ = ["DONE", "FAILED", "INTERRUPTED", "WRONG", "combined"]
 
 DONE = 0
 """All cells are done or skipped."""
 
 FAILED = 1
-"""A cell, metric or agreement failed and the rest is there, or the run was interrupted."""
+"""A cell, metric or agreement failed and the rest is there, or the study ended by an error."""
 
 WRONG = 2
 """The request is wrong, or every cell is skipped."""
+
+INTERRUPTED = 130
+"""By Ctrl-C or SIGTERM; what was finished is kept. The code that a shell gives to an interrupted program."""
 
 
 def combined(codes: Sequence[int]) -> int:

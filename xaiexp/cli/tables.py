@@ -28,6 +28,7 @@ __all__ = [
     "plugins_table",
     "power_table",
     "result_paths",
+    "store_table",
     "summary_table",
     "verdict_lines",
 ]
@@ -188,6 +189,16 @@ def plugins_table(entries: Sequence[tuple[str, ...]], columns: Sequence[str]) ->
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in entries:
+        table.add_row(*row)
+    return table
+
+
+def store_table(rows: Sequence[Sequence[str]]) -> Table:
+    """Files of a store: kind, number, size, and when the oldest and the newest were written."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("kind", "files", "size", "oldest", "newest"):
+        table.add_column(name, justify="right" if name in ("files", "size") else "left", no_wrap=True)
+    for row in rows:
         table.add_row(*row)
     return table
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import PurePosixPath
+from itertools import takewhile
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from xaiexp.errors import UserError, without_passwords
@@ -82,9 +83,12 @@ def check_file(
 
 
 def below_outputs(folder: str) -> bool:
-    """Whether a path, as written, is below ``outputs/``."""
+    """Whether a path is below ``outputs/``, as written and where links lead."""
     parts = PurePosixPath(folder).parts
-    return len(parts) > 1 and parts[0] == "outputs" and ".." not in parts
+    if len(parts) < 2 or parts[0] != "outputs" or ".." in parts:
+        return False
+    fixed = takewhile(lambda part: "$" not in part, parts)
+    return Path(*fixed).resolve().is_relative_to(Path("outputs").resolve())
 
 
 def _refusal(file: str, key: str, what: str, got: object, hint: str) -> UserError:
@@ -152,6 +156,8 @@ def _check(file: str, key: tuple[str, ...], value: Any, project: bool) -> None:
     if key[:1] == ("hydra",):
         if reason := _hydra(key[1:], value):
             raise _refusal(file, name, reason, value, _HINT)
+    elif "_target_" in key:
+        raise _refusal(file, name, "names code to run, which no configuration may", value, "only installed plugins run")
     elif key[:1] == ("store",) and not project:
         if not (len(key) == 1 and isinstance(value, str) and "$" not in value and below_outputs(value)):
             raise _refusal(file, name, "may only be below outputs/ in a preset", value, "elsewhere: store=FOLDER")

@@ -20,6 +20,7 @@ from xaiexp.core.batches import Batch
 from xaiexp.core.explanations import Cost, Estimate, Explanation, Scores
 from xaiexp.core.samples import Encoded, LoadContext, Network, Outline, Source
 from xaiexp.core.vocabulary import MODALITIES, Modality, Precision, Space
+from xaiexp.store.fingerprints import named_stamp
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,9 +83,10 @@ class Model(Component, ModelFacts):
     def fingerprint(self) -> str:
         """An identifier of the weights that is known without loading them.
 
-        It must change when the weights change, and may also change otherwise.
+        It must change when the weights change, and may also change otherwise. By default it covers paths, sizes and
+        modification times of the files that parameters name. The store needs one from a model without tensors.
         """
-        return ""
+        return named_stamp(self.parameters())
 
 
 @dataclass(frozen=True)
@@ -117,9 +119,10 @@ class Dataset(Component, SingleInputFacts):
     def fingerprint(self) -> str:
         """An identifier of the data that is known without reading them.
 
-        It must change when the data change, and may also change otherwise.
+        It must change when the data change, and may also change otherwise. By default it covers paths, sizes and
+        modification times of the files that parameters name, and of all files in folders.
         """
-        return ""
+        return named_stamp(self.parameters())
 
     def training(self) -> Source | None:
         """The training samples, disjoint from those of :meth:`open`; None where there are none.

@@ -24,7 +24,7 @@ __all__ = [
     "digest",
 ]
 
-VERSION = 2
+VERSION = 3
 """Version of the keys and of the objects in the store; objects of another version are not found."""
 
 

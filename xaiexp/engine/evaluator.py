@@ -116,7 +116,7 @@ class Evaluator:
                     name = _metric_of_cell(label, cell)
                     # What was raised is not stored: it would be lost.
                     if label not in self.unsupported and name not in self.failures | self.undefined.keys():
-                        self._store.put(own[cell], tensors)
+                        self._store.put(own[cell], tensors, "scores")
             for cell, scored in found.items():
                 if scored is not None:
                     out[MetricId(label), cell] = scored["values"]

@@ -115,7 +115,7 @@ def explain_chunk(
         found = store.get(key, "attributions", "features")
         if found is None:
             tensors = _computed(cell, explainer, handle, attribute, allowed, started)
-            store.put(key, tensors)
+            store.put(key, tensors, "attributions")
         else:
             tensors = {name: tensor.to(device) for name, tensor in found.items()}
         reasons = reasons_from(tensors.get("undefined"))

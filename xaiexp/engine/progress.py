@@ -9,6 +9,9 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from xaiexp.errors import printable
 
 __all__ = ["Meter", "console"]
 
@@ -18,7 +21,15 @@ _PLAIN_EVERY = 10.0
 def console(stderr: bool = False) -> Console:
     """A console as wide as the terminal, or 160 columns where the output is not a terminal."""
     file = sys.stderr if stderr else sys.stdout
-    return Console(file=file, width=None if file.isatty() else 160, highlight=False, soft_wrap=False)
+    return _Terminal(file=file, width=None if file.isatty() else 160, highlight=False, soft_wrap=False)
+
+
+class _Terminal(Console):
+    """A console that writes control characters in names and messages of others as escapes."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        lines = (printable(line) for line in text.split("\n"))
+        return super().render_str("\n".join(lines), **options)
 
 
 class Meter:

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from xaiexp.contract import registry
-from xaiexp.contract.identity import component_key
+from xaiexp.contract.identity import component_key, provider
 from xaiexp.contract.kinds import Dataset, Output
 from xaiexp.core.batches import Batch
 from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Cost, Explanation
 from xaiexp.core.ids import CellId
-from xaiexp.core.keys import AttributionKey, ModelCheckKey, PredictionKey
+from xaiexp.core.keys import AttributionKey, ModelCheckKey, PredictionKey, digest
 from xaiexp.core.samples import LoadContext
 from xaiexp.core.vocabulary import Task
 from xaiexp.engine import targets
@@ -102,7 +102,7 @@ class Run:
     def _results(self, device: torch.device) -> Iterator[Loaded | Chunk]:
         settings = self.study.settings
         network = self.study.model.load(self._context())
-        weights = weights_fingerprint(network)
+        weights = weights_fingerprint(network, self.study.model)
         network = replace(network, task=settings.task or network.task)
         if isinstance(network.module, nn.Module):
             network = replace(network, module=network.module.to(device).eval().requires_grad_(False))
@@ -133,10 +133,12 @@ class Run:
             tuple(loader.notes),
             loader.selection,
         )
+        # Equal weights in other code, of another version of the plugin, may give other scores.
+        known = digest([weights, provider(self.study.model, registry.installed())])
         for start, stop in parts:
             examples = loader.read(start, stop)
             if examples is not None:
-                yield from self._chunks(start, examples, loader, weights, network.task)
+                yield from self._chunks(start, examples, loader, known, network.task)
             if self._stopped():
                 break
         keys = plan_keys(self.plan, registry.installed())
@@ -145,6 +147,7 @@ class Run:
             if state.status == "done" and settings.shard is None:
                 self.store.put_cell_keys(keys[cell], state.keys)
         self.evaluator.finalize()
+        self.notes += self.store.notes()
         warning = "" if self.performance is None else chance_warning(self.performance.facts())
         if warning:
             self.notes.append(warning)
@@ -316,7 +319,7 @@ class Run:
         found = self.store.get(key, "logits")
         if found is None:
             logits = self._passes.bind(batch, counter=self.other_passes).logits()
-            self.store.put(key, {"logits": logits})
+            self.store.put(key, {"logits": logits}, "predictions")
         else:
             logits = found["logits"].to(batch.device)
             self._saved(len(batch))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +39,7 @@ from xaiexp.report.seeds import pooled
 from xaiexp.report.studies import StudyFolder, read_study
 from xaiexp.report.verdicts import Removal, Source, removals, sources
 from xaiexp.report.wording import DASH, as_text, bounds, direction, method_properties, number, plural
+from xaiexp.store.files import write_atomically
 
 __all__ = ["build", "render"]
 
@@ -97,16 +97,7 @@ def build(folders: Sequence[Path], out: Path, title: str | None = None) -> Path:
     page = render([read_study(Path(folder)) for folder in folders], title)
     out = Path(out)
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="\n", dir=out.parent, delete=False) as file:
-            try:
-                file.write(page)
-                file.close()
-                Path(file.name).chmod(0o644)  # temporary files are private
-                Path(file.name).replace(out)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        write_atomically(out, page.encode())
     except OSError as error:
         raise ResourceError(str(out), f"the report cannot be written ({error.strerror or error})") from error
     return out

@@ -1,21 +1,22 @@
-"""Atomic file writes, and the check that a folder is writable."""
+"""Atomic file writes, and whether they can be made."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
 
 from xaiexp.errors import ResourceError
 
-__all__ = ["ensure_writable", "write_atomically"]
+__all__ = ["ensure_writable", "move_aside", "write_atomically"]
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file atomically: readers see the complete old or the complete new content, also after a crash.
 
-    The content goes to a temporary file in the same folder, which then replaces ``path``. Missing folders are created.
-    The permissions are 0644.
+    The content goes to a temporary file in the same folder, which then replaces ``path``. File and folder are flushed
+    to the disk, so that this holds after a power failure too. Missing folders are created. The permissions are 0644.
 
     Raises:
         OSError: the file cannot be written; the temporary file is removed.
@@ -26,11 +27,34 @@ def write_atomically(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    _flush_folder(path.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Flush the names in a folder to the disk, where the file system can."""
+    with contextlib.suppress(OSError):  # Windows and some network file systems cannot
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def move_aside(path: Path) -> None:
+    """Rename a folder that lies where a file is to be written, to a name that ends in ``.damaged``.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    if path.is_dir() and not path.is_symlink():
+        path.replace(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".damaged"))
 
 
 def ensure_writable(folder: Path, where: str) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from xaiexp.plugin import Dataset, MismatchError, Outline, Range, ResourceError, Sample, Source, nearest
+from xaiexp.plugin import Dataset, MismatchError, Outline, Range, ResourceError, Sample, Source, file_stamp, nearest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,12 +92,8 @@ class Npz(Dataset):
         return Source(len(rows), read, tuple(map(str, self.classes)), labels=lambda: labels)
 
     def fingerprint(self) -> str:
-        """Size and modification time of the file."""
-        try:
-            status = Path(self.path).expanduser().stat()
-        except OSError:
-            return ""
-        return f"{status.st_size} bytes, {status.st_mtime_ns} ns"
+        """Path, size and modification time of the file."""
+        return file_stamp(self.path)
 
     def outline(self) -> Outline:
         """Number and shape of the images, from the header of the array."""

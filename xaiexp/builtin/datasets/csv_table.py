@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 from xaiexp.builtin.datasets.column_encoding import Encoding, fit_columns
 from xaiexp.builtin.datasets.labels import LabelKind, LabelRules, Labels, read_table_labels
-from xaiexp.builtin.datasets.table_file import Delimiter, file_stamp, read_table_file
+from xaiexp.builtin.datasets.table_file import Delimiter, read_table_file
 from xaiexp.builtin.datasets.written_numbers import Decimal, Notation, Thousands
 from xaiexp.builtin.splits import is_held_out
 from xaiexp.contract.kinds import Dataset
 from xaiexp.core.parameters import Range
 from xaiexp.core.samples import Outline, Sample, Source
 from xaiexp.errors import MismatchError, ResourceError
+from xaiexp.store.fingerprints import file_stamp
 
 if TYPE_CHECKING:
     import numpy as np

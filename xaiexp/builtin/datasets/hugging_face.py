@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from xaiexp.builtin.datasets.labels import LabelKind, LabelRules, Labels, read_labels
-from xaiexp.builtin.datasets.table_file import folder_stamp
 from xaiexp.builtin.datasets.text import estimated_tokens
 from xaiexp.builtin.image_decoding import image_data
 from xaiexp.contract.kinds import Dataset
 from xaiexp.core.samples import Label, Outline, Sample, Source
 from xaiexp.core.vocabulary import Modality
 from xaiexp.errors import MismatchError, ParameterError, ResourceError, nearest
+from xaiexp.store.fingerprints import folder_stamp
 
 __all__ = ["HfDataset"]
 

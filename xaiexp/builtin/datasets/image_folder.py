@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from xaiexp.builtin.datasets.labels import LabelKind, LabelRules, read_table_labels
-from xaiexp.builtin.datasets.table_file import TableFile, file_stamp, read_table_file
+from xaiexp.builtin.datasets.table_file import TableFile, read_table_file
 from xaiexp.builtin.image_decoding import WHITE, image_data
 from xaiexp.contract.kinds import Dataset
 from xaiexp.core.parameters import Range
 from xaiexp.core.samples import Outline, Sample, Source
 from xaiexp.errors import MismatchError, ResourceError, nearest
+from xaiexp.store.fingerprints import file_stamp
 
 if TYPE_CHECKING:
     from PIL.Image import Image

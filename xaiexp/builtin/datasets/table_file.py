@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from typing import Any, Protocol
 from xaiexp.builtin.datasets.delimited_file import Delimiter, Separator, read_delimited_file
 from xaiexp.errors import MismatchError, ResourceError, nearest
 
-__all__ = ["Delimiter", "TableFile", "file_stamp", "folder_stamp", "read_table_file"]
+__all__ = ["Delimiter", "TableFile", "read_table_file"]
 
 _JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 _SUFFIXES: dict[str, Separator] = {".tsv": "tab", ".tab": "tab"}
@@ -98,21 +97,6 @@ class TableFile:
                     got=cell,
                 )
         return ids
-
-
-def file_stamp(*paths: str | Path) -> str:
-    """Path, size and modification time of files, which change when a file is edited; missing files are left out."""
-    stamps = []
-    for path in (Path(p).expanduser() for p in paths):
-        with contextlib.suppress(OSError):
-            status = path.stat()
-            stamps.append(f"{path.resolve()} {status.st_size} {status.st_mtime_ns}")
-    return "; ".join(stamps)
-
-
-def folder_stamp(folder: str | Path) -> str:
-    """The :func:`file_stamp` of all files in a folder and its subfolders; empty where there is no such folder."""
-    return file_stamp(*sorted(path for path in Path(folder).expanduser().rglob("*") if path.is_file()))
 
 
 def read_table_file(

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from xaiexp.builtin.datasets.labels import LabelKind, LabelRules, read_table_labels
-from xaiexp.builtin.datasets.table_file import Delimiter, TableFile, file_stamp, read_table_file
+from xaiexp.builtin.datasets.table_file import Delimiter, TableFile, read_table_file
 from xaiexp.contract.kinds import Dataset
 from xaiexp.core.samples import Outline, Sample, Source
 from xaiexp.errors import MismatchError
+from xaiexp.store.fingerprints import file_stamp
 
 __all__ = ["Text", "annotated_spans", "estimated_tokens"]
 

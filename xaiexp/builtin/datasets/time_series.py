@@ -18,13 +18,14 @@ from xaiexp.builtin.datasets.labels import (
     read_table_labels,
 )
 from xaiexp.builtin.datasets.npz_file import NpzFile, open_npz
-from xaiexp.builtin.datasets.table_file import Delimiter, TableFile, file_stamp, read_table_file
+from xaiexp.builtin.datasets.table_file import Delimiter, TableFile, read_table_file
 from xaiexp.builtin.datasets.written_numbers import Decimal, Notation, Thousands, notation_hint, parsed_numbers
 from xaiexp.builtin.splits import is_held_out
 from xaiexp.contract.kinds import Dataset
 from xaiexp.core.parameters import Range
 from xaiexp.core.samples import Outline, Sample, Source
 from xaiexp.errors import MismatchError, ResourceError
+from xaiexp.store.fingerprints import file_stamp
 
 if TYPE_CHECKING:
     import numpy as np

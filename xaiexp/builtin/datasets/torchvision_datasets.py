@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from xaiexp.builtin.datasets.table_file import folder_stamp
 from xaiexp.contract.kinds import Dataset
 from xaiexp.core.samples import Outline, Sample, Source
 from xaiexp.errors import ResourceError
+from xaiexp.store.fingerprints import folder_stamp
 
 if TYPE_CHECKING:
     from PIL.Image import Image

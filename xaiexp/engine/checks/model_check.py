@@ -74,5 +74,5 @@ def recalled(store: Store, key: ModelCheckKey, handle: Handle, gradients: bool) 
         reasons = reasons_from(found["reasons"])
         return ModelCheck(reasons[0], reasons[1])
     check = checked_model(handle, gradients)
-    store.put(key.digest, {"reasons": reasons_to({0: check.unstable, 1: check.gradients})})
+    store.put(key.digest, {"reasons": reasons_to({0: check.unstable, 1: check.gradients})}, "model checks")
     return check

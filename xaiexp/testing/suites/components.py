@@ -7,6 +7,8 @@ import pickle
 import re
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 from xaiexp.contract.kinds import Component
 from xaiexp.contract.registry import HEAVY, flaw
@@ -15,10 +17,14 @@ from xaiexp.core.keys import digest
 from xaiexp.errors import XaiexpError
 from xaiexp.testing.assertions import require
 from xaiexp.testing.definition import CheckSuite, NotApplicable
+from xaiexp.testing.linked_files import edit, files_read, on_linked_files
 
 __all__ = ["SUITE"]
 
 SUITE = CheckSuite("component")
+
+_EDITED = 8
+"""The number of files that are edited for one component."""
 
 
 @SUITE.register(on_class=True)
@@ -130,3 +136,16 @@ def identity(component: Component) -> None:
         "two components with the same parameters have different keys",
     )
     require(not re.search(r" at 0x[0-9a-f]+", repr(component)), f"the repr contains an address: {component!r}")
+
+
+@SUITE.register()
+def fingerprint(component: Component) -> None:
+    """`fingerprint()` changes when a file that the component reads changes; it is asked of copies."""
+    with tempfile.TemporaryDirectory(prefix="xaiexp-testing-") as name:
+        folder = Path(name).resolve()
+        copy, named = on_linked_files(component, folder)
+        for file in (files_read(copy, folder) or named)[:_EDITED]:
+            before = copy.fingerprint()
+            require(before == copy.fingerprint(), "fingerprint() differs between two calls")
+            edit(file)
+            require(copy.fingerprint() != before, f"fingerprint() is the same after {file.name} was edited")

@@ -10,7 +10,6 @@ import contextlib
 import json
 import logging
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,14 +17,13 @@ from pathlib import Path
 
 import torch
 from filelock import FileLock
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from xaiexp.builtin.models.random_state import seeded_random_state
 from xaiexp.builtin.models.trained.objectives import fold_units, held_out_figures, loss_of, trained_targets
 from xaiexp.core.vocabulary import Task
 from xaiexp.errors import ResourceError
+from xaiexp.store.tensor_files import Damaged, read_tensors, write_tensors
 
 __all__ = ["Data", "Recipe", "cross_validated", "fit", "load_or_train", "outputs_of"]
 
@@ -207,21 +205,27 @@ def load_or_train(recipe: Recipe, path: Path, seed: int = 0) -> _Trained:
 
 def _read(recipe: Recipe, path: Path) -> tuple[_Trained | None, str]:
     """The content of the file, or None with an empty note if it is missing and with the reason if it is damaged."""
-    if not path.exists():
+    try:
+        tensors, metadata = read_tensors(path)
+    except FileNotFoundError:
         return None, ""
+    except Damaged as damaged:
+        return None, _trained_again(path, str(damaged))
     with _reproducible(0):
         module = recipe.build()
     try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  # safe_open is not a mapping
         module.load_state_dict({k.removeprefix("module."): v for k, v in tensors.items() if k.startswith("module.")})
         facts: dict[str, object] = {key: json.loads(metadata[key]) for key in sorted({*metadata, "held_out_examples"})}
-    except (SafetensorError, RuntimeError, KeyError, ValueError) as broken:
-        note = f"{path.name} was damaged ({str(broken).splitlines()[0]}); trained again"
-        log.warning(note)
-        return None, note
+    except (RuntimeError, KeyError, ValueError) as other:
+        return None, _trained_again(path, f"holds another network ({str(other).splitlines()[0]})")
     return (module, {k.removeprefix("extra."): v for k, v in tensors.items() if k.startswith("extra.")}, facts), ""
+
+
+def _trained_again(path: Path, reason: str) -> str:
+    """Say that a file of the cache is of no use."""
+    note = f"{path.name} {reason}; trained again"
+    log.warning(note)
+    return note
 
 
 def _train(recipe: Recipe, path: Path, seed: int) -> _Trained:
@@ -240,12 +244,7 @@ def _train(recipe: Recipe, path: Path, seed: int) -> _Trained:
         "held_out_examples": len(labels),
         "training_seconds": round(time.perf_counter() - started, 2),
     }
-    tensors = {f"module.{k}": v.detach().clone() for k, v in module.state_dict().items()}
-    tensors |= {f"extra.{k}": v.clone() for k, v in data.extra.items()}
-    partial = path.with_suffix(f".{os.getpid()}.part")
-    try:
-        save_file(tensors, partial, metadata={key: json.dumps(value) for key, value in facts.items()})
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    tensors = {f"module.{k}": v for k, v in module.state_dict().items()}
+    tensors |= {f"extra.{k}": v for k, v in data.extra.items()}
+    write_tensors(path, tensors, {key: json.dumps(value) for key, value in facts.items()})
     return module, dict(data.extra), dict(sorted(facts.items()))
