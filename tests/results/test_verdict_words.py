@@ -114,6 +114,12 @@ def test_cells_that_are_not_better_than_a_control_are_named(higher):
     )
 
 
+def test_scores_of_a_control_that_are_averaged_over_draws_say_so():
+    values = levels(1, 2, 3)
+    table = verdict_table(frame(values), {"m": True}, ["m0"], {}, 0, draws={"m0": {"m": 20, "other": 4}, "m1": {}})
+    assert "; all other cells are better than m0 (mean of 20 draws, 2 one-sided tests); " in table["verdict"][0]
+
+
 def over_seeds(values):
     """The verdict over ``[cells, N, seeds]``."""
     scores = pd.concat([frame(values[:, :, j], seed=j) for j in range(values.shape[2])])

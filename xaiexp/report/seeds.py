@@ -13,7 +13,7 @@ import pandas as pd
 from xaiexp.core.ids import CellId
 from xaiexp.core.record import ComponentFacts
 from xaiexp.report.studies import StudyFolder
-from xaiexp.report.verdicts import controls, directions, removal_groups
+from xaiexp.report.verdicts import controls, directions, draws, removal_groups
 from xaiexp.report.wording import DASH, number
 from xaiexp.results import verdict
 from xaiexp.statistics import summary as statistics
@@ -120,7 +120,9 @@ def _pool(family: _Family, name: str) -> Iterator[Pooled]:
         ignore_index=True,
     )
     ranked = directions(studies)
-    verdicts = verdict.verdict_table(scores, ranked, controls(studies), removal_groups(studies), 0, over_seeds=True)
+    verdicts = verdict.verdict_table(
+        scores, ranked, controls(studies), removal_groups(studies), 0, over_seeds=True, draws=draws(studies)
+    )
     all_metrics = {str(metric): ranked.get(str(metric)) for metric in scores["metric"].unique()}
     means = statistics.summarise(scores, all_metrics, 0, over_seeds=True)
     for row in verdicts.to_dict("records"):

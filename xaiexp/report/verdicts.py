@@ -27,6 +27,7 @@ __all__ = [
     "Source",
     "controls",
     "directions",
+    "draws",
     "metric_verdicts",
     "removal_groups",
     "removals",
@@ -89,6 +90,11 @@ def controls(studies: Sequence[StudyFolder]) -> set[str]:
     return {label for study in studies for label, facts in study.record.methods.items() if facts.control}
 
 
+def draws(studies: Sequence[StudyFolder]) -> dict[str, Mapping[str, int]]:
+    """Method and metric to the number of draws of a map over which scores are averaged."""
+    return {label: facts.draws for study in studies for label, facts in study.record.methods.items()}
+
+
 def removal_groups(studies: Sequence[StudyFolder]) -> dict[str, dict[str, str]]:
     """Metrics that differ only in their removal: name to removal to label."""
     metrics: dict[str, tuple[str, Mapping[str, Any]]] = {}
@@ -148,6 +154,7 @@ def _verdicts(study: StudyFolder) -> pd.DataFrame:
         controls([study]),
         removal_groups([study]),
         study.seed,
+        draws=draws([study]),
     )
 
 

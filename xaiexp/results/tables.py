@@ -80,7 +80,7 @@ class TableBuilder:
     def build(self, run: Run) -> Tables:
         """The tables of the chunks that were added."""
         scores = self._score_rows(run)
-        verdicts = self._verdict_rows(scores)
+        verdicts = self._verdict_rows(scores, run)
         return Tables(
             cells=self._cell_rows(run),
             scores=scores,
@@ -156,10 +156,12 @@ class TableBuilder:
             for part, cells in zip(parts, members, strict=True)
         ]
 
-    def _verdict_rows(self, scores: pd.DataFrame) -> pd.DataFrame:
+    def _verdict_rows(self, scores: pd.DataFrame, run: Run) -> pd.DataFrame:
         controls = [label for label, method in self._study.methods.items() if method.control]
         groups = verdict.removal_groups({k: (m.name, m.parameters()) for k, m in self._study.metrics.items()})
-        return verdict.verdict_table(scores, self._directions(), controls, groups, self._study.settings.seed)
+        return verdict.verdict_table(
+            scores, self._directions(), controls, groups, self._study.settings.seed, draws=run.evaluator.repeats
+        )
 
     def _summary_rows(self, scores: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
         frame = statistics.summarise(scores, self._directions(), seed=self._study.settings.seed)

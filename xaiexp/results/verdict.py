@@ -40,6 +40,7 @@ def verdict_table(
     groups: Mapping[str, Mapping[str, str]],
     seed: int,
     over_seeds: bool = False,
+    draws: Mapping[str, Mapping[str, int]] | None = None,
 ) -> pd.DataFrame:
     """One verdict a study and metric, and one for each metric whose removal varies: columns :data:`VERDICTS`.
 
@@ -52,6 +53,7 @@ def verdict_table(
         over_seeds: pool studies that differ in their seed (as the seed ``"all"``). The value of an example is then
             its mean over the seeds. The tests hold for these seeds; the end of the verdict says what they leave for
             other seeds.
+        draws: method and metric to the number of draws of a map over which scores are averaged.
     """
     out: list[dict[str, Any]] = []
     for study, tested in itertools.groupby(tables(scores, over_seeds), key=lambda table: tuple(table.study.values())):
@@ -60,7 +62,7 @@ def verdict_table(
             direction = directions.get(table.metric)
             if direction is not None and len(table.cells) > 1:
                 of_study[table.metric] = (table, compare(table.values, direction, seed=seed), direction)
-        rows = [_verdict(*comparison, controls, seed) for comparison in of_study.values()]
+        rows = [_verdict(*comparison, controls, seed, draws or {}) for comparison in of_study.values()]
         for name, labels in groups.items():
             tables_by_removal = {removal: of_study[label] for removal, label in labels.items() if label in of_study}
             if len(tables_by_removal) > 1:
@@ -134,7 +136,14 @@ def removal_groups(metrics: Mapping[str, tuple[str, Mapping[str, Any]]]) -> dict
     return {(name if names.count(name) == 1 else f"{name} {rest}"): labels for (name, rest), labels in groups.items()}
 
 
-def _verdict(table: Table, compared: Comparison, higher: bool, controls: Collection[str], seed: int) -> dict[str, Any]:
+def _verdict(
+    table: Table,
+    compared: Comparison,
+    higher: bool,
+    controls: Collection[str],
+    seed: int,
+    draws: Mapping[str, Mapping[str, int]],
+) -> dict[str, Any]:
     """The row of one metric."""
     names = [str(CellId(*pair)) for pair in table.cells.itertuples(index=False, name=None)]
     values, order = table.values, list(compared.order)
@@ -169,7 +178,8 @@ def _verdict(table: Table, compared: Comparison, higher: bool, controls: Collect
         "detectable_difference": float(compared.pairs.detectable[first_pair]),
     }
     sentences = [_best(compared, names), _difference_to_the_best(table, compared, higher, names)]
-    sentences += _against_controls(values, compared, higher, explanations, methods, controls, seed, names)
+    of_draws = {i: draws.get(methods[i], {}).get(table.metric, 1) for i in order}
+    sentences += _against_controls(values, compared, higher, explanations, methods, controls, seed, names, of_draws)
     sentences += left_out
     if len(explanations) > 1:
         of = " without controls" if len(explanations) < len(order) else ""
@@ -227,12 +237,14 @@ def _against_controls(
     controls: Collection[str],
     seed: int,
     names: Sequence[str],
+    draws: Mapping[int, int],
 ) -> Iterator[str]:
     """Which cells are better than a control, by a family of one-sided tests for each control."""
     for control in (i for i in range(len(methods)) if methods[i] in controls and i in compared.ranked and explanations):
         above = better_than(values, compared, control, higher, seed=seed, others=explanations)
         not_above = [i for i in explanations if i not in above]
         family = f"{len(explanations)} one-sided test{'s' if len(explanations) > 1 else ''}"
+        family = f"mean of {draws[control]} draws, {family}" if draws[control] > 1 else family
         if not above:
             yield f"no cell is shown to be better than {names[control]} ({family})"
         elif not not_above:
