@@ -199,10 +199,14 @@ def test_studies_that_differ_in_more_than_seeds_are_not_pooled():
 
 
 def test_seeds_of_components_are_pooled_and_crossed_seeds_are_not():
+    (only,) = pooled([study(scored(2, 12, draw=seed), seed) for seed in (0, 1)])
+    assert only.sentence.endswith("random numbers of methods, baselines and metrics, with one trained network")
     (tied,) = pooled([study(scored(2, 12, draw=seed), seed, seed) for seed in (0, 1)])
+    assert tied.sentence.endswith("; the seed of the study and model.seed change together and are one factor")
     assert tied.metric == "m, net on data, 2 seeds (seed, model.seed)"
     (alone,) = pooled([study(scored(2, 12, draw=seed), 0, seed) for seed in (0, 1)])
     assert alone.metric == "m, net on data, 2 seeds (model.seed)"
+    assert alone.sentence.endswith("; the seeds are model.seed; the seed of the study is the same")
     crossed = pooled([study(scored(2, 12, draw=a + 2 * b), a, b) for a in (0, 1) for b in (0, 1)])
     assert [part.metric for part in crossed] == [
         "m, net on data, 2 seeds (studies 1, 3)",

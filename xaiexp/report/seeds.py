@@ -128,7 +128,17 @@ def _pool(family: _Family, name: str) -> Iterator[Pooled]:
     for row in verdicts.to_dict("records"):
         cells = means[means["metric"] == row["metric"]].to_dict("records")
         rows = tuple((str(CellId(c["method"], c["baseline"])), number(float(c["mean"])), _interval(c)) for c in cells)
-        yield Pooled(f"{row['metric']}, {name}", str(row["verdict"]), rows)
+        yield Pooled(f"{row['metric']}, {name}", f"{row['verdict']}; {_factor(family.varying)}", rows)
+
+
+def _factor(varying: Sequence[str]) -> str:
+    """Which seeds vary, in words: those of the study and of a training are two factors, or one where both change."""
+    others = ", ".join(name for name in varying if name != "seed")
+    if not others:
+        return "seeds of the study: random numbers of methods, baselines and metrics, with one trained network"
+    if "seed" not in varying:
+        return f"the seeds are {others}; the seed of the study is the same"
+    return f"the seed of the study and {others} change together and are one factor"
 
 
 def _interval(row: Mapping[Any, Any]) -> str:
