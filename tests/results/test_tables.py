@@ -52,7 +52,7 @@ def built(chunks, states, target="predicted", failures=(), unsupported=()):
         builder.add(each)
     run = SimpleNamespace(
         states={each.id: each for each in states},
-        evaluator=SimpleNamespace(failures=dict.fromkeys(failures), unsupported=unsupported),
+        evaluator=SimpleNamespace(failures=dict.fromkeys(failures), unsupported=unsupported, repeats={}),
     )
     return builder.build(run)
 
@@ -201,7 +201,9 @@ def test_removals_of_one_metric_are_compared():
         key: (np.array(values) + 0.01 * i * noise[::-1]).tolist() for i, (key, values) in enumerate(scores.items())
     }
     builder.add(chunk(ids, scores))
-    run = SimpleNamespace(states={A: state(A), B: state(B)}, evaluator=SimpleNamespace(failures={}, unsupported={}))
+    run = SimpleNamespace(
+        states={A: state(A), B: state(B)}, evaluator=SimpleNamespace(failures={}, unsupported={}, repeats={})
+    )
     verdicts = builder.build(run).verdicts
     assert isinstance(verdicts, pd.DataFrame)
     assert verdicts["metric"].tolist() == ["blur", "mean", "deletion (removal)"]

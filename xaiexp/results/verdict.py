@@ -192,7 +192,8 @@ def _verdict(
         sentences.append(f"a difference of {detectable:.2g} between the two best would be found with 80 % power")
     pairs = len(order) * (len(order) - 1) // 2
     family = f"all {pairs} pairs of this metric" if pairs > 1 else "the one pair of this metric"
-    sentences.append(f"95 % family-wise for {family}, {n} examples")
+    averaged = f", each the mean over its targets (up to {table.targets})" if table.targets > 1 else ""
+    sentences.append(f"95 % family-wise for {family}, {n} examples{averaged}")
     if (seeds := table.by_seed.shape[2]) > 1:
         sentences[0] = f"averaged over these {seeds} seeds: {sentences[0]}"
         sentences += _over_seeds(table, compared, higher, names)
