@@ -15,7 +15,6 @@ Two resamplings estimate it, and the larger quantile counts:
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from xaiexp.statistics.resampling import MIN_VARYING, off_mode, resample_counts
+from xaiexp.statistics.resampling import MIN_VARYING, bootstrap_chunk, off_mode, sign_chunk, steps
 from xaiexp.statistics.tolerance import ROUNDING
 
 __all__ = ["Family", "simultaneous"]
@@ -32,7 +31,6 @@ __all__ = ["Family", "simultaneous"]
 FloatArray = NDArray[np.float64]
 
 _DRAWS = 1999  # (draws + 1) times the level is a whole number
-_MAX_CHUNK_ELEMENTS = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,8 @@ def _resamplings(residuals: FloatArray, seed: int, draws: int) -> Iterator[Itera
     total = squared.sum(axis=1)
 
     def flipped() -> Iterator[tuple[FloatArray, FloatArray]]:
-        for signs in _signs(n, seed, draws):
+        for chunk, size in enumerate(steps(draws, n)):
+            signs = sign_chunk(seed, chunk, size, n)
             means = signs @ residuals.T / n
             # Residuals sum to 0, which makes their flipped mean too small by this factor.
             factor = (n - 1) / n
@@ -119,27 +118,14 @@ def _resamplings(residuals: FloatArray, seed: int, draws: int) -> Iterator[Itera
     varying = off_mode(residuals) >= MIN_VARYING
 
     def bootstrapped() -> Iterator[tuple[FloatArray, FloatArray]]:
-        rng = np.random.default_rng([seed, n, 1])
-        step = max(1, _MAX_CHUNK_ELEMENTS // n)
-        for start in range(0, draws, step):
-            counts = resample_counts(rng, min(step, draws - start), n)
+        for chunk, size in enumerate(steps(draws, n)):
+            counts = bootstrap_chunk(seed, chunk, size, n)
             means = counts @ residuals[varying].T / n
             variances = np.maximum(counts @ squared[varying].T / n - means**2, 0.0)
             yield means, np.asarray(np.sqrt(variances / (n - 1)), dtype=np.float64)
 
     if varying.any():
         yield bootstrapped()
-
-
-def _signs(n: int, seed: int, draws: int) -> Iterator[FloatArray]:
-    """Chunks of signs ``[R, n]``: all of them, or ``draws`` at random."""
-    if n <= 20 and 2**n <= draws + 1:
-        yield np.array(list(itertools.product([-1.0, 1.0], repeat=n)))
-        return
-    rng = np.random.default_rng([seed, n])
-    step = max(1, _MAX_CHUNK_ELEMENTS // n)
-    for start in range(0, draws, step):
-        yield 2.0 * rng.integers(2, size=(min(step, draws - start), n)).astype(np.float64) - 1.0
 
 
 def _largest(means: FloatArray, errors: FloatArray, one_sided: bool) -> FloatArray:
