@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import time
+import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -60,7 +61,8 @@ def of_mean(draw: Draw, rng: np.random.Generator, n: int, draws: int) -> float:
 def of_mean_bca(draw: Draw, rng: np.random.Generator, n: int, draws: int) -> float:
     """Intervals of the same means by scipy's BCa bootstrap; an interval that does not exist misses."""
     values = draw(rng, (draws, n))
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
         found = stats.bootstrap(
             (values,), np.mean, axis=1, n_resamples=1000, batch=max(1, 10_000_000 // values.size), rng=rng
         ).confidence_interval
@@ -128,11 +130,11 @@ COLUMNS = {
 """Of each column what is measured, and its share of the draws: the slower ones are measured less often."""
 
 
-def by_population(draws: int, names: Sequence[str], columns: Sequence[str]) -> None:
+def by_population(draws: int, names: Sequence[str], examples: Sequence[int], columns: Sequence[str]) -> None:
     """Print the first table."""
     print(f"| scores | n | {' | '.join(columns)} |", "|" + "---|" * (2 + len(columns)), sep="\n")
     for name in names:
-        for n in EXAMPLES:
+        for n in examples:
             words = []
             for column in columns:
                 measure, share = COLUMNS[column]
@@ -164,12 +166,13 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--scores", nargs="*", default=list(POPULATIONS), choices=list(POPULATIONS))
+    parser.add_argument("--examples", type=int, nargs="*", default=EXAMPLES)
     parser.add_argument("--columns", nargs="*", default=list(COLUMNS), choices=list(COLUMNS))
     parser.add_argument("--tables", nargs="*", default=["scores", "seeds"], choices=["scores", "seeds"])
     chosen = parser.parse_args()
     started = time.perf_counter()
     if "scores" in chosen.tables:
-        by_population(chosen.draws, chosen.scores, chosen.columns)
+        by_population(chosen.draws, chosen.scores, chosen.examples, chosen.columns)
     if "seeds" in chosen.tables:
         over_seeds(chosen.draws)
     print(f"{chosen.draws} draws, {time.perf_counter() - started:.0f} s")

@@ -1,4 +1,4 @@
-"""A small version of ``benchmarks/coverage.py``: the intervals that are printed miss what they are of as rarely as said."""
+"""A small version of ``benchmarks/coverage.py``: printed intervals miss what they are of as rarely as they say."""
 
 from __future__ import annotations
 
