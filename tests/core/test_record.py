@@ -83,7 +83,7 @@ def test_keys_of_the_file_are_stable():
     assert content["passes"]["attributions"] == {"forward": 10, "backward": 2}
     assert content["passes"]["metrics"]["deletion"] == {"forward": 16, "backward": 0, "seconds": 0.5}
     assert " ".join(content["methods"]["mine"]) == (
-        "name summary source parameters signed complete multiplied_by_inputs space control"
+        "name summary source parameters signed complete multiplied_by_inputs space control draws"
     )
     assert " ".join(content["metrics"]["deletion"]) == (
         "name summary source parameters higher_is_better bounds unit needs_sign"

@@ -111,7 +111,7 @@ class Scored:
             B: explain(self.batch, torch.tensor([[-1.0, 2.0, 3.0], [4.0, 5.0, 7.0]])),
         }
         self.passes = []
-        methods = {name: SimpleNamespace(repeatable=name in repeatable) for name in "ab"}
+        methods = {name: SimpleNamespace(repeatable=name in repeatable, repeats=(1, 1)) for name in "ab"}
         self.study = SimpleNamespace(methods=methods, baselines={})
         self.evaluator = Evaluator({m.name: m for m in metrics}, {}, Store(folder), self.passes.append)
 

@@ -18,8 +18,9 @@ from xaiexp.report import build
 from xaiexp.report.diagrams import cliques, critical_difference_svg
 from xaiexp.report.results import agreements
 from xaiexp.report.seeds import pooled
+from xaiexp.report.sources import sources
 from xaiexp.report.studies import Gallery, StudyFolder, read_study
-from xaiexp.report.verdicts import metric_verdicts, sources
+from xaiexp.report.verdicts import metric_verdicts
 from xaiexp.report.wording import number
 from xaiexp.statistics.intervals import bootstrap_interval, crossed_intervals
 
@@ -47,9 +48,8 @@ def test_verdicts_removals_and_sources_are_in_the_tables_and_on_the_page(workpla
     assert "times as far from the data" in page
     assert "How features are removed" in page
     (source,) = [s for s in sources([read_study(result.path)]) if s.metric == "deletion"]
-    assert source.sentence.startswith("among the 4 cells that read a baseline, without sampling noise: ")
-    assert "baseline explains" in source.sentence
-    assert "removal explains" in source.sentence
+    assert source.sentence.startswith("among the 2 methods: ")
+    assert "removal " in source.sentence
     assert source.sentence in page
     assert "Another hypothesis: mean ranks and the critical difference" in page
     assert "All cells jointly:" in page  # Kendall's W
@@ -97,8 +97,7 @@ def test_studies_are_compared_across_seeds_and_models(workplace):
     assert "Agreement of each cell with itself across seeds" in page
     assert "Agreement of each cell with itself across models" in page
     (source,) = [s for s in sources([read_study(f) for f in folders]) if s.metric == "deletion"]
-    assert "model explains" in source.sentence
-    assert "seed explains" in source.sentence
+    assert source.sentence.startswith("over 4 studies, among the 2 methods, standardised within model and data set: ")
 
 
 def test_examples_of_several_seeds_are_no_further_examples(tmp_path):
@@ -199,10 +198,14 @@ def test_studies_that_differ_in_more_than_seeds_are_not_pooled():
 
 
 def test_seeds_of_components_are_pooled_and_crossed_seeds_are_not():
+    (only,) = pooled([study(scored(2, 12, draw=seed), seed) for seed in (0, 1)])
+    assert only.sentence.endswith("random numbers of methods, baselines and metrics, with one trained network")
     (tied,) = pooled([study(scored(2, 12, draw=seed), seed, seed) for seed in (0, 1)])
+    assert tied.sentence.endswith("; the seed of the study and model.seed change together and are one factor")
     assert tied.metric == "m, net on data, 2 seeds (seed, model.seed)"
     (alone,) = pooled([study(scored(2, 12, draw=seed), 0, seed) for seed in (0, 1)])
     assert alone.metric == "m, net on data, 2 seeds (model.seed)"
+    assert alone.sentence.endswith("; the seeds are model.seed; the seed of the study is the same")
     crossed = pooled([study(scored(2, 12, draw=a + 2 * b), a, b) for a in (0, 1) for b in (0, 1)])
     assert [part.metric for part in crossed] == [
         "m, net on data, 2 seeds (studies 1, 3)",
@@ -214,19 +217,6 @@ def test_cell_of_a_single_seed_has_no_interval():
     whole, part = scored(3, 12), scored(2, 12, draw=1)
     (table,) = pooled([study(whole, 0), study(part, 1)])
     assert table.rows[2] == ("m2", number(whole[2].mean()), "–")
-
-
-def test_other_differences_are_not_called_interactions():
-    def summed(**options):
-        found = study(scored(2, 12), **options)
-        means = found.scores.groupby(["model", "dataset", "seed", "method", "baseline", "metric"])["value"].mean()
-        return replace(found, summary=means.rename("mean").reset_index())
-
-    seeds = [summed(seed=seed) for seed in (0, 1)]
-    more = [replace(s, summary=s.summary.assign(mean=[1.0, 9.0 + s.summary["seed"][0]])) for s in seeds]
-    assert "their interactions explain" in sources(more)[0].sentence
-    twice = sources([*more, replace(more[0], summary=more[0].summary.assign(mean=[2.0, 3.0]))])
-    assert "interactions and other differences explain" in twice[0].sentence
 
 
 def test_pairs_of_studies_and_targets_of_an_example_are_one_observation(workplace):

@@ -117,6 +117,7 @@ def finished(tmp_path, failures=(), failed=False):
             seconds={"s": 1.23456},
             counters={"s": SimpleNamespace(forward=5, backward=6)},
             unsupported={"late": "not for this model"},
+            repeats={},
             metrics={},
         ),
         other_passes=SimpleNamespace(forward=7, backward=8),

@@ -53,7 +53,7 @@ def built(chunks, states, target="predicted", failures=(), unsupported=()):
     run = SimpleNamespace(
         clusters={},
         states={each.id: each for each in states},
-        evaluator=SimpleNamespace(failures=dict.fromkeys(failures), unsupported=unsupported),
+        evaluator=SimpleNamespace(failures=dict.fromkeys(failures), unsupported=unsupported, repeats={}),
     )
     return builder.build(run)
 
@@ -203,7 +203,9 @@ def test_removals_of_one_metric_are_compared():
     }
     builder.add(chunk(ids, scores))
     run = SimpleNamespace(
-        clusters={}, states={A: state(A), B: state(B)}, evaluator=SimpleNamespace(failures={}, unsupported={})
+        clusters={},
+        states={A: state(A), B: state(B)},
+        evaluator=SimpleNamespace(failures={}, unsupported={}, repeats={}),
     )
     verdicts = builder.build(run).verdicts
     assert isinstance(verdicts, pd.DataFrame)

@@ -114,6 +114,22 @@ def test_cells_that_are_not_better_than_a_control_are_named(higher):
     )
 
 
+def test_scores_of_a_control_that_are_averaged_over_draws_say_so():
+    values = levels(1, 2, 3)
+    table = verdict_table(frame(values), {"m": True}, ["m0"], {}, 0, draws={"m0": {"m": 20, "other": 4}, "m1": {}})
+    assert "; all other cells are better than m0 (mean of 20 draws, 2 one-sided tests); " in table["verdict"][0]
+
+
+def test_several_targets_of_an_example_are_averaged_and_the_verdict_says_so():
+    values, shift = levels(1, 2, 3), 5 * normal(1, 40, seed=8)
+    by_target = [frame(values + shift).assign(target=0), frame(values - shift).assign(target=7)]
+    (several,) = verdict_table(pd.concat(by_target), {"m": True}, [], {}, 0)["verdict"]
+    plain = row(values)["verdict"]
+    assert plain.endswith("3 pairs of this metric, 40 examples")
+    assert several.endswith("3 pairs of this metric, 40 examples, each the mean over its targets (up to 2)")
+    assert several.startswith(plain.partition("; ")[0])
+
+
 def over_seeds(values):
     """The verdict over ``[cells, N, seeds]``."""
     scores = pd.concat([frame(values[:, :, j], seed=j) for j in range(values.shape[2])])

@@ -115,3 +115,16 @@ def test_better_for_other_seeds_are_the_crossed_tests_of_the_ranked_cells():
     beyond = better_for_other_seeds(values, got, True)
     assert crossed_tests(values[[0, 2]]).p_adjusted[0] <= 0.05
     assert beyond.tolist() == [[False, False, False], [False, False, False], [True, False, False]]
+
+
+@pytest.mark.parametrize(("draws", "least", "most"), [(1, 0.4, 0.65), (4, 0.67, 0.9), (20, 0.75, 0.95)])
+def test_a_control_that_is_averaged_over_draws_lets_more_cells_be_found(draws, least, most):
+    # Eleven cells whose difference to one draw of the control is half its standard deviation. Measured: 57, 76 and
+    # 84 %; all pairs with one draw find 20 %.
+    found = []
+    for seed in range(40):
+        values = normal(12, 32, seed=seed) + 0.5 * 2**0.5
+        values[11] = normal(draws, 32, seed=1000 + seed).mean(axis=0)
+        got = compare(values, True, seed=seed)
+        found.append(len(better_than(values, got, 11, True, seed=seed, others=range(11))) / 11)
+    assert least <= np.mean(found) <= most

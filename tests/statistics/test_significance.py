@@ -89,20 +89,74 @@ def test_a_copy_within_the_rounding_tolerance_shares_the_rank():
 # Crossed tests
 
 
-def test_crossed_tests_are_the_larger_p_of_min_f_and_the_test_over_seeds():
-    values = normal(4, 20, 3) + normal(4, 1, 3, seed=1) + np.arange(4)[:, None, None]
+def min_f(of_examples, of_seeds, freedom):
+    """Clark 1973, equations of section "min F'": from the F of the examples and the F of the seeds."""
+    f1, f2 = of_examples.statistic**2, of_seeds**2
+    degrees = (f1 + f2) ** 2 / (f1**2 / freedom + f2**2 / of_examples.df)
+    return stats.f.sf(f1 * f2 / (f1 + f2), 1, degrees)
+
+
+def test_a_pair_alone_must_pass_min_f_and_the_test_over_seeds():
+    values = normal(2, 20, 3) + normal(2, 1, 3, seed=1) + np.arange(2)[:, None, None]
+    over_examples = stats.ttest_rel(values[0].mean(axis=1), values[1].mean(axis=1))
+    over_seeds = stats.ttest_rel(values[0].mean(axis=0), values[1].mean(axis=0))
+    joint = min_f(over_examples, over_seeds.statistic, 2)
+    assert crossed_tests(values).p[0] == pytest.approx(max(joint, over_seeds.pvalue))
+
+
+def test_variances_over_seeds_are_pooled_over_the_pairs_of_stochastic_cells():
+    s = 3
+    values = normal(5, 20, s) + normal(5, 1, s, seed=1) + np.arange(5)[:, None, None]
+    values[3:] = values[3:, :, :1]  # two cells do not change with the seed
     got = crossed_tests(values)
-    for k, (i, j) in enumerate([(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]):
-        # Clark 1973, equations of section "min F'": from the F of the examples and the F of the seeds.
+    means = values.mean(axis=1)
+    pairs = list(zip(*np.triu_indices(5, 1), strict=True))
+    variance = {(i, j): np.var(means[i] - means[j], ddof=1) for i, j in pairs}
+    kinds = {(i, j): int(i < 3) + int(j < 3) for i, j in pairs}
+    x = means[:3] - means[:3].mean(axis=1, keepdims=True)
+    degrees = {}
+    for kind, of_kind in ((1, x), (2, x - x.mean(axis=0))):
+        roots = np.linalg.svd(of_kind, compute_uv=False) ** 2  # the eigenvalues of the covariance
+        degrees[kind] = (s - 1) * roots.sum() ** 2 / (roots**2).sum()
+    for k, (i, j) in enumerate(pairs):
         over_examples = stats.ttest_rel(values[i].mean(axis=1), values[j].mean(axis=1))
-        over_seeds = stats.ttest_rel(values[i].mean(axis=0), values[j].mean(axis=0))
-        f1, f2 = over_examples.statistic**2, over_seeds.statistic**2
-        freedom = (f1 + f2) ** 2 / (f1**2 / 2 + f2**2 / 19)
-        joint = stats.f.sf(f1 * f2 / (f1 + f2), 1, freedom)
-        assert got.p[k] == pytest.approx(max(joint, over_seeds.pvalue))
+        if kinds[i, j] == 0:
+            assert got.p[k] == pytest.approx(over_examples.pvalue)
+            continue
+        pooled = np.mean([variance[pair] for pair in pairs if kinds[pair] == kinds[i, j]])
+        of_seeds = (means[i] - means[j]).mean() / (max(pooled, variance[i, j]) / s) ** 0.5
+        assert got.p[k] == pytest.approx(min_f(over_examples, of_seeds, degrees[kinds[i, j]]))
         assert got.difference[k] == pytest.approx((values[i] - values[j]).mean())
         assert got.effect[k] == pytest.approx(over_examples.statistic / 20**0.5)
     np.testing.assert_allclose(got.p_adjusted, holm(got.p))
+
+
+def test_three_seeds_find_large_differences_of_stochastic_cells():
+    # Measured: 86 %; 15 % with the variance of each pair alone.
+    better = np.arange(8) % 2
+    found = []
+    for draw in range(40):
+        values = normal(8, 32, 1, seed=[draw, 0]) + 2.0 * better[:, None, None]
+        values = values + np.append(np.full(6, 0.3), [0, 0])[:, None, None] * normal(8, 1, 3, seed=[draw, 1])
+        values = values + np.append(np.full(6, 0.5), [0, 0])[:, None, None] * normal(8, 32, 3, seed=[draw, 2])
+        got = crossed_tests(values)
+        different = (better[got.left] != better[got.right]) & ((got.left < 6) | (got.right < 6))
+        found.append((got.p_adjusted[different] <= 0.05).mean())
+    assert np.mean(found) > 0.75
+
+
+@pytest.mark.parametrize("case", ["one noisy", "from small to large", "a shared effect"])
+def test_unequal_variances_over_seeds_do_not_mislead(case):
+    spread = {"one noisy": [1, 1, 3], "from small to large": [0.3, 1, 3], "a shared effect": [1, 1, 1]}[case]
+    errors = 0
+    for draw in range(200):
+        values = normal(5, 32, 1, seed=[draw, 0]) + np.zeros((5, 32, 3))
+        values[:3] += 0.5 * np.array(spread)[:, None, None] * normal(3, 1, 3, seed=[draw, 1])
+        values[:3] += 0.5 * normal(3, 32, 3, seed=[draw, 2])
+        if case == "a shared effect":
+            values[:3] += normal(1, 1, 3, seed=[draw, 3])
+        errors += bool((crossed_tests(values).p_adjusted <= 0.05).any())
+    assert errors / 200 < 0.05 + 3 * (0.05 * 0.95 / 200) ** 0.5
 
 
 def test_with_one_seed_or_equal_seeds_crossed_tests_equal_paired_tests():

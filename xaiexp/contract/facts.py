@@ -115,6 +115,11 @@ class MethodFacts(InputFacts):
         raise NotImplementedError
 
     @property
+    def repeats(self) -> tuple[int, int]:
+        """Number of independent maps whose scores are averaged."""
+        raise NotImplementedError
+
+    @property
     def precisions(self) -> tuple[Precision, ...]:
         """Supported precisions of forward and backward passes."""
         raise NotImplementedError

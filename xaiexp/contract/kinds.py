@@ -204,6 +204,8 @@ class Method(Component, MethodFacts):
         precisions: the supported precisions of forward and backward passes. ``fp16`` is not in the default, because
             gradients of confident predictions underflow in it.
         control: whether it is a control, a lower bound for any explanation (noise, an edge detector).
+        repeats: for a method whose map is one random draw, how many independent maps of an example a metric scores; the
+            scores are averaged. Two numbers: for metrics to which further maps cost no pass, and for the others.
         target_specific: whether the explanation depends on the target; False for attention rollout or the activations
             of a layer.
         repeatable: whether it can explain perturbed inputs, other networks and other targets; False for attributions
@@ -226,6 +228,7 @@ class Method(Component, MethodFacts):
         target_specific: ClassVar[bool] = True
         repeatable: ClassVar[bool] = True
         control: ClassVar[bool] = False
+        repeats: ClassVar[tuple[int, int]] = (1, 1)
         precisions: ClassVar[tuple[Precision, ...]] = ("fp32", "bf16")
 
     @abstractmethod

@@ -91,13 +91,18 @@ class ComponentFacts(Part):
 
 @dataclass(frozen=True)
 class MethodFacts(ComponentFacts):
-    """A method. What it does not declare is None."""
+    """A method. What it does not declare is None.
+
+    Args:
+        draws: metric to the number of draws of a map over which its scores are averaged, where there are several.
+    """
 
     signed: bool | None = None
     complete: bool | None = None
     multiplied_by_inputs: bool | None = None
     space: str = "input"
     control: bool = False
+    draws: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from torch import Tensor
 from xaiexp.contract import registry
 from xaiexp.contract.identity import component_key
 from xaiexp.contract.kinds import Agreement, Metric
+from xaiexp.contract.repeats import repeats_of
 from xaiexp.core.explanations import Explanation, Scores
 from xaiexp.core.ids import CellId, MetricId
 from xaiexp.core.keys import ScoreKey
@@ -41,6 +42,9 @@ JointAgreement = dict[tuple[str, str], Tensor]
 # What metrics may read beyond inputs and targets.
 _TRUTH = ("labels", "label_sets", "true_values", "masks")
 
+_DEFINED = "defined draws"
+"""Name in the store of the number of draws that have a score, for methods with several draws."""
+
 
 class Evaluator:
     """Scores explanations and compares them.
@@ -55,6 +59,7 @@ class Evaluator:
         failures: of agreements, by label, and of metrics, by label and cell.
         undefined: by metric and cell, the examples for which the metric raised while the map is there.
         most: maps of a cell over the whole study at most.
+        repeats: by method and metric, over how many draws of a map scores are averaged; only where there are several.
         unsupported: metrics that do not support this model or input, by label, with the reason; their values are NaN.
     """
 
@@ -73,6 +78,8 @@ class Evaluator:
         self.most = 0
         self._explained: Counts[CellId] = Counts()
         self.unsupported: dict[str, str] = {}
+        self.repeats: dict[str, dict[str, int]] = {}
+        self._undefined_draws: Counts[tuple[str, CellId]] = Counts()
 
     def scores(
         self,
@@ -104,7 +111,9 @@ class Evaluator:
             started = time.perf_counter()
             about = component_key(metric, known)
             own = {cell: ScoreKey(about, key, truth).digest for cell, key in keys.items()}
-            found = {cell: self._store.get(key, "values", *metric.auxiliary) for cell, key in own.items()}
+            repeats = {cell: self._repeats(explainer, metric, cell) for cell in keys}
+            names = {cell: _names(metric, repeats[cell]) for cell in keys}
+            found = {cell: self._store.get(key, *names[cell]) for cell, key in own.items()}
             missing = [cell for cell, tensors in found.items() if tensors is None]
             if missing:
                 with scope_of(cache, label) as rows:
@@ -121,8 +130,16 @@ class Evaluator:
                 if scored is not None:
                     out[MetricId(label), cell] = scored["values"]
                     out |= {(MetricId(label, name), cell): scored[name] for name in metric.auxiliary}
+                    if repeats[cell] > 1:
+                        self.repeats.setdefault(cell.method, {})[label] = repeats[cell]
+                        lost = repeats[cell] - scored[_DEFINED][scored["values"].isfinite()]
+                        self._undefined_draws[label, cell] += int(lost.sum())
             self.seconds[label] += time.perf_counter() - started
         return out
+
+    def _repeats(self, explainer: Explainer, metric: Metric, cell: CellId) -> int:
+        batch = explainer.handle.batch
+        return repeats_of(explainer.study.methods[cell.method], metric, batch.shape, batch.features.d)
 
     def _values(
         self,
@@ -134,23 +151,23 @@ class Evaluator:
         explanations: Mapping[CellId, Explanation],
     ) -> dict[CellId, dict[str, Tensor]]:
         """The values of a metric and its auxiliary values by cell, float64 ``[N]`` on the CPU."""
-        rng = explainer.draws.within(f"metric/{metric.name}")
         methods = explainer.study.methods
         scored = {
             cell: e
             for cell, e in explanations.items()
             if e.space in metric.spaces and (methods[cell.method].repeatable or not metric.re_explains)
         }
-        n, names = len(handle.batch), ("values", *metric.auxiliary)
-        undefined = {name: torch.full((n,), math.nan, dtype=torch.float64) for name in names}
-        out = {cell: dict(undefined) for cell in explanations}
+        n = len(handle.batch)
+        undefined = torch.full((n,), math.nan, dtype=torch.float64)
+        out = {
+            cell: {name: undefined.clone() for name in _names(metric, self._repeats(explainer, metric, cell))}
+            for cell in explanations
+        }
         if not scored:
             return out
-        given = [_defined(e) for e in scored.values()]
         try:
             with guard.watch():
-                returned = metric.score_all(handle, handle.batch, [e for e, _ in given], rng)
-            tables = _tables(returned, metric.auxiliary, len(scored), n)
+                tables = self._scored(metric, explainer, handle, scored)
         except UserError:
             raise
         except Unsupported as reason:
@@ -164,11 +181,34 @@ class Evaluator:
             for cell, e in scored.items():
                 out |= self._values(label, metric, explainer, guard, handle, {cell: e})
             return out
-        for i, ((cell, e), (_, defined)) in enumerate(zip(scored.items(), given, strict=True)):
-            for name in names:
-                # A metric that reads signs is undefined for a map without signs.
-                unsigned = name == "values" and metric.needs_sign and not e.signed
-                out[cell][name] = undefined[name] if unsigned else tables[name][i].masked_fill(~defined, math.nan)
+        return out | tables
+
+    def _scored(
+        self, metric: Metric, explainer: Explainer, handle: Handle, scored: Mapping[CellId, Explanation]
+    ) -> dict[CellId, dict[str, Tensor]]:
+        """The values as of :meth:`_values`, all from one call of the metric; those of several draws are averaged.
+
+        Raises:
+            Exception: as the metric, or the method that draws.
+        """
+        maps: list[Explanation] = []
+        places: dict[CellId, slice] = {}
+        for cell, e in scored.items():
+            further = range(1, self._repeats(explainer, metric, cell))
+            places[cell] = slice(len(maps), len(maps) + 1 + len(further))
+            maps += [e, *(explainer.repeated(cell, e, handle, number) for number in further)]
+        given = [_defined(e) for e in maps]
+        rng = explainer.draws.within(f"metric/{metric.name}")
+        returned = metric.score_all(handle, handle.batch, [e for e, _ in given], rng)
+        tables = _tables(returned, metric.auxiliary, len(maps), len(handle.batch))
+        defined = torch.stack([each for _, each in given])
+        out = {}
+        for cell, rows in places.items():
+            values = {name: table[rows].masked_fill(~defined[rows], math.nan) for name, table in tables.items()}
+            # A metric that reads signs is undefined for a map without signs.
+            if metric.needs_sign and not scored[cell].signed:
+                values["values"].fill_(math.nan)
+            out[cell] = _averaged(values)
         return out
 
     def _value_by_example(
@@ -187,7 +227,8 @@ class Evaluator:
         The cell has no values where the metric raises for too many examples.
         """
         n, name = len(handle.batch), _metric_of_cell(label, cell)
-        parts = {key: torch.full((n,), math.nan, dtype=torch.float64) for key in ("values", *metric.auxiliary)}
+        names = _names(metric, self._repeats(explainer, metric, cell))
+        parts = {key: torch.full((n,), math.nan, dtype=torch.float64) for key in names}
         if isinstance(together, CellError) and not isinstance(together, UndefinedValues):
             self.failures[name] = Failure.of(together)  # wrong for every example
             return {cell: parts}
@@ -200,12 +241,12 @@ class Evaluator:
                 part = explainer.rows([i])
                 own = part.handle.counted_by(handle.counter)
                 bound = part.rebound(cell, explanation.rows(torch.tensor([i], device=handle.batch.device)), own)
-                rng, raised = part.draws.within(f"metric/{metric.name}"), None
+                raised = None
                 try:
                     with guard.watch():
-                        returned = metric.score_all(own, own.batch, [bound], rng)
-                    for key, table in _tables(returned, metric.auxiliary, 1, 1).items():
-                        parts[key][i] = table[0, 0]
+                        scored = self._scored(metric, part, own, {cell: bound})[cell]
+                    for key, values in scored.items():
+                        parts[key][i] = values[0]
                 except (UserError, Unsupported):
                     raise
                 except Exception as error:
@@ -216,8 +257,6 @@ class Evaluator:
                 if len(examples) > ALLOWED * self.most:
                     self._fail(name, Failure.of(together))
                     return {cell: {key: torch.full_like(values, math.nan) for key, values in parts.items()}}
-        if metric.needs_sign and not explanation.signed:
-            parts["values"].fill_(math.nan)
         return {cell: parts}
 
     def _fail(self, name: str, failure: Failure) -> None:
@@ -232,6 +271,15 @@ class Evaluator:
                 examples = self.undefined.get(name, [])
                 if len(examples) > ALLOWED * explained:
                     self._fail(name, Failure(examples[0].reason))
+
+    def notes(self) -> list[str]:
+        """What a reader must know of draws that have no score."""
+        return [
+            f"{_metric_of_cell(label, cell)}: {lost} draws have no score and are left out of its averages over "
+            f"{self.repeats[cell.method][label]} draws"
+            for (label, cell), lost in self._undefined_draws.items()
+            if lost
+        ]
 
     def agreement(self, explanations: Mapping[CellId, Explanation]) -> tuple[PairAgreement, JointAgreement]:
         """Agreement of the maps that are of one space and shape: of every pair, and of all of them jointly."""
@@ -293,6 +341,22 @@ def _defined(explanation: Explanation) -> tuple[Explanation, Tensor]:
         standard_error=None if error is None else error.where(defined.unsqueeze(1), 0.0),
     )
     return filled, defined.cpu()
+
+
+def _names(metric: Metric, repeats: int) -> tuple[str, ...]:
+    """The tensors that are kept of one cell: values, auxiliary values and, of several draws, how many have a score."""
+    return ("values", *metric.auxiliary, *((_DEFINED,) if repeats > 1 else ()))
+
+
+def _averaged(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The means ``[N]`` over the draws, ``[R, N]``, that are defined; NaN where none is."""
+    if len(values["values"]) == 1:
+        return {name: table[0] for name, table in values.items()}
+    defined = values["values"].isfinite().sum(dim=0).double()
+    return {
+        **{name: table.where(table.isfinite(), math.nan).nanmean(dim=0) for name, table in values.items()},
+        _DEFINED: defined,
+    }
 
 
 def _metric_of_cell(label: str, cell: CellId) -> str:

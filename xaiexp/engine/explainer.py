@@ -265,6 +265,13 @@ class Explainer:
         baseline = self.study.baselines.get(cell.baseline)
         return rebound(explanation, method, handle, self.draws, baseline)
 
+    def repeated(self, cell: CellId, explanation: Explanation, handle: Handle, number: int) -> Explanation:
+        """A map of the cell with random numbers of its own, independent of those of other ``number``; rebound."""
+        method, draws = self.study.methods[cell.method], self.draws.within(f"repeat {number}")
+        elements, error = estimated(method, handle, self.reference(cell.baseline), draws)
+        other = replace(explanation, elements=elements, standard_error=error)
+        return rebound(other, method, handle, draws, self.study.baselines.get(cell.baseline))
+
 
 def rebound(
     explanation: Explanation, method: Method, handle: Handle, draws: Draws, baseline: Baseline | None = None

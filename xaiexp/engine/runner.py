@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from xaiexp.contract import registry
 from xaiexp.contract.identity import component_key, provider
 from xaiexp.contract.kinds import Dataset, Output
+from xaiexp.contract.repeats import maps_scored
 from xaiexp.core.batches import Batch
 from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Cost, Explanation
@@ -148,6 +149,7 @@ class Run:
                 self.store.put_cell_keys(keys[cell], state.keys)
         self.evaluator.finalize()
         self.notes += self.store.notes()
+        self.notes += self.evaluator.notes()
         warning = "" if self.performance is None else chance_warning(self.performance.facts())
         if warning:
             self.notes.append(warning)
@@ -196,11 +198,11 @@ class Run:
     def _expected_passes(self, count: int, first: Examples, several: int) -> int:
         shape = tuple(first.encoded.inputs.shape[1:])
         d = max(1, round(float(first.features.counts.double().mean())))
-        running = [cell.id for cell in self.plan.running]
-        costs: list[Cost | None] = [self.study.methods[cell.method].passes(shape, d) for cell in running]
-        costs += [metric.passes(shape, d, len(running)) for metric in self.evaluator.metrics.values()]
+        running = [self.study.methods[cell.id.method] for cell in self.plan.running]
+        costs: list[Cost | None] = [method.passes(shape, d) for method in running]
+        costs += [m.passes(shape, d, maps_scored(running, m, shape, d)) for m in self.evaluator.metrics.values()]
         each = sum(c.total for c in costs if c is not None)
-        gradients = any("gradients" in self.study.methods[cell.method].needs for cell in running)
+        gradients = any("gradients" in method.needs for method in running)
         return count * (1 + each * several) + passes_of(count, gradients)
 
     def _chunks(

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from xaiexp.contract.kinds import Method, Metric, Model, offered
+from xaiexp.contract.repeats import maps_scored
 from xaiexp.core.explanations import Cost
 from xaiexp.core.ids import CellId
 from xaiexp.core.samples import Outline
@@ -100,7 +101,7 @@ def plan(study: Study) -> Plan:
     outline = study.dataset.outline()
     shape = study.model.input_shape() or outline.shape
     cells = tuple(cell for label in study.methods for cell in _cells(study, label, shape))
-    running = sum(not cell.skip for cell in cells)
+    running = [study.methods[cell.id.method] for cell in cells if not cell.skip]
     if not running:
         raise MismatchError(
             "method",
@@ -110,7 +111,7 @@ def plan(study: Study) -> Plan:
     d = _features(study, shape)
     skips = {label: why for label, metric in study.metrics.items() if (why := _unfit(metric, study.model))}
     costs = {
-        label: None if d is None or shape is None else metric.passes(shape, d, running)
+        label: None if d is None or shape is None else metric.passes(shape, d, maps_scored(running, metric, shape, d))
         for label, metric in study.metrics.items()
         if label not in skips
     }

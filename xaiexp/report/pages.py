@@ -36,8 +36,9 @@ from xaiexp.report.results import (
     summary_of,
 )
 from xaiexp.report.seeds import pooled
+from xaiexp.report.sources import Source, sources
 from xaiexp.report.studies import StudyFolder, read_study
-from xaiexp.report.verdicts import Removal, Source, removals, sources
+from xaiexp.report.verdicts import Removal, removals
 from xaiexp.report.wording import DASH, as_text, bounds, direction, method_properties, number, plural
 from xaiexp.store.files import write_atomically
 

@@ -13,7 +13,7 @@ import pandas as pd
 from xaiexp.core.ids import CellId
 from xaiexp.core.record import ComponentFacts
 from xaiexp.report.studies import StudyFolder
-from xaiexp.report.verdicts import controls, directions, removal_groups
+from xaiexp.report.verdicts import controls, directions, draws, removal_groups
 from xaiexp.report.wording import DASH, number
 from xaiexp.results import verdict
 from xaiexp.statistics import summary as statistics
@@ -100,6 +100,20 @@ class Family:
             ignore_index=True,
         )
 
+    def verdicts(self) -> pd.DataFrame:
+        """The verdicts over the seeds, see :func:`xaiexp.results.verdict.verdict_table`."""
+        studies = self.studies
+        return verdict.verdict_table(
+            self.scores(),
+            directions(studies),
+            controls(studies),
+            removal_groups(studies),
+            0,
+            over_seeds=True,
+            unit=studies[0].unit,
+            draws=draws(studies),
+        )
+
 
 def pooled(studies: Sequence[StudyFolder]) -> list[Pooled]:
     """Verdicts over studies that differ only in their seeds; examples are matched by their names.
@@ -124,15 +138,23 @@ def _pool(family: Family, name: str) -> Iterator[Pooled]:
     studies = family.studies
     scores = family.scores()
     ranked = directions(studies)
-    verdicts = verdict.verdict_table(
-        scores, ranked, controls(studies), removal_groups(studies), 0, True, studies[0].unit
-    )
+    verdicts = family.verdicts()
     all_metrics = {str(metric): ranked.get(str(metric)) for metric in scores["metric"].unique()}
     means = statistics.summarise(scores, all_metrics, 0, over_seeds=True)
     for row in verdicts.to_dict("records"):
         cells = means[means["metric"] == row["metric"]].to_dict("records")
         rows = tuple((str(CellId(c["method"], c["baseline"])), number(float(c["mean"])), _interval(c)) for c in cells)
-        yield Pooled(f"{row['metric']}, {name}", str(row["verdict"]), rows)
+        yield Pooled(f"{row['metric']}, {name}", f"{row['verdict']}; {_factor(family.varying)}", rows)
+
+
+def _factor(varying: Sequence[str]) -> str:
+    """Which seeds vary, in words: those of the study and of a training are two factors, or one where both change."""
+    others = ", ".join(name for name in varying if name != "seed")
+    if not others:
+        return "seeds of the study: random numbers of methods, baselines and metrics, with one trained network"
+    if "seed" not in varying:
+        return f"the seeds are {others}; the seed of the study is the same"
+    return f"the seed of the study and {others} change together and are one factor"
 
 
 def _interval(row: Mapping[Any, Any]) -> str:

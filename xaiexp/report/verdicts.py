@@ -1,39 +1,35 @@
-"""Verdicts of the report: per metric, over removals, and the sources of variance."""
+"""Verdicts of the report: per metric, and over removals."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from xaiexp.core.ids import NO_BASELINE, CellId, MetricId
+from xaiexp.core.ids import CellId, MetricId
 from xaiexp.report.diagrams import critical_difference_svg
 from xaiexp.report.studies import StudyFolder
-from xaiexp.report.wording import number, plural
+from xaiexp.report.wording import number
 from xaiexp.results import verdict
 from xaiexp.statistics import summary as statistics
-from xaiexp.statistics import variance
 from xaiexp.statistics.comparison import Comparison, compare
 from xaiexp.statistics.significance import friedman
 
 __all__ = [
     "MetricVerdict",
     "Removal",
-    "Source",
     "controls",
     "directions",
+    "draws",
     "metric_verdicts",
     "removal_groups",
     "removals",
-    "sources",
 ]
-
-_FACTORS = ("model", "dataset", "seed", "method", "baseline", "removal")
 
 
 @dataclass(frozen=True)
@@ -67,14 +63,6 @@ class Removal:
     sentence: str
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where the variance of the mean scores of a metric comes from, in one sentence."""
-
-    metric: str
-    sentence: str
-
-
 def directions(studies: Sequence[StudyFolder]) -> dict[str, bool | None]:
     """Metric to whether higher is better, from the records; None where it ranks nothing."""
     higher_is_better: dict[str, bool | None] = {}
@@ -87,6 +75,11 @@ def directions(studies: Sequence[StudyFolder]) -> dict[str, bool | None]:
 def controls(studies: Sequence[StudyFolder]) -> set[str]:
     """Labels of the control methods, which every explanation should beat."""
     return {label for study in studies for label, facts in study.record.methods.items() if facts.control}
+
+
+def draws(studies: Sequence[StudyFolder]) -> dict[str, Mapping[str, int]]:
+    """Method and metric to the number of draws of a map over which scores are averaged."""
+    return {label: facts.draws for study in studies for label, facts in study.record.methods.items()}
 
 
 def removal_groups(studies: Sequence[StudyFolder]) -> dict[str, dict[str, str]]:
@@ -149,6 +142,7 @@ def _verdicts(study: StudyFolder) -> pd.DataFrame:
         removal_groups([study]),
         study.seed,
         unit=study.unit,
+        draws=draws([study]),
     )
 
 
@@ -180,77 +174,3 @@ def removals(study: StudyFolder) -> list[Removal]:
             rows = tuple((removal, number(_mean_shift(study, label), 2)) for removal, label in labels.items())
             entries.append(Removal(name, rows, sentence))
     return entries
-
-
-def sources(studies: Sequence[StudyFolder]) -> list[Source]:
-    """For every metric the sources of its variance, without controls.
-
-    Of one study with several baselines: among the cells that read one, on the examples where all of these are defined,
-    without sampling noise. Of several studies: of the mean scores of all cells.
-    """
-    label_of = {
-        label: (name, removal) for name, kinds in removal_groups(studies).items() for removal, label in kinds.items()
-    }
-    ranked = {metric for metric, higher in directions(studies).items() if higher is not None}
-    of_all = controls(studies)
-    frames = []
-    for study in studies:
-        summary = study.summary
-        rows = summary[summary["metric"].isin(ranked) & ~summary["method"].isin(of_all)]
-        frames.append(
-            rows.assign(
-                metric=[label_of.get(m, (m, ""))[0] for m in rows["metric"]],
-                removal=[label_of.get(m, (m, ""))[1] for m in rows["metric"]],
-                mean=rows["mean"].astype(float),
-            )
-        )
-    if not frames:
-        return []
-    entries = []
-    for metric, rows in pd.concat(frames, ignore_index=True).groupby("metric", sort=False):
-        sentence = _nested(studies[0], str(metric), label_of, of_all) if len(studies) == 1 else ""
-        sentence = sentence or _shares_of_means(rows)
-        if sentence:
-            entries.append(Source(str(metric), sentence))
-    return entries
-
-
-def _nested(study: StudyFolder, metric: str, label_of: Mapping[str, tuple[str, str]], of_all: Collection[str]) -> str:
-    """The shares among the cells of one study that read a baseline; empty where fewer than two factors vary there."""
-    parts = []
-    for table in statistics.tables(study.units):
-        name, removal = label_of.get(table.metric, (table.metric, ""))
-        if name == metric:
-            chosen = (table.cells["baseline"] != NO_BASELINE) & ~table.cells["method"].isin(of_all)
-            parts.append((table.cells[chosen].assign(removal=removal), table.values[chosen.to_numpy()]))
-    if len({values.shape[1] for _, values in parts}) != 1:  # no scores, or tables of different examples
-        return ""
-    cells = pd.concat([part for part, _ in parts], ignore_index=True)
-    values = np.concatenate([part for _, part in parts])
-    defined = np.isfinite(values).any(axis=1)
-    cells, values = cells[defined].reset_index(drop=True), values[defined]
-    found = variance.corrected_shares(values, cells, ("method", "baseline", "removal"), seed=study.seed)
-    factors = sorted((f for f in found if f != "rest"), key=lambda factor: -found[factor].share)
-    if not factors:
-        return ""
-    words = [f"{factor} explains {_percent(found[factor])}" for factor in factors]
-    interaction = " x ".join(factors) if len(factors) == 2 else "their interactions"
-    words.append(f"{interaction} {_percent(found['rest'])}")
-    return f"among the {plural(len(cells), 'cell')} that read a baseline, without sampling noise: {', '.join(words)}"
-
-
-def _percent(share: variance.Share) -> str:
-    return f"{100 * share.share:.0f} % [{100 * share.low:.0f}, {100 * share.high:.0f}]"
-
-
-def _shares_of_means(rows: pd.DataFrame) -> str:
-    """The shares of mean scores; empty where a single factor varies."""
-    shares = variance.shares(rows, _FACTORS)
-    factors = sorted((f for f in shares if f != "rest"), key=lambda factor: -shares[factor])
-    if len(factors) < 2:
-        return ""  # a single factor explains all differences
-    words = [f"{factor} explains {100 * shares[factor]:.0f} %" for factor in factors]
-    # Two means with the same factors differ in something else: a parameter, or the seed of a model.
-    repeated = rows.duplicated([f for f in _FACTORS if f in rows]).any()
-    rest = "interactions and other differences explain" if repeated else "their interactions explain"
-    return ", ".join([*words, f"{rest} {100 * shares['rest']:.0f} %"])

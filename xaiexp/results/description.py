@@ -139,6 +139,7 @@ def add_results(record: Record, run: Run) -> Record:
             name: FailureFacts(without_passwords(failure.reason), failure.place, without_passwords(failure.traceback))
             for name, failure in run.failures().items()
         },
+        methods={k: replace(facts, draws=evaluator.repeats.get(k, {})) for k, facts in record.methods.items()},
         performance=None if run.performance is None else run.performance.facts(),
         notes=(*(record.notes or ()), *run.notes),
         undefined={name: _left_out(examples) for name, examples in run.undefined().items()},

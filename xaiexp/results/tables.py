@@ -88,7 +88,7 @@ class TableBuilder:
             return Tables(self._cell_rows(run), self._score_rows(run), self._agreement_rows(run), *empty)
         scores = self._score_rows(run)
         units = statistics.by_cluster(scores, run.clusters)  # what is resampled and tested
-        verdicts = self._verdict_rows(units, "clusters" if run.clusters else "examples")
+        verdicts = self._verdict_rows(units, run)
         return Tables(
             cells=self._cell_rows(run),
             scores=scores,
@@ -164,10 +164,18 @@ class TableBuilder:
             for part, cells in zip(parts, members, strict=True)
         ]
 
-    def _verdict_rows(self, scores: pd.DataFrame, unit: str) -> pd.DataFrame:
+    def _verdict_rows(self, scores: pd.DataFrame, run: Run) -> pd.DataFrame:
         controls = [label for label, method in self._study.methods.items() if method.control]
         groups = verdict.removal_groups({k: (m.name, m.parameters()) for k, m in self._study.metrics.items()})
-        return verdict.verdict_table(scores, self._directions(), controls, groups, self._study.settings.seed, unit=unit)
+        return verdict.verdict_table(
+            scores,
+            self._directions(),
+            controls,
+            groups,
+            self._study.settings.seed,
+            unit="clusters" if run.clusters else "examples",
+            draws=run.evaluator.repeats,
+        )
 
     def _summary_rows(self, scores: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
         frame = statistics.summarise(scores, self._directions(), seed=self._study.settings.seed)

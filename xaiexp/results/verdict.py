@@ -42,6 +42,7 @@ def verdict_table(
     seed: int,
     over_seeds: bool = False,
     unit: str = "examples",
+    draws: Mapping[str, Mapping[str, int]] | None = None,
 ) -> pd.DataFrame:
     """One verdict a study and metric, and one for each metric whose removal varies: columns :data:`VERDICTS`.
 
@@ -55,6 +56,7 @@ def verdict_table(
             its mean over the seeds. The tests hold for these seeds; the end of the verdict says what they leave for
             other seeds.
         unit: what ``example`` names in the scores, in the plural; ``clusters`` where it names these.
+        draws: method and metric to the number of draws of a map over which scores are averaged.
     """
     out: list[dict[str, Any]] = []
     for study, tested in itertools.groupby(tables(scores, over_seeds), key=lambda table: tuple(table.study.values())):
@@ -63,7 +65,7 @@ def verdict_table(
             direction = directions.get(table.metric)
             if direction is not None and len(table.cells) > 1:
                 of_study[table.metric] = (table, compare(table.values, direction, seed=seed), direction)
-        rows = [_verdict(*comparison, controls, seed) for comparison in of_study.values()]
+        rows = [_verdict(*comparison, controls, seed, draws or {}) for comparison in of_study.values()]
         for name, labels in groups.items():
             tables_by_removal = {removal: of_study[label] for removal, label in labels.items() if label in of_study}
             if len(tables_by_removal) > 1:
@@ -145,7 +147,14 @@ def removal_groups(metrics: Mapping[str, tuple[str, Mapping[str, Any]]]) -> dict
     return {(name if names.count(name) == 1 else f"{name} {rest}"): labels for (name, rest), labels in groups.items()}
 
 
-def _verdict(table: Table, compared: Comparison, higher: bool, controls: Collection[str], seed: int) -> dict[str, Any]:
+def _verdict(
+    table: Table,
+    compared: Comparison,
+    higher: bool,
+    controls: Collection[str],
+    seed: int,
+    draws: Mapping[str, Mapping[str, int]],
+) -> dict[str, Any]:
     """The row of one metric."""
     names = [str(CellId(*pair)) for pair in table.cells.itertuples(index=False, name=None)]
     values, order = table.values, list(compared.order)
@@ -180,7 +189,8 @@ def _verdict(table: Table, compared: Comparison, higher: bool, controls: Collect
         "detectable_difference": float(compared.pairs.detectable[first_pair]),
     }
     sentences = [_best(compared, names), _difference_to_the_best(table, compared, higher, names)]
-    sentences += _against_controls(values, compared, higher, explanations, methods, controls, seed, names)
+    of_draws = {i: draws.get(methods[i], {}).get(table.metric, 1) for i in order}
+    sentences += _against_controls(values, compared, higher, explanations, methods, controls, seed, names, of_draws)
     sentences += left_out
     if len(explanations) > 1:
         of = " without controls" if len(explanations) < len(order) else ""
@@ -193,7 +203,8 @@ def _verdict(table: Table, compared: Comparison, higher: bool, controls: Collect
         sentences.append(f"a difference of {detectable:.2g} between the two best would be found with 80 % power")
     pairs = len(order) * (len(order) - 1) // 2
     family = f"all {pairs} pairs of this metric" if pairs > 1 else "the one pair of this metric"
-    sentences.append(f"95 % family-wise for {family}, {n} examples")
+    averaged = f", each the mean over its targets (up to {table.targets})" if table.targets > 1 else ""
+    sentences.append(f"95 % family-wise for {family}, {n} examples{averaged}")
     if (seeds := table.by_seed.shape[2]) > 1:
         sentences[0] = f"averaged over these {seeds} seeds: {sentences[0]}"
         sentences += _over_seeds(table, compared, higher, names)
@@ -238,12 +249,14 @@ def _against_controls(
     controls: Collection[str],
     seed: int,
     names: Sequence[str],
+    draws: Mapping[int, int],
 ) -> Iterator[str]:
     """Which cells are better than a control, by a family of one-sided tests for each control."""
     for control in (i for i in range(len(methods)) if methods[i] in controls and i in compared.ranked and explanations):
         above = better_than(values, compared, control, higher, seed=seed, others=explanations)
         not_above = [i for i in explanations if i not in above]
         family = f"{len(explanations)} one-sided test{'s' if len(explanations) > 1 else ''}"
+        family = f"mean of {draws[control]} draws, {family}" if draws[control] > 1 else family
         if not above:
             yield f"no cell is shown to be better than {names[control]} ({family})"
         elif not not_above:

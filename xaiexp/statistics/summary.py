@@ -42,6 +42,7 @@ class Table:
         cells: one row per cell, columns ``method`` and ``baseline``.
         by_seed: float64 ``[cells, examples, seeds]``, NaN where undefined; one seed for a single study.
         undefined: int64 ``[cells]``, number of rows without a finite score.
+        targets: largest number of targets of an example, over which its score is averaged.
     """
 
     study: Mapping[str, Any]
@@ -49,6 +50,7 @@ class Table:
     cells: pd.DataFrame
     by_seed: FloatArray
     undefined: NDArray[np.int64]
+    targets: int = 1
 
     @property
     def values(self) -> FloatArray:
@@ -86,7 +88,10 @@ def tables(scores: pd.DataFrame, over_seeds: bool = False) -> Iterator[Table]:
             with np.errstate(invalid="ignore"):
                 values = (total / count).reshape(shape)
             undefined = np.bincount(cell[~known], minlength=len(cells))
-            yield Table(study_values, str(metric), cells, values, undefined)
+            target, kinds = pd.factorize(rows["target"])
+            pairs = np.unique(example * max(1, len(kinds)) + target)
+            targets = int(np.bincount(pairs // max(1, len(kinds))).max(initial=1))
+            yield Table(study_values, str(metric), cells, values, undefined, targets)
 
 
 def by_cluster(scores: pd.DataFrame, clusters: Mapping[str, str]) -> pd.DataFrame:

@@ -1,143 +1,165 @@
-"""Decomposition of the variance of mean scores by factor: model, dataset, baseline, method, metric parameter, seed."""
+"""Decomposition of the variance of mean scores over the cells of one or several studies, without sampling noise."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from xaiexp.statistics.resampling import resample_counts
 from xaiexp.statistics.tolerance import ROUNDING
 
-__all__ = ["Share", "corrected_shares", "shares"]
+__all__ = ["FACTORS", "NOISE", "Share", "shares"]
 
 FloatArray = NDArray[np.float64]
+_Term = tuple[int, ...]
+
+FACTORS = ("seed", "removal", "method", "baseline")
+"""The factors within a block, in the order of the axes."""
+
+NOISE = "sampling noise"
+"""The share that is left."""
+
+_BLOCK = "block"
 
 
 @dataclass(frozen=True)
 class Share:
-    """The share of a factor in the variance between cells, in [0, 1], with its 95 % interval over examples."""
+    """The share of a factor in the variance between mean scores, in [0, 1], with its 95 % interval over examples."""
 
     share: float
     low: float
     high: float
 
 
-def corrected_shares(
-    values: FloatArray, cells: pd.DataFrame, factors: Sequence[str], *, seed: int, resamples: int = 300
+def shares(
+    blocks: Sequence[FloatArray], datasets: Sequence[str], *, seed: int, resamples: int = 1000
 ) -> Mapping[str, Share]:
-    """The shares of :func:`shares` without sampling noise, with intervals for other examples.
+    """The shares of factors and interactions in the variance of mean scores, corrected for sampling noise.
 
-    Means of finitely many examples differ by noise too, and a factor with many levels collects more of it. Therefore
-    the degrees of freedom of a factor times the variance of the noise are subtracted from its sum of squares, as in
-    epsilon squared (Kelley 1935); negative results are set to 0, and the shares are of the sum of what is left. The
-    variance of the noise is that of the interaction of cells and examples, divided by the number of examples. The
-    intervals are percentiles of a bootstrap over examples, whose own noise is subtracted likewise.
+    A block is a model on a dataset. Its scores are standardised: less their mean, divided by the standard deviation of
+    all of them. So no block dominates by its scale, and what models and datasets do is to change the differences
+    between cells: an interaction. The design must be crossed and complete, which makes the sums of squares of all
+    factors and interactions add up (types I, II and III are equal), so that no interaction counts as a main effect.
+
+    Means of finitely many examples differ by noise too, and a factor with many levels collects more of it. What noise
+    adds to a sum of squares on average is subtracted. It follows from the covariance over examples of the scores of all
+    cells, of all blocks with one dataset: cells may have unequal and correlated noise. It is
+    the error term of the analysis of variance with repeated measures, and with equal and independent noise the result
+    is epsilon squared (Kelley 1935). A negative result is 0.
+
+    The intervals are percentiles of a bootstrap over the examples of each dataset, whose own noise is subtracted
+    likewise. Models, datasets, methods and so on are fixed: the shares are no estimates for others.
 
     Args:
-        values: float64 ``[cells, N]``; examples where a cell is undefined are left out.
-        cells: the columns ``factors``, a row a cell, each combination once.
-        factors: columns; those with a single level are left out.
-        seed: seed of the resampling.
+        blocks: of each block float64 ``[seeds, removals, methods, baselines, N]``, NaN where undefined. All blocks have
+            the same levels in the same order; blocks with one dataset have the same examples.
+        datasets: of each block, its dataset.
+        seed: of the resampling.
         resamples: number of bootstrap resamples.
 
     Returns:
-        Factor to share, then ``rest``: the interactions. Empty where fewer than two factors vary, there are fewer than
-        two common examples, or the means do not differ by more than noise.
+        The shares of those of ``method``, ``baseline``, ``method x baseline``, ``removal``, ``seed`` (alone and
+        changing the others), ``block`` (changing the others) and ``rest`` (other interactions) that have more than one
+        level, then :data:`NOISE`. Shares are of the variance of the observed means. Empty where fewer than two factors
+        vary, a dataset has fewer than two examples on which all is defined, or the means are equal within rounding.
     """
-    values = values[:, np.isfinite(values).all(axis=0)]
-    varying = [f for f in factors if cells[f].nunique(dropna=False) > 1]
-    count, n = values.shape
-    if len(varying) < 2 or n < 2:
+    sizes = (len(blocks), *blocks[0].shape[:-1])
+    by_dataset = {name: [i for i, each in enumerate(datasets) if each == name] for name in dict.fromkeys(datasets)}
+    groups = _groups(sizes)
+    if len([axis for axis in range(5) if sizes[axis] > 1]) < 2:
         return {}
-    residuals = values - values.mean(axis=1, keepdims=True) - values.mean(axis=0) + values.mean()
-    noise = float((residuals**2).sum()) / ((count - 1) * (n - 1)) / n
-    freedom = {f: cells[f].nunique(dropna=False) - 1 for f in varying}
-    freedom["rest"] = max(0, count - 1 - sum(freedom.values()))
-
-    forms = _quadratic_forms(cells, varying)
-
-    def corrected(means: FloatArray, times: int) -> FloatArray:
-        """Shares ``[factors, R]`` of means ``[R, cells]``; NaN where nothing is left."""
-        centred = means - means.mean(axis=1, keepdims=True)
-        left = np.stack(
-            [np.einsum("rc,cd,rd->r", centred, form, centred) - times * freedom[f] * noise for f, form in forms.items()]
-        )
-        left = np.where(np.sqrt((centred**2).mean(axis=1)) > ROUNDING * np.abs(means).max(axis=1), left, 0.0)
-        left = np.maximum(left, 0.0)
-        with np.errstate(invalid="ignore"):
-            return np.asarray(left / left.sum(axis=0))
-
-    estimate = corrected(values.mean(axis=1)[None], 1)[:, 0]
-    if np.isnan(estimate).any():
+    parts = []  # of each dataset the places of its blocks and its standardised scores [N, blocks, ...]
+    for places in by_dataset.values():
+        together = np.stack([blocks[i] for i in places])
+        together = together[..., np.isfinite(together).all(axis=(0, 1, 2, 3, 4))]
+        if together.shape[-1] < 2:
+            return {}
+        parts.append((places, np.moveaxis(_standardised(together), -1, 0)))
+    means = _whole([(places, part.mean(axis=0)[None]) for places, part in parts], sizes)
+    noise = np.zeros(len(groups))
+    for places, part in parts:
+        n = len(part)
+        residuals = _whole([(places, part - part.mean(axis=0))], sizes)
+        noise += _sums_of_squares(residuals, groups.values()).sum(axis=1) / (n * (n - 1))
+    observed = _sums_of_squares(means, groups.values())[:, 0]
+    if observed.sum() <= means.size * ROUNDING**2:
         return {}
-    drawn = corrected(resample_counts(np.random.default_rng([seed, n]), resamples, n) @ values.T / n, 2)
-    low, high = np.quantile(drawn[:, ~np.isnan(drawn[0])], [0.025, 0.975], axis=1)
-    return {f: Share(float(estimate[k]), float(low[k]), float(high[k])) for k, f in enumerate(forms)}
+    rng = np.random.default_rng([seed, len(parts)])
+    drawn = _whole(
+        [
+            (places, np.tensordot(resample_counts(rng, resamples, len(part)) / len(part), part, axes=1))
+            for places, part in parts
+        ],
+        sizes,
+    )
+    resampled = _sums_of_squares(drawn, groups.values())
+    estimate = _corrected(observed[:, None], noise, 1)[:, 0]
+    low, high = np.quantile(_corrected(resampled, noise, 2), [0.025, 0.975], axis=1)
+    return {name: Share(float(estimate[k]), float(low[k]), float(high[k])) for k, name in enumerate([*groups, NOISE])}
 
 
-def shares(means: pd.DataFrame, factors: Sequence[str], value: str = "mean") -> Mapping[str, float]:
-    """The share of the variance of mean scores that each factor explains.
-
-    R squared of a linear model of main effects (one dummy variable per level) is divided among the factors. The share
-    of a factor is the mean, over all orders in which the factors can enter the model, of the increase of R squared
-    (Lindeman, Merenda and Gold 1980; the Shapley value of R squared). In a balanced design it is the eta squared of the
-    main effect. ``rest`` is 1 - R squared: interactions between factors, and noise. The shares describe the given rows;
-    they are not estimates for other levels of the factors.
-
-    Args:
-        means: one row per cell and metric, with the columns ``factors`` and ``value``. Rows whose value is not finite
-            are left out.
-        factors: columns; those with a single level are left out.
-        value: the column of the mean scores.
-
-    Returns:
-        Factor to share in [0, 1], then ``rest``; they sum to 1. Empty where the means are equal within the tolerance
-        :data:`xaiexp.statistics.tolerance.ROUNDING`, or no factor has two levels.
-
-    >>> table = pd.DataFrame({"method": ["a", "a", "b", "b"], "baseline": ["x", "y", "x", "y"], "mean": [0.0, 1, 0, 1]})
-    >>> shares(table, ["method", "baseline"])
-    {'method': 0.0, 'baseline': 1.0, 'rest': 0.0}
-    """
-    rows = means[np.isfinite(means[value].to_numpy(dtype=np.float64))]
-    target = rows[value].to_numpy(dtype=np.float64)
-    largest = float(np.abs(target).max(initial=0.0))
-    target = target - target.mean() if len(target) else target
-    total = float(target @ target)
-    varying = [f for f in factors if rows[f].nunique(dropna=False) > 1]
-    if len(rows) < 2 or total <= len(rows) * (ROUNDING * largest) ** 2 or not varying:
-        return {}
-    shares_of = {f: float(target @ form @ target) / total for f, form in _quadratic_forms(rows, varying).items()}
-    return {f: round(max(0.0, share), 12) + 0.0 for f, share in shares_of.items()}
+def _standardised(values: FloatArray) -> FloatArray:
+    """``values [blocks, ..., N]`` of each block less their mean, divided by their standard deviation."""
+    axes = tuple(range(1, values.ndim))
+    centred = values - values.mean(axis=axes, keepdims=True)
+    spread = np.sqrt((centred**2).mean(axis=axes, keepdims=True))
+    largest = np.abs(values).max(axis=axes, keepdims=True)
+    constant = spread <= ROUNDING * largest
+    return np.asarray(np.where(constant, 0.0, centred / np.where(constant, 1.0, spread)))
 
 
-def _quadratic_forms(rows: pd.DataFrame, varying: Sequence[str]) -> dict[str, FloatArray]:
-    """For every factor, and for ``rest``, the matrix ``[n, n]`` of its sum of squares of centred values."""
-    dummies = {f: pd.get_dummies(rows[f].astype(str), drop_first=True).to_numpy(dtype=np.float64) for f in varying}
-    n, k = len(rows), len(varying)
-    fitted = {
-        frozenset(chosen): _projection([dummies[f] for f in chosen], n)
-        for size in range(k + 1)
-        for chosen in itertools.combinations(varying, size)
-    }
-    forms = {}
-    for factor in varying:
-        others = [f for f in varying if f != factor]
-        form = np.zeros((n, n))
-        for size in range(k):
-            weight = math.factorial(size) * math.factorial(k - size - 1) / math.factorial(k)
-            for before in itertools.combinations(others, size):
-                form += weight * (fitted[frozenset((*before, factor))] - fitted[frozenset(before)])
-        forms[factor] = form
-    return {**forms, "rest": np.eye(n) - fitted[frozenset(varying)]}
+def _whole(parts: Sequence[tuple[Sequence[int], FloatArray]], sizes: Sequence[int]) -> FloatArray:
+    """``[R, blocks, ...]`` from the blocks of each dataset, ``[R, its blocks, ...]``; 0 in other blocks."""
+    whole = np.zeros((len(parts[0][1]), *sizes))
+    for places, part in parts:
+        whole[:, list(places)] = part
+    return whole
 
 
-def _projection(columns: Sequence[FloatArray], n: int) -> FloatArray:
-    """The matrix ``[n, n]`` that fits ``columns`` and an intercept by least squares."""
-    design = np.concatenate([np.ones((n, 1)), *columns], axis=1)
-    return np.asarray(design @ np.linalg.pinv(design), dtype=np.float64)
+def _groups(sizes: Sequence[int]) -> dict[str, list[_Term]]:
+    """The terms of the analysis of variance, as tuples of axes, by the name under which they are reported."""
+    names = (_BLOCK, *FACTORS)
+    varying = [axis for axis in range(5) if sizes[axis] > 1]
+    groups: dict[str, list[_Term]] = {}
+    for size in range(1, len(varying) + 1):
+        for term in itertools.combinations(varying, size):
+            of = [names[axis] for axis in term]
+            if of == [_BLOCK]:
+                continue  # blocks are centred
+            if _BLOCK in of or "seed" in of:
+                name = _BLOCK if _BLOCK in of else "seed"
+            else:
+                name = " x ".join(of) if size == 1 or of == ["method", "baseline"] else "rest"
+            groups.setdefault(name, []).append(term)
+    order = ["method", "baseline", "method x baseline", "removal", "seed", _BLOCK, "rest"]
+    return {name: groups[name] for name in order if name in groups}
+
+
+def _sums_of_squares(values: FloatArray, groups: Collection[Sequence[_Term]]) -> FloatArray:
+    """The sums of squares ``[groups, R]`` of arrays ``[R, blocks, seeds, removals, methods, baselines]``."""
+    return np.stack([sum((_sum_of_squares(values, term) for term in terms), np.zeros(len(values))) for terms in groups])
+
+
+def _sum_of_squares(values: FloatArray, term: _Term) -> FloatArray:
+    """The sum of squares ``[R]`` of one factor or interaction in a balanced design."""
+    effect = values
+    for axis in range(1, values.ndim):
+        mean = effect.mean(axis=axis, keepdims=True)
+        effect = effect - mean if axis - 1 in term else mean
+    copies = math.prod(size for axis, size in enumerate(values.shape[1:]) if axis not in term)
+    return np.asarray(copies * (effect**2).sum(axis=tuple(range(1, values.ndim))))
+
+
+def _corrected(observed: FloatArray, noise: FloatArray, times: int) -> FloatArray:
+    """The shares ``[groups + 1, R]`` of sums of squares ``[groups, R]`` that contain ``times`` the noise."""
+    whole = observed.sum(axis=0) - (times - 1) * noise.sum()
+    left = np.maximum(observed - times * noise[:, None], 0.0)
+    # What noise alone makes of all groups is no share of any of them.
+    whole = np.maximum(np.maximum(whole, left.sum(axis=0)), np.finfo(float).tiny)
+    found = left / whole
+    return np.concatenate([found, 1 - found.sum(axis=0, keepdims=True)])

@@ -15,9 +15,9 @@ from xaiexp.core.record import Record
 from xaiexp.errors import ResourceError
 from xaiexp.report.seeds import Family, families
 from xaiexp.report.studies import Gallery, StudyFolder, find_studies
-from xaiexp.report.verdicts import controls, directions, removal_groups
+from xaiexp.report.verdicts import directions
 from xaiexp.results.study_tables import COLUMNS, read_tables
-from xaiexp.results.verdict import comparison_table, verdict_table
+from xaiexp.results.verdict import comparison_table
 from xaiexp.statistics.summary import summarise
 from xaiexp.store.files import write_atomically
 
@@ -171,7 +171,7 @@ def _over_seeds(family: Family, folder: Path) -> Frames:
     scores = family.scores()
     ranked = directions(studies)
     names = _SEPARATOR.join(study.path.relative_to(folder).as_posix() for study in studies)
-    verdicts = verdict_table(scores, ranked, controls(studies), removal_groups(studies), 0, True, studies[0].unit)
+    verdicts = family.verdicts()
     every = {str(metric): ranked.get(str(metric)) for metric in scores["metric"].unique()}
     summary = summarise(scores, every, 0, over_seeds=True)
     by_metric = verdicts.drop_duplicates("metric").set_index("metric")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from xaiexp.contract.kinds import Method
 from xaiexp.core.batches import Batch
 from xaiexp.core.explanations import Cost
+from xaiexp.core.parameters import Effort, Range
 from xaiexp.errors import Unsupported
 
 if TYPE_CHECKING:
@@ -21,7 +22,15 @@ __all__ = ["InputMagnitude", "Random", "Sobel"]
 
 @dataclass(frozen=True)
 class Random(Method):
-    """Independent standard normal values, one for each feature."""
+    """Independent standard normal values, one for each feature.
+
+    One map of an example is one draw, and its score varies with the draw. Metrics score several draws, and average.
+
+    Args:
+        draws: number of draws for a metric whose passes serve all maps. The first draw is the map that is shown and
+            that agreements compare.
+        draws_with_passes: the same for a metric that makes passes for each map, or explains again.
+    """
 
     summary = "standard normal values that do not depend on the model: a lower bound for comparisons"
     source = "the random control of Hooker et al. 2019, A Benchmark for Interpretability Methods, section 4"
@@ -33,6 +42,14 @@ class Random(Method):
     multiplied_by_inputs = True
     target_specific = False
     control = True
+
+    draws: Annotated[int, Range(1), Effort(5, 20, 20)] = 20
+    draws_with_passes: Annotated[int, Range(1), Effort(2, 4, 20)] = 4
+
+    @property
+    def repeats(self) -> tuple[int, int]:
+        """See :class:`xaiexp.contract.kinds.Method`."""
+        return self.draws, self.draws_with_passes
 
     def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
         """See :meth:`xaiexp.contract.kinds.Method.attribute`."""
