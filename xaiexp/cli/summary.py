@@ -38,6 +38,8 @@ def print_outcome(outcome: Outcome, brief: bool) -> None:
     performance = tables.performance_line(outcome.record.performance)
     if performance:
         out.print(performance, markup=False)
+    if outcome.record.claim is not None:
+        out.print(outcome.record.claim.sentence or "", markup=False)
     if not brief and len(outcome.summary):
         refused = set(outcome.verdicts.loc[outcome.verdicts["refused"].astype(bool), "metric"])
         out.print(_LEGEND, markup=False)

@@ -29,6 +29,7 @@ from xaiexp.engine.checks.model_check import recalled
 from xaiexp.engine.checks.slopes import passes_of
 from xaiexp.engine.checks.weights import weights_fingerprint
 from xaiexp.engine.chunk import Chunk, Loaded
+from xaiexp.engine.claim_test import SEQUENTIAL, ClaimTest
 from xaiexp.engine.evaluator import Evaluator
 from xaiexp.engine.examples.left_out import LeftOut
 from xaiexp.engine.examples.performance import Performance, chance_warning
@@ -97,9 +98,11 @@ class Run:
         self.evaluator = Evaluator(metrics, self.study.agreements, store, on_passes)
         self.other_passes = Counter(listener=on_passes)  # predictions, and f(reference) of completeness errors
         self.data_fingerprints: list[str] = []
+        settings = self.study.settings
+        self.claim_test = ClaimTest.of(plan.claim, settings)
         self.loader: Loader | None = None
         self.notes: list[str] = []  # what the reader must know, and the end of the run only can tell
-        self._target: targets.Target = self.study.settings.target
+        self._target: targets.Target = settings.target
         self._task: Task | None = None
         self._unlabelled = 0
         self._checked = False
@@ -142,21 +145,24 @@ class Run:
             loader.class_names,
             tuple(loader.notes),
         )
-        for start in range(0, loader.count, loader.chunk):
-            examples = loader.read(start, min(loader.count, start + loader.chunk))
+        stop, decided = 0, False
+        while stop < loader.count and not (self._stopped() or decided):
+            start, stop = stop, min(loader.count, stop + loader.chunk)
+            examples = loader.read(start, stop)
             if examples is not None:
                 yield from self._chunks(start, examples, loader, weights, network.task)
-            if self._stopped():
-                break
+            decided = self.claim_test is not None and self.claim_test.decided()
         keys = plan_keys(self.plan, registry.installed())
         for cell, state in self.states.items():
-            state.finalize(loader.count - len(loader.left_out) - self._unlabelled)
-            if state.status == "done":
+            state.finalize((stop if decided else loader.count) - len(loader.left_out) - self._unlabelled)
+            if state.status == "done" and stop == loader.count:
                 self.store.put_cell_keys(keys[cell], state.keys)
         self.evaluator.finalize()
         warning = "" if self.performance is None else chance_warning(self.performance.facts())
         if warning:
             self.notes.append(warning)
+        if decided and stop < loader.count:
+            self.notes.append(SEQUENTIAL)
         if self._unlabelled:
             self.notes.append(f"target=label: {self._unlabelled} examples have no label and are not explained")
 
@@ -306,6 +312,8 @@ class Run:
                 break
         scores = self.evaluator.scores(explainer, guard, explanations, keys, cache)
         agreement, joint = self.evaluator.agreement(explanations)
+        if self.claim_test is not None:
+            self.claim_test.add(batch.ids, scores)
         return Chunk(start, target_pass, examples, batch, logits, readout, explanations, scores, agreement, joint)
 
     def _predicted(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from xaiexp.core.parameters import Range
 from xaiexp.core.vocabulary import Task
 from xaiexp.errors import ParameterError
+from xaiexp.plan.claim import Claim
 
 __all__ = ["Settings", "Tracking"]
 
@@ -47,6 +50,12 @@ class Settings:
         effort: level of the numbers of steps and samples that are not set.
         removal: an axis: every metric that removes features is computed once with each of these removals, under the
             label ``METRIC_REMOVAL``; empty leaves each metric its own removal.
+        margin: metric to the smallest difference of means that matters, in its unit, as
+            ``{deletion: 0.02}``; cells may be shown to be equal within it.
+        families: over what the error rate of the tests holds: each ``metric``, or ``all`` metrics of the study.
+        null_draws: samples of the null study of each metric; 0 for none.
+        claim: what the study is to show, fixed before it runs.
+        until: ``decided`` stops as soon as the claim is decided, at ``examples`` at the latest; null reads them all.
     """
 
     seed: Annotated[int, Range(0, 2**31 - 1)] = 0
@@ -64,6 +73,11 @@ class Settings:
     trust: tuple[str, ...] = ()
     effort: Literal["draft", "standard", "publication"] = "standard"
     removal: tuple[str, ...] = ()
+    margin: Mapping[str, float] | None = None
+    families: Literal["metric", "all"] = "metric"
+    null_draws: Annotated[int, Range(0, 10000)] = 200
+    claim: Claim = field(default_factory=Claim)
+    until: Literal["decided"] | None = None
 
     def __post_init__(self) -> None:
         named = self.target if isinstance(self.target, tuple) else (self.target,)
@@ -71,6 +85,15 @@ class Settings:
             raise ParameterError("target", "names no target", hint="as target=predicted or 'target=[predicted,label]'")
         if not self.store.strip():
             raise ParameterError("store", "must name a folder", got=self.store)
+        for metric, least in (self.margin or {}).items():
+            if isinstance(least, bool) or not isinstance(least, int | float) or not 0 < least < math.inf:
+                raise ParameterError(
+                    f"margin.{metric}", "must be a number above 0", got=least, hint="as 'margin={deletion: 0.02}'"
+                )
+        if self.until == "decided" and self.claim.metric is None:
+            raise ParameterError(
+                "until", "there is no claim to decide", got=self.until, hint="add one: claim.metric=..."
+            )
         head, _, index = self.device.partition(":")
         if (
             head not in ("auto", "cpu", "cuda")

@@ -120,9 +120,11 @@ def _pool(family: _Family, name: str) -> Iterator[Pooled]:
         ignore_index=True,
     )
     ranked = directions(studies)
-    verdicts = verdict.verdict_table(scores, ranked, controls(studies), removal_groups(studies), 0, over_seeds=True)
+    about = studies[0].record.study
+    rules, groups = verdict.Rules(about.margin, about.families), removal_groups(studies)
+    verdicts = verdict.verdict_table(scores, ranked, controls(studies), groups, 0, over_seeds=True, rules=rules)
     all_metrics = {str(metric): ranked.get(str(metric)) for metric in scores["metric"].unique()}
-    means = statistics.summarise(scores, all_metrics, 0, over_seeds=True)
+    means = statistics.summarise(scores, all_metrics, 0, over_seeds=True, families=about.families)
     for row in verdicts.to_dict("records"):
         cells = means[means["metric"] == row["metric"]].to_dict("records")
         rows = tuple((str(CellId(c["method"], c["baseline"])), number(float(c["mean"])), _interval(c)) for c in cells)

@@ -16,6 +16,7 @@ from xaiexp.engine.chunk import Chunk
 from xaiexp.engine.runner import Run
 from xaiexp.plan.study import Study
 from xaiexp.results import verdict
+from xaiexp.results.removals import removal_groups
 from xaiexp.statistics import summary as statistics
 
 __all__ = ["AGREEMENT", "CELLS", "SCORES", "SUMMARY", "TableBuilder", "Tables"]
@@ -55,12 +56,13 @@ class TableBuilder:
     """Collects the results of a run, chunk by chunk, as plain arrays."""
 
     def __init__(self, study: Study) -> None:
-        self._study = study
+        self._study, settings = study, study.settings
         self._examples: list[str] = []
         self._targets: list[int] = []
         self._scores: dict[tuple[CellId, MetricId], list[np.ndarray[Any, Any]]] = {}
         self._agreement: dict[tuple[CellId, CellId, str], list[np.ndarray[Any, Any]]] = {}
         self._members: dict[tuple[CellId, CellId, str], list[list[CellId]]] = {}  # of joint agreement, by chunk
+        self._rules = verdict.Rules(settings.margin or {}, settings.families, settings.null_draws)
         self._several = study.settings.target == "all" or isinstance(study.settings.target, tuple)
 
     def add(self, chunk: Chunk) -> None:
@@ -87,7 +89,7 @@ class TableBuilder:
             agreement=self._agreement_rows(run),
             summary=self._summary_rows(scores, verdicts),
             verdicts=verdicts,
-            comparisons=verdict.comparison_table(scores, self._directions(), self._study.settings.seed),
+            comparisons=verdict.comparison_table(scores, self._directions(), self._study.settings.seed, self._rules),
         )
 
     def _cell_rows(self, run: Run) -> pd.DataFrame:
@@ -158,11 +160,14 @@ class TableBuilder:
 
     def _verdict_rows(self, scores: pd.DataFrame) -> pd.DataFrame:
         controls = [label for label, method in self._study.methods.items() if method.control]
-        groups = verdict.removal_groups({k: (m.name, m.parameters()) for k, m in self._study.metrics.items()})
-        return verdict.verdict_table(scores, self._directions(), controls, groups, self._study.settings.seed)
+        groups = removal_groups({k: (m.name, m.parameters()) for k, m in self._study.metrics.items()})
+        seed = self._study.settings.seed
+        return verdict.verdict_table(scores, self._directions(), controls, groups, seed, rules=self._rules)
 
     def _summary_rows(self, scores: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
-        frame = statistics.summarise(scores, self._directions(), seed=self._study.settings.seed)
+        frame = statistics.summarise(
+            scores, self._directions(), seed=self._study.settings.seed, families=self._rules.families
+        )
         by_metric = verdicts.drop_duplicates("metric").set_index("metric")
         for column in ("alpha", "verdict"):
             frame[column] = frame["metric"].map(by_metric[column])
