@@ -64,9 +64,9 @@ def test_several_pairs_are_listed_by_their_verdicts():
     asked = claim((A, B), (C, B), (A, C))
     got = words(asked, "supported", "undecided", "supported", overall="undecided")
     assert got.startswith(
-        "undecided; supported, 2 of 3 pairs: a / zero is better than b (difference 0.25 [-0.125, 0.5]); "
+        "undecided; 2 of 3 pairs supported: a / zero is better than b (difference 0.25 [-0.125, 0.5]); "
     )
-    assert "; undecided, 1 of 3 pairs: that c is better than b (" in got
+    assert "; 1 of 3 pairs undecided: that c is better than b (" in got
     assert "95 % family-wise for the 3 pairs of the claim" in got
 
 

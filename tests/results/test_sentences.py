@@ -57,7 +57,7 @@ def test_the_interval_of_the_best_mean_holds_although_it_was_chosen():
         marginal += abs(best.mean()) > 2.02 * best.std(ddof=1) / 40**0.5
         assert text.startswith(f"mean of m{compared.order[0]}: {best.mean():.3g} [")
         assert text.endswith("corrected for being the best of 12")
-    assert marginal > 0.15 * count  # measured: 24 %
+    assert marginal > 0.15 * count  # measured: 25 %
     assert corrected <= 0.08 * count
 
 

@@ -52,7 +52,7 @@ def with_verdict(facts: ClaimFacts, claim: FrozenClaim, result: ClaimResult, mos
     else:
         for verdict in ("supported", "not supported", "undecided"):
             if chosen := [_pair(claim, each) for each in result.pairs if each.verdict == verdict]:
-                words += f"; {verdict}, {len(chosen)} of {len(result.pairs)} pairs: {first_three(chosen)}"
+                words += f"; {len(chosen)} of {len(result.pairs)} pairs {verdict}: {first_three(chosen)}"
     words += f"; metric {claim.metric}, {_percent(1 - claim.level)} {_family(result)}, {_examples(facts, result, most)}"
     return replace(facts, verdict=result.verdict, sentence=words, examples=result.examples)
 
@@ -73,7 +73,7 @@ def _pair(claim: FrozenClaim, result: PairResult) -> str:
 def _family(result: ClaimResult) -> str:
     pairs = len(result.pairs)
     family = f"for the {pairs} pairs of the claim" if pairs > 1 else "for the pair of the claim"
-    return f"family-wise {family}" + (f" over {result.looks} looks" if result.looks else "")
+    return f"family-wise {family}" + (f" over {result.looks} look{'s' * (result.looks > 1)}" * (result.looks > 0))
 
 
 def _examples(facts: ClaimFacts, result: ClaimResult, most: int) -> str:
