@@ -16,7 +16,8 @@ from xaiexp.core.ids import CellId
 from xaiexp.core.samples import Encoded, Network, Outline, Sample, Source
 from xaiexp.engine.checks.weights import weights_fingerprint
 from xaiexp.engine.chunk import Chunk, Loaded
-from xaiexp.engine.runner import Run, device_of
+from xaiexp.engine.devices import device_of
+from xaiexp.engine.runner import Run
 from xaiexp.errors import MismatchError, ResourceError
 from xaiexp.plan.plan import plan
 from xaiexp.plan.settings import Settings

@@ -9,7 +9,7 @@ import pytest
 
 from xaiexp.core.ids import CellId
 from xaiexp.core.record import Record
-from xaiexp.engine.claim_test import ClaimResult, PairResult
+from xaiexp.engine.checks.claim_test import ClaimResult, PairResult
 from xaiexp.plan.claim import FrozenClaim
 from xaiexp.results.claim import registered, with_verdict
 

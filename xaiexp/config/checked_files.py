@@ -81,7 +81,8 @@ class CheckedFiles(FileConfigSource):
             raise _unreadable(shown, error) from None
         name = os.path.relpath(file, folder).removesuffix(".yaml").replace(os.sep, "/")
         project = name == "config" and self.provider in ("main", "user")
-        check_file(shown, name, result.header["package"], content, project)
+        ours = self.provider == "main"
+        check_file(shown, name, result.header["package"], content, project, ours)
         return result
 
 

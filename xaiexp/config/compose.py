@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from xaiexp.config.checked_files import CheckedFiles, with_checked_folders
 from xaiexp.config.file_rules import RESTRICTED, below_outputs
 from xaiexp.config.hydra_versions import VERSION_BASE, register_resolver
+from xaiexp.config.launchers import forget_schemas, refuse_missing
 from xaiexp.config.messages import translated
 from xaiexp.config.safety import refuse_code, refuse_trust
 from xaiexp.config.schema import EFFORT, LISTS, SINGLES, at_effort, derived
@@ -46,6 +47,7 @@ def prepare() -> Registry:
         Plugins.instance().register(CheckedFiles)
     if not OmegaConf.has_resolver(EFFORT):
         register_resolver(EFFORT, at_effort)
+    forget_schemas(store)
     for component in registry.classes():
         package = f"{component.kind}.{component.name}" if component.kind in LISTS else component.kind
         _register(store, component.kind, component.name, derived(component, name=component.name), package)
@@ -90,6 +92,7 @@ def composed(overrides: Sequence[str]) -> DictConfig:
         refuse_code(OmegaConf.to_container(cfg, resolve=False))
         refuse_trust(cfg.trust, overrides)
         _check_folders(cfg, parsed)
+        refuse_missing(cfg)
         return cfg
 
 

@@ -50,7 +50,9 @@ def packages(config_path: str, header: str | None) -> list[str]:
     return [".".join(groups[start:]) for start in range(len(groups) + 1)]
 
 
-def check_file(file: str, config_path: str, header: str | None, content: Mapping[Any, Any], project: bool) -> None:
+def check_file(
+    file: str, config_path: str, header: str | None, content: Mapping[Any, Any], project: bool, ours: bool = False
+) -> None:
     """Refuse a file that contains a key or value that may only be given on the command line.
 
     Args:
@@ -59,6 +61,7 @@ def check_file(file: str, config_path: str, header: str | None, content: Mapping
         header: its ``@package``, or None.
         content: with interpolations unresolved, the defaults list removed or not.
         project: whether this is the ``config.yaml`` of the project, which may set ``store`` and ``tracking``.
+        ours: whether it belongs to this package, whose presets of launchers and sweepers are complete.
 
     Raises:
         UserError: naming the file and the key.
@@ -68,6 +71,8 @@ def check_file(file: str, config_path: str, header: str | None, content: Mapping
             raise _refusal(file, key, reason, text, "resolvers that read the machine work on the command line only")
     if header is not None and ("_group_" in header or "_name_" in header):
         raise _refusal(file, "@package", "must be written out", header, "as # @package _global_")
+    if ours and config_path.startswith(_GROUPS):
+        return
     places = packages(config_path, header)
     _check_defaults(file, places, header, content.get("defaults", []))
     values = {key: value for key, value in content.items() if key != "defaults"}

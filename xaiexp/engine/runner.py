@@ -25,11 +25,12 @@ from xaiexp.core.samples import LoadContext
 from xaiexp.core.vocabulary import Task
 from xaiexp.engine import targets
 from xaiexp.engine.cell_state import CellState
+from xaiexp.engine.checks.claim_test import SEQUENTIAL, ClaimTest
 from xaiexp.engine.checks.model_check import recalled
 from xaiexp.engine.checks.slopes import passes_of
 from xaiexp.engine.checks.weights import weights_fingerprint
 from xaiexp.engine.chunk import Chunk, Loaded
-from xaiexp.engine.claim_test import SEQUENTIAL, ClaimTest
+from xaiexp.engine.devices import leased
 from xaiexp.engine.evaluator import Evaluator
 from xaiexp.engine.examples.left_out import LeftOut
 from xaiexp.engine.examples.performance import Performance, chance_warning
@@ -39,7 +40,6 @@ from xaiexp.engine.guard import Guard, tensors_of
 from xaiexp.engine.loader import Examples, Loader
 from xaiexp.engine.outcome import CellOutcome, explain_chunk
 from xaiexp.engine.readout import readout_of, task_of
-from xaiexp.errors import ResourceError
 from xaiexp.inference.counter import Counter
 from xaiexp.inference.outputs import Readout, head_of
 from xaiexp.inference.passes import Handle, Passes
@@ -49,7 +49,7 @@ from xaiexp.plan.plan import Plan
 from xaiexp.store.fingerprints import fingerprint
 from xaiexp.store.objects import Store
 
-__all__ = ["Run", "device_of"]
+__all__ = ["Run"]
 
 
 @dataclass(frozen=True)
@@ -59,23 +59,6 @@ class _Content:
     weights: str
     data: str
     background: str
-
-
-def device_of(name: str) -> torch.device:
-    """The device with this name; ``auto`` is a GPU where there is one.
-
-    Raises:
-        ResourceError: there is no such device here.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(name)
-    if device.type == "cuda":
-        if not torch.cuda.is_available():
-            raise ResourceError("device", "there is no CUDA device here", got=name, hint="device=cpu or device=auto")
-        if device.index is not None and device.index >= torch.cuda.device_count():
-            raise ResourceError("device", f"there are {torch.cuda.device_count()} CUDA devices here", got=name)
-    return device
 
 
 class Run:
@@ -115,8 +98,11 @@ class Run:
         Raises:
             UserError: model, data or device are not as the study says; before the first pass where that can be known.
         """
+        with leased(self.study.settings.device) as device:
+            yield from self._results(device)
+
+    def _results(self, device: torch.device) -> Iterator[Loaded | Chunk]:
         settings = self.study.settings
-        device = device_of(settings.device)
         network = self.study.model.load(self._context())
         weights = weights_fingerprint(network)
         network = replace(network, task=settings.task or network.task)

@@ -59,10 +59,16 @@ class ConfidenceSequence:
         """Whether there is a look at n examples, given the looks before."""
         return n >= max(FIRST_LOOK, _GROWTH * self.examples)
 
+    @property
+    def next_level(self) -> float:
+        """The level of the intervals of the next look."""
+        return self.level / ((self.looks + 1) * (self.looks + 2))
+
     def look(self, differences: FloatArray) -> None:
         """Look at the differences of all examples so far, ``[P, n]``, paired by example, without NaN."""
+        level = self.next_level
         self.looks, self.examples = self.looks + 1, differences.shape[1]
-        low, high = fixed_intervals(differences, self.level / (self.looks * (self.looks + 1)), self.seed)
+        low, high = fixed_intervals(differences, level, self.seed)
         self.low, self.high = np.maximum(self.low, low), np.minimum(self.high, high)
 
 

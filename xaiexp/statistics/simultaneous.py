@@ -15,16 +15,15 @@ Two resamplings estimate it, and the larger quantile counts:
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from xaiexp.statistics.resampling import MIN_VARYING, off_mode, resample_counts
+from xaiexp.statistics.resampling import MIN_VARYING, bootstrap_chunk, off_mode, sign_chunk, steps
 from xaiexp.statistics.tolerance import ROUNDING
 
 __all__ = ["Family", "any_separated", "simultaneous"]
@@ -32,7 +31,6 @@ __all__ = ["Family", "any_separated", "simultaneous"]
 FloatArray = NDArray[np.float64]
 
 _DRAWS = 1999  # (draws + 1) times the level is a whole number
-_MAX_CHUNK_ELEMENTS = 1 << 22
 _FEW = 100  # resamples after which :func:`any_separated` looks again
 
 
@@ -82,7 +80,7 @@ def simultaneous(
     if len(tested) > 1:
         largest = [
             np.concatenate([_largest(means, errors, one_sided) for means, errors in resampled])
-            for resampled in _resamplings(residuals[tested], seed, draws, _MAX_CHUNK_ELEMENTS // n)
+            for resampled in _resamplings(residuals[tested], seed, draws, draws + 1)
         ]
         critical = max(critical, *(_upper_quantile(values, level) for values in largest))
         statistic = t if one_sided else np.abs(t)
@@ -145,16 +143,15 @@ def _critical_alone(n: int, one_sided: bool, level: float) -> float:
 
 
 def _resamplings(
-    residuals: FloatArray, seed: int, draws: int, step: int
+    residuals: FloatArray, seed: int, draws: int, at_once: int
 ) -> Iterator[Iterator[tuple[FloatArray, FloatArray]]]:
-    """For both resamplings, means and standard errors ``[R, P]`` of the residuals ``[P, n]``; R is at most ``step``."""
-    step = max(1, step)
+    """For both resamplings, means and standard errors ``[R, P]`` of the residuals ``[P, n]``, R at most ``at_once``."""
     n = residuals.shape[1]
     squared = residuals**2
     total = squared.sum(axis=1)
 
     def flipped() -> Iterator[tuple[FloatArray, FloatArray]]:
-        for signs in _signs(n, seed, draws, step):
+        for signs in _parts(sign_chunk, seed, draws, n, at_once):
             means = signs @ residuals.T / n
             # Residuals sum to 0, which makes their flipped mean too small by this factor.
             factor = (n - 1) / n
@@ -165,9 +162,7 @@ def _resamplings(
     varying = off_mode(residuals) >= MIN_VARYING
 
     def bootstrapped() -> Iterator[tuple[FloatArray, FloatArray]]:
-        rng = np.random.default_rng([seed, n, 1])
-        for start in range(0, draws, step):
-            counts = resample_counts(rng, min(step, draws - start), n)
+        for counts in _parts(bootstrap_chunk, seed, draws, n, at_once):
             means = counts @ residuals[varying].T / n
             variances = np.maximum(counts @ squared[varying].T / n - means**2, 0.0)
             yield means, np.asarray(np.sqrt(variances / (n - 1)), dtype=np.float64)
@@ -176,14 +171,14 @@ def _resamplings(
         yield bootstrapped()
 
 
-def _signs(n: int, seed: int, draws: int, step: int) -> Iterator[FloatArray]:
-    """Chunks of signs ``[R, n]``: all of them, or ``draws`` at random."""
-    if n <= 20 and 2**n <= draws + 1:
-        yield np.array(list(itertools.product([-1.0, 1.0], repeat=n)))
-        return
-    rng = np.random.default_rng([seed, n])
-    for start in range(0, draws, step):
-        yield 2.0 * rng.integers(2, size=(min(step, draws - start), n)).astype(np.float64) - 1.0
+def _parts(
+    chunk_of: Callable[[int, int, int, int], FloatArray], seed: int, draws: int, n: int, at_once: int
+) -> Iterator[FloatArray]:
+    """The resamples ``[R, n]``, at most ``at_once`` at a time."""
+    for chunk, size in enumerate(steps(draws, n)):
+        resamples = chunk_of(seed, chunk, size, n)
+        for start in range(0, len(resamples), at_once):
+            yield resamples[start : start + at_once]
 
 
 def _largest(means: FloatArray, errors: FloatArray, one_sided: bool) -> FloatArray:

@@ -13,15 +13,17 @@ from builders import bind, draws, make_batch
 from torch.testing import assert_close
 
 from xaiexp.builtin.features.tokens_and_words import Token
+from xaiexp.builtin.methods.attention.attention_maps import AttentionRollout
 from xaiexp.builtin.methods.gradient.saliency import Saliency
 from xaiexp.builtin.models.embedding_check import over_embeddings
-from xaiexp.builtin.models.embeddings import FromEmbeddings, FromLastToken, TextEncoder
+from xaiexp.builtin.models.embeddings import FromEmbeddings, FromEncoderDecoder, FromLastToken, TextEncoder
 from xaiexp.builtin.models.transformers_classifiers import Transformers
 from xaiexp.core.samples import LoadContext, Sample
-from xaiexp.errors import MismatchError
+from xaiexp.errors import MismatchError, Unsupported
 
 TEXTS = ("a good film .", "the film was not very good , but rather longer with more words .", "bad", "xyzzy plugh")
 ENCODERS = ["bert", "roberta", "mpnet", "modernbert", "longformer", "bigbird", "funnel"]
+ENCODER_DECODERS = ["t5", "bart"]
 DECODERS = ["gpt2", "ctrl", "opt", "bloom", "gpt_neox", "llama", "mistral", "qwen2", "gemma", "phi"]
 
 
@@ -52,7 +54,7 @@ def agree(got, expected):
     assert_close(got, expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
 
 
-@pytest.mark.parametrize("kind", [*ENCODERS, "xlnet", *DECODERS])
+@pytest.mark.parametrize("kind", [*ENCODERS, "xlnet", *DECODERS, *ENCODER_DECODERS])
 def test_logits_in_a_padded_batch_are_those_of_each_text_alone(kind, tmp_path):
     tokenizer = toy_texts.word_tokenizer()
     network = load(toy_texts.saved(tmp_path, toy_texts.CONFIGS[kind](), tokenizer))
@@ -61,7 +63,8 @@ def test_logits_in_a_padded_batch_are_those_of_each_text_alone(kind, tmp_path):
     agree(logits(network), expected)
     for i, text in enumerate(TEXTS):
         agree(logits(network, [text]), expected[i : i + 1])
-    assert isinstance(network.module, FromEmbeddings if kind in ENCODERS else FromLastToken)
+    kinds = dict.fromkeys(ENCODERS, FromEmbeddings) | dict.fromkeys(ENCODER_DECODERS, FromEncoderDecoder)
+    assert isinstance(network.module, kinds.get(kind, FromLastToken))
 
 
 @pytest.mark.parametrize("kind", ["roberta", "xlnet", "gpt2", "qwen2"])
@@ -159,15 +162,52 @@ def test_a_text_of_exactly_the_maximal_length_is_not_reported(tmp_path, caplog):
     assert not caplog.records
 
 
-@pytest.mark.parametrize("kind", ["t5", "bart"])
-def test_a_model_whose_decoder_reads_the_text_is_refused_with_a_way_out(kind, tmp_path):
-    toy_texts.saved(tmp_path, toy_texts.CONFIGS[kind](), toy_texts.word_tokenizer())
+def test_the_embeddings_of_a_text_are_read_by_encoder_and_decoder(tmp_path):
+    """The gradient of both by token ids: hooks on the tables of embeddings see the text and the shifted text."""
+    tokenizer = toy_texts.word_tokenizer()
+    network = load(toy_texts.saved(tmp_path, toy_texts.CONFIGS["t5"](), tokenizer))
+    model, text = toy_texts.own_model(tmp_path), TEXTS[0]
+    seen = []
+
+    def keep(module, given, out):
+        seen.append(out.detach().requires_grad_())
+        return seen[-1]
+
+    for stack in (model.get_encoder(), model.get_decoder()):
+        stack.embed_tokens.register_forward_hook(keep)
+    logits = model(input_ids=tokenizer(text, return_tensors="pt")["input_ids"]).logits
+    of_encoder, of_decoder = torch.autograd.grad(logits[0, 1], seen)
+    expected = of_encoder[0].clone()
+    expected[:-1] += of_decoder[0, 1:]
+    encoded = network.encode(samples(TEXTS))
+    leaf = encoded.inputs.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(network.module(leaf, **encoded.context)[0, 1], leaf)
+    assert of_decoder.abs().max() > 0.01 * expected.abs().max()
+    assert_close(gradient[0, : len(expected)], expected, rtol=0, atol=2e-5 * float(expected.abs().max()))
+
+
+def test_a_decoder_that_reads_the_text_otherwise_is_refused_with_a_way_out(tmp_path, monkeypatch):
+    """A decoder with another table of embeddings than the encoder."""
+    toy_texts.saved(tmp_path, toy_texts.CONFIGS["bart"](), toy_texts.word_tokenizer())
+    forward = FromEncoderDecoder.forward
+    monkeypatch.setattr(FromEncoderDecoder, "forward", lambda self, inputs, **kept: forward(self, inputs * 1.1, **kept))
     with pytest.raises(MismatchError) as said:
         load(tmp_path)
     first, second = str(said.value).splitlines()
     assert first.startswith("model.path: ")
-    assert first.endswith("cannot be evaluated on token embeddings: its decoder reads the text, too, by token ids")
+    assert first.endswith("its decoder does not read the text as that of T5 or BART")
     assert second == "  use a classifier that is an encoder (BERT, DeBERTa) or a decoder (GPT-2, Llama) alone"
+
+
+@pytest.mark.parametrize("kind", ["t5", "bart"])
+def test_attention_methods_refuse_a_decoder(kind, tmp_path):
+    network = load(toy_texts.saved(tmp_path, toy_texts.CONFIGS[kind](), toy_texts.word_tokenizer()))
+    encoded = network.encode(samples(TEXTS))
+    batch = make_batch(
+        encoded.inputs, modality="text", context=encoded.context, features=Token().build(encoded), targets=1
+    )
+    with pytest.raises(Unsupported, match="cross-attention"):
+        AttentionRollout().attribute(bind(network.module, batch), batch, None, draws(batch))
 
 
 def test_a_model_that_depends_on_padding_is_refused(tmp_path):

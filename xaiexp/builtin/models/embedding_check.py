@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from xaiexp.builtin.models.embeddings import FromEmbeddings, FromLastToken, Reading, TextEncoder
+from xaiexp.builtin.models.embeddings import FromEmbeddings, FromEncoderDecoder, FromLastToken, Reading, TextEncoder
 from xaiexp.errors import MismatchError
 
 __all__ = ["over_embeddings"]
@@ -74,6 +74,8 @@ class _Failure:
 
 
 def _candidates(encoder: TextEncoder) -> list[tuple[Reading, type[nn.Module]]]:
+    if encoder.model.config.is_encoder_decoder:
+        return [("end", FromEncoderDecoder)]
     candidates: list[tuple[Reading, type[nn.Module]]] = [("own", FromEmbeddings)]
     if encoder.model.base_model is not encoder.model:
         candidates += [("last_not_padding", FromLastToken), ("last", FromLastToken)]
@@ -143,7 +145,7 @@ def _refused(where: str, encoder: TextEncoder, failures: Sequence[_Failure]) -> 
     if encoder.model.config.is_encoder_decoder:
         return MismatchError(
             where,
-            f"{name} cannot be evaluated on token embeddings: its decoder reads the text, too, by token ids",
+            f"{name} cannot be evaluated on token embeddings: its decoder does not read the text as that of T5 or BART",
             hint="use a classifier that is an encoder (BERT, DeBERTa) or a decoder (GPT-2, Llama) alone",
         )
     differences = [failure.difference for failure in failures if failure.difference is not None]

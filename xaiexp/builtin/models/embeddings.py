@@ -17,13 +17,13 @@ from xaiexp.builtin.models.word_spans import word_numbers
 from xaiexp.core.samples import Encoded, Sample
 from xaiexp.errors import MismatchError
 
-__all__ = ["FromEmbeddings", "FromLastToken", "Reading", "TextEncoder", "positions_module"]
+__all__ = ["FromEmbeddings", "FromEncoderDecoder", "FromLastToken", "Reading", "TextEncoder", "positions_module"]
 
 log = logging.getLogger("xaiexp")
 
-# Where a classifier reads its logits: as its forward method does, at the last token, or at the last token whose id is
-# not that of the padding token (decoder-only classifiers).
-Reading = Literal["own", "last_not_padding", "last"]
+# Where a classifier reads its logits: as its forward method does, at the last token, at the last token whose id is not
+# that of the padding token (decoder-only classifiers), or at the last end-of-sequence token (encoder-decoders).
+Reading = Literal["own", "last_not_padding", "last", "end"]
 
 # The modules of classifiers after the base model, in the order of their calls.
 _HEAD = ("head", "drop", "sequence_summary", "score", "classifier", "logits_proj")
@@ -70,11 +70,39 @@ class FromLastToken(nn.Module):
         """Logits ``[N, classes]``."""
         base: Any = self.model.base_model
         hidden: Tensor = base(inputs_embeds=inputs, return_dict=True, **self._options, **context)[0]
-        hidden = hidden.gather(1, last_token.view(-1, 1, 1).expand(-1, 1, hidden.shape[-1]))
+        hidden = _at(hidden, last_token)[:, None]
         for name in _HEAD:
             if hasattr(self.model, name):
                 hidden = getattr(self.model, name)(hidden)
         return hidden.flatten(1)
+
+
+class FromEncoderDecoder(nn.Module):
+    """A classifier with an encoder and a decoder (T5, BART), over embeddings padded on the right.
+
+    Encoder and decoder read the same text, the decoder shifted by one token. The classifier shifts token ids and looks
+    for the end-of-sequence token among them; here the embeddings are shifted, and the position is given:
+    ``inputs [N, T, D], last_token [N], attention_mask [N, T], ... -> logits [N, classes]``.
+
+    Args:
+        model: a sequence classifier of transformers: a base model and ``classification_head``.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, inputs: Tensor, last_token: Tensor, **context: Tensor) -> Tensor:
+        """Logits ``[N, classes]``."""
+        model: Any = self.model
+        first = torch.tensor([model.config.decoder_start_token_id], device=inputs.device)
+        start = model.get_input_embeddings()(first).to(inputs.dtype).expand(len(inputs), 1, -1)
+        shifted = torch.cat([start, inputs[:, :-1]], dim=1)
+        hidden: Tensor = model.base_model(
+            inputs_embeds=inputs, decoder_inputs_embeds=shifted, use_cache=False, return_dict=True, **context
+        )[0]
+        logits: Tensor = model.classification_head(_at(hidden, last_token))
+        return logits
 
 
 def positions_module(model: nn.Module) -> Any:
@@ -153,6 +181,8 @@ class TextEncoder:
             padding = self.model.config.get_text_config().pad_token_id
             if self.reading == "last_not_padding" and padding is not None:
                 readable = present * (ids != padding)
+            elif self.reading == "end":
+                readable = present * (ids == self.model.config.eos_token_id)
             context["last_token"] = (torch.arange(ids.shape[1]) * readable).argmax(dim=1)
         return context
 
@@ -265,6 +295,11 @@ class TextEncoder:
                 told = f"example {sample.id!r} has {whole} tokens; texts are truncated to {self.max_length} tokens"
                 self._told.append(told)
                 log.warning("model.max_length: %s", told)
+
+
+def _at(hidden: Tensor, positions: Tensor) -> Tensor:
+    """Rows ``[N, D]`` of ``hidden [N, T, D]`` at ``positions [N]``."""
+    return hidden.gather(1, positions.view(-1, 1, 1).expand(-1, 1, hidden.shape[-1])).squeeze(1)
 
 
 def _spans(sample: Sample) -> list[tuple[int, int]]:

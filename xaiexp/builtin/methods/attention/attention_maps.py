@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from xaiexp.contract.kinds import Method
 from xaiexp.core.batches import Batch
@@ -73,7 +73,7 @@ class _AttentionMethod(Method):
         from xaiexp.builtin.methods.attention.weight_capture import AttentionWeights
 
         network = model.passes.module
-        if isinstance(network, nn.Module) and any(isinstance(m, nn.TransformerDecoderLayer) for m in network.modules()):
+        if isinstance(network, nn.Module) and any(map(_has_decoder, network.modules())):
             raise Unsupported("the network has a decoder, and this method has no rule for its cross-attention")
         token_maps: list[tuple[Tensor, int]] = []
 
@@ -113,6 +113,14 @@ class _AttentionMethod(Method):
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
         """One forward pass, and one backward pass at most back to the first attention weights."""
         return Cost(1, 1)
+
+
+def _has_decoder(module: Any) -> bool:
+    """Whether a module has cross-attention: a decoder layer of torch, or an encoder-decoder of transformers."""
+    from torch import nn
+
+    config = getattr(module, "config", None)
+    return isinstance(module, nn.TransformerDecoderLayer) or bool(getattr(config, "is_encoder_decoder", False))
 
 
 def _check_read_tokens(read: Tensor, leading: int, tokens: int) -> None:

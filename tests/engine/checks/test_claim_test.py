@@ -8,7 +8,7 @@ import torch
 from spied_studies import register, run, study
 
 from xaiexp.core.ids import CellId, MetricId
-from xaiexp.engine.claim_test import SEQUENTIAL, ClaimTest
+from xaiexp.engine.checks.claim_test import SEQUENTIAL, ClaimTest
 from xaiexp.plan.claim import Claim, FrozenClaim
 from xaiexp.statistics.sequence import fixed_intervals
 
