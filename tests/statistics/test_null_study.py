@@ -16,7 +16,7 @@ def pairs(values):
 
 
 @pytest.mark.parametrize("one_sided", [False, True])
-@pytest.mark.parametrize("n", [8, 12, 40])
+@pytest.mark.parametrize("n", [7, 12, 40])  # of 7 examples there are fewer sign flips than draws
 def test_any_separated_is_the_decision_of_simultaneous(n, one_sided):
     rng, found = np.random.default_rng(n), set()
     for seed in range(40):
