@@ -19,6 +19,10 @@ Printed, in percent of the draws:
 The same on real scores, of which a finished study is the population: ``--study DIR``. The scores of an example, of all
 cells together, are drawn with replacement, after the means of all cells were set to those above; the effect is
 ``EFFECT`` times the median standard deviation of the differences divided by the square root of 2.
+
+With ``--beyond``, in place of these: for six cells of equal means the share of studies with a false separation, beside
+the mean of the rates that the null study estimates in 25 of them; and for one pair the share of confidence sequences
+that ever miss the mean, with looks from 32 examples up to 256.
 """
 
 from __future__ import annotations
@@ -36,6 +40,9 @@ from scipy import stats
 
 from xaiexp.statistics.comparison import better_than, compare
 from xaiexp.statistics.intervals import crossed_intervals
+from xaiexp.statistics.null_study import null_rate
+from xaiexp.statistics.sequence import ConfidenceSequence
+from xaiexp.statistics.simultaneous import any_separated
 from xaiexp.statistics.summary import tables
 
 FloatArray = NDArray[np.float64]
@@ -112,6 +119,41 @@ def rates(draw_values: Callable[[], FloatArray], means: FloatArray, draws: int) 
     return {name: count / draws for name, count in counts.items()}
 
 
+def beyond(draws: int) -> list[str]:
+    """The lines of the tables of the null study and of confidence sequences."""
+    lines = ["| scores | spreads | n | true rate | null study |", "|---|---|---|---|---|"]
+    left, right = np.triu_indices(6, 1)
+    for shape in SHAPES:
+        for unequal in (False, True):
+            for n in (16, 32, 64):
+                rng = np.random.default_rng([list(SHAPES).index(shape), n, unequal])
+
+                def differences(rng: np.random.Generator, shape: str, n: int, unequal: bool) -> FloatArray:
+                    spread = np.geomspace(0.5, 2, 6)[rng.permutation(6)] if unequal else np.ones(6)
+                    values = spread[:, None] * SHAPES[shape](rng, (6, n))
+                    return np.asarray(values[left] - values[right])
+
+                arguments = (rng, shape, n, unequal)
+                true = np.mean([any_separated(differences(*arguments), seed=k) for k in range(draws)])
+                found = [null_rate(differences(*arguments), seed=k, draws=100).rate for k in range(25)]
+                row = f"| {shape} | {'unequal' if unequal else 'equal'} | {n} "
+                lines.append(f"{row}| {100 * true:.1f} | {100 * np.nanmean(found):.1f} |")
+    lines += ["", "| differences | sequences that miss their mean |", "|---|---|"]
+    for shape, draw in SHAPES.items():
+        rng, missed = np.random.default_rng(list(SHAPES).index(shape)), 0
+        for k in range(draws):
+            values, sequence, found = draw(rng, (1, 256)), ConfidenceSequence(1, 0.05, seed=k), False
+            for n in range(32, 257, 32):
+                if sequence.due(n):  # the decision of a look, without its intervals
+                    both, level = np.concatenate([values[:, :n], -values[:, :n]]), sequence.next_level
+                    draws_of_look = max(1999, round(10 / level) - 1)
+                    found = found or any_separated(both, seed=k, level=level, draws=draws_of_look)
+                    sequence.looks, sequence.examples = sequence.looks + 1, n
+            missed += found
+        lines.append(f"| {shape} | {100 * missed / draws:.1f} ({100 * bound(missed / draws, draws):.1f}) |")
+    return lines
+
+
 def bound(rate: float, draws: int) -> float:
     """The upper 95 % bound of a rate (Clopper and Pearson 1934)."""
     return float(stats.binomtest(round(rate * draws), draws, alternative="less").proportion_ci().high)
@@ -159,9 +201,13 @@ def main() -> None:
     parser.add_argument("--cells", type=int, nargs="*", default=CELLS)
     parser.add_argument("--examples", type=int, nargs="*", default=EXAMPLES)
     parser.add_argument("--shapes", nargs="*", default=list(SHAPES), choices=list(SHAPES))
+    parser.add_argument("--beyond", action="store_true", help="the null study and confidence sequences instead")
     parser.add_argument("--study", type=Path, help="folder of a finished study, whose scores are the population")
     chosen = parser.parse_args()
     started = time.perf_counter()
+    if chosen.beyond:
+        print("\n".join(beyond(chosen.draws)))
+        return
     print("\n".join(HEAD))
     with ProcessPoolExecutor(chosen.processes) as pool:
         if chosen.study:

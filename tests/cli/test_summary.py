@@ -72,7 +72,7 @@ LAST = [
 
 def test_a_study_prints_scores_verdicts_agreement_notes_and_where_its_files_are(capsys):
     assert printed(capsys) == [
-        *_LEGEND.splitlines(),
+        *_LEGEND.format(of="the metric").splitlines(),
         "method / baseline up ↑",
         "a 0.250 b",
         "[0.125, 0.750]",

@@ -91,9 +91,9 @@ def test_the_page_shows_the_simultaneous_intervals_of_all_differences(tmp_path, 
     shown = page(write_study(tmp_path / "s", cells=CELLS[:3]))
     (infidelity, _) = [table for table in shown.tables if table[0][0] == "better mean"]
     assert len(infidelity) == 1 + 3
-    for *_, interval, _, significant in infidelity[1:]:
+    for *_, interval, _, shown_as in infidelity[1:]:
         low, high = map(float, interval.split(" to "))
-        assert (significant == "yes") == (low > 0 or high < 0)
+        assert (shown_as == "different") == (low > 0 or high < 0)
 
 
 def test_memory_is_given_in_mebibytes(tmp_path, page):

@@ -11,6 +11,7 @@ import torch
 
 from xaiexp.core.ids import CellId, MetricId
 from xaiexp.engine.cell_state import CellState
+from xaiexp.plan.settings import Settings
 from xaiexp.results.tables import AGREEMENT, CELLS, SCORES, SUMMARY, TableBuilder
 
 A, B, C = CellId("a"), CellId("b", "zero"), CellId("c")
@@ -24,7 +25,7 @@ def study(target="predicted"):
     return SimpleNamespace(
         model=SimpleNamespace(name="net"),
         dataset=SimpleNamespace(name="data"),
-        settings=SimpleNamespace(seed=3, target=target),
+        settings=Settings(seed=3, target=target),
         metrics={"up": metric("up", True, "shift"), "flat": metric("flat", None)},
         agreements={"rank": None, "cosine": None},
         methods={name: SimpleNamespace(control=name == "c") for name in "abc"},

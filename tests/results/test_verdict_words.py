@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from xaiexp.results.verdict import comparison_table, removal_groups, verdict_table
+from xaiexp.results.removals import removal_groups
+from xaiexp.results.verdict import comparison_table, verdict_table
 from xaiexp.statistics.comparison import compare
 from xaiexp.statistics.significance import crossed_tests, paired_tests
 
@@ -94,7 +95,7 @@ def test_cells_that_are_not_separated_get_the_difference_to_the_next():
     interval = stats.ttest_rel(*(values if best == "m0" else values[::-1])).confidence_interval()
     size = f"{abs(values[0].mean() - values[1].mean()):.3g} [{interval.low:.3g}, {interval.high:.3g}]"
     assert row(values)["verdict"].startswith(
-        f"no two cells are separated; best mean: {best}; ahead of {second} by {size}; heterogeneity of the examples: "
+        f"no two cells are separated; best mean: {best}; ahead of {second} by {size}; mean of {best}: "
     )
 
 

@@ -22,6 +22,7 @@ from xaiexp.engine.runner import Run
 from xaiexp.errors import ResourceError
 from xaiexp.plan.plan import Plan, plan
 from xaiexp.plan.study import Study
+from xaiexp.results.claim import registered, with_verdict
 from xaiexp.results.description import add_loaded, add_results, components, describe
 from xaiexp.results.foreign_folder import refuse_foreign
 from xaiexp.results.gallery import Gallery
@@ -92,7 +93,11 @@ def execute(study: Study, config: Mapping[str, Any], folder: Path, registry: Reg
     session = Session(study.trackers if whole else {}, study.settings.tracking, writer.path, meter.say)
     try:
         prepared = plan(study)
-        writer.update(metrics_left_out=dict(prepared.metric_skips))
+        claim = registered(prepared.claim, now, study.settings.until == "decided")
+        writer.update(metrics_left_out=dict(prepared.metric_skips), claim=claim)
+        if prepared.claim is not None:
+            meter.say(prepared.claim.describe())
+        writer.write_record()
         store = Store(Path(study.settings.store), study.settings.force)
         ensure_writable(store.folder, "store")
         save_providers(store.folder, components(study), registry)
@@ -147,6 +152,9 @@ def _run(prepared: Plan, store: Store, writer: FolderWriter, meter: Meter, start
         meter.say(note)
     tables = builder.build(run)
     writer.record = add_results(writer.record, run)
+    if run.claim_test is not None and writer.record.claim is not None and run.loader is not None:
+        tested = run.claim_test.claim, run.claim_test.result(), run.loader.count
+        writer.update(claim=with_verdict(writer.record.claim, *tested))
     writer.write_tables(tables)
     if gallery is not None:
         writer.write_gallery(gallery)

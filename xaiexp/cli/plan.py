@@ -107,6 +107,8 @@ def _print_plan(overrides: Sequence[str]) -> None:
         for what, number in (("attributions", attributions), ("metrics at most", metrics))
     ]
     out.print(f"passes for {', '.join(passes)}")
+    if planned.claim is not None:
+        out.print(planned.claim.describe(), markup=False)
     for label, reason in planned.metric_skips.items():
         out.print(f"metric {label} is left out: {reason}", markup=False)
     explaining = [label for label, metric in study.metrics.items() if metric.re_explains]

@@ -20,7 +20,7 @@ __all__ = ["print_outcome", "print_sweep"]
 
 _LEGEND = (
     "mean and letters: two cells of a metric that share no letter differ significantly (paired by example, corrected\n"
-    "for all pairs of the metric); below, the 95 % interval of this mean alone, which does not compare cells"
+    "for all pairs of {of}); below, the 95 % interval of this mean alone, which does not compare cells"
 )
 
 
@@ -38,9 +38,12 @@ def print_outcome(outcome: Outcome, brief: bool) -> None:
     performance = tables.performance_line(outcome.record.performance)
     if performance:
         out.print(performance, markup=False)
+    if outcome.record.claim is not None:
+        out.print(outcome.record.claim.sentence or "", markup=False)
     if not brief and len(outcome.summary):
         refused = set(outcome.verdicts.loc[outcome.verdicts["refused"].astype(bool), "metric"])
-        out.print(_LEGEND, markup=False)
+        of = "the metric" if outcome.record.study.families == "metric" else "all metrics"
+        out.print(_LEGEND.format(of=of), markup=False)
         out.print(tables.summary_table(outcome.summary, outcome.record, refused))
         for line in tables.verdict_lines(outcome.verdicts):
             out.print(line, markup=False)

@@ -12,6 +12,7 @@ from xaiexp.config.schema import LISTS, SINGLES
 from xaiexp.contract.registry import Registry
 from xaiexp.core import parameters
 from xaiexp.errors import ParameterError, UnknownName, nearest
+from xaiexp.plan.claim import Claim
 from xaiexp.plan.settings import Settings, Tracking
 from xaiexp.plan.study import DEFAULT_FEATURES, Study, check_label
 
@@ -80,8 +81,9 @@ def _settings(values: Mapping[str, Any]) -> Settings:
             keys = root_keys()
             raise UnknownName(key, "no such key", nearest=nearest(key, keys), hint=f"keys: {', '.join(keys)}")
     values = dict(values)
-    if isinstance(values.get("tracking"), Mapping):
-        values["tracking"] = Tracking(**_checked_at_root("tracking.", Tracking, values["tracking"]))
+    for key, cls in {"tracking": Tracking, "claim": Claim}.items():
+        if isinstance(values.get(key), Mapping):
+            values[key] = cls(**_checked_at_root(f"{key}.", cls, values[key]))
     return Settings(**_checked_at_root("", Settings, values))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import is_dataclass
+from typing import cast
 
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
@@ -112,4 +114,11 @@ def _missing_key(key: str, registry: Registry) -> UserError:
             nearest=nearest(label, registry.names(head)),
             hint=f"label one: +{head}@{head}.{label}=NAME",
         )
+    nested = hints(Settings).get(head)
+    if head == "margin":
+        return ParameterError(key, "must be given in braces", hint="as 'margin={METRIC: NUMBER}'")
+    if is_dataclass(nested):
+        known = [*hints(cast("type", nested))]
+        hint = f"parameters: {', '.join(known)}"
+        return ParameterError(key, "no such parameter", nearest=nearest(rest, known), hint=hint)
     return ParameterError(key, "no such parameter", hint=f"the parameters: xaiexp {head}=NAME --cfg job")

@@ -78,7 +78,8 @@ def _plain(hint: Any) -> Any:
     if origin in (typing.Union, types.UnionType):
         options = [a for a in get_args(hint) if a is not type(None)]
         plain = _plain(options[0]) if len(options) == 1 else Any
-        return Any if plain is Any else typing.Optional[plain]  # noqa: UP045  # OmegaConf reads typing.Optional
+        # Hydra cannot merge a mapping into an optional one that is null.
+        return Any if plain is Any or get_origin(plain) is dict else typing.Optional[plain]  # noqa: UP045  # OmegaConf reads typing.Optional
     if origin in (tuple, list) or hint in (tuple, list):
         inner = {_plain(a) for a in get_args(hint) if a is not Ellipsis}
         only = inner.pop() if len(inner) == 1 else Any

@@ -18,6 +18,7 @@ from xaiexp.errors import ResourceError
 __all__ = [
     "VERSION",
     "AgreementFacts",
+    "ClaimFacts",
     "ComponentFacts",
     "DataFacts",
     "FailureFacts",
@@ -53,6 +54,8 @@ class StudyFacts(Part):
         example_order: ``drawn``, or ``first`` where they are the first of the dataset.
         example_seed: of the draw; None where there is none.
         cluster: column of the clusters that are resampled in place of examples; empty where there is none.
+        margin: metric to the smallest difference that matters.
+        families: over what the error rate of the tests holds: each ``metric``, or ``all``.
     """
 
     model: str = ""
@@ -68,6 +71,39 @@ class StudyFacts(Part):
     example_order: str = ""
     example_seed: int | None = None
     cluster: str = ""
+    margin: Mapping[str, float] = field(default_factory=dict)
+    families: str = "metric"
+
+
+@dataclass(frozen=True)
+class ClaimFacts(Part):
+    """What the study was to show, fixed before its first pass.
+
+    Args:
+        sha256: of the canonical JSON (sorted keys, no spaces) of the six fields from ``metric`` to ``level``.
+        registered: date and time, ISO 8601.
+        pairs: of cells; each first one is claimed to be better, or both to be equal.
+        shows: ``better`` or ``equal``.
+        margin: in the unit of the metric.
+        level: probability of a wrong verdict.
+        sequential: whether examples were read until the claim was decided.
+        verdict: ``supported``, ``not supported`` or ``undecided``; None before the end.
+        sentence: the verdict in words.
+        examples: on which it was tested.
+    """
+
+    sha256: str = ""
+    registered: str = ""
+    metric: str = ""
+    higher_is_better: bool = True
+    pairs: tuple[tuple[str, str], ...] = ()
+    shows: str = "better"
+    margin: float = 0.0
+    level: float = 0.05
+    sequential: bool = False
+    verdict: str | None = field(default=None, metadata=ONCE_KNOWN)
+    sentence: str | None = field(default=None, metadata=ONCE_KNOWN)
+    examples: int | None = field(default=None, metadata=ONCE_KNOWN)
 
 
 @dataclass(frozen=True)
@@ -269,6 +305,7 @@ class Record(Part):
         versions: of packages, by name.
         threads: of torch.
         command: the command line.
+        claim: None where there is none.
         metrics_left_out: label to reason, of the metrics that the plan leaves out.
         device: that ran the model. This and the following fields are None until they are known.
         model_facts: reported by the model, such as the accuracy on held-out data.
@@ -306,6 +343,7 @@ class Record(Part):
     platform: str = ""
     threads: int | None = None
     command: tuple[str, ...] = ()
+    claim: ClaimFacts | None = field(default=None, metadata=ONCE_KNOWN)
     metrics_left_out: Mapping[str, str] | None = field(default=None, metadata=ONCE_KNOWN)
     device: str | None = field(default=None, metadata=ONCE_KNOWN)
     weights: WeightsFacts | None = field(default=None, metadata=ONCE_KNOWN)

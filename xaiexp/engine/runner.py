@@ -26,6 +26,7 @@ from xaiexp.core.samples import LoadContext
 from xaiexp.core.vocabulary import Task
 from xaiexp.engine import targets
 from xaiexp.engine.cell_state import CellState
+from xaiexp.engine.checks.claim_test import SEQUENTIAL, ClaimTest
 from xaiexp.engine.checks.model_check import recalled
 from xaiexp.engine.checks.slopes import passes_of
 from xaiexp.engine.checks.weights import weights_fingerprint
@@ -81,10 +82,12 @@ class Run:
         self.evaluator = Evaluator(metrics, self.study.agreements, store, on_passes)
         self.other_passes = Counter(listener=on_passes)  # predictions, and f(reference) of completeness errors
         self.data_fingerprints: list[str] = []
+        settings = self.study.settings
+        self.claim_test = ClaimTest.of(plan.claim, settings)
         self.loader: Loader | None = None
         self.clusters: Mapping[str, str] = {}  # of the examples that were read
         self.notes: list[str] = []  # what the reader must know, and the end of the run only can tell
-        self._target: targets.Target = self.study.settings.target
+        self._target: targets.Target = settings.target
         self._task: Task | None = None
         self._unlabelled = 0
         self._checked = False
@@ -136,16 +139,19 @@ class Run:
         )
         # Equal weights in other code, of another version of the plugin, may give other scores.
         known = digest([weights, provider(self.study.model, registry.installed())])
+        reached, decided = 0, False
         for start, stop in parts:
             examples = loader.read(start, stop)
             if examples is not None:
                 yield from self._chunks(start, examples, loader, known, network.task)
-            if self._stopped():
+            reached += stop - start
+            decided = self.claim_test is not None and self.claim_test.decided()
+            if decided or self._stopped():
                 break
         keys = plan_keys(self.plan, registry.installed())
         for cell, state in self.states.items():
-            state.finalize(count - len(loader.left_out) - self._unlabelled)
-            if state.status == "done" and settings.shard is None:
+            state.finalize((reached if decided else count) - len(loader.left_out) - self._unlabelled)
+            if state.status == "done" and reached == loader.count:
                 self.store.put_cell_keys(keys[cell], state.keys)
         self.evaluator.finalize()
         self.notes += self.store.notes()
@@ -153,6 +159,8 @@ class Run:
         warning = "" if self.performance is None else chance_warning(self.performance.facts())
         if warning:
             self.notes.append(warning)
+        if decided and stop < loader.count:
+            self.notes.append(SEQUENTIAL)
         if self._unlabelled:
             self.notes.append(f"target=label: {self._unlabelled} examples have no label and are not explained")
 
@@ -302,6 +310,8 @@ class Run:
                 break
         scores = self.evaluator.scores(explainer, guard, explanations, keys, cache)
         agreement, joint = self.evaluator.agreement(explanations)
+        if self.claim_test is not None:
+            self.claim_test.add([self.clusters.get(each, each) for each in batch.ids], scores)
         return Chunk(start, target_pass, examples, batch, logits, readout, explanations, scores, agreement, joint)
 
     def _predicted(

@@ -11,7 +11,8 @@ from xaiexp.core.explanations import Cost
 from xaiexp.core.ids import CellId
 from xaiexp.core.samples import Outline
 from xaiexp.core.vocabulary import plural
-from xaiexp.errors import MismatchError, ParameterError
+from xaiexp.errors import MismatchError, ParameterError, UnknownName, nearest
+from xaiexp.plan.claim import FrozenClaim, frozen
 from xaiexp.plan.study import DEFAULT_FEATURES, Study
 
 __all__ = ["Plan", "PlannedCell", "plan"]
@@ -42,6 +43,7 @@ class Plan:
         exact: whether ``shape`` is exact, or typical of the dataset.
         metric_costs: passes of one example for each metric, over all cells that run.
         metric_skips: metrics that are left out, with the reason.
+        claim: of the study.
     """
 
     study: Study
@@ -51,6 +53,7 @@ class Plan:
     exact: bool
     metric_costs: Mapping[str, Cost | None]
     metric_skips: Mapping[str, str] = field(default_factory=dict)
+    claim: FrozenClaim | None = None
 
     @property
     def running(self) -> tuple[PlannedCell, ...]:
@@ -115,7 +118,22 @@ def plan(study: Study) -> Plan:
         for label, metric in study.metrics.items()
         if label not in skips
     }
-    return Plan(study, cells, _count(outline, study.settings.examples), shape, outline.exact, costs, skips)
+    claim = _claim(study, skips, cells)
+    return Plan(study, cells, _count(outline, study.settings.examples), shape, outline.exact, costs, skips, claim)
+
+
+def _claim(study: Study, skips: Mapping[str, str], cells: Collection[PlannedCell]) -> FrozenClaim | None:
+    """The claim of the study, if any; checks the metrics of its margins as well."""
+    directions = {label: metric.higher_is_better for label, metric in study.metrics.items()}
+    for label in study.settings.margin or {}:
+        if label not in directions:
+            listed = ", ".join(directions) or "none"
+            near = nearest(label, directions)
+            raise UnknownName(f"margin.{label}", "no such metric in this study", nearest=near, hint=f"it has: {listed}")
+        if directions[label] is None:
+            raise MismatchError(f"margin.{label}", "this metric ranks no cells")
+    controls = [label for label, method in study.methods.items() if method.control]
+    return frozen(study.settings.claim, directions, skips, {cell.id: cell.skip for cell in cells}, controls)
 
 
 def _unfit(component: Method | Metric, model: Model) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from xaiexp.core.parameters import Range
 from xaiexp.core.vocabulary import ExampleOrder, Task
 from xaiexp.errors import ParameterError
+from xaiexp.plan.claim import Claim
 
 __all__ = ["Settings", "Tracking"]
 
@@ -54,6 +57,12 @@ class Settings:
         effort: level of the numbers of steps and samples that are not set.
         removal: an axis: every metric that removes features is computed once with each of these removals, under the
             label ``METRIC_REMOVAL``; empty leaves each metric its own removal.
+        margin: metric to the smallest difference of means that matters, in its unit, as
+            ``{deletion: 0.02}``; cells may be shown to be equal within it.
+        families: over what the error rate of the tests holds: each ``metric``, or ``all`` metrics of the study.
+        null_draws: samples of the null study of each metric; 0 for none.
+        claim: what the study is to show, fixed before it runs.
+        until: ``decided`` stops as soon as the claim is decided, at ``examples`` at the latest; null reads them all.
         shards: number of parts of the examples, cut between chunks, that a sweep runs as jobs of their own; the study
             then takes their results from the store.
         shard: which of the parts, from 0; null for the whole study. A sweep sets it.
@@ -78,6 +87,11 @@ class Settings:
     trust: tuple[str, ...] = ()
     effort: Literal["draft", "standard", "publication"] = "standard"
     removal: tuple[str, ...] = ()
+    margin: Mapping[str, float] | None = None
+    families: Literal["metric", "all"] = "metric"
+    null_draws: Annotated[int, Range(0, 10000)] = 200
+    claim: Claim = field(default_factory=Claim)
+    until: Literal["decided"] | None = None
     shards: Annotated[int, Range(1, 100_000)] = 1
     shard: Annotated[int, Range(0)] | None = None
     resume: bool = True
@@ -119,6 +133,18 @@ class Settings:
             raise ParameterError("shard", f"must be below shards, which is {self.shards}", got=self.shard)
         if not self.store.strip():
             raise ParameterError("store", "must name a folder", got=self.store)
+        for metric, least in (self.margin or {}).items():
+            if isinstance(least, bool) or not isinstance(least, int | float) or not 0 < least < math.inf:
+                raise ParameterError(
+                    f"margin.{metric}", "must be a number above 0", got=least, hint="as 'margin={deletion: 0.02}'"
+                )
+        if self.until == "decided" and self.claim.metric is None:
+            raise ParameterError(
+                "until", "there is no claim to decide", got=self.until, hint="add one: claim.metric=..."
+            )
+        for key, used in (("shards", self.shards > 1), ("cluster", self.cluster is not None)):
+            if self.until is not None and used:
+                raise ParameterError("until", f"reads examples one after the other, and does not go with {key}")
         head, _, index = self.device.partition(":")
         if (
             head not in ("auto", "cpu", "cuda")

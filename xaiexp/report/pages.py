@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from xaiexp.core.ids import NO_BASELINE, CellId
 from xaiexp.core.record import (
     AgreementFacts,
+    ClaimFacts,
     ComponentFacts,
     MethodFacts,
     MetricFacts,
@@ -76,6 +77,8 @@ class StudyPage:
     costs: tuple[tuple[str, ...], ...]
     glossary: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...]
     config: str
+    claim: str
+    families: str
     overview: tuple[str, ...]
 
 
@@ -173,6 +176,8 @@ def _page(study: StudyFolder, place: int, shown: int, side: int) -> StudyPage:
         costs=_costs(study),
         glossary=_glossary(study),
         config=study.config,
+        families=study.record.study.families,
+        claim="" if study.record.claim is None else study.record.claim.sentence or "not tested: the study did not end",
         overview=overview,
     )
 
@@ -258,6 +263,7 @@ def _facts(study: StudyFolder, cells: str) -> tuple[tuple[str, str], ...]:
         ("task", as_text(about.task)),
         ("features", as_text(about.features)),
         ("seed", as_text(about.seed)),
+        *_claim(record.claim),
         ("cells", cells or DASH),
         ("passes for attributions", _passes(passes.attributions)),
         ("passes for metrics", _passes(for_metrics) if passes.metrics else DASH),
@@ -272,6 +278,17 @@ def _facts(study: StudyFolder, cells: str) -> tuple[tuple[str, str], ...]:
         ("git", "" if git is None else as_text(git.commit) + (", with uncommitted changes" if git.dirty else "")),
     ]
     return tuple(row for row in rows if row[1] not in ("", DASH))
+
+
+def _claim(facts: ClaimFacts | None) -> list[tuple[str, str]]:
+    """What the study was to show, and when that was fixed."""
+    if facts is None:
+        return []
+    joint = " over " if facts.shows == "better" else " and "
+    pairs = "; ".join(joint.join(pair) for pair in facts.pairs)
+    margin = f", margin {number(facts.margin)}" if facts.margin else ""
+    words = f"{facts.shows} on {facts.metric}{margin}, level {facts.level:g}: {pairs}"
+    return [("claim", words), ("claim registered", facts.registered), ("claim SHA-256", facts.sha256)]
 
 
 def _performance(facts: PerformanceFacts | None) -> list[tuple[str, str]]:

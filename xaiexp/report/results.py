@@ -130,7 +130,7 @@ def summary_of(study: StudyFolder) -> pd.DataFrame:
         return study.summary
     known: dict[str, bool | None] = dict.fromkeys(map(str, study.scores["metric"].unique()))
     known |= directions([study])
-    return summarise(study.units, known, study.seed)
+    return summarise(study.units, known, study.seed, families=study.record.study.families)
 
 
 def _is_random(study: StudyFolder, method: str) -> bool:

@@ -13,7 +13,7 @@ import pandas as pd
 from xaiexp.core.ids import CellId
 from xaiexp.core.record import ComponentFacts
 from xaiexp.report.studies import StudyFolder
-from xaiexp.report.verdicts import controls, directions, draws, removal_groups
+from xaiexp.report.verdicts import controls, directions, draws, removal_groups, rules
 from xaiexp.report.wording import DASH, number
 from xaiexp.results import verdict
 from xaiexp.statistics import summary as statistics
@@ -112,6 +112,7 @@ class Family:
             over_seeds=True,
             unit=studies[0].unit,
             draws=draws(studies),
+            rules=rules(studies[0]),
         )
 
 
@@ -138,9 +139,10 @@ def _pool(family: Family, name: str) -> Iterator[Pooled]:
     studies = family.studies
     scores = family.scores()
     ranked = directions(studies)
+    about = studies[0].record.study
     verdicts = family.verdicts()
     all_metrics = {str(metric): ranked.get(str(metric)) for metric in scores["metric"].unique()}
-    means = statistics.summarise(scores, all_metrics, 0, over_seeds=True)
+    means = statistics.summarise(scores, all_metrics, 0, over_seeds=True, families=about.families)
     for row in verdicts.to_dict("records"):
         cells = means[means["metric"] == row["metric"]].to_dict("records")
         rows = tuple((str(CellId(c["method"], c["baseline"])), number(float(c["mean"])), _interval(c)) for c in cells)

@@ -15,9 +15,11 @@ from xaiexp.core.ids import CellId, MetricId
 from xaiexp.report.diagrams import critical_difference_svg
 from xaiexp.report.studies import StudyFolder
 from xaiexp.report.wording import number
+from xaiexp.results import removals as removal_axis
 from xaiexp.results import verdict
 from xaiexp.statistics import summary as statistics
 from xaiexp.statistics.comparison import Comparison, compare
+from xaiexp.statistics.equivalence import shown
 from xaiexp.statistics.significance import friedman
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "metric_verdicts",
     "removal_groups",
     "removals",
+    "rules",
 ]
 
 
@@ -40,7 +43,8 @@ class MetricVerdict:
         sentence: the verdict.
         refused: whether there is no ranking.
         differences: of all pairs of ranked cells: the cell with the better mean, the other one, the difference of the
-            means, its simultaneous interval, the corrected p value and whether it is significant.
+            means, its simultaneous interval, the corrected p value and what is shown.
+        margin: the smallest difference that matters; empty where none was given.
         diagram: mean ranks with the critical difference, as SVG, or empty.
         shift: how far inputs with features removed are from the data, as a sentence; empty where the metric removes
             no features.
@@ -49,7 +53,8 @@ class MetricVerdict:
     metric: str
     sentence: str
     refused: bool
-    differences: tuple[tuple[str, str, str, str, str, bool], ...]
+    differences: tuple[tuple[str, str, str, str, str, str], ...]
+    margin: str
     diagram: str
     shift: str
 
@@ -77,6 +82,11 @@ def controls(studies: Sequence[StudyFolder]) -> set[str]:
     return {label for study in studies for label, facts in study.record.methods.items() if facts.control}
 
 
+def rules(study: StudyFolder) -> verdict.Rules:
+    """What the study asks of the tests of its verdicts; without a null study, whose samples are made once."""
+    return verdict.Rules(study.record.study.margin, study.record.study.families)
+
+
 def draws(studies: Sequence[StudyFolder]) -> dict[str, Mapping[str, int]]:
     """Method and metric to the number of draws of a map over which scores are averaged."""
     return {label: facts.draws for study in studies for label, facts in study.record.methods.items()}
@@ -88,20 +98,23 @@ def removal_groups(studies: Sequence[StudyFolder]) -> dict[str, dict[str, str]]:
     for study in studies:
         for label, facts in study.record.metrics.items():
             metrics.setdefault(label, (facts.name or label, facts.parameters))
-    return verdict.removal_groups(metrics)
+    return removal_axis.removal_groups(metrics)
 
 
 def metric_verdicts(study: StudyFolder) -> dict[str, MetricVerdict]:
     """The verdict of every metric that ranks, by its label."""
     rows = {str(row["metric"]): row for row in _verdicts(study).to_dict("records")}
     higher_is_better = directions([study])
+    tables = list(statistics.tables(study.units))
+    metrics = statistics.family_count(tables, higher_is_better, study.record.study.families)
     verdicts = {}
-    for table in statistics.tables(study.units):
+    for table in tables:
         higher, row = higher_is_better.get(table.metric), rows.get(table.metric)
         if row is None or higher is None:
             continue
         refused = bool(row.get("refused"))
-        compared = compare(table.values, higher, seed=study.seed)
+        compared = compare(table.values, higher, seed=study.seed, metrics=metrics)
+        margin = study.record.study.margin.get(table.metric, 0.0)
         names = [str(CellId(*pair)) for pair in table.cells.itertuples(index=False, name=None)]
         ranked = sorted(compared.ranked)
         test = friedman(table.values[ranked][:, compared.common], higher)
@@ -114,21 +127,24 @@ def metric_verdicts(study: StudyFolder) -> dict[str, MetricVerdict]:
             table.metric,
             str(row["verdict"]),
             refused,
-            () if refused else tuple(_differences(compared, names)),
+            () if refused else tuple(_differences(compared, names, margin)),
+            number(margin) if margin else "",
             diagram,
             _shift_sentence(study, table.metric),
         )
     return verdicts
 
 
-def _differences(compared: Comparison, names: Sequence[str]) -> Iterator[tuple[str, str, str, str, str, bool]]:
-    pairs = compared.pairs
+def _differences(
+    compared: Comparison, names: Sequence[str], margin: float
+) -> Iterator[tuple[str, str, str, str, str, str]]:
+    pairs, found = compared.pairs, shown(compared.pairs.low, compared.pairs.high, margin)
     for i, j in itertools.combinations(compared.order, 2):
         pair, sign = compared.pair(i, j), 1 if i < j else -1
         low, high = sorted((sign * float(pairs.low[pair]), sign * float(pairs.high[pair])))
         mean, p = sign * float(pairs.difference[pair]), float(pairs.p_adjusted[pair])
         interval = f"{number(low)} to {number(high)}"
-        yield names[i], names[j], number(mean), interval, number(p, 2), compared.separated(i, j)
+        yield names[i], names[j], number(mean), interval, number(p, 2), found[pair]
 
 
 def _verdicts(study: StudyFolder) -> pd.DataFrame:
@@ -143,6 +159,7 @@ def _verdicts(study: StudyFolder) -> pd.DataFrame:
         study.seed,
         unit=study.unit,
         draws=draws([study]),
+        rules=rules(study),
     )
 
 

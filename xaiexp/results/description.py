@@ -71,6 +71,8 @@ def describe(study: Study, registry: Registry) -> Record:
             output="" if study.output is None else study.output.name,
             precision=settings.precision,
             task=settings.task or "",
+            margin=settings.margin or {},
+            families=settings.families,
         ),
         plugins=tuple(PluginFacts(p.name, p.distribution, p.version) for p in plugins.values()),
         conformance=conformance_of(Path(settings.store), used, registry),

@@ -16,6 +16,7 @@ from xaiexp.engine.chunk import Chunk
 from xaiexp.engine.runner import Run
 from xaiexp.plan.study import Study
 from xaiexp.results import verdict
+from xaiexp.results.removals import removal_groups
 from xaiexp.statistics import summary as statistics
 
 __all__ = ["AGREEMENT", "CELLS", "SCORES", "SUMMARY", "TableBuilder", "Tables"]
@@ -59,12 +60,13 @@ class TableBuilder:
     """Collects the results of a run, chunk by chunk, as plain arrays."""
 
     def __init__(self, study: Study) -> None:
-        self._study = study
+        self._study, settings = study, study.settings
         self._examples: list[str] = []
         self._targets: list[int] = []
         self._scores: dict[tuple[CellId, MetricId], list[np.ndarray[Any, Any]]] = {}
         self._agreement: dict[tuple[CellId, CellId, str], list[np.ndarray[Any, Any]]] = {}
         self._members: dict[tuple[CellId, CellId, str], list[list[CellId]]] = {}  # of joint agreement, by chunk
+        self._rules = verdict.Rules(settings.margin or {}, settings.families, settings.null_draws)
         self._several = study.settings.target == "all" or isinstance(study.settings.target, tuple)
 
     def add(self, chunk: Chunk) -> None:
@@ -95,7 +97,7 @@ class TableBuilder:
             agreement=self._agreement_rows(run),
             summary=self._summary_rows(units, verdicts),
             verdicts=verdicts,
-            comparisons=verdict.comparison_table(units, self._directions(), self._study.settings.seed),
+            comparisons=verdict.comparison_table(units, self._directions(), self._study.settings.seed, self._rules),
         )
 
     def _cell_rows(self, run: Run) -> pd.DataFrame:
@@ -166,19 +168,21 @@ class TableBuilder:
 
     def _verdict_rows(self, scores: pd.DataFrame, run: Run) -> pd.DataFrame:
         controls = [label for label, method in self._study.methods.items() if method.control]
-        groups = verdict.removal_groups({k: (m.name, m.parameters()) for k, m in self._study.metrics.items()})
         return verdict.verdict_table(
             scores,
             self._directions(),
             controls,
-            groups,
+            removal_groups({k: (m.name, m.parameters()) for k, m in self._study.metrics.items()}),
             self._study.settings.seed,
             unit="clusters" if run.clusters else "examples",
             draws=run.evaluator.repeats,
+            rules=self._rules,
         )
 
     def _summary_rows(self, scores: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
-        frame = statistics.summarise(scores, self._directions(), seed=self._study.settings.seed)
+        frame = statistics.summarise(
+            scores, self._directions(), seed=self._study.settings.seed, families=self._rules.families
+        )
         by_metric = verdicts.drop_duplicates("metric").set_index("metric")
         for column in ("alpha", "verdict"):
             frame[column] = frame["metric"].map(by_metric[column])

@@ -3,35 +3,62 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from xaiexp.core.ids import CellId
+from xaiexp.results.removals import across_removals, mean_of_finite
+from xaiexp.results.sentences import (
+    best_mean,
+    equal_and_unknown,
+    first_three,
+    null_columns,
+    null_study,
+    null_words,
+    shown_pairs,
+)
 from xaiexp.statistics.comparison import MIN_DEFINED, Comparison, better_for_other_seeds, better_than, compare
 from xaiexp.statistics.concordance import alpha_interval
 from xaiexp.statistics.significance import MIN_EXAMPLES, friedman
-from xaiexp.statistics.summary import Table, tables
+from xaiexp.statistics.summary import Table, family_count, tables
 from xaiexp.statistics.tolerance import difference
 
-__all__ = ["COMPARISONS", "VERDICTS", "comparison_table", "removal_groups", "verdict_table"]
+__all__ = ["COMPARISONS", "VERDICTS", "Rules", "comparison_table", "verdict_table"]
 
 _STUDY = ["model", "dataset", "seed"]
 
 VERDICTS = [
     *_STUDY, "metric", "verdict", "refused", "alpha", "alpha_low", "alpha_high", "n", "friedman_p",
-    "critical_difference", "detectable_difference",
+    "critical_difference", "detectable_difference", "null_rate", "null_low", "null_high",
 ]  # fmt: skip
 COMPARISONS = [
-    *_STUDY, "metric", "method_a", "baseline_a", "method_b", "baseline_b", "n", "difference", "low", "high",
+    *_STUDY, "metric", "method_a", "baseline_a", "method_b", "baseline_b", "n", "difference", "low", "high", "shown",
     "p_adjusted", "detectable_difference", "effect", "p_uncorrected", "p_signed_rank_uncorrected",
 ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a study asks of the tests of its verdicts.
+
+    Args:
+        margins: metric to the smallest difference that matters.
+        families: over what the error rate of the tests holds: each ``metric``, or ``all`` of them.
+        null_draws: samples of the null study of each metric; 0 for none.
+    """
+
+    margins: Mapping[str, float] = field(default_factory=dict)
+    families: str = "metric"
+    null_draws: int = 0
+
+
+_DEFAULT = Rules()
 
 
 def verdict_table(
@@ -43,6 +70,7 @@ def verdict_table(
     over_seeds: bool = False,
     unit: str = "examples",
     draws: Mapping[str, Mapping[str, int]] | None = None,
+    rules: Rules = _DEFAULT,
 ) -> pd.DataFrame:
     """One verdict a study and metric, and one for each metric whose removal varies: columns :data:`VERDICTS`.
 
@@ -57,19 +85,23 @@ def verdict_table(
             other seeds.
         unit: what ``example`` names in the scores, in the plural; ``clusters`` where it names these.
         draws: method and metric to the number of draws of a map over which scores are averaged.
+        rules: of the study.
     """
     out: list[dict[str, Any]] = []
     for study, tested in itertools.groupby(tables(scores, over_seeds), key=lambda table: tuple(table.study.values())):
         of_study: dict[str, tuple[Table, Comparison, bool]] = {}
-        for table in tested:
+        listed = list(tested)
+        metrics = family_count(listed, directions, rules.families)
+        for table in listed:
             direction = directions.get(table.metric)
             if direction is not None and len(table.cells) > 1:
-                of_study[table.metric] = (table, compare(table.values, direction, seed=seed), direction)
-        rows = [_verdict(*comparison, controls, seed, draws or {}) for comparison in of_study.values()]
+                compared = compare(table.values, direction, seed=seed, metrics=metrics)
+                of_study[table.metric] = (table, compared, direction)
+        rows = [_verdict(*each, controls, seed, draws or {}, rules, metrics) for each in of_study.values()]
         for name, labels in groups.items():
             tables_by_removal = {removal: of_study[label] for removal, label in labels.items() if label in of_study}
             if len(tables_by_removal) > 1:
-                words = _across_removals(tables_by_removal)
+                words = across_removals(tables_by_removal)
                 rows.append({"metric": f"{name} (removal)", "verdict": words, "refused": False})
         out += [dict(zip(_STUDY, study, strict=True)) | row for row in rows]
     return pd.DataFrame(out, columns=VERDICTS).assign(verdict=lambda frame: frame["verdict"].map(_in_units(unit)))
@@ -83,24 +115,33 @@ def _in_units(unit: str) -> Callable[[str], str]:
     return lambda words: single.sub(unit.removesuffix("s"), plural.sub(unit, words))
 
 
-def comparison_table(scores: pd.DataFrame, directions: Mapping[str, bool | None], seed: int) -> pd.DataFrame:
+def comparison_table(
+    scores: pd.DataFrame, directions: Mapping[str, bool | None], seed: int, rules: Rules = _DEFAULT
+) -> pd.DataFrame:
     """The paired tests of all pairs of cells, columns :data:`COMPARISONS`.
 
     ``difference`` is a minus b, and ``low`` and ``high`` are simultaneous for all pairs of one metric, as is
     ``p_adjusted``; these and ``detectable_difference`` are NaN for pairs with a cell without a rank. The columns that
-    end in ``uncorrected`` are of one test alone.
+    end in ``uncorrected`` are of one test alone. ``shown`` is what the interval shows: ``different``, ``equal`` (within
+    the margin of the metric) or ``unknown``.
 
     Args:
         scores: rows of ``scores.parquet``.
         directions: metric to whether higher is better; None for numbers that rank nothing.
         seed: of the resampling.
+        rules: of the study.
     """
+    listed = list(tables(scores))
+    studies = [tuple(table.study.values()) for table in listed]
     parts = []
-    for table in tables(scores):
+    for table, study in zip(listed, studies, strict=True):
         direction = directions.get(table.metric)
         if direction is None or len(table.cells) < 2:
             continue
-        pairs = compare(table.values, direction, seed=seed, signed_rank=True).pairs
+        of_study = [other for other, its in zip(listed, studies, strict=True) if its == study]
+        metrics = family_count(of_study, directions, rules.families)
+        compared = compare(table.values, direction, seed=seed, metrics=metrics, signed_rank=True)
+        pairs = compared.pairs
         a, b = (table.cells.iloc[side].reset_index(drop=True) for side in (pairs.left, pairs.right))
         parts.append(
             pd.DataFrame(
@@ -115,6 +156,7 @@ def comparison_table(scores: pd.DataFrame, directions: Mapping[str, bool | None]
                     "difference": pairs.difference,
                     "low": pairs.low,
                     "high": pairs.high,
+                    "shown": shown_pairs(compared, rules.margins.get(table.metric, 0.0)),
                     "p_adjusted": pairs.p_adjusted,
                     "detectable_difference": pairs.detectable,
                     "effect": pairs.effect,
@@ -126,27 +168,6 @@ def comparison_table(scores: pd.DataFrame, directions: Mapping[str, bool | None]
     return pd.concat(parts, ignore_index=True)[COMPARISONS] if parts else pd.DataFrame(columns=COMPARISONS)
 
 
-def removal_groups(metrics: Mapping[str, tuple[str, Mapping[str, Any]]]) -> dict[str, dict[str, str]]:
-    """Groups of metrics that differ only in how they remove features.
-
-    Args:
-        metrics: label to the metric's name and parameters.
-
-    Returns:
-        Name of the metric to removal to label, for groups of at least two. Where several groups have one name, the
-        other parameters follow the name.
-    """
-    by_parameters: dict[tuple[str, str], dict[str, str]] = {}
-    for label, (name, parameters) in metrics.items():
-        if "removal" in parameters:
-            others = {k: v for k, v in parameters.items() if k != "removal"}
-            key = (name, json.dumps(others, sort_keys=True, default=str))
-            by_parameters.setdefault(key, {})[str(parameters["removal"])] = label
-    groups = {key: labels for key, labels in by_parameters.items() if len(labels) > 1}
-    names = [name for name, _ in groups]
-    return {(name if names.count(name) == 1 else f"{name} {rest}"): labels for (name, rest), labels in groups.items()}
-
-
 def _verdict(
     table: Table,
     compared: Comparison,
@@ -154,6 +175,8 @@ def _verdict(
     controls: Collection[str],
     seed: int,
     draws: Mapping[str, Mapping[str, int]],
+    rules: Rules,
+    metrics: int,
 ) -> dict[str, Any]:
     """The row of one metric."""
     names = [str(CellId(*pair)) for pair in table.cells.itertuples(index=False, name=None)]
@@ -189,6 +212,9 @@ def _verdict(
         "detectable_difference": float(compared.pairs.detectable[first_pair]),
     }
     sentences = [_best(compared, names), _difference_to_the_best(table, compared, higher, names)]
+    sentences.append(best_mean(values, compared, seed, names))
+    if margin := rules.margins.get(table.metric):
+        sentences += equal_and_unknown(compared, margin, names)
     of_draws = {i: draws.get(methods[i], {}).get(table.metric, 1) for i in order}
     sentences += _against_controls(values, compared, higher, explanations, methods, controls, seed, names, of_draws)
     sentences += left_out
@@ -203,8 +229,14 @@ def _verdict(
         sentences.append(f"a difference of {detectable:.2g} between the two best would be found with 80 % power")
     pairs = len(order) * (len(order) - 1) // 2
     family = f"all {pairs} pairs of this metric" if pairs > 1 else "the one pair of this metric"
+    family = family if metrics == 1 else f"{family} and those of the other metrics ({metrics} metrics)"
     averaged = f", each the mean over its targets (up to {table.targets})" if table.targets > 1 else ""
     sentences.append(f"95 % family-wise for {family}, {n} examples{averaged}")
+    if rules.null_draws:
+        tested = {i: explanations for i in order if methods[i] in controls and explanations}
+        rate, against = null_study(values, compared, higher, tested, seed=seed, draws=rules.null_draws)
+        row |= null_columns(rate)
+        sentences += [words for words in [null_words(rate, against, names, compared.level)] if words]
     if (seeds := table.by_seed.shape[2]) > 1:
         sentences[0] = f"averaged over these {seeds} seeds: {sentences[0]}"
         sentences += _over_seeds(table, compared, higher, names)
@@ -286,12 +318,12 @@ def _over_seeds(table: Table, compared: Comparison, higher: bool, names: Sequenc
     """Which differences change their sign between seeds, and what holds for other seeds."""
     reversed_pairs = []
     for i, j in itertools.combinations(sorted(compared.order), 2):
-        by_seed = np.array([_mean(column) for column in difference(table.by_seed[i], table.by_seed[j]).T])
+        by_seed = np.array([mean_of_finite(column) for column in difference(table.by_seed[i], table.by_seed[j]).T])
         against = int((by_seed * compared.pairs.difference[compared.pair(i, j)] < 0).sum())
         if compared.separated(i, j) and against:
             reversed_pairs.append(f"{names[i]} and {names[j]} ({against} of {np.isfinite(by_seed).sum()} seeds)")
     if reversed_pairs:
-        yield f"reversed in some seeds: {_first_three(reversed_pairs)}"
+        yield f"reversed in some seeds: {first_three(reversed_pairs)}"
     beyond = better_for_other_seeds(table.by_seed, compared, higher)
     lost = [
         f"{names[i]} and {names[j]}"
@@ -301,49 +333,9 @@ def _over_seeds(table: Table, compared: Comparison, higher: bool, names: Sequenc
     if not lost:
         yield "for other seeds: the same"
     elif table.by_seed.shape[2] == 2:
-        yield f"for other seeds it cannot be told from 2 seeds what differs: {_first_three(lost)}"
+        yield f"for other seeds it cannot be told from 2 seeds what differs: {first_three(lost)}"
     else:
-        yield f"for other seeds not separated: {_first_three(lost)}"
-
-
-def _first_three(pairs: Sequence[str]) -> str:
-    return "; ".join(pairs[:3]) + (f" (and {len(pairs) - 3} more pairs)" if len(pairs) > 3 else "")
-
-
-def _across_removals(tables_by_removal: Mapping[str, tuple[Table, Comparison, bool]]) -> str:
-    """Whether the order of the cells depends on how features are removed."""
-    reversed_pairs: dict[str, None] = {}
-    taus = []
-    for (one, first), (two, second) in itertools.combinations(tables_by_removal.items(), 2):
-        cells = [list(table.cells.itertuples(index=False, name=None)) for table, _, _ in (first, second)]
-        both = [cell for cell in cells[0] if cell in cells[1]]
-        a, b = ([listed.index(cell) for cell in both] for listed in cells)
-        means = []
-        for rows, (table, _, higher) in ((a, first), (b, second)):
-            values = np.array([_mean(table.values[i]) for i in rows])
-            means.append(values if higher else -values)
-        known = np.isfinite(means[0]) & np.isfinite(means[1])
-        if known.sum() > 1:
-            taus.append(float(stats.kendalltau(means[0][known], means[1][known]).statistic))
-        for i, j in itertools.permutations(range(len(both)), 2):
-            if first[1].better[a[i], a[j]] and second[1].better[b[j], b[i]]:
-                left, right = (CellId(*both[k]) for k in (i, j))
-                reversed_pairs[f"{left} beats {right} with {one} and loses to it with {two}"] = None
-    lowest = (
-        f"lowest Kendall tau between two orders of the means {min(taus):.2f}"
-        if taus and np.isfinite(taus).all()
-        else ""
-    )
-    if not reversed_pairs:
-        words = "no two methods change places with the removal beyond the noise"
-    else:
-        words = f"the order of the methods changes with the removal: {_first_three(list(reversed_pairs))}"
-    return f"{words}; {lowest}" if lowest else words
-
-
-def _mean(row: np.ndarray[Any, Any]) -> float:
-    known = row[np.isfinite(row)]
-    return float(known.mean()) if len(known) else math.nan
+        yield f"for other seeds not separated: {first_three(lost)}"
 
 
 def _number(value: float) -> str:

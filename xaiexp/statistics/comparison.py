@@ -42,6 +42,7 @@ class Comparison:
         letters: two ranked cells share a letter exactly where their difference is not significant; empty for a cell
             without a rank, and for all where there are fewer than :data:`MIN_EXAMPLES` common examples.
         ranks: float64 ``[2, cells]``, see :func:`xaiexp.statistics.letters.rank_sets`; NaN likewise.
+        level: family-wise error rate of the tests.
     """
 
     ranked: tuple[int, ...]
@@ -52,6 +53,7 @@ class Comparison:
     better: NDArray[np.bool_]
     letters: tuple[str, ...]
     ranks: FloatArray
+    level: float = LEVEL
 
     def pair(self, i: int, j: int) -> int:
         """The place of the pair of cells i and j in the arrays of ``pairs``."""
@@ -63,7 +65,7 @@ class Comparison:
 
 
 def compare(
-    values: FloatArray, higher_is_better: bool, *, seed: int, level: float = LEVEL, signed_rank: bool = False
+    values: FloatArray, higher_is_better: bool, *, seed: int, metrics: int = 1, signed_rank: bool = False
 ) -> Comparison:
     """Compare all cells of one metric.
 
@@ -71,9 +73,11 @@ def compare(
         values: float64 ``[cells, N]``, NaN where undefined.
         higher_is_better: the direction of the values.
         seed: seed of the resampling of :func:`xaiexp.statistics.simultaneous.simultaneous`.
-        level: family-wise error rate over all pairs of ranked cells.
+        metrics: number of metrics over which :data:`LEVEL` is the family-wise error rate. Each gets an equal part of it
+            (Bonferroni), so that letters, intervals and corrected p values still say the same.
         signed_rank: whether to compute Wilcoxon's signed-rank test as well.
     """
+    level = LEVEL / metrics
     values = np.asarray(values, dtype=np.float64)
     values = np.where(np.isfinite(values), values, np.nan)
     known = ~np.isnan(values)
@@ -101,7 +105,7 @@ def compare(
             family = simultaneous(difference(values[left][:, common], values[right][:, common]), seed=seed, level=level)
             pairs = replace(
                 pairs,
-                p_adjusted=_spread(family.p, of_ranked),
+                p_adjusted=_spread(np.minimum(1.0, metrics * family.p), of_ranked),
                 low=_spread(family.low, of_ranked),
                 high=_spread(family.high, of_ranked),
                 detectable=_spread(family.detectable, of_ranked),
@@ -110,7 +114,7 @@ def compare(
             better[left, right] = left_is_better
             better[right, left] = family.separated & ~left_is_better
         letters, ranks = compact_letters(better | better.T, order), rank_sets(better, order)
-    return Comparison(tuple(ranked), tuple(order), common, means, pairs, better, tuple(letters), ranks)
+    return Comparison(tuple(ranked), tuple(order), common, means, pairs, better, tuple(letters), ranks, level)
 
 
 def better_than(
@@ -133,7 +137,7 @@ def better_than(
         return []
     chosen = values[:, compared.common]
     gains = difference(chosen[list(others)], np.broadcast_to(chosen[control], (len(others), chosen.shape[1])))
-    family = simultaneous(gains if higher_is_better else -gains, seed=seed, one_sided=True, level=LEVEL)
+    family = simultaneous(gains if higher_is_better else -gains, seed=seed, one_sided=True, level=compared.level)
     return [i for i, found in zip(others, family.separated, strict=True) if found or compared.better[i, control]]
 
 
@@ -150,7 +154,7 @@ def better_for_other_seeds(by_seed: FloatArray, compared: Comparison, higher_is_
     better = np.zeros_like(compared.better)
     order = np.array(sorted(compared.ranked), dtype=np.int64)
     pairs = crossed_tests(by_seed[np.ix_(order, np.flatnonzero(compared.common))])
-    significant = pairs.p_adjusted <= LEVEL
+    significant = pairs.p_adjusted <= compared.level
     left_is_better = significant & ((pairs.difference > 0) == higher_is_better)
     better[order[pairs.left], order[pairs.right]] = left_is_better
     better[order[pairs.right], order[pairs.left]] = significant & ~left_is_better

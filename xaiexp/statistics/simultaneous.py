@@ -16,7 +16,7 @@ Two resamplings estimate it, and the larger quantile counts:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,11 +26,12 @@ from scipy import optimize, stats
 from xaiexp.statistics.resampling import MIN_VARYING, bootstrap_chunk, off_mode, sign_chunk, steps
 from xaiexp.statistics.tolerance import ROUNDING
 
-__all__ = ["Family", "simultaneous"]
+__all__ = ["Family", "any_separated", "simultaneous"]
 
 FloatArray = NDArray[np.float64]
 
 _DRAWS = 1999  # (draws + 1) times the level is a whole number
+_FEW = 100  # resamples after which :func:`any_separated` looks again
 
 
 @dataclass(frozen=True)
@@ -72,22 +73,14 @@ def simultaneous(
         draws: number of sign flips and of resamples. All ``2^N`` sign flips are made where these are fewer.
     """
     count, n = differences.shape
-    mean = differences.mean(axis=1)
-    residuals = differences - mean[:, None]
-    squares = (residuals**2).sum(axis=1)
-    # The spread of a constant difference is rounding error.
-    constant = squares <= n * (ROUNDING * np.abs(mean)) ** 2
-    error = np.where(constant, 0.0, np.sqrt(squares / (n - 1) / n))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        t = np.where(mean == 0, 0.0, mean / error)
+    mean, residuals, error, constant, t = _statistics(differences)
     tested = np.flatnonzero(~constant)
-    alone = level if one_sided else level / 2
-    critical = float(stats.t.isf(alone, n - 1))  # never below the value of one test alone
+    critical = _critical_alone(n, one_sided, level)  # never below the value of one test alone
     p = _p_alone(t, n, one_sided)
     if len(tested) > 1:
         largest = [
             np.concatenate([_largest(means, errors, one_sided) for means, errors in resampled])
-            for resampled in _resamplings(residuals[tested], seed, draws)
+            for resampled in _resamplings(residuals[tested], seed, draws, draws + 1)
         ]
         critical = max(critical, *(_upper_quantile(values, level) for values in largest))
         statistic = t if one_sided else np.abs(t)
@@ -99,15 +92,66 @@ def simultaneous(
     return Family(critical, mean, low, np.full(count, np.inf) if one_sided else high, p, separated, power)
 
 
-def _resamplings(residuals: FloatArray, seed: int, draws: int) -> Iterator[Iterator[tuple[FloatArray, FloatArray]]]:
-    """For both resamplings, chunks of means and standard errors, each ``[R, P]``, of the residuals ``[P, n]``."""
+def any_separated(
+    differences: FloatArray, *, seed: int, one_sided: bool = False, level: float = 0.05, draws: int = _DRAWS
+) -> bool:
+    """Whether :func:`simultaneous` with these arguments separates any pair, found with fewer resamples.
+
+    It stops as soon as so many resamples reach the largest observed statistic that the critical value does too (Besag
+    and Clifford 1991).
+    """
+    n = differences.shape[1]
+    _, residuals, _, constant, t = _statistics(differences)
+    statistic = t if one_sided else np.abs(t)
+    observed = float(statistic.max())
+    tested = np.flatnonzero(~constant)
+    if observed <= _critical_alone(n, one_sided, level):
+        return False
+    if len(tested) < 2:
+        return True
+    for resampled in _resamplings(residuals[tested], seed, draws, _FEW):
+        reached = made = 0
+        for means, errors in resampled:
+            largest = _largest(means, errors, one_sided)
+            reached, made = reached + int((largest >= observed).sum()), made + len(largest)
+            if reached >= level * (draws + 1):
+                return False
+        if reached >= math.floor(level * (made + 1)):
+            return False
+    return True
+
+
+def _statistics(
+    differences: FloatArray,
+) -> tuple[FloatArray, FloatArray, FloatArray, NDArray[np.bool_], FloatArray]:
+    """Means, residuals, standard errors, whether a difference is constant, and t statistics."""
+    n = differences.shape[1]
+    mean = differences.mean(axis=1)
+    residuals = differences - mean[:, None]
+    squares = (residuals**2).sum(axis=1)
+    # The spread of a constant difference is rounding error.
+    constant = squares <= n * (ROUNDING * np.abs(mean)) ** 2
+    error = np.where(constant, 0.0, np.sqrt(squares / (n - 1) / n))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        t = np.where(mean == 0, 0.0, mean / error)
+    return mean, residuals, error, constant, t
+
+
+def _critical_alone(n: int, one_sided: bool, level: float) -> float:
+    """The critical value of a single t test."""
+    return float(stats.t.isf(level if one_sided else level / 2, n - 1))
+
+
+def _resamplings(
+    residuals: FloatArray, seed: int, draws: int, at_once: int
+) -> Iterator[Iterator[tuple[FloatArray, FloatArray]]]:
+    """For both resamplings, means and standard errors ``[R, P]`` of the residuals ``[P, n]``, R at most ``at_once``."""
     n = residuals.shape[1]
     squared = residuals**2
     total = squared.sum(axis=1)
 
     def flipped() -> Iterator[tuple[FloatArray, FloatArray]]:
-        for chunk, size in enumerate(steps(draws, n)):
-            signs = sign_chunk(seed, chunk, size, n)
+        for signs in _parts(sign_chunk, seed, draws, n, at_once):
             means = signs @ residuals.T / n
             # Residuals sum to 0, which makes their flipped mean too small by this factor.
             factor = (n - 1) / n
@@ -118,14 +162,23 @@ def _resamplings(residuals: FloatArray, seed: int, draws: int) -> Iterator[Itera
     varying = off_mode(residuals) >= MIN_VARYING
 
     def bootstrapped() -> Iterator[tuple[FloatArray, FloatArray]]:
-        for chunk, size in enumerate(steps(draws, n)):
-            counts = bootstrap_chunk(seed, chunk, size, n)
+        for counts in _parts(bootstrap_chunk, seed, draws, n, at_once):
             means = counts @ residuals[varying].T / n
             variances = np.maximum(counts @ squared[varying].T / n - means**2, 0.0)
             yield means, np.asarray(np.sqrt(variances / (n - 1)), dtype=np.float64)
 
     if varying.any():
         yield bootstrapped()
+
+
+def _parts(
+    chunk_of: Callable[[int, int, int, int], FloatArray], seed: int, draws: int, n: int, at_once: int
+) -> Iterator[FloatArray]:
+    """The resamples ``[R, n]``, at most ``at_once`` at a time."""
+    for chunk, size in enumerate(steps(draws, n)):
+        resamples = chunk_of(seed, chunk, size, n)
+        for start in range(0, len(resamples), at_once):
+            yield resamples[start : start + at_once]
 
 
 def _largest(means: FloatArray, errors: FloatArray, one_sided: bool) -> FloatArray:

@@ -19,6 +19,7 @@ __all__ = [
     "Table",
     "by_cluster",
     "example_means",
+    "family_count",
     "summarise",
     "tables",
 ]
@@ -126,8 +127,24 @@ def example_means(rows: pd.DataFrame) -> FloatArray:
     return np.asarray(means, dtype=np.float64)
 
 
+def family_count(study_tables: Sequence[Table], directions: Mapping[str, bool | None], families: str) -> int:
+    """Over how many metrics of a study the error rate of its tests holds, see :func:`~.comparison.compare`.
+
+    Args:
+        study_tables: the tables of one study.
+        directions: metric to whether higher is better; None for a metric that does not rank cells.
+        families: ``metric``, each metric is a family of its own; or ``all``.
+    """
+    ranking = [t for t in study_tables if directions.get(t.metric) is not None and len(t.cells) > 1]
+    return max(1, len(ranking)) if families == "all" else 1
+
+
 def summarise(
-    scores: pd.DataFrame, directions: Mapping[str, bool | None], seed: int, over_seeds: bool = False
+    scores: pd.DataFrame,
+    directions: Mapping[str, bool | None],
+    seed: int,
+    over_seeds: bool = False,
+    families: str = "metric",
 ) -> pd.DataFrame:
     """Mean, interval, letters and ranks of every cell and metric.
 
@@ -137,6 +154,7 @@ def summarise(
         seed: seed of the resampling.
         over_seeds: see :func:`tables`. Intervals then generalise to other seeds; letters and ranks hold for the given
             seeds.
+        families: see :func:`family_count`.
 
     Returns:
         The columns :data:`SUMMARY_COLUMNS`; studies, metrics and cells in the order in which they first appear.
@@ -153,17 +171,17 @@ def summarise(
     """
     summaries: list[pd.DataFrame] = []
     for _, group in itertools.groupby(tables(scores, over_seeds), key=lambda table: tuple(table.study.values())):
-        summaries += _study_summaries(list(group), directions, seed)
+        summaries += _study_summaries(list(group), directions, seed, families)
     if not summaries:
         return pd.DataFrame(columns=list(SUMMARY_COLUMNS))
     return pd.concat(summaries, ignore_index=True)[list(SUMMARY_COLUMNS)]
 
 
 def _study_summaries(
-    study_tables: Sequence[Table], directions: Mapping[str, bool | None], seed: int
+    study_tables: Sequence[Table], directions: Mapping[str, bool | None], seed: int, families: str
 ) -> Iterator[pd.DataFrame]:
     """The summary of each table of one study."""
-    intervals = _intervals(study_tables, seed)
+    intervals, metrics = _intervals(study_tables, seed), family_count(study_tables, directions, families)
     start = 0
     for table in study_tables:
         rows = slice(start, start + len(table.cells))
@@ -177,18 +195,18 @@ def _study_summaries(
             high=intervals[2, rows],
             n=np.isfinite(values).sum(axis=1),
             undefined=table.undefined,
-            **_compared(values, directions[table.metric], seed),
+            **_compared(values, directions[table.metric], seed, metrics),
         )
 
 
-def _compared(values: FloatArray, higher_is_better: bool | None, seed: int) -> dict[str, Any]:
+def _compared(values: FloatArray, higher_is_better: bool | None, seed: int, metrics: int) -> dict[str, Any]:
     """The columns of the comparison of the cells; missing where the metric does not rank them."""
     cells = len(values)
     if higher_is_better is None:
         names = ("mean_worst", "mean_best", "mean_common")
         counts = dict.fromkeys(("n_common", "rank_low", "rank_high"), pd.array([None] * cells, dtype="Int64"))
         return {**dict.fromkeys(names, np.full(cells, np.nan)), **counts, "letters": ""}
-    compared = compare(values, higher_is_better, seed=seed)
+    compared = compare(values, higher_is_better, seed=seed, metrics=metrics)
     worst, best = _extreme_means(values, higher_is_better)
     common = int(compared.common.sum())
     return {

@@ -15,7 +15,7 @@ from xaiexp.core.record import Record
 from xaiexp.errors import ResourceError
 from xaiexp.report.seeds import Family, families
 from xaiexp.report.studies import Gallery, StudyFolder, find_studies
-from xaiexp.report.verdicts import directions
+from xaiexp.report.verdicts import directions, rules
 from xaiexp.results.study_tables import COLUMNS, read_tables
 from xaiexp.results.verdict import comparison_table
 from xaiexp.statistics.summary import summarise
@@ -173,14 +173,14 @@ def _over_seeds(family: Family, folder: Path) -> Frames:
     names = _SEPARATOR.join(study.path.relative_to(folder).as_posix() for study in studies)
     verdicts = family.verdicts()
     every = {str(metric): ranked.get(str(metric)) for metric in scores["metric"].unique()}
-    summary = summarise(scores, every, 0, over_seeds=True)
+    summary = summarise(scores, every, 0, over_seeds=True, families=studies[0].record.study.families)
     by_metric = verdicts.drop_duplicates("metric").set_index("metric")
     for column in ("alpha", "verdict"):
         summary[column] = summary["metric"].map(by_metric[column])
     frames = {
         "summary": summary,
         "verdicts": verdicts,
-        "comparisons": comparison_table(_example_means(scores), ranked, 0),
+        "comparisons": comparison_table(_example_means(scores), ranked, 0, rules(studies[0])),
     }
     return {name: frame.assign(**{STUDY: names}) for name, frame in frames.items()}
 
