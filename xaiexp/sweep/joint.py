@@ -32,26 +32,22 @@ _SEPARATOR = ", "
 
 
 def is_due(studies: int) -> bool:
-    """Whether the tables are written after so many studies: at 1, 2, 3, 4, 6, 9, 13, 19 ...
+    """Whether the tables are written after so many studies: at 1, 2, 4, 8, 16 ...
 
-    Each time is about half as much again as the time before, so that the work over a sweep grows with its studies, not
-    with their square.
+    So the work over a sweep grows with its studies, not with their square.
     """
-    at = 1
-    while at < studies:
-        at = max(at + 1, at * 3 // 2)
-    return at == studies
+    return studies > 0 and studies & (studies - 1) == 0
 
 
-def write_when_due(folder: Path) -> None:
-    """Write the tables after a study of the sweep has ended, unless another process does."""
+def write_when_due(folder: Path, page: bool) -> None:
+    """Write the tables, and the page if it is wanted, after a study has ended, unless another process does."""
     from filelock import FileLock, Timeout
 
     if not is_due(sum((study / "comparisons.csv").is_file() for study in find_studies(folder))):
         return
     try:
         with FileLock(folder / ".joint.lock", timeout=0):
-            _write(folder)
+            _write(folder, page)
     except Timeout:
         return
 
@@ -67,22 +63,25 @@ def write_joint(folder: Path) -> Path | None:
     if not find_studies(folder):
         return None
     with FileLock(folder / ".joint.lock"):
-        return _write(folder)
+        _write(folder, page=True)
+    return folder / "report.html"
 
 
-def _write(folder: Path) -> Path:
-    page, studies = folder / "report.html", find_studies(folder)
+def _write(folder: Path, page: bool) -> None:
+    target, studies = folder / "report.html", find_studies(folder)
     versions = _versions(folder, studies)
-    if not (page.is_file() and _joined(folder) == versions):
+    if _joined(folder) != versions or (page and not target.is_file()):
         tables = _tables(folder, studies)
-        reports.build(studies, page)
+        if page:
+            reports.build(studies, target)
+        else:
+            target.unlink(missing_ok=True)  # it is of fewer studies
         for name in ("scores", "agreement"):
             write_atomically(folder / f"{name}.parquet", tables[name].to_parquet(index=False))
         for name in ("summary", "verdicts", "comparisons"):
             write_atomically(folder / f"{name}.csv", tables[name].to_csv(index=False).encode())
         # Written last: it says which studies all of these files are of.
         write_atomically(folder / "cells.parquet", _with_studies(tables["cells"], versions))
-    return page
 
 
 def joint_tables(folder: Path) -> Frames:
