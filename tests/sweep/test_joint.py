@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pandas as pd
 import written_studies
 
@@ -44,12 +46,22 @@ def test_a_damaged_study_does_not_keep_the_others_from_their_tables(tmp_path):
     assert joint_tables(folder)["scores"]["study"].unique().tolist() == ["0", "2"]
 
 
+def test_slow_studies_have_the_page_and_the_rows_over_seeds_as_they_end(tmp_path):
+    folder = sweep(tmp_path, 2)
+    os.utime(folder / "sweep.json", (0, 0))
+    write_when_due(folder, page=True)
+    assert "all" in set(pd.read_csv(folder / "summary.csv")["seed"].astype(str))
+    assert (folder / "report.html").is_file()
+
+
 def test_without_a_page_the_tables_are_written_when_they_are_due(tmp_path):
     folder = sweep(tmp_path, 2)
     write_when_due(folder, page=False)
     assert (folder / "scores.parquet").is_file()
     assert not (folder / "report.html").exists()
+    assert "all" not in set(pd.read_csv(folder / "summary.csv")["seed"].astype(str))
     assert write_joint(folder).is_file()
+    assert "all" in set(pd.read_csv(folder / "summary.csv")["seed"].astype(str))
     other = tmp_path / "other"
     other.mkdir()
     write_when_due(sweep(other, 3), page=False)
