@@ -131,6 +131,7 @@ DECLARED = {
     "method": facts.MethodFacts,
     "metric": facts.MetricFacts,
     "agreement": facts.AgreementFacts,
+    "tracker": object,  # it states no facts of its own
 }
 
 

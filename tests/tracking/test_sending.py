@@ -174,6 +174,7 @@ class Server:
 
 
 @pytest.mark.heavy
+@pytest.mark.timeout(1200)
 def test_a_server_that_dies_in_the_middle_of_a_sweep_lacks_nothing_in_the_end(workplace, bring, tmp_path):
     from mlflow import MlflowClient
 

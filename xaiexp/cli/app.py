@@ -125,7 +125,7 @@ def job(cfg: DictConfig) -> int:
         from xaiexp.sweep.joint import write_when_due
 
         with contextlib.suppress(OSError, UserError):  # written again at the end of the sweep, where errors are told
-            write_when_due(Path(str(HydraConfig.get().sweep.dir)))
+            write_when_due(Path(str(HydraConfig.get().sweep.dir)), bool(cfg.report))
     return code
 
 

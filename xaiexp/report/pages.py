@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -107,34 +108,43 @@ def build(folders: Sequence[Path], out: Path, title: str | None = None) -> Path:
     return out
 
 
-def render(studies: Sequence[StudyFolder], title: str | None = None) -> str:
-    """The HTML of the page. Equal studies give equal text."""
-    shown = max(1, EXAMPLES // len(studies))
-    total = sum(pixels(study, shown) for study in studies)
-    side = max(SMALLEST_SIDE, math.floor(SIDE * min(1.0, math.sqrt(PIXELS / total)))) if total else SIDE
-    sections = tuple(_page(study, place, shown, side) for place, study in enumerate(studies, start=1))
-    templates = Environment(
+@functools.cache
+def _templates() -> Environment:
+    """The templates, compiled once a process: a sweep builds many pages."""
+    return Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def render(studies: Sequence[StudyFolder], title: str | None = None) -> str:
+    """The HTML of the page. Equal studies give equal text."""
+    shown = max(1, EXAMPLES // len(studies))
+    total = sum(pixels(study, shown) for study in studies)
+    side = max(SMALLEST_SIDE, math.floor(SIDE * min(1.0, math.sqrt(PIXELS / total)))) if total else SIDE
+    sections = tuple(_page(study, place, shown, side) for place, study in enumerate(studies, start=1))
     several = len(studies) > 1
     names = _distinct(sections)
-    return templates.get_template("page.html").render(
-        title=title or (f"{len(studies)} studies compared" if several else sections[0].name),
-        studies=sections,
-        names=names,
-        several=several,
-        comparisons=comparisons(studies) if several else (),
-        pooled=pooled(studies) if several else (),
-        across=across(studies) if several else (),
-        sources=sources(studies) if several else (),
-        diverging=gradient(signed=True),
-        sequential=gradient(signed=False),
-        percentile=PERCENTILE,
-        dash=DASH,
+    return (
+        _templates()
+        .get_template("page.html")
+        .render(
+            title=title or (f"{len(studies)} studies compared" if several else sections[0].name),
+            studies=sections,
+            names=names,
+            several=several,
+            comparisons=comparisons(studies) if several else (),
+            pooled=pooled(studies) if several else (),
+            across=across(studies) if several else (),
+            sources=sources(studies) if several else (),
+            diverging=gradient(signed=True),
+            sequential=gradient(signed=False),
+            percentile=PERCENTILE,
+            dash=DASH,
+        )
     )
 
 

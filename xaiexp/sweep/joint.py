@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,29 +31,36 @@ STUDY = "study"
 
 _JOINED = b"xaiexp.studies"
 _SEPARATOR = ", "
+_SLOW = 10.0  # seconds a study, from which on the page costs little beside it
 
 
 def is_due(studies: int) -> bool:
-    """Whether the tables are written after so many studies: at 1, 2, 3, 4, 6, 9, 13, 19 ...
+    """Whether the tables are written after so many studies: at 1, 2, 4, 8, 16 ...
 
-    Each time is about half as much again as the time before, so that the work over a sweep grows with its studies, not
-    with their square.
+    So the work over a sweep grows with its studies, not with their square.
     """
-    at = 1
-    while at < studies:
-        at = max(at + 1, at * 3 // 2)
-    return at == studies
+    return studies > 0 and studies & (studies - 1) == 0
 
 
-def write_when_due(folder: Path) -> None:
-    """Write the tables after a study of the sweep has ended, unless another process does."""
+def write_when_due(folder: Path, page: bool) -> None:
+    """Write the tables after a study has ended, unless another process does.
+
+    Where studies take long enough, with the rows over the seeds and the page; otherwise these come at the end.
+
+    Args:
+        folder: of the sweep.
+        page: whether the page is wanted.
+    """
     from filelock import FileLock, Timeout
 
-    if not is_due(sum((study / "comparisons.csv").is_file() for study in find_studies(folder))):
+    studies = sum((study / "comparisons.csv").is_file() for study in find_studies(folder))
+    if not is_due(studies):
         return
+    started = (folder / "sweep.json").stat().st_mtime
+    slow = time.time() - started > _SLOW * studies
     try:
         with FileLock(folder / ".joint.lock", timeout=0):
-            _write(folder)
+            _write(folder, page and slow)
     except Timeout:
         return
 
@@ -67,22 +76,25 @@ def write_joint(folder: Path) -> Path | None:
     if not find_studies(folder):
         return None
     with FileLock(folder / ".joint.lock"):
-        return _write(folder)
+        _write(folder, page=True)
+    return folder / "report.html"
 
 
-def _write(folder: Path) -> Path:
-    page, studies = folder / "report.html", find_studies(folder)
+def _write(folder: Path, page: bool) -> None:
+    target, studies = folder / "report.html", find_studies(folder)
     versions = _versions(folder, studies)
-    if not (page.is_file() and _joined(folder) == versions):
-        tables = _tables(folder, studies)
-        reports.build(studies, page)
+    if _joined(folder) != [versions, page] or (page and not target.is_file()):
+        tables = _tables(folder, studies, over_seeds=page)
+        if page:
+            reports.build(studies, target)
+        else:
+            target.unlink(missing_ok=True)  # it is of fewer studies
         for name in ("scores", "agreement"):
             write_atomically(folder / f"{name}.parquet", tables[name].to_parquet(index=False))
         for name in ("summary", "verdicts", "comparisons"):
             write_atomically(folder / f"{name}.csv", tables[name].to_csv(index=False).encode())
         # Written last: it says which studies all of these files are of.
-        write_atomically(folder / "cells.parquet", _with_studies(tables["cells"], versions))
-    return page
+        write_atomically(folder / "cells.parquet", _with_studies(tables["cells"], [versions, page]))
 
 
 def joint_tables(folder: Path) -> Frames:
@@ -92,34 +104,37 @@ def joint_tables(folder: Path) -> Frames:
         ResourceError: a file is damaged.
     """
     studies = find_studies(folder)
-    if _joined(folder) == _versions(folder, studies):
+    if _joined(folder) == [_versions(folder, studies), True]:
         return read_tables(folder)
-    return _tables(folder, studies)
+    return _tables(folder, studies, over_seeds=True)
 
 
-def _with_studies(cells: pd.DataFrame, versions: Mapping[str, int]) -> bytes:
+def _with_studies(cells: pd.DataFrame, joined: list[Any]) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     table = pa.Table.from_pandas(cells, preserve_index=False)
-    table = table.replace_schema_metadata({**table.schema.metadata, _JOINED: json.dumps(versions)})
+    table = table.replace_schema_metadata({**table.schema.metadata, _JOINED: json.dumps(joined)})
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink)
     content: bytes = sink.getvalue().to_pybytes()
     return content
 
 
-def _joined(folder: Path) -> dict[str, int] | None:
-    """The studies that the tables in a folder are of, with the times of their records; None where there are none."""
+def _joined(folder: Path) -> list[Any] | None:
+    """The studies that the tables in a folder are of, as :func:`_versions`, and whether there are rows over seeds.
+
+    None where there are no tables.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         metadata = pq.read_schema(folder / "cells.parquet").metadata or {}
-        versions = json.loads(metadata[_JOINED])
+        joined = json.loads(metadata[_JOINED])
     except (OSError, KeyError, ValueError, pa.ArrowException):
         return None
-    return versions if isinstance(versions, dict) else None
+    return joined if isinstance(joined, list) else None
 
 
 def _versions(folder: Path, studies: Iterable[Path]) -> dict[str, int]:
@@ -132,7 +147,7 @@ def _versions(folder: Path, studies: Iterable[Path]) -> dict[str, int]:
     return out
 
 
-def _tables(folder: Path, studies: Sequence[Path]) -> Frames:
+def _tables(folder: Path, studies: Sequence[Path], over_seeds: bool) -> Frames:
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in COLUMNS}
     read: list[StudyFolder] = []
     for path in studies:
@@ -144,7 +159,7 @@ def _tables(folder: Path, studies: Sequence[Path]) -> Frames:
         for key, frame in tables.items():
             parts[key].append(frame.assign(**{STUDY: name}))
         read.append(_study_folder(path, record, tables))
-    for family in families(read):
+    for family in families(read) if over_seeds else ():
         for key, frame in _over_seeds(family, folder).items():
             parts[key].append(frame)
     return {name: _stacked(name, frames) for name, frames in parts.items()}
