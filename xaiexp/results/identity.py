@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from xaiexp.contract.identity import editable_source
+from xaiexp.contract.identity import provider
 from xaiexp.contract.registry import Registry
 from xaiexp.core.keys import digest
 from xaiexp.core.record import ComponentFacts, Record
@@ -60,9 +60,7 @@ class Sources:
     def _looked_up(self, kind: str, facts: ComponentFacts) -> str:
         try:
             component = self._registry.build(kind, facts.name, facts.parameters)
-            plugin = self._registry.plugin_of(component)
-            source = editable_source(plugin.distribution, type(component).__module__)
-            return digest([str(plugin), source, component.fingerprint()])
+            return digest([*provider(component, self._registry), component.fingerprint()])
         except (UserError, OSError) as error:  # it is not installed any more, or its files are gone
             return f"unknown: {error}".splitlines()[0]
 
