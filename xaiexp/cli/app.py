@@ -28,6 +28,8 @@ TOOLS = ("plan", "plugins", "repair", "report", "store", "track", "ui")
 """The first words that name a tool; each is a module of this package with a function ``run(words)``."""
 
 _codes: list[int] = []
+_launching: list[bool] = []
+"""Not empty in the process that launches jobs; empty in a worker of a launcher."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -89,6 +91,7 @@ def job(cfg: DictConfig) -> int:
     from xaiexp.engine.progress import Meter
     from xaiexp.results.job_errors import keep_error
 
+    parent = os.getppid()
     folder = Path(HydraConfig.get().runtime.output_dir)
     sweeping = HydraConfig.get().mode == RunMode.MULTIRUN
     from xaiexp.store.owners import release
@@ -126,6 +129,10 @@ def job(cfg: DictConfig) -> int:
 
         with contextlib.suppress(OSError, UserError):  # written again at the end of the sweep, where errors are told
             write_when_due(Path(str(HydraConfig.get().sweep.dir)), bool(cfg.report))
+    if not _launching:
+        from xaiexp.sweep.workers import leave_if_orphaned
+
+        leave_if_orphaned(parent)
     return code
 
 
@@ -228,6 +235,7 @@ def _hydra(words: list[str]) -> int:
     _codes.clear()
     before = sys.argv
     sys.argv = ["xaiexp", *words]
+    _launching.append(True)
     try:
         with translated(registry):
             hydra.main(config_path=str(CONF), config_name="config", **VERSION_BASE)(job)()
@@ -235,4 +243,5 @@ def _hydra(words: list[str]) -> int:
         return stop.code if isinstance(stop.code, int) else DONE
     finally:
         sys.argv = before
+        _launching.pop()
     return combined(_codes)
