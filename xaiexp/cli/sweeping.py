@@ -27,22 +27,29 @@ def run_sweep(words: Sequence[str], overrides: list[str], hydra: Callable[[list[
     Returns:
         The exit code.
     """
+    from xaiexp.cli.searching import objective_of, run_default, say_best, words_of_search
     from xaiexp.cli.summary import print_sweep
+    from xaiexp.config.paired import is_pairing
     from xaiexp.sweep.launching import only
     from xaiexp.sweep.workers import launch_all, stop_workers
 
     with open_sweep(overrides) as sweep:
+        goal = None if sweep.basic else objective_of(sweep)
         uris = _checked(sweep)
-        words = hydra_words(words, overrides, uris)
+        words = [word for word in hydra_words(words, overrides, uris) if not is_pairing(word)]  # they are in the jobs
+        folder = f"hydra.sweep.dir={quoted(str(sweep.folder))}"
+        more = [] if goal is None else words_of_search(sweep, goal)
         _say_what_is_left(sweep)
 
         def launch(jobs: Sequence[Job]) -> int:
             known = [replace(j, overrides=tuple(hydra_words(j.overrides, j.overrides, uris))) for j in jobs]
             with only(known) if sweep.basic else nullcontext():
-                return hydra([*words, f"hydra.sweep.dir={quoted(str(sweep.folder))}"])
+                return hydra([*words, *more, folder])
 
         code = 0
         try:
+            if goal is not None:
+                run_default(sweep, lambda shared: hydra([*hydra_words(shared, shared, uris), folder]))
             if sweep.first:
                 code = launch_all(sweep, sweep.first, launch, _say)
             if sweep.sharded and (merged := sweep.refreshed().mergeable()):
@@ -50,6 +57,8 @@ def run_sweep(words: Sequence[str], overrides: list[str], hydra: Callable[[list[
         finally:
             stop_workers()
             swept = print_sweep(sweep.folder, len(sweep.studies), sweep.basic)
+        if goal is not None:
+            say_best(sweep, goal, print)
         _send_what_was_not_sent(sweep)
         sweep.finish()
         if sweep.sharded:

@@ -123,11 +123,11 @@ def _all_awaited() -> Iterator[None]:
             errors.append(error)
             return [_Unfinished()]
 
-    Submitted.results = results
+    Submitted.results = results  # type: ignore[method-assign]  # until all are waited for
     try:
         yield
     finally:
-        Submitted.results = before
+        Submitted.results = before  # type: ignore[method-assign]
     if errors:
         raise errors[0]
 
