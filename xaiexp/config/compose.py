@@ -13,7 +13,7 @@ import hydra
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.core.plugins import Plugins
 from omegaconf import DictConfig, OmegaConf
 
@@ -151,7 +151,25 @@ def expand(overrides: Sequence[str], params: Mapping[str, Any] | None = None) ->
             # Another sweeper has a search space of its own: what all jobs share is checked here, the rest in each job.
             return [[str(each.input_line) for each in parsed if not each.is_sweep_override()]]
         others = [each for each in parsed if not is_pairing(str(each.input_line))]
-        return multiplied(BasicSweeper.split_arguments(others, None)[0], pairs)
+        jobs = multiplied(BasicSweeper.split_arguments(others, None)[0], pairs)
+        fixed = {_reencoded(each): str(each.input_line) for each in others if not each.is_sweep_override()}
+        return [[fixed.get(word) or _with_plain_address(word) for word in job] for job in jobs]
+
+
+def _reencoded(override: Override) -> str:
+    """An override as Hydra's sweeper writes it: with escapes, which would hide the password of an address."""
+    return f"{override.get_key_element()}={override.get_value_element_as_str()}"
+
+
+def _with_plain_address(word: str) -> str:
+    """An override with an address in quotes in place of escapes."""
+    if "\\://" not in word:
+        return word
+    override = OverridesParser.create().parse_override(word)
+    value = override.value()
+    if not isinstance(value, str):
+        return word
+    return f"{override.get_key_element()}={QuotedString(value, Quote.single).with_quotes()}"
 
 
 def _check_names(registry: Registry, parsed: Sequence[Override]) -> None:
