@@ -148,7 +148,7 @@ def test_a_sweep_that_is_killed_at_any_moment_is_the_undisturbed_one(tmp_path, l
         while len(objects(killed)) == written and process.poll() is None and time.monotonic() < until:
             time.sleep(0.01)
         with contextlib.suppress(subprocess.TimeoutExpired):  # some time after the next chunk
-            process.wait(timeout=draw.uniform(0, 2))
+            process.wait(timeout=draw.uniform(0, 0.3))
         if process.poll() is not None:
             break  # it had finished; a further start would be another sweep
         done += 1
