@@ -33,6 +33,12 @@ def start(place, words):
     )
 
 
+def run(place, words):
+    with start(place, words) as process:
+        said = process.communicate(timeout=600)[0]
+    assert process.returncode == 0, said
+
+
 @pytest.mark.heavy
 @pytest.mark.timeout(1800)
 def test_nothing_is_lost_or_doubled(tmp_path):
@@ -53,12 +59,10 @@ def test_nothing_is_lost_or_doubled(tmp_path):
     assert parents == expected | {f"digits_mlp on digits, seed {COMMON}": count}
     assert len(runs) == 2 * count * 3  # a study and its two cells
     assert {run.info.status for run in runs} == {"FINISHED"}
-    again = start(tmp_path, ["-m", f"seed={','.join(map(str, [*range(count), COMMON]))}", *STUDY])
-    assert again.wait(timeout=600) == 0
+    run(tmp_path, ["-m", f"seed={','.join(map(str, [*range(count), COMMON]))}", *STUDY])
     (sweep,) = (tmp_path / "outputs/multirun").glob("*/*")
     for study in xaiexp.load(sweep).studies.values():
         told = study.record["passes"]
         spent = [told["attributions"], *told["metrics"].values()]
         assert sum(each["forward"] + each["backward"] for each in spent) == 0  # all of it is in the store
-    verified = start(tmp_path, ["store", "verify"])
-    assert verified.wait(timeout=300) == 0, verified.communicate()
+    run(tmp_path, ["store", "verify"])
