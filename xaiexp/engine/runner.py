@@ -135,7 +135,7 @@ class Run:
             loader.feature_names,
             loader.class_names,
             tuple(loader.notes),
-            loader.selection,
+            loader.selection if settings.until is None else loader.selection.as_bound(),
         )
         # Equal weights in other code, of another version of the plugin, may give other scores.
         known = digest([weights, provider(self.study.model, registry.installed())])
