@@ -29,7 +29,8 @@ def study(tmp_path_factory):
     [
         (
             ["repot"],
-            "repot: is neither KEY=VALUE nor a tool\n  nearest: report   tools: plan, plugins, repair, report, store, track, ui",
+            "repot: is neither KEY=VALUE nor a tool\n"
+            "  nearest: report   tools: plan, plugins, repair, report, store, track, ui",
         ),
         (["report"], "report: the following arguments are required: DIR"),
         (["report", "nowhere"], "report: no such folder (got 'nowhere')"),
