@@ -22,12 +22,12 @@ def test_a_study_without_a_readable_record_counts_as_not_done(workplace, capsys,
     for job in ("0", "1"):
         shutil.copytree(study, sweep / job)
     (sweep / "sweep.json").write_text("{}")
-    assert print_sweep(sweep, 2) == DONE
-    assert "2 of 2 studies done" in capsys.readouterr().out
+    assert print_sweep(sweep, 2, continues=True) == DONE
+    assert "2 of 2 studies done\n" in capsys.readouterr().out
     record = sweep / "1" / "record.json"
     record.unlink() if damage == "missing" else record.write_text("{")
-    assert print_sweep(sweep, 2) == FAILED
-    assert "1 of 2 studies done" in capsys.readouterr().out
+    assert print_sweep(sweep, 2, continues=True) == FAILED
+    assert "1 of 2 studies done; the same line continues it\n" in capsys.readouterr().out
 
 
 def outcome(**changed):
@@ -111,5 +111,5 @@ def test_a_study_without_scores_prints_no_tables(capsys):
 
 
 def test_a_sweep_without_studies_has_no_report(tmp_path, capsys):
-    assert print_sweep(tmp_path, 2) == FAILED
-    assert capsys.readouterr().out == ""
+    assert print_sweep(tmp_path, 2, continues=False) == FAILED
+    assert capsys.readouterr().out.replace("\n", "") == f"0 of 2 studies doneresults: {tmp_path}"

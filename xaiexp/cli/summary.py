@@ -65,8 +65,13 @@ def print_outcome(outcome: Outcome, brief: bool) -> None:
         out.print(line, markup=False)
 
 
-def print_sweep(folder: Path, jobs: int) -> int:
+def print_sweep(folder: Path, jobs: int, continues: bool) -> int:
     """Write the tables and the page of a sweep, also after a crash or an interruption, and print where they are.
+
+    Args:
+        folder: of the sweep.
+        jobs: how many studies it has.
+        continues: whether the same line would run what is left.
 
     Returns:
         The exit code of the sweep.
@@ -77,13 +82,13 @@ def print_sweep(folder: Path, jobs: int) -> int:
     out = console()
     studies = find_studies(folder)
     page = write_joint(folder)
-    if page is None:
-        return FAILED
-    done = sum(_is_done(study) for study in studies)
-    out.print(f"{done} of {max(jobs, len(studies))} studies done", markup=False)
+    done, all_studies = sum(_is_done(study) for study in studies), max(jobs, len(studies))
+    hint = "; the same line continues it" if continues and done < all_studies else ""
+    out.print(f"{done} of {all_studies} studies done{hint}", markup=False)
     out.print(f"results: {folder}", markup=False)
-    out.print(f"report:  {page}", markup=False)
-    return DONE if done == max(jobs, len(studies)) else FAILED
+    if page is not None:
+        out.print(f"report:  {page}", markup=False)
+    return DONE if done == all_studies else FAILED
 
 
 def _is_done(study: Path) -> bool:
