@@ -29,8 +29,9 @@ def study(tmp_path_factory):
     [
         (
             ["repot"],
-            "repot: is neither KEY=VALUE nor a tool\n  nearest: report   tools: plan, plugins, report, store, ui",
+            "repot: is neither KEY=VALUE nor a tool\n  nearest: report",
         ),
+        (["export", "nowhere"], "export: no such folder (got 'nowhere')"),
         (["report"], "report: the following arguments are required: DIR"),
         (["report", "nowhere"], "report: no such folder (got 'nowhere')"),
         (["report", "."], "report: contains no study (a folder with record.json) (got '.')"),

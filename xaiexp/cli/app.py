@@ -24,7 +24,7 @@ from xaiexp.errors import UnknownName, UserError, nearest
 
 __all__ = ["TOOLS", "job", "main"]
 
-TOOLS = ("plan", "plugins", "repair", "report", "store", "track", "ui")
+TOOLS = ("export", "plan", "plugins", "repair", "report", "store", "track", "ui")
 """The first words that name a tool; each is a module of this package with a function ``run(words)``."""
 
 _codes: list[int] = []
