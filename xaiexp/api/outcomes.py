@@ -81,6 +81,9 @@ def _rebuilt(folder: Path) -> Study:
         raise ResourceError("inputs", "the configuration of the study cannot be read", got=str(folder)) from error
     if not isinstance(config, DictConfig):
         raise ResourceError("inputs", "the configuration of the study is damaged", got=str(folder / "config.yaml"))
+    if config.get("own_tensors"):
+        what = "are own tensors, of which the folder keeps no copy"
+        raise ResourceError("inputs", what, got=str(folder), hint="the result that xaiexp.compare returned has them")
     return to_study(config, installed())
 
 
