@@ -116,7 +116,8 @@ class Run:
         self.loader, self.clusters = loader, loader.clusters
         budget = None if settings.batch_budget == "auto" else int(settings.batch_budget)
         read = head_of if output is None else output.read
-        self._passes = Passes(network.module, device, settings.precision, budget, read=read)
+        layout = network.call_layout
+        self._passes = Passes(network.module, device, settings.precision, budget, read=read, call_layout=layout)
         self._target = targets.resolved(settings.target, loader.class_names)
         self._task = network.task or loader.task
         self._check_target(network.classes, loader)
