@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from trained_networks import trained_networks
 
 from xaiexp.cli import app
+from xaiexp.cli.exit_codes import DONE
 from xaiexp.config.checked_files import CheckedFiles
 from xaiexp.config.compose import composed, composing
 from xaiexp.config.one_reading import one_reading
@@ -108,6 +109,6 @@ def test_a_sweep_reads_every_file_once(tmp_path: Path, read: list[str]) -> None:
     models.parent.mkdir(parents=True)
     models.symlink_to(trained_networks(), target_is_directory=True)
     line = ["seed=0,1,2", "model=digits_mlp", "method=[saliency]", "metric=[]", "agreement=[]", "examples=2"]
-    assert app.main(["-m", *line, "tracking.uri=off", "report=false"]) == app.DONE
+    assert app.main(["-m", *line, "tracking.uri=off", "report=false"]) == DONE
     assert read
     assert len(read) == len(set(read))
