@@ -13,8 +13,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from xaiexp.statistics.resampling import MIN_VARYING, off_mode
 from xaiexp.statistics.simultaneous import any_separated
@@ -69,5 +69,5 @@ def null_rate(
         )
         for draw in range(draws)
     )
-    interval = stats.binomtest(false, draws).proportion_ci()
+    interval = scipy.stats.binomtest(false, draws).proportion_ci()
     return NullRate(false / draws, float(interval.low), float(interval.high), draws)
