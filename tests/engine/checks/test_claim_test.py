@@ -175,7 +175,7 @@ def test_a_run_until_decided_has_the_first_rows_of_the_whole_run_and_reads_no_mo
     assert (tables.cells["status"] == "done").all()
     assert (tables.cells["examples"] == n).all()
     loaded = next(Run(plan(asked(claim=wanted, until="decided")), Store(tmp_path / "stopped")).results())
-    assert loaded.selection.words.startswith(f"at most {N} of ")
+    assert loaded.selection.words.startswith(f"at most {N} examples")
     assert SEQUENTIAL in stopped.notes
     assert SEQUENTIAL not in whole.notes
     # What the store has counts as read.

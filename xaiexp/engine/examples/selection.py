@@ -37,7 +37,7 @@ class Selection:
 
     def as_bound(self) -> Selection:
         """The same examples, of which a study may read only the first."""
-        return replace(self, words=f"at most {self.words}")
+        return replace(self, words=f"at most {self.words.removeprefix('all ')}")
 
 
 def selected(source: Source, limit: int | None, seed: int | None) -> Selection:
