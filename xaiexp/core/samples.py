@@ -33,6 +33,9 @@ class Sample:
         mask: ground truth of the relevant part of the input, or None where there is none. Images: bool ``[H, W]``.
             Time series: bool ``[T]``. Tables: bool ``[F]``. Texts: character spans ``((start, stop), ...)``.
         name: a display name for the report, or empty.
+        context: further inputs of the network, tensors without the axis of the batch, by the name of the parameter of
+            its ``forward``. They are passed as they are, and neither explained nor perturbed. All samples of a dataset
+            have the same.
     """
 
     id: str
@@ -40,6 +43,7 @@ class Sample:
     label: Label = None
     mask: Any = None
     name: str = ""
+    context: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,8 @@ def _in_units(unit: str) -> Callable[[str], str]:
     if unit == "examples":
         return str
     plural, single = re.compile(r"(?<![\w-])examples(?![\w-])"), re.compile(r"(?<![\w-])example(?![\w-])")
-    return lambda words: single.sub(unit.removesuffix("s"), plural.sub(unit, words))
+    own = re.compile(r", each the mean over its targets \(up to \d+\)")  # a cluster is the mean over all its scores
+    return lambda words: single.sub(unit.removesuffix("s"), plural.sub(unit, own.sub("", words)))
 
 
 def comparison_table(

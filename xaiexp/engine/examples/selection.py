@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xaiexp.core.samples import Source
+from xaiexp.errors import printable
 
 __all__ = ["Selection", "compact", "drawn_order", "selected"]
 
@@ -126,7 +127,7 @@ def _counts(classes: NDArray[np.int64], chosen: NDArray[np.int64], names: Sequen
 
 def _in_words(counts: Mapping[str, int]) -> str:
     if len(counts) <= _LISTED:
-        return ", ".join(f"{count} {name}" for name, count in counts.items())
+        return ", ".join(f"{printable(name)} {count}" for name, count in counts.items())
     low, high = min(counts.values()), max(counts.values())
     return f"{low if low == high else f'{low} to {high}'} of each of {len(counts)} classes"
 
