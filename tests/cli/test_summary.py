@@ -46,7 +46,9 @@ def outcome(**changed):
             metrics={"up": MetricFacts(higher_is_better=True)}, metrics_left_out={"late": "needs [maps]"},
         ),
         "summary": pd.DataFrame(summary),
-        "verdicts": pd.DataFrame({"metric": ["up"], "verdict": ["best: b [b]"], "refused": [False]}),
+        "verdicts": pd.DataFrame({"metric": ["up"], "verdict": ["best: b [b]"], "refused": [False]}).assign(
+            brief=lambda frame: frame["verdict"]
+        ),
         "agreement": pd.DataFrame(agreement),
         "cells": pd.DataFrame(cells),
         "errors": {"infidelity": "RuntimeError: oh"},
@@ -71,8 +73,10 @@ LAST = [
 
 
 def test_a_study_prints_scores_verdicts_agreement_notes_and_where_its_files_are(capsys):
-    assert printed(capsys) == [
-        *_LEGEND.format(of="the metric").splitlines(),
+    lines = printed(capsys)
+    first = lines.index("method / baseline up ↑")
+    assert " ".join(lines[:first]) == _LEGEND.format(of="the metric")
+    assert lines[first:] == [
         "method / baseline up ↑",
         "a 0.250 b",
         "[0.125, 0.750]",
@@ -88,7 +92,7 @@ def test_a_study_prints_scores_verdicts_agreement_notes_and_where_its_files_are(
 
 
 def test_a_refused_metric_is_printed_without_ranks(capsys):
-    verdicts = pd.DataFrame({"metric": ["up"], "verdict": ["none"], "refused": [True]})
+    verdicts = pd.DataFrame({"metric": ["up"], "verdict": ["none"], "brief": ["none"], "refused": [True]})
     assert "a 0.250" in printed(capsys, verdicts=verdicts)
 
 

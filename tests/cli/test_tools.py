@@ -30,8 +30,9 @@ def study(tmp_path_factory):
         (
             ["repot"],
             "repot: is neither KEY=VALUE nor a tool\n"
-            "  nearest: report   tools: plan, plugins, repair, report, store, track, ui",
+            "  nearest: report, export   tools: export, plan, plugins, repair, report, store, track, ui",
         ),
+        (["export", "nowhere"], "export: no such folder (got 'nowhere')"),
         (["report"], "report: the following arguments are required: DIR"),
         (["report", "nowhere"], "report: no such folder (got 'nowhere')"),
         (["report", "."], "report: contains no study (a folder with record.json) (got '.')"),

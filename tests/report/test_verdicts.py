@@ -183,7 +183,7 @@ def test_seeds_are_pooled_with_intervals_for_other_seeds():
     values = np.stack([scored(2, 12, draw=seed) for seed in range(3)], axis=2)
     (part,) = pooled([study(values[:, :, seed], seed) for seed in range(3)])
     assert part.metric == "m, net on data, 3 seeds"
-    assert part.sentence.startswith("averaged over these 3 seeds: best: m1, separated from all others;")
+    assert part.sentence.startswith("averaged over these 3 seeds: best: m1, separated from all other cells;")
     for row, (mean, low, high) in zip(part.rows, crossed_intervals(values, seed=0).T, strict=True):
         assert row[1:] == (number(mean), f"{number(low)} to {number(high)}")
 

@@ -150,7 +150,7 @@ def _run(prepared: Plan, store: Store, writer: FolderWriter, meter: Meter, start
         del result  # frees the chunk before the next one is made
     for note in run.notes:
         meter.say(note)
-    tables = builder.build(run)
+    tables = builder.build(run, store)
     writer.record = add_results(writer.record, run)
     if run.claim_test is not None and writer.record.claim is not None and run.loader is not None:
         tested = run.claim_test.claim, run.claim_test.result(), run.loader.count

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TOOLS", "job", "main"]
 
-TOOLS = ("plan", "plugins", "repair", "report", "store", "track", "ui")
+TOOLS = ("export", "plan", "plugins", "repair", "report", "store", "track", "ui")
 """The first words that name a tool; each is a module of this package with a function ``run(words)``."""
 
 _codes: list[int] = []
@@ -193,6 +193,14 @@ def _application(words: list[str]) -> int:
         print(helping.page(args.overrides))  # noqa: T201
         return DONE
     _refuse_flags(args)
+    from xaiexp.config.one_reading import one_reading
+
+    with one_reading():
+        return _composing(words, args)
+
+
+def _composing(words: list[str], args: argparse.Namespace) -> int:
+    """Run the application, or what its flags ask for."""
     if args.hydra_help or args.shell_completion:
         return _hydra(words)
     overrides = list(args.overrides)

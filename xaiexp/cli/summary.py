@@ -19,7 +19,7 @@ __all__ = ["print_outcome", "print_sweep"]
 
 
 _LEGEND = (
-    "mean and letters: two cells of a metric that share no letter differ significantly (paired by example, corrected\n"
+    "mean and letters: two cells of a metric that share no letter differ significantly (paired by example, corrected "
     "for all pairs of {of}); below, the 95 % interval of this mean alone, which does not compare cells"
 )
 
@@ -44,7 +44,8 @@ def print_outcome(outcome: Outcome, brief: bool) -> None:
         refused = set(outcome.verdicts.loc[outcome.verdicts["refused"].astype(bool), "metric"])
         of = "the metric" if outcome.record.study.families == "metric" else "all metrics"
         out.print(_LEGEND.format(of=of), markup=False)
-        out.print(tables.summary_table(outcome.summary, outcome.record, refused))
+        for table in tables.summary_tables(outcome.summary, outcome.record, refused, out.width):
+            out.print(table)
         for line in tables.verdict_lines(outcome.verdicts):
             out.print(line, markup=False)
         out.print()
@@ -52,7 +53,8 @@ def print_outcome(outcome: Outcome, brief: bool) -> None:
         pairs = outcome.agreement[outcome.agreement["method_a"] != ALL_METHODS]
         measure = (pairs if len(pairs) else outcome.agreement)["measure"].iloc[0]
         out.print(f"agreement: {measure}, mean over examples", markup=False)
-        out.print(tables.agreement_table(outcome.agreement, measure))
+        for table in tables.agreement_tables(outcome.agreement, measure, out.width):
+            out.print(table)
     for label, reason in (outcome.record.metrics_left_out or {}).items():
         out.print(f"metric {label} is left out: {reason}", markup=False)
     for line in tables.left_out_lines(outcome.record):

@@ -21,6 +21,7 @@ __all__ = [
     "PlanKey",
     "PredictionKey",
     "ScoreKey",
+    "StatisticsKey",
     "digest",
 ]
 
@@ -137,6 +138,21 @@ class ScoreKey(Key):
     metric: ComponentKey
     attribution: str
     truth: str
+
+
+@dataclass(frozen=True)
+class StatisticsKey(Key):
+    """Key of the summary, the verdicts and the tests of the scores of a study.
+
+    Args:
+        scores: hash of the scores.
+        rules: hash of the settings that decide the statistics.
+        code: hash of the code that computes them, and of the versions of what it uses.
+    """
+
+    scores: str
+    rules: str
+    code: str
 
 
 @dataclass(frozen=True)

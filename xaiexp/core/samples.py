@@ -145,6 +145,8 @@ class Network:
             trained for it); None where it does not.
         feature_names: tables only: names of the F elements of a row that the model expects, in this order. The elements
             of a dataset with names are put into this order; empty where the model does not know names.
+        call_layout: rows ``[B, *shape]`` and their context to the positional and keyword arguments of ``module``, where
+            these are not the rows and the context themselves.
     """
 
     module: Any
@@ -162,6 +164,7 @@ class Network:
     facts: Mapping[str, object] = field(default_factory=dict)
     task: Task | None = None
     feature_names: tuple[str, ...] = ()
+    call_layout: Callable[[Tensor, Mapping[str, Tensor]], tuple[tuple[Any, ...], Mapping[str, Any]]] | None = None
 
 
 @dataclass(frozen=True)

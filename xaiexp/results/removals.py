@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from xaiexp.core.ids import CellId
 from xaiexp.results.sentences import first_three
@@ -54,7 +54,7 @@ def across_removals(tables_by_removal: Mapping[str, tuple[Table, Comparison, boo
             means.append(values if higher else -values)
         known = np.isfinite(means[0]) & np.isfinite(means[1])
         if known.sum() > 1:
-            taus.append(float(stats.kendalltau(means[0][known], means[1][known]).statistic))
+            taus.append(float(scipy.stats.kendalltau(means[0][known], means[1][known]).statistic))
         for i, j in itertools.permutations(range(len(both)), 2):
             if first[1].better[a[i], a[j]] and second[1].better[b[j], b[i]]:
                 left, right = (CellId(*both[k]) for k in (i, j))

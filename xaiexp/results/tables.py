@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from xaiexp.plan.study import Study
 from xaiexp.results import verdict
 from xaiexp.results.removals import removal_groups
 from xaiexp.statistics import summary as statistics
+from xaiexp.store.kept_tables import kept_tables
+from xaiexp.store.objects import Store
 
 __all__ = ["AGREEMENT", "CELLS", "SCORES", "SUMMARY", "TableBuilder", "Tables"]
 
@@ -83,22 +86,47 @@ class TableBuilder:
             members = [cell for cell, explanation in chunk.explanations.items() if explanation.space == space]
             self._members.setdefault((cells, cells, measure), []).append(members)
 
-    def build(self, run: Run) -> Tables:
-        """The tables of the chunks that were added; those of a shard have no statistics."""
+    def build(self, run: Run, store: Store | None = None) -> Tables:
+        """The tables of the chunks that were added; those of a shard have no statistics.
+
+        Args:
+            run: that made the chunks.
+            store: has the statistics of scores that it has seen.
+        """
         if self._study.settings.shard is not None:
             empty = [pd.DataFrame(columns=columns) for columns in (SUMMARY, verdict.VERDICTS, verdict.COMPARISONS)]
             return Tables(self._cell_rows(run), self._score_rows(run), self._agreement_rows(run), *empty)
         scores = self._score_rows(run)
         units = statistics.by_cluster(scores, run.clusters)  # what is resampled and tested
+        compute = functools.partial(self._statistics, units, run)
+        found = compute() if store is None else kept_tables(store, units, self._decides(run), compute)
+        return Tables(self._cell_rows(run), scores, self._agreement_rows(run), **found)
+
+    def _decides(self, run: Run) -> dict[str, Any]:
+        """What decides the statistics of given scores."""
+        return {
+            "directions": self._directions(),
+            "controls": self._controls(),
+            "groups": [(name, list(labels.items())) for name, labels in self._groups().items()],  # in this order
+            "seed": self._study.settings.seed,
+            "clusters": bool(run.clusters),
+            "draws": run.evaluator.repeats,
+            "rules": asdict(self._rules),
+        }
+
+    def _statistics(self, units: pd.DataFrame, run: Run) -> dict[str, pd.DataFrame]:
         verdicts = self._verdict_rows(units, run)
-        return Tables(
-            cells=self._cell_rows(run),
-            scores=scores,
-            agreement=self._agreement_rows(run),
-            summary=self._summary_rows(units, verdicts),
-            verdicts=verdicts,
-            comparisons=verdict.comparison_table(units, self._directions(), self._study.settings.seed, self._rules),
-        )
+        return {
+            "summary": self._summary_rows(units, verdicts),
+            "verdicts": verdicts,
+            "comparisons": verdict.comparison_table(units, self._directions(), self._study.settings.seed, self._rules),
+        }
+
+    def _controls(self) -> list[str]:
+        return [label for label, method in self._study.methods.items() if method.control]
+
+    def _groups(self) -> Mapping[str, Mapping[str, str]]:
+        return removal_groups({k: (m.name, m.parameters()) for k, m in self._study.metrics.items()})
 
     def _cell_rows(self, run: Run) -> pd.DataFrame:
         return self._frame(CELLS, [self._cell(state) for state in run.states.values()])
@@ -167,12 +195,11 @@ class TableBuilder:
         ]
 
     def _verdict_rows(self, scores: pd.DataFrame, run: Run) -> pd.DataFrame:
-        controls = [label for label, method in self._study.methods.items() if method.control]
         return verdict.verdict_table(
             scores,
             self._directions(),
-            controls,
-            removal_groups({k: (m.name, m.parameters()) for k, m in self._study.metrics.items()}),
+            self._controls(),
+            self._groups(),
             self._study.settings.seed,
             unit="clusters" if run.clusters else "examples",
             draws=run.evaluator.repeats,

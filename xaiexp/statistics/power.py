@@ -7,8 +7,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from xaiexp.statistics.comparison import compare
 from xaiexp.statistics.significance import MIN_EXAMPLES
@@ -68,7 +68,7 @@ def examples_needed(
     of = [variance] * 3
     if pilot is not None:
         freedom = pilot - 1
-        of[1:] = [variance * freedom / stats.chi2.ppf(q, freedom) for q in (0.975, 0.025)]
+        of[1:] = [variance * freedom / scipy.stats.chi2.ppf(q, freedom) for q in (0.975, 0.025)]
     return Needed(*(_examples(abs(difference), math.sqrt(v), level / comparisons, power) for v in of))
 
 
@@ -130,9 +130,9 @@ def pairs_needed(
 def _examples(difference: float, deviation: float, level: float, power: float) -> int | None:
     def sufficient(count: int) -> bool:
         shift = difference * math.sqrt(count) / deviation if deviation else math.inf
-        critical = stats.t.isf(level / 2, count - 1)
+        critical = scipy.stats.t.isf(level / 2, count - 1)
         # Far from the critical value, the noncentral t distribution is a normal one, and scipy's sum may not converge.
-        return shift > critical + 30 or bool(stats.nct.sf(critical, count - 1, shift) >= power)
+        return shift > critical + 30 or bool(scipy.stats.nct.sf(critical, count - 1, shift) >= power)
 
     low, high = MIN_EXAMPLES - 1, MIN_EXAMPLES
     while not sufficient(high):

@@ -123,11 +123,11 @@ def _all_awaited() -> Iterator[None]:
             errors.append(error)
             return [_Unfinished()]
 
-    Submitted.results = results  # type: ignore[method-assign]  # until all are waited for
+    Submitted.results = results  # until all are waited for
     try:
         yield
     finally:
-        Submitted.results = before  # type: ignore[method-assign]
+        Submitted.results = before
     if errors:
         raise errors[0]
 

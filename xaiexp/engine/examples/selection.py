@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,10 @@ class Selection:
     class_counts: Mapping[str, int] | None
     words: str
     warning: str = ""
+
+    def as_bound(self) -> Selection:
+        """The same examples, of which a study may read only the first."""
+        return replace(self, words=f"at most {self.words.removeprefix('all ')}")
 
 
 def selected(source: Source, limit: int | None, seed: int | None) -> Selection:
