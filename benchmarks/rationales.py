@@ -24,7 +24,7 @@ import numpy as np
 
 import xaiexp
 from xaiexp.api.functions import components
-from xaiexp.results.result import Result
+from xaiexp.api.result import Result
 from xaiexp.statistics.intervals import bootstrap_interval
 
 KIT = Path(os.environ.get("XAIEXP_KIT", Path(__file__).parents[2] / "shared" / "kit"))

@@ -12,18 +12,20 @@ from typing import TYPE_CHECKING, Any
 from xaiexp.contract.hookspecs import hookimpl
 
 if TYPE_CHECKING:
+    from xaiexp.api.compare import compare
     from xaiexp.api.functions import agree, attribute, components, score
     from xaiexp.api.load import load
+    from xaiexp.api.result import Result
     from xaiexp.api.run import run
-    from xaiexp.results.result import Result
 
-__all__ = ["Result", "agree", "attribute", "components", "hookimpl", "load", "run", "score"]
+__all__ = ["Result", "agree", "attribute", "compare", "components", "hookimpl", "load", "run", "score"]
 
 # Importing the package imports no torch: each function brings what it needs.
 _HOMES = {
-    "Result": "xaiexp.results.result",
+    "Result": "xaiexp.api.result",
     "agree": "xaiexp.api.functions",
     "attribute": "xaiexp.api.functions",
+    "compare": "xaiexp.api.compare",
     "components": "xaiexp.api.functions",
     "load": "xaiexp.api.load",
     "run": "xaiexp.api.run",

@@ -110,6 +110,10 @@ class UserError(XaiexpError):
         lines = [first, *([f"  {second}"] if second else []), *(f"  note: {note}" for note in self.notes)]
         return without_passwords("\n".join(map(printable, lines)))
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython and notebooks show in place of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
     def __reduce__(self) -> tuple[object, ...]:  # Hydra launchers pickle exceptions to send them between processes
         return _rebuild, (type(self), self.where, self.what, self.got, self.nearest, self.hint, self.notes)
 

@@ -16,8 +16,9 @@ from xaiexp.cli import app as cli
 from xaiexp.cli.exit_codes import WRONG as WRONG_REQUEST
 
 KEYS = (
-    "keys: seed, device, precision, examples, target, task, batch_budget, on_error, force, store, tracking, report, "
-    "trust, effort, removal, resume, model, dataset, features, output, method, baseline, metric, agreement, tracker"
+    "keys: seed, device, precision, examples, example_order, example_seed, cluster, target, task, batch_budget, "
+    "on_error, force, store, tracking, report, trust, effort, removal, margin, families, null_draws, claim, until, "
+    "shards, shard, resume, model, dataset, features, output, method, baseline, metric, agreement, tracker"
 )
 PHOTOS = ["model=torchvision", "model.weights=none", "dataset=image_folder"]
 

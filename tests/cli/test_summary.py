@@ -22,12 +22,12 @@ def test_a_study_without_a_readable_record_counts_as_not_done(workplace, capsys,
     for job in ("0", "1"):
         shutil.copytree(study, sweep / job)
     (sweep / "sweep.json").write_text("{}")
-    assert print_sweep(sweep, 2) == DONE
-    assert "2 of 2 studies done" in capsys.readouterr().out
+    assert print_sweep(sweep, 2, continues=True) == DONE
+    assert "2 of 2 studies done\n" in capsys.readouterr().out
     record = sweep / "1" / "record.json"
     record.unlink() if damage == "missing" else record.write_text("{")
-    assert print_sweep(sweep, 2) == FAILED
-    assert "1 of 2 studies done" in capsys.readouterr().out
+    assert print_sweep(sweep, 2, continues=True) == FAILED
+    assert "1 of 2 studies done; the same line continues it\n" in capsys.readouterr().out
 
 
 def outcome(**changed):
@@ -46,7 +46,9 @@ def outcome(**changed):
             metrics={"up": MetricFacts(higher_is_better=True)}, metrics_left_out={"late": "needs [maps]"},
         ),
         "summary": pd.DataFrame(summary),
-        "verdicts": pd.DataFrame({"metric": ["up"], "verdict": ["best: b [b]"], "refused": [False]}),
+        "verdicts": pd.DataFrame({"metric": ["up"], "verdict": ["best: b [b]"], "refused": [False]}).assign(
+            brief=lambda frame: frame["verdict"]
+        ),
         "agreement": pd.DataFrame(agreement),
         "cells": pd.DataFrame(cells),
         "errors": {"infidelity": "RuntimeError: oh"},
@@ -71,8 +73,10 @@ LAST = [
 
 
 def test_a_study_prints_scores_verdicts_agreement_notes_and_where_its_files_are(capsys):
-    assert printed(capsys) == [
-        *_LEGEND.format(of="the metric").splitlines(),
+    lines = printed(capsys)
+    first = lines.index("method / baseline up ↑")
+    assert " ".join(lines[:first]) == _LEGEND.format(of="the metric")
+    assert lines[first:] == [
         "method / baseline up ↑",
         "a 0.250 b",
         "[0.125, 0.750]",
@@ -88,7 +92,7 @@ def test_a_study_prints_scores_verdicts_agreement_notes_and_where_its_files_are(
 
 
 def test_a_refused_metric_is_printed_without_ranks(capsys):
-    verdicts = pd.DataFrame({"metric": ["up"], "verdict": ["none"], "refused": [True]})
+    verdicts = pd.DataFrame({"metric": ["up"], "verdict": ["none"], "brief": ["none"], "refused": [True]})
     assert "a 0.250" in printed(capsys, verdicts=verdicts)
 
 
@@ -107,5 +111,5 @@ def test_a_study_without_scores_prints_no_tables(capsys):
 
 
 def test_a_sweep_without_studies_has_no_report(tmp_path, capsys):
-    assert print_sweep(tmp_path, 2) == FAILED
-    assert capsys.readouterr().out == ""
+    assert print_sweep(tmp_path, 2, continues=False) == FAILED
+    assert capsys.readouterr().out.replace("\n", "") == f"0 of 2 studies doneresults: {tmp_path}"

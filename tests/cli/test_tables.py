@@ -40,7 +40,7 @@ def record():
 
 
 def test_a_summary_has_mean_letters_and_interval_of_every_cell_and_metric(record):
-    table = tables.summary_table(
+    (table,) = tables.summary_tables(
         scores(
             ("a", "zero", "up", 0.25, 0.125, 0.5, "ab", 9),
             ("a", "zero", "down", -12345.0, NAN, NAN, "", 9),
@@ -49,6 +49,8 @@ def test_a_summary_has_mean_letters_and_interval_of_every_cell_and_metric(record
             ("c", "none", "up", NAN, NAN, NAN, "", 0),
         ),
         record,
+        [],
+        120,
     )
     assert shown(table) == [
         ["method", "/", "baseline", "up", "↑", "down", "↓", "neither"],
@@ -62,14 +64,46 @@ def test_a_summary_has_mean_letters_and_interval_of_every_cell_and_metric(record
 
 def test_a_refused_metric_has_no_letters_and_auxiliary_values_no_column(record):
     summary = scores(("a", "none", "up", 1.0, NAN, NAN, "a", 9), ("a", "none", "up.distance", 1.0, NAN, NAN, "", 9))
-    assert shown(tables.summary_table(summary, record, ["up"])) == [
+    (table,) = tables.summary_tables(summary, record, ["up"], 120)
+    assert shown(table) == [
         ["method", "/", "baseline", "up", "↑"],
         ["a", "1.000"],
     ]
 
 
 def test_a_study_without_scores_has_an_empty_table(record):
-    assert shown(tables.summary_table(pd.DataFrame(), record)) == [["method", "/", "baseline"]]
+    (table,) = tables.summary_tables(pd.DataFrame(), record, [], 120)
+    assert shown(table) == [["method", "/", "baseline"]]
+
+
+def test_a_mean_over_fewer_examples_than_others_has_its_number_below(record):
+    summary = scores(("a", "none", "up", 1.0, 0.5, 1.5, "a", 60), ("b", "none", "up", 1.0, NAN, NAN, "a", 64))
+    (table,) = tables.summary_tables(summary, record, [], 120)
+    assert list(table.columns[1].cells) == ["1.000 a\n[0.500, 1.500]\nn = 60", "1.000 a"]
+
+
+def test_tables_that_are_wider_than_the_terminal_are_split_and_nothing_is_cut(record):
+    facts = {f"metric_{i}": MetricFacts(higher_is_better=True) for i in range(5)}
+    record.metrics.update(facts)
+    cells = [("integrated_gradients", baseline) for baseline in ("zero", "blur")]
+    summary = scores(*((*cell, name, 0.123, 0.101, 0.151, "abc", 9) for cell in cells for name in facts))
+    pairs = [
+        {"method_a": f"method_{i}", "method_b": f"method_{j}", "baseline_a": "none", "baseline_b": "none"}
+        | {"measure": "rank", "example": "1", "value": (i + j) / 100}
+        for i in range(20)
+        for j in range(i)
+    ]
+    agreement = pd.DataFrame(pairs)
+    for width in (80, 160):
+        split = tables.summary_tables(summary, record, [], width)
+        matrices = tables.agreement_tables(agreement, "rank", width)
+        assert (len(split), len(matrices)) == {80: (2, 3), 160: (1, 1)}[width]
+        written = io.StringIO()
+        for table in (*split, *matrices):
+            Console(file=written, width=width).print(table)
+        text = written.getvalue()
+        assert "…" not in text
+        assert (text.count("0.123 abc"), text.count("·")) == (10, 20)
 
 
 def test_agreement_is_a_matrix_of_means_over_examples():
@@ -81,7 +115,8 @@ def test_agreement_is_a_matrix_of_means_over_examples():
         ("a", "none", "c", "none", "rank", "1", NAN),
         ("b", "zero", "c", "none", "rank", "1", -0.001),
     ]
-    assert shown(tables.agreement_table(pd.DataFrame(rows, columns=columns), "rank")) == [
+    (table,) = tables.agreement_tables(pd.DataFrame(rows, columns=columns), "rank", 120)
+    assert shown(table) == [
         ["1", "2", "3"],
         ["1", "a", "·", "0.38", "–"],
         ["2", "b", "/", "zero", "0.38", "·", "0.00"],
@@ -131,8 +166,11 @@ def test_plugins_are_listed_in_full():
 
 
 def test_verdicts_are_a_line_a_metric():
-    verdicts = pd.DataFrame({"metric": ["a", "b"], "verdict": ["x > y", "a tie"], "refused": [False, True]})
-    assert tables.verdict_lines(verdicts) == ["a: x > y", "b: a tie"]
+    verdicts = pd.DataFrame({"metric": ["a", "b"], "verdict": ["x; y", "a tie"], "brief": ["x", "a tie"]})
+    first, second, more = tables.verdict_lines(verdicts)
+    assert [first, second] == ["a: x", "b: a tie"]
+    assert more.startswith("more in verdicts.csv and on the page: ")
+    assert tables.verdict_lines(verdicts.iloc[1:]) == ["b: a tie"]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ PRESETS = {
     "hydra/launcher=slurm": "slurm",
     "hydra/launcher=slurm_local": "slurm",
     "hydra/launcher=ray": "ray",
+    "hydra/sweeper=optuna": "optuna",
 }
 
 
@@ -27,23 +28,29 @@ def test_a_preset_without_its_package_names_the_extra(word, monkeypatch):
     assert second == f"  pip install 'xaiexp[{PRESETS[word]}]'"
 
 
+@pytest.mark.filterwarnings("ignore")  # of Optuna 2 and its dependencies, while they are imported
 @pytest.mark.parametrize("word", PRESETS)
 def test_every_field_of_a_launcher_is_in_its_preset(word, monkeypatch):
     """So that hydra.launcher.FIELD=VALUE needs no plus sign; and no field that the launcher does not know."""
     monkeypatch.setattr(launchers, "_is_installed", lambda package: True)
-    node = composed([word]).hydra.launcher
+    pytest.importorskip(f"hydra_plugins.hydra_{_PACKAGES[PRESETS[word]]}")
+    node = composed([word]).hydra[word.partition("=")[0].removeprefix("hydra/")]
     config = pytest.importorskip(node._target_.rpartition(".")[0].rpartition(".")[0] + _MODULES[PRESETS[word]])
     cls = getattr(config, _SCHEMAS[word])
-    assert set(node) == set(OmegaConf.structured(cls))
+    assert set(node) == set(OmegaConf.structured(cls)) - {"defaults"}
     assert node._target_ == OmegaConf.structured(cls)._target_
 
 
-_MODULES = {"joblib": ".config", "slurm": ".config", "ray": "._config"}
+_PACKAGES = {
+    "joblib": "joblib_launcher", "slurm": "submitit_launcher", "ray": "ray_launcher", "optuna": "optuna_sweeper",
+}  # fmt: skip
+_MODULES = {"optuna": ".config", "joblib": ".config", "slurm": ".config", "ray": "._config"}
 _SCHEMAS = {
     "hydra/launcher=joblib": "JobLibLauncherConf",
     "hydra/launcher=slurm": "SlurmQueueConf",
     "hydra/launcher=slurm_local": "LocalQueueConf",
     "hydra/launcher=ray": "RayLauncherConf",
+    "hydra/sweeper=optuna": "OptunaSweeperConf",
 }
 
 

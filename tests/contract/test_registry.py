@@ -15,7 +15,7 @@ import torch
 import xaiexp
 from xaiexp.contract import registry as registry_module
 from xaiexp.contract.kinds import KINDS, Agreement, Component, Method, Metric, offered
-from xaiexp.contract.registry import DISABLE, GROUP, HEAVY, Registry, flaw, installed
+from xaiexp.contract.registry import DISABLE, GROUP, HEAVY, OWN, Registry, flaw, installed
 from xaiexp.core.explanations import Scores
 from xaiexp.errors import ParameterError, UnknownName
 
@@ -259,7 +259,8 @@ def test_entry_points_are_loaded_ours_first_and_then_by_distribution_and_name():
         ("a", "zeta", "2.0"),
         ("b", "zeta", "2.0"),
     ]
-    assert str(registry.plugin_of(Mine)) == "xaiexp 2.0"
+    assert str(registry.plugin_of(registry.get("method", "mine"))) == "xaiexp 2.0"
+    assert registry.plugin_of(Mine) is OWN  # another class of this name
     assert registry.names("method") == ["mine", "other"]
     assert [component.name for component in registry.classes()] == ["mine", "other"]
     assert list(registry.classes("metric")) == []

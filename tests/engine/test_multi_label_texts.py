@@ -103,4 +103,4 @@ def test_the_best_method_is_better_than_random_and_each_label_is_explained(tmp_p
     words = result.verdicts.set_index("metric")["verdict"]
     for metric in ("deletion", "infidelity"):
         assert best[metric] < 0.5 * floor[metric]
-        assert "all other cells are better than random" in words[metric]
+        assert "all tested cells are better than random" in words[metric]

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from xaiexp.cli.tables import agreement_table
+from xaiexp.cli.tables import agreement_tables
 from xaiexp.report import agreement_svg, heatmap, heatmap_png, series_svg
 from xaiexp.report.figures import agreement_matrix, axis_over, axis_svg, interval_svg
 from xaiexp.report.images import LEVELS, colour, full_colour, gradient, input_image, png, text_colour
@@ -304,5 +304,5 @@ def test_agreement_that_rounds_to_zero_has_no_sign():
     }
     frame = pd.DataFrame([row | {"value": -0.001}])
     assert ">0.00<" in agreement_svg(frame, "pearson", (-1.0, 1.0))
-    table = agreement_table(frame.assign(model="m", dataset="d", seed=0), "pearson")
+    (table,) = agreement_tables(frame.assign(model="m", dataset="d", seed=0), "pearson", 80)
     assert list(table.columns[1].cells) == ["·", "0.00"]

@@ -36,7 +36,7 @@ WORDS = [
 
 
 def test_verdicts_removals_and_sources_are_in_the_tables_and_on_the_page(workplace):
-    result = xaiexp.run([*WORDS, "removal=[blur,mean]"], quiet=True)
+    result = xaiexp.run([*WORDS, "examples=40", "removal=[blur,mean]"], quiet=True)
     verdicts = result.verdicts.set_index("metric")
     page = (result.path / "report.html").read_text(encoding="utf-8")
     assert set(verdicts.index) == {"deletion_blur", "deletion_mean", "sparseness", "deletion (removal)"}
@@ -55,7 +55,7 @@ def test_verdicts_removals_and_sources_are_in_the_tables_and_on_the_page(workpla
     assert "All cells jointly:" in page  # Kendall's W
     kendall = result.agreement[result.agreement["measure"] == "kendall_w"]
     assert (kendall["method_a"] == "all").all()
-    assert len(kendall) == 10
+    assert len(kendall) == 40
 
 
 def test_missing_verdicts_are_computed_from_the_scores(workplace):
@@ -183,7 +183,7 @@ def test_seeds_are_pooled_with_intervals_for_other_seeds():
     values = np.stack([scored(2, 12, draw=seed) for seed in range(3)], axis=2)
     (part,) = pooled([study(values[:, :, seed], seed) for seed in range(3)])
     assert part.metric == "m, net on data, 3 seeds"
-    assert part.sentence.startswith("averaged over these 3 seeds: best: m1, separated from all others;")
+    assert part.sentence.startswith("averaged over these 3 seeds: best: m1, separated from all other cells;")
     for row, (mean, low, high) in zip(part.rows, crossed_intervals(values, seed=0).T, strict=True):
         assert row[1:] == (number(mean), f"{number(low)} to {number(high)}")
 

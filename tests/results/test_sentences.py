@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xaiexp.results.sentences import best_mean, first_three, null_words
+from xaiexp.results.sentences import best_mean, first_three, null_warning, null_words
 from xaiexp.results.verdict import Rules, comparison_table, verdict_table
 from xaiexp.statistics.comparison import compare
 from xaiexp.statistics.null_study import NullRate
@@ -86,19 +86,45 @@ def test_the_null_study_is_said_and_is_in_the_columns():
     assert f"; on scores like these with equal means {rate}" in found["verdict"]
     assert "] and a cell is better than c in " in found["verdict"]
     assert found["verdict"].endswith(" of 60 samples (promised: at most 5 %)")
+    assert "on scores" not in found["brief"]
     assert np.isnan(row(levels(1, 1, 1), Rules())["null_rate"])
 
 
-def test_a_rate_that_is_surely_above_the_level_is_a_warning():
+def test_a_rate_that_is_surely_above_the_level_is_a_warning_that_names_it():
     within, above = NullRate(0.06, 0.04, 0.09, 200), NullRate(0.1, 0.06, 0.15, 200)
-    assert null_words(within, [], ["a"], 0.05) == (
-        "on scores like these with equal means two cells are separated in 6.0 % [4.0, 9.0] of 200 samples "
-        "(promised: at most 5 %)"
-    )
-    warned = "; warning: this is more than promised (promised: at most 5 %), do not rely on it"
-    assert null_words(above, [], ["a"], 0.05).endswith(warned)
-    assert null_words(within, [(0, above)], ["a"], 0.05).endswith(warned)
-    assert null_words(NullRate(np.nan, np.nan, np.nan, 0), [], ["a"], 0.05) == ""
+    unknown = NullRate(np.nan, np.nan, np.nan, 0)
+    assert null_words(within, [(0, above)], ["a"], 0.05) == [
+        "on scores like these with equal means two cells are separated in 6.0 % [4.0, 9.0] and a cell is better than a "
+        "in 10.0 % [6.0, 15.0] of 200 samples (promised: at most 5 %)"
+    ]
+    assert null_warning(within, [], ["a"], 0.05) == []
+    warned = "in 10.0 % [6.0, 15.0] of samples, more than the 5 % that are promised"
+    assert null_warning(above, [], ["a"], 0.05) == [f"warning: with equal means two cells are separated {warned}"]
+    assert null_warning(within, [(0, above)], ["a"], 0.05) == [
+        f"warning: with equal means a cell is better than a {warned}"
+    ]
+    assert null_words(unknown, [], ["a"], 0.05) == null_warning(unknown, [], ["a"], 0.05) == []
+
+
+def test_the_brief_verdict_is_the_beginning_of_the_whole_one():
+    values = np.concatenate([levels(1, 1, 2, n=30), np.full((1, 30), np.nan)])
+    found = row(values, Rules({"m": 5.0}, null_draws=20), methods=["a", "b", "c", "d"])
+    assert found["verdict"].startswith(found["brief"] + "; mean of c: ")
+    for part in ("best: ", "on average ", "shown equal within 5", " than c (2 one-sided tests)", "undefined for d"):
+        assert part in found["brief"]
+    for part in ("corrected for being the best", "heterogeneity", "80 % power", "family-wise", "on scores like these"):
+        assert part in found["verdict"]
+        assert part not in found["brief"]
+    few = row(values[:, :5], Rules(), methods=["a", "b", "c", "d"])
+    assert few["brief"] == few["verdict"]
+
+
+def test_cells_without_a_rank_and_other_controls_are_no_part_of_what_is_said_of_all():
+    values = np.concatenate([levels(1, 1.5, 4, 5, n=30), np.full((1, 30), np.nan)])
+    table = verdict_table(frame(values, methods=["r", "s", "a", "b", "u"]), {"m": True}, ["r", "s"], {}, 0)
+    words = table["verdict"][0]
+    assert words.startswith("best: b, separated from all other ranked cells; ")
+    assert "; all tested cells are better than r (2 one-sided tests); " in words
 
 
 def three_metrics():

@@ -85,7 +85,9 @@ def test_a_difference_on_which_the_examples_do_not_agree_is_reported_with_both()
     table = verdicts(frame(values)).iloc[0]
     assert not table["refused"]
     assert table["alpha"] < 0.2
-    assert table["verdict"].startswith("best: m3, separated from all others; on average m3 is better than m2 by 0.")
+    assert table["verdict"].startswith(
+        "best: m3, separated from all other cells; on average m3 is better than m2 by 0."
+    )
     assert "of the examples; mean of m3: " in table["verdict"]
 
 
@@ -110,7 +112,7 @@ def test_the_verdict_never_contradicts_itself_about_a_control():
         scores = frame(values, methods=["a", "b", "c", "random"])
         (row,) = verdicts(scores, controls=["random"]).to_dict("records")
         (part,) = [part for part in row["verdict"].split("; ") if "one-sided" in part]
-        not_above = ["a", "b", "c"] if part.startswith("no cell") else part.partition("all but ")[2].split(", ")
+        not_above = ["a", "b", "c"] if part.startswith("no tested cell") else part.partition("all but ")[2].split(", ")
         pairs = comparison_table(scores, {"m": True}, 0).set_index(["method_a", "method_b"])
         for name in not_above:
             assert not name or pairs.loc[(name, "random"), "low"] <= 0
@@ -120,7 +122,7 @@ def test_verdict_says_that_no_cell_is_better_than_the_control():
     shared = np.arange(40.0)
     values = np.stack([shared - 3, shared - 2 + 0.01 * noise(1, 40)[0], shared])
     words = sentence(frame(values, methods=["a", "b", "random"]), controls=["random"])
-    assert "no cell is shown to be better than random (2 one-sided tests)" in words
+    assert "no tested cell is shown to be better than random (2 one-sided tests)" in words
 
 
 def test_cells_that_are_not_separated_get_the_difference_that_would_be_found():
@@ -193,7 +195,7 @@ def test_cells_are_compared_on_their_common_examples_and_the_verdict_says_so():
     values = np.stack([easy, easy + 1, easy - 5]) + 0.1 * noise(3, 20)
     values[0, :4] = np.nan
     words = sentence(frame(values))
-    assert words.startswith("best: m1, separated from all others; on average m1 is better than m0 by ")
+    assert words.startswith("best: m1, separated from all other cells; on average m1 is better than m0 by ")
     assert "; compared on the 16 of 20 examples where all ranked cells are defined; " in words
 
 
@@ -222,7 +224,7 @@ def test_order_on_which_seeds_agree_is_expected_of_other_seeds():
     values = noise(3, 40) * 0.1 + np.array([[1.0], [2.0], [3.0]])
     (row,) = over_seeds(values[:, :, None] + 0.01 * np.random.default_rng(0).normal(size=(3, 40, 3))).to_dict("records")
     assert row["seed"] == "all"
-    assert row["verdict"].startswith("averaged over these 3 seeds: best: m2, separated from all others; ")
+    assert row["verdict"].startswith("averaged over these 3 seeds: best: m2, separated from all other cells; ")
     assert row["verdict"].endswith("; for other seeds: the same")
 
 
@@ -230,7 +232,7 @@ def test_order_on_which_seeds_agree_is_expected_of_other_seeds():
 def test_difference_that_changes_with_the_seed_is_marked_and_not_expected_of_other_seeds(seeds):
     moved = np.array([[[0.0, 0.0, 0.0]], [[2.0, -0.7, 2.0]], [[9.0, 9.0, 9.0]]])[..., :seeds]
     (words,) = over_seeds(noise(3, 40)[:, :, None] * 0.1 + moved)["verdict"]
-    assert words.startswith(f"averaged over these {seeds} seeds: best: m2, separated from all others;")
+    assert words.startswith(f"averaged over these {seeds} seeds: best: m2, separated from all other cells;")
     assert f"reversed in some seeds: m0 and m1 (1 of {seeds} seeds);" in words
     if seeds == 2:
         assert words.endswith("for other seeds it cannot be told from 2 seeds what differs: m2 and m1; m1 and m0")

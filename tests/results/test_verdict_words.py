@@ -106,11 +106,11 @@ def test_cells_that_are_not_better_than_a_control_are_named(higher):
     found = row(values, higher=higher, controls=["m1"])["verdict"]
     assert f"; better than m1 (2 one-sided tests): all but {worst}; " in found
     assert (
-        f"; no cell is shown to be better than {best} (2 one-sided tests); "
+        f"; no tested cell is shown to be better than {best} (2 one-sided tests); "
         in row(values, higher=higher, controls=[best])["verdict"]
     )
     assert (
-        f"; all other cells are better than {worst} (2 one-sided tests); "
+        f"; all tested cells are better than {worst} (2 one-sided tests); "
         in row(values, higher=higher, controls=[worst])["verdict"]
     )
 
@@ -118,7 +118,7 @@ def test_cells_that_are_not_better_than_a_control_are_named(higher):
 def test_scores_of_a_control_that_are_averaged_over_draws_say_so():
     values = levels(1, 2, 3)
     table = verdict_table(frame(values), {"m": True}, ["m0"], {}, 0, draws={"m0": {"m": 20, "other": 4}, "m1": {}})
-    assert "; all other cells are better than m0 (mean of 20 draws, 2 one-sided tests); " in table["verdict"][0]
+    assert "; all tested cells are better than m0 (mean of 20 draws, 2 one-sided tests); " in table["verdict"][0]
 
 
 def test_several_targets_of_an_example_are_averaged_and_the_verdict_says_so():
@@ -159,14 +159,14 @@ def test_a_seed_in_which_two_cells_are_equal_reverses_nothing():
 
 def test_two_seeds_are_several():
     words = over_seeds(levels(1, 2, 3)[:, :, None] + 0.01 * normal(3, 40, 2, seed=9))
-    assert words.startswith("averaged over these 2 seeds: best: m2, separated from all others;")
+    assert words.startswith("averaged over these 2 seeds: best: m2, separated from all other cells;")
 
 
 def test_the_order_for_other_seeds_follows_the_crossed_tests():
     values = normal(2, 40)[:, :, None] * 0.1 + np.array([[[0.0, 0.0, 0.0]], [[0.1, 3.0, 0.2]]])
     assert crossed_tests(values).p_adjusted[0] > 0.05
     words = over_seeds(values)
-    assert words.startswith("averaged over these 3 seeds: best: m1, separated from all others;")
+    assert words.startswith("averaged over these 3 seeds: best: m1, separated from all other cells;")
     assert words.endswith("for other seeds not separated: m1 and m0")
 
 

@@ -128,3 +128,11 @@ def test_a_control_that_is_averaged_over_draws_lets_more_cells_be_found(draws, l
         got = compare(values, True, seed=seed)
         found.append(len(better_than(values, got, 11, True, seed=seed, others=range(11))) / 11)
     assert least <= np.mean(found) <= most
+
+
+def test_a_single_ranked_cell_has_neither_letter_nor_rank():
+    for values in (normal(1, 20), np.concatenate([normal(1, 20), np.full((1, 20), NAN)])):
+        got = compare(values, True, seed=0)
+        assert got.ranked == (0,)
+        assert set(got.letters) == {""}
+        assert np.isnan(got.ranks).all()

@@ -12,6 +12,7 @@ from small_studies import SMALL
 
 import xaiexp
 from xaiexp.cli import app as cli
+from xaiexp.config.compose import composed, expand
 from xaiexp.config.search_path import CONF
 from xaiexp.errors import UserError, without_passwords
 from xaiexp.tracking.secret_uris import mask, unmask
@@ -89,6 +90,24 @@ def test_a_store_that_works_gets_the_address_and_the_run_does_not(workplace, cap
     assert any(run.data.params.get("tracking.uri", "").endswith("?timeout=***") for run in runs)
     assert "7654321" not in "".join(capfd.readouterr())
     assert files_with("7654321", workplace) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["tracking.uri=URI", "seed=0,1"],
+        ["tracking={uri: 'URI'}", "seed=0,1"],
+        ["tracking.uri=URI,off"],
+        ["zip={seed: [0,1], tracking.uri: ['URI','off']}"],
+    ],
+)
+def test_the_jobs_of_a_sweep_have_no_escapes_that_would_hide_a_password(words):
+    uri = NO_SERVER[0]
+    jobs = expand([word.replace("URI", uri) for word in words])
+    for job in jobs:
+        assert any(uri in word for word in job) or "off" in job[-1]
+        assert "planted" not in "".join(map(without_passwords, job))
+    assert composed(jobs[0]).tracking.uri == uri
 
 
 def test_the_command_of_a_record_has_no_password(workplace, monkeypatch):

@@ -34,7 +34,7 @@ from xaiexp.errors import MismatchError, UnknownName, Unsupported, nearest
 from xaiexp.inference.outputs import head_of
 from xaiexp.inference.passes import Handle, Passes
 
-__all__ = ["agree", "attribute", "components", "score"]
+__all__ = ["agree", "attribute", "components", "evaluated", "in_read_order", "offers_of", "score"]
 
 Module = nn.Module | Callable[..., Tensor]
 Axes = str | Mapping[str, str | None] | Sequence[str | None]
@@ -122,9 +122,9 @@ def attribute(
     """
     component: Method = _component("method", method, params)
     own = {"axes": axes, "explained": explained, "feature_mask": feature_mask, "background": background}
-    with _evaluated(model):
+    with evaluated(model):
         batch, layout = batch_of(inputs, context=context, **own)
-        component = _in_read_order(component, layout)
+        component = in_read_order(component, layout)
         handle, draws = _bound(model, batch, layout, target, output, task, batch_budget, seed)
         _check_offer(component, model, layout)
         reference = references_of(baseline, batch, layout, draws, component) if component.reads_baseline else None
@@ -190,9 +190,9 @@ def score(
     component: Metric = _component("metric", metric, params)
     again: Method | None = None if method is None else _component("method", method, {})
     own = {"axes": axes, "explained": explained, "feature_mask": feature_mask, "background": background}
-    with _evaluated(model):
+    with evaluated(model):
         batch, layout = batch_of(inputs, context=context, masks=masks, **own)
-        again = again and _in_read_order(again, layout)
+        again = again and in_read_order(again, layout)
         given = layout.tensors(attributions, "attributions", str(len(batch)))
         if len(given[0]) != len(batch):
             raise MismatchError(
@@ -259,7 +259,7 @@ def _component(kind: str, given: Any, params: Mapping[str, Any]) -> Any:
 
 
 @contextlib.contextmanager
-def _evaluated(model: Module) -> Iterator[None]:
+def evaluated(model: Module) -> Iterator[None]:
     """Eval mode; afterwards the module is as before. Enables gradients inside ``torch.inference_mode`` too."""
     with torch.inference_mode(False), untouched(model):
         if isinstance(model, nn.Module):
@@ -282,7 +282,7 @@ def _warn_of_incompleteness(method: Method, handle: Handle, reference: Tensor | 
         )
 
 
-def _in_read_order(method: Method, layout: Layout) -> Method:
+def in_read_order(method: Method, layout: Layout) -> Method:
     """The method, its parameters with one number an axis in the order that components read."""
     values = {name: getattr(method, name) for name in per_axis(type(method))}
     lists = {name: value for name, value in values.items() if isinstance(value, tuple)}
@@ -333,7 +333,8 @@ def _targets(target: int | Tensor | None, n: int, classes: int) -> Tensor:
     return targets
 
 
-def _check_offer(method: Method, model: Module, layout: Layout) -> None:
+def offers_of(model: Module) -> frozenset[str]:
+    """What methods may use of a network, see :attr:`xaiexp.plugin.Model.offers`."""
     offers = {"gradients"}
     if isinstance(model, nn.Module):
         offers.add("modules")
@@ -343,7 +344,11 @@ def _check_offer(method: Method, model: Module, layout: Layout) -> None:
             offers.add("attention")
     if hasattr(model, "estimator"):
         offers.add("trees")
-    lacking = sorted(method.needs - offered(frozenset(offers)))
+    return frozenset(offers)
+
+
+def _check_offer(method: Method, model: Module, layout: Layout) -> None:
+    lacking = sorted(method.needs - offered(offers_of(model)))
     if lacking:
         raise Unsupported(f"{method.name} needs {', '.join(lacking)}, which this model does not offer")
     check_modality(method, layout.axes)

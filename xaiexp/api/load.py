@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xaiexp.api.result import Result
 from xaiexp.core.record import Record
 from xaiexp.errors import ResourceError
 from xaiexp.report.studies import find_studies
-from xaiexp.results.result import Result
 from xaiexp.results.study_tables import read_tables
 from xaiexp.store.objects import Store
 from xaiexp.sweep.folder import SweepFile

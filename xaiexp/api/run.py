@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from xaiexp.api.execute import execute
+from xaiexp.api.execute import Outcome, execute
+from xaiexp.api.result import Result
 from xaiexp.config.build import plain, to_study
 from xaiexp.config.compose import composed
 from xaiexp.contract.registry import installed
 from xaiexp.engine.progress import Meter
 from xaiexp.errors import UserError
+from xaiexp.plan.study import Study
 from xaiexp.results.foreign_folder import refuse_foreign
-from xaiexp.results.result import Result
 from xaiexp.store.files import ensure_writable
 from xaiexp.store.objects import Store
 from xaiexp.tracking.addresses import prepare
 
-__all__ = ["run"]
+__all__ = ["result_of", "run"]
 
 
 def run(overrides: Sequence[str] = (), *, quiet: bool = False) -> Result:
@@ -42,6 +43,11 @@ def run(overrides: Sequence[str] = (), *, quiet: bool = False) -> Result:
     prepare(study.trackers, study.settings.tracking)
     with Meter(study.describe(), quiet=quiet) as meter:
         outcome = execute(study, plain(cfg), folder, registry, meter)
+    return result_of(outcome, study)
+
+
+def result_of(outcome: Outcome, study: Study) -> Result:
+    """What a study that has just ended returns to the caller."""
     return Result(
         outcome.folder,
         outcome.cells,
@@ -52,4 +58,5 @@ def run(overrides: Sequence[str] = (), *, quiet: bool = False) -> Result:
         outcome.record.to_mapping(),
         Store(Path(study.settings.store).resolve()),
         outcome.keys,
+        _study=study,
     )

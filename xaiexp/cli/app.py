@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
@@ -22,12 +23,17 @@ from xaiexp.cli.hydra_words import hydra_words, quoted
 from xaiexp.contract.registry import installed
 from xaiexp.errors import UnknownName, UserError, nearest
 
+if TYPE_CHECKING:
+    from xaiexp.plan.study import Study
+
 __all__ = ["TOOLS", "job", "main"]
 
-TOOLS = ("plan", "plugins", "repair", "report", "store", "track", "ui")
+TOOLS = ("export", "plan", "plugins", "repair", "report", "store", "track", "ui")
 """The first words that name a tool; each is a module of this package with a function ``run(words)``."""
 
 _codes: list[int] = []
+_launching: list[bool] = []
+"""Not empty in the process that launches jobs; empty in a worker of a launcher."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -81,20 +87,25 @@ def _tool(word: str) -> Callable[[Sequence[str]], int]:
     return run
 
 
-def job(cfg: DictConfig) -> int:
-    """One job of Hydra: one study. It never raises, so that the other jobs of a sweep go on."""
+def job(cfg: DictConfig) -> float | None:
+    """One job of Hydra: one study. It never raises, so that the other jobs of a sweep go on.
+
+    Returns:
+        The exit code; the objective, where the study has one: None where it has no value.
+    """
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
     from xaiexp.engine.progress import Meter
     from xaiexp.results.job_errors import keep_error
 
+    parent = os.getppid()
     folder = Path(HydraConfig.get().runtime.output_dir)
     sweeping = HydraConfig.get().mode == RunMode.MULTIRUN
     from xaiexp.store.owners import release
     from xaiexp.sweep.folder import job_owner_file
 
-    owner = job_owner_file(folder)
+    owner, value = job_owner_file(folder), None
     try:
         from xaiexp.api.execute import execute
         from xaiexp.cli.summary import print_outcome
@@ -114,6 +125,7 @@ def job(cfg: DictConfig) -> int:
                 outcome = execute(study, plain(cfg), folder, registry, meter)
             print_outcome(outcome, brief=sweeping)
             code = outcome.code
+        value = _objective(study, folder)
     except (Exception, SystemExit) as error:  # of a component, or a mistake of ours
         print(keep_error(folder, error), file=sys.stderr)  # noqa: T201
         code = WRONG if isinstance(error, UserError) else FAILED
@@ -126,7 +138,22 @@ def job(cfg: DictConfig) -> int:
 
         with contextlib.suppress(OSError, UserError):  # written again at the end of the sweep, where errors are told
             write_when_due(Path(str(HydraConfig.get().sweep.dir)), bool(cfg.report))
-    return code
+    if not _launching:
+        from xaiexp.sweep.workers import leave_if_orphaned
+
+        leave_if_orphaned(parent)
+    return code if cfg.objective is None else value
+
+
+def _objective(study: Study, folder: Path) -> float | None:
+    """The value that a sweeper optimises."""
+    if study.settings.objective is None:
+        return None
+    from xaiexp.plan.plan import plan
+    from xaiexp.sweep.search import objective_value
+
+    goal = plan(study).objective
+    return None if goal is None else objective_value(folder, goal)
 
 
 def _is_done(cfg: DictConfig, folder: Path) -> bool:
@@ -236,6 +263,7 @@ def _hydra(words: list[str]) -> int:
     _codes.clear()
     before = sys.argv
     sys.argv = ["xaiexp", *words]
+    _launching.append(True)
     try:
         with translated(registry):
             hydra.main(config_path=str(CONF), config_name="config", **VERSION_BASE)(job)()
@@ -243,4 +271,5 @@ def _hydra(words: list[str]) -> int:
         return stop.code if isinstance(stop.code, int) else DONE
     finally:
         sys.argv = before
+        _launching.pop()
     return combined(_codes)

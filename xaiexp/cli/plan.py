@@ -52,7 +52,7 @@ def _print_sweep(overrides: Sequence[str]) -> None:
             _print_plan(job.overrides)
     if not sweep.continued:
         return
-    out.print(f"continues {sweep.folder}, {counted(sweep.jobs)}", markup=False)
+    out.print(f"continues {sweep.folder}, {counted(sweep.jobs)}", markup=False, soft_wrap=True)
     for job in sweep.jobs:
         words = f": {job.reason}" if job.reason else ""
         out.print(f"  {job.folder}: {job.state}{words}", markup=False)

@@ -19,7 +19,7 @@ __all__ = ["print_outcome", "print_sweep"]
 
 
 _LEGEND = (
-    "mean and letters: two cells of a metric that share no letter differ significantly (paired by example, corrected\n"
+    "mean and letters: two cells of a metric that share no letter differ significantly (paired by example, corrected "
     "for all pairs of {of}); below, the 95 % interval of this mean alone, which does not compare cells"
 )
 
@@ -44,7 +44,8 @@ def print_outcome(outcome: Outcome, brief: bool) -> None:
         refused = set(outcome.verdicts.loc[outcome.verdicts["refused"].astype(bool), "metric"])
         of = "the metric" if outcome.record.study.families == "metric" else "all metrics"
         out.print(_LEGEND.format(of=of), markup=False)
-        out.print(tables.summary_table(outcome.summary, outcome.record, refused))
+        for table in tables.summary_tables(outcome.summary, outcome.record, refused, out.width):
+            out.print(table)
         for line in tables.verdict_lines(outcome.verdicts):
             out.print(line, markup=False)
         out.print()
@@ -52,7 +53,8 @@ def print_outcome(outcome: Outcome, brief: bool) -> None:
         pairs = outcome.agreement[outcome.agreement["method_a"] != ALL_METHODS]
         measure = (pairs if len(pairs) else outcome.agreement)["measure"].iloc[0]
         out.print(f"agreement: {measure}, mean over examples", markup=False)
-        out.print(tables.agreement_table(outcome.agreement, measure))
+        for table in tables.agreement_tables(outcome.agreement, measure, out.width):
+            out.print(table)
     for label, reason in (outcome.record.metrics_left_out or {}).items():
         out.print(f"metric {label} is left out: {reason}", markup=False)
     for line in tables.left_out_lines(outcome.record):
@@ -63,8 +65,13 @@ def print_outcome(outcome: Outcome, brief: bool) -> None:
         out.print(line, markup=False)
 
 
-def print_sweep(folder: Path, jobs: int) -> int:
+def print_sweep(folder: Path, jobs: int, continues: bool) -> int:
     """Write the tables and the page of a sweep, also after a crash or an interruption, and print where they are.
+
+    Args:
+        folder: of the sweep.
+        jobs: how many studies it has.
+        continues: whether the same line would run what is left.
 
     Returns:
         The exit code of the sweep.
@@ -75,13 +82,13 @@ def print_sweep(folder: Path, jobs: int) -> int:
     out = console()
     studies = find_studies(folder)
     page = write_joint(folder)
-    if page is None:
-        return FAILED
-    done = sum(_is_done(study) for study in studies)
-    out.print(f"{done} of {max(jobs, len(studies))} studies done", markup=False)
+    done, all_studies = sum(_is_done(study) for study in studies), max(jobs, len(studies))
+    hint = "; the same line continues it" if continues and done < all_studies else ""
+    out.print(f"{done} of {all_studies} studies done{hint}", markup=False)
     out.print(f"results: {folder}", markup=False)
-    out.print(f"report:  {page}", markup=False)
-    return DONE if done == max(jobs, len(studies)) else FAILED
+    if page is not None:
+        out.print(f"report:  {page}", markup=False)
+    return DONE if done == all_studies else FAILED
 
 
 def _is_done(study: Path) -> bool:

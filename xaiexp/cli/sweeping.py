@@ -27,27 +27,38 @@ def run_sweep(words: Sequence[str], overrides: list[str], hydra: Callable[[list[
     Returns:
         The exit code.
     """
+    from xaiexp.cli.searching import objective_of, run_default, say_best, words_of_search
     from xaiexp.cli.summary import print_sweep
+    from xaiexp.config.paired import is_pairing
     from xaiexp.sweep.launching import only
+    from xaiexp.sweep.workers import launch_all, stop_workers
 
     with open_sweep(overrides) as sweep:
+        goal = None if sweep.basic else objective_of(sweep)
         uris = _checked(sweep)
-        words = hydra_words(words, overrides, uris)
+        words = [word for word in hydra_words(words, overrides, uris) if not is_pairing(word)]  # they are in the jobs
+        folder = f"hydra.sweep.dir={quoted(str(sweep.folder))}"
+        more = [] if goal is None else words_of_search(sweep, goal)
         _say_what_is_left(sweep)
 
         def launch(jobs: Sequence[Job]) -> int:
             known = [replace(j, overrides=tuple(hydra_words(j.overrides, j.overrides, uris))) for j in jobs]
             with only(known) if sweep.basic else nullcontext():
-                return hydra([*words, f"hydra.sweep.dir={quoted(str(sweep.folder))}"])
+                return hydra([*words, *more, folder])
 
         code = 0
         try:
+            if goal is not None:
+                run_default(sweep, lambda shared: hydra([*hydra_words(shared, shared, uris), folder]))
             if sweep.first:
-                code = launch(sweep.first)
+                code = launch_all(sweep, sweep.first, launch, _say)
             if sweep.sharded and (merged := sweep.refreshed().mergeable()):
-                code = max(code, launch(merged))
+                code = max(code, launch_all(sweep, merged, launch, _say))
         finally:
-            swept = print_sweep(sweep.folder, len(sweep.studies))
+            stop_workers()
+            swept = print_sweep(sweep.folder, len(sweep.studies), sweep.basic)
+        if goal is not None:
+            say_best(sweep, goal, print)
         _send_what_was_not_sent(sweep)
         sweep.finish()
         if sweep.sharded:
@@ -55,6 +66,10 @@ def run_sweep(words: Sequence[str], overrides: list[str], hydra: Callable[[list[
     if code and len(sweep.left) < len(sweep.jobs):  # the others are done
         code = FAILED
     return max(code, swept)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)  # noqa: T201
 
 
 def _checked(sweep: Sweep) -> list[str]:
@@ -72,17 +87,17 @@ def _checked(sweep: Sweep) -> list[str]:
         known[study.settings.tracking] = study.trackers
     for tracking, trackers in known.items():
         for line in prepare(trackers, tracking):
-            print(f"{line}; studies are sent later: xaiexp track {sweep.folder}", file=sys.stderr)  # noqa: T201
+            _say(f"{line}; studies are sent later: xaiexp track {sweep.folder}")
     return [tracking.uri or "" for tracking in known]
 
 
 def _say_what_is_left(sweep: Sweep) -> None:
     if not sweep.continued:
         return
-    print(f"continues {sweep.folder}, {counted(sweep.jobs)}", file=sys.stderr)  # noqa: T201
+    _say(f"continues {sweep.folder}, {counted(sweep.jobs)}")
     for job in sweep.jobs:
         if job.state == "changed":
-            print(f"  runs {job.folder} again: {job.reason}", file=sys.stderr)  # noqa: T201
+            _say(f"  runs {job.folder} again: {job.reason}")
 
 
 def _say_which_shards_are_left(sweep: Sweep) -> None:
@@ -91,10 +106,7 @@ def _say_which_shards_are_left(sweep: Sweep) -> None:
     for job in sweep.studies:
         shards = [each.state in ("done", "failed") for each in sweep.jobs if each.shard_of == job.folder]
         if shards and job.folder in waiting:
-            print(  # noqa: T201
-                f"study {job.folder}: {sum(shards)} of {len(shards)} shards ended; the same line continues it",
-                file=sys.stderr,
-            )
+            _say(f"study {job.folder}: {sum(shards)} of {len(shards)} shards ended; the same line continues it")
 
 
 def _send_what_was_not_sent(sweep: Sweep) -> None:
@@ -104,16 +116,13 @@ def _send_what_was_not_sent(sweep: Sweep) -> None:
     from xaiexp.errors import ResourceError, UserError
     from xaiexp.tracking.session import is_sent
 
-    def say(line: str) -> None:
-        print(line, file=sys.stderr)  # noqa: T201
-
     left = 0
     for job in sweep.studies:
         folder = sweep.folder / job.folder
         try:
             if job.state == "done" and not is_sent(Record.read(folder / "record.json")):
-                left += send(folder, say) == "failed"
+                left += send(folder, _say) == "failed"
         except (OSError, ResourceError, UserError) as error:
-            say(str(error))
+            _say(str(error))
     if left:
-        say(f"{left} studies are not sent: xaiexp track {sweep.folder}")
+        _say(f"{left} studies are not sent: xaiexp track {sweep.folder}")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 
 from xaiexp.core.ids import CellId
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from xaiexp.statistics.power import PairNeeded
 
 __all__ = [
-    "agreement_table",
+    "agreement_tables",
     "left_out_lines",
     "notes",
     "performance_line",
@@ -29,46 +30,74 @@ __all__ = [
     "power_table",
     "result_paths",
     "store_table",
-    "summary_table",
+    "summary_tables",
     "verdict_lines",
 ]
 
 
-def summary_table(summary: pd.DataFrame, record: Record, refused: Collection[str] = ()) -> Table:
-    """Cells by metric: mean, letters and the marginal 95 % interval of the mean.
+_MORE = (
+    "more in verdicts.csv and on the page: the mean of the best cell, heterogeneity of the examples, the difference "
+    "that would be found, the family of the tests, and how often they err on scores like these"
+)
+
+
+def _blocks(columns: Sequence[str], build: Callable[[Sequence[str]], Table], width: int) -> list[Table]:
+    """Tables of as many columns as fit into the width each, at least one."""
+    wide = Console(width=10_000)
+    blocks: list[list[str]] = [[]]
+    for column in columns:
+        if blocks[-1] and wide.measure(build([*blocks[-1], column])).maximum > width:
+            blocks.append([])
+        blocks[-1].append(column)
+    return [build(block) for block in blocks]
+
+
+def summary_tables(summary: pd.DataFrame, record: Record, refused: Collection[str], width: int) -> list[Table]:
+    """Cells by metric: mean, letters, the marginal 95 % interval of the mean, and n where other cells have more.
 
     Args:
         summary: rows of ``summary.csv``; auxiliary values of metrics are left out.
         record: of the study.
         refused: metrics whose ranking was refused; they are shown without letters.
+        width: columns of the terminal; metrics that do not fit go into further tables.
     """
     names = list(dict.fromkeys(summary["metric"])) if len(summary) else []
     names = [name for name in names if not record.is_auxiliary(name)]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("method / baseline", no_wrap=True)
-    for name in names:
-        better = record.metrics.get(name, MetricFacts()).higher_is_better
-        arrow = "" if better is None else (" ↑" if better else " ↓")
-        table.add_column(f"{name}{arrow}", justify="right", no_wrap=True)
     cells: dict[CellId, dict[str, dict[str, Any]]] = {}
     for row in rows(summary):
         cells.setdefault(CellId(row["method"], row["baseline"]), {})[row["metric"]] = row
-    for cell, by_metric in cells.items():
-        table.add_row(str(cell), *(_score(by_metric.get(name), name in refused) for name in names))
-    return table
+    most = {name: max(by_metric[name]["n"] for by_metric in cells.values() if name in by_metric) for name in names}
+
+    def build(chosen: Sequence[str]) -> Table:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("method / baseline", no_wrap=True)
+        for name in chosen:
+            better = record.metrics.get(name, MetricFacts()).higher_is_better
+            arrow = "" if better is None else (" ↑" if better else " ↓")
+            table.add_column(f"{name}{arrow}", justify="right", no_wrap=True)
+        for cell, by_metric in cells.items():
+            scores = (_score(by_metric.get(name), name in refused, most[name]) for name in chosen)
+            table.add_row(str(cell), *scores)
+        return table
+
+    return _blocks(names, build, width)
 
 
 def verdict_lines(verdicts: pd.DataFrame) -> list[str]:
-    """The verdicts, one line a metric."""
-    return [f"{row['metric']}: {row['verdict']}" for row in rows(verdicts)]
+    """The verdicts in brief, one line a metric, and where the rest of them is."""
+    lines = [f"{row['metric']}: {row['brief']}" for row in rows(verdicts)]
+    if any(row["brief"] != row["verdict"] for row in rows(verdicts)):
+        lines.append(_MORE)
+    return lines
 
 
-def _score(row: Mapping[str, Any] | None, refused: bool) -> str:
+def _score(row: Mapping[str, Any] | None, refused: bool, most: int) -> str:
     if row is None or row["n"] == 0:
         return "–"
     letters = "" if refused or not row["letters"] else f" {row['letters']}"
     interval = "" if math.isnan(row["low"]) else f"\n[{_number(row['low'])}, {_number(row['high'])}]"
-    return f"{_number(row['mean'])}{letters}{interval}"
+    count = "" if row["n"] == most else f"\nn = {row['n']}"
+    return f"{_number(row['mean'])}{letters}{interval}{count}"
 
 
 def _number(value: float) -> str:
@@ -77,22 +106,27 @@ def _number(value: float) -> str:
     return f"{value:.3f}"
 
 
-def agreement_table(agreement: pd.DataFrame, measure: str) -> Table:
-    """The mean agreement of every pair of cells in one measure."""
+def agreement_tables(agreement: pd.DataFrame, measure: str, width: int) -> list[Table]:
+    """The mean agreement of every pair of cells in one measure; columns that do not fit go into further tables."""
     values: dict[tuple[str, str], float] = {}
     labels: dict[str, None] = {}
     for row in rows(mean_agreement(agreement[agreement["measure"] == measure])):
         a, b = (str(CellId(row[f"method_{side}"], row[f"baseline_{side}"])) for side in "ab")
         labels |= {a: None, b: None}
         values[a, b] = values[b, a] = row["value"]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("", no_wrap=True)
-    for i in range(len(labels)):
-        table.add_column(str(i + 1), justify="right")
-    for i, a in enumerate(labels):
-        entries = ["·" if a == b else _short(values.get((a, b), float("nan"))) for b in labels]
-        table.add_row(f"{i + 1} {a}", *entries)
-    return table
+    numbers = {label: i + 1 for i, label in enumerate(labels)}
+
+    def build(chosen: Sequence[str]) -> Table:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("", no_wrap=True)
+        for label in chosen:
+            table.add_column(str(numbers[label]), justify="right", no_wrap=True)
+        for a in labels:
+            entries = ["·" if a == b else _short(values.get((a, b), float("nan"))) for b in chosen]
+            table.add_row(f"{numbers[a]} {a}", *entries)
+        return table
+
+    return _blocks(list(labels), build, width)
 
 
 def _short(value: float) -> str:

@@ -16,7 +16,7 @@ from xaiexp.plan.claim import Claim
 from xaiexp.plan.settings import Settings, Tracking
 from xaiexp.plan.study import DEFAULT_FEATURES, Study, check_label
 
-__all__ = ["listed", "plain", "to_study"]
+__all__ = ["listed", "plain", "settings_of", "to_study"]
 
 
 def to_study(cfg: DictConfig, registry: Registry) -> Study:
@@ -27,7 +27,7 @@ def to_study(cfg: DictConfig, registry: Registry) -> Study:
     """
     with translated(registry):
         values = {k: _without_missing(v) for k, v in plain(cfg).items()}
-    settings = _settings({k: v for k, v in values.items() if k not in SINGLES + LISTS})
+    settings = settings_of({k: v for k, v in values.items() if k not in SINGLES + LISTS})
     single = {kind: _single(registry, kind, values.get(kind)) for kind in SINGLES}
     lists = {kind: listed(registry, kind, values.get(kind) or {}) for kind in LISTS}
     if single["model"] is None or single["dataset"] is None:
@@ -74,7 +74,12 @@ def _with_removals(values: dict[str, Any]) -> dict[str, Any]:
     return values | {"metric": expanded, "removal": []}
 
 
-def _settings(values: Mapping[str, Any]) -> Settings:
+def settings_of(values: Mapping[str, Any]) -> Settings:
+    """The root keys that choose no component.
+
+    Raises:
+        UserError: an unknown key, or a value of another type or out of range.
+    """
     known = parameters.hints(Settings)
     for key in values:
         if key not in known:

@@ -13,7 +13,7 @@ import hydra
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.core.plugins import Plugins
 from omegaconf import DictConfig, OmegaConf
 
@@ -22,6 +22,7 @@ from xaiexp.config.file_rules import RESTRICTED, below_outputs
 from xaiexp.config.hydra_versions import VERSION_BASE, register_resolver
 from xaiexp.config.launchers import forget_schemas, refuse_missing
 from xaiexp.config.messages import translated
+from xaiexp.config.paired import KEY, is_pairing, multiplied, pairings
 from xaiexp.config.safety import refuse_code, refuse_trust
 from xaiexp.config.schema import EFFORT, LISTS, SINGLES, at_effort, derived
 from xaiexp.config.search_path import CONF, XaiexpSearchPath, conf_folders
@@ -88,6 +89,8 @@ def composed(overrides: Sequence[str]) -> DictConfig:
     """
     with composing() as registry:
         overrides = with_checked_folders(list(overrides))
+        if any(map(is_pairing, overrides)):
+            raise UserError(KEY, "makes several studies", hint="a sweep, with Hydra's own sweeper: xaiexp -m ...")
         parsed = OverridesParser.create().parse_overrides(overrides)
         _check_names(registry, parsed)
         _check_packages(parsed)
@@ -104,7 +107,8 @@ def shared(overrides: Sequence[str]) -> list[str]:
     """The overrides that all jobs of a sweep have."""
     with composing():
         parsed = OverridesParser.create().parse_overrides(with_checked_folders(list(overrides)))
-        return [str(each.input_line) for each in parsed if not each.is_sweep_override()]
+        lines = [str(each.input_line) for each in parsed if not each.is_sweep_override()]
+        return [line for line in lines if not is_pairing(line)]
 
 
 def is_basic(cfg: DictConfig) -> bool:
@@ -138,10 +142,34 @@ def expand(overrides: Sequence[str], params: Mapping[str, Any] | None = None) ->
         parsed = OverridesParser.create().parse_overrides(with_checked_folders(list(overrides)))
         _check_names(registry, parsed)
         _check_packages(parsed)
+        pairs = pairings(parsed)
+        for word in {word for rows in pairs for row in rows for word in row}:
+            _check_names(registry, [OverridesParser.create().parse_override(word)])
         if any(each.key_or_group == "hydra/sweeper" for each in parsed):
+            if pairs:
+                raise UserError(KEY, "goes with Hydra's basic sweeper only")
             # Another sweeper has a search space of its own: what all jobs share is checked here, the rest in each job.
             return [[str(each.input_line) for each in parsed if not each.is_sweep_override()]]
-        return BasicSweeper.split_arguments(parsed, None)[0]
+        others = [each for each in parsed if not is_pairing(str(each.input_line))]
+        jobs = multiplied(BasicSweeper.split_arguments(others, None)[0], pairs)
+        fixed = {_reencoded(each): str(each.input_line) for each in others if not each.is_sweep_override()}
+        return [[fixed.get(word) or _with_plain_address(word) for word in job] for job in jobs]
+
+
+def _reencoded(override: Override) -> str:
+    """An override as Hydra's sweeper writes it: with escapes, which would hide the password of an address."""
+    return f"{override.get_key_element()}={override.get_value_element_as_str()}"
+
+
+def _with_plain_address(word: str) -> str:
+    """An override with an address in quotes in place of escapes."""
+    if "\\://" not in word:
+        return word
+    override = OverridesParser.create().parse_override(word)
+    value = override.value()
+    if not isinstance(value, str):
+        return word
+    return f"{override.get_key_element()}={QuotedString(value, Quote.single).with_quotes()}"
 
 
 def _check_names(registry: Registry, parsed: Sequence[Override]) -> None:

@@ -20,7 +20,7 @@ from xaiexp.contract.kinds import KINDS, Component, Metric
 from xaiexp.core.parameters import check, hints
 from xaiexp.errors import UnknownName, nearest
 
-__all__ = ["DISABLE", "GROUP", "Plugin", "Registry", "installed"]
+__all__ = ["DISABLE", "GROUP", "OWN", "Plugin", "Registry", "installed"]
 
 GROUP = "xaiexp"
 DISABLE = "XAIEXP_DISABLE_PLUGINS"
@@ -54,6 +54,10 @@ class Plugin:
 
     def __str__(self) -> str:
         return f"{self.distribution} {self.version}".strip()
+
+
+OWN = Plugin("own", "own code", "")
+"""Stands for the plugin of components that the user gives as instances of own classes."""
 
 
 class _Refused(Exception):
@@ -190,8 +194,10 @@ class Registry:
             ) from None
 
     def plugin_of(self, component: Component | type[Component]) -> Plugin:
-        """The plugin that provides a component."""
-        return self._classes[component.kind, component.name][1]
+        """The plugin that provides a component; :data:`OWN` for a class that no plugin provides."""
+        cls = component if isinstance(component, type) else type(component)
+        provided, plugin = self._classes.get((cls.kind, cls.name), (None, OWN))
+        return plugin if provided is cls else OWN
 
     def build(self, kind: str, name: str, values: Mapping[str, Any], where: str | None = None) -> Any:
         """Build a component from its name and parameters.

@@ -33,6 +33,9 @@ class Sample:
         mask: ground truth of the relevant part of the input, or None where there is none. Images: bool ``[H, W]``.
             Time series: bool ``[T]``. Tables: bool ``[F]``. Texts: character spans ``((start, stop), ...)``.
         name: a display name for the report, or empty.
+        context: further inputs of the network, tensors without the axis of the batch, by the name of the parameter of
+            its ``forward``. They are passed as they are, and neither explained nor perturbed. All samples of a dataset
+            have the same.
     """
 
     id: str
@@ -40,6 +43,7 @@ class Sample:
     label: Label = None
     mask: Any = None
     name: str = ""
+    context: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,8 @@ class Network:
             trained for it); None where it does not.
         feature_names: tables only: names of the F elements of a row that the model expects, in this order. The elements
             of a dataset with names are put into this order; empty where the model does not know names.
+        call_layout: rows ``[B, *shape]`` and their context to the positional and keyword arguments of ``module``, where
+            these are not the rows and the context themselves.
     """
 
     module: Any
@@ -158,6 +164,7 @@ class Network:
     facts: Mapping[str, object] = field(default_factory=dict)
     task: Task | None = None
     feature_names: tuple[str, ...] = ()
+    call_layout: Callable[[Tensor, Mapping[str, Tensor]], tuple[tuple[Any, ...], Mapping[str, Any]]] | None = None
 
 
 @dataclass(frozen=True)

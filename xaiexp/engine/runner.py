@@ -116,7 +116,8 @@ class Run:
         self.loader, self.clusters = loader, loader.clusters
         budget = None if settings.batch_budget == "auto" else int(settings.batch_budget)
         read = head_of if output is None else output.read
-        self._passes = Passes(network.module, device, settings.precision, budget, read=read)
+        layout = network.call_layout
+        self._passes = Passes(network.module, device, settings.precision, budget, read=read, call_layout=layout)
         self._target = targets.resolved(settings.target, loader.class_names)
         self._task = network.task or loader.task
         self._check_target(network.classes, loader)
@@ -135,7 +136,7 @@ class Run:
             loader.feature_names,
             loader.class_names,
             tuple(loader.notes),
-            loader.selection,
+            loader.selection if settings.until is None else loader.selection.as_bound(),
         )
         # Equal weights in other code, of another version of the plugin, may give other scores.
         known = digest([weights, provider(self.study.model, registry.installed())])

@@ -12,7 +12,7 @@ from xaiexp.core.ids import CellId
 from xaiexp.core.parameters import Range
 from xaiexp.errors import MismatchError, ParameterError, UnknownName, nearest
 
-__all__ = ["Claim", "FrozenClaim", "frozen"]
+__all__ = ["Claim", "FrozenClaim", "frozen", "planned_cell", "ranking"]
 
 
 @dataclass(frozen=True)
@@ -118,25 +118,14 @@ def frozen(
 
     Raises:
         UnknownName: the study has no such metric or cell.
-        MismatchError: it has, but the metric ranks nothing, or the plan leaves it out.
+        MismatchError: it has, but the metric ranks nothing, or the plan leaves metric or cell out.
     """
     if claim.metric is None:
         return None
-    where = "claim.metric"
-    if claim.metric not in metrics:
-        listed = ", ".join(metrics) or "none"
-        near = nearest(claim.metric, metrics)
-        raise UnknownName(
-            where, "no such metric in this study", got=claim.metric, nearest=near, hint=f"it has: {listed}"
-        )
-    if claim.metric in left_out:
-        raise MismatchError(where, f"is left out: {left_out[claim.metric]}", got=claim.metric)
-    higher = metrics[claim.metric]
-    if higher is None:
-        raise MismatchError(where, "ranks no cells", got=claim.metric)
-    pairs = [(_cell("claim.pairs", a, cells), _cell("claim.pairs", b, cells)) for a, b in claim.pairs]
+    higher = ranking("claim.metric", claim.metric, metrics, left_out)
+    pairs = [(planned_cell("claim.pairs", a, cells), planned_cell("claim.pairs", b, cells)) for a, b in claim.pairs]
     if claim.better_than is not None:
-        floor = _cell("claim.better_than", claim.better_than, cells)
+        floor = planned_cell("claim.better_than", claim.better_than, cells)
         others = [cell for cell, skip in cells.items() if not skip and cell.method not in controls and cell != floor]
         if not others:
             raise MismatchError("claim.better_than", "no other cell runs", got=claim.better_than)
@@ -147,8 +136,22 @@ def frozen(
     return FrozenClaim(claim.metric, higher, tuple(dict.fromkeys(pairs)), claim.shows, claim.margin, claim.level)
 
 
-def _cell(where: str, name: str, cells: Mapping[CellId, str]) -> CellId:
-    """The cell that is written as ``METHOD`` or ``METHOD/BASELINE``."""
+def ranking(where: str, metric: str, metrics: Mapping[str, bool | None], left_out: Mapping[str, str]) -> bool:
+    """Whether higher is better of a metric of the study, which ranks cells; raises as :func:`frozen` does."""
+    if metric not in metrics:
+        listed = ", ".join(metrics) or "none"
+        near = nearest(metric, metrics)
+        raise UnknownName(where, "no such metric in this study", got=metric, nearest=near, hint=f"it has: {listed}")
+    if metric in left_out:
+        raise MismatchError(where, f"is left out: {left_out[metric]}", got=metric)
+    higher = metrics[metric]
+    if higher is None:
+        raise MismatchError(where, "ranks no cells", got=metric)
+    return higher
+
+
+def planned_cell(where: str, name: str, cells: Mapping[CellId, str]) -> CellId:
+    """The cell that is written as ``METHOD`` or ``METHOD/BASELINE``, which runs; raises as :func:`frozen` does."""
     written = {cell.joined("/"): cell for cell in cells}
     key = "/".join(part.strip() for part in name.split("/"))
     if key not in written:

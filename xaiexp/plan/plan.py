@@ -13,6 +13,7 @@ from xaiexp.core.samples import Outline
 from xaiexp.core.vocabulary import plural
 from xaiexp.errors import MismatchError, ParameterError, UnknownName, nearest
 from xaiexp.plan.claim import FrozenClaim, frozen
+from xaiexp.plan.objective import Objective, objective
 from xaiexp.plan.study import DEFAULT_FEATURES, Study
 
 __all__ = ["Plan", "PlannedCell", "plan"]
@@ -44,6 +45,7 @@ class Plan:
         metric_costs: passes of one example for each metric, over all cells that run.
         metric_skips: metrics that are left out, with the reason.
         claim: of the study.
+        objective: what a sweeper optimises.
     """
 
     study: Study
@@ -54,6 +56,7 @@ class Plan:
     metric_costs: Mapping[str, Cost | None]
     metric_skips: Mapping[str, str] = field(default_factory=dict)
     claim: FrozenClaim | None = None
+    objective: Objective | None = None
 
     @property
     def running(self) -> tuple[PlannedCell, ...]:
@@ -118,13 +121,18 @@ def plan(study: Study) -> Plan:
         for label, metric in study.metrics.items()
         if label not in skips
     }
-    claim = _claim(study, skips, cells)
-    return Plan(study, cells, _count(outline, study.settings.examples), shape, outline.exact, costs, skips, claim)
-
-
-def _claim(study: Study, skips: Mapping[str, str], cells: Collection[PlannedCell]) -> FrozenClaim | None:
-    """The claim of the study, if any; checks the metrics of its margins as well."""
+    count = _count(outline, study.settings.examples)
     directions = {label: metric.higher_is_better for label, metric in study.metrics.items()}
+    ids = {cell.id: cell.skip for cell in cells}
+    claim = _claim(study, directions, skips, ids)
+    goal = objective(study.settings.objective, directions, skips, ids)
+    return Plan(study, cells, count, shape, outline.exact, costs, skips, claim, goal)
+
+
+def _claim(
+    study: Study, directions: Mapping[str, bool | None], skips: Mapping[str, str], cells: Mapping[CellId, str]
+) -> FrozenClaim | None:
+    """The claim of the study, if any; checks the metrics of its margins as well."""
     for label in study.settings.margin or {}:
         if label not in directions:
             listed = ", ".join(directions) or "none"
@@ -133,7 +141,7 @@ def _claim(study: Study, skips: Mapping[str, str], cells: Collection[PlannedCell
         if directions[label] is None:
             raise MismatchError(f"margin.{label}", "this metric ranks no cells")
     controls = [label for label, method in study.methods.items() if method.control]
-    return frozen(study.settings.claim, directions, skips, {cell.id: cell.skip for cell in cells}, controls)
+    return frozen(study.settings.claim, directions, skips, cells, controls)
 
 
 def _unfit(component: Method | Metric, model: Model) -> str:

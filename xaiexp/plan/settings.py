@@ -66,6 +66,7 @@ class Settings:
         shards: number of parts of the examples, cut between chunks, that a sweep runs as jobs of their own; the study
             then takes their results from the store.
         shard: which of the parts, from 0; null for the whole study. A sweep sets it.
+        objective: what a sweeper that optimises optimises, as ``METRIC@METHOD/BASELINE``: the mean score of this cell.
         resume: whether the same ``-m`` line continues its newest unfinished sweep.
     """
 
@@ -94,6 +95,7 @@ class Settings:
     until: Literal["decided"] | None = None
     shards: Annotated[int, Range(1, 100_000)] = 1
     shard: Annotated[int, Range(0)] | None = None
+    objective: str | None = None
     resume: bool = True
 
     @property

@@ -14,7 +14,16 @@ from xaiexp.statistics.null_study import NullRate, null_rate
 from xaiexp.statistics.simultaneous import simultaneous
 from xaiexp.statistics.tolerance import difference
 
-__all__ = ["best_mean", "equal_and_unknown", "first_three", "null_columns", "null_study", "null_words", "shown_pairs"]
+__all__ = [
+    "best_mean",
+    "equal_and_unknown",
+    "first_three",
+    "null_columns",
+    "null_study",
+    "null_warning",
+    "null_words",
+    "shown_pairs",
+]
 
 FloatArray = NDArray[np.float64]
 
@@ -98,17 +107,35 @@ def null_columns(rate: NullRate) -> dict[str, float]:
     return {"null_rate": rate.rate, "null_low": rate.low, "null_high": rate.high}
 
 
-def null_words(pairs: NullRate, against: Sequence[tuple[int, NullRate]], names: Sequence[str], level: float) -> str:
-    """The rates in a sentence; a warning where a rate is above what is promised. Empty where there is none."""
-    found = [("two cells are separated", pairs), *((f"a cell is better than {names[i]}", rate) for i, rate in against)]
-    found = [(what, rate) for what, rate in found if not math.isnan(rate.rate)]
-    if not found:
-        return ""
+def null_words(
+    pairs: NullRate, against: Sequence[tuple[int, NullRate]], names: Sequence[str], level: float
+) -> list[str]:
+    """The rates in a sentence; none where there is no rate."""
+    if not (found := _known(pairs, against, names)):
+        return []
     rates = " and ".join(f"{what} in {_percent(rate)}" for what, rate in found)
-    above = any(rate.low > level for _, rate in found)
-    promised = f"promised: at most {100 * level:.2g} %"
-    ending = f"; warning: this is more than promised ({promised}), do not rely on it" if above else f" ({promised})"
-    return f"on scores like these with equal means {rates} of {found[0][1].draws} samples{ending}"
+    samples = found[0][1].draws
+    return [
+        f"on scores like these with equal means {rates} of {samples} samples (promised: at most {100 * level:.2g} %)"
+    ]
+
+
+def null_warning(
+    pairs: NullRate, against: Sequence[tuple[int, NullRate]], names: Sequence[str], level: float
+) -> list[str]:
+    """A sentence that names the rates whose interval lies above what is promised; none where there is none."""
+    above = [f"{what} in {_percent(rate)}" for what, rate in _known(pairs, against, names) if rate.low > level]
+    return [
+        f"warning: with equal means {each} of samples, more than the {100 * level:.2g} % that are promised"
+        for each in above
+    ]
+
+
+def _known(
+    pairs: NullRate, against: Sequence[tuple[int, NullRate]], names: Sequence[str]
+) -> list[tuple[str, NullRate]]:
+    found = [("two cells are separated", pairs), *((f"a cell is better than {names[i]}", rate) for i, rate in against)]
+    return [(what, rate) for what, rate in found if not math.isnan(rate.rate)]
 
 
 def _percent(rate: NullRate) -> str:

@@ -20,6 +20,7 @@ from xaiexp.results.sentences import (
     first_three,
     null_columns,
     null_study,
+    null_warning,
     null_words,
     shown_pairs,
 )
@@ -34,7 +35,7 @@ __all__ = ["COMPARISONS", "VERDICTS", "Rules", "comparison_table", "verdict_tabl
 _STUDY = ["model", "dataset", "seed"]
 
 VERDICTS = [
-    *_STUDY, "metric", "verdict", "refused", "alpha", "alpha_low", "alpha_high", "n", "friedman_p",
+    *_STUDY, "metric", "verdict", "brief", "refused", "alpha", "alpha_low", "alpha_high", "n", "friedman_p",
     "critical_difference", "detectable_difference", "null_rate", "null_low", "null_high",
 ]  # fmt: skip
 COMPARISONS = [
@@ -74,6 +75,8 @@ def verdict_table(
 ) -> pd.DataFrame:
     """One verdict a study and metric, and one for each metric whose removal varies: columns :data:`VERDICTS`.
 
+    ``brief`` are those of its sentences that a reader needs first: what is best, better than a control, or left out.
+
     Args:
         scores: rows of ``scores.parquet``.
         directions: metric to whether higher is better; None for numbers that rank nothing.
@@ -103,8 +106,9 @@ def verdict_table(
             if len(tables_by_removal) > 1:
                 words = across_removals(tables_by_removal)
                 rows.append({"metric": f"{name} (removal)", "verdict": words, "refused": False})
-        out += [dict(zip(_STUDY, study, strict=True)) | row for row in rows]
-    return pd.DataFrame(out, columns=VERDICTS).assign(verdict=lambda frame: frame["verdict"].map(_in_units(unit)))
+        out += [dict(zip(_STUDY, study, strict=True)) | {"brief": row["verdict"]} | row for row in rows]
+    found, in_units = pd.DataFrame(out, columns=VERDICTS), _in_units(unit)
+    return found.assign(verdict=found["verdict"].map(in_units), brief=found["brief"].map(in_units))
 
 
 def _in_units(unit: str) -> Callable[[str], str]:
@@ -112,7 +116,8 @@ def _in_units(unit: str) -> Callable[[str], str]:
     if unit == "examples":
         return str
     plural, single = re.compile(r"(?<![\w-])examples(?![\w-])"), re.compile(r"(?<![\w-])example(?![\w-])")
-    return lambda words: single.sub(unit.removesuffix("s"), plural.sub(unit, words))
+    own = re.compile(r", each the mean over its targets \(up to \d+\)")  # a cluster is the mean over all its scores
+    return lambda words: single.sub(unit.removesuffix("s"), plural.sub(unit, own.sub("", words)))
 
 
 def comparison_table(
@@ -212,7 +217,7 @@ def _verdict(
         "detectable_difference": float(compared.pairs.detectable[first_pair]),
     }
     sentences = [_best(compared, names), _difference_to_the_best(table, compared, higher, names)]
-    sentences.append(best_mean(values, compared, seed, names))
+    details = [best_mean(values, compared, seed, names)]
     if margin := rules.margins.get(table.metric):
         sentences += equal_and_unknown(compared, margin, names)
     of_draws = {i: draws.get(methods[i], {}).get(table.metric, 1) for i in order}
@@ -220,38 +225,41 @@ def _verdict(
     sentences += left_out
     if len(explanations) > 1:
         of = " without controls" if len(explanations) < len(order) else ""
-        sentences.append(
+        details.append(
             f"these cells{of} are equal on every example"
             if math.isnan(alpha)
             else f"heterogeneity of the examples{of}: alpha {alpha:.2f} [{low:.2f}, {high:.2f}]"
         )
     if (detectable := row["detectable_difference"]) > 0:
-        sentences.append(f"a difference of {detectable:.2g} between the two best would be found with 80 % power")
+        details.append(f"a difference of {detectable:.2g} between the two best would be found with 80 % power")
     pairs = len(order) * (len(order) - 1) // 2
     family = f"all {pairs} pairs of this metric" if pairs > 1 else "the one pair of this metric"
     family = family if metrics == 1 else f"{family} and those of the other metrics ({metrics} metrics)"
     averaged = f", each the mean over its targets (up to {table.targets})" if table.targets > 1 else ""
-    sentences.append(f"95 % family-wise for {family}, {n} examples{averaged}")
+    details.append(f"95 % family-wise for {family}, {n} examples{averaged}")
     if rules.null_draws:
         tested = {i: explanations for i in order if methods[i] in controls and explanations}
         rate, against = null_study(values, compared, higher, tested, seed=seed, draws=rules.null_draws)
         row |= null_columns(rate)
-        sentences += [words for words in [null_words(rate, against, names, compared.level)] if words]
+        details += null_words(rate, against, names, compared.level)
+        sentences += null_warning(rate, against, names, compared.level)
+    beyond: list[str] = []
     if (seeds := table.by_seed.shape[2]) > 1:
         sentences[0] = f"averaged over these {seeds} seeds: {sentences[0]}"
-        sentences += _over_seeds(table, compared, higher, names)
-    return row | {"verdict": "; ".join(sentences)}
+        beyond += _over_seeds(table, compared, higher, names)
+    return row | {"verdict": "; ".join(sentences + details + beyond), "brief": "; ".join(sentences + beyond)}
 
 
 def _best(compared: Comparison, names: Sequence[str]) -> str:
     """Which cell has the best mean, and which cells are not separated from it."""
     first, *others = compared.order
+    ranked = "" if len(compared.ranked) == len(names) else " ranked"
     tied = [i for i in others if not compared.separated(first, i)]
     if not (compared.better.any()):
         return f"no two cells are separated; best mean: {names[first]}"
     if not tied:
-        return f"best: {names[first]}, separated from all others"
-    return f"best mean: {names[first]}, not separated from {_listed(tied, others, names)}"
+        return f"best: {names[first]}, separated from all other{ranked} cells"
+    return f"best mean: {names[first]}, not separated from {_listed(tied, others, names, ranked)}"
 
 
 def _difference_to_the_best(table: Table, compared: Comparison, higher: bool, names: Sequence[str]) -> str:
@@ -290,9 +298,9 @@ def _against_controls(
         family = f"{len(explanations)} one-sided test{'s' if len(explanations) > 1 else ''}"
         family = f"mean of {draws[control]} draws, {family}" if draws[control] > 1 else family
         if not above:
-            yield f"no cell is shown to be better than {names[control]} ({family})"
+            yield f"no tested cell is shown to be better than {names[control]} ({family})"
         elif not not_above:
-            yield f"all other cells are better than {names[control]} ({family})"
+            yield f"all tested cells are better than {names[control]} ({family})"
         else:
             yield f"better than {names[control]} ({family}): all but {', '.join(names[i] for i in not_above)}"
 
@@ -310,8 +318,8 @@ def _left_out(values: np.ndarray[Any, Any], compared: Comparison, names: Sequenc
         yield f"compared on the {common} of {total} examples where all ranked cells are defined"
 
 
-def _listed(chosen: Sequence[int], among: Sequence[int], names: Sequence[str]) -> str:
-    return "any other" if len(chosen) == len(among) > 1 else ", ".join(names[i] for i in chosen)
+def _listed(chosen: Sequence[int], among: Sequence[int], names: Sequence[str], ranked: str) -> str:
+    return f"any other{ranked} cell" if len(chosen) == len(among) > 1 else ", ".join(names[i] for i in chosen)
 
 
 def _over_seeds(table: Table, compared: Comparison, higher: bool, names: Sequence[str]) -> Iterator[str]:

@@ -40,7 +40,8 @@ class Comparison:
             values; the others are on the examples where both are defined, and uncorrected only.
         better: bool ``[cells, cells]``, whether the cell of the row is significantly better than that of the column.
         letters: two ranked cells share a letter exactly where their difference is not significant; empty for a cell
-            without a rank, and for all where there are fewer than :data:`MIN_EXAMPLES` common examples.
+            without a rank, and for all where one cell is ranked or there are fewer than :data:`MIN_EXAMPLES` common
+            examples.
         ranks: float64 ``[2, cells]``, see :func:`xaiexp.statistics.letters.rank_sets`; NaN likewise.
         level: family-wise error rate of the tests.
     """
@@ -98,7 +99,7 @@ def compare(
     better = np.zeros((len(values), len(values)), dtype=bool)
     letters: Sequence[str] = [""] * len(values)
     ranks = np.full((2, len(values)), np.nan)
-    if common.sum() >= MIN_EXAMPLES:
+    if common.sum() >= MIN_EXAMPLES and len(ranked) > 1:
         of_ranked = np.isin(pairs.left, ranked) & np.isin(pairs.right, ranked)
         if of_ranked.any():
             left, right = pairs.left[of_ranked], pairs.right[of_ranked]

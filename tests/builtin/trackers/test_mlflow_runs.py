@@ -282,6 +282,12 @@ def test_a_database_that_fails_is_named_in_one_short_line_without_its_password(m
     assert hint == "  leave it out for the embedded store, or tracking.uri=off"
 
 
+def test_a_database_whose_driver_is_missing_names_the_extra(monkeypatch, tmp_path):
+    failing(monkeypatch, ModuleNotFoundError("No module named 'psycopg'", name="psycopg"))
+    with pytest.raises(ResourceError, match=r"No module named 'psycopg'.*\n  pip install 'xaiexp\[postgres\]'"):
+        addresses.prepare({"mlflow": Mlflow()}, Tracking(uri="postgresql://server/db"), tmp_path)
+
+
 class RestException(Exception):
     """As MLflow's: the answer of a server."""
 

@@ -9,8 +9,11 @@ from spied_studies import register, run, study
 
 from xaiexp.core.ids import CellId, MetricId
 from xaiexp.engine.checks.claim_test import SEQUENTIAL, ClaimTest
+from xaiexp.engine.runner import Run
 from xaiexp.plan.claim import Claim, FrozenClaim
+from xaiexp.plan.plan import plan
 from xaiexp.statistics.sequence import fixed_intervals
+from xaiexp.store.objects import Store
 
 A, B, C = CellId("a"), CellId("b"), CellId("c")
 
@@ -145,7 +148,7 @@ def test_what_is_left_after_the_last_due_look_is_looked_at_once_more():
     assert test.result().looks == 2
 
 
-N = 200  # chunks of 64, 64, 64 and 8 examples
+N = 200  # chunks end at 16, 32, 64, 128, ... examples
 
 
 @pytest.fixture
@@ -166,11 +169,13 @@ def test_a_run_until_decided_has_the_first_rows_of_the_whole_run_and_reads_no_mo
     tables = builder.build(stopped)
     assert stopped.claim_test.result().verdict == "supported"
     n = stopped.claim_test.result().examples
-    assert n in (64, 128)
+    assert n in (32, 64, 128)
     first = rows.groupby(["method", "metric"], sort=False).head(n).reset_index(drop=True)
     assert tables.scores.equals(first)
     assert (tables.cells["status"] == "done").all()
     assert (tables.cells["examples"] == n).all()
+    loaded = next(Run(plan(asked(claim=wanted, until="decided")), Store(tmp_path / "stopped")).results())
+    assert loaded.selection.words.startswith(f"at most {N} examples")
     assert SEQUENTIAL in stopped.notes
     assert SEQUENTIAL not in whole.notes
     # What the store has counts as read.
@@ -185,6 +190,6 @@ def test_a_run_that_is_never_decided_reads_all_examples(registered, tmp_path):
     settings = {"claim": never, "until": "decided"}
     done, builder = run(study(70, methods, {}, {"infidelity": {"n_samples": 4}}, {}, **settings), tmp_path)
     result = done.claim_test.result()
-    assert (result.verdict, result.examples, result.looks) == ("undecided", 70, 2)
+    assert (result.verdict, result.examples, result.looks) == ("undecided", 70, 3)  # at 32, 64 and 70
     assert builder.build(done).cells["examples"].tolist() == [70, 70]
     assert SEQUENTIAL not in done.notes

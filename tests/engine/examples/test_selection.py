@@ -87,14 +87,14 @@ def test_labels_that_are_no_classes_are_not_read_and_a_source_may_know_none():
 def test_the_classes_of_the_chosen_examples_are_counted_and_said():
     few = selected(source([0, 1, 0, None, 1, 1], ("cat", "dog")), 6, 0)
     assert few.class_counts == {"cat": 2, "dog": 3}
-    assert few.words == "all 6 examples: 2 cat, 3 dog"
+    assert few.words == "all 6 examples: cat 2, dog 3"
     many = selected(source([i % 10 for i in range(200)]), 64, 1)
     assert many.words == (
         "64 of 200 examples, drawn with example_seed=1, stratified by class: 6 to 7 of each of 10 classes"
     )
     assert sum(many.class_counts.values()) == 64
     first = selected(source([0, 1] * 4), 4, None)
-    assert first.words == "4 of 8 examples, the first ones: 2 0, 2 1"
+    assert first.words == "4 of 8 examples, the first ones: 0 2, 1 2"
 
 
 @pytest.mark.parametrize(

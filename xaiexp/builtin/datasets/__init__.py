@@ -1,14 +1,15 @@
 """The built-in datasets: examples to explain, and training parts for networks that are trained on first use.
 
 ``scikit_learn``, ``shapes`` and ``torchvision_datasets`` need no files of the user; ``image_folder``, ``text``,
-``csv_table``, ``time_series`` and ``hugging_face`` read them. Shared by these are ``table_file`` (CSV, TSV and
-JSON), ``delimited_file`` (CSV and TSV, by pyarrow), ``npz_file`` (arrays), ``written_numbers`` (decimal commas and the
-like), ``labels`` (classes, values and sets of classes from written labels) and ``column_encoding`` (numbers and
-categories of a table as elements of an input).
+``csv_table``, ``arrays``, ``time_series`` and ``hugging_face`` read them. Shared by these are ``table_file`` (CSV,
+TSV and JSON), ``delimited_file`` (CSV and TSV, by pyarrow), ``npz_file`` (arrays), ``written_numbers`` (decimal
+commas and the like), ``labels`` (classes, values and sets of classes from written labels) and ``column_encoding``
+(numbers and categories of a table as elements of an input).
 """
 
 from __future__ import annotations
 
+from xaiexp.builtin.datasets.arrays import Arrays
 from xaiexp.builtin.datasets.csv_table import Csv
 from xaiexp.builtin.datasets.hugging_face import HfDataset
 from xaiexp.builtin.datasets.image_folder import ImageFolder
@@ -28,6 +29,7 @@ COMPONENTS: tuple[type[Component], ...] = (
     ImageFolder,
     Text,
     Csv,
+    Arrays,
     TimeSeries,
     HfDataset,
     TorchvisionDataset,

@@ -47,6 +47,8 @@ class Factory(Model):
         weights: a file for the module: safetensors or a state dict that loads with ``weights_only``, also within a
             training checkpoint or with the prefixes of ``DataParallel`` and ``torch.compile``; all names and shapes
             must match. Null keeps the weights that the function gave it.
+        inputs: the parameter of the module's ``forward`` that the explained input is passed to, for a module with
+            several inputs; the others are those of the dataset (``dataset.context``), by name. Empty for the first.
         gradients: whether the network can be differentiated with respect to its inputs.
         task: what the numbers are that the network returns; null where the data or the numbers tell it.
     """
@@ -62,6 +64,7 @@ class Factory(Model):
     std: Annotated[tuple[float, ...], Range(0, exclusive=True)] = ()
     channels: Annotated[int, Range(1)] | None = None
     weights: str | None = None
+    inputs: str = ""
     gradients: bool = True
     task: Task | None = None
 
@@ -92,7 +95,7 @@ class Factory(Model):
             raise MismatchError(
                 "model.modality", f"{self.target} returned a network for {network.modality}", got=self.modality
             )
-        for name in ("mean", "std", "channels"):
+        for name in ("mean", "std", "channels", "inputs"):
             if getattr(self, name):
                 raise ParameterError(
                     f"model.{name}",
@@ -165,7 +168,7 @@ class Factory(Model):
             std = torch.tensor(self.std or (1.0,)).view(-1, *[1] * axes)
             encode = tensor_encoder(None, mean, std)
         return Network(
-            module,
+            self._named(module),
             encode,
             self.modality,
             classes=self.classes,
@@ -177,6 +180,27 @@ class Factory(Model):
             facts=facts,
             task=self.task,
         )
+
+    def _named(self, module: nn.Module) -> nn.Module:
+        """The module as a function of the input that is explained.
+
+        Raises:
+            ParameterError: its ``forward`` has no parameter of this name.
+        """
+        if not self.inputs:
+            return module
+        from xaiexp.builtin.models.named_input import NamedInput
+
+        parameters = inspect.signature(module.forward).parameters
+        if self.inputs not in parameters and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            raise ParameterError(
+                "model.inputs",
+                f"forward of the network of {self.target} has no such parameter",
+                got=self.inputs,
+                nearest=nearest(self.inputs, parameters),
+                hint=f"parameters: {', '.join(parameters)}",
+            )
+        return NamedInput(module, self.inputs).eval()
 
     def _image_normalisation(self, channels: int | None) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation ``[C, 1, 1]`` of images in 0..1.

@@ -40,7 +40,9 @@ class Mlflow(Tracker):
                 "tracking.uri",
                 f"cannot be reached or used ({type(error).__name__}: {line})",
                 got=without_passwords(address),
-                hint="leave it out for the embedded store, or tracking.uri=off",
+                hint="pip install 'xaiexp[postgres]'"
+                if isinstance(error, ModuleNotFoundError) and str(error.name).startswith("psycopg")
+                else "leave it out for the embedded store, or tracking.uri=off",
             ) from None
 
     def start(self, study: TrackedStudy) -> TrackedRun:

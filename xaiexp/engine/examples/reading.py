@@ -82,7 +82,14 @@ def encode_samples(
                 raise
             raise MismatchError(where, f"the model cannot encode its examples together ({error})") from error
         encoded = network.encode(kept)
-    finite = encoded.inputs.isfinite().flatten(1).all(dim=1)
+    encoded = _with_context(where, encoded, kept)
+    finite = torch.stack(
+        [
+            values.isfinite().flatten(1).all(dim=1)
+            for values in (encoded.inputs, *encoded.context.values())
+            if values.is_floating_point()
+        ]
+    ).all(dim=0)
     if bool(finite.all()):
         return kept, encoded
     errors += [
@@ -94,6 +101,31 @@ def encode_samples(
     if not len(rows):
         return [], None
     return [kept[i] for i in rows.tolist()], encoded_rows(encoded, rows)
+
+
+def _with_context(where: str, encoded: Encoded, samples: Sequence[Sample]) -> Encoded:
+    """The encoding with the further inputs of the samples.
+
+    Raises:
+        MismatchError: samples differ in the names or shapes of these, or the encoder gives a tensor of the same name.
+    """
+    names = list(samples[0].context)
+    for sample in samples:
+        if list(sample.context) != names:
+            raise MismatchError(
+                where, f"example {sample.id!r} has other further inputs than the first", got=list(sample.context)
+            )
+    given = {}
+    for name in names:
+        parts = [sample.context[name] for sample in samples]
+        if len({tuple(part.shape) for part in parts}) > 1:
+            raise MismatchError(
+                where, f"the further input {name!r} has several shapes", got=sorted({tuple(p.shape) for p in parts})
+            )
+        given[name] = torch.stack(parts)
+    if taken := set(given) & set(encoded.context):
+        raise MismatchError(where, "the model itself sets a further input of this name", got=sorted(taken))
+    return replace(encoded, context={**encoded.context, **given}) if given else encoded
 
 
 def _encodes(network: Network, sample: Sample, errors: Errors) -> bool:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xaiexp.core.samples import Source
+from xaiexp.errors import printable
 
 __all__ = ["Selection", "compact", "drawn_order", "selected"]
 
@@ -33,6 +34,10 @@ class Selection:
     class_counts: Mapping[str, int] | None
     words: str
     warning: str = ""
+
+    def as_bound(self) -> Selection:
+        """The same examples, of which a study may read only the first."""
+        return replace(self, words=f"at most {self.words.removeprefix('all ')}")
 
 
 def selected(source: Source, limit: int | None, seed: int | None) -> Selection:
@@ -126,7 +131,7 @@ def _counts(classes: NDArray[np.int64], chosen: NDArray[np.int64], names: Sequen
 
 def _in_words(counts: Mapping[str, int]) -> str:
     if len(counts) <= _LISTED:
-        return ", ".join(f"{count} {name}" for name, count in counts.items())
+        return ", ".join(f"{printable(name)} {count}" for name, count in counts.items())
     low, high = min(counts.values()), max(counts.values())
     return f"{low if low == high else f'{low} to {high}'} of each of {len(counts)} classes"
 

@@ -1,0 +1,54 @@
+"""``xaiexp export``: tables and references for a paper, of one or several studies or sweeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from xaiexp.cli.arguments import ToolParser
+from xaiexp.cli.exit_codes import DONE
+from xaiexp.errors import ResourceError
+
+__all__ = ["run"]
+
+
+def run(words: Sequence[str]) -> int:
+    """Write the files and print their paths."""
+    parser = ToolParser(
+        prog="xaiexp export",
+        description="Tables and references for a paper, over all studies of the folders; all formats by default.",
+    )
+    parser.add_argument("folders", nargs="+", metavar="DIR", type=Path, help="of studies, or of sweeps")
+    parser.add_argument("--latex", action="store_true", help="scores.tex: a table for the package booktabs")
+    parser.add_argument("--markdown", action="store_true", help="scores.md")
+    parser.add_argument("--csv", action="store_true", help="scores.csv: one row a study, cell and metric")
+    parser.add_argument("--bibtex", action="store_true", help="references.bib: the sources of all components")
+    parser.add_argument("--out", metavar="FOLDER", type=Path, help="paper/ in the first folder by default")
+    arguments = parser.parse_args(list(words))
+    folders: list[Path] = arguments.folders
+    for folder in folders:
+        if not folder.is_dir():
+            raise ResourceError("export", "no such folder", got=str(folder))
+    from xaiexp.api.load import load
+    from xaiexp.api.result import records_of, table_of
+    from xaiexp.report.paper import bibliography, markup
+    from xaiexp.store.files import ensure_writable, write_atomically
+
+    results = [load(folder) for folder in folders]
+    table = table_of(results)
+    if not table.blocks:
+        raise ResourceError("export", "no study in it has scores yet", got=", ".join(map(str, folders)))
+    formats: dict[str, tuple[str, Callable[[], str]]] = {
+        "latex": ("scores.tex", lambda: markup.latex(table)),
+        "markdown": ("scores.md", lambda: markup.markdown(table)),
+        "csv": ("scores.csv", lambda: markup.csv(table)),
+        "bibtex": ("references.bib", lambda: bibliography.bibliography(records_of(results))),
+    }
+    chosen = [name for name in formats if getattr(arguments, name)] or list(formats)
+    target: Path = arguments.out or folders[0] / "paper"
+    ensure_writable(target, "export --out")
+    for name in chosen:
+        file, content = formats[name]
+        write_atomically(target / file, content().encode())
+        print(target / file)  # noqa: T201
+    return DONE

@@ -1,0 +1,162 @@
+"""Worker processes of Hydra's launchers: one that dies ends no sweep, and none outlives it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from xaiexp.errors import UserError
+from xaiexp.results.job_errors import told
+from xaiexp.sweep.folder import job_owner_file
+from xaiexp.sweep.opening import Sweep
+from xaiexp.sweep.states import Job
+
+__all__ = ["died", "launch_all", "leave_if_orphaned", "stop_workers"]
+
+_TRIES = 2
+"""How many workers may die with a job before it is given up."""
+
+_DEATHS = {
+    ("concurrent", "BrokenExecutor"),  # loky's TerminatedWorkerError is one
+    ("submitit", "UncompletedJobError"),
+    ("ray", "WorkerCrashedError"),
+    ("ray", "LocalRayletDiedError"),
+    ("ray", "OutOfMemoryError"),
+}
+
+
+def died(error: BaseException) -> bool:
+    """Whether an error of a launcher says that a worker ended in the middle of a job."""
+    return any((cls.__module__.partition(".")[0], cls.__name__) in _DEATHS for cls in type(error).__mro__)
+
+
+def launch_all(
+    sweep: Sweep, jobs: Sequence[Job], launch: Callable[[Sequence[Job]], int], say: Callable[[str], None]
+) -> int:
+    """Launch jobs, and those that a worker left unfinished when it died once more.
+
+    A launcher raises for all jobs where one worker dies. The jobs that were running are suspects: they are launched
+    again after all others and one by one, so that the job which ends its worker takes no other one with it.
+
+    Args:
+        sweep: that the jobs belong to.
+        jobs: to launch.
+        launch: runs jobs and returns an exit code.
+        say: tells the user a line.
+
+    Returns:
+        The largest exit code.
+    """
+    deaths: Counter[str] = Counter()
+    code, waiting, in_vain = 0, [list(jobs)], 0
+    while waiting:
+        batch = waiting.pop(0)
+        before = _owners(sweep, batch)
+        try:
+            with _all_awaited():
+                code = max(code, launch(batch))
+            continue
+        except UserError:
+            raise
+        except Exception as error:
+            stop_workers()
+            died_now = died(error)
+            say(_sentence(error, sweep.folder))
+        if not sweep.basic:  # another sweeper chose the jobs
+            break
+        sweep = sweep.refreshed()
+        states = {job.folder: job.state for job in sweep.jobs}
+        left = [job for job in batch if states[job.folder] not in ("done", "failed")]
+        suspects = [job for job in left if (now := _owner(sweep, job)) is not None and now != before[job.folder]]
+        deaths.update(job.folder for job in suspects)
+        for job in suspects:
+            if deaths[job.folder] >= _TRIES:
+                say(f"  {job.folder} is given up in this sweep: {_TRIES} workers died while they ran it")
+        in_vain = 0 if suspects or len(left) < len(batch) else in_vain + 1
+        if not died_now or in_vain >= _TRIES:
+            break  # the launcher does not work
+        others = [job for job in left if job not in suspects]
+        waiting = [each for each in (others, *waiting) if each]
+        waiting += [[job] for job in suspects if deaths[job.folder] < _TRIES]
+    return code
+
+
+def _sentence(error: Exception, folder: Path) -> str:
+    if not died(error):
+        return told(error, folder)
+    first = str(error).strip().partition("\n")[0].rstrip(". ")
+    return f"a worker of the launcher died ({type(error).__name__}: {first[:160]})"
+
+
+def _owner(sweep: Sweep, job: Job) -> bytes | None:
+    """The file of the process that runs a job, or ran it when it died; None where it ended the job."""
+    try:
+        return job_owner_file(sweep.folder / job.folder).read_bytes()
+    except OSError:
+        return None
+
+
+def _owners(sweep: Sweep, jobs: Sequence[Job]) -> Mapping[str, bytes | None]:
+    return {job.folder: _owner(sweep, job) for job in jobs}
+
+
+@contextmanager
+def _all_awaited() -> Iterator[None]:
+    """Let submitit's launcher wait for all jobs before it raises: the others go on, and must not run twice."""
+    if "hydra_plugins.hydra_submitit_launcher" not in sys.modules:
+        yield
+        return
+    from submitit.core.core import Job as Submitted
+
+    before, errors = Submitted.results, list[Exception]()
+
+    def results(self: Any) -> list[Any]:
+        try:
+            return list(before(self))
+        except Exception as error:
+            errors.append(error)
+            return [_Unfinished()]
+
+    Submitted.results = results  # until all are waited for
+    try:
+        yield
+    finally:
+        Submitted.results = before
+    if errors:
+        raise errors[0]
+
+
+class _Unfinished:
+    """What a job returned whose worker died."""
+
+    return_value = None
+
+
+def stop_workers() -> None:
+    """End the idle workers of this process's launchers; loky's wait for more work long after their last job."""
+    loky = sys.modules.get("joblib.externals.loky.reusable_executor")
+    executor = getattr(loky, "_executor", None)
+    if executor is not None:
+        with contextlib.suppress(Exception):  # it broke
+            executor.shutdown(wait=True, kill_workers=True)
+    ray = sys.modules.get("ray")
+    if ray is not None and ray.is_initialized():
+        ray.shutdown()
+
+
+def leave_if_orphaned(parent: int) -> None:
+    """End this worker if the process that started it has ended: nobody waits for its further jobs.
+
+    Args:
+        parent: that process, before the job.
+    """
+    if os.getppid() != parent:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(1)
