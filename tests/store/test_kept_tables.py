@@ -81,7 +81,7 @@ def test_the_digest_depends_on_every_value_name_type_and_order() -> None:
         SCORES,
         SCORES.assign(value=np.nextafter(SCORES["value"].to_numpy(), 1)),
         SCORES.assign(example=["a", "b", "None"]),
-        SCORES.assign(example=["b", "a", None]),
+        SCORES.assign(example=SCORES["example"].iloc[[1, 0, 2]].to_list()),
         SCORES.assign(target=SCORES["target"].astype("float64")),
         SCORES.rename(columns={"value": "other"}),
         SCORES[["target", "example", "value"]],

@@ -7,7 +7,6 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ from xaiexp.errors import without_passwords
 from xaiexp.inference.outputs import Readout
 from xaiexp.plan.study import Study
 from xaiexp.results.git_state import git_state
-from xaiexp.results.identity import Sources
+from xaiexp.results.identity import Sources, installed_version
 from xaiexp.results.providers import conformance_of
 
 __all__ = ["add_loaded", "add_results", "components", "describe"]
@@ -242,9 +241,6 @@ def _versions() -> dict[str, str]:
 
     versions = {"python": platform.python_version()}
     for package in _PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "not installed"
+        versions[package] = installed_version(package)
     versions["cuda"] = str(torch.version.cuda) if torch.cuda.is_available() else "none"
     return versions

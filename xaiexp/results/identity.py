@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from xaiexp.contract.identity import provider
@@ -12,7 +14,7 @@ from xaiexp.core.keys import digest
 from xaiexp.core.record import ComponentFacts, Record
 from xaiexp.errors import UserError, without_passwords
 
-__all__ = ["Sources", "config_digest", "package_versions", "saved"]
+__all__ = ["Sources", "config_digest", "installed_version", "package_versions", "saved"]
 
 _WITHOUT_EFFECT = ("resume",)
 _PLUMBING = ("hydra-core", "omegaconf", "mlflow", "pluggy")
@@ -35,6 +37,15 @@ def config_digest(config: Mapping[str, Any]) -> str:
 def package_versions(record: Record) -> dict[str, str]:
     """The versions that decide the numbers of a study."""
     return {name: version for name, version in record.versions.items() if name not in _PLUMBING}
+
+
+@functools.cache
+def installed_version(package: str) -> str:
+    """The version of an installed package, read once a process; ``not installed`` where there is none."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 class Sources:

@@ -216,7 +216,9 @@ def _stacked(name: str, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     filled = [frame for frame in frames if len(frame)]
     if not filled:
         return pd.DataFrame(columns=[*COLUMNS[name], STUDY])
-    frame = pd.concat([each.astype({"seed": object}) for each in filled], ignore_index=True)
+    if len({each["seed"].dtype for each in filled}) > 1:  # "all" stands beside numbers
+        filled = [each.astype({"seed": object}) for each in filled]
+    frame = pd.concat(filled, ignore_index=True).astype({"seed": object})
     if name not in ("summary", "verdicts", "comparisons"):
         frame["seed"] = frame["seed"].astype(filled[0]["seed"].dtype)
     return frame[[*(column for column in frame.columns if column != STUDY), STUDY]]

@@ -5,13 +5,12 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
 from xaiexp.core.record import Record
 from xaiexp.errors import ResourceError
-from xaiexp.results.identity import Sources, package_versions
+from xaiexp.results.identity import Sources, installed_version, package_versions
 from xaiexp.sweep.folder import JobEntry
 
 __all__ = ["Job", "State", "counted", "state_of"]
@@ -80,10 +79,7 @@ def _version(package: str) -> str | None:
         return None
     if package == "python":
         return platform.python_version()
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
+    return installed_version(package)
 
 
 def _changed_sources(record: Record, now: Mapping[str, str]) -> str:
