@@ -12,10 +12,10 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from xaiexp.core.claim_facts import ClaimFacts
 from xaiexp.core.ids import NO_BASELINE, CellId
 from xaiexp.core.record import (
     AgreementFacts,
-    ClaimFacts,
     ComponentFacts,
     MethodFacts,
     MetricFacts,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from xaiexp.core.record import ClaimFacts
+from xaiexp.core.claim_facts import ClaimFacts
 from xaiexp.engine.checks.claim_test import ClaimResult, PairResult
 from xaiexp.plan.claim import FrozenClaim
 from xaiexp.results.sentences import first_three
