@@ -14,12 +14,9 @@ import torch
 
 from xaiexp.cli import app as cli
 from xaiexp.cli.exit_codes import WRONG as WRONG_REQUEST
+from xaiexp.config.messages import root_keys
 
-KEYS = (
-    "keys: seed, device, precision, examples, example_order, example_seed, cluster, target, task, batch_budget, "
-    "on_error, force, store, tracking, report, trust, effort, removal, margin, families, null_draws, claim, until, "
-    "shards, shard, resume, model, dataset, features, output, method, baseline, metric, agreement, tracker"
-)
+KEYS = f"keys: {', '.join(root_keys())}"
 PHOTOS = ["model=torchvision", "model.weights=none", "dataset=image_folder"]
 
 # Each request with the whole message: where - what - got - nearest - what to do.

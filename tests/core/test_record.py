@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 import pytest
 from written_studies import CELLS, record
 
+from xaiexp.core.claim_facts import ClaimFacts
 from xaiexp.core.ids import CellId
 from xaiexp.core.record import (
     VERSION,
@@ -31,6 +32,7 @@ from xaiexp.errors import ResourceError
 
 COMPLETE = Record(
     status="done",
+    claim=ClaimFacts(sha256="ab12", metric="deletion", pairs=(("saliency", "random"),), verdict="supported"),
     started="2025-11-22T09:00:00+00:00",
     study=StudyFacts("net", "data", "pixel", "image", 3, None, "predicted", "logit", "fp32", "", "drawn", 1, "patient"),
     plugins=(PluginFacts("builtin", "xaiexp", "0.1.0"),),

@@ -212,7 +212,7 @@ def test_on_error_stop_stops_at_the_first_failure(workplace, bring):
 
 def test_an_interrupted_study_says_so_and_loses_nothing_that_was_done(workplace, bring, capsys):
     bring(Killed)
-    assert cli.main([*SMALL, "method=[integrated_gradients,killed]"]) == cli.FAILED
+    assert cli.main([*SMALL, "method=[integrated_gradients,killed]"]) == cli.INTERRUPTED
     assert "interrupted" in capsys.readouterr().err
     (record,) = Path("outputs").glob("20*/*/record.json")
     assert json.loads(record.read_text())["status"] == "failed"

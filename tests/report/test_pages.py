@@ -402,7 +402,9 @@ def test_report_is_readable_by_others(tmp_path):
 
 def test_templates_are_part_of_the_package():
     names = {file.name for file in (Path(xaiexp.report.__file__).parent / "templates").iterdir()}
-    assert names == {"comparison.html", "examples.html", "page.html", "study.html", "style.html"}
+    assert names == {
+        "comparison.html", "examples.html", "notebook.html", "page.html", "study.html", "style.html",
+    }  # fmt: skip
 
 
 def test_images_are_exported_as_files(tmp_path, modality):

@@ -112,6 +112,7 @@ def resources(tmp_path_factory):
     (folder / "table.csv").write_text("\n".join(["number,category,other,label", *lines]))
     values = np.random.default_rng(5).normal(size=(12, 2, 9))
     np.savez(folder / "series.npz", x_train=values[:5], y_train=[1, 2] * 2 + [1], x_test=values[5:], y_test=[2] * 7)
+    np.savez(folder / "arrays.npz", rows=values[:, 0], image=values[:, :, None], y=[0, 1] * 6)
     raw = folder / "KMNIST" / "raw"
     raw.mkdir(parents=True)
     for part in ("t10k", "train"):
@@ -126,6 +127,7 @@ def resources(tmp_path_factory):
     return {
         "csv": {"path": str(folder / "table.csv"), "label_column": "label"},
         "time_series": {"path": str(folder / "series.npz")},
+        "arrays": {"path": str(folder / "arrays.npz"), "inputs": "rows", "labels": "y", "context": ("image",)},
         "torchvision_dataset": {"which": "KMNIST", "root": str(folder)},
         "hf_dataset": {"path": saved},
         "image_folder": {"root": str(photos), "classes": ("no", "yes")},

@@ -148,9 +148,10 @@ def _run(prepared: Plan, store: Store, writer: FolderWriter, meter: Meter, start
             builder.add(result)
             gallery.add(result)
         del result  # frees the chunk before the next one is made
+    tables = builder.build(run, store)
+    run.notes += store.notes()
     for note in run.notes:
         meter.say(note)
-    tables = builder.build(run, store)
     writer.record = add_results(writer.record, run)
     if run.claim_test is not None and writer.record.claim is not None and run.loader is not None:
         tested = run.claim_test.claim, run.claim_test.result(), run.loader.count

@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from xaiexp.config.checked_files import CheckedFiles, with_checked_folders
 from xaiexp.config.file_rules import RESTRICTED, below_outputs
 from xaiexp.config.hydra_versions import VERSION_BASE, register_resolver
-from xaiexp.config.launchers import forget_schemas, refuse_missing
+from xaiexp.config.launchers import forget_schemas, refuse_missing, refuse_missing_optuna
 from xaiexp.config.messages import translated
 from xaiexp.config.paired import KEY, is_pairing, multiplied, pairings
 from xaiexp.config.safety import refuse_code, refuse_trust
@@ -94,6 +94,7 @@ def composed(overrides: Sequence[str]) -> DictConfig:
         parsed = OverridesParser.create().parse_overrides(overrides)
         _check_names(registry, parsed)
         _check_packages(parsed)
+        refuse_missing_optuna(overrides)
         cfg = compose("config", overrides, return_hydra_config=True)
         # Unresolved, so that a target behind an interpolation is found too.
         refuse_code(OmegaConf.to_container(cfg, resolve=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 
 from hydra.core.config_store import ConfigStore
@@ -10,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from xaiexp.config.search_path import CONF
 from xaiexp.errors import ResourceError
 
-__all__ = ["forget_schemas", "refuse_missing"]
+__all__ = ["forget_schemas", "refuse_missing", "refuse_missing_optuna"]
 
 _EXTRAS = {
     "hydra_plugins.hydra_joblib_launcher": "joblib",
@@ -44,15 +45,28 @@ def refuse_missing(cfg: DictConfig) -> None:
     for node in ("launcher", "sweeper"):
         target = str(OmegaConf.select(cfg, f"hydra.{node}._target_") or "")
         package = ".".join(target.split(".")[:2])
-        extra = _EXTRAS.get(package)
-        if extra is not None and not _is_installed(package):
-            chosen = OmegaConf.select(cfg, f"hydra.runtime.choices.hydra/{node}") or extra
-            raise ResourceError(
-                f"hydra/{node}={chosen}",
-                "needs a package that is not installed",
-                got=package.rpartition(".")[2],
-                hint=f"pip install 'xaiexp[{extra}]'",
-            )
+        _refuse(node, str(OmegaConf.select(cfg, f"hydra.runtime.choices.hydra/{node}") or ""), package)
+
+
+def refuse_missing_optuna(overrides: Sequence[str]) -> None:
+    """Refuse Optuna's sweeper before its parts are looked for, which its package brings.
+
+    Raises:
+        ResourceError: as :func:`refuse_missing`.
+    """
+    if "hydra/sweeper=optuna" in overrides:
+        _refuse("sweeper", "optuna", "hydra_plugins.hydra_optuna_sweeper")
+
+
+def _refuse(node: str, chosen: str, package: str) -> None:
+    extra = _EXTRAS.get(package)
+    if extra is not None and not _is_installed(package):
+        raise ResourceError(
+            f"hydra/{node}={chosen or extra}",
+            "needs a package that is not installed",
+            got=package.rpartition(".")[2],
+            hint=f"pip install 'xaiexp[{extra}]'",
+        )
 
 
 def _is_installed(package: str) -> bool:

@@ -155,7 +155,6 @@ class Run:
             if state.status == "done" and reached == loader.count:
                 self.store.put_cell_keys(keys[cell], state.keys)
         self.evaluator.finalize()
-        self.notes += self.store.notes()
         self.notes += self.evaluator.notes()
         warning = "" if self.performance is None else chance_warning(self.performance.facts())
         if warning:

@@ -25,6 +25,7 @@ from xaiexp.store.objects import Store
 __all__ = ["AGREEMENT", "CELLS", "SCORES", "SUMMARY", "TableBuilder", "Tables"]
 
 _STUDY = ["model", "dataset", "seed"]
+_STATISTICS = ("summary", "verdicts", "comparisons")
 CELLS = [
     *_STUDY, "method", "baseline", "status", "reason", "examples", "forward_passes", "backward_passes", "seconds",
     "peak_memory_bytes", "cached", "key",
@@ -99,7 +100,7 @@ class TableBuilder:
         scores = self._score_rows(run)
         units = statistics.by_cluster(scores, run.clusters)  # what is resampled and tested
         compute = functools.partial(self._statistics, units, run)
-        found = compute() if store is None else kept_tables(store, units, self._decides(run), compute)
+        found = compute() if store is None else kept_tables(store, units, self._decides(run), compute, _STATISTICS)
         return Tables(self._cell_rows(run), scores, self._agreement_rows(run), **found)
 
     def _decides(self, run: Run) -> dict[str, Any]:

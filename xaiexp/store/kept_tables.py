@@ -6,7 +6,7 @@ import functools
 import hashlib
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ def kept_tables(
     scores: pd.DataFrame,
     rules: Mapping[str, Any],
     compute: Callable[[], dict[str, pd.DataFrame]],
+    names: Sequence[str] = (),
 ) -> dict[str, pd.DataFrame]:
     """The tables that ``compute`` makes of scores; read from the store where it has them.
 
@@ -37,12 +38,13 @@ def kept_tables(
         scores: what the tables are made of.
         rules: everything else that decides them, as plain values.
         compute: makes the tables by name.
+        names: of the tables; a stored object without one of them is damaged.
     """
     import pandas as pd
     import torch
 
     key = StatisticsKey(frame_digest(scores), digest(rules), _code()).digest
-    if (found := store.get(key)) is not None:
+    if (found := store.get(key, *names)) is not None:
         return {name: pd.read_parquet(io.BytesIO(content.numpy().tobytes())) for name, content in found.items()}
     tables = compute()
     try:

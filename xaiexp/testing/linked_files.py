@@ -29,10 +29,11 @@ def on_linked_files(component: Component, folder: Path) -> tuple[Component, list
     """The component with the files and folders that its parameters name replaced by links to them in ``folder``.
 
     Returns:
-        The component, and the links of the files that parameters name themselves.
+        The component, and the links of the files that parameters name themselves; the component itself where it names
+        none.
 
     Raises:
-        NotApplicable: it names none, or too many.
+        NotApplicable: it names too many.
     """
     named = {}
     for name, value in component.parameters().items():
@@ -45,7 +46,7 @@ def on_linked_files(component: Component, folder: Path) -> tuple[Component, list
         )
         places[path] = inside or _linked(path, folder / str(number))
     if not places:
-        raise NotApplicable("names no file that exists")
+        return component, []
     changed: dict[str, Any] = {name: str(places[path]) for name, path in named.items()}
     return replace(component, **changed), [place for path, place in places.items() if path.is_file()]
 

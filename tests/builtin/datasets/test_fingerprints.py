@@ -13,6 +13,7 @@ from PIL import Image
 from small_studies import SMALL
 
 from xaiexp.builtin.datasets import COMPONENTS
+from xaiexp.builtin.datasets.arrays import Arrays
 from xaiexp.builtin.datasets.csv_table import Csv
 from xaiexp.builtin.datasets.hugging_face import HfDataset
 from xaiexp.builtin.datasets.image_folder import ImageFolder
@@ -98,6 +99,11 @@ def cifar(root):
     return TorchvisionDataset("CIFAR10", str(root)), ["test_batch", "data_batch_1"]
 
 
+def arrays(root):
+    np.savez(root / "arrays.npz", inputs=np.arange(12.0).reshape(4, 3), y=np.arange(4))
+    return Arrays(str(root / "arrays.npz"), labels="y"), [root / "arrays.npz"]
+
+
 # The folder of the files that are given by their names in it.
 CASES = {
     listed_images: "images",
@@ -107,6 +113,7 @@ CASES = {
     table: "",
     series: "",
     series_in_a_table: "",
+    arrays: "",
     hugging_face_folder: "saved",
     mnist: "MNIST",
     cifar: "cifar-10-batches-py",
@@ -175,7 +182,7 @@ def test_a_file_that_it_does_not_name_does_not(tmp_path):
 
 def test_every_dataset_that_reads_files_is_tested():
     reading = {c for c in COMPONENTS if c not in WITHOUT_FILES}
-    tested = {ImageFolder, Text, Csv, TimeSeries, HfDataset, TorchvisionDataset}
+    tested = {ImageFolder, Text, Csv, TimeSeries, HfDataset, TorchvisionDataset, Arrays}
     assert reading == tested
     for kind in WITHOUT_FILES:
         assert not {"path", "root"} & set(default_values(kind))

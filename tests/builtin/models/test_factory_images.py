@@ -246,7 +246,7 @@ def test_a_study_of_a_network_of_one_channel_on_files_of_16_bits(mine):
         trained[1].weight.mul_(3)
     torch.save(nn.DataParallel(trained).state_dict(), "w.pth")
     words = ["model.target=my_images:build", "model.weights=w.pth", "model.mean=[0.4]", "model.std=[0.2]"]
-    result = xaiexp.run([*WORDS, *words, "target=1"], quiet=True)
+    result = xaiexp.run([*WORDS, *words, "target=1", "example_order=first"], quiet=True)
     order = [0, 2, 1, 3]  # by class, then by name
     inputs = torch.from_numpy((values[order] / 65535 - 0.4) / 0.2).float()[:, None].requires_grad_()
     (gradient,) = torch.autograd.grad(trained(inputs)[:, 1].sum(), inputs)

@@ -86,7 +86,7 @@ def test_weights_are_cached_and_a_damaged_file_is_replaced_with_a_note(tmp_path,
     file.write_bytes(kept[: len(kept) // 2])
     mended = model.load(context)
     assert "trained again" in str(mended.facts["note"])
-    assert "was damaged" in caplog.text
+    assert "trained again" in caplog.text
     for a, b, c in zip(*(n.module.parameters() for n in (first, again, mended)), strict=True):
         assert torch.equal(a, b)
         assert torch.equal(a, c)

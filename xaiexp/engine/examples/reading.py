@@ -85,7 +85,7 @@ def encode_samples(
     encoded = _with_context(where, encoded, kept)
     finite = torch.stack(
         [
-            values.isfinite().flatten(1).all(dim=1)
+            values.isfinite().reshape(len(values), -1).all(dim=1)
             for values in (encoded.inputs, *encoded.context.values())
             if values.is_floating_point()
         ]
