@@ -1,4 +1,4 @@
-"""A small version of ``benchmarks/coverage.py``: printed intervals miss what they are of as rarely as they say."""
+"""A small version of ``benchmarks/interval_coverage.py``: printed intervals miss what they are of rarely enough."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parents[2] / "benchmarks"
 def coverage():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(FOLDER)
-        spec = importlib.util.spec_from_file_location("coverage_of_intervals", FOLDER / "coverage.py")
+        spec = importlib.util.spec_from_file_location("coverage_of_intervals", FOLDER / "interval_coverage.py")
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
     return module

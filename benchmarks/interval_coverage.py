@@ -14,7 +14,7 @@ is a population and a number of examples; its columns:
 The second table is over seeds, for normal scores: the interval of a mean for other examples and other seeds, and the
 family-wise error rate of the tests for other seeds (min F') of six stochastic and two other cells with equal means.
 
-    OMP_NUM_THREADS=1 uv run python benchmarks/coverage.py
+    OMP_NUM_THREADS=1 uv run python benchmarks/interval_coverage.py
 """
 
 from __future__ import annotations
