@@ -79,7 +79,7 @@ def test_the_summary_has_a_row_for_every_cell_and_metric_of_every_study():
         [1, "a", "zero", "low", 7, 0],
     ]
     assert out["letters"].tolist() == ["a", "b", "", "b", "a", ""]  # the last cell is alone
-    assert out["rank_low"].tolist() == out["rank_high"].tolist() == [1, 2, pd.NA, 2, 1, 1]
+    assert out["rank_low"].tolist() == out["rank_high"].tolist() == [1, 2, pd.NA, 2, 1, pd.NA]
     assert out["n_common"].tolist() == [6, 6, pd.NA, 7, 7, 7]
     np.testing.assert_allclose(out["mean"], [2, 44 / 7, NAN, 0.5, 0.7, 9])
 
