@@ -220,8 +220,14 @@ def test_classes_and_files_with_hostile_names_stay_names(workplace, capfd):
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(np.full((32, 32, 3), 20 * number, dtype=np.uint8)).save(path)
     path.write_bytes(b"no image")
-    Path("mine.py").write_text(MINE)
-    words = ["dataset=image_folder", "dataset.root=images", "model=factory", "model.target=mine:make", "trust=[mine]"]
+    Path("their_images.py").write_text(MINE)
+    words = [
+        "dataset=image_folder",
+        "dataset.root=images",
+        "model=factory",
+        "model.target=their_images:make",
+        "trust=[their_images]",
+    ]
     words += ["model.mean=[0]", "model.std=[1]", "method=[saliency,random]", "metric=[sparseness]", "agreement=[]"]
     words += ["tracking.uri=off", "hydra.run.dir=outputs/mine"]
     assert cli.main(words) == cli.DONE
