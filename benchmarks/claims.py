@@ -38,11 +38,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from xaiexp.statistics.comparison import better_than, compare
 from xaiexp.statistics.intervals import crossed_intervals
-from xaiexp.statistics.null_study import null_rate
+from xaiexp.statistics.multiple_comparisons.comparison import better_than, compare
+from xaiexp.statistics.multiple_comparisons.null_study import null_rate
+from xaiexp.statistics.multiple_comparisons.simultaneous import any_separated
 from xaiexp.statistics.sequence import ConfidenceSequence
-from xaiexp.statistics.simultaneous import any_separated
 from xaiexp.statistics.summary import tables
 
 FloatArray = NDArray[np.float64]

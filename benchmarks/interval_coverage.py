@@ -31,9 +31,9 @@ from scipy import stats
 
 from xaiexp.statistics.concordance import alpha_interval, krippendorff_alpha
 from xaiexp.statistics.intervals import crossed_intervals
+from xaiexp.statistics.multiple_comparisons.simultaneous import simultaneous
 from xaiexp.statistics.power import examples_needed
 from xaiexp.statistics.significance import crossed_tests
-from xaiexp.statistics.simultaneous import simultaneous
 from xaiexp.statistics.variance import shares
 
 FloatArray = NDArray[np.float64]

@@ -30,7 +30,7 @@ import xaiexp
 from xaiexp.contract.kinds import Method
 from xaiexp.contract.registry import installed
 from xaiexp.results import verdict
-from xaiexp.statistics.comparison import compare
+from xaiexp.statistics.multiple_comparisons.comparison import compare
 
 SEEDS, EXAMPLES, SAMPLES = 100, 32, 4
 INFORMED = ["integrated_gradients", "deep_lift", "occlusion", "shapley_sampling"]

@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from xaiexp.cli.scaffold import new_plugin
+from xaiexp.cli.tools.scaffold import new_plugin
 from xaiexp.contract.registry import installed
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import xaiexp.plugin
-from xaiexp.cli.scaffold import new_plugin
+from xaiexp.cli.tools.scaffold import new_plugin
 from xaiexp.contract.registry import Registry
 
 ROOT = Path(__file__).parents[1]

@@ -13,7 +13,7 @@ import xaiexp
 from xaiexp.contract.kinds import Method
 from xaiexp.contract.registry import installed
 from xaiexp.results import verdict
-from xaiexp.statistics.comparison import compare
+from xaiexp.statistics.multiple_comparisons.comparison import compare
 
 EXAMPLES, BLOCK = 256, 16
 INFORMED, CONTROLS = ("integrated_gradients", "deep_lift", "occlusion"), ("random", "sobel", "input_magnitude")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from xaiexp.cli.scaffold import new_plugin
+from xaiexp.cli.tools.scaffold import new_plugin
 from xaiexp.contract.registry import installed
 
 GOOD = """

@@ -11,7 +11,7 @@ import pytest
 from small_studies import run
 
 from xaiexp.cli import app as cli
-from xaiexp.cli import conformance
+from xaiexp.cli.tools import conformance
 from xaiexp.contract.registry import installed
 from xaiexp.testing import CheckResult
 

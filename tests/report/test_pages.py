@@ -21,7 +21,7 @@ from xaiexp.errors import ResourceError
 from xaiexp.report import build, export_images, find_studies
 from xaiexp.report.images import colour
 from xaiexp.report.wording import number
-from xaiexp.statistics.comparison import compare
+from xaiexp.statistics.multiple_comparisons.comparison import compare
 
 DASH = "–"
 FILES = ["config.yaml", "record.json", "cells.parquet", "scores.parquet", "agreement.parquet", "summary.csv", "gallery"]

@@ -8,8 +8,8 @@ import pytest
 
 from xaiexp.results.sentences import best_mean, first_three, null_warning, null_words
 from xaiexp.results.verdict import Rules, comparison_table, verdict_table
-from xaiexp.statistics.comparison import compare
-from xaiexp.statistics.null_study import NullRate
+from xaiexp.statistics.multiple_comparisons.comparison import compare
+from xaiexp.statistics.multiple_comparisons.null_study import NullRate
 from xaiexp.statistics.summary import summarise
 
 

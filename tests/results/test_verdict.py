@@ -8,7 +8,7 @@ import pytest
 
 from xaiexp.results.removals import removal_groups
 from xaiexp.results.verdict import COMPARISONS, VERDICTS, comparison_table, verdict_table
-from xaiexp.statistics.comparison import compare
+from xaiexp.statistics.multiple_comparisons.comparison import compare
 
 
 def frame(values, *, metric="m", methods=None, baselines=None, seed=0):

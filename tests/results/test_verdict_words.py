@@ -11,7 +11,7 @@ from scipy import stats
 
 from xaiexp.results.removals import removal_groups
 from xaiexp.results.verdict import comparison_table, verdict_table
-from xaiexp.statistics.comparison import compare
+from xaiexp.statistics.multiple_comparisons.comparison import compare
 from xaiexp.statistics.significance import crossed_tests, paired_tests
 
 

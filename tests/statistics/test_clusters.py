@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from xaiexp.statistics.comparison import compare
+from xaiexp.statistics.multiple_comparisons.comparison import compare
 from xaiexp.statistics.summary import by_cluster, example_means, summarise, tables
 
 CELLS = ("a", "b", "c")

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xaiexp.statistics.comparison import compare
 from xaiexp.statistics.intervals import bootstrap_interval, crossed_intervals
+from xaiexp.statistics.multiple_comparisons.comparison import compare
 from xaiexp.statistics.summary import SUMMARY_COLUMNS, example_means, summarise
 
 NAN = float("nan")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["TOOLS", "job", "main"]
 
 TOOLS = ("export", "plan", "plugins", "repair", "report", "store", "track", "ui")
-"""The first words that name a tool; each is a module of this package with a function ``run(words)``."""
+"""The first words that name a tool; each is a module of :mod:`xaiexp.cli.tools` with a function ``run(words)``."""
 
 _codes: list[int] = []
 _launching: list[bool] = []
@@ -83,7 +83,7 @@ def _tool(word: str) -> Callable[[Sequence[str]], int]:
             nearest=nearest(word, TOOLS),
             hint=f"tools: {', '.join(TOOLS)}",
         )
-    run: Callable[[Sequence[str]], int] = import_module(f"xaiexp.cli.{word}").run
+    run: Callable[[Sequence[str]], int] = import_module(f"xaiexp.cli.tools.{word}").run
     return run
 
 

@@ -13,7 +13,7 @@ from xaiexp.core.ids import NO_BASELINE
 from xaiexp.report.studies import StudyFolder
 from xaiexp.report.verdicts import controls, directions, removal_groups
 from xaiexp.report.wording import plural
-from xaiexp.statistics.comparison import MIN_DEFINED
+from xaiexp.statistics.multiple_comparisons.comparison import MIN_DEFINED
 from xaiexp.statistics.variance import NOISE, Share, shares
 
 __all__ = ["Source", "sources"]

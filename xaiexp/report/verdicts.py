@@ -18,8 +18,8 @@ from xaiexp.report.wording import number
 from xaiexp.results import removals as removal_axis
 from xaiexp.results import verdict
 from xaiexp.statistics import summary as statistics
-from xaiexp.statistics.comparison import Comparison, compare
-from xaiexp.statistics.equivalence import shown
+from xaiexp.statistics.multiple_comparisons.comparison import Comparison, compare
+from xaiexp.statistics.multiple_comparisons.equivalence import shown
 from xaiexp.statistics.significance import friedman
 
 __all__ = [

@@ -13,7 +13,7 @@ import scipy
 
 from xaiexp.core.ids import CellId
 from xaiexp.results.sentences import first_three
-from xaiexp.statistics.comparison import Comparison
+from xaiexp.statistics.multiple_comparisons.comparison import Comparison
 from xaiexp.statistics.summary import Table
 
 __all__ = ["across_removals", "mean_of_finite", "removal_groups"]

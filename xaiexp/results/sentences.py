@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from xaiexp.statistics.comparison import Comparison
-from xaiexp.statistics.equivalence import shown, within
-from xaiexp.statistics.null_study import NullRate, null_rate
-from xaiexp.statistics.simultaneous import simultaneous
+from xaiexp.statistics.multiple_comparisons.comparison import Comparison
+from xaiexp.statistics.multiple_comparisons.equivalence import shown, within
+from xaiexp.statistics.multiple_comparisons.null_study import NullRate, null_rate
+from xaiexp.statistics.multiple_comparisons.simultaneous import simultaneous
 from xaiexp.statistics.tolerance import difference
 
 __all__ = [

@@ -24,8 +24,14 @@ from xaiexp.results.sentences import (
     null_words,
     shown_pairs,
 )
-from xaiexp.statistics.comparison import MIN_DEFINED, Comparison, better_for_other_seeds, better_than, compare
 from xaiexp.statistics.concordance import alpha_interval
+from xaiexp.statistics.multiple_comparisons.comparison import (
+    MIN_DEFINED,
+    Comparison,
+    better_for_other_seeds,
+    better_than,
+    compare,
+)
 from xaiexp.statistics.significance import MIN_EXAMPLES, friedman
 from xaiexp.statistics.summary import Table, family_count, tables
 from xaiexp.statistics.tolerance import difference

@@ -10,7 +10,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from xaiexp.statistics.comparison import compare
+from xaiexp.statistics.multiple_comparisons.comparison import compare
 from xaiexp.statistics.significance import MIN_EXAMPLES
 from xaiexp.statistics.tolerance import difference as differences
 
@@ -99,7 +99,8 @@ def pairs_needed(
 
     The pairs are those of all cells that have a rank, on the examples where all of these are defined. Each is tested at
     ``level`` divided by their number (Bonferroni), which asks for slightly more examples than
-    :mod:`xaiexp.statistics.simultaneous` does. Of an even number of pairs the median is the upper one.
+    :mod:`xaiexp.statistics.multiple_comparisons.simultaneous` does. Of an even number of pairs the median is the
+    upper one.
 
     Args:
         values: float64 ``[cells, N]`` of one metric, NaN where undefined.

@@ -4,9 +4,9 @@ A confidence sequence by a union bound (Darling and Robbins 1967): the k-th look
 level ``level / (k (k + 1))``. These levels add up to ``level``, so that all intervals of all looks hold together with
 the probability ``1 - level``, whenever one stops and for whatever reason. The next look comes after half as many
 examples again, which keeps the looks few and the intervals short. Nothing has to be known about the bounds of the
-scores; each look is as valid as :func:`xaiexp.statistics.simultaneous.simultaneous` is for its number of examples,
-therefore the first one waits for :data:`FIRST_LOOK` examples. ``benchmarks/claims.py`` measures the errors over all
-looks.
+scores; each look is as valid as :func:`xaiexp.statistics.multiple_comparisons.simultaneous.simultaneous` is for its
+number of examples, therefore the first one waits for :data:`FIRST_LOOK` examples. ``benchmarks/claims.py`` measures the
+errors over all looks.
 
 Asymptotic confidence sequences (Waudby-Smith et al. 2024) give intervals for every single example. At few looks they
 are wider, and from 32 examples on they err in 7 to 10 % of sequences where half of the scores are zero.
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xaiexp.statistics.simultaneous import simultaneous
+from xaiexp.statistics.multiple_comparisons.simultaneous import simultaneous
 
 __all__ = ["FIRST_LOOK", "ConfidenceSequence", "fixed_intervals"]
 
@@ -75,8 +75,8 @@ class ConfidenceSequence:
 def fixed_intervals(differences: FloatArray, level: float, seed: int) -> tuple[FloatArray, FloatArray]:
     """Simultaneous intervals ``[P]`` of the mean differences ``[P, n]``, for a fixed number of examples.
 
-    Those of :func:`~xaiexp.statistics.simultaneous.simultaneous`; a single pair is resampled too, so that its interval
-    allows for skew differences.
+    Those of :func:`~xaiexp.statistics.multiple_comparisons.simultaneous.simultaneous`; a single pair is
+    resampled too, so that its interval allows for skew differences.
     """
     both = np.concatenate([differences, -differences])  # largest |t| of the same pairs
     family = simultaneous(both, seed=seed, level=level, draws=max(1999, round(_TAIL / level) - 1))

@@ -42,10 +42,10 @@ class Pairs:
         p: two-sided p value, uncorrected; NaN with fewer than :data:`MIN_EXAMPLES` examples.
         p_signed_rank: two-sided p value of Wilcoxon's signed-rank test; NaN likewise, and where it was not requested.
         p_adjusted: p value corrected for all pairs that are tested: by Holm's procedure, or, from
-            :func:`xaiexp.statistics.comparison.compare`, by the largest statistic of the family.
+            :func:`xaiexp.statistics.multiple_comparisons.comparison.compare`, by the largest statistic of the family.
         low, high: simultaneous interval of the difference, and
         detectable: the difference that is found with a power of 80 % after correction; all NaN except from
-            :func:`xaiexp.statistics.comparison.compare`.
+            :func:`xaiexp.statistics.multiple_comparisons.comparison.compare`.
     """
 
     left: NDArray[np.int64]

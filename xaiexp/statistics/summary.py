@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from xaiexp.statistics.comparison import compare
 from xaiexp.statistics.intervals import crossed_intervals
+from xaiexp.statistics.multiple_comparisons.comparison import compare
 
 __all__ = [
     "SUMMARY_COLUMNS",
@@ -163,8 +163,9 @@ def summarise(
         differences: these are paired. ``undefined`` is the number of rows without a defined score. ``mean_worst`` and
         ``mean_best`` are the mean if all undefined scores were the worst, or the best, of any cell on any example.
         ``mean_common`` is the mean over the ``n_common`` examples on which the cells are compared, and ``letters``,
-        ``rank_low`` and ``rank_high`` are the result (:class:`xaiexp.statistics.comparison.Comparison`), among the
-        cells of one model, dataset, seed and metric; missing for a cell without a rank.
+        ``rank_low`` and ``rank_high`` are the result
+        (:class:`xaiexp.statistics.multiple_comparisons.comparison.Comparison`), among the cells of one model, dataset,
+        seed and metric; missing for a cell without a rank.
 
     Raises:
         KeyError: a metric is missing in ``directions``.

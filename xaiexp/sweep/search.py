@@ -18,8 +18,8 @@ from xaiexp.errors import ResourceError
 from xaiexp.plan.objective import Objective
 from xaiexp.report.studies import find_studies
 from xaiexp.results.study_tables import read_table
+from xaiexp.statistics.multiple_comparisons.simultaneous import simultaneous
 from xaiexp.statistics.significance import MIN_EXAMPLES
-from xaiexp.statistics.simultaneous import simultaneous
 from xaiexp.statistics.summary import by_cluster
 from xaiexp.statistics.tolerance import difference
 from xaiexp.store.files import write_atomically
@@ -94,7 +94,7 @@ def best_trial(
         default: scores by example, see :func:`example_scores`.
         trials: the same of each trial. Those that lack an example of the default are not compared.
         higher_is_better: the direction of the scores.
-        seed: of the resampling of :func:`xaiexp.statistics.simultaneous.simultaneous`.
+        seed: of the resampling of :func:`xaiexp.statistics.multiple_comparisons.simultaneous.simultaneous`.
         level: family-wise error rate.
 
     Returns:

@@ -13,7 +13,7 @@ from torch import Tensor
 from xaiexp.core.ids import CellId, MetricId
 from xaiexp.plan.claim import FrozenClaim
 from xaiexp.plan.settings import Settings
-from xaiexp.statistics.comparison import MIN_DEFINED
+from xaiexp.statistics.multiple_comparisons.comparison import MIN_DEFINED
 from xaiexp.statistics.sequence import ConfidenceSequence, fixed_intervals
 from xaiexp.statistics.significance import MIN_EXAMPLES
 from xaiexp.statistics.tolerance import difference

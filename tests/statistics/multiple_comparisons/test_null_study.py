@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from xaiexp.statistics.null_study import null_rate
-from xaiexp.statistics.simultaneous import any_separated, simultaneous
+from xaiexp.statistics.multiple_comparisons.null_study import null_rate
+from xaiexp.statistics.multiple_comparisons.simultaneous import any_separated, simultaneous
 
 
 def pairs(values):

@@ -41,7 +41,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _new(name: str, parent: Path, registry: Registry) -> int:
-    from xaiexp.cli.scaffold import new_plugin
+    from xaiexp.cli.tools.scaffold import new_plugin
 
     folder = new_plugin(name, parent, registry)
     print(f"{folder}\n  pip install -e {folder}\n  xaiexp plugins check {name}")  # noqa: T201
@@ -49,7 +49,7 @@ def _new(name: str, parent: Path, registry: Registry) -> int:
 
 
 def _check(name: str | None, registry: Registry) -> int:
-    from xaiexp.cli import conformance
+    from xaiexp.cli.tools import conformance
     from xaiexp.engine.progress import console
 
     results = conformance.check(name, registry)

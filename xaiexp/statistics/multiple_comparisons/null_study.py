@@ -16,8 +16,8 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from xaiexp.statistics.multiple_comparisons.simultaneous import any_separated
 from xaiexp.statistics.resampling import MIN_VARYING, off_mode
-from xaiexp.statistics.simultaneous import any_separated
 
 __all__ = ["NullRate", "null_rate"]
 
@@ -52,7 +52,7 @@ def null_rate(
         differences: float64 ``[P, N]``, of the scores of two cells each, paired by example, without NaN.
         seed: of the resampling.
         draws: number of samples.
-        one_sided, level: of the tests, see :func:`xaiexp.statistics.simultaneous.simultaneous`.
+        one_sided, level: of the tests, see :func:`xaiexp.statistics.multiple_comparisons.simultaneous.simultaneous`.
         inner: resamples of each test; 0 for so many that ten of them lie above the critical value, 199 for a level of
             5 %. The verdict takes more, which makes its critical value less noisy.
     """

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from statsmodels.stats.weightstats import ttost_paired
 
-from xaiexp.statistics.equivalence import shown, within
-from xaiexp.statistics.simultaneous import simultaneous
+from xaiexp.statistics.multiple_comparisons.equivalence import shown, within
+from xaiexp.statistics.multiple_comparisons.simultaneous import simultaneous
 
 
 @pytest.mark.parametrize("margin", [0.05, 0.2, 0.4, 0.8])

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from xaiexp.statistics.letters import compact_letters, rank_sets
+from xaiexp.statistics.multiple_comparisons.letters import compact_letters, rank_sets
+from xaiexp.statistics.multiple_comparisons.simultaneous import simultaneous
 from xaiexp.statistics.significance import MIN_EXAMPLES, Pairs, crossed_tests, paired_tests
-from xaiexp.statistics.simultaneous import simultaneous
 from xaiexp.statistics.tolerance import difference
 
 __all__ = ["LEVEL", "MIN_DEFINED", "Comparison", "better_for_other_seeds", "better_than", "compare"]
@@ -42,7 +42,8 @@ class Comparison:
         letters: two ranked cells share a letter exactly where their difference is not significant; empty for a cell
             without a rank, and for all where one cell is ranked or there are fewer than :data:`MIN_EXAMPLES` common
             examples.
-        ranks: float64 ``[2, cells]``, see :func:`xaiexp.statistics.letters.rank_sets`; NaN likewise.
+        ranks: float64 ``[2, cells]``, see :func:`~xaiexp.statistics.multiple_comparisons.letters.rank_sets`; NaN
+            likewise.
         level: family-wise error rate of the tests.
     """
 
@@ -73,7 +74,7 @@ def compare(
     Args:
         values: float64 ``[cells, N]``, NaN where undefined.
         higher_is_better: the direction of the values.
-        seed: seed of the resampling of :func:`xaiexp.statistics.simultaneous.simultaneous`.
+        seed: seed of the resampling of :func:`xaiexp.statistics.multiple_comparisons.simultaneous.simultaneous`.
         metrics: number of metrics over which :data:`LEVEL` is the family-wise error rate. Each gets an equal part of it
             (Bonferroni), so that letters, intervals and corrected p values still say the same.
         signed_rank: whether to compute Wilcoxon's signed-rank test as well.

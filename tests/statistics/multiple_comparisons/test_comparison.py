@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xaiexp.statistics.comparison import better_for_other_seeds, better_than, compare
+from xaiexp.statistics.multiple_comparisons.comparison import better_for_other_seeds, better_than, compare
+from xaiexp.statistics.multiple_comparisons.simultaneous import simultaneous
 from xaiexp.statistics.significance import crossed_tests
-from xaiexp.statistics.simultaneous import simultaneous
 
 NAN = float("nan")
 

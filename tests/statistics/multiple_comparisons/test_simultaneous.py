@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 from statsmodels.stats.weightstats import DescrStatsW
 
+from xaiexp.statistics.multiple_comparisons.simultaneous import simultaneous
 from xaiexp.statistics.resampling import MIN_VARYING
-from xaiexp.statistics.simultaneous import simultaneous
 
 
 def normal(*shape, seed=0):

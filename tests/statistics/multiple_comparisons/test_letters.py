@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from xaiexp.statistics.letters import compact_letters, rank_sets
+from xaiexp.statistics.multiple_comparisons.letters import compact_letters, rank_sets
 
 
 def symmetric(cells, pairs):
