@@ -66,8 +66,19 @@ def labels_of(targets: Any, count: int) -> Labels:
     return Labels(tuple(int(label) for label in given))
 
 
+class _OwnInputs:
+    """The modality of inputs that the user brings, from the field ``input_kind``."""
+
+    input_kind: str
+
+    @property
+    def modality(self) -> Modality:
+        """Of the inputs."""
+        return self.input_kind  # type: ignore[return-value]  # checked with the axes
+
+
 @dataclass(frozen=True)
-class OwnModel(Model):
+class OwnModel(_OwnInputs, Model):
     """The network of the user.
 
     Args:
@@ -85,11 +96,6 @@ class OwnModel(Model):
     input_kind: str
     capabilities: tuple[str, ...]
     _held: Any = field(init=False, repr=False, compare=False, default=None)
-
-    @property
-    def modality(self) -> Modality:
-        """Of the inputs."""
-        return self.input_kind  # type: ignore[return-value]  # checked with the axes
 
     @property
     def offers(self) -> frozenset[str]:
@@ -162,7 +168,7 @@ def _encoded(batch: Batch, layout: Layout, rows: Sequence[int]) -> Encoded:
 
 
 @dataclass(frozen=True)
-class OwnTensors(Dataset):
+class OwnTensors(_OwnInputs, Dataset):
     """The tensors of the user.
 
     Args:
@@ -179,11 +185,6 @@ class OwnTensors(Dataset):
     input_kind: str
     shape: tuple[int, ...]
     _held: Any = field(init=False, repr=False, compare=False, default=None)
-
-    @property
-    def modality(self) -> Modality:
-        """Of the inputs."""
-        return self.input_kind  # type: ignore[return-value]  # checked with the axes
 
     def fingerprint(self) -> str:
         """The hash of the content."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
-from xaiexp.errors import UserError
+from xaiexp.errors import ResourceError, UserError
 
-__all__ = ["ToolParser"]
+__all__ = ["ToolParser", "add_folders", "check_folders"]
 
 
 class ToolParser(argparse.ArgumentParser):
@@ -21,3 +23,23 @@ class ToolParser(argparse.ArgumentParser):
         """
         usage = " ".join(self.format_usage().removeprefix("usage: ").split())
         raise UserError(self.prog.removeprefix("xaiexp "), message, hint=usage)
+
+
+def add_folders(parser: argparse.ArgumentParser) -> None:
+    """Add the argument ``folders``: one or more folders of studies or sweeps."""
+    parser.add_argument("folders", nargs="+", metavar="DIR", type=Path, help="of studies, or of sweeps")
+
+
+def check_folders(tool: str, folders: Sequence[Path]) -> None:
+    """Refuse folders that do not exist.
+
+    Args:
+        tool: for the message.
+        folders: of :func:`add_folders`.
+
+    Raises:
+        ResourceError: naming the first one.
+    """
+    for folder in folders:
+        if not folder.is_dir():
+            raise ResourceError(tool, "no such folder", got=str(folder))

@@ -68,7 +68,7 @@ def equal_and_unknown(compared: Comparison, margin: float, names: Sequence[str])
     words = [f"shown equal within {margin:g}: {listed(equal) or 'no pair'}"]
     if small:
         words.append(f"different, but by less than {margin:g}: {listed(small)}")
-    return [*words, f"neither different nor equal: {unknown} of {len(ranked)} pairs"]
+    return [*words, f"neither different nor equal: {unknown} of {len(ranked)} pairs"] if unknown else words
 
 
 def null_study(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from xaiexp.cli.arguments import ToolParser
+from xaiexp.cli.arguments import ToolParser, add_folders, check_folders
 from xaiexp.cli.exit_codes import DONE
 from xaiexp.errors import ResourceError
 
@@ -18,7 +18,7 @@ def run(words: Sequence[str]) -> int:
         prog="xaiexp export",
         description="Tables and references for a paper, over all studies of the folders; all formats by default.",
     )
-    parser.add_argument("folders", nargs="+", metavar="DIR", type=Path, help="of studies, or of sweeps")
+    add_folders(parser)
     parser.add_argument("--latex", action="store_true", help="scores.tex: a table for the package booktabs")
     parser.add_argument("--markdown", action="store_true", help="scores.md")
     parser.add_argument("--csv", action="store_true", help="scores.csv: one row a study, cell and metric")
@@ -26,9 +26,7 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("--out", metavar="FOLDER", type=Path, help="paper/ in the first folder by default")
     arguments = parser.parse_args(list(words))
     folders: list[Path] = arguments.folders
-    for folder in folders:
-        if not folder.is_dir():
-            raise ResourceError("export", "no such folder", got=str(folder))
+    check_folders("export", folders)
     from xaiexp.api.load import load
     from xaiexp.api.result import records_of, table_of
     from xaiexp.report.paper import bibliography, markup

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from xaiexp.cli.arguments import ToolParser
+from xaiexp.cli.arguments import ToolParser, add_folders, check_folders
 from xaiexp.cli.exit_codes import DONE
 from xaiexp.errors import ResourceError
 
@@ -15,13 +15,11 @@ __all__ = ["run"]
 def run(words: Sequence[str]) -> int:
     """Build the page and print its path."""
     parser = ToolParser(prog="xaiexp report", description="One page over any number of studies or sweeps.")
-    parser.add_argument("folders", nargs="+", metavar="DIR", type=Path, help="of studies, or of sweeps")
+    add_folders(parser)
     parser.add_argument("--out", metavar="FILE", type=Path, help="the page; report.html in the first folder by default")
     arguments = parser.parse_args(list(words))
     folders: list[Path] = arguments.folders
-    for folder in folders:
-        if not folder.is_dir():
-            raise ResourceError("report", "no such folder", got=str(folder))
+    check_folders("report", folders)
     from xaiexp import report
     from xaiexp.store.files import ensure_writable
 

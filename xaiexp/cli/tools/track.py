@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from xaiexp.cli.arguments import ToolParser
+from xaiexp.cli.arguments import ToolParser, add_folders, check_folders
 from xaiexp.cli.exit_codes import DONE, FAILED
 from xaiexp.errors import ResourceError
 
@@ -16,12 +15,10 @@ __all__ = ["run"]
 def run(words: Sequence[str]) -> int:
     """Send the studies in the folders, those below them included."""
     parser = ToolParser(prog="xaiexp track", description="Send finished studies to trackers that were away.")
-    parser.add_argument("folders", nargs="+", metavar="DIR", type=Path, help="of studies, or of sweeps")
+    add_folders(parser)
     parser.add_argument("--uri", metavar="URI", help="of the tracking server, where it is not that of the study")
     arguments = parser.parse_args(list(words))
-    for folder in arguments.folders:
-        if not folder.is_dir():
-            raise ResourceError("track", "no such folder", got=str(folder))
+    check_folders("track", arguments.folders)
     from xaiexp.report import find_studies
 
     studies = [study for folder in arguments.folders for study in find_studies(folder)]
