@@ -152,8 +152,7 @@ class Result:
         return Record.from_json(self.record)
 
     def _title(self) -> str:
-        from xaiexp.report.wording import performance
-        from xaiexp.report.wording import plural
+        from xaiexp.report.wording import performance, plural
 
         if self.studies:
             return f"sweep of {plural(len(self.studies), 'study', 'studies')}"

@@ -95,11 +95,13 @@ class Gallery:
         modality: ``image``, ``text``, ``table`` or ``series``.
         examples: as in ``gallery.json``.
         arrays: inputs and maps by key.
+        inputs: whether inputs were kept.
     """
 
     modality: str = ""
     examples: tuple[dict[str, Any], ...] = ()
     arrays: Arrays = field(default_factory=lambda: Arrays({}, {}))
+    inputs: bool = True
 
 
 @dataclass(frozen=True)
@@ -245,7 +247,7 @@ def read_gallery(path: Path) -> Gallery:
         kept = {key: arrays[key] for key in arrays.files}
     examples = tuple(content["examples"])
     scales = {of["key"]: of.get("scale") for example in examples for of in example.get("maps") or ()}
-    return Gallery(content["modality"], examples, Arrays(kept, scales))
+    return Gallery(content["modality"], examples, Arrays(kept, scales), content.get("inputs", True))
 
 
 def _text(path: Path) -> str:

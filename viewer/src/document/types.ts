@@ -42,6 +42,8 @@ export interface Study {
   modality: "image" | "text" | "table" | "series" | "";
   /** Plural, of what is resampled: examples or clusters. */
   unit: string;
+  /** Where examples belong to clusters: what that means for every number; empty elsewhere. */
+  clusters: string;
   answer: Answer;
   problems: Problem[];
   cells: Cell[];

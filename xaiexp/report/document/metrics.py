@@ -108,17 +108,23 @@ def _scores(
 
 
 def _mean(row: Mapping[str, Any], cells: Mapping[tuple[str, str], int], refused: bool) -> parts.Mean:
-    ranks = (float(row["rank_low"]), float(row["rank_high"]))
-    ends = sorted((float(row["mean_worst"]), float(row["mean_best"])))
-    undefined = float(row["undefined"])
-    known = not any(map(math.isnan, ends)) and undefined > 0 and float(row["n"]) > 0
+    def of(name: str) -> float:
+        value = row[name]
+        return math.nan if value is None or pd.isna(value) else float(value)
+
+    ranks, ends, undefined = (
+        (of("rank_low"), of("rank_high")),
+        sorted((of("mean_worst"), of("mean_best"))),
+        of("undefined"),
+    )
+    known = not any(map(math.isnan, ends)) and undefined > 0 and of("n") > 0
     letters = row["letters"] if isinstance(row["letters"], str) else ""
     return parts.Mean(
         cell=cells[str(row["method"]), str(row["baseline"])],
-        mean=float(row["mean"]),
-        low=float(row["low"]),
-        high=float(row["high"]),
-        n=float(row["n"]),
+        mean=of("mean"),
+        low=of("low"),
+        high=of("high"),
+        n=of("n"),
         undefined=undefined,
         range=(ends[0], ends[1]) if known else None,
         letters="" if refused else letters,

@@ -326,6 +326,7 @@ class Study:
     status: str
     modality: str
     unit: str
+    clusters: str
     answer: Answer
     problems: tuple[Problem, ...]
     cells: tuple[Cell, ...]

@@ -188,7 +188,7 @@ var g = class extends l {
 	keys = [];
 	draw() {
 		let { answer: e, problems: t } = this.study;
-		this.replaceChildren(i("p", { class: "lead" }, e.asked), e.performance ? i("p", null, i("strong", null, "Model: "), e.performance, " on the explained examples.") : "", e.claim ? i("p", { class: "claim" }, e.claim) : "", this.verdicts(), p(this.study, this.context.state), e.hints.length ? i("section", null, i("h2", null, "What to do next"), i("ul", null, e.hints.map((e) => i("li", null, e)))) : "", t.length ? v(this.study) : "");
+		this.replaceChildren(i("p", { class: "lead" }, e.asked), e.performance ? i("p", null, i("strong", null, "Model: "), e.performance, " on the explained examples.") : "", this.study.clusters ? i("p", null, this.study.clusters) : "", e.claim ? i("p", { class: "claim" }, e.claim) : "", this.verdicts(), p(this.study, this.context.state), e.hints.length ? i("section", null, i("h2", null, "What to do next"), i("ul", null, e.hints.map((e) => i("li", null, e)))) : "", t.length ? v(this.study) : "");
 	}
 	verdicts() {
 		let { verdicts: e } = this.study.answer;
