@@ -55,7 +55,9 @@ def letters(data: pd.DataFrame | None = None) -> Any:
         data: a row for each letter of each cell: columns ``cell``, ``place`` (order of the means) and ``letter``.
     """
     base = alt.Chart(rows_of(data)).encode(
-        x=alt.X("letter:N", axis=alt.Axis(title=None, orient="top", ticks=False, domain=False, labelAngle=0)),
+        x=alt.X(
+            "letter:N", sort=None, axis=alt.Axis(title=None, orient="top", ticks=False, domain=False, labelAngle=0)
+        ),
         y=alt.Y("cell:N", sort=ordered(), axis=cell_axis(), scale=alt.Scale(paddingInner=0, paddingOuter=0.1)),
     )
     tooltip = [alt.Tooltip("cell:N"), alt.Tooltip("letter:N")]
@@ -72,7 +74,7 @@ def differences(data: pd.DataFrame | None = None) -> Any:
             equal or unknown) and ``margin`` (the smallest difference that matters, or 0).
     """
     base = alt.Chart(rows_of(data))
-    y = alt.Y("pair:N", sort=ordered(), axis=alt.Axis(title=None, labelLimit=330, ticks=False, domain=False))
+    y = alt.Y("pair:N", sort=ordered(), axis=alt.Axis(title=None, ticks=False, domain=False))
     states = ["different", "equal", "unknown"]
     tone = alt.Color(
         "shown:N",

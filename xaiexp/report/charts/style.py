@@ -39,7 +39,7 @@ COLOURS = {
 """Colours by what they are for, of the light theme; ``low``, ``middle`` and ``high`` are the ends of scales."""
 
 CATEGORIES = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f"]
-"""Okabe and Ito 2008, Color Universal Design, without black and yellow, which one theme each would swallow, and grey."""
+"""Okabe and Ito 2008, Color Universal Design, without black and yellow, which one theme each would swallow; grey."""
 
 DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3]]
 """How lines continue where there are more than colours: 7 solid ones, 7 dashed ones, and so on."""
@@ -82,7 +82,7 @@ def ordered(place: str = "place") -> Any:
 
 def cell_axis(title: str | None = None) -> Any:
     """The axis with the names of the cells."""
-    return alt.Axis(title=title, labelLimit=260, ticks=False, domain=False, grid=False)
+    return alt.Axis(title=title, ticks=False, domain=False, grid=False)
 
 
 def line_styles(field: str) -> tuple[Any, Any]:
@@ -129,8 +129,8 @@ def finished(chart: Any, **more: Any) -> Any:
             gridColor=colour("line"),
             domainColor=colour("line"),
             tickColor=colour("line"),
-            labelLimit=260,
         ),
+        axisY=alt.AxisConfig(labelLimit=260),
         legend=alt.LegendConfig(**text, titleFontWeight="normal", gradientLength=160),
         header=alt.HeaderConfig(**text, titleFontWeight="normal", labelFontWeight="bold", labelLimit=300),
         title=alt.TitleConfig(color=colour("ink"), anchor="start", fontSize=13),
