@@ -11,7 +11,7 @@ import { agreementRows, scaleOf, worstRows } from "./rows";
 
 const MOST = 40; // cells of the matrix
 const COLUMN = 44; // pixels
-const NAMES = 190; // pixels of the names beside it
+const NAMES = 270; // pixels of the names beside it, and of those that reach beyond its last column
 const WORST = 10;
 
 export class AgreementSection extends Section {
@@ -31,7 +31,7 @@ export class AgreementSection extends Section {
     }
     const focused = changed.size ? (this.querySelector<HTMLElement>(":focus")?.id ?? "") : "";
     const matrix = measure.cells.length > 1 ? [this.matrix(measure), this.pickers(measure), this.pair(measure)] : [];
-    this.replaceChildren(this.picker(measure), this.words(measure), ...matrix);
+    this.replaceChildren(this.picker(measure), h("h2", null, measure.name), this.words(measure), ...matrix);
     if (focused) this.querySelector<HTMLElement>(`#${CSS.escape(focused)}`)?.focus();
   }
 
@@ -164,3 +164,5 @@ export class AgreementSection extends Section {
     return h("a", { href: `#${target}`, onclick: follow }, name);
   }
 }
+
+customElements.define("xai-agreement", AgreementSection);

@@ -11,7 +11,16 @@ interface Parameter {
   value: unknown;
 }
 
-type Specification = Record<string, unknown> & { width?: unknown; params?: Parameter[] };
+interface Step {
+  step: number;
+  for?: string;
+}
+
+interface Encoded {
+  encoding?: { y?: { field?: string } };
+}
+
+type Specification = Record<string, unknown> & { width?: unknown; height?: number | Step; params?: Parameter[]; layer?: Encoded[] } & Encoded;
 
 /** How much of a chart's width the names on its left may take. */
 const NAMES = 0.42;
@@ -26,6 +35,16 @@ export interface Filling {
   parameters: Record<string, number>;
 }
 
+/** Of the plot: as many steps as the rows have categories, since Vega-Lite fits a width to numbers of pixels alone. */
+function heightOf(own: Specification, rows: Row[]): number {
+  if (typeof own.height === "number") return own.height;
+  const { step = 24, for: what } = own.height ?? { step: 24 };
+  const fields = [own, ...(own.layer ?? [])].map((each) => each.encoding?.y?.field);
+  const field = fields.find((each) => each !== undefined && typeof rows[0]?.[each] === "string");
+  const count = (name: string): number => new Set(rows.map((row) => row[name])).size;
+  return step * (field ? count(field) : 1) * (what === "offset" ? count("group") + 1 : 1);
+}
+
 export function specification(name: ChartName, rows: Row[], filling: Filling): object {
   const own = compiled.charts[name] as unknown as Specification;
   const values = { ...filling.theme.colours, ...filling.parameters } as Record<string, unknown>;
@@ -37,7 +56,7 @@ export function specification(name: ChartName, rows: Row[], filling: Filling): o
     $schema: compiled.$schema,
     ...own,
     ...(fits ? { width: filling.width, autosize: { type: "fit-x", contains: "padding" } } : {}),
-    ...(filling.height !== null ? { height: filling.height } : {}),
+    ...(fits ? { height: filling.height ?? heightOf(own, rows) } : {}),
     config: { ...config, aria: false, background: "transparent", axisY: { ...config["axisY"], labelLimit: names } },
     params,
     datasets: { rows },

@@ -37,7 +37,11 @@ export function costRows(cells: Cell[], means: Mean[], higher: boolean): Row[] {
     explained.map(({ total, mean }) => ({ passes: total, mean: mean.mean! })),
     higher,
   );
-  return known.map((each) => ({
+  const places = apart(
+    known.map(({ mean }) => mean.mean!),
+    GAP,
+  );
+  return known.map((each, i) => ({
     cell: each.cell.label,
     passes: each.total,
     at: Math.max(FEWEST, each.total),
@@ -48,5 +52,20 @@ export function costRows(cells: Cell[], means: Mean[], higher: boolean): Row[] {
     high: each.mean.high,
     front: front[explained.indexOf(each)] ?? false,
     control: each.cell.control,
+    name_at: places[i]!,
   }));
+}
+
+const GAP = 0.06; // of the range of the means, between two names
+
+/** The values moved downwards as far as is needed for a distance of `gap` of their range between any two. */
+export function apart(values: number[], gap: number): number[] {
+  const least = gap * (Math.max(...values) - Math.min(...values));
+  const moved = [...values];
+  let before = Infinity;
+  for (const i of values.map((_, place) => place).sort((a, b) => values[b]! - values[a]!)) {
+    moved[i] = Math.min(values[i]!, before - least);
+    before = moved[i]!;
+  }
+  return moved;
 }

@@ -1,5 +1,6 @@
 /** The section on metrics: one metric at a time, its verdict, the table of means, and its charts. */
 
+import { sentences } from "../answer/section";
 import { chart, type ChartName, type ChartOptions, type Row } from "../charts/chart";
 import { pairsOf, type Pair } from "../document/access";
 import type { Mean, Metric } from "../document/types";
@@ -13,8 +14,9 @@ import { classRows, differenceRows, intervalRows, letterRows, outcomeRows, rankR
 
 /** Most cells of a chart; of more, those with the best means or those that are chosen. */
 const MOST = 40;
-const ROW_WIDTH = 40; // pixels of a column of a matrix
-const NAMES = 190; // pixels of the names beside it
+const FEW_PAIRS = 6; // that are shown at once unless more are asked for
+const ROW_WIDTH = 35; // pixels of a column of a matrix
+const NAMES = 270; // pixels of the names beside it, and of those that reach beyond its last column
 
 export class MetricsSection extends Section {
   override readonly keys = ["metric", "metrics_pairs", "cells"];
@@ -29,7 +31,7 @@ export class MetricsSection extends Section {
     }
     if (changed.size && !changed.has("metric") && !changed.has("metrics_pairs") && cells.length <= MOST) return;
     const focused = changed.size ? (this.querySelector<HTMLElement>(":focus")?.id ?? "") : "";
-    this.replaceChildren(this.picker(metric), ...this.words(metric), this.means(metric), this.charts(metric));
+    this.replaceChildren(this.picker(metric), h("h2", null, `${metric.name}${arrow(metric)}`), ...this.words(metric), this.means(metric), this.charts(metric));
     if (focused) this.querySelector<HTMLElement>(`#${CSS.escape(focused)}`)?.focus();
   }
 
@@ -53,7 +55,7 @@ export class MetricsSection extends Section {
     const removal = this.study.removals.find((each) => metric.name === each.metric || metric.name.startsWith(`${each.metric}@`));
     return [
       h("p", { class: "metrics-summary" }, facts.filter(Boolean).join("; ") + "."),
-      ...(metric.verdict ? [h("p", { class: metric.refused ? "metrics-verdict metrics-refused" : "metrics-verdict" }, metric.verdict)] : []),
+      ...(metric.verdict ? [h("p", { class: metric.refused ? "metrics-verdict metrics-refused" : "metrics-verdict" }, sentences(metric.verdict))] : []),
       ...(metric.shift ? [h("p", { class: "metrics-note" }, metric.shift)] : []),
       ...(removal ? [h("p", { class: "metrics-note" }, `${removal.sentence} Distance to the data: ${removal.distances.map(([name, distance]) => `${name} ${distance}`).join(", ")}.`)] : []),
     ];
@@ -107,7 +109,7 @@ export class MetricsSection extends Section {
       const file = `${study.name} ${metric.name} ${name}`;
       const label = `${title}, ${metric.name}. ${caption}`;
       const figure = chart(context, name, rows, { label, caption: caption + left, file, ...options });
-      grid.append(h("section", { class: "metrics-card" }, h("h3", null, title), ...more, figure));
+      grid.append(h("section", { class: `metrics-card metrics-${name}` }, h("h3", null, title), ...more, figure));
     };
     const square = { fewest: NAMES + order.length * ROW_WIDTH, most: NAMES + Math.max(5, order.length) * 80 };
 
@@ -115,7 +117,9 @@ export class MetricsSection extends Section {
     const floor = intervals.some((row) => row["control"]) ? " Dashed: the means of controls, which every explanation should be better than." : "";
     const best = intervals.some((row) => row["best"]) ? " Blue diamonds: no cell is shown to be better." : "";
     card("Means", "intervals", intervals, `Mean over ${units} with its marginal 95 % interval, for other ${units}.${best}${floor}`);
-    card("Letters", "letters", letterRows(study, metric, order), "A bar for each letter over the cells that carry it. Cells that share no letter differ significantly; sharing a letter does not show that two are equal.");
+    const letters = letterRows(study, metric, order);
+    const width = NAMES + 46 * new Set(letters.map((row) => row["letter"])).size;
+    card("Letters", "letters", letters, "A bar for each letter over the cells that carry it. Cells that share no letter differ significantly; sharing a letter does not show that two are equal.", { fewest: width });
     const rates = winRows(content, study, metric, pairs, order);
     const n = Math.max(0, ...rates.map((row) => Number(row["n"])));
     card("Win rates", "win_rates", rates, `Share of ${plural(n, unitName(units), units)} on which the cell of the row is better than that of the column; equal scores are no win.`, square);
@@ -127,7 +131,7 @@ export class MetricsSection extends Section {
     if (metric.ranks && metric.ranks.cells.length <= MOST) {
       const height = 46 + 24 * (Math.ceil(metric.ranks.cells.length / 2) + 1);
       const words = "Mean ranks; cells that a bar joins do not differ by Nemenyi's test. This is another test than that of the letters: it is of ranks, not of means.";
-      card("Another test: Nemenyi's critical difference", "critical_difference", rankRows(study, metric.ranks), words, { height, fewest: 640, most: 860 });
+      card("Another test: Nemenyi's critical difference", "critical_difference", rankRows(study, metric.ranks), words, { height, fewest: 640, most: 900, parameters: { cells: metric.ranks.cells.length } });
     }
     return grid;
   }
@@ -137,8 +141,8 @@ export class MetricsSection extends Section {
     if (!all.length) return;
     const { state } = this.context;
     const first = this.study.cells[order.find((cell) => pairs.some(({ a, b }) => a === cell || b === cell)) ?? 0]!.label;
-    const of = state.get("metrics_pairs") || (all.length > 15 ? first : "all");
-    const rows = of === "all" ? all.slice(0, 300) : all.filter((row) => row["a"] === of || row["b"] === of);
+    const of = state.get("metrics_pairs") || (all.length > FEW_PAIRS ? first : "all");
+    const rows = of === "all" ? all.slice(0, 300) : all.filter((row) => row["a"] === of || row["b"] === of).map((row) => turned(row, of));
     const names = [...new Set(all.flatMap((row) => [String(row["a"]), String(row["b"])]))];
     const picker = h(
       "p",
@@ -152,7 +156,8 @@ export class MetricsSection extends Section {
       ),
     );
     const margin = metric.margin ? ` Equal: within the band of ±${number(metric.margin)}.` : "";
-    const words = `Difference of the means of two cells, the better mean first, with 95 % intervals that hold for all pairs at once.${margin} Unknown: neither is shown.`;
+    const what = of === "all" ? "Difference of the means of two cells, the better mean first," : `Mean of ${of} less that of each other cell,`;
+    const words = `${what} with 95 % intervals that hold for all pairs at once.${margin} Unknown: neither is shown.`;
     card("Differences", "differences", rows.map((row, place) => ({ ...row, place })), words, {}, ...(all.length > 1 ? [picker] : []));
   }
 
@@ -183,6 +188,13 @@ export class MetricsSection extends Section {
 
 type Card = (title: string, name: ChartName, rows: Row[], caption: string, options?: Partial<ChartOptions>, ...more: Node[]) => void;
 
+/** The row of a pair with `first` in front, named by the other cell. */
+function turned(row: Row, first: string): Row {
+  if (row["a"] === first) return { ...row, pair: row["b"]! };
+  const [difference, low, high] = [row["difference"], row["high"], row["low"]].map((value) => -Number(value)) as [number, number, number];
+  return { ...row, pair: row["a"]!, a: first, b: row["a"]!, difference, low, high };
+}
+
 function arrow(metric: Metric): string {
   return metric.higher === null ? "" : metric.higher ? " ↑" : " ↓";
 }
@@ -209,3 +221,5 @@ function undefinedText(mean: Mean): string {
 function unitName(units: string): string {
   return units.replace(/s$/, "");
 }
+
+customElements.define("xai-metrics", MetricsSection);

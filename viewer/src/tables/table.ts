@@ -32,7 +32,7 @@ export function table({ caption, columns, rows }: TableOptions): HTMLElement {
   const body = h("tbody", null, rows.map(line));
   let sorted: { column: number; up: boolean } | null = null;
   const heads = columns.map((column, i) =>
-    h("th", { scope: "col", "aria-sort": "none", title: column.title }, h("button", { type: "button", onclick: () => sort(i) }, column.name)),
+    h("th", { scope: "col", "aria-sort": "none", title: column.title, class: i && rows.some((row) => typeof valueOf(row[i] ?? null) === "number") ? "table-number" : null }, h("button", { type: "button", onclick: () => sort(i) }, column.name)),
   );
   const sort = (column: number): void => {
     const up = sorted?.column === column ? !sorted.up : true;

@@ -7,7 +7,16 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from xaiexp.report.charts.style import cell_axis, colour, contrasting, finished, ordered, rows_of, scale_colour
+from xaiexp.report.charts.style import (
+    MATRIX_PADDING,
+    cell_axis,
+    colour,
+    contrasting,
+    finished,
+    ordered,
+    rows_of,
+    scale_colour,
+)
 
 __all__ = ["agreement", "signed_agreement"]
 
@@ -32,7 +41,7 @@ def _matrix(data: pd.DataFrame | None, scale: Any) -> Any:
         color=alt.Color("value:Q", scale=scale, legend=legend), tooltip=tooltip
     )
     texts = base.mark_text(fontSize=11, color=contrasting("value"), cursor="pointer").encode(text="label:N")
-    chart = alt.layer(squares, texts).properties(width=420, height=alt.Step(24))
+    chart = alt.layer(squares, texts).properties(width=420, height=alt.Step(24), padding=MATRIX_PADDING)
     return finished(chart, limit=1)
 
 

@@ -7,11 +7,23 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from xaiexp.report.charts.style import cell_axis, colour, contrasting, finished, ordered, rows_of, scale_colour
+from xaiexp.report.charts.style import (
+    MATRIX_PADDING,
+    cell_axis,
+    colour,
+    contrasting,
+    finished,
+    ordered,
+    rows_of,
+    scale_colour,
+)
 
 __all__ = ["critical_difference", "differences", "letters", "win_rates"]
 
 _NUMBER = ".3~g"
+
+MANY = 1000
+"""More cells than a diagram of ranks has; the parameter ``cells`` says how many there are."""
 
 
 def win_rates(data: pd.DataFrame | None = None) -> Any:
@@ -45,7 +57,7 @@ def win_rates(data: pd.DataFrame | None = None) -> Any:
     ]
     squares = base.mark_rect(stroke=colour("paper")).encode(color=tone, tooltip=tooltip)
     texts = base.mark_text(fontSize=11, color=contrasting("share")).encode(text=alt.Text("share:Q", format=".0%"))
-    return finished(alt.layer(squares, texts).properties(width=420, height=alt.Step(24)))
+    return finished(alt.layer(squares, texts).properties(width=420, height=alt.Step(24), padding=MATRIX_PADDING))
 
 
 def letters(data: pd.DataFrame | None = None) -> Any:
@@ -88,8 +100,13 @@ def differences(data: pd.DataFrame | None = None) -> Any:
         alt.Tooltip("p:Q", title="p, adjusted", format=".2~g"),
         alt.Tooltip("shown:N"),
     ]
-    x = alt.X("difference:Q", title="difference of the means, simultaneous 95 % interval", scale=alt.Scale(zero=True))
-    margin = base.transform_filter("datum.margin > 0").transform_aggregate(margin="max(margin)")
+    x = alt.X(
+        "difference:Q",
+        title="difference of the means, simultaneous 95 % interval",
+        scale=alt.Scale(zero=True),
+        axis=alt.Axis(tickCount=6),
+    )
+    margin = base.transform_aggregate(margin="max(margin)")  # of 0, the band has no width
     band = margin.transform_calculate(below="-datum.margin").mark_rect(color=colour("good"), opacity=0.15)
     zero = base.transform_aggregate(pairs="count()").mark_rule(color=colour("ink"), strokeWidth=1)
     return finished(
@@ -114,6 +131,7 @@ def critical_difference(data: pd.DataFrame | None = None) -> Any:
             ``level`` (below the cells), the length of the critical difference.
     """
     base = alt.Chart(rows_of(data))
+    cells = MANY if data is None else int((data["kind"] == "cell").sum())
     x = alt.X(
         "rank:Q",
         title="mean rank, 1 is best",
@@ -123,20 +141,20 @@ def critical_difference(data: pd.DataFrame | None = None) -> Any:
             tickMinStep=1,
             format="d",
             grid=False,
-            labelExpr="datum.value < 1 ? '' : datum.label",
+            labelExpr="datum.value < 1 || datum.value > cells ? '' : datum.label",
             domainColor=colour("ink"),
         ),
     )
     y = alt.Y("level:Q", axis=None, scale=alt.Scale(reverse=True, domainMin=0, nice=False))
-    cells = base.transform_filter("datum.kind == 'cell'")
+    of_cells = base.transform_filter("datum.kind == 'cell'")
     tooltip = [alt.Tooltip("cell:N"), alt.Tooltip("rank:Q", format=".3f", title="mean rank")]
     layers = [
-        cells.transform_calculate(axis="0")
+        of_cells.transform_calculate(axis="0")
         .mark_rule(color=colour("soft"))
         .encode(x=x, y=alt.Y("axis:Q", axis=None), y2="level:Q")
     ]
     for side, edge, align in (("left", 0, "left"), ("right", "width", "right")):
-        on = cells.transform_filter(f"datum.side == '{side}'")
+        on = of_cells.transform_filter(f"datum.side == '{side}'")
         name = "datum.cell + '  ' + format(datum.rank, '.2f')"
         name = name if side == "left" else "format(datum.rank, '.2f') + '  ' + datum.cell"
         layers += [
@@ -159,4 +177,4 @@ def critical_difference(data: pd.DataFrame | None = None) -> Any:
         .mark_text(align="left", baseline="bottom", dy=-5, color=colour("warn"), fontSize=11)
         .encode(x="start:Q", y=y, text="name:N")
     )
-    return finished(alt.layer(*layers).properties(width=640, height=220))
+    return finished(alt.layer(*layers).properties(width=640, height=220), cells=cells)

@@ -21,7 +21,7 @@ def cost(data: pd.DataFrame | None = None) -> Any:
     Args:
         data: columns ``cell``, ``passes`` (forward and backward, for an example), ``at`` (the same, at least
             :data:`FEWEST`), ``forward``, ``backward``, ``mean``, ``low``, ``high``, ``front`` (no cell has a better
-            mean for as few passes) and ``control``.
+            mean for as few passes), ``control`` and ``name_at`` (where its name stands, so that names keep apart).
     """
     base = alt.Chart(rows_of(data))
     x = alt.X(
@@ -61,7 +61,7 @@ def cost(data: pd.DataFrame | None = None) -> Any:
             *(
                 named.transform_filter(f"{'!' if side == 'left' else ''}datum.right")
                 .mark_text(align=side, dx=8 if side == "left" else -8, dy=-8, fontSize=11, limit=190)
-                .encode(x=x, y=y, text="cell:N", color=tone)
+                .encode(x=x, y=alt.Y("name_at:Q"), text="cell:N", color=tone)
                 for side in ("left", "right")
             ),
         ).properties(width=480, height=320)

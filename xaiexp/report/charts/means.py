@@ -9,6 +9,7 @@ import pandas as pd
 
 from xaiexp.report.charts.style import (
     CATEGORIES,
+    MATRIX_PADDING,
     cell_axis,
     colour,
     contrasting,
@@ -26,7 +27,12 @@ _NUMBER = ".3~g"
 
 def _intervals(base: Any) -> Any:
     """Whiskers, points and letters; dashed rules at the controls."""
-    x = alt.X("mean:Q", title="mean and marginal 95 % interval", scale=alt.Scale(zero=False, nice=True))
+    x = alt.X(
+        "mean:Q",
+        title="mean and marginal 95 % interval",
+        scale=alt.Scale(zero=False, nice=True),
+        axis=alt.Axis(tickCount=6),
+    )
     y = alt.Y("cell:N", sort=ordered(), axis=cell_axis())
     tooltip = [
         alt.Tooltip("cell:N"),
@@ -76,13 +82,9 @@ def _grouped(data: pd.DataFrame | None, intervals: bool) -> Any:
     base = alt.Chart(rows_of(data))
     y = alt.Y("cell:N", sort=ordered(), axis=cell_axis(), scale=alt.Scale(paddingInner=0.35))
     offset = alt.YOffset("group:N", sort=ordered("group_place"))
-    tone = alt.Color(
-        "group:N",
-        sort=ordered("group_place"),
-        scale=alt.Scale(range=CATEGORIES),
-        legend=alt.Legend(title=None, orient="top", columns=2, labelLimit=300),
-    )
-    shape = alt.Shape("group:N", sort=ordered("group_place"), legend=None)
+    legend = alt.Legend(title=None, orient="top", columns=2, labelLimit=300)
+    tone = alt.Color("group:N", sort=ordered("group_place"), scale=alt.Scale(range=CATEGORIES), legend=legend)
+    shape = alt.Shape("group:N", sort=ordered("group_place"), legend=legend)
     tooltip = [
         alt.Tooltip("cell:N"),
         alt.Tooltip("group:N"),
@@ -90,7 +92,7 @@ def _grouped(data: pd.DataFrame | None, intervals: bool) -> Any:
         alt.Tooltip("n:Q"),
     ]
     title = "mean and marginal 95 % interval" if intervals else "mean"
-    x = alt.X("mean:Q", title=title, scale=alt.Scale(zero=False, padding=8))
+    x = alt.X("mean:Q", title=title, scale=alt.Scale(zero=False, padding=8), axis=alt.Axis(tickCount=6))
     points = base.mark_point(filled=True, size=55, opacity=1).encode(
         x=x, y=y, yOffset=offset, color=tone, shape=shape, tooltip=tooltip
     )
@@ -136,11 +138,11 @@ def group_means(data: pd.DataFrame | None = None) -> Any:
     tone = alt.Color(
         "mean:Q",
         scale=alt.Scale(range=scale_colour("middle", "high"), zero=False, interpolate="rgb"),
-        legend=alt.Legend(title="mean"),
+        legend=alt.Legend(title="mean", orient="bottom"),
     )
     tooltip = [
         alt.Tooltip("cell:N"), alt.Tooltip("group:N"), alt.Tooltip("mean:Q", format=_NUMBER), alt.Tooltip("n:Q"),
     ]  # fmt: skip
     squares = base.mark_rect(stroke=colour("paper")).encode(color=tone, tooltip=tooltip)
     texts = base.mark_text(fontSize=11, color=contrasting("mean")).encode(text="label:N")
-    return finished(alt.layer(squares, texts).properties(width=420, height=alt.Step(24)))
+    return finished(alt.layer(squares, texts).properties(width=420, height=alt.Step(24), padding=MATRIX_PADDING))

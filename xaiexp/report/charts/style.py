@@ -9,6 +9,7 @@ import pandas as pd
 
 __all__ = [
     "CATEGORIES",
+    "MATRIX_PADDING",
     "ROWS",
     "colour",
     "contrasting",
@@ -43,6 +44,9 @@ CATEGORIES = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", 
 
 DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3]]
 """How lines continue where there are more than colours: 7 solid ones, 7 dashed ones, and so on."""
+
+MATRIX_PADDING = {"left": 4, "top": 4, "right": 96, "bottom": 4}
+"""Of a matrix: the slanted names above its last columns reach beyond them."""
 
 _DARK_INK, _LIGHT_INK = "#000000", "#ffffff"
 _FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
@@ -131,7 +135,7 @@ def finished(chart: Any, **more: Any) -> Any:
             tickColor=colour("line"),
         ),
         axisY=alt.AxisConfig(labelLimit=260),
-        legend=alt.LegendConfig(**text, titleFontWeight="normal", gradientLength=160),
+        legend=alt.LegendConfig(**text, titleFontWeight="normal", gradientLength=160, titleLimit=360),
         header=alt.HeaderConfig(**text, titleFontWeight="normal", labelFontWeight="bold", labelLimit=300),
         title=alt.TitleConfig(color=colour("ink"), anchor="start", fontSize=13),
         range=alt.RangeConfig(category=CATEGORIES),
