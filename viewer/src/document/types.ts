@@ -178,6 +178,8 @@ export interface Curves {
 /** Facts of all rows; indices of classes are into `Study.classes`, -1 where unknown. */
 export interface Rows {
   example: string[];
+  /** What is resampled, where that is a cluster of examples. */
+  cluster?: string[];
   name: string[];
   target: number[];
   label: number[];
