@@ -25,6 +25,7 @@ from xaiexp.plan.study import Study
 from xaiexp.results.claim import registered, with_verdict
 from xaiexp.results.description import add_loaded, add_results, components, describe
 from xaiexp.results.foreign_folder import refuse_foreign
+from xaiexp.results.example_table import ExampleTable
 from xaiexp.results.gallery import Gallery
 from xaiexp.results.identity import config_digest, saved
 from xaiexp.results.job_errors import reason_of
@@ -135,18 +136,19 @@ def _run(prepared: Plan, store: Store, writer: FolderWriter, meter: Meter, start
     """Run the plan and write its results."""
     study = prepared.study
     run = Run(prepared, store, meter.advance)
-    builder, gallery = TableBuilder(study), None
+    builder, gallery, examples = TableBuilder(study), None, None
     for result in run.results():
         if isinstance(result, Loaded):
             writer.record = add_loaded(writer.record, result)
             writer.write_record()
             for note in (result.selection.words, *result.notes):
                 meter.say(note)
-            gallery = Gallery(study, result)
+            gallery, examples = Gallery(study, result), ExampleTable(result)
             meter.start(result.passes)
-        elif isinstance(result, Chunk) and gallery is not None:
+        elif isinstance(result, Chunk) and gallery is not None and examples is not None:
             builder.add(result)
             gallery.add(result)
+            examples.add(result)
         del result  # frees the chunk before the next one is made
     tables = builder.build(run, store)
     run.notes += store.notes()
@@ -157,8 +159,9 @@ def _run(prepared: Plan, store: Store, writer: FolderWriter, meter: Meter, start
         tested = run.claim_test.claim, run.claim_test.result(), run.loader.count
         writer.update(claim=with_verdict(writer.record.claim, *tested))
     writer.write_tables(tables)
-    if gallery is not None:
+    if gallery is not None and examples is not None:
         writer.write_gallery(gallery)
+        writer.write_examples(examples)
     writer.update(seconds=_seconds_since(started))
     writer.write_record()
     return run, tables

@@ -7,7 +7,7 @@ import os
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +20,7 @@ from xaiexp.core.record import MethodFacts, Record
 from xaiexp.errors import ResourceError
 from xaiexp.statistics.summary import SUMMARY_COLUMNS, by_cluster
 
-__all__ = ["CELL", "Gallery", "StudyFolder", "find_studies", "read_study", "table"]
+__all__ = ["CELL", "Gallery", "StudyFolder", "find_studies", "read_gallery", "read_study", "table"]
 
 T = TypeVar("T")
 CELL = ["method", "baseline"]
@@ -52,7 +52,37 @@ _CONTENTS = {
     "summary.csv": "means, intervals, letters and ranks",
     "gallery": "inputs and maps of single examples",
 }
+_EXAMPLES = ["example", "target", "name", "label", "predicted", "wrong", "probability", "score"]
 _READ_ERRORS = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error)
+
+
+class Arrays(Mapping[str, NDArray[Any]]):
+    """Inputs and maps by key; maps that are kept in steps become numbers when they are read.
+
+    Args:
+        kept: as in ``gallery.npz``.
+        scales: size of the steps of a map, by key; None for numbers.
+    """
+
+    def __init__(self, kept: Mapping[str, NDArray[Any]], scales: Mapping[str, float | None]) -> None:
+        self._kept, self._scales = kept, scales
+
+    def __getitem__(self, key: str) -> NDArray[Any]:
+        values, scale = self._kept[key], self._scales.get(key)
+        if scale is None:
+            return values
+        undefined = values == np.iinfo(values.dtype).min
+        return np.where(undefined, np.nan, values * np.float64(scale)).astype(np.float32)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._kept)
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def shape(self, key: str) -> tuple[int, ...]:
+        """The shape, without making numbers of steps."""
+        return self._kept[key].shape
 
 
 @dataclass(frozen=True)
@@ -90,6 +120,7 @@ class StudyFolder:
     verdicts: pd.DataFrame
     gallery: Gallery
     missing: dict[str, str]
+    examples: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=_EXAMPLES))
 
     def identity(self, key: str) -> str:
         """``model``, ``dataset`` or ``seed``, from the record or, without it, from any table."""
@@ -185,11 +216,24 @@ def _verdicts(path: Path) -> pd.DataFrame:
     return frame if set(_VERDICTS) <= set(frame.columns) else pd.DataFrame(columns=_VERDICTS)
 
 
-def _gallery(path: Path) -> Gallery:
+def _examples(path: Path) -> pd.DataFrame:
+    """Facts of the examples; empty for studies of versions that did not write them."""
+    try:
+        frame = pd.read_parquet(path)
+    except _READ_ERRORS:
+        return pd.DataFrame(columns=_EXAMPLES)
+    return frame if set(_EXAMPLES) <= set(frame.columns) else pd.DataFrame(columns=_EXAMPLES)
+
+
+def read_gallery(path: Path) -> Gallery:
+    """Read the folder ``gallery`` of a study."""
     content = json.loads((path / "gallery.json").read_text(encoding="utf-8"))
     # Opened here, since np.load does not close a file that it cannot read.
     with (path / "gallery.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return Gallery(content["modality"], tuple(content["examples"]), {key: arrays[key] for key in arrays.files})
+        kept = {key: arrays[key] for key in arrays.files}
+    examples = tuple(content["examples"])
+    scales = {of["key"]: of.get("scale") for example in examples for of in example.get("maps") or ()}
+    return Gallery(content["modality"], examples, Arrays(kept, scales))
 
 
 def _text(path: Path) -> str:
@@ -233,6 +277,7 @@ def read_study(path: Path) -> StudyFolder:
         agreement=frame("agreement.parquet"),
         summary=frame("summary.csv"),
         verdicts=_verdicts(path / "verdicts.csv"),
-        gallery=part("gallery", _gallery, Gallery()),
+        examples=_examples(path / "examples.parquet"),
+        gallery=part("gallery", read_gallery, Gallery()),
         missing=missing,
     )

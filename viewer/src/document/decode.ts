@@ -1,6 +1,6 @@
 /** Reads the document: 4 bytes with the length of the JSON part, the JSON part, the binary part; deflated, base64. */
 
-import type { Blob as File, Document, Numbers } from "./types";
+import type { Document, File, Numbers } from "./types";
 
 export class Content {
   constructor(

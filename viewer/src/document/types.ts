@@ -15,7 +15,7 @@ export interface Numbers {
 }
 
 /** A file of the binary part: a PNG or WebP picture. */
-export interface Blob {
+export interface File {
   at: number;
   count: number;
   mime: string;
@@ -49,7 +49,7 @@ export interface Study {
   /** Pairs of example and target that have scores; the columns of the scores. */
   rows: Rows;
   agreements: Measure[];
-  removals: { metric: string; sentence: string; distances: [string, string][] }[];
+  removals: Removal[];
   sources: [string, string][];
   examples: Example[];
   /** Class names that occur among labels and predictions. */
@@ -63,9 +63,23 @@ export interface Answer {
   /** Accuracy of the model, or what is known in its place; empty where nothing is. */
   performance: string;
   /** One for each metric, short. */
-  verdicts: { metric: string; brief: string; whole: string; refused: boolean }[];
+  verdicts: Verdict[];
   claim: string;
   hints: string[];
+}
+
+export interface Verdict {
+  metric: string;
+  brief: string;
+  whole: string;
+  refused: boolean;
+}
+
+/** A metric with several removals: their distances to the data, and whether the order of the cells changes. */
+export interface Removal {
+  metric: string;
+  sentence: string;
+  distances: [string, string][];
 }
 
 export interface Problem {
@@ -104,11 +118,11 @@ export interface Metric {
   verdict: string;
   /** Cells, best mean first. */
   means: Mean[];
-  /** All pairs of ranked cells: simultaneous intervals and Holm-like adjusted p. */
-  pairs: Pair[];
+  /** All pairs of ranked cells. */
+  pairs: Pairs;
   margin: number | null;
   /** Mean ranks and Nemenyi's critical difference: another test than that of the letters. */
-  ranks: { cells: number[]; mean: number[]; critical: number } | null;
+  ranks: Ranks | null;
   /** Scores, `[cells, rows]` over all cells of the study; NaN where undefined. */
   scores: Numbers;
   /** Curves over the share of removed features; null where the metric has none. */
@@ -131,15 +145,23 @@ export interface Mean {
   best: boolean;
 }
 
-export interface Pair {
-  a: number;
-  b: number;
-  /** a minus b. */
-  difference: number | null;
-  low: number | null;
-  high: number | null;
-  p: number | null;
-  shown: "different" | "equal" | "unknown";
+/** Columns, one value a pair: cells, a minus b, its simultaneous interval, the adjusted p, an index into `SHOWN`. */
+export interface Pairs {
+  a: Numbers;
+  b: Numbers;
+  difference: Numbers;
+  low: Numbers;
+  high: Numbers;
+  p: Numbers;
+  shown: Numbers;
+}
+
+export const SHOWN = ["unknown", "different", "equal"] as const;
+
+export interface Ranks {
+  cells: number[];
+  mean: number[];
+  critical: number;
 }
 
 export interface Curves {
@@ -171,10 +193,10 @@ export interface Measure {
   joint: string;
   /** Indices of the cells of the matrix. */
   cells: number[];
-  /** Mean, symmetric `[cells, cells]` row by row; null where undefined and on the diagonal. */
-  matrix: (number | null)[];
+  /** Means, `[cells, cells]` row by row; NaN where undefined and on the diagonal. */
+  matrix: Numbers;
   /** Number of defined examples, as the matrix. */
-  defined: number[];
+  defined: Numbers;
   /** Order of the cells by hierarchical clustering (average linkage of the dissimilarity): indices into `cells`. */
   order: number[];
   /** Values by pair (i < j in the order of `cells`) and row, `[pairs, rows]`; null where left out of the page. */
@@ -190,20 +212,36 @@ export interface Example {
   facts: [string, string][];
   wrong: boolean | null;
   target: number;
-  targetName: string;
-  picture: Blob | null;
+  target_name: string;
+  picture: File | null;
   /** Height and width of the picture, or of the maps. */
   size: [number, number] | null;
   tokens: Token[] | null;
   /** Series: values `[channels, steps]`. */
-  series: { values: Numbers; channels: number; steps: number } | null;
+  series: Series | null;
   /** Feature of each step, where features are longer than a step. */
   steps: number[] | null;
-  columns: { name: string; value: string }[] | null;
+  columns: Column[] | null;
   /** Ground truth, `[H, W]`, `[T]` or one for each column; 1 inside. */
-  mask: { values: Numbers; shape: number[] } | null;
+  mask: Mask | null;
   /** By cell; null where there is none. */
   maps: (MapOf | null)[];
+}
+
+export interface Series {
+  values: Numbers;
+  channels: number;
+  steps: number;
+}
+
+export interface Column {
+  name: string;
+  value: string;
+}
+
+export interface Mask {
+  values: Numbers;
+  shape: number[];
 }
 
 export interface Token {
@@ -226,21 +264,56 @@ export interface MapOf {
 }
 
 export interface Across {
-  /** Means of every metric and cell in every study, for facets. */
-  comparisons: {
-    metric: string;
-    direction: string;
-    rows: { cell: string; means: (number | null)[]; lows: (number | null)[]; highs: (number | null)[]; best: boolean[] }[];
-  }[];
-  pooled: { metric: string; sentence: string; rows: [string, string, string][] }[];
-  agreement: { differ: string; rows: [string, string, string, string][] }[];
+  comparisons: Comparison[];
+  pooled: Pooled[];
+  agreement: AgreementAcross[];
   sources: [string, string][];
+}
+
+/** Means of a metric in every study, for facets. */
+export interface Comparison {
+  metric: string;
+  direction: string;
+  rows: ComparisonRow[];
+}
+
+export interface ComparisonRow {
+  cell: string;
+  means: (number | null)[];
+  lows: (number | null)[];
+  highs: (number | null)[];
+  best: boolean[];
+}
+
+/** Studies that differ in their seeds alone: cell, mean, interval for other examples and seeds. */
+export interface Pooled {
+  metric: string;
+  sentence: string;
+  rows: [string, string, string][];
+}
+
+/** Agreement of each cell with itself: cell, mean, interval, number of examples (and of pairs of studies). */
+export interface AgreementAcross {
+  differ: string;
+  rows: [string, string, string, string][];
 }
 
 export interface Made {
   facts: [string, string][];
-  glossary: { kind: string; entries: { label: string; summary: string; details: string; source: string }[] }[];
+  glossary: Glossary[];
   config: string;
   command: string;
   families: string;
+}
+
+export interface Glossary {
+  kind: string;
+  entries: Entry[];
+}
+
+export interface Entry {
+  label: string;
+  summary: string;
+  details: string;
+  source: string;
 }
