@@ -257,6 +257,8 @@ export interface MapOf {
   shape: number[];
   /** The magnitude that gets full colour. */
   full: number;
+  /** Whether signs have a meaning; that of the cell, but for activations of layers. */
+  signed: boolean;
   /** What the reader must know, such as that it is of a layer. */
   note: string;
   /** Names of the values where they are not those of the input's features: units of a layer. */

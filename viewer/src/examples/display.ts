@@ -3,6 +3,7 @@
 import { h } from "../dom";
 import type { Study } from "../document/types";
 import { State } from "../state";
+import { DISPLAY_KEYS } from "./keys";
 import { check, field, select, slider, type Field } from "./fields";
 import { SCHEMES } from "./maps/colour";
 
@@ -11,6 +12,7 @@ export interface Offered {
   overlay: boolean;
   smooth: boolean;
   mask: boolean;
+  /** Whether values are bars, whose scale is their largest, in place of colours. */
   bars: boolean;
 }
 
@@ -24,6 +26,7 @@ export class DisplayOptions {
     study: Study,
     cells: number[],
     offered: Offered,
+    extras: HTMLElement[] = [],
   ) {
     const add = (name: string, control: Field) => {
       this.fields.push(control);
@@ -35,23 +38,28 @@ export class DisplayOptions {
       return h("select", { "aria-label": name, onchange: () => this.choose() }, options) as HTMLSelectElement;
     }) as [HTMLSelectElement, HTMLSelectElement];
     this.element = h(
-      "details",
-      { class: "examples-display", open: true },
-      h("summary", null, "Display"),
+      "div",
+      { class: "examples-display" },
+      offered.overlay && add("Over the input", check(state, "ex.overlay")),
+      offered.overlay && add("Opacity", slider(state, "ex.opacity", 80, " %", { min: 0, max: 100, step: 5 })),
+      offered.mask && add("Ground truth", check(state, "ex.mask", true)),
+      offered.bars && add("All columns", check(state, "ex.all")),
+      ...extras,
       h(
-        "div",
-        { class: "examples-options" },
-        offered.overlay && add("Over the input", check(state, "ex.overlay")),
-        offered.overlay && add("Opacity", slider(state, "ex.opacity", 80, " %", { min: 0, max: 100, step: 5 })),
-        add("Sign", select(state, "ex.sign", [["", "all"], ["positive", "positive only"], ["negative", "negative only"], ["magnitude", "magnitude"]])),
-        add("Colours", select(state, "ex.colours", SCHEMES.map((scheme, i): [string, string] => [i ? scheme.name : "", scheme.label]))),
-        add("Full colour at percentile", select(state, "ex.percentile", [["90", "90"], ["95", "95"], ["98", "98"], ["", "99"], ["99.5", "99.5"], ["100", "100 (largest)"]])),
-        offered.smooth && add("Mean over blocks", select(state, "ex.block", [["", "none"], ...["2", "4", "8", "16", "32"].map((side): [string, string] => [side, `${side} × ${side}`])])),
-        offered.mask && add("Ground truth", check(state, "ex.mask", true)),
-        offered.bars && add("All columns", check(state, "ex.all")),
-        cells.length > 1 && h("div", { class: "examples-field", role: "group", "aria-label": "Difference of two maps" }, h("span", null, "Difference"), this.ends[0], h("span", null, "minus"), this.ends[1]),
+        "details",
+        { open: DISPLAY_KEYS.some((key) => state.get(key)) || Boolean(state.get("ex.minus")) },
+        h("summary", null, "More display options"),
+        h(
+          "div",
+          { class: "examples-options" },
+          add("Sign", select(state, "ex.sign", [["", "all"], ["positive", "positive only"], ["negative", "negative only"], ["magnitude", "magnitude"]])),
+          add("Colours", select(state, "ex.colours", SCHEMES.map((scheme, i): [string, string] => [i ? scheme.name : "", scheme.label]))),
+          !offered.bars && add("Full colour at percentile", select(state, "ex.percentile", [["90", "90"], ["95", "95"], ["98", "98"], ["", "99"], ["99.5", "99.5"], ["100", "100 (largest)"]])),
+          offered.smooth && add("Mean over blocks", select(state, "ex.block", [["", "none"], ...["2", "4", "8", "16", "32"].map((side): [string, string] => [side, `${side} × ${side}`])])),
+          cells.length > 1 && h("div", { class: "examples-field", role: "group", "aria-label": "Difference of two maps" }, h("span", null, "Difference"), this.ends[0], h("span", null, "minus"), this.ends[1]),
+        ),
+        offered.smooth && h("p", { class: "examples-caption" }, "The mean over blocks is a display option: scores and agreements belong to the maps without it."),
       ),
-      offered.smooth && h("p", { class: "examples-caption" }, "The mean over blocks is a display option: scores and agreements belong to the maps without it."),
     );
   }
 

@@ -12,13 +12,16 @@ import { Stage } from "./maps/stage";
 import { difference, type Shown } from "./maps/values";
 import { jointOrder } from "./panels/bars";
 import { panel, type Content, type Scene } from "./panels/panel";
-import { domainOf, shownMap, type Domain } from "./panels/shown";
+import { domainOf, isSmoothed, shownMap, type Domain } from "./panels/shown";
 
 export class Large {
   readonly element = h("div", { class: "examples-large" });
   private heading = h("div", { class: "examples-heading" });
   private legend = h("div", { class: "examples-legends" });
   private panels = h("div", { class: "examples-panels" });
+  /** Where the display options go. */
+  readonly options = h("div");
+  private hint = h("p", { class: "examples-caption" }, "Drag to move an enlarged panel; double-click, or Ctrl and the wheel, to enlarge; Shift and arrows read single values of a panel in focus, + and − enlarge it.");
   private live: HTMLElement | null = null;
   private stage: Stage;
 
@@ -26,11 +29,11 @@ export class Large {
     private context: Context,
     private values: Values,
     private pictures: Pictures,
-    options: HTMLElement[],
+    chips: HTMLElement,
     private step: (by: number) => void,
   ) {
     this.stage = this.newStage();
-    this.element.append(this.heading, ...options, this.legend, this.panels);
+    this.element.append(this.heading, chips, this.options, this.legend, this.panels, this.hint);
     if (context.live) this.element.append((this.live = h("div", { class: "examples-live" })));
   }
 
@@ -47,24 +50,25 @@ export class Large {
     const scheme = schemeOf(display.colours);
     const picture = this.pictures.load(example);
     const { study } = this.values;
+    const kind = domainOf(null, example, study.modality);
     const shown = new Map<number, { map: MapOf; domain: Domain; shown: Shown }>();
     const chosen = new Set([...cells, ...this.ends()]);
     for (const cell of chosen) {
       const map = example.maps[cell];
       if (!map) continue;
-      const domain = domainOf(map, example);
-      shown.set(cell, { map, domain, shown: shownMap(map, this.values.map(map), study.cells[cell]!, domain, display) });
+      const domain = domainOf(map, example, study.modality);
+      shown.set(cell, { map, domain, shown: shownMap(map, this.values.map(map), domain, display) });
     }
     const features = cells.flatMap((cell) => (shown.get(cell)?.domain === "columns" ? [shown.get(cell)!.shown.values] : []));
     const order = jointOrder(features);
     const scene: Scene = { values: this.values, example, display, scheme, stage: this.stage, picture, order };
     const contents = cells.map((cell): Content => this.ofCell(cell, example, shown.get(cell) ?? null, display));
     const input: Content = { title: "input", map: null, shown: null, caption: maskWords(example, display), note: "", scores: [] };
-    const hasInput = domainOf(null, example) !== "columns" && (example.picture || example.tokens || example.series);
+    const hasInput = kind !== "columns" && (example.picture || example.tokens || example.series);
     const between = this.difference(shown);
     this.head(entry, example, place);
     this.explain([...shown.values()], display);
-    this.panels.className = `examples-panels examples-${domainOf(null, example)}`;
+    this.panels.className = `examples-panels examples-${kind}`;
     this.panels.replaceChildren(...(hasInput ? [input] : []).concat(contents, between ? [between] : []).map((content) => framed(scene, content)));
     this.mount(example, cells);
   }
@@ -85,15 +89,16 @@ export class Large {
     return cells.length === 2 && cells.every((cell) => cell >= 0) ? cells : [];
   }
 
-  private ofCell(cell: number, example: Example, drawn: { map: MapOf; shown: Shown } | null, display: Display): Content {
+  private ofCell(cell: number, example: Example, drawn: { map: MapOf; domain: Domain; shown: Shown } | null, display: Display): Content {
     const { label } = this.values.study.cells[cell]!;
     const scores = this.values.scores(cell, example.row);
     if (!drawn) return { title: label, map: null, shown: null, caption: "", note: "no map of this example", scores };
     const { full, values } = drawn.shown;
     const undefinedCount = values.reduce((count, value) => count + Number(!Number.isFinite(value)), 0);
     const caption = undefinedCount === values.length ? "undefined" : full > 0 ? `full colour: ${number(full)}${undefinedCount ? "; grey: undefined" : ""}` : "zero everywhere";
+    const isBars = drawn.domain === "columns" || drawn.domain === "units";
     const smoothed = display.block > 1 && drawn.map.shape.length === 2 ? `mean over blocks of ${display.block} × ${display.block}` : "";
-    return { title: label, map: drawn.map, shown: drawn.shown, caption: [caption, smoothed].filter(Boolean).join("; "), note: drawn.map.note, scores };
+    return { title: label, map: drawn.map, shown: drawn.shown, caption: [isBars && full > 0 ? "" : caption, smoothed].filter(Boolean).join("; "), note: drawn.map.note, scores };
   }
 
   private difference(shown: Map<number, { map: MapOf; shown: Shown }>): Content | null {
@@ -113,32 +118,32 @@ export class Large {
     const button = (by: number, label: string, sign: string) => h("button", { type: "button", "aria-label": label, "aria-keyshortcuts": by < 0 ? "ArrowLeft" : "ArrowRight", onclick: () => this.step(by) }, sign);
     const targets = entry.targets.length > 1 && this.targets(entry, example);
     const facts = example.facts.map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, h("bdi", null, value))));
-    const isZoomed = domainOf(null, example) === "image" || domainOf(null, example) === "series";
+    const isZoomed = isSmoothed(domainOf(null, example, this.values.study.modality));
     const focused = focusedLabel(this.heading);
     this.heading.replaceChildren(
       h("div", { class: "examples-options" }, button(-1, "previous example", "←"), button(1, "next example", "→"), h("h3", null, h("bdi", null, example.name)), example.wrong && h("span", { class: "examples-wrong" }, "misclassified"), h("span", { class: "examples-caption", role: "status" }, place)),
       h("dl", { class: "examples-facts" }, facts),
     );
     if (targets) this.heading.append(targets);
-    if (isZoomed) this.heading.append(this.zoomButtons());
+    this.hint.hidden = !isZoomed;
     if (focused) this.heading.querySelector<HTMLElement>(`[aria-label="${focused}"]`)?.focus();
   }
 
   private targets(entry: Entry, example: Example): HTMLElement {
     const pick = (target: number) => this.context.state.set({ "ex.target": target === entry.targets[0].target ? null : String(target) });
-    const chips = entry.targets.map((each) => h("button", { type: "button", class: "examples-chip", "aria-pressed": String(each === example), "aria-label": `target ${each.target}: ${each.targetName}`, onclick: () => pick(each.target) }, h("bdi", null, each.targetName || `target ${each.target}`)));
+    const chips = entry.targets.map((each) => h("button", { type: "button", class: "examples-chip", "aria-pressed": String(each === example), "aria-label": `target ${each.target}: ${each.target_name}`, onclick: () => pick(each.target) }, h("bdi", null, each.target_name || `target ${each.target}`)));
     return h("div", { class: "examples-chips", role: "group", "aria-label": "Target" }, h("span", { class: "examples-caption" }, "explained target"), chips);
   }
 
-  private zoomButtons(): HTMLElement {
+  zoomButtons(): HTMLElement {
     const button = (label: string, sign: string, factor: number) => h("button", { type: "button", "aria-label": label, onclick: () => this.stage.enlarge(factor) }, sign);
     return h(
       "div",
-      { class: "examples-options" },
+      { class: "examples-field", role: "group", "aria-label": "Zoom of all panels" },
+      h("span", null, "Zoom"),
       button("enlarge all panels", "+", 1.5),
       button("reduce all panels", "−", 1 / 1.5),
       button("show all of it", "whole", 0),
-      h("span", { class: "examples-caption" }, "Drag to move; double-click, or Ctrl and the wheel, to enlarge; Shift and arrows read single values of a panel in focus."),
     );
   }
 
@@ -150,7 +155,7 @@ export class Large {
     const isBars = drawn.length > 0 && drawn.every(({ shown }) => shown.shape.length === 1) && this.values.study.modality === "table";
     const words = isBars
       ? "The columns have one order for all cells: by mean magnitude over the chosen cells, each on its own scale. Compare columns within a cell, not lengths between cells."
-      : `White is zero. Each cell has its own scale: full colour is the ${display.percentile}th percentile of the magnitudes on this example${display.percentile === 100 ? ", the largest" : ""}. Compare places within a cell, not colours between cells.`;
+      : `White is zero. Each cell has its own scale, whose full colour is ${display.percentile === 100 ? "the largest magnitude" : `the ${display.percentile}th percentile of the magnitudes`} on this example: compare places within a cell, not colours between cells.`;
     this.legend.replaceChildren(
       ...(any(true) && !isBars ? [h("span", { class: "examples-legend" }, "evidence against ", scale(true), " evidence for the explained output")] : []),
       ...(any(false) && !isBars ? [h("span", { class: "examples-legend" }, "zero ", scale(false), " large magnitude")] : []),

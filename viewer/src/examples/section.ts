@@ -33,6 +33,8 @@ export class ExamplesSection extends Section {
   readonly keys = [...FILTER_KEYS, ...ORDER_KEYS, ...DISPLAY_KEYS, ...VIEW_KEYS, ...IMPORTANCE_KEYS, "ex.zoom", "ex.maps"];
   private parts: Parts | null = null;
   private items: Item[] = [];
+  /** What is large, and where it stands in the list. */
+  private shown: { example: Example | undefined; place: string } | null = null;
   private deaf: (() => void) | null = null;
 
   override connectedCallback(): void {
@@ -61,26 +63,19 @@ export class ExamplesSection extends Section {
     const isListed = any([...FILTER_KEYS, ...ORDER_KEYS, "cells", "ex.maps", "ex.colours"]);
     if (isListed) this.relist(parts, chosen);
     const view = this.view();
-    if (view) parts.list.mark(view.entry.id);
-    if (any([...VIEW_KEYS, ...DISPLAY_KEYS]) || isListed) {
+    const place = this.placeOf(view?.entry);
+    if (any([...VIEW_KEYS, ...DISPLAY_KEYS]) || view?.example !== this.shown?.example || place !== this.shown?.place) {
+      this.shown = { example: view?.example, place };
       parts.chips.show(chosen.map((cell) => this.study.cells[cell]!.label));
       parts.display.sync();
-      if (any([...VIEW_KEYS, ...DISPLAY_KEYS]) || view?.example !== this.shown || this.placeOf(view?.entry) !== this.place) this.enlarge(parts, view, chosen);
+      if (view) parts.large.show(view.entry, view.example, chosen, place);
+      else parts.large.nothing(this.missing());
     }
+    if (view) parts.list.mark(view.entry.id);
     parts.large.zoom();
     if (isListed || any(IMPORTANCE_KEYS)) {
       parts.importance?.show(parts.entries, this.items.map((item) => item.entry), chosen[0] ?? -1);
     }
-  }
-
-  private shown: Example | null = null;
-  private place = "";
-
-  private enlarge(parts: Parts, view: { entry: Entry; example: Example } | null, chosen: number[]): void {
-    this.shown = view?.example ?? null;
-    this.place = this.placeOf(view?.entry);
-    if (view) parts.large.show(view.entry, view.example, chosen, this.place);
-    else parts.large.nothing(this.missing());
   }
 
   private build(): Parts {
@@ -90,18 +85,15 @@ export class ExamplesSection extends Section {
     const entries = entriesOf(study.examples);
     const cells = cellsInOrder(study);
     const filters = new Filters(context.state, study, cells, measureOf(study, context.state.get("measure")), entries.length);
-    const list = new ExamplesList(values, pictures, (item) => this.open_(item));
+    const list = new ExamplesList(values, pictures, (item) => this.choose(item));
     const chips = new Chips(context.state, study, cells);
     const [first] = study.examples;
     const overlay = study.examples.some((example) => example.picture);
     const isPlane = study.examples.some((example) => !example.tokens && !example.columns);
-    const display = new DisplayOptions(context.state, study, cells, {
-      overlay,
-      smooth: isPlane,
-      mask: study.examples.some((example) => example.mask),
-      bars: Boolean(first?.columns),
-    });
-    const large = new Large(context, values, pictures, [chips.element, display.element], (by) => this.step(by));
+    const large = new Large(context, values, pictures, chips.element, (by) => this.step(by));
+    const offered = { overlay, smooth: isPlane, mask: study.examples.some((example) => example.mask), bars: Boolean(first?.columns) };
+    const display = new DisplayOptions(context.state, study, cells, offered, isPlane ? [large.zoomButtons()] : []);
+    large.options.append(display.element);
     const named = study.examples.some((example) => example.columns || example.tokens);
     const importance = named ? new ImportanceView(context, values, cells) : null;
     this.classList.add("examples");
@@ -163,7 +155,7 @@ export class ExamplesSection extends Section {
     return this.study.rows.example.includes(id) ? `The example ${id} has scores, but its maps are not on this page. ${this.context.content.document.omitted.join(" ")}` : `This study has no example ${id}.`;
   }
 
-  private open_({ entry, example }: Item): void {
+  private choose({ entry, example }: Item): void {
     this.context.state.set({ example: entry.id, "ex.target": example === entry.targets[0] ? null : String(example.target) });
   }
 
@@ -172,7 +164,7 @@ export class ExamplesSection extends Section {
     const id = this.view()?.entry.id;
     const place = this.items.findIndex((item) => item.entry.id === id);
     const next = this.items[place < 0 ? 0 : Math.min(this.items.length - 1, Math.max(0, place + by))]!;
-    this.open_(next);
+    this.choose(next);
   }
 }
 

@@ -67,7 +67,7 @@ export function swarm(places: number[], width: number): number[] {
   const most = Math.max(1, ...[...bins.values()].map((bin) => bin.length));
   for (const bin of bins.values()) {
     bin.forEach((i, k) => {
-      const side = Math.ceil(k / 2) * (k % 2 ? 1 : -1);
+      const side = k % 2 ? Math.ceil(k / 2) : 0 - k / 2;
       out[i] = (2 * side) / Math.max(most, 8);
     });
   }

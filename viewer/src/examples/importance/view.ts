@@ -61,10 +61,12 @@ export class ImportanceView {
       return;
     }
     const several = over.some((entry) => entry.targets.length > 1);
+    const targets = new Set(explained.map(({ example }) => example.target));
+    const mixed = cell.signed && targets.size > 1 ? [h("p", { class: "examples-caption" }, "Evidence is for or against what is explained of each example, which is not the same class everywhere. Filter by prediction, and choose the examples that the filters leave, to see one class alone.")] : [];
     const scope = `${cell.label}, over ${plural(explained.length, "example")}${several ? ", the first target of each" : ""}`;
     const scheme = schemeOf(this.context.state.get("ex.colours"));
     const isText = explained.some(({ example }) => example.tokens);
-    this.body.replaceChildren(...(isText ? this.words(explained, cell.signed, scope, scheme) : this.columns(explained, scope, scheme)));
+    this.body.replaceChildren(...mixed, ...(isText ? this.words(explained, cell.signed, scope, scheme) : this.columns(explained, scope, scheme)));
   }
 
   private columns(explained: Explained[], scope: string, scheme: Scheme): HTMLElement[] {

@@ -6,7 +6,7 @@ import { h } from "../../dom";
 import type { Values } from "../entries";
 import { mapImage } from "../maps/canvas";
 import type { Scheme } from "../maps/colour";
-import { seriesSvg } from "../panels/series";
+import { curvesOf, seriesSvg } from "../panels/series";
 
 const LETTERS = 110;
 
@@ -51,10 +51,10 @@ export function thumbnail(example: Example, values: Values, pictures: Pictures, 
     return h("span", { class: "examples-snippet", dir: "auto" }, text.length > LETTERS ? `${text.slice(0, LETTERS)}…` : text);
   }
   if (example.columns) {
-    return h("span", { class: "examples-snippet" }, example.columns.slice(0, 3).map((column) => `${column.name} = ${column.value}`).join(", "));
+    return h("span", { class: "examples-snippet" }, example.columns.slice(0, 3).map((column) => (column.value ? `${column.name} = ${column.value}` : column.name)).join(", "));
   }
   if (example.series) {
-    const svg = seriesSvg({ label: "", example, curves: values.array(example.series.values), map: null, scheme, mask: null }, 0, example.series.steps);
+    const svg = seriesSvg({ label: "", ...curvesOf(example, values, null), features: null, map: null, scheme, mask: null }, 0, example.series.steps);
     svg.removeAttribute("role");
     svg.removeAttribute("aria-label");
     svg.setAttribute("aria-hidden", "true");
@@ -66,11 +66,11 @@ export function thumbnail(example: Example, values: Values, pictures: Pictures, 
 /** The map of a cell in small: an image, or a strip with one place a feature. */
 export function miniature(example: Example, cell: number, values: Values, scheme: Scheme): HTMLElement {
   const map = example.maps[cell];
-  const { label, signed } = values.study.cells[cell]!;
+  const { label } = values.study.cells[cell]!;
   if (!map) return h("span", { class: "examples-mini examples-none", title: `${label}: no map` });
   const numbers = values.map(map);
   const shape = map.shape.length === 2 ? map.shape : [1, numbers.length];
-  const canvas = mapImage({ values: numbers, shape, signed: signed || numbers.some((value) => value < 0), full: map.full }, scheme);
+  const canvas = mapImage({ values: numbers, shape, signed: map.signed, full: map.full }, scheme);
   canvas.className = shape[0] === 1 ? "examples-mini examples-strip" : "examples-mini";
   canvas.title = label;
   canvas.setAttribute("aria-hidden", "true");

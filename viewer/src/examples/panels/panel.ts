@@ -11,7 +11,7 @@ import type { Shown } from "../maps/values";
 import { BARS, barsSvg, barsTable, largestOf, type Bar } from "./bars";
 import { imagePanel } from "./image";
 import { canvasFile, download, drawn, fileName, svgFile } from "./save";
-import { seriesPanel } from "./series";
+import { curvesOf, seriesPanel } from "./series";
 import { domainOf } from "./shown";
 import { tokensPanel, tokensTable } from "./tokens";
 import { tokensSvg } from "./tokens_svg";
@@ -59,11 +59,15 @@ export function panel(scene: Scene, content: Content): HTMLElement {
     "figure",
     { class: "examples-panel" },
     h("figcaption", null, h("bdi", null, content.title), save),
-    body.element,
-    said,
-    content.caption && h("p", { class: "examples-caption" }, content.caption),
-    content.note && h("p", { class: "examples-caption" }, content.note),
-    content.scores.length > 0 && scoresTable(content),
+    h("div", null, body.element),
+    h(
+      "div",
+      null,
+      said,
+      content.caption && h("p", { class: "examples-caption" }, content.caption),
+      content.note && h("p", { class: "examples-caption" }, content.note),
+      content.scores.length > 0 && scoresTable(content),
+    ),
   );
 }
 
@@ -75,7 +79,7 @@ function scoresTable(content: Content): HTMLElement {
 function bodyOf(scene: Scene, content: Content, say: (words: string) => void): Body {
   const { example, display, scheme, stage, values } = scene;
   const { shown, title } = content;
-  const domain = domainOf(content.map ?? null, example);
+  const domain = domainOf(content.map, example, values.study.modality);
   const mask = display.mask && example.mask ? { values: values.array(example.mask.values), shape: example.mask.shape } : null;
   const label = shown ? `attributions of ${title} for ${example.name}` : `the input ${example.name}`;
   if (domain === "tokens") {
@@ -84,13 +88,12 @@ function bodyOf(scene: Scene, content: Content, say: (words: string) => void): B
     return { element: shown ? [text, tokensTable(example, shown)] : [text], png: () => drawn(svg()), svg };
   }
   if (domain === "series") {
-    const curves = values.array(example.series!.values);
-    const made = seriesPanel({ label, example, curves, map: shown, scheme, mask: mask?.values ?? null }, stage, say);
+    const made = seriesPanel({ label, ...curvesOf(example, values, shown), features: example.steps, map: shown, scheme, mask: mask?.values ?? null }, stage, say);
     return { element: made.element, png: () => drawn(made.svg()), svg: made.svg };
   }
   if (domain === "image") {
-    const size = (shown && !display.overlay ? null : example.size) ?? (shown ? [shown.shape[0]!, shown.shape[1]!] : [1, 1]);
-    const made = imagePanel({ label, size: example.size ?? (size as [number, number]), picture: scene.picture, map: shown, scheme, veil: display.overlay && scene.picture ? display.opacity : null, mask }, stage, say);
+    const size = example.size ?? (shown ? ([shown.shape[0], shown.shape[1]] as [number, number]) : [1, 1]);
+    const made = imagePanel({ label, size, picture: scene.picture, map: shown, scheme, veil: display.overlay && scene.picture ? display.opacity : null, mask }, stage, say);
     return { element: made.element, png: () => made.at(800), svg: null };
   }
   const units = domain === "units";

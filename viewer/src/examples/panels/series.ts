@@ -1,12 +1,13 @@
 /** A time series: the curve of each channel over spans that are coloured by attribution. */
 
-import type { Example } from "../../document/types";
 import { h, s } from "../../dom";
 import { number } from "../../format";
 import type { Zoom } from "../keys";
 import { colour, shade, type Scheme } from "../maps/colour";
 import type { Place, Stage } from "../maps/stage";
 import { mean, type Shown } from "../maps/values";
+import type { Example } from "../../document/types";
+import type { Values } from "../entries";
 import { whenVisible } from "../visible";
 
 const WIDTH = 640;
@@ -59,23 +60,32 @@ export function stepsInView(zoom: Zoom, steps: number): [number, number] {
 
 export interface SeriesPanel {
   label: string;
-  example: Example;
-  /** `[channels, steps]`. */
+  /** `[channels, steps]`; empty where the page leaves inputs out. */
   curves: Float32Array;
+  channels: number;
+  steps: number;
+  /** The feature of each step, where features are longer than a step. */
+  features: number[] | null;
   map: Shown | null;
   scheme: Scheme;
   mask: Float32Array | null;
 }
 
+/** The curves of an example; none where the page leaves inputs out. */
+export function curvesOf(example: Example, values: Values, map: Shown | null): Pick<SeriesPanel, "curves" | "channels" | "steps"> {
+  if (!example.series) return { curves: new Float32Array(), channels: 1, steps: map?.values.length ?? 1 };
+  const { channels, steps } = example.series;
+  return { curves: values.array(example.series.values), channels, steps };
+}
+
 /** The drawing of the steps from `start` to before `stop`, with its own colours, so that it can be saved. */
 export function seriesSvg(panel: SeriesPanel, start: number, stop: number): SVGElement {
-  const { channels, steps } = panel.example.series!;
+  const { channels, steps, features } = panel;
   const strip = Math.max(34, HEIGHT / channels);
   const height = strip * channels;
   const x = (step: number) => (((step - start) / (stop - start)) * WIDTH).toFixed(2);
   const root = s("svg", { xmlns: "http://www.w3.org/2000/svg", viewBox: `0 0 ${WIDTH} ${height}`, width: WIDTH, height, preserveAspectRatio: "none", role: "img", "aria-label": panel.label });
   root.append(s("rect", { width: WIDTH, height, fill: "#ffffff" }));
-  const features = panel.example.steps;
   if (panel.map) {
     for (const span of spansOf(panel.map, features, start, stop)) {
       root.append(s("rect", { x: x(span.from), y: 0, width: Number(x(span.to)) - Number(x(span.from)), height, fill: colour(span.value, panel.map.signed, panel.map.full, panel.scheme), "shape-rendering": "crispEdges" }));
@@ -84,7 +94,7 @@ export function seriesSvg(panel: SeriesPanel, start: number, stop: number): SVGE
       if (features[step] !== features[step - 1]) root.append(line(x(step), height));
     }
   }
-  for (let channel = 0; channel < channels; channel++) {
+  for (let channel = 0; channel < channels && panel.curves.length; channel++) {
     const values = panel.curves.subarray(channel * steps, (channel + 1) * steps);
     const points = curvePoints(values, start, stop);
     const [low, high] = points.reduce(([a, b], [, value]) => [Math.min(a, value), Math.max(b, value)], [Infinity, -Infinity]);
@@ -113,7 +123,7 @@ function line(x: string, height: number): SVGElement {
 
 /** The panel in the page: zooms in step with the others and says the value under the pointer. */
 export function seriesPanel(panel: SeriesPanel, stage: Stage, say: (words: string) => void): { element: HTMLElement; svg(): SVGElement } {
-  const { steps } = panel.example.series!;
+  const { steps } = panel;
   const frame = h("div", { class: "examples-series", tabindex: 0, role: "group", "aria-label": `${panel.label}; Shift and arrows read single steps` });
   const cursor = h("div", { class: "examples-cursor", hidden: true });
   const svg = () => seriesSvg(panel, ...stepsInView(stage.zoom, steps));
@@ -121,7 +131,7 @@ export function seriesPanel(panel: SeriesPanel, stage: Stage, say: (words: strin
     frame.replaceChildren(svg(), cursor);
     frame.classList.toggle("examples-zoomed", stage.zoom.scale > 1);
   };
-  frame.style.minHeight = `${Math.max(34, HEIGHT / panel.example.series!.channels) * panel.example.series!.channels}px`;
+  frame.style.height = `${Math.max(34, HEIGHT / panel.channels) * panel.channels}px`;
   let seen = false;
   whenVisible(frame, () => {
     seen = true;
@@ -174,9 +184,9 @@ export function seriesPanel(panel: SeriesPanel, stage: Stage, say: (words: strin
 }
 
 function stepWords(panel: SeriesPanel, step: number): string {
-  const { channels, steps } = panel.example.series!;
-  const inputs = Array.from({ length: channels }, (_, channel) => number(panel.curves[channel * steps + step]));
+  const { channels, steps } = panel;
+  const inputs = Array.from({ length: panel.curves.length ? channels : 0 }, (_, channel) => number(panel.curves[channel * steps + step]));
   const shown = inputs.length > 4 ? [...inputs.slice(0, 4), "…"] : inputs;
   const value = panel.map ? `: ${number(panel.map.values[step])}` : "";
-  return `step ${step + 1}${value} (series ${shown.join(", ")})`;
+  return `step ${step + 1}${value}${shown.length ? ` (series ${shown.join(", ")})` : ""}`;
 }

@@ -1,18 +1,18 @@
 /** The map of a cell on an example, after the display options. */
 
-import type { Cell, Example, MapOf } from "../../document/types";
+import type { Example, MapOf, Study } from "../../document/types";
 import { FULL_PERCENTILE, type Display } from "../keys";
 import { blockMeans, fullColour, withSign, type Shown } from "../maps/values";
 
-/** The map as it is drawn. Activations of a layer have a sign even where the method has none. */
-export function shownMap(map: MapOf, raw: Float32Array, cell: Cell, domain: Domain, display: Display): Shown {
+/** The map as it is drawn. */
+export function shownMap(map: MapOf, raw: Float32Array, domain: Domain, display: Display): Shown {
   const [rows, columns] = map.shape.length === 2 ? [map.shape[0]!, map.shape[1]!] : [1, raw.length];
   const smooth = isSmoothed(domain) ? blockMeans(raw, rows, columns, display.block) : raw;
   const untouched = smooth === raw && display.percentile === FULL_PERCENTILE;
   return {
     values: withSign(smooth, display.sign),
     shape: map.shape,
-    signed: display.sign !== "magnitude" && (cell.signed || raw.some((value) => value < 0)),
+    signed: display.sign !== "magnitude" && map.signed,
     full: untouched ? map.full : fullColour(smooth, display.percentile),
   };
 }
@@ -20,10 +20,11 @@ export function shownMap(map: MapOf, raw: Float32Array, cell: Cell, domain: Doma
 /** What the values of a map belong to. */
 export type Domain = "units" | "image" | "tokens" | "series" | "columns";
 
-export function domainOf(map: MapOf | null, example: Example): Domain {
+/** @param modality of the study: the page may leave the inputs out, and show their maps alone. */
+export function domainOf(map: MapOf | null, example: Example, modality: Study["modality"]): Domain {
   if (map?.units) return "units";
   if (example.tokens) return "tokens";
-  if (example.series) return "series";
+  if (example.series || modality === "series") return "series";
   if (example.columns) return "columns";
   return map && map.shape.length !== 2 ? "columns" : "image";
 }
