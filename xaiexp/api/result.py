@@ -152,7 +152,7 @@ class Result:
         return Record.from_json(self.record)
 
     def _title(self) -> str:
-        from xaiexp.report.notebook.text import performance
+        from xaiexp.report.wording import performance
         from xaiexp.report.wording import plural
 
         if self.studies:

@@ -25,7 +25,10 @@ __all__ = [
     "MetricTable",
     "Problem",
     "agreements",
+    "best_first",
     "comparisons",
+    "is_joint",
+    "joint_sentence",
     "metric_tables",
     "problems",
     "summary_of",
@@ -142,7 +145,7 @@ def _direction(facts: MetricFacts | None) -> str:
     return "direction unknown" if facts is None else direction(facts.higher_is_better)
 
 
-def _sorted(rows: pd.DataFrame, higher: bool | None) -> pd.DataFrame:
+def best_first(rows: pd.DataFrame, higher: bool | None) -> pd.DataFrame:
     """The rows with the best mean first, on the common examples where the cells are compared on these."""
     sign = -1.0 if higher else 1.0
     common = rows["mean_common"].astype(float)
@@ -186,7 +189,7 @@ def _metric_rows(
     refused: bool,
 ) -> tuple[MetricRow, ...]:
     printed = []
-    for _, row in _sorted(rows, None if facts is None else facts.higher_is_better).iterrows():
+    for _, row in best_first(rows, None if facts is None else facts.higher_is_better).iterrows():
         mean, low, high = (_float(row[column]) for column in ("mean", "low", "high"))
         ranks = [_float(row[column]) for column in ("rank_low", "rank_high")]
         printed.append(
@@ -225,12 +228,13 @@ def _undefined(row: Any) -> str:
     return f"{count} (mean {number(ends[0])} to {number(ends[1])})"
 
 
-def _is_joint(rows: pd.DataFrame) -> bool:
+def is_joint(rows: pd.DataFrame) -> bool:
     """Whether a measure is of all cells jointly."""
     return bool((rows["method_a"] == rows["method_b"]).all() and (rows["baseline_a"] == rows["baseline_b"]).all())
 
 
-def _joint_sentence(rows: pd.DataFrame) -> str:
+def joint_sentence(rows: pd.DataFrame) -> str:
+    """The agreement of all cells jointly, in words."""
     sentences = []
     for name, group in rows.groupby("method_a", sort=False):
         mean, low, high = bootstrap_interval(example_means(group), seed=0)
@@ -249,9 +253,9 @@ def agreements(study: StudyFolder) -> list[AgreementFigure]:
             AgreementFigure(
                 name=measure,
                 summary=facts.summary,
-                svg="" if _is_joint(rows) else agreement_svg(rows, measure, facts.bounds),
+                svg="" if is_joint(rows) else agreement_svg(rows, measure, facts.bounds),
                 undefined=bool(rows["value"].isna().any()),
-                joint=_joint_sentence(by_cluster(rows, study.clusters)) if _is_joint(rows) else "",
+                joint=joint_sentence(by_cluster(rows, study.clusters)) if is_joint(rows) else "",
             )
         )
     return figures

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from xaiexp.core.record import MethodFacts, Record
 from xaiexp.errors import ResourceError
+from xaiexp.results.study_tables import read_table
+from xaiexp.results.verdict import COMPARISONS
 from xaiexp.statistics.summary import SUMMARY_COLUMNS, by_cluster
 
 __all__ = ["CELL", "Gallery", "StudyFolder", "find_studies", "read_gallery", "read_study", "table"]
@@ -97,7 +99,7 @@ class Gallery:
 
     modality: str = ""
     examples: tuple[dict[str, Any], ...] = ()
-    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    arrays: Arrays = field(default_factory=lambda: Arrays({}, {}))
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ class StudyFolder:
     verdicts: pd.DataFrame
     gallery: Gallery
     missing: dict[str, str]
+    comparisons: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COMPARISONS))
     examples: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=_EXAMPLES))
 
     def identity(self, key: str) -> str:
@@ -216,6 +219,15 @@ def _verdicts(path: Path) -> pd.DataFrame:
     return frame if set(_VERDICTS) <= set(frame.columns) else pd.DataFrame(columns=_VERDICTS)
 
 
+def _comparisons(folder: Path) -> pd.DataFrame:
+    """The paired tests; empty where they cannot be read, since they can be computed from the scores."""
+    try:
+        frame = read_table(folder, "comparisons")
+    except ResourceError:
+        return pd.DataFrame(columns=COMPARISONS)
+    return frame if set(COMPARISONS) <= set(frame.columns) else pd.DataFrame(columns=COMPARISONS)
+
+
 def _examples(path: Path) -> pd.DataFrame:
     """Facts of the examples; empty for studies of versions that did not write them."""
     try:
@@ -277,6 +289,7 @@ def read_study(path: Path) -> StudyFolder:
         agreement=frame("agreement.parquet"),
         summary=frame("summary.csv"),
         verdicts=_verdicts(path / "verdicts.csv"),
+        comparisons=_comparisons(path),
         examples=_examples(path / "examples.parquet"),
         gallery=part("gallery", read_gallery, Gallery()),
         missing=missing,

@@ -25,6 +25,7 @@ from xaiexp.statistics.significance import friedman
 __all__ = [
     "MetricVerdict",
     "Removal",
+    "comparisons_of",
     "controls",
     "directions",
     "draws",
@@ -32,6 +33,8 @@ __all__ = [
     "removal_groups",
     "removals",
     "rules",
+    "shift_sentence",
+    "verdicts_of",
 ]
 
 
@@ -103,7 +106,7 @@ def removal_groups(studies: Sequence[StudyFolder]) -> dict[str, dict[str, str]]:
 
 def metric_verdicts(study: StudyFolder) -> dict[str, MetricVerdict]:
     """The verdict of every metric that ranks, by its label."""
-    rows = {str(row["metric"]): row for row in _verdicts(study).to_dict("records")}
+    rows = {str(row["metric"]): row for row in verdicts_of(study).to_dict("records")}
     higher_is_better = directions([study])
     tables = list(statistics.tables(study.units))
     metrics = statistics.family_count(tables, higher_is_better, study.record.study.families)
@@ -130,7 +133,7 @@ def metric_verdicts(study: StudyFolder) -> dict[str, MetricVerdict]:
             () if refused else tuple(_differences(compared, names, margin)),
             number(margin) if margin else "",
             diagram,
-            _shift_sentence(study, table.metric),
+            shift_sentence(study, table.metric),
         )
     return verdicts
 
@@ -147,7 +150,7 @@ def _differences(
         yield names[i], names[j], number(mean), interval, number(p, 2), found[pair]
 
 
-def _verdicts(study: StudyFolder) -> pd.DataFrame:
+def verdicts_of(study: StudyFolder) -> pd.DataFrame:
     """The verdicts of the study; computed from its scores where their file is missing."""
     if len(study.verdicts) or not len(study.scores):
         return study.verdicts
@@ -163,6 +166,13 @@ def _verdicts(study: StudyFolder) -> pd.DataFrame:
     )
 
 
+def comparisons_of(study: StudyFolder) -> pd.DataFrame:
+    """The paired tests of the study; computed from its scores where their file is missing."""
+    if len(study.comparisons) or not len(study.scores):
+        return study.comparisons
+    return verdict.comparison_table(study.units, directions([study]), study.seed, rules(study))
+
+
 def _mean_shift(study: StudyFolder, metric: str) -> float:
     """The mean distance to the data of inputs with features removed; NaN where it was not measured."""
     label = str(MetricId(metric, "shift"))
@@ -171,7 +181,8 @@ def _mean_shift(study: StudyFolder, metric: str) -> float:
     return float(values.mean()) if len(values) else math.nan
 
 
-def _shift_sentence(study: StudyFolder, metric: str) -> str:
+def shift_sentence(study: StudyFolder, metric: str) -> str:
+    """How far inputs with features removed are from the data; empty where it was not measured."""
     shift = _mean_shift(study, metric)
     if math.isnan(shift):
         return ""
@@ -183,7 +194,7 @@ def _shift_sentence(study: StudyFolder, metric: str) -> str:
 
 def removals(study: StudyFolder) -> list[Removal]:
     """Every metric that was computed with several removals."""
-    sentences = {str(row["metric"]): str(row["verdict"]) for row in _verdicts(study).to_dict("records")}
+    sentences = {str(row["metric"]): str(row["verdict"]) for row in verdicts_of(study).to_dict("records")}
     entries = []
     for name, labels in removal_groups([study]).items():
         sentence = sentences.get(f"{name} (removal)")

@@ -133,7 +133,12 @@ class Gallery:
             self._arrays[out["mask"]] = batch.masks[i].cpu().numpy()
         for cell, explanation in chunk.explanations.items():
             key = f"maps/{number}/{len(out['maps'])}"
-            described = {"method": cell.method, "baseline": cell.baseline, "key": key, "space": explanation.space}
+            described: dict[str, Any] = {
+                "method": cell.method,
+                "baseline": cell.baseline,
+                "key": key,
+                "space": explanation.space,
+            }
             if explanation.space == "layer":
                 values, units = _of_layer(explanation.elements[i], modality, batch.inputs[i])
                 described |= units

@@ -45,6 +45,10 @@ class Binary:
         """Zeros and ones."""
         return self._numbers(np.ascontiguousarray(values, dtype=np.uint8), "uint8", None)
 
+    def whole(self, values: ArrayLike) -> parts.Numbers:
+        """Whole numbers of 32 bits."""
+        return self._numbers(np.ascontiguousarray(values, dtype="<i4"), "int32", None)
+
     def file(self, content: bytes, mime: str) -> parts.File:
         """The bytes of a file."""
         at = self._add(content)

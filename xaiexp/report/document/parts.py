@@ -12,9 +12,9 @@ __all__ = [
     "AgreementAcross",
     "Answer",
     "Cell",
+    "Column",
     "Comparison",
     "ComparisonRow",
-    "Column",
     "Curves",
     "Document",
     "Entry",
@@ -259,6 +259,7 @@ class MapOf:
     values: Numbers
     shape: tuple[int, ...]
     full: float
+    signed: bool
     note: str
     units: tuple[str, ...] | None
 
