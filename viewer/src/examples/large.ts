@@ -11,7 +11,7 @@ import { gradient, schemeOf } from "./maps/colour";
 import { Stage } from "./maps/stage";
 import { difference, type Shown } from "./maps/values";
 import { jointOrder } from "./panels/bars";
-import { panel, type Content, type Scene } from "./panels/panel";
+import { breakable, panel, type Content, type Scene } from "./panels/panel";
 import { domainOf, isSmoothed, shownMap, type Domain } from "./panels/shown";
 
 export class Large {
@@ -121,7 +121,7 @@ export class Large {
     const isZoomed = isSmoothed(domainOf(null, example, this.values.study.modality));
     const focused = focusedLabel(this.heading);
     this.heading.replaceChildren(
-      h("div", { class: "examples-options" }, button(-1, "previous example", "←"), button(1, "next example", "→"), h("h3", null, h("bdi", null, example.name)), example.wrong && h("span", { class: "examples-wrong" }, "misclassified"), h("span", { class: "examples-caption", role: "status" }, place)),
+      h("div", { class: "examples-options" }, button(-1, "previous example", "←"), button(1, "next example", "→"), h("h2", null, h("bdi", null, example.name)), example.wrong && h("span", { class: "examples-wrong" }, "misclassified"), h("span", { class: "examples-caption", role: "status" }, place)),
       h("dl", { class: "examples-facts" }, facts),
     );
     if (targets) this.heading.append(targets);
@@ -174,7 +174,7 @@ export class Large {
 
 function framed(scene: Scene, content: Content): HTMLElement {
   if (content.shown || content.title === "input") return panel(scene, content);
-  return h("figure", { class: "examples-panel" }, h("figcaption", null, h("bdi", null, content.title)), h("p", { class: "examples-caption" }, content.note));
+  return h("figure", { class: "examples-panel" }, h("figcaption", null, breakable(content.title)), h("p", { class: "examples-caption" }, content.note));
 }
 
 function maskWords(example: Example, display: Display): string {

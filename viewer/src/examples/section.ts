@@ -52,6 +52,7 @@ export class ExamplesSection extends Section {
   }
 
   draw(changed: Set<string>): void {
+    if (!this.isConnected) return; // another study was chosen in the same change
     if (!this.study.examples.length) {
       this.replaceChildren(h("p", null, "This page holds no single examples of the study."));
       return;

@@ -32,7 +32,7 @@ export class ImportanceView {
     const over = select(context.state, "ex.over", [["", "all examples of the page"], ["listed", "the examples that the filters leave"]]);
     const important = select(context.state, "ex.important", [["", "the first chosen cell"], ...labels.map((label): [string, string] => [label, label])]);
     this.fields = [important, over];
-    this.element.append(h("h3", null, "Importance over the examples"), h("div", { class: "examples-options" }, field("Cell", important), field("Over", over)), this.body);
+    this.element.append(h("h2", null, "Importance over the examples"), h("div", { class: "examples-options" }, field("Cell", important), field("Over", over)), this.body);
     whenVisible(this.element, () => {
       this.seen = true;
       this.fill();

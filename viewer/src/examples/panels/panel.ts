@@ -58,7 +58,7 @@ export function panel(scene: Scene, content: Content): HTMLElement {
   return h(
     "figure",
     { class: "examples-panel" },
-    h("figcaption", null, h("bdi", null, content.title), save),
+    h("figcaption", null, breakable(content.title), save),
     h("div", null, body.element),
     h(
       "div",
@@ -69,6 +69,11 @@ export function panel(scene: Scene, content: Content): HTMLElement {
       content.scores.length > 0 && scoresTable(content),
     ),
   );
+}
+
+/** A name that may go on in the next line after `_` and `/`. */
+export function breakable(name: string): HTMLElement {
+  return h("bdi", null, name.split(/(?<=[_/])/).flatMap((part, i) => (i ? [h("wbr"), part] : [part])));
 }
 
 function scoresTable(content: Content): HTMLElement {
