@@ -130,7 +130,7 @@ export class Large {
   }
 
   private targets(entry: Entry, example: Example): HTMLElement {
-    const pick = (target: number) => this.context.state.set({ "ex.target": target === entry.targets[0].target ? null : String(target) });
+    const pick = (target: number) => this.context.state.set({ example: entry.id, "ex.target": target === entry.targets[0].target ? null : String(target) });
     const chips = entry.targets.map((each) => h("button", { type: "button", class: "examples-chip", "aria-pressed": String(each === example), "aria-label": `target ${each.target}: ${each.target_name}`, onclick: () => pick(each.target) }, h("bdi", null, each.target_name || `target ${each.target}`)));
     return h("div", { class: "examples-chips", role: "group", "aria-label": "Target" }, h("span", { class: "examples-caption" }, "explained target"), chips);
   }

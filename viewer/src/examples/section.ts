@@ -138,11 +138,12 @@ export class ExamplesSection extends Section {
   private view(): { entry: Entry; example: Example } | null {
     const { state } = this.context;
     const id = state.get("example");
-    if (!id) return this.items[0] ? { entry: this.items[0].entry, example: this.items[0].example } : null;
-    const entry = this.parts?.entries.find((each) => each.id === id);
+    const [first] = this.items;
+    const entry = id ? this.parts?.entries.find((each) => each.id === id) : first?.entry;
     if (!entry) return null;
     const target = state.get("ex.target");
-    return { entry, example: entry.targets.find((each) => String(each.target) === target) ?? entry.targets[0] };
+    const otherwise = id ? entry.targets[0] : first!.example;
+    return { entry, example: entry.targets.find((each) => String(each.target) === target) ?? otherwise };
   }
 
   private placeOf(entry: Entry | undefined): string {
