@@ -15,6 +15,7 @@ import xaiexp
 from xaiexp.cli import app as cli
 from xaiexp.core.record import Record
 from xaiexp.report import build
+from xaiexp.report.results import joint_sentence
 from xaiexp.report.seeds import pooled
 from xaiexp.report.sources import sources
 from xaiexp.report.studies import Gallery, StudyFolder, read_study
