@@ -169,6 +169,8 @@ export interface Ranks {
 export interface Curves {
   /** Shares of removed or inserted features, increasing. */
   shares: number[];
+  /** Of what, such as `removed features`. */
+  over: string;
   /** What the curve holds, such as `probability`. */
   unit: string;
   /** `[cells, rows, shares]`. */

@@ -25,6 +25,10 @@ SHOWN = ("unknown", "different", "equal")
 """What the interval of a difference shows; the document has numbers of these."""
 
 
+CURVE_VALUES = 4_000_000
+"""How many values the curves of a metric on a page have at most; a larger metric has its means alone."""
+
+
 class RowIndex:
     """The pairs of example and target of a study, in the order of its scores.
 
@@ -81,7 +85,7 @@ def metrics(
                 margin=study.record.study.margin.get(metric),
                 ranks=None if refused or higher is None else _ranks(of_metric, by_unit.get(metric), cells, higher),
                 scores=binary.exact(scores.get(metric, np.full((len(cells), len(index)), math.nan))),
-                curves=None,
+                curves=_curves(study, metric, cells, index, binary),
                 shift=shift_sentence(study, metric),
             )
         )
@@ -105,6 +109,27 @@ def _scores(
     kept = (places >= 0) & (numbers >= 0)
     values[codes[kept], numbers[kept], places[kept]] = frame["value"].to_numpy(dtype=np.float64)[kept]
     return {str(name): values[i] for i, name in enumerate(names)}
+
+
+def _curves(
+    study: StudyFolder, metric: str, cells: Mapping[tuple[str, str], int], index: RowIndex, binary: Binary
+) -> parts.Curves | None:
+    frame = study.curves[study.curves["metric"] == metric]
+    facts = study.record.metrics.get(metric)
+    if not len(frame) or not len(index) or facts is None:
+        return None
+    curves = np.stack(list(frame["values"])).astype(np.float64)
+    points = curves.shape[1]
+    if len(cells) * len(index) * points > CURVE_VALUES:
+        return None
+    values = np.full((len(cells), len(index), points), math.nan)
+    numbers = [cells.get(pair, -1) for pair in zip(*(frame[name].astype(str) for name in CELL), strict=True)]
+    keys = zip(frame["example"].astype(str), frame["target"].astype(int), strict=True)
+    places = [index.place.get(pair, -1) for pair in keys]
+    kept = (np.array(numbers) >= 0) & (np.array(places) >= 0)
+    values[np.array(numbers)[kept], np.array(places)[kept]] = curves[kept]
+    shares = tuple(np.linspace(0, 1, points).tolist())
+    return parts.Curves(shares, f"{facts.curve} features", facts.unit, binary.in_steps(values, fine=True))
 
 
 def _mean(row: Mapping[str, Any], cells: Mapping[tuple[str, str], int], refused: bool) -> parts.Mean:

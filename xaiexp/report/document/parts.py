@@ -157,6 +157,7 @@ class Curves:
     """A metric's curves over the share of removed features."""
 
     shares: tuple[float, ...]
+    over: str
     unit: str
     values: Numbers
 

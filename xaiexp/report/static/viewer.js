@@ -3492,7 +3492,7 @@ var Q = 40, Nr = 6, Pr = 35, $ = 270, Fr = class extends u {
 		let h = wr(t, e, a);
 		u("Letters", "letters", h, "A bar for each letter over the cells that carry it. Cells that share no letter differ significantly; sharing a letter does not show that two are equal.", { fewest: $ + 46 * new Set(h.map((e) => e.letter)).size });
 		let g = Dr(r, t, e, s, a);
-		if (u("Win rates", "win_rates", g, `Share of ${p(Math.max(0, ...g.map((e) => Number(e.n))), Hr(c), c)} on which the cell of the row is better than that of the column; equal scores are no win.`, d), this.differences(e, s, a, u), this.cost(e, u), u("Curves", "curves", _r(r, t, e, a, Sr(t)), `Mean ${e.curves?.unit ?? "score"} over the share of the features, with pointwise normal 95 % bands of the mean for other ${c}.`), this.groups(e, a, u), e.ranks && e.ranks.cells.length <= Q) {
+		if (u("Win rates", "win_rates", g, `Share of ${p(Math.max(0, ...g.map((e) => Number(e.n))), Hr(c), c)} on which the cell of the row is better than that of the column; equal scores are no win.`, d), this.differences(e, s, a, u), this.cost(e, u), u("Curves", "curves", _r(r, t, e, a, Sr(t)), `Mean ${e.curves?.unit ?? "score"} over the share of ${e.curves?.over ?? "features"}, with pointwise normal 95 % bands of the mean for other ${c}.`), this.groups(e, a, u), e.ranks && e.ranks.cells.length <= Q) {
 			let n = 46 + 24 * (Math.ceil(e.ranks.cells.length / 2) + 1);
 			u("Another test: Nemenyi's critical difference", "critical_difference", Or(t, e.ranks), "Mean ranks; cells that a bar joins do not differ by Nemenyi's test. This is another test than that of the letters: it is of ranks, not of means.", {
 				height: n,
