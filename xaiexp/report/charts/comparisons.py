@@ -37,7 +37,7 @@ def win_rates(data: pd.DataFrame | None = None) -> Any:
         x=alt.X(
             "column:N",
             sort=ordered("column_place"),
-            axis=alt.Axis(title=None, orient="top", labelAngle=-40, ticks=False, domain=False, labelLimit=160),
+            axis=alt.Axis(title=None, orient="top", labelAngle=-40, ticks=False, domain=False, labelLimit=190),
         ),
         y=alt.Y("row:N", sort=ordered("row_place"), axis=cell_axis()),
     )

@@ -30,7 +30,7 @@ def _intervals(base: Any) -> Any:
     x = alt.X(
         "mean:Q",
         title="mean and marginal 95 % interval",
-        scale=alt.Scale(zero=False, nice=True),
+        scale=alt.Scale(zero=False, padding=8),
         axis=alt.Axis(tickCount=6),
     )
     y = alt.Y("cell:N", sort=ordered(), axis=cell_axis())
@@ -131,7 +131,7 @@ def group_means(data: pd.DataFrame | None = None) -> Any:
         x=alt.X(
             "group:N",
             sort=ordered("group_place"),
-            axis=alt.Axis(title=None, orient="top", labelAngle=-40, ticks=False, domain=False, labelLimit=160),
+            axis=alt.Axis(title=None, orient="top", labelAngle=-40, ticks=False, domain=False, labelLimit=190),
         ),
         y=alt.Y("cell:N", sort=ordered(), axis=cell_axis()),
     )
