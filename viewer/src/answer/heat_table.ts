@@ -59,7 +59,7 @@ function head(metric: Metric, state: State): HTMLElement {
     event.preventDefault();
     state.set({ section: "metrics", metric: metric.name });
   };
-  return h("th", { scope: "col", class: "n", title: `${metric.summary}; ${words}` }, h("a", { href: "#", onclick: open }, metric.name), h("span", { "aria-label": words }, arrow));
+  return h("th", { scope: "col", class: "n", title: `${metric.summary}; ${words}` }, h("a", { href: "#", onclick: open }, metric.name), arrow && h("span", { role: "img", "aria-label": words }, arrow));
 }
 
 function row(study: Study, place: number): HTMLElement {
