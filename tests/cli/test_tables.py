@@ -183,3 +183,12 @@ def test_verdicts_are_a_line_a_metric():
 )
 def test_the_last_lines_say_where_results_are(report, tracked, lines):
     assert tables.result_paths(Path("out"), report, tracked) == lines
+
+
+def test_agreement_that_rounds_to_zero_has_no_sign():
+    row = {
+        **{"model": "m", "dataset": "d", "seed": 0, "measure": "pearson", "example": 0, "value": -0.001},
+        **{"method_a": "one", "method_b": "other", "baseline_a": "none", "baseline_b": "none"},
+    }
+    (table,) = agreement_tables(pd.DataFrame([row]), "pearson", 80)
+    assert list(table.columns[1].cells) == ["·", "0.00"]
