@@ -186,9 +186,7 @@ def test_the_last_lines_say_where_results_are(report, tracked, lines):
 
 
 def test_agreement_that_rounds_to_zero_has_no_sign():
-    row = {
-        **{"model": "m", "dataset": "d", "seed": 0, "measure": "pearson", "example": 0, "value": -0.001},
-        **{"method_a": "one", "method_b": "other", "baseline_a": "none", "baseline_b": "none"},
-    }
-    (table,) = agreement_tables(pd.DataFrame([row]), "pearson", 80)
+    row = dict.fromkeys(("model", "dataset", "baseline_a", "baseline_b"), "none")
+    row |= {"seed": 0, "measure": "pearson", "example": 0, "value": -0.001, "method_a": "one", "method_b": "other"}
+    (table,) = tables.agreement_tables(pd.DataFrame([row]), "pearson", 80)
     assert list(table.columns[1].cells) == ["·", "0.00"]
