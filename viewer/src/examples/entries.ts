@@ -3,7 +3,7 @@
 import type { Content } from "../document/decode";
 import type { Example, MapOf, Measure, Study } from "../document/types";
 import type { Candidate } from "./list/filter";
-import { cosine, mean } from "./maps/values";
+import { mean, meanCosine } from "./maps/values";
 
 /** One example; several targets of it are several `Example`s. */
 export interface Entry {
@@ -71,18 +71,12 @@ export class Values {
 
   /** The mean agreement of all pairs of cells on one example; by the cosine of the maps where the page has no values. */
   agreement(measure: Measure | null, cells: number[], example: Example): number | null {
-    const pairs = cells.flatMap((a, i) => cells.slice(i + 1).map((b) => [a, b] as const));
-    return defined(mean(pairs.map(([a, b]) => this.ofPair(measure, a, b, example) ?? NaN)));
-  }
-
-  private ofPair(measure: Measure | null, a: number, b: number, example: Example): number | null {
-    if (!measure?.values) {
-      const [first, second] = [example.maps[a], example.maps[b]];
-      return first && second ? defined(cosine(this.map(first), this.map(second))) : null;
-    }
-    const pair = pairIndex(measure.cells.indexOf(a), measure.cells.indexOf(b), measure.cells.length);
-    if (pair < 0 || example.row < 0) return null;
-    return defined(this.array(measure.values)[pair * this.study.rows.example.length + example.row]);
+    if (!measure?.values) return defined(meanCosine(cells.flatMap((cell) => example.maps[cell] ?? []).map((map) => this.map(map))));
+    if (example.row < 0) return null;
+    const values = this.array(measure.values);
+    const places = cells.map((cell) => measure.cells.indexOf(cell));
+    const pairs = places.flatMap((a, i) => places.slice(i + 1).map((b) => pairIndex(a, b, measure.cells.length))).filter((pair) => pair >= 0);
+    return defined(mean(pairs.map((pair) => values[pair * this.study.rows.example.length + example.row]!)));
   }
 }
 

@@ -14,6 +14,7 @@ import { passes, sorted } from "./list/filter";
 import { Filters } from "./list/filters";
 import { ExamplesList, type Item } from "./list/list";
 import { Pictures } from "./list/thumbnail";
+import { drawAll } from "./visible";
 
 /** The parts, made once; drawing again changes what they show, so that the focus stays. */
 interface Parts {
@@ -39,7 +40,13 @@ export class ExamplesSection extends Section {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.deaf = listen(this, { step: (by) => this.step(by), search: () => this.parts?.filters.search.focus() });
+    const print = () => drawAll(this);
+    const deaf = listen(this, { step: (by) => this.step(by), search: () => this.parts?.filters.search.focus() });
+    window.addEventListener("beforeprint", print);
+    this.deaf = () => {
+      deaf();
+      window.removeEventListener("beforeprint", print);
+    };
   }
 
   override disconnectedCallback(): void {
