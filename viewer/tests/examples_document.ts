@@ -44,7 +44,8 @@ export function study(labels: string[], examples: Example[], more: Partial<Study
   const count = examples.length;
   const none = () => new Array<number>(count).fill(-1);
   const rows = { example: examples.map((each) => each.id), name: examples.map((each) => each.name), target: examples.map((each) => each.target), label: none(), predicted: none(), wrong: none(), probability: new Array<null>(count).fill(null) };
-  return { name: "trial", model: "", dataset: "", seed: "0", folder: "", status: "complete", modality: "image", unit: "examples", answer: null as never, problems: [], cells, metrics: [], rows, agreements: [], removals: [], sources: [], examples, classes: [], made: null as never, ...more };
+  return { name: "trial", model: "", dataset: "", seed: "0", folder: "", status: "complete", modality: "image", unit: "examples",
+    clusters: "", answer: null as never, problems: [], cells, metrics: [], rows, agreements: [], removals: [], sources: [], examples, classes: [], made: null as never, ...more };
 }
 
 export function document(study: Study): Document {
