@@ -72,7 +72,7 @@ export class Large {
     const between = this.difference(shown);
     this.head(entry, example, place);
     this.explain([...shown.values()], display);
-    this.panels.className = `examples-panels examples-${kind}`;
+    this.panels.className = `examples-panels examples-of-${kind}`;
     const all = [...(hasInput ? [input] : []), ...contents, ...(between ? [between] : [])];
     this.panels.replaceChildren(...all.map((content) => (all.length > AT_ONCE ? later(() => framed(scene, content)) : framed(scene, content))));
     this.mount(example, cells);
