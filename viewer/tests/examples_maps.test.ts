@@ -33,6 +33,7 @@ describe("colour", () => {
       expect(colour(0, false, 2, scheme)).toBe("#ffffff");
       expect(colour(2, true, 2, scheme)).toBe(scheme.signed.at(-1));
       expect(colour(-9, true, 2, scheme)).toBe(scheme.signed[0]);
+      expect(colour(9, true, 2, scheme)).toBe(scheme.signed.at(-1));
       expect(colour(9, false, 2, scheme)).toBe(scheme.unsigned.at(-1));
       expect(colour(-1, false, 2, scheme)).toBe("#ffffff");
       expect(colour(NaN, true, 2, scheme)).toBe("#9a9a9a");
