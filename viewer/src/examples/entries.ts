@@ -1,7 +1,7 @@
 /** The examples of the page, the targets of one example together, with what the study knows of them. */
 
 import type { Content } from "../document/decode";
-import type { Example, MapOf, Measure, Study } from "../document/types";
+import type { Example, MapOf, Measure, Metric, Study } from "../document/types";
 import type { Candidate } from "./list/filter";
 import { mean, meanCosine } from "./maps/values";
 
@@ -22,14 +22,19 @@ export function entriesOf(examples: Example[]): Entry[] {
   return [...entries.values()];
 }
 
-/** Indices of the cells that ran, best first as the first metric orders them; those that it does not rank follow. */
+/** The metric whose means order the cells: the first that ranks; null where none does. */
+export function orderingMetric(study: Study): Metric | null {
+  return study.metrics.find((metric) => metric.higher !== null) ?? null;
+}
+
+/** Indices of the cells that ran, by their means of the first metric that ranks; those without one follow. */
 export function cellsInOrder(study: Study): number[] {
-  const order = new Set((study.metrics.find((metric) => metric.higher !== null) ?? study.metrics[0])?.means.map((mean) => mean.cell) ?? []);
+  const order = new Set(orderingMetric(study)?.means.map((mean) => mean.cell) ?? []);
   study.cells.forEach((_, cell) => order.add(cell));
   return [...order].filter((cell) => study.cells[cell]?.status === "done");
 }
 
-/** The chosen cells, in the order in which they were chosen; otherwise the best four methods. */
+/** The chosen cells, in the order in which they were chosen; otherwise the first four methods in that order. */
 export function chosenCells(study: Study, labels: string[]): number[] {
   const chosen = labels.map((label) => study.cells.findIndex((cell) => cell.label === label)).filter((cell) => cell >= 0);
   if (chosen.length) return [...new Set(chosen)];
