@@ -83,11 +83,13 @@ def sweep(folder: Path) -> list[Path]:
 def hostile_study(folder: Path) -> list[Path]:
     """A study whose every name tries to be markup, a formula or a script."""
     cells = [*CELLS, ("<u onmouseover=window.hurt=1>m</u>", '"><img src=x onerror=window.hurt=1>')]
-    written = write_study(folder / "hostile", "text", model=HOSTILE, dataset="javascript:window.hurt=1", cells=cells, examples=4)
+    written = write_study(
+        folder / "hostile", "text", model=HOSTILE, dataset="javascript:window.hurt=1", cells=cells, examples=4
+    )
     return [told(written, HOSTILE)]
 
 
-HOSTILE = "<img src=x onerror=\"window.hurt=1\"></script><script>window.hurt=1</script>"
+HOSTILE = '<img src=x onerror="window.hurt=1"></script><script>window.hurt=1</script>'
 
 
 def told(folder: Path, name: str = "example") -> Path:

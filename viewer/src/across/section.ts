@@ -24,7 +24,7 @@ export class AcrossSection extends Section {
           h(
             "table",
             null,
-            h("thead", null, h("tr", null, ["", "model", "dataset", "seed", "status", "cells", "accuracy or the like"].map((name) => h("th", { scope: "col" }, name)))),
+            h("thead", null, h("tr", null, ["study", "model", "dataset", "seed", "status", "cells", "accuracy or the like"].map((name) => h("th", { scope: "col" }, name)))),
             h(
               "tbody",
               null,
@@ -127,7 +127,7 @@ export class AcrossSection extends Section {
 function rows(names: string[], values: string[][]): HTMLElement {
   return h(
     "div",
-    { class: "scroll", tabindex: "0", role: "region", "aria-label": names.join(", ") },
+    { class: "scroll", tabindex: "0", role: "group", "aria-label": names.join(", ") },
     h(
       "table",
       null,
