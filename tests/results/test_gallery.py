@@ -18,6 +18,7 @@ from xaiexp.core.explanations import Explanation
 from xaiexp.core.ids import CellId
 from xaiexp.core.samples import Encoded, Sample
 from xaiexp.inference.outputs import Readout
+from xaiexp.plan.settings import Page, Settings
 from xaiexp.report.studies import read_gallery
 from xaiexp.results import gallery
 from xaiexp.results.gallery import EXAMPLES, FEWEST, STEPS, TARGETS, UNITS, Gallery, map_of_values, table_columns
@@ -44,8 +45,9 @@ def chunk(batch, elements, *, target_pass=0, space="input", tokens=()):
     )
 
 
-def gallery_of(folder, modality, *chunks, names=()):
-    study = SimpleNamespace(model=SimpleNamespace(modality=modality))
+def gallery_of(folder, modality, *chunks, names=(), inputs=True):
+    settings = Settings(report=Page(inputs=inputs))
+    study = SimpleNamespace(model=SimpleNamespace(modality=modality), settings=settings)
     gallery = Gallery(study, SimpleNamespace(feature_names=names, class_names=("a", "b", "c")))
     for part in chunks:
         gallery.add(part)
@@ -103,7 +105,8 @@ def test_large_maps_leave_room_for_fewer_examples(tmp_path, monkeypatch):
     x = torch.rand(12, 1, 4, 4)
     batch = make_batch(x, features=element_map((1, 4, 4)))
     examples, _ = gallery_of(tmp_path, "image", chunk(batch, torch.ones(12, 1, 4, 4)))
-    assert len(examples) == 9 and FEWEST < 9
+    assert len(examples) == 9
+    assert FEWEST < 9
 
 
 def test_all_steps_of_a_window_have_its_attribution(tmp_path):
@@ -228,3 +231,23 @@ def test_targets_of_an_example_follow_each_other(tmp_path):
     expected = [(f"e{i}", target) for i in range(EXAMPLES) for target in range(TARGETS)]
     assert [(example["id"], example["target"]) for example in examples] == expected
     assert len({example["maps"][0]["key"] for example in examples}) == len(arrays) == len(expected)
+
+
+# -- without inputs
+
+
+@pytest.mark.parametrize("modality", ["image", "series", "table", "text"])
+def test_without_inputs_nothing_of_an_input_is_kept(tmp_path, modality):
+    secret = 0.62625
+    x = torch.full({"image": (1, 3, 2, 2), "series": (1, 2, 3), "table": (1, 2), "text": (1, 3, 2)}[modality], secret)
+    words = Word().build(Encoded(x, words=torch.tensor([[0, 1, 2]]))) if modality == "text" else None
+    batch = make_batch(x, features=words, modality=modality)
+    part = chunk(batch, torch.ones_like(x), tokens=(("secret",) * 3,))
+    examples, arrays = gallery_of(tmp_path, modality, part, names=("age", "fare"), inputs=False)
+    assert not [key for key in arrays if key.startswith("inputs/")]
+    text = (tmp_path / "gallery.json").read_text()
+    assert "0.626" not in text
+    assert "secret" not in text
+    assert len(arrays) == len(examples[0]["maps"]) == 1
+    if modality == "table":
+        assert [column["name"] for column in examples[0]["columns"]] == ["age", "fare"]

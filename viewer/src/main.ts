@@ -4,7 +4,7 @@ import { type Content, fromBase64, inflate, unpack } from "./document/decode";
 import { h } from "./dom";
 import type { Context, Live, VegaEmbed } from "./section";
 import { State } from "./state";
-import style from "./style.css?inline";
+import style from "./styles";
 import { Viewer } from "./viewer";
 
 declare global {

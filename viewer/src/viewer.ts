@@ -1,23 +1,26 @@
 /** The page: its header, the picker of studies, and one section at a time. */
 
 import { AcrossSection } from "./across/section";
+import { AgreementSection } from "./agreement/section";
 import { AnswerSection } from "./answer/section";
 import type { Study } from "./document/types";
 import { h } from "./dom";
+import { ExamplesSection } from "./examples/section";
 import { MadeSection } from "./made/section";
+import { MetricsSection } from "./metrics/section";
 import type { Context, Section } from "./section";
 
 interface Door {
   name: string;
   title: string;
-  make: (() => Section) | null;
+  make: () => Section;
 }
 
 const DOORS: Door[] = [
   { name: "answer", title: "Answer", make: () => new AnswerSection() },
-  { name: "metrics", title: "Metrics", make: null },
-  { name: "agreement", title: "Agreement", make: null },
-  { name: "examples", title: "Examples", make: null },
+  { name: "metrics", title: "Metrics", make: () => new MetricsSection() },
+  { name: "agreement", title: "Agreement", make: () => new AgreementSection() },
+  { name: "examples", title: "Examples", make: () => new ExamplesSection() },
   { name: "across", title: "Across studies", make: () => new AcrossSection() },
   { name: "made", title: "How it was made", make: () => new MadeSection() },
 ];
@@ -52,7 +55,7 @@ export class Viewer extends HTMLElement {
 
   private get doors(): Door[] {
     const several = this.context!.content.document.across !== null;
-    return DOORS.filter((door) => door.make !== null && (several || door.name !== "across"));
+    return DOORS.filter((door) => several || door.name !== "across");
   }
 
   private get section(): Door {
@@ -112,7 +115,7 @@ export class Viewer extends HTMLElement {
       this.picker.value = this.context!.state.get("study", "0");
       this.picker.disabled = section.name === "across";
     }
-    const element = section.make!().open(this.context!, this.study);
+    const element = section.make().open(this.context!, this.study);
     const main = h("main", { tabindex: "-1", "aria-label": section.title }, element);
     this.body.replaceChildren(main, this.footer());
     if (moved) main.focus({ preventScroll: true });

@@ -26,7 +26,6 @@ def build(
     out: Path,
     title: str | None = None,
     *,
-    inputs: bool = True,
     every: bool = False,
     cache: Path | None = None,
 ) -> Path:
@@ -36,7 +35,6 @@ def build(
         folders: study folders, see `find_studies`. Files that are missing in them are listed on the page.
         out: the file, which is written atomically.
         title: of the page; by default the name of the study or the number of studies.
-        inputs: whether the page shows inputs, or the maps alone (patients' data).
         every: whether nothing is left out, however large the page becomes.
         cache: a folder of this program's own, where the chart library is kept.
 
@@ -48,7 +46,7 @@ def build(
     """
     if not folders:
         raise ResourceError("report", "no study to report on", hint="name a folder that a study or a sweep wrote")
-    content = document([read_study(Path(folder)) for folder in folders], title, inputs, every)
+    content = document([read_study(Path(folder)) for folder in folders], title, every)
     out = Path(out)
     try:
         write_atomically(out, page(content, cache).encode())

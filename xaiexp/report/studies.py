@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from xaiexp.core.record import MethodFacts, Record
 from xaiexp.errors import ResourceError
+from xaiexp.results.curve_table import CURVES
+from xaiexp.results.example_table import EXAMPLES
 from xaiexp.results.study_tables import read_table
 from xaiexp.results.verdict import COMPARISONS
 from xaiexp.statistics.summary import SUMMARY_COLUMNS, by_cluster
@@ -54,7 +56,6 @@ _CONTENTS = {
     "summary.csv": "means, intervals, letters and ranks",
     "gallery": "inputs and maps of single examples",
 }
-_EXAMPLES = ["example", "target", "name", "label", "predicted", "wrong", "probability", "score"]
 _READ_ERRORS = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error)
 
 
@@ -95,11 +96,13 @@ class Gallery:
         modality: ``image``, ``text``, ``table`` or ``series``.
         examples: as in ``gallery.json``.
         arrays: inputs and maps by key.
+        inputs: whether inputs were kept.
     """
 
     modality: str = ""
     examples: tuple[dict[str, Any], ...] = ()
     arrays: Arrays = field(default_factory=lambda: Arrays({}, {}))
+    inputs: bool = True
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,8 @@ class StudyFolder:
     gallery: Gallery
     missing: dict[str, str]
     comparisons: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COMPARISONS))
-    examples: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=_EXAMPLES))
+    curves: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CURVES))
+    examples: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=EXAMPLES))
 
     def identity(self, key: str) -> str:
         """``model``, ``dataset`` or ``seed``, from the record or, without it, from any table."""
@@ -228,13 +232,13 @@ def _comparisons(folder: Path) -> pd.DataFrame:
     return frame if set(COMPARISONS) <= set(frame.columns) else pd.DataFrame(columns=COMPARISONS)
 
 
-def _examples(path: Path) -> pd.DataFrame:
-    """Facts of the examples; empty for studies of versions that did not write them."""
+def _kept(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """A table that no number depends on; empty where it cannot be read, or an older version did not write it."""
     try:
         frame = pd.read_parquet(path)
     except _READ_ERRORS:
-        return pd.DataFrame(columns=_EXAMPLES)
-    return frame if set(_EXAMPLES) <= set(frame.columns) else pd.DataFrame(columns=_EXAMPLES)
+        return pd.DataFrame(columns=list(columns))
+    return frame if set(columns) <= set(frame.columns) else pd.DataFrame(columns=list(columns))
 
 
 def read_gallery(path: Path) -> Gallery:
@@ -245,7 +249,7 @@ def read_gallery(path: Path) -> Gallery:
         kept = {key: arrays[key] for key in arrays.files}
     examples = tuple(content["examples"])
     scales = {of["key"]: of.get("scale") for example in examples for of in example.get("maps") or ()}
-    return Gallery(content["modality"], examples, Arrays(kept, scales))
+    return Gallery(content["modality"], examples, Arrays(kept, scales), content.get("inputs", True))
 
 
 def _text(path: Path) -> str:
@@ -290,7 +294,8 @@ def read_study(path: Path) -> StudyFolder:
         summary=frame("summary.csv"),
         verdicts=_verdicts(path / "verdicts.csv"),
         comparisons=_comparisons(path),
-        examples=_examples(path / "examples.parquet"),
+        curves=_kept(path / "curves.parquet", CURVES),
+        examples=_kept(path / "examples.parquet", EXAMPLES),
         gallery=part("gallery", read_gallery, Gallery()),
         missing=missing,
     )

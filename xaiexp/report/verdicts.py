@@ -2,64 +2,32 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from xaiexp.core.ids import CellId, MetricId
-from xaiexp.report.diagrams import critical_difference_svg
+from xaiexp.core.ids import MetricId
 from xaiexp.report.studies import StudyFolder
 from xaiexp.report.wording import number
 from xaiexp.results import removals as removal_axis
 from xaiexp.results import verdict
-from xaiexp.statistics import summary as statistics
-from xaiexp.statistics.multiple_comparisons.comparison import Comparison, compare
-from xaiexp.statistics.multiple_comparisons.equivalence import shown
-from xaiexp.statistics.significance import friedman
 
 __all__ = [
-    "MetricVerdict",
     "Removal",
     "comparisons_of",
     "controls",
     "directions",
     "draws",
-    "metric_verdicts",
     "removal_groups",
     "removals",
     "rules",
     "shift_sentence",
     "verdicts_of",
 ]
-
-
-@dataclass(frozen=True)
-class MetricVerdict:
-    """The verdict of one metric.
-
-    Args:
-        sentence: the verdict.
-        refused: whether there is no ranking.
-        differences: of all pairs of ranked cells: the cell with the better mean, the other one, the difference of the
-            means, its simultaneous interval, the corrected p value and what is shown.
-        margin: the smallest difference that matters; empty where none was given.
-        diagram: mean ranks with the critical difference, as SVG, or empty.
-        shift: how far inputs with features removed are from the data, as a sentence; empty where the metric removes
-            no features.
-    """
-
-    metric: str
-    sentence: str
-    refused: bool
-    differences: tuple[tuple[str, str, str, str, str, str], ...]
-    margin: str
-    diagram: str
-    shift: str
 
 
 @dataclass(frozen=True)
@@ -102,52 +70,6 @@ def removal_groups(studies: Sequence[StudyFolder]) -> dict[str, dict[str, str]]:
         for label, facts in study.record.metrics.items():
             metrics.setdefault(label, (facts.name or label, facts.parameters))
     return removal_axis.removal_groups(metrics)
-
-
-def metric_verdicts(study: StudyFolder) -> dict[str, MetricVerdict]:
-    """The verdict of every metric that ranks, by its label."""
-    rows = {str(row["metric"]): row for row in verdicts_of(study).to_dict("records")}
-    higher_is_better = directions([study])
-    tables = list(statistics.tables(study.units))
-    metrics = statistics.family_count(tables, higher_is_better, study.record.study.families)
-    verdicts = {}
-    for table in tables:
-        higher, row = higher_is_better.get(table.metric), rows.get(table.metric)
-        if row is None or higher is None:
-            continue
-        refused = bool(row.get("refused"))
-        compared = compare(table.values, higher, seed=study.seed, metrics=metrics)
-        margin = study.record.study.margin.get(table.metric, 0.0)
-        names = [str(CellId(*pair)) for pair in table.cells.itertuples(index=False, name=None)]
-        ranked = sorted(compared.ranked)
-        test = friedman(table.values[ranked][:, compared.common], higher)
-        diagram = ""
-        if not refused and math.isfinite(test.critical_difference):
-            diagram = critical_difference_svg(
-                [names[i] for i in ranked], test.mean_ranks.tolist(), test.critical_difference
-            )
-        verdicts[table.metric] = MetricVerdict(
-            table.metric,
-            str(row["verdict"]),
-            refused,
-            () if refused else tuple(_differences(compared, names, margin)),
-            number(margin) if margin else "",
-            diagram,
-            shift_sentence(study, table.metric),
-        )
-    return verdicts
-
-
-def _differences(
-    compared: Comparison, names: Sequence[str], margin: float
-) -> Iterator[tuple[str, str, str, str, str, str]]:
-    pairs, found = compared.pairs, shown(compared.pairs.low, compared.pairs.high, margin)
-    for i, j in itertools.combinations(compared.order, 2):
-        pair, sign = compared.pair(i, j), 1 if i < j else -1
-        low, high = sorted((sign * float(pairs.low[pair]), sign * float(pairs.high[pair])))
-        mean, p = sign * float(pairs.difference[pair]), float(pairs.p_adjusted[pair])
-        interval = f"{number(low)} to {number(high)}"
-        yield names[i], names[j], number(mean), interval, number(p, 2), found[pair]
 
 
 def verdicts_of(study: StudyFolder) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The gallery: the first examples of a study with the map of every cell, in two files for page, notebook and trackers."""
+"""The gallery: the first examples of a study with the map of every cell, for page, notebook and trackers."""
 
 from __future__ import annotations
 
@@ -42,6 +42,9 @@ UNITS = 10
 """How many units of a layer are kept where they cannot be shown at places of the input."""
 
 
+_HIDDEN = "□"
+
+
 class Gallery:
     """Collects the first examples of a study.
 
@@ -52,6 +55,7 @@ class Gallery:
 
     def __init__(self, study: Study, loaded: Loaded) -> None:
         self._study, self._loaded = study, loaded
+        self._inputs = study.settings.page is None or study.settings.page.inputs
         self._examples: list[dict[str, Any]] = []
         self._arrays: dict[str, np.ndarray[Any, Any]] = {}
         self._targets_of: dict[str, int] = {}  # example to the number of its targets that are kept
@@ -78,7 +82,7 @@ class Gallery:
         folder.mkdir(parents=True, exist_ok=True)
         position = {example: i for i, example in enumerate(self._targets_of)}
         examples = sorted(self._examples, key=lambda example: position[example["id"]])
-        content = {"modality": self._study.model.modality, "examples": examples}
+        content = {"modality": self._study.model.modality, "inputs": self._inputs, "examples": examples}
         write_atomically(folder / "gallery.json", json.dumps(content, indent=1).encode())
         arrays = io.BytesIO()
         np.savez_compressed(arrays, **self._arrays)  # type: ignore[arg-type]  # names to arrays
@@ -86,7 +90,7 @@ class Gallery:
 
     def _example(self, chunk: Chunk, i: int, predicted: Predicted) -> dict[str, Any]:
         number, modality = len(self._examples), self._study.model.modality
-        sample, batch, encoded = chunk.examples.samples[i], chunk.batch, chunk.examples.encoded
+        sample, batch = chunk.examples.samples[i], chunk.batch
         target, readout, head = int(batch.targets[i]), chunk.readout, chunk.logits[i : i + 1]
         target_class = self._target_class(head, target, readout.task)
         out: dict[str, Any] = {
@@ -110,24 +114,7 @@ class Gallery:
             "mask": None,
             "maps": [],
         }
-        data = batch.background.decode(batch.inputs[i]).float().cpu()
-        index = _index_of(batch.features, i)
-        if modality == "image":
-            out["input"] = f"inputs/{number}"
-            pixels = (data.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
-            self._arrays[out["input"]] = pixels[..., 0] if pixels.shape[2] != 3 else pixels
-        elif modality == "series":
-            out["input"] = f"inputs/{number}"
-            self._arrays[out["input"]] = data.numpy()
-            if bool((index == index[:1]).all()):  # all channels of a step belong to one feature
-                out["steps"] = index[0].tolist()
-        elif modality == "table":
-            names = self._loaded.feature_names or tuple(f"column {k}" for k in range(len(data)))
-            out["columns"] = table_columns(names, data.tolist(), index.tolist(), batch.features.names)
-        else:
-            tokens = encoded.tokens[i]
-            out["tokens"] = list(tokens)
-            out["token_feature"] = index.flatten(1)[: len(tokens), 0].tolist()
+        out |= self._input(f"inputs/{number}", chunk, i)
         if batch.masks is not None and bool(batch.masks[i].any()):
             out["mask"] = f"masks/{number}"
             self._arrays[out["mask"]] = batch.masks[i].cpu().numpy()
@@ -149,6 +136,30 @@ class Gallery:
             self._values += values.size
             out["maps"].append(described)
         return out
+
+    def _input(self, key: str, chunk: Chunk, i: int) -> dict[str, Any]:
+        """The input of an example; without inputs, what its maps need alone: names of columns and lengths of tokens."""
+        batch, modality = chunk.batch, self._study.model.modality
+        data, index = batch.background.decode(batch.inputs[i]).float().cpu(), _index_of(batch.features, i)
+        if modality == "image":
+            pixels = (data.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+            return self._kept(key, pixels[..., 0] if pixels.shape[2] != 3 else pixels)
+        if modality == "series":
+            same = bool((index == index[:1]).all())  # all channels of a step belong to one feature
+            return self._kept(key, data.numpy()) | {"steps": index[0].tolist() if same else None}
+        if modality == "table":
+            names = self._loaded.feature_names or tuple(f"column {k}" for k in range(len(data)))
+            columns = table_columns(names, data.tolist(), index.tolist(), batch.features.names)
+            return {"columns": columns if self._inputs else [column | {"value": ""} for column in columns]}
+        tokens = chunk.examples.encoded.tokens[i]
+        features = index.flatten(1)[: len(tokens), 0].tolist()
+        return {"tokens": list(tokens) if self._inputs else [_HIDDEN] * len(tokens), "token_feature": features}
+
+    def _kept(self, key: str, values: np.ndarray[Any, Any]) -> dict[str, Any]:
+        if not self._inputs:
+            return {}
+        self._arrays[key] = values
+        return {"input": key}
 
     @staticmethod
     def _target_class(head: Tensor, target: int, task: Task | None) -> int | None:

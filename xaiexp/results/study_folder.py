@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xaiexp.core.record import Record
-from xaiexp.results.example_table import ExampleTable
 from xaiexp.results.gallery import Gallery
 from xaiexp.results.tables import Tables
 from xaiexp.store.files import write_atomically
@@ -50,9 +49,11 @@ class FolderWriter:
             frame = getattr(tables, name)
             write_atomically(self.path / f"{name}.csv", frame.to_csv(index=False).encode())
 
-    def write_examples(self, examples: ExampleTable) -> None:
-        """Write ``examples.parquet``."""
-        write_atomically(self.path / "examples.parquet", examples.frame().to_parquet(index=False))
+    def write_examples(self, examples: pd.DataFrame, curves: pd.DataFrame) -> None:
+        """Write ``examples.parquet`` and, where a metric has curves, ``curves.parquet``."""
+        write_atomically(self.path / "examples.parquet", examples.to_parquet(index=False))
+        if len(curves):
+            write_atomically(self.path / "curves.parquet", curves.to_parquet(index=False))
 
     def write_gallery(self, gallery: Gallery) -> None:
         """Write ``gallery/``."""

@@ -13,6 +13,7 @@ export class AnswerSection extends Section {
     this.replaceChildren(
       h("p", { class: "lead" }, answer.asked),
       answer.performance ? h("p", null, h("strong", null, "Model: "), answer.performance, " on the explained examples.") : "",
+      this.study.clusters ? h("p", null, this.study.clusters) : "",
       answer.claim ? h("p", { class: "claim" }, answer.claim) : "",
       this.verdicts(),
       heatTable(this.study, this.context.state),

@@ -42,6 +42,8 @@ export interface Study {
   modality: "image" | "text" | "table" | "series" | "";
   /** Plural, of what is resampled: examples or clusters. */
   unit: string;
+  /** Where examples belong to clusters: what that means for every number; empty elsewhere. */
+  clusters: string;
   answer: Answer;
   problems: Problem[];
   cells: Cell[];
@@ -167,6 +169,8 @@ export interface Ranks {
 export interface Curves {
   /** Shares of removed or inserted features, increasing. */
   shares: number[];
+  /** Of what, such as `removed features`. */
+  over: string;
   /** What the curve holds, such as `probability`. */
   unit: string;
   /** `[cells, rows, shares]`. */

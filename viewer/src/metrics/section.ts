@@ -126,7 +126,7 @@ export class MetricsSection extends Section {
     this.differences(metric, pairs, order, card);
     this.cost(metric, card);
     const curves = curveRows(content, study, metric, order, unitsOf(study));
-    card("Curves", "curves", curves, `Mean ${metric.curves?.unit ?? "score"} over the share of the features, with pointwise normal 95 % bands of the mean for other ${units}.`);
+    card("Curves", "curves", curves, `Mean ${metric.curves?.unit ?? "score"} over the share of ${metric.curves?.over ?? "features"}, with pointwise normal 95 % bands of the mean for other ${units}.`);
     this.groups(metric, order, card);
     if (metric.ranks && metric.ranks.cells.length <= MOST) {
       const height = 46 + 24 * (Math.ceil(metric.ranks.cells.length / 2) + 1);

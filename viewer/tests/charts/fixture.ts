@@ -109,6 +109,7 @@ export function fixture(): { content: Content; study: Study } {
     status: "done",
     modality: "image",
     unit: "examples",
+    clusters: "",
     answer: { asked: "", performance: "", verdicts: [], claim: "", hints: [] },
     problems: [],
     cells: [cell("gradient", [4, 4]), cell("occlusion", [400, 0]), cell(HOSTILE, [40, 40]), cell("random", [0, 0], true)],

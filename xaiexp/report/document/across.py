@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
 from xaiexp.core.ids import CellId
 from xaiexp.report.across import across
 from xaiexp.report.document import parts
@@ -55,6 +57,7 @@ def _row(cell: str, columns: Sequence[Mapping[str, Mapping[str, Any]]]) -> parts
     found = [column.get(cell) for column in columns]
 
     def of(name: str) -> tuple[float, ...]:
-        return tuple(math.nan if row is None else float(row[name]) for row in found)
+        values = (None if row is None else row[name] for row in found)
+        return tuple(math.nan if value is None or pd.isna(value) else float(value) for value in values)
 
     return parts.ComparisonRow(cell, of("mean"), of("low"), of("high"), tuple(rank == 1 for rank in of("rank_low")))

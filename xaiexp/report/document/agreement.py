@@ -89,6 +89,8 @@ def _by_pair(
 
 def _places(rows: pd.DataFrame, index: RowIndex) -> NDArray[Any]:
     """The row of every value. Without targets, those of an example follow each other as in the scores."""
+    if not index.pairs:
+        return np.full(len(rows), -1)
     examples = rows["example"].astype(str)
     if "target" in rows.columns:
         wanted = pd.MultiIndex.from_arrays([examples, rows["target"].astype(int)])

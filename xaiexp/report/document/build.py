@@ -31,15 +31,12 @@ AGREEMENT = 2_000_000
 """How many bytes of agreement by example over all studies."""
 
 
-def document(
-    studies: Sequence[StudyFolder], title: str | None = None, inputs: bool = True, every: bool = False
-) -> bytes:
+def document(studies: Sequence[StudyFolder], title: str | None = None, every: bool = False) -> bytes:
     """The packed document of one or several studies. Equal studies give equal bytes.
 
     Args:
         studies: at least one.
         title: of the page; by default the name of the study or the number of studies.
-        inputs: whether inputs are shown, or their maps alone.
         every: whether nothing is left out, however large the page becomes.
     """
     binary, count = Binary(), len(studies)
@@ -47,15 +44,13 @@ def document(
     for study in studies:
         chosen = _fitting(study, BYTES // count) if not every else study.gallery.examples
         limit = 10**9 if every else max(200, ROWS // count)
-        room = Room(limit, chosen, 10**12 if every else AGREEMENT // count, inputs)
+        room = Room(limit, chosen, 10**12 if every else AGREEMENT // count)
         content, missing = study_part(study, room, binary)
         contents.append(content)
         omitted += [f"{study.name}: {words}" if count > 1 else words for words in missing]
-    if not inputs:
-        omitted.append("all inputs (report.inputs=false)")
-    elif omitted:
+    if omitted:
         folders = " ".join(study.path.name for study in studies[:3]) + (" ..." if count > 3 else "")
-        omitted.append(f"The page with everything: xaiexp report {folders} --all")
+        omitted.append(f"The page with all that was kept: xaiexp report {folders} --all")
     return pack(
         parts.Document(
             format=FORMAT,

@@ -43,7 +43,6 @@ def examples(
     cells: Mapping[tuple[str, str], int],
     index: RowIndex,
     binary: Binary,
-    inputs: bool = True,
 ) -> tuple[parts.Example, ...]:
     """Some examples of the gallery.
 
@@ -53,9 +52,8 @@ def examples(
         cells: method and baseline to the number of the cell.
         index: of the scores.
         binary: gets pictures and maps.
-        inputs: whether the page may show inputs; otherwise their maps alone.
     """
-    return tuple(_example(study, example, cells, index, binary, inputs) for example in chosen)
+    return tuple(_example(study, example, cells, index, binary) for example in chosen)
 
 
 def _example(
@@ -64,10 +62,9 @@ def _example(
     cells: Mapping[tuple[str, str], int],
     index: RowIndex,
     binary: Binary,
-    inputs: bool,
 ) -> parts.Example:
     modality, arrays = study.gallery.modality, study.gallery.arrays
-    values = arrays.get(example.get("input") or "") if inputs else None
+    values = arrays.get(example.get("input") or "")
     picture, size, series = None, None, None
     if modality == "image" and values is not None:
         picture, size = _picture(values, binary)
@@ -92,29 +89,25 @@ def _example(
         target_name=str(example.get("target_name") or f"target {target}"),
         picture=picture,
         size=size,
-        tokens=_tokens(example, inputs),
+        tokens=_tokens(example),
         series=series,
         steps=None if example.get("steps") is None else tuple(example["steps"]),
-        columns=_columns(example, inputs),
+        columns=_columns(example),
         mask=None if mask is None else parts.Mask(binary.flags(_shrunk_mask(mask)), _shrunk_mask(mask).shape),
         maps=tuple(maps),
     )
 
 
-def _tokens(example: Mapping[str, Any], inputs: bool) -> tuple[parts.Token, ...] | None:
+def _tokens(example: Mapping[str, Any]) -> tuple[parts.Token, ...] | None:
     if example.get("tokens") is None:
         return None
-    return tuple(
-        parts.Token(text if inputs else "□" * len(text), joined, feature) for text, joined, feature in pieces(example)
-    )
+    return tuple(parts.Token(text, joined, feature) for text, joined, feature in pieces(example))
 
 
-def _columns(example: Mapping[str, Any], inputs: bool) -> tuple[parts.Column, ...] | None:
+def _columns(example: Mapping[str, Any]) -> tuple[parts.Column, ...] | None:
     if example.get("columns") is None:
         return None
-    return tuple(
-        parts.Column(str(c.get("name")), column_value(c.get("value")) if inputs else "") for c in example["columns"]
-    )
+    return tuple(parts.Column(str(c.get("name")), column_value(c.get("value"))) for c in example["columns"])
 
 
 def _picture(values: NDArray[Any], binary: Binary) -> tuple[parts.File, tuple[int, int]]:

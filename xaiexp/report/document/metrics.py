@@ -25,6 +25,10 @@ SHOWN = ("unknown", "different", "equal")
 """What the interval of a difference shows; the document has numbers of these."""
 
 
+CURVE_VALUES = 4_000_000
+"""How many values the curves of a metric on a page have at most; a larger metric has its means alone."""
+
+
 class RowIndex:
     """The pairs of example and target of a study, in the order of its scores.
 
@@ -81,7 +85,7 @@ def metrics(
                 margin=study.record.study.margin.get(metric),
                 ranks=None if refused or higher is None else _ranks(of_metric, by_unit.get(metric), cells, higher),
                 scores=binary.exact(scores.get(metric, np.full((len(cells), len(index)), math.nan))),
-                curves=None,
+                curves=_curves(study, metric, cells, index, binary),
                 shift=shift_sentence(study, metric),
             )
         )
@@ -107,18 +111,45 @@ def _scores(
     return {str(name): values[i] for i, name in enumerate(names)}
 
 
+def _curves(
+    study: StudyFolder, metric: str, cells: Mapping[tuple[str, str], int], index: RowIndex, binary: Binary
+) -> parts.Curves | None:
+    frame = study.curves[study.curves["metric"] == metric]
+    facts = study.record.metrics.get(metric)
+    if not len(frame) or not len(index) or facts is None:
+        return None
+    curves = np.stack(list(frame["values"])).astype(np.float64)
+    points = curves.shape[1]
+    if len(cells) * len(index) * points > CURVE_VALUES:
+        return None
+    values = np.full((len(cells), len(index), points), math.nan)
+    numbers = [cells.get(pair, -1) for pair in zip(*(frame[name].astype(str) for name in CELL), strict=True)]
+    keys = zip(frame["example"].astype(str), frame["target"].astype(int), strict=True)
+    places = [index.place.get(pair, -1) for pair in keys]
+    kept = (np.array(numbers) >= 0) & (np.array(places) >= 0)
+    values[np.array(numbers)[kept], np.array(places)[kept]] = curves[kept]
+    shares = tuple(np.linspace(0, 1, points).tolist())
+    return parts.Curves(shares, f"{facts.curve} features", facts.unit, binary.in_steps(values, fine=True))
+
+
 def _mean(row: Mapping[str, Any], cells: Mapping[tuple[str, str], int], refused: bool) -> parts.Mean:
-    ranks = (float(row["rank_low"]), float(row["rank_high"]))
-    ends = sorted((float(row["mean_worst"]), float(row["mean_best"])))
-    undefined = float(row["undefined"])
-    known = not any(map(math.isnan, ends)) and undefined > 0 and float(row["n"]) > 0
+    def of(name: str) -> float:
+        value = row[name]
+        return math.nan if value is None or pd.isna(value) else float(value)
+
+    ranks, ends, undefined = (
+        (of("rank_low"), of("rank_high")),
+        sorted((of("mean_worst"), of("mean_best"))),
+        of("undefined"),
+    )
+    known = not any(map(math.isnan, ends)) and undefined > 0 and of("n") > 0
     letters = row["letters"] if isinstance(row["letters"], str) else ""
     return parts.Mean(
         cell=cells[str(row["method"]), str(row["baseline"])],
-        mean=float(row["mean"]),
-        low=float(row["low"]),
-        high=float(row["high"]),
-        n=float(row["n"]),
+        mean=of("mean"),
+        low=of("low"),
+        high=of("high"),
+        n=of("n"),
         undefined=undefined,
         range=(ends[0], ends[1]) if known else None,
         letters="" if refused else letters,

@@ -157,6 +157,7 @@ class Curves:
     """A metric's curves over the share of removed features."""
 
     shares: tuple[float, ...]
+    over: str
     unit: str
     values: Numbers
 
@@ -326,6 +327,7 @@ class Study:
     status: str
     modality: str
     unit: str
+    clusters: str
     answer: Answer
     problems: tuple[Problem, ...]
     cells: tuple[Cell, ...]

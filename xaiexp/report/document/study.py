@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from xaiexp.core.ids import CellId
+from xaiexp.core.ids import ALL_METHODS, CellId
 from xaiexp.core.record import MethodFacts
 from xaiexp.report import facts
 from xaiexp.report.document import parts
@@ -38,13 +38,11 @@ class Room:
         rows: pairs of example and target with scores.
         examples: entries of the gallery, see ``gallery.json``.
         agreement: bytes of agreement by example.
-        inputs: whether inputs are shown.
     """
 
     rows: int
     examples: Sequence[Mapping[str, Any]]
     agreement: int
-    inputs: bool = True
 
 
 def study_part(study: StudyFolder, room: Room, binary: Binary) -> tuple[parts.Study, list[str]]:
@@ -60,6 +58,8 @@ def study_part(study: StudyFolder, room: Room, binary: Binary) -> tuple[parts.St
         omitted.append(f"agreement by example of {without} of {len(compared)} measures")
     if len(study.gallery.examples) > len(room.examples):
         omitted.append(f"{len(study.gallery.examples) - len(room.examples)} of {len(study.gallery.examples)} examples")
+    if not study.gallery.inputs:
+        omitted.append("all inputs (report.inputs=false)")
     record = study.record
     content = parts.Study(
         name=study.name,
@@ -70,6 +70,7 @@ def study_part(study: StudyFolder, room: Room, binary: Binary) -> tuple[parts.St
         status=record.status or "unknown",
         modality=study.gallery.modality or record.study.modality,
         unit=study.unit,
+        clusters=facts.clusters(study),
         answer=parts.Answer(
             asked=facts.asked(study),
             performance=performance(record.performance),
@@ -84,7 +85,7 @@ def study_part(study: StudyFolder, room: Room, binary: Binary) -> tuple[parts.St
         agreements=compared,
         removals=tuple(parts.Removal(each.metric, each.sentence, each.rows) for each in removals(study)),
         sources=tuple((each.metric, each.sentence) for each in sources([study])),
-        examples=examples(study, room.examples, numbers, index, binary, room.inputs),
+        examples=examples(study, room.examples, numbers, index, binary),
         classes=classes,
         made=parts.Made(
             facts=facts.facts(study),
@@ -101,11 +102,17 @@ def study_part(study: StudyFolder, room: Room, binary: Binary) -> tuple[parts.St
 
 
 def cell_numbers(study: StudyFolder) -> dict[tuple[str, str], int]:
-    """Method and baseline of every cell to its number: those of the cells, then those that only have scores."""
+    """Method and baseline of every cell to its number: those of the cells, then those with scores or maps alone."""
     pairs: list[tuple[str, str]] = []
     for frame in (study.cells, study.summary, study.scores):
         unique = frame[["method", "baseline"]].drop_duplicates()
         pairs += [(str(m), str(b)) for m, b in zip(unique["method"], unique["baseline"], strict=True)]
+    for side in "ab":
+        unique = study.agreement[[f"method_{side}", f"baseline_{side}"]].drop_duplicates()
+        names = zip(unique[f"method_{side}"].astype(str), unique[f"baseline_{side}"].astype(str), strict=True)
+        pairs += [pair for pair in names if not pair[0].startswith(ALL_METHODS)]
+    for example in study.gallery.examples:
+        pairs += [(str(each.get("method")), str(each.get("baseline"))) for each in example.get("maps") or ()]
     return {pair: i for i, pair in enumerate(dict.fromkeys(pairs))}
 
 
