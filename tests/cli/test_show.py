@@ -51,7 +51,7 @@ def test_required_parameters_are_named(workplace, capsys):
         (["grad_cam", "model=digits_mlp"], "cannot be used, needs maps, which model 'digits_mlp' does not offer"),
         (["saliency", "model=digits_cnn"], "can be used, 1 forward and 1 backward passes an example"),
         (["metric=infidelity", "model=digits_cnn"], "with model digits_cnn and dataset digits: can be used"),
-        (["grad_cam", "experiment=table"], "is for images; the data are tables"),
+        (["grad_cam", "model=tabular_mlp", "dataset=breast_cancer"], "is for images; the data are tables"),
     ],
 )
 def test_a_configuration_can_or_cannot_use_a_component(workplace, capsys, words, told):
@@ -64,7 +64,7 @@ def test_a_configuration_can_or_cannot_use_a_component(workplace, capsys, words,
         (["infidelty"], "show: no component has this name (got 'infidelty')\n  nearest: infidelity"),
         (["metod=saliency"], "nearest: method"),
         (["method=blur"], "no method has this name"),
-        ([], "usage"),
+        ([], "NAME"),
     ],
 )
 def test_wrong_requests_are_two_lines(workplace, capsys, words, told):

@@ -79,7 +79,10 @@ def described(cls: type[Component], values: Mapping[str, Any] | None = None) -> 
         cls: its class.
         values: parameters that its facts may depend on; by default its own defaults.
     """
-    paragraphs, meanings = _sections(inspect.getdoc(cls) or "")
+    paragraphs, _ = _sections(inspect.getdoc(cls) or "")
+    meanings: dict[str, str] = {}
+    for base in reversed(cls.__mro__):  # a parameter may be described where it is declared
+        meanings |= _sections(inspect.cleandoc(base.__doc__ or ""))[1]
     defaults = parameters.default_values(cls)
     component = _instance(cls, values or {})
     of = {name: _fact(cls, component, name) for name in (*_FACTS, "needs", "bounds", "unit", "modalities", "modality")}
