@@ -80,6 +80,17 @@ def test_wilsons_interval():
             same(ours.wilson(count, total, 0.95), (interval.low, interval.high))
 
 
+@pytest.mark.parametrize("private", [True, False])
+def test_the_exact_interval_of_a_share(monkeypatch, private):
+    if not private:  # another version of scipy
+        monkeypatch.setattr(ours, "import_module", lambda name: math)
+    for total in (1, 7, 199, 200):
+        for count in (0, 1, 3, total // 2, total - 1, total):
+            if count <= total:
+                interval = theirs.binomtest(count, total).proportion_ci()
+                same(ours.clopper_pearson(count, total), (interval.low, interval.high))
+
+
 def test_the_studentised_range():
     for groups in (2, *range(3, 41), 41):
         same(ours.studentized_range_95(groups), theirs.studentized_range.ppf(0.95, groups, np.inf))

@@ -1,4 +1,4 @@
-"""Distributions, ranks and roots: bit for bit those of ``scipy.stats`` and ``scipy.optimize``, without their imports."""
+"""Distributions, ranks and roots: bit for bit those of ``scipy.stats`` and ``scipy.optimize``, not imported."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "average_ranks",
+    "clopper_pearson",
     "friedman_p",
     "nct_sf",
     "normal_cdf",
@@ -95,6 +96,19 @@ def nct_sf(t: float, freedom: float, shift: float) -> float:
         return float(scipy.stats.nct.sf(t, freedom, shift))
     with np.errstate(over="ignore"):
         return float(np.clip(tail(t, freedom, shift), 0, 1))
+
+
+def clopper_pearson(count: int, total: int) -> tuple[float, float]:
+    """The exact 95 % interval of a share of ``count`` among ``total`` (Clopper and Pearson 1934)."""
+    functions = vars(import_module("scipy.special._ufuncs"))
+    below, above = functions.get("_binom_cdf"), functions.get("_binom_sf")
+    if below is None or above is None:  # another version of scipy
+        interval = scipy.stats.binomtest(count, total).proportion_ci()
+        return float(interval.low), float(interval.high)
+    tail = (1 - 0.95) / 2
+    low = root(lambda p: float(above(count - 1, total, p)) - tail, 0.0, 1.0) if count else 0.0
+    high = root(lambda p: float(below(count, total, p)) - tail, 0.0, 1.0) if count < total else 1.0
+    return low, high
 
 
 def normal_cdf(x: float) -> float:
