@@ -15,7 +15,7 @@ from PIL import Image
 
 from xaiexp.cli.tables import agreement_tables
 from xaiexp.report import agreement_svg, heatmap, heatmap_png, series_svg
-from xaiexp.report.figures import agreement_matrix, axis_over, axis_svg, interval_svg
+from xaiexp.report.figures import agreement_matrix
 from xaiexp.report.images import LEVELS, colour, full_colour, gradient, input_image, png, text_colour
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -191,45 +191,6 @@ def test_names_in_the_matrix_are_escaped():
     text = agreement_svg(pairs({(name, "b"): [1.0]}), "rho")
     assert "<b>" not in text
     assert name in [element.text for element in ET.fromstring(text).iter(f"{SVG}title")]
-
-
-# -- intervals
-
-
-@pytest.mark.parametrize(
-    "values", [[0.0, 1.0], [-3e-7, 2e-7], [1e9, 5e9], [0.31, 0.32, 0.329], [5.0], [0.0], [-2.0], [1.0, 1.0 + 1e-15]]
-)
-def test_axis_covers_all_values_with_a_few_round_ticks(values):
-    axis = axis_over([*values, float("nan")])
-    assert axis is not None
-    assert axis.low <= min(values) <= max(values) <= axis.high
-    assert 3 <= len(axis.ticks) <= 6
-    assert all(axis.low - 1e-9 * abs(axis.low) <= tick <= axis.high + 1e-9 * abs(axis.high) for tick in axis.ticks)
-    assert len({f"{tick:g}" for tick in axis.ticks}) == len(axis.ticks)
-
-
-def test_no_axis_without_finite_values():
-    assert axis_over([float("nan"), float("inf")]) is None
-
-
-def test_dots_and_whiskers_are_at_their_positions_on_the_axis():
-    axis = axis_over([0.0, 8.0])
-    assert axis is not None
-    labels = ET.fromstring(axis_svg(axis)).findall(f"{SVG}text")
-    at = {float(label.text or "nan"): float(label.get("x") or "nan") for label in labels}
-    row = ET.fromstring(interval_svg(axis, 5.0, 2.5, 7.5, control=0.0))
-    assert float(row.find(f"{SVG}circle").get("cx")) == pytest.approx(at[5.0], abs=0.01)
-    whisker = next(line for line in row.findall(f"{SVG}line") if line.get("y1") == line.get("y2"))
-    assert [float(whisker.get(end)) for end in ("x1", "x2")] == pytest.approx([at[2.5], at[7.5]], abs=0.01)
-    dashed = next(line for line in row.findall(f"{SVG}line") if line.get("stroke-dasharray"))
-    assert float(dashed.get("x1")) == pytest.approx(at[0.0], abs=0.01)
-
-
-def test_undefined_mean_and_interval_are_not_drawn():
-    axis, nan = axis_over([0.0, 10.0]), float("nan")
-    assert axis is not None
-    assert ET.fromstring(interval_svg(axis, nan, nan, nan)).find(f"{SVG}circle") is None
-    assert 'stroke-width="2"' not in interval_svg(axis, 5.0, nan, nan)
 
 
 # -- series

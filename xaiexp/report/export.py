@@ -15,6 +15,9 @@ from xaiexp.report.studies import StudyFolder, read_study
 
 __all__ = ["export_images"]
 
+EXAMPLES = 8
+"""The pictures of how many examples are written."""
+
 
 def export_images(folder: Path) -> list[Path]:
     """Write ``pictures/`` into a study folder, from the other files of the study.
@@ -51,7 +54,7 @@ def _file_name(text: str) -> str:
 def _examples(study: StudyFolder) -> dict[str, bytes]:
     modality, arrays = study.gallery.modality, study.gallery.arrays
     files: dict[str, bytes] = {}
-    for number, example in enumerate(study.gallery.examples):
+    for number, example in enumerate(study.gallery.examples[:EXAMPLES]):
         folder = f"{number}_{_file_name(str(example.get('name') or example.get('id')))}"
         inputs = arrays.get(example.get("input") or "")
         if modality == "image" and inputs is not None:

@@ -1,4 +1,4 @@
-"""Drawings as SVG: intervals, agreement matrices and time series."""
+"""Drawings as SVG: agreement matrices and time series."""
 
 from __future__ import annotations
 
@@ -19,13 +19,9 @@ from xaiexp.report.images import colour, heatmap, png_uri, text_colour
 from xaiexp.report.wording import DASH, number
 
 __all__ = [
-    "Axis",
     "Matrix",
     "agreement_matrix",
     "agreement_svg",
-    "axis_over",
-    "axis_svg",
-    "interval_svg",
     "series_svg",
 ]
 
@@ -33,85 +29,6 @@ _FONT = "system-ui, sans-serif"
 _INTERVAL_WIDTH, _INTERVAL_HEIGHT, _MARGIN = 240, 22, 18
 _CURVE_WIDTH, _CURVE_HEIGHT, _CURVE_POINTS = 360, 120, 600
 _NAME_LENGTH = 36
-
-
-# -- intervals
-
-
-@dataclass(frozen=True)
-class Axis:
-    """The scale of one metric, shared by all rows of its table.
-
-    Args:
-        low, high: its ends.
-        ticks: round numbers between them.
-    """
-
-    low: float
-    high: float
-    ticks: tuple[float, ...]
-
-    def at(self, value: float) -> float:
-        """The horizontal position of ``value`` in the drawing."""
-        return _MARGIN + (value - self.low) / (self.high - self.low) * (_INTERVAL_WIDTH - 2 * _MARGIN)
-
-
-def axis_over(values: Sequence[float]) -> Axis | None:
-    """A scale with three to six round ticks over all finite ``values``; None where there are none.
-
-    >>> axis_over([0.0, 1.0, float("nan")]).ticks
-    (0.0, 0.5, 1.0)
-    """
-    finite = [value for value in values if math.isfinite(value)]
-    if not finite:
-        return None
-    low, high = min(finite), max(finite)
-    if high - low <= 1e-12 * max(abs(low), abs(high)):
-        room = abs(low) / 2 or 1.0
-        low, high = low - room, high + room
-    largest = math.floor(math.log10(high - low))
-    for power, factor in itertools.product((largest, largest - 1), (5, 2.5, 2, 1)):
-        step = factor * 10.0**power
-        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-        if last - first >= 2:
-            break
-    return Axis(low, high, tuple(round(k * step, 3 - power) for k in range(first, last + 1)))
-
-
-def axis_svg(axis: Axis) -> str:
-    """The ticks and numbers above the rows."""
-    root = svg(_INTERVAL_WIDTH, _INTERVAL_HEIGHT, f"scale from {number(axis.low)} to {number(axis.high)}")
-    for tick in axis.ticks:
-        draw(root, "text", f"{tick:g}", x=axis.at(tick), y=13, text_anchor="middle", font_size=11, fill="#555")
-        draw(root, "line", x1=axis.at(tick), x2=axis.at(tick), y1=17, y2=_INTERVAL_HEIGHT, stroke="#bbb")
-    return svg_text(root)
-
-
-def interval_svg(axis: Axis, mean: float, low: float, high: float, control: float = math.nan) -> str:
-    """A mean as a dot, its interval as whiskers.
-
-    Args:
-        axis: the shared scale.
-        mean: the dot; nothing is drawn where it is undefined.
-        low, high: the whiskers; only the dot is drawn where they are undefined.
-        control: mean of the random control, drawn as a dashed line, or NaN.
-    """
-    label = f"mean {number(mean)}, interval {number(low)} to {number(high)}"
-    root = svg(_INTERVAL_WIDTH, _INTERVAL_HEIGHT, label)
-    for tick in axis.ticks:
-        draw(root, "line", x1=axis.at(tick), x2=axis.at(tick), y1=0, y2=_INTERVAL_HEIGHT, stroke="#e4e4e4")
-    middle = _INTERVAL_HEIGHT / 2
-    if math.isfinite(control):
-        at = axis.at(control)
-        draw(root, "line", x1=at, x2=at, y1=0, y2=_INTERVAL_HEIGHT, stroke="#9c5700", stroke_dasharray="3 2")
-    if math.isfinite(low) and math.isfinite(high):
-        draw(root, "line", x1=axis.at(low), x2=axis.at(high), y1=middle, y2=middle, stroke="#1f4e79", stroke_width=2)
-        for end in (low, high):
-            x = axis.at(end)
-            draw(root, "line", x1=x, x2=x, y1=middle - 4, y2=middle + 4, stroke="#1f4e79", stroke_width=2)
-    if math.isfinite(mean):
-        draw(root, "circle", cx=axis.at(mean), cy=middle, r=4.5, fill="#1f4e79", stroke="#fff")
-    return svg_text(root)
 
 
 # -- agreement

@@ -1,19 +1,12 @@
-"""Builds a report: one self-contained HTML page over one or several studies."""
+"""How a study was made, in words: its facts, its components, and the sentence that says what was asked."""
 
 from __future__ import annotations
 
-import functools
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from xaiexp.core.claim_facts import ClaimFacts
-from xaiexp.core.ids import NO_BASELINE, CellId
+from xaiexp.core.ids import NO_BASELINE
 from xaiexp.core.record import (
     AgreementFacts,
     ComponentFacts,
@@ -23,176 +16,14 @@ from xaiexp.core.record import (
     PassCounts,
     PerformanceFacts,
 )
-from xaiexp.errors import ResourceError
-from xaiexp.report.across import across
-from xaiexp.report.examples import Example, examples, pixels
-from xaiexp.report.images import PERCENTILE, gradient
-from xaiexp.report.results import (
-    AgreementFigure,
-    MetricTable,
-    Problem,
-    agreements,
-    comparisons,
-    metric_tables,
-    problems,
-    summary_of,
-)
-from xaiexp.report.seeds import pooled
-from xaiexp.report.sources import Source, sources
-from xaiexp.report.studies import StudyFolder, read_study
-from xaiexp.report.verdicts import Removal, removals
+from xaiexp.report.results import summary_of
+from xaiexp.report.studies import StudyFolder
 from xaiexp.report.wording import DASH, as_text, bounds, direction, method_properties, number, plural
-from xaiexp.store.files import write_atomically
 
-__all__ = ["build", "render"]
-
-SIDE, SMALLEST_SIDE = 224, 48
-"""The largest and smallest size of an image, in pixels."""
-
-PIXELS = 3_000_000
-"""The number of pixels of all images of a page, about 3 MB."""
-
-EXAMPLES = 24
-"""The number of examples over all studies of a page."""
+__all__ = ["Entry", "asked", "clusters", "facts", "glossary"]
 
 
-@dataclass(frozen=True)
-class StudyPage:
-    """The content of the page about one study."""
-
-    place: int
-    anchor: str
-    name: str
-    folder: str
-    sentence: str
-    facts: tuple[tuple[str, str], ...]
-    problems: tuple[Problem, ...]
-    clusters: str
-    metrics: tuple[MetricTable, ...]
-    removals: tuple[Removal, ...]
-    sources: tuple[Source, ...]
-    agreements: tuple[AgreementFigure, ...]
-    examples: tuple[Example, ...]
-    examples_left_out: int
-    modality: str
-    costs: tuple[tuple[str, ...], ...]
-    glossary: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...]
-    config: str
-    claim: str
-    families: str
-    overview: tuple[str, ...]
-
-
-def build(folders: Sequence[Path], out: Path, title: str | None = None) -> Path:
-    """Write one self-contained HTML page over one or several studies.
-
-    Args:
-        folders: study folders, see `find_studies`. Files that are missing in them are listed on the page.
-        out: the file, which is written atomically.
-        title: of the page; by default the name of the study or the number of studies.
-
-    Returns:
-        ``out``.
-
-    Raises:
-        ResourceError: a folder holds no file of a study, or ``out`` cannot be written.
-    """
-    if not folders:
-        raise ResourceError("report", "no study to report on", hint="name a folder that a study or a sweep wrote")
-    page = render([read_study(Path(folder)) for folder in folders], title)
-    out = Path(out)
-    try:
-        write_atomically(out, page.encode())
-    except OSError as error:
-        raise ResourceError(str(out), f"the report cannot be written ({error.strerror or error})") from error
-    return out
-
-
-@functools.cache
-def _templates() -> Environment:
-    """The templates, compiled once a process: a sweep builds many pages."""
-    return Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def render(studies: Sequence[StudyFolder], title: str | None = None) -> str:
-    """The HTML of the page. Equal studies give equal text."""
-    shown = max(1, EXAMPLES // len(studies))
-    total = sum(pixels(study, shown) for study in studies)
-    side = max(SMALLEST_SIDE, math.floor(SIDE * min(1.0, math.sqrt(PIXELS / total)))) if total else SIDE
-    sections = tuple(_page(study, place, shown, side) for place, study in enumerate(studies, start=1))
-    several = len(studies) > 1
-    names = _distinct(sections)
-    return (
-        _templates()
-        .get_template("page.html")
-        .render(
-            title=title or (f"{len(studies)} studies compared" if several else sections[0].name),
-            studies=sections,
-            names=names,
-            several=several,
-            comparisons=comparisons(studies) if several else (),
-            pooled=pooled(studies) if several else (),
-            across=across(studies) if several else (),
-            sources=sources(studies) if several else (),
-            diverging=gradient(signed=True),
-            sequential=gradient(signed=False),
-            percentile=PERCENTILE,
-            dash=DASH,
-        )
-    )
-
-
-def _distinct(sections: Sequence[StudyPage]) -> tuple[str, ...]:
-    """The names of the studies, with the folder where several share a name."""
-    names = [section.name for section in sections]
-    return tuple(
-        f"{section.name} ({section.folder})" if names.count(section.name) > 1 else section.name for section in sections
-    )
-
-
-def _page(study: StudyFolder, place: int, shown: int, side: int) -> StudyPage:
-    counts = study.cells["status"].value_counts()
-    cells = ", ".join(f"{counts[status]} {status}" for status in ("done", "skipped", "failed") if status in counts)
-    overview = (
-        *(study.identity(key) or DASH for key in ("model", "dataset", "seed")),
-        study.record.status or "unknown",
-        as_text(_examples(study)),
-        cells or DASH,
-        _passes((study.record.passes or PassCounts()).attributions),
-        _seconds(study.record.seconds),
-    )
-    return StudyPage(
-        place=place,
-        anchor=f"study-{place}",
-        name=study.name,
-        folder=study.path.name,
-        sentence=_sentence(study),
-        facts=_facts(study, cells),
-        problems=tuple(problems(study)),
-        clusters=_clusters(study),
-        metrics=tuple(metric_tables(study)),
-        removals=tuple(removals(study)),
-        sources=tuple(sources([study])),
-        agreements=tuple(agreements(study)),
-        examples=tuple(examples(study, shown, side)),
-        examples_left_out=max(0, len(study.gallery.examples) - shown),
-        modality=study.gallery.modality,
-        costs=_costs(study),
-        glossary=_glossary(study),
-        config=study.config,
-        families=study.record.study.families,
-        claim="" if study.record.claim is None else study.record.claim.sentence or "not tested: the study did not end",
-        overview=overview,
-    )
-
-
-def _clusters(study: StudyFolder) -> str:
+def clusters(study: StudyFolder) -> str:
     """What the scores and tests are of where examples belong to clusters; empty where they do not."""
     if not study.clusters:
         return ""
@@ -217,7 +48,8 @@ def _examples(study: StudyFolder) -> int | None:
     return int(counted) if counted > 0 else study.record.study.examples
 
 
-def _sentence(study: StudyFolder) -> str:
+def asked(study: StudyFolder) -> str:
+    """What was explained, of which model and data, by what, in one or two sentences."""
     record, about = study.record, study.record.study
     if not about.model:
         return f"The record of the study in the folder {study.path.name} is missing or incomplete."
@@ -249,7 +81,10 @@ def _sentence(study: StudyFolder) -> str:
     )
 
 
-def _facts(study: StudyFolder, cells: str) -> tuple[tuple[str, str], ...]:
+def facts(study: StudyFolder) -> tuple[tuple[str, str], ...]:
+    """Names and values of what is known of a study; unknown ones are left out."""
+    counts = study.cells["status"].value_counts()
+    cells = ", ".join(f"{counts[status]} {status}" for status in ("done", "skipped", "failed") if status in counts)
     record, about = study.record, study.record.study
     passes = record.passes or PassCounts()
     for_metrics = PassCount(
@@ -320,28 +155,11 @@ def _fact(key: str, value: Any) -> str:
     return f"{100 * value:.1f} %" if share else as_text(value)
 
 
-def _costs(study: StudyFolder) -> tuple[tuple[str, ...], ...]:
-    return tuple(
-        (
-            str(CellId(str(row["method"]), str(row["baseline"]))),
-            str(row["status"]),
-            *(_count(row[column]) for column in ("examples", "forward_passes", "backward_passes")),
-            _count(row["seconds"], "{:.3g} s"),
-            _count(row["peak_memory_bytes"] / 2**20, "{:,.1f} MiB") if row["peak_memory_bytes"] else DASH,
-            "yes" if row["cached"] is True or row["cached"] == 1 else "no",
-        )
-        for row in study.cells.to_dict("records")
-    )
+Entry = tuple[str, str, str, str]
+"""Label, summary, details and source of a component."""
 
 
-def _count(value: Any, form: str = "{:,.0f}") -> str:
-    return DASH if pd.isna(value) else form.format(value)
-
-
-_Entry = tuple[str, str, str, str]
-
-
-def _glossary(study: StudyFolder) -> tuple[tuple[str, tuple[_Entry, ...]], ...]:
+def glossary(study: StudyFolder) -> tuple[tuple[str, tuple[Entry, ...]], ...]:
     """Methods, baselines, metrics and agreements: label, summary, details and source of each."""
     record = study.record
     kinds: dict[str, Mapping[str, ComponentFacts]] = {
@@ -357,7 +175,7 @@ def _glossary(study: StudyFolder) -> tuple[tuple[str, tuple[_Entry, ...]], ...]:
     )
 
 
-def _entry(label: str, facts: ComponentFacts) -> _Entry:
+def _entry(label: str, facts: ComponentFacts) -> Entry:
     details = [f"component {facts.name}"] if facts.name not in ("", label) else []
     if isinstance(facts, MethodFacts):
         details.append(method_properties(facts))
