@@ -79,6 +79,7 @@ export function fixture(): { content: Content; study: Study } {
     scores: binary.floats(scores.flat()),
     curves: {
       shares: [0, 1],
+      over: "removed features",
       unit: "probability",
       values: binary.floats(scores.flatMap((row) => row.flatMap((value) => [value, value / 2]))),
     },

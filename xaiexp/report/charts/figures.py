@@ -11,8 +11,8 @@ import pandas as pd
 
 from xaiexp.core.record import AgreementFacts
 from xaiexp.report.charts import frames
+from xaiexp.report.charts.matrices import agreement_matrix
 from xaiexp.report.document.agreement import clustered
-from xaiexp.report.figures import agreement_matrix
 from xaiexp.report.results import is_joint
 from xaiexp.report.studies import StudyFolder
 
