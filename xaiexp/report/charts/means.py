@@ -144,5 +144,5 @@ def group_means(data: pd.DataFrame | None = None) -> Any:
         alt.Tooltip("cell:N"), alt.Tooltip("group:N"), alt.Tooltip("mean:Q", format=_NUMBER), alt.Tooltip("n:Q"),
     ]  # fmt: skip
     squares = base.mark_rect(stroke=colour("paper")).encode(color=tone, tooltip=tooltip)
-    texts = base.mark_text(fontSize=11, color=contrasting("mean")).encode(text="label:N")
+    texts = base.mark_text(fontSize=11, color=contrasting("mean")).encode(tooltip=tooltip, text="label:N")
     return finished(alt.layer(squares, texts).properties(width=420, height=alt.Step(24), padding=MATRIX_PADDING))
