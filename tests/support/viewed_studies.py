@@ -96,11 +96,12 @@ def told(folder: Path, name: str = "example") -> Path:
     """Add facts of the examples to a made-up study."""
     scores = pd.read_parquet(folder / "scores.parquet")[["example", "target"]].drop_duplicates()
     count = np.arange(len(scores))
+    predicted, known = count % 2, count != 2  # as in the gallery
     facts = scores.assign(
         name=[f"{name} {i}" for i in count],
-        label=np.where(count % 3 == 0, NAIVE, "benign"),
-        predicted=np.where(count % 2 == 1, NAIVE, "benign"),
-        wrong=((count % 3 == 0) != (count % 2 == 1)).astype(int),
+        label=np.where(known, NAIVE, ""),
+        predicted=np.where(predicted == 1, NAIVE, "benign"),
+        wrong=np.where(known, predicted == 0, -1),
         probability=0.5 + count / 40,
         score=count / 10,
     )
@@ -108,6 +109,6 @@ def told(folder: Path, name: str = "example") -> Path:
     file = folder / "gallery" / "gallery.json"
     content = json.loads(file.read_text(encoding="utf-8"))
     for i, example in enumerate(content["examples"]):
-        example["name"] = f"{name} {i}"
+        example |= {"name": f"{name} {i}", "probability": 0.5 + i / 40}
     file.write_text(json.dumps(content), encoding="utf-8")
     return folder

@@ -1,7 +1,8 @@
-"""The page in Debian's Chromium: a browser a module, a page a test; whatever it asks of the network or complains of fails."""
+"""The page in Debian's Chromium: a browser a module, a page a test; a request or a complaint of it fails the test."""
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,8 +18,6 @@ from xaiexp.report import build
 @pytest.fixture(scope="session")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """The page of a function of `viewed_studies` by its name; made once, whichever worker comes first."""
-    import os
-
     base = tmp_path_factory.getbasetemp()
     place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "viewer"
     place.mkdir(exist_ok=True)

@@ -1,17 +1,28 @@
-"""The page as a whole: links that restore a view, several studies, how it was made, print, and what it refuses to run."""
+"""The page as a whole: links that restore a view, several studies, how it was made, print, and what never runs."""
 
 from __future__ import annotations
 
-import io
 import re
 
 import pytest
-from opened_page import OpenedPage
 from viewed_studies import HOSTILE
 
 SECTIONS = ["answer", "metrics", "agreement", "examples", "made"]
 
-VIEW = "section=examples&cells=saliency~occlusion%2520%252F%2520zero&ex.sign=positive&ex.sort=confidence&ex.q=example"
+STRANGE = [
+    "section=nothing",
+    "study=99",
+    "study=-1",
+    "section=metrics&metric=none",
+    "cells=%25E0%25A4%25A",
+    "section=agreement&measure=x&agreement_pair=a~b",
+    "section=examples&ex.zoom=x~y~z&ex.block=-3&ex.percentile=nan",
+]
+
+MOVING = """() => [...document.querySelector('xai-page').shadowRoot.querySelectorAll('*')].filter(element => {
+    const { transitionDuration, animationDuration } = getComputedStyle(element);
+    return `${transitionDuration},${animationDuration}`.split(',').some(time => parseFloat(time) > 0.01);
+}).map(element => element.className)"""
 
 
 def test_a_link_restores_the_view(visit):
@@ -24,18 +35,7 @@ def test_a_link_restores_the_view(visit):
     assert again.page.get_by_label("Mean over blocks").input_value() == "2"
 
 
-@pytest.mark.parametrize(
-    "view",
-    [
-        "section=nothing",
-        "study=99",
-        "study=-1",
-        "section=metrics&metric=none",
-        "cells=%25E0%25A4%25A",
-        "section=agreement&measure=x&agreement_pair=a~b",
-        "section=examples&ex.zoom=x~y~z&ex.block=-3&ex.percentile=nan",
-    ],
-)
+@pytest.mark.parametrize("view", STRANGE)
 def test_a_link_that_fits_no_study_still_opens(visit, view):
     opened = visit("image_study", view)
     assert opened.page.locator("xai-page main").inner_text().strip()
@@ -86,11 +86,7 @@ def test_nothing_moves_for_those_who_want_no_motion(visit):
     opened = visit("image_study", reduced_motion="reduce")
     for section in SECTIONS:
         opened.see(f"section={section}")
-        moving = """() => [...document.querySelector('xai-page').shadowRoot.querySelectorAll('*')].filter(e => {
-            const s = getComputedStyle(e);
-            return [...s.transitionDuration.split(','), ...s.animationDuration.split(',')].some(t => parseFloat(t) > 0.01)
-        }).map(e => e.className)"""
-        assert opened.page.evaluate(moving) == []
+        assert opened.page.evaluate(MOVING) == []
 
 
 def test_the_print_has_the_table_on_its_pages(visit):
@@ -111,7 +107,9 @@ def test_a_script_that_is_put_into_the_page_does_not_run(visit):
             const script = document.createElement('script');
             script.textContent = 'window.hurt = 1';
             document.body.append(script);
-            document.body.insertAdjacentHTML('beforeend', '<img src=x onerror="window.hurt = 1"><a id=bad href="javascript:window.hurt=1">x</a>');
+            const add = markup => document.body.insertAdjacentHTML('beforeend', markup);
+            add('<img src=x onerror="window.hurt = 1">');
+            add('<a id=bad href="javascript:window.hurt=1">x</a>');
         }"""
     )
     opened.page.evaluate("document.getElementById('bad').click()")
@@ -126,12 +124,8 @@ def test_a_script_that_is_put_into_the_page_does_not_run(visit):
 def test_the_policy_forbids_the_network_and_evaluation(visit):
     opened = visit("image_study")
     assert opened.page.evaluate("fetch('https://example.org/').then(() => 'sent', () => 'refused')") == "refused"
-    assert (
-        opened.page.evaluate(
-            "(() => { try { document.body.setAttribute('onclick', 'window.hurt = 1'); document.body.click(); return window.hurt ?? null } catch (e) { return String(e) } })()"
-        )
-        is None
-    )
+    clicked = "document.body.setAttribute('onclick', 'window.hurt = 1'); document.body.click(); window.hurt ?? null"
+    assert opened.page.evaluate(clicked) is None
     assert all("Content Security Policy" in text for text in opened.complaints)
     opened.complaints.clear()
 

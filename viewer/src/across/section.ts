@@ -1,6 +1,7 @@
 /** What several studies show together: means of every metric, verdicts over seeds, agreement, sources of variance. */
 
 import { sentences } from "../answer/section";
+import { define } from "../define";
 import type { Comparison } from "../document/types";
 import { h } from "../dom";
 import { DASH, number } from "../format";
@@ -137,4 +138,4 @@ function rows(names: string[], values: string[][]): HTMLElement {
   );
 }
 
-customElements.define("xai-across", AcrossSection);
+define("xai-across", AcrossSection);

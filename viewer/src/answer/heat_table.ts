@@ -78,9 +78,11 @@ function row(study: Study, place: number): HTMLElement {
         "td",
         { class: "n", style: value === null ? {} : { "--shade": value.toFixed(3) }, title: `${cell.label}, ${metric.name}: ${number(mean.mean)}${interval}` },
         h("span", { class: "mean" }, number(mean.mean)),
+        " ",
         h("span", { class: "letters" }, mean.letters),
+        " ",
         h("span", { class: "ranks" }, ranks.trim(), mean.best ? " ★" : ""),
-        mean.undefined > 0 ? h("span", { class: "few" }, `n ${mean.n}`) : null,
+        mean.undefined > 0 ? [" ", h("span", { class: "few" }, `n ${mean.n}`)] : null,
       );
     }),
   );

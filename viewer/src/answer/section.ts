@@ -1,5 +1,6 @@
 /** The answer: what was asked, what the tests show, the table of all cells and metrics, what to do next. */
 
+import { define } from "../define";
 import { h } from "../dom";
 import type { Study } from "../document/types";
 import { Section } from "../section";
@@ -69,4 +70,4 @@ export function problemList(study: Study): HTMLElement {
   );
 }
 
-customElements.define("xai-answer", AnswerSection);
+define("xai-answer", AnswerSection);
