@@ -82,7 +82,7 @@ def test_a_choice_goes_to_python_and_one_of_python_to_the_page(server, tmp_path)
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(f"{server}/lab/tree/study.ipynb?token=t")
-        page.locator(".jp-Notebook").wait_for()
+        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").first.wait_for()  # there is a kernel
         page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
         shown = page.locator("xai-page main")
         page.on("console", lambda m: print("console", m.type, m.text[:300]))
