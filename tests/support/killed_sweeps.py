@@ -215,7 +215,7 @@ class KilledSweep:
             require_whole(folder)
             require_equal(folder, self.undisturbed)
             require_tracked_once(folder, self.seeds)
-            assert not [file for file in only_sweep(folder).rglob(".*owner*")]
+            assert not list(only_sweep(folder).rglob(".*owner*"))
 
     def _next(self):
         """Way and moment of the next kill."""
