@@ -54,6 +54,8 @@ def start(folder, words):
     if not models.exists():
         models.parent.mkdir(parents=True)
         models.symlink_to(trained_networks(), target_is_directory=True)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so in the background of a shell, and inherited
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with (folder / "log").open("ab") as log:
         return subprocess.Popen(

@@ -39,6 +39,10 @@ def cut_off(sweep, job):
     changed(sweep / "sweep.json", finished="")
 
 
+def interrupted(*arguments):
+    raise KeyboardInterrupt
+
+
 def tables(folder):
     result = xaiexp.load(folder)
     return {
@@ -77,6 +81,16 @@ def sweep(finished, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (folder,) = sweeps()
     return folder
+
+
+def test_a_study_that_was_interrupted_is_cut_off_and_has_not_failed(sweep, monkeypatch, capsys):
+    cut_off(sweep, "1")
+    with monkeypatch.context() as patch:
+        patch.setattr("xaiexp.api.execute._run", interrupted)
+        assert cli.main(LINE) == cli.INTERRUPTED
+    capsys.readouterr()
+    assert cli.main(["plan", *LINE]) == cli.DONE
+    assert "3 studies: 2 done, 1 cut off\n" in capsys.readouterr().out
 
 
 def test_the_same_line_runs_what_is_left_in_the_same_folder_and_the_tables_are_equal(sweep, capfd):

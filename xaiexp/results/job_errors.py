@@ -12,16 +12,21 @@ from xaiexp.errors import ResourceError, XaiexpError, printable, without_passwor
 from xaiexp.results.foreign_folder import refuse_foreign
 from xaiexp.store.files import write_atomically
 
-__all__ = ["ERROR_LOG", "keep_error", "reason_of", "told"]
+__all__ = ["ERROR_LOG", "INTERRUPTED", "keep_error", "reason_of", "told"]
 
 ERROR_LOG = "error.log"
 """The name of the file with the traceback."""
+
+INTERRUPTED = "KeyboardInterrupt"
+"""Why a study ended that was interrupted: nothing is wrong with it, and the same line continues it."""
 
 
 def reason_of(error: BaseException) -> str:
     """Why a study failed: the whole message of a request that is wrong, one line of any other error."""
     if isinstance(error, XaiexpError):
         return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
     if isinstance(error, OSError) and error.strerror:
         name = f"{error.filename}: " if error.filename else ""
         return printable(without_passwords(f"{name}{error.strerror}"))
