@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from trained_networks import trained_networks
 
@@ -128,3 +129,29 @@ def test_what_is_no_death_of_a_worker_is_not_tried_again():
 
     assert died(BrokenProcessPool())
     assert not died(RuntimeError("no partition of this name"))
+
+
+ORPHAN = """
+import os, sys, time
+from xaiexp.sweep.workers import at_work
+with at_work():
+    print("ran", flush=True)
+reader, writer = os.pipe()
+os.write(writer, bytes(2_000_000))  # as a result that nobody reads
+"""
+PARENT = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", sys.argv[1]], stdout=subprocess.PIPE, text=True)
+child.stdout.readline()
+print(child.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_worker_between_two_jobs_ends_when_the_process_that_started_it_ends():
+    command = [sys.executable, "-c", PARENT, ORPHAN]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        worker = psutil.Process(int(parent.stdout.readline()))
+        assert worker.is_running()
+        parent.kill()
+    assert not psutil.wait_procs([worker], timeout=30)[1]

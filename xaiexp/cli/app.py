@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from omegaconf import DictConfig
 
@@ -93,13 +93,21 @@ def job(cfg: DictConfig) -> float | None:
     Returns:
         The exit code; the objective, where the study has one: None where it has no value.
     """
+    if _launching:
+        return _run_study(cfg)
+    from xaiexp.sweep.workers import at_work
+
+    with at_work():
+        return _run_study(cfg)
+
+
+def _run_study(cfg: DictConfig) -> float | None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
     from xaiexp.engine.progress import Meter
     from xaiexp.results.job_errors import keep_error
 
-    parent = os.getppid()
     folder = Path(HydraConfig.get().runtime.output_dir)
     sweeping = HydraConfig.get().mode == RunMode.MULTIRUN
     from xaiexp.store.owners import release
@@ -138,10 +146,6 @@ def job(cfg: DictConfig) -> float | None:
 
         with contextlib.suppress(OSError, UserError):  # written again at the end of the sweep, where errors are told
             write_when_due(Path(str(HydraConfig.get().sweep.dir)), bool(cfg.report))
-    if not _launching:
-        from xaiexp.sweep.workers import leave_if_orphaned
-
-        leave_if_orphaned(parent)
     return code if cfg.objective is None else value
 
 
@@ -186,7 +190,9 @@ def _wait_for(owner: Path) -> None:
 def _application(words: list[str]) -> int:
     from hydra._internal.utils import get_args_parser
 
-    args = get_args_parser().parse_args(words)
+    parser = get_args_parser()
+    parser.error = _refuse_words  # type: ignore[method-assign]  # it would print the usage of Hydra in ten lines
+    args = parser.parse_args(words)
     if args.help:
         from xaiexp.cli import help as helping
 
@@ -197,6 +203,10 @@ def _application(words: list[str]) -> int:
 
     with one_reading():
         return _composing(words, args)
+
+
+def _refuse_words(message: str) -> NoReturn:
+    raise UserError("xaiexp", message, hint="all words: xaiexp --help")
 
 
 def _composing(words: list[str], args: argparse.Namespace) -> int:

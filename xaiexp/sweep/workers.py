@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,10 +19,16 @@ from xaiexp.sweep.folder import job_owner_file
 from xaiexp.sweep.opening import Sweep
 from xaiexp.sweep.states import Job
 
-__all__ = ["died", "launch_all", "leave_if_orphaned", "stop_workers"]
+__all__ = ["at_work", "died", "launch_all", "stop_workers"]
 
 _TRIES = 2
 """How many workers may die with a job before it is given up."""
+
+_SECONDS = 1.0
+"""How often a worker looks whether the process that started it is alive."""
+
+_working = threading.RLock()
+_watching: list[threading.Thread] = []
 
 _DEATHS = {
     ("concurrent", "BrokenExecutor"),  # loky's TerminatedWorkerError is one
@@ -150,13 +158,31 @@ def stop_workers() -> None:
         ray.shutdown()
 
 
-def leave_if_orphaned(parent: int) -> None:
-    """End this worker if the process that started it has ended: nobody waits for its further jobs.
+@contextmanager
+def at_work() -> Iterator[None]:
+    """The time in which this worker of a launcher runs a job.
 
-    Args:
-        parent: that process, before the job.
+    It ends at the end of the job if the process that started it has ended by then, and between two jobs as soon as that
+    one ends: nobody reads its results, and nobody sends it further jobs, but it would wait for both.
     """
-    if os.getppid() != parent:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(1)
+    parent = os.getppid()
+    if not _watching:
+        _watching.append(threading.Thread(target=_leave_when_orphaned, args=(parent,), daemon=True))
+        _watching[0].start()
+    with _working:
+        yield
+        if os.getppid() != parent:
+            _leave()
+
+
+def _leave_when_orphaned(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_SECONDS)
+    with _working:
+        _leave()
+
+
+def _leave() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)

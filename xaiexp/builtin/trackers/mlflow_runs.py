@@ -33,6 +33,7 @@ _METRICS_PER_CALL = 1000
 _PARAMS_PER_CALL = 100
 _ILLEGAL = re.compile(r"[^\w\-./ :]")
 _PARENT = "mlflow.parentRunId"
+_ERROR = "xaiexp.error"
 
 
 def runs_of(client: MlflowClient, experiment: str, study: str) -> list[Run]:
@@ -128,15 +129,17 @@ class StudyRun(TrackedRun):
             known = record.performance.to_mapping()
             metrics |= {name: float(value) for name, value in known.items() if name != "examples"}
         metrics["seconds"] = math.nan if record.seconds is None else record.seconds
-        tags = {"xaiexp.error": record.error[:_MAX_TAG_LENGTH]} if record.error else {}
+        tags = {_ERROR: record.error[:_MAX_TAG_LENGTH]} if record.error else {}
         self._log(self.name, metrics=metrics, tags=tags)
+        if not record.error and _ERROR in self._client.get_run(self.name).data.tags:  # why it was cut off before
+            self._client.delete_tag(self.name, _ERROR)
         self._client.log_artifacts(self.name, str(self._study.folder))
         self._client.set_terminated(self.name, "FINISHED" if record.status == "done" else "FAILED")
 
     def stop(self, error: str) -> None:
         """End the run of a study that failed as a whole."""
         if error:
-            self._client.set_tag(self.name, "xaiexp.error", error[:_MAX_TAG_LENGTH])
+            self._client.set_tag(self.name, _ERROR, error[:_MAX_TAG_LENGTH])
         self._client.set_terminated(self.name, "FAILED")
 
     def _tags(self, record: Record) -> dict[str, str]:
