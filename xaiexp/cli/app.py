@@ -67,8 +67,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # of a plugin that is asked before the first job, or a mistake of ours
         from xaiexp.results.job_errors import told
 
-        print(told(error, Path("outputs")), file=sys.stderr)  # noqa: T201
-        return FAILED
+        told_as = _as_request(error)
+        print(told(told_as, Path("outputs")), file=sys.stderr)  # noqa: T201
+        return WRONG if isinstance(told_as, UserError) else FAILED
+
+
+def _as_request(error: BaseException) -> BaseException:
+    """An error as a wrong request, where Hydra or the system refused a value that the user gave."""
+    from xaiexp.config import messages
+    from xaiexp.results import job_errors
+
+    if isinstance(error, Exception):
+        error = messages.as_request(error, installed())
+    return job_errors.as_request(error)
 
 
 def _interrupted(_number: int, _frame: object) -> None:
@@ -135,8 +146,9 @@ def _run_study(cfg: DictConfig) -> float | None:
             code = outcome.code
         value = _objective(study, folder)
     except (Exception, SystemExit) as error:  # of a component, or a mistake of ours
-        print(keep_error(folder, error), file=sys.stderr)  # noqa: T201
-        code = WRONG if isinstance(error, UserError) else FAILED
+        told_as = _as_request(error)
+        print(keep_error(folder, told_as), file=sys.stderr)  # noqa: T201
+        code = WRONG if isinstance(told_as, UserError) else FAILED
     finally:
         if sweeping:
             release(owner)
