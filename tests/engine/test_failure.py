@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from parsed_page import Page
+from documents import Opened
 from small_studies import Facts, run
 
 from xaiexp.core.ids import MetricId
@@ -56,7 +56,7 @@ def test_one_line_of_an_error_and_its_type_unless_it_is_ours():
     assert Failure.of(CellError("never raised")).place == ""
 
 
-def test_a_failed_cell_leaves_its_traceback_in_the_record_and_folded_on_the_page(workplace, bring):
+def test_a_failed_cell_leaves_its_traceback_in_the_record_and_on_the_page(workplace, bring):
     bring(RaisesInTorch)
     result = run("method=[raises_in_torch,saliency]", "report=true")
     record = json.loads((result.path / "record.json").read_text())
@@ -65,10 +65,10 @@ def test_a_failed_cell_leaves_its_traceback_in_the_record_and_folded_on_the_page
     assert failure["reason"] == result.cells["reason"].iloc[0]
     assert failure["place"].startswith(__file__)
     assert "in _product" in failure["traceback"]
-    page = Page((result.path / "report.html").read_text())
-    assert f"raises_in_torch: {failure['place']}" in page.text
-    assert "in _product" in page.text
-    assert any(tag == "details" for tag, _ in page.tags)
+    (problem,) = [each for each in Opened(result.path / "report.html").study.problems if each.title == "1 failed cell"]
+    ((name, traceback),) = problem.tracebacks
+    assert name == f"raises_in_torch: {failure['place']}"
+    assert "in _product" in traceback
 
 
 def test_a_study_without_failures_has_none(workplace):

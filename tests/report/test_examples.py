@@ -1,4 +1,4 @@
-"""Single examples in the report: groups, words, layers, neurons, several targets."""
+"""Panels of single examples for notebooks: groups, words, windows, layers, several targets; and pictures as files."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from parsed_page import Page
-from written_studies import CELLS, NAIVE, write_study
+from written_studies import CELLS, NAIVE, WORDS, write_study
 
-from xaiexp.report import build, export_images
-from xaiexp.report.images import colour
+from xaiexp.report import export_images
+from xaiexp.report.examples import examples
+from xaiexp.report.images import colour, png_uri
+from xaiexp.report.series import series_image
+from xaiexp.report.studies import read_study
 
 
 @pytest.fixture
-def page(tmp_path):
-    """The page of a study of one example and the given cells, with the given description and map of the first cell."""
+def first(tmp_path):
+    """The first panel of a study of one example and the given cells, with the given description and map."""
 
     def make(modality, example, values=None, cells=(("integrated_gradients", "zero"),), **described):
         folder = write_study(tmp_path / "s", modality, cells=list(cells), examples=1)
@@ -30,69 +32,75 @@ def page(tmp_path):
             if modality == "series":
                 arrays["in0"] = np.zeros((1, len(example["steps"])), dtype=np.float32)
             np.savez(folder / "gallery" / "gallery.npz", **arrays)
-        return Page(build([folder], tmp_path / "report.html").read_text(encoding="utf-8"))
+        return examples(read_study(folder), 1, 96)[0].panels[0]
 
     return make
 
 
-def bars(shown, first):
-    return next(table for table in shown.tables if table[0][0].startswith(first))
-
-
-def test_a_one_hot_group_is_one_bar_with_its_level(page):
+def test_a_one_hot_group_is_one_bar_with_its_level(first):
     columns = [{"name": "age", "value": 29.0}, {"name": "sex", "value": "female"}, {"name": "port", "value": NAIVE}]
-    shown = page("table", {"columns": columns}, [0.1, -2.0, 0.5])
-    rows = [[cell.replace("\xa0", " ") for cell in row] for row in bars(shown, "sex")]
-    assert rows == [["sex = female", "", "-2"], [f"port = {NAIVE}", "", "0.500"], ["age = 29", "", "0.100"]]
-    assert "<script" not in shown.source
-    everything = next(table for table in shown.tables if table[0] == ["age", "29"])
-    assert everything == [["age", "29"], ["sex", "female"], ["port", NAIVE]]
+    bars = first("table", {"columns": columns}, [0.1, -2.0, 0.5]).bars
+    assert [(bar.name, bar.value, bar.attribution) for bar in bars] == [
+        ("sex", "female", "-2"),
+        ("port", NAIVE, "0.500"),
+        ("age", "29", "0.100"),
+    ]
 
 
-def test_tooltip_of_a_word_of_several_tokens_has_its_text(page):
-    shown = page("text", {"token_feature": [-1, 0, 1, 1, 1, 2, 3, 4, 5, 6, -1]}, [1, -1, 0, 0, 0, 0, 0])
-    titled = [a for tag, a in shown.tags if tag == "span" and "title" in a and a.get("class") != "special"]
-    assert [a["title"] for a in titled][:5] == ["1", "unbearably: -1", "unbearably: -1", "unbearably: -1", "0"]
-    assert len({a["style"] for a in titled[1:4]}) == 1
+def test_ten_bars_of_largest_magnitude_are_shown_in_order(first):
+    panel = first("table", {}, np.arange(30) * np.where(np.arange(30) % 2, -1, 1))
+    shown = [bar.attribution for bar in panel.bars]
+    assert shown == ["-29", "28", "-27", "26", "-25", "24", "-23", "22", "-21", "20"]
+    assert panel.more == 20
+    assert [(bar.length, bar.start, bar.fill) for bar in panel.bars[:2]] == [
+        (50.0, 0.0, colour(-0.75, True, 1.0)),
+        (48.3, 50, colour(0.75, True, 1.0)),
+    ]
 
 
-def test_windows_have_tooltips_on_the_page(page):
-    shown = page("series", {"steps": [0, 0, 0, 1, 1]}, [2, 2, 2, -1, -1])
-    assert "steps 0 to 2: 2" in shown.text
-    assert "steps 3 to 4: -1" in shown.text
+def test_tooltip_of_a_word_of_several_tokens_has_its_text(first):
+    tokens = first("text", {"token_feature": [-1, 0, 1, 1, 1, 2, 3, 4, 5, 6, -1]}, [1, -1, 0, 0, 0, 0, 0]).tokens
+    titles = [token.title for token in tokens if not token.special]
+    assert titles[:5] == ["1", "unbearably: -1", "unbearably: -1", "unbearably: -1", "0"]
+    assert len({token.fill for token in tokens[2:5]}) == 1
 
 
-@pytest.mark.parametrize("modality", ["image", "series", "text"])
-def test_map_of_a_layer_has_a_note(page, modality):
-    values = np.ones((4, 4)) if modality == "image" else np.arange(11.0)
-    shown = page(modality, {"steps": [0] * 11}, values, space="layer", how="places")
-    assert "units of a layer, summed over channels" in shown.text
-    assert "steps 0 to 10" not in shown.text  # windows are features of the input
-    if modality == "text":  # special tokens also have activations
-        coloured = [a for tag, a in shown.tags if tag == "span" and "style" in a and "role" not in a]
-        assert [a["title"] for a in coloured] == [str(k) for k in range(11)]
+def test_tokens_have_the_colour_of_their_attribution_and_special_tokens_have_none(first):
+    tokens = first("text", {}, [1, -1, 0, 0.5, 0, 0, 0, 0, 1]).tokens
+    assert [(token.fill, token.text_colour) for token in tokens[1:4]] == [
+        ("#67001f", "#ffffff"),
+        ("#053061", "#ffffff"),
+        ("#ffffff", "#000000"),
+    ]
+    assert [token.text for token in tokens if token.special] == [WORDS[0], WORDS[-1]]
+    assert not any(token.fill for token in tokens if token.special)
 
 
-def test_units_of_largest_magnitude_are_bars(page):
-    units = {"space": "layer", "how": "units", "units": ["unit 4", "unit 1"], "of": 1280}
-    shown = page("image", {}, [-3.0, 1.0], **units)
-    assert bars(shown, "unit 4") == [["unit 4", "", "-3"], ["unit 1", "", "1"]]
-    assert "the 2 units of largest magnitude, of 1,280 units of a layer" in shown.text
-    assert [a for tag, a in shown.tags if tag == "figure" and a.get("class") == "wide"]
+def test_special_tokens_have_activations_of_a_layer(first):
+    panel = first("text", {}, np.arange(11.0), space="layer", how="places")
+    assert panel.note == "units of a layer, summed over channels"
+    assert [token.title for token in panel.tokens] == [str(k) for k in range(11)]
 
 
-def test_negative_activations_of_an_unsigned_method_are_drawn_with_a_note(page):
+def test_windows_of_the_input_are_no_windows_of_a_layer(first):
+    """Borders of windows are drawn over the steps of the input alone."""
+    windows = [0] * 5 + [1] * 6
+    of_layer = first("series", {"steps": windows}, np.arange(11.0), space="layer", how="places").image
+    assert of_layer.startswith("data:image/png;base64,")
+    plain = png_uri(series_image(np.zeros((1, 11)), np.arange(11.0), True))
+    assert of_layer == plain
+
+
+def test_negative_activations_of_an_unsigned_method_are_drawn_with_a_note(first):
     """The colour scale of an unsigned method would show them as zero."""
-    shown = page("table", {}, [-3.0, 1.0], [("saliency", "none")], space="layer", how="units", units=["a", "b"], of=2)
-    assert "blue: negative activation, not evidence against the class" in shown.text
-    styles = [a["style"] for tag, a in shown.tags if tag == "i"]
-    assert styles[0].endswith(f"background:{colour(-0.75, True, 1.0)}")
+    panel = first("table", {}, [-3.0, 1.0], [("saliency", "none")], space="layer", how="units", units=["a", "b"], of=2)
+    assert "blue: negative activation, not evidence against the class" in panel.note
+    assert panel.bars[0].fill == colour(-0.75, True, 1.0)
 
 
-def test_map_of_a_neuron_has_a_note(page):
-    cells = [("integrated_gradients", "zero"), ("saliency", "none")]
-    text = page("image", {}, cells=cells, space="neuron").text
-    assert text.count("of a neuron inside the network, not of the class") == 1  # the first cell's
+def test_map_of_a_neuron_has_a_note(first):
+    panel = first("image", {}, space="neuron")
+    assert panel.note == "attribution of a neuron inside the network, not of the class"
 
 
 def test_every_target_of_an_example_has_its_own_scores(tmp_path):
@@ -106,11 +114,8 @@ def test_every_target_of_an_example_has_its_own_scores(tmp_path):
     mine = scores[(scores["example"] == "e0") & (scores["metric"] == "infidelity")]
     other = [mine.assign(target=target, value=float(value)) for target, value in ((0, 11), (2, 22))]
     pd.concat(other).to_parquet(folder / "scores.parquet")
-    shown = Page(build([folder], tmp_path / "report.html").read_text(encoding="utf-8"))
-    assert [table for table in shown.tables if table[0][0] == "infidelity"] == [
-        [["infidelity", "11"]],
-        [["infidelity", "22"]],
-    ]
+    shown = examples(read_study(folder), 2, 96)
+    assert [example.panels[0].scores for example in shown] == [(("infidelity", "11"),), (("infidelity", "22"),)]
 
 
 def test_units_of_a_layer_are_not_exported_as_images(tmp_path):
@@ -120,4 +125,4 @@ def test_units_of_a_layer_are_not_exported_as_images(tmp_path):
     content["examples"][0]["maps"][0] |= {"space": "layer", "how": "units", "units": ["unit 1"], "of": 9}
     file.write_text(json.dumps(content), encoding="utf-8")
     names = [file.name for file in export_images(folder) if file.parent.parent.name == "examples"]
-    assert names == ["integrated_gradients_zero.svg"]
+    assert names == ["integrated_gradients_zero.png"]

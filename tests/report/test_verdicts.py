@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from documents import Opened
 from written_studies import write_study
 
 import xaiexp
 from xaiexp.cli import app as cli
 from xaiexp.core.record import Record
 from xaiexp.report import build
-from xaiexp.report.diagrams import cliques, critical_difference_svg
-from xaiexp.report.results import agreements
+from xaiexp.report.results import joint_sentence
 from xaiexp.report.seeds import pooled
 from xaiexp.report.sources import sources
 from xaiexp.report.studies import Gallery, StudyFolder, read_study
-from xaiexp.report.verdicts import metric_verdicts
+from xaiexp.report.verdicts import verdicts_of
 from xaiexp.report.wording import number
 from xaiexp.statistics.intervals import bootstrap_interval, crossed_intervals
+from xaiexp.statistics.summary import by_cluster
 
 WORDS = [
     "model=digits_mlp",
@@ -38,21 +38,27 @@ WORDS = [
 def test_verdicts_removals_and_sources_are_in_the_tables_and_on_the_page(workplace):
     result = xaiexp.run([*WORDS, "examples=40", "removal=[blur,mean]"], quiet=True)
     verdicts = result.verdicts.set_index("metric")
-    page = (result.path / "report.html").read_text(encoding="utf-8")
+    shown = Opened(result.path / "report.html").study
     assert set(verdicts.index) == {"deletion_blur", "deletion_mean", "sparseness", "deletion (removal)"}
-    for words in verdicts["verdict"]:
-        assert words.replace("&", "&amp;").replace(">", "&gt;") in page
+    removal = verdicts.loc["deletion (removal)", "verdict"]
+    assert {metric.verdict for metric in shown.metrics} | {removal} == set(verdicts["verdict"])
+    assert [(each.metric, each.sentence) for each in shown.removals] == [("deletion", removal)]
     table = result.summary.set_index("metric")
     assert (table.loc["sparseness", "verdict"] == verdicts.loc["sparseness", "verdict"]).all()
     assert table.loc["deletion_blur.shift", "rank_low"].isna().all()
-    assert "times as far from the data" in page
-    assert "How features are removed" in page
+    assert all("times as far from the data" in metric.shift for metric in shown.metrics[:2])
     (source,) = [s for s in sources([read_study(result.path)]) if s.metric == "deletion"]
     assert source.sentence.startswith("among the 2 methods: ")
     assert "removal " in source.sentence
-    assert source.sentence in page
-    assert "Another hypothesis: mean ranks and the critical difference" in page
-    assert "All cells jointly:" in page  # Kendall's W
+    assert ["deletion", source.sentence] in shown.sources
+    (deletion,) = [metric for metric in shown.metrics if metric.name == "deletion_blur"]
+    values = result.scores[result.scores["metric"] == "deletion_blur"].pivot_table(
+        index="example", columns=["method", "baseline"], values="value"
+    )
+    mean_ranks = values.rank(axis=1).mean()  # lower is better
+    expected = [mean_ranks[shown.cells[cell].method, shown.cells[cell].baseline] for cell in deletion.ranks.cells]
+    assert deletion.ranks.mean == pytest.approx(expected, rel=1e-5)
+    assert [each.joint[:19] for each in shown.agreements] == ["", "All cells jointly: "]  # Kendall's W
     kendall = result.agreement[result.agreement["measure"] == "kendall_w"]
     assert (kendall["method_a"] == "all").all()
     assert len(kendall) == 40
@@ -60,10 +66,11 @@ def test_verdicts_removals_and_sources_are_in_the_tables_and_on_the_page(workpla
 
 def test_missing_verdicts_are_computed_from_the_scores(workplace):
     result = xaiexp.run(WORDS, quiet=True)
-    before = metric_verdicts(read_study(result.path))
+    before = verdicts_of(read_study(result.path))
     (result.path / "verdicts.csv").unlink()
-    after = metric_verdicts(read_study(result.path))
-    assert {k: j.sentence for k, j in before.items()} == {k: j.sentence for k, j in after.items()}
+    after = verdicts_of(read_study(result.path))
+    without_null_study = [words.split("; on scores like these")[0] for words in before["verdict"]]
+    assert without_null_study == after["verdict"].tolist()
     assert len(before) == 2
 
 
@@ -73,7 +80,9 @@ def test_refused_comparison_shows_no_letters(workplace, capsys):
     assert "5 examples: too few to tell methods apart, at least 6" in out
     assert not re.search(r"\d [a-z]+\s", out.partition("method / baseline")[2].partition("too few")[0])
     (page,) = Path("outputs").glob("2*/*/report.html")
-    assert "too few to tell methods apart" in page.read_text(encoding="utf-8")
+    shown = Opened(page).study
+    assert all("too few to tell methods apart" in metric.verdict for metric in shown.metrics)
+    assert not any(mean.letters or mean.ranks or mean.best for metric in shown.metrics for mean in metric.means)
     (folder,) = Path("outputs").glob("2*/*")
     assert pd.read_csv(folder / "verdicts.csv")["refused"].all()
 
@@ -85,17 +94,15 @@ def test_studies_are_compared_across_seeds_and_models(workplace):
         for model in ("digits_mlp", "digits_cnn")
         for seed in (0, 1)
     ]
-    page = build(folders, Path("all.html")).read_text(encoding="utf-8")
-    assert "Verdicts over all seeds" in page
-    assert "deletion, digits_mlp on digits, 2 seeds" in page
+    shown = Opened(build(folders, Path("all.html"))).document.across
+    assert "deletion, digits_mlp on digits, 2 seeds" in [each.metric for each in shown.pooled]
     scores = [pd.read_parquet(folder / "scores.parquet") for folder in folders[:2]]
     saliency = pd.concat(scores).query("method == 'saliency' and metric == 'deletion'").groupby("example")["value"]
     means = pooled([read_study(folder) for folder in folders[:2]])
     (row,) = [row for part in means if part.metric.startswith("deletion,") for row in part.rows if row[0] == "saliency"]
     mean, low, high = bootstrap_interval(saliency.mean().to_numpy(), seed=0)
     assert row[1:] == (number(mean), f"{number(low)} to {number(high)}")
-    assert "Agreement of each cell with itself across seeds" in page
-    assert "Agreement of each cell with itself across models" in page
+    assert [each.differ for each in shown.agreement] == ["seeds", "models"]
     (source,) = [s for s in sources([read_study(f) for f in folders]) if s.metric == "deletion"]
     assert source.sentence.startswith("over 4 studies, among the 2 methods, standardised within model and data set: ")
 
@@ -128,21 +135,6 @@ def test_deterministic_maps_agree_across_seeds_and_random_maps_do_not(workplace)
     assert rows["saliency"][1] == "1"
     assert abs(float(rows["random"][1])) < 0.2
     assert rows["random"][3] == "10 (1)"
-
-
-@pytest.mark.parametrize(
-    ("ranks", "critical", "want"),
-    [([1.0, 1.5, 2.4, 4.0], 1.0, [(0, 1), (1, 2)]), ([1.0, 5.0], 1.0, []), ([1.0, 1.2, 1.4], 1.0, [(0, 2)])],
-)
-def test_bars_join_maximal_runs_within_the_critical_difference(ranks, critical, want):
-    assert cliques(ranks, critical) == want
-
-
-def test_the_diagram_escapes_names_and_names_every_cell():
-    svg = critical_difference_svg(["a<b", "c & d", "e"], [1.0, 2.0, 3.0], 0.5)
-    assert "a&lt;b" in svg
-    assert "c &amp; d" in svg
-    assert svg.count("<polyline") == 3
 
 
 def study(scores, seed=0, model_seed=0, steps=8):
@@ -240,6 +232,6 @@ def test_targets_of_an_example_are_one_observation_of_an_agreement():
             "value": values,
         }
     )
-    (figure,) = agreements(replace(study(scored(2, 12)), agreement=rows))
+    sentence = joint_sentence(by_cluster(rows, study(scored(2, 12)).clusters))
     mean, low, high = bootstrap_interval(values[::4], seed=0)
-    assert f"{number(mean)} [{number(low)}, {number(high)}]" in figure.joint
+    assert f"{number(mean)} [{number(low)}, {number(high)}]" in sentence

@@ -23,7 +23,9 @@ from xaiexp.errors import ResourceError
 from xaiexp.plan.plan import Plan, plan
 from xaiexp.plan.study import Study
 from xaiexp.results.claim import registered, with_verdict
+from xaiexp.results.curve_table import CurveTable
 from xaiexp.results.description import add_loaded, add_results, components, describe
+from xaiexp.results.example_table import ExampleTable
 from xaiexp.results.foreign_folder import refuse_foreign
 from xaiexp.results.gallery import Gallery
 from xaiexp.results.identity import config_digest, saved
@@ -105,7 +107,7 @@ def execute(study: Study, config: Mapping[str, Any], folder: Path, registry: Reg
         writer.update(tracking=dict(session.facts))
         writer.write_record()
         run, tables = _run(prepared, store, writer, meter, started)
-        report = reports.build([writer.path], writer.path / "report.html") if whole and study.settings.report else None
+        report = _page(study, writer.path, store) if whole else None
         _send(session, writer, tables, meter)
     except BaseException as error:
         reason = reason_of(error)
@@ -135,18 +137,20 @@ def _run(prepared: Plan, store: Store, writer: FolderWriter, meter: Meter, start
     """Run the plan and write its results."""
     study = prepared.study
     run = Run(prepared, store, meter.advance)
-    builder, gallery = TableBuilder(study), None
+    builder, curves, gallery, examples = TableBuilder(study), CurveTable(), None, None
     for result in run.results():
         if isinstance(result, Loaded):
             writer.record = add_loaded(writer.record, result)
             writer.write_record()
             for note in (result.selection.words, *result.notes):
                 meter.say(note)
-            gallery = Gallery(study, result)
+            gallery, examples = Gallery(study, result), ExampleTable(result)
             meter.start(result.passes)
-        elif isinstance(result, Chunk) and gallery is not None:
+        elif isinstance(result, Chunk) and gallery is not None and examples is not None:
             builder.add(result)
             gallery.add(result)
+            examples.add(result)
+            curves.add(result)
         del result  # frees the chunk before the next one is made
     tables = builder.build(run, store)
     run.notes += store.notes()
@@ -157,11 +161,19 @@ def _run(prepared: Plan, store: Store, writer: FolderWriter, meter: Meter, start
         tested = run.claim_test.claim, run.claim_test.result(), run.loader.count
         writer.update(claim=with_verdict(writer.record.claim, *tested))
     writer.write_tables(tables)
-    if gallery is not None:
+    if gallery is not None and examples is not None:
         writer.write_gallery(gallery)
+        writer.write_examples(examples.frame(), curves.frame(run))
     writer.update(seconds=_seconds_since(started))
     writer.write_record()
     return run, tables
+
+
+def _page(study: Study, folder: Path, store: Store) -> Path | None:
+    """Write the page of the study; None where none is wanted."""
+    if study.settings.page is None:
+        return None
+    return reports.build([folder], folder / "report.html", cache=store.folder)
 
 
 def _continued(folder: Path, record: Record) -> Record:

@@ -22,6 +22,7 @@ xaiexp compares explanations of neural networks.
   xaiexp [KEY=VALUE ...]             run the study
   xaiexp -m KEY=A,B ...              run a sweep over studies
   xaiexp plan [KEY=VALUE ...]        what would run: cells, skips, passes; runs nothing
+  xaiexp show NAME                   what a component does, its facts and parameters
   xaiexp plugins [--json]            plugins and components
   xaiexp plugins new NAME            a plugin to start from; plugins check [NAME]: the conformance kit
   xaiexp report DIR... [--out FILE]  one report over studies or sweeps

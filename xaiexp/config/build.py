@@ -13,7 +13,7 @@ from xaiexp.contract.registry import Registry
 from xaiexp.core import parameters
 from xaiexp.errors import ParameterError, UnknownName, nearest
 from xaiexp.plan.claim import Claim
-from xaiexp.plan.settings import Settings, Tracking
+from xaiexp.plan.settings import Page, Settings, Tracking
 from xaiexp.plan.study import DEFAULT_FEATURES, Study, check_label
 
 __all__ = ["listed", "plain", "settings_of", "to_study"]
@@ -86,7 +86,7 @@ def settings_of(values: Mapping[str, Any]) -> Settings:
             keys = root_keys()
             raise UnknownName(key, "no such key", nearest=nearest(key, keys), hint=f"keys: {', '.join(keys)}")
     values = dict(values)
-    for key, cls in {"tracking": Tracking, "claim": Claim}.items():
+    for key, cls in {"tracking": Tracking, "claim": Claim, "report": Page}.items():
         if isinstance(values.get(key), Mapping):
             values[key] = cls(**_checked_at_root(f"{key}.", cls, values[key]))
     return Settings(**_checked_at_root("", Settings, values))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import is_dataclass
 from pathlib import Path
-from typing import cast
+from typing import cast, get_args
 
 import hydra
 import omegaconf
@@ -148,11 +148,18 @@ def _missing_key(key: str, registry: Registry) -> UserError:
             nearest=nearest(label, registry.names(head)),
             hint=f"label one: +{head}@{head}.{label}=NAME",
         )
-    nested = hints(Settings).get(head)
+    nested = _nested(head)
     if head == "margin":
         return ParameterError(key, "must be given in braces", hint="as 'margin={METRIC: NUMBER}'")
-    if is_dataclass(nested):
-        known = [*hints(cast("type", nested))]
+    if nested is not None:
+        known = [*hints(nested)]
         hint = f"parameters: {', '.join(known)}"
         return ParameterError(key, "no such parameter", nearest=nearest(rest, known), hint=hint)
     return ParameterError(key, "no such parameter", hint=f"the parameters: xaiexp {head}=NAME --cfg job")
+
+
+def _nested(key: str) -> type | None:
+    """The dataclass that a root key may hold."""
+    hint = hints(Settings).get(key)
+    options = [hint, *get_args(hint)]
+    return next((cast("type", option) for option in options if is_dataclass(option)), None)

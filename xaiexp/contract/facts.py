@@ -159,6 +159,11 @@ class MetricFacts(InputFacts):
         raise NotImplementedError
 
     @property
+    def curve(self) -> str:
+        """Over which share of the features it has a curve; empty where it has none."""
+        raise NotImplementedError
+
+    @property
     def needs(self) -> frozenset[str]:
         """Capabilities of the model that are used."""
         raise NotImplementedError

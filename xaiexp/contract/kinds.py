@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from xaiexp.contract.component import Component
 from xaiexp.contract.output import Output
@@ -281,6 +281,8 @@ class Metric(Component, MetricFacts):
         spaces: the values of ``Method.space`` that it scores. Its value is NaN for others.
         auxiliary: the names of auxiliary values that it returns in :class:`xaiexp.plugin.Scores`. They measure how far
             perturbed inputs are from the data, lower is closer, and they are not ranked.
+        curve: ``removed`` or ``inserted`` for a metric that summarises a curve over this share of the features and
+            returns it in :class:`xaiexp.plugin.Scores`; empty for others.
     """
 
     kind: ClassVar[str] = "metric"
@@ -298,6 +300,7 @@ class Metric(Component, MetricFacts):
         modalities: ClassVar[tuple[Modality, ...]] = MODALITIES
         spaces: ClassVar[tuple[Space, ...]] = ("input",)
         auxiliary: ClassVar[tuple[str, ...]] = ()
+        curve: ClassVar[Literal["", "removed", "inserted"]] = ""
         reads_probability: ClassVar[bool] = False
 
     def score(self, model: Handle, batch: Batch, explanation: Explanation, rng: Draws) -> Tensor:

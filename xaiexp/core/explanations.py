@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -127,6 +127,10 @@ class Explanation:
         return other
 
 
+CURVE_POINTS = 21
+"""At how many shares of the features, evenly spaced from 0 to 1, the curve of a metric is given."""
+
+
 @dataclass(frozen=True)
 class Scores:
     """The scores of a metric together with auxiliary values.
@@ -137,10 +141,13 @@ class Scores:
         values: float ``[M, N]``, the scores of M explanations for N examples.
         auxiliary: further values ``[M, N]`` by name. The names must be those of the metric's fact ``auxiliary``; the
             tables list them as ``LABEL.NAME``.
+        curves: float ``[M, N, P]``, for a metric with a fact ``curve``: what the value summarises, at the P =
+            :data:`CURVE_POINTS` evenly spaced shares of the features from 0 to 1.
     """
 
     values: Tensor
-    auxiliary: Mapping[str, Tensor]
+    auxiliary: Mapping[str, Tensor] = field(default_factory=dict)
+    curves: Tensor | None = None
 
 
 @dataclass(frozen=True)

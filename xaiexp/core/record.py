@@ -117,12 +117,14 @@ class MetricFacts(ComponentFacts):
     Args:
         higher_is_better: None where values are not ranked.
         bounds: smallest and largest value, None where there is none; None as a whole where it is unknown.
+        curve: over which share of the features it has a curve: ``removed`` or ``inserted``; empty where it has none.
     """
 
     higher_is_better: bool | None = None
     bounds: Bounds | None = None
     unit: str = ""
     needs_sign: bool = False
+    curve: str = ""
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,7 @@ class Chunk:
         readout: what is explained of them.
         explanations: by cell, of those that are neither skipped nor failed.
         scores: metric and cell to values ``[N]``.
+        curves: metric and cell to the curve ``[N, P]``, of the metrics that have one.
         agreement: measure and two cells to values ``[N]``.
         joint_agreement: measure and space to values ``[N]`` of all cells jointly.
     """
@@ -73,5 +74,6 @@ class Chunk:
     readout: Readout
     explanations: Mapping[CellId, Explanation]
     scores: Mapping[tuple[MetricId, CellId], Tensor]
+    curves: Mapping[tuple[str, CellId], Tensor]
     agreement: PairAgreement
     joint_agreement: JointAgreement

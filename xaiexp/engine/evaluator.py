@@ -16,7 +16,7 @@ from xaiexp.contract import registry
 from xaiexp.contract.identity import component_key
 from xaiexp.contract.kinds import Agreement, Metric
 from xaiexp.contract.repeats import repeats_of
-from xaiexp.core.explanations import Explanation, Scores
+from xaiexp.core.explanations import CURVE_POINTS, Explanation, Scores
 from xaiexp.core.ids import CellId, MetricId
 from xaiexp.core.keys import ScoreKey
 from xaiexp.engine.comparison import Maps, agree_all, agree_jointly, group_maps
@@ -42,6 +42,9 @@ JointAgreement = dict[tuple[str, str], Tensor]
 # What metrics may read beyond inputs and targets.
 _TRUTH = ("labels", "label_sets", "true_values", "masks")
 
+_CURVE = "curve"
+"""Name in the store of the curve of a metric."""
+
 _DEFINED = "defined draws"
 """Name in the store of the number of draws that have a score, for methods with several draws."""
 
@@ -60,6 +63,8 @@ class Evaluator:
         undefined: by metric and cell, the examples for which the metric raised while the map is there.
         most: maps of a cell over the whole study at most.
         repeats: by method and metric, over how many draws of a map scores are averaged; only where there are several.
+        curves: of the chunk that was scored last: metric and cell to values ``[N, P]``, see
+            :class:`~xaiexp.core.explanations.Scores`.
         unsupported: metrics that do not support this model or input, by label, with the reason; their values are NaN.
     """
 
@@ -78,6 +83,7 @@ class Evaluator:
         self.most = 0
         self._explained: Counts[CellId] = Counts()
         self.unsupported: dict[str, str] = {}
+        self.curves: dict[tuple[str, CellId], Tensor] = {}
         self.repeats: dict[str, dict[str, int]] = {}
         self._undefined_draws: Counts[tuple[str, CellId]] = Counts()
 
@@ -103,6 +109,7 @@ class Evaluator:
         """
         out: dict[tuple[MetricId, CellId], Tensor] = {}
         known, batch = registry.installed(), explainer.handle.batch
+        self.curves = {}
         truth = fingerprint({name: t for name in _TRUTH if (t := getattr(batch, name)) is not None})
         self._explained.update({cell: len(batch) for cell in explanations})
         for label, metric in self.metrics.items():
@@ -130,6 +137,8 @@ class Evaluator:
                 if scored is not None:
                     out[MetricId(label), cell] = scored["values"]
                     out |= {(MetricId(label, name), cell): scored[name] for name in metric.auxiliary}
+                    if metric.curve:
+                        self.curves[label, cell] = scored[_CURVE]
                     if repeats[cell] > 1:
                         self.repeats.setdefault(cell.method, {})[label] = repeats[cell]
                         lost = repeats[cell] - scored[_DEFINED][scored["values"].isfinite()]
@@ -158,9 +167,8 @@ class Evaluator:
             if e.space in metric.spaces and (methods[cell.method].repeatable or not metric.re_explains)
         }
         n = len(handle.batch)
-        undefined = torch.full((n,), math.nan, dtype=torch.float64)
         out = {
-            cell: {name: undefined.clone() for name in _names(metric, self._repeats(explainer, metric, cell))}
+            cell: {name: _undefined(name, n) for name in _names(metric, self._repeats(explainer, metric, cell))}
             for cell in explanations
         }
         if not scored:
@@ -200,11 +208,15 @@ class Evaluator:
         given = [_defined(e) for e in maps]
         rng = explainer.draws.within(f"metric/{metric.name}")
         returned = metric.score_all(handle, handle.batch, [e for e, _ in given], rng)
-        tables = _tables(returned, metric.auxiliary, len(maps), len(handle.batch))
+        tables = _tables(returned, metric, len(maps), len(handle.batch))
         defined = torch.stack([each for _, each in given])
         out = {}
         for cell, rows in places.items():
-            values = {name: table[rows].masked_fill(~defined[rows], math.nan) for name, table in tables.items()}
+            lost = ~defined[rows]
+            values = {
+                name: table[rows].masked_fill(lost if table.ndim == 2 else lost[..., None], math.nan)
+                for name, table in tables.items()
+            }
             # A metric that reads signs is undefined for a map without signs.
             if metric.needs_sign and not scored[cell].signed:
                 values["values"].fill_(math.nan)
@@ -228,7 +240,7 @@ class Evaluator:
         """
         n, name = len(handle.batch), _metric_of_cell(label, cell)
         names = _names(metric, self._repeats(explainer, metric, cell))
-        parts = {key: torch.full((n,), math.nan, dtype=torch.float64) for key in names}
+        parts = {key: _undefined(key, n) for key in names}
         if isinstance(together, CellError) and not isinstance(together, UndefinedValues):
             self.failures[name] = Failure.of(together)  # wrong for every example
             return {cell: parts}
@@ -344,8 +356,14 @@ def _defined(explanation: Explanation) -> tuple[Explanation, Tensor]:
 
 
 def _names(metric: Metric, repeats: int) -> tuple[str, ...]:
-    """The tensors that are kept of one cell: values, auxiliary values and, of several draws, how many have a score."""
-    return ("values", *metric.auxiliary, *((_DEFINED,) if repeats > 1 else ()))
+    """The tensors that are kept of one cell: values, auxiliary values, its curve, and how many draws have a score."""
+    curve = (_CURVE,) if metric.curve else ()
+    return ("values", *metric.auxiliary, *curve, *((_DEFINED,) if repeats > 1 else ()))
+
+
+def _undefined(name: str, n: int) -> Tensor:
+    """NaN for N examples: ``[N]``, or ``[N, P]`` for a curve."""
+    return torch.full((n, CURVE_POINTS) if name == _CURVE else (n,), math.nan, dtype=torch.float64)
 
 
 def _averaged(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -364,15 +382,17 @@ def _metric_of_cell(label: str, cell: CellId) -> str:
     return f"{label} of {cell}"
 
 
-def _tables(returned: Tensor | Scores, auxiliary: Sequence[str], explanations: int, examples: int) -> dict[str, Tensor]:
-    """What a metric returned, float64 ``[M, N]`` on the CPU, by name."""
-    tables = {"values": returned.values, **returned.auxiliary} if isinstance(returned, Scores) else {"values": returned}
-    if sorted(tables) != sorted(("values", *auxiliary)):
-        raise CellError(
-            f"returned {', '.join(sorted(tables))}; must return {', '.join(sorted(('values', *auxiliary)))}"
-        )
-    want = [explanations, examples]
+def _tables(returned: Tensor | Scores, metric: Metric, explanations: int, examples: int) -> dict[str, Tensor]:
+    """What a metric returned, float64 ``[M, N]`` on the CPU, by name; a curve ``[M, N, P]``."""
+    scores = returned if isinstance(returned, Scores) else Scores(returned)
+    tables = {"values": scores.values, **scores.auxiliary}
+    if scores.curves is not None:
+        tables[_CURVE] = scores.curves
+    expected = _names(metric, 1)
+    if sorted(tables) != sorted(expected):
+        raise CellError(f"returned {', '.join(sorted(tables))}; must return {', '.join(sorted(expected))}")
     for name, table in tables.items():
+        want = [explanations, examples, *([CURVE_POINTS] if name == _CURVE else [])]
         if list(table.shape) != want:
             raise CellError(f"returned {name} of shape {list(table.shape)}; must be {want}")
     return {name: table.detach().double().cpu() for name, table in tables.items()}

@@ -312,7 +312,9 @@ class Run:
         agreement, joint = self.evaluator.agreement(explanations)
         if self.claim_test is not None:
             self.claim_test.add([self.clusters.get(each, each) for each in batch.ids], scores)
-        return Chunk(start, target_pass, examples, batch, logits, readout, explanations, scores, agreement, joint)
+        curves = self.evaluator.curves
+        scored = (explanations, scores, curves, agreement, joint)
+        return Chunk(start, target_pass, examples, batch, logits, readout, *scored)
 
     def _predicted(
         self, examples: Examples, loader: Loader, weights: str

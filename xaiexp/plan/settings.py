@@ -12,7 +12,7 @@ from xaiexp.core.vocabulary import ExampleOrder, Task
 from xaiexp.errors import ParameterError
 from xaiexp.plan.claim import Claim
 
-__all__ = ["Settings", "Tracking"]
+__all__ = ["Page", "Settings", "Tracking"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,17 @@ class Tracking:
 
     uri: str | None = None
     experiment: str = "xaiexp"
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the page of a study shows.
+
+    Args:
+        inputs: whether inputs are shown beside their maps.
+    """
+
+    inputs: bool = True
 
 
 @dataclass(frozen=True)
@@ -52,7 +63,8 @@ class Settings:
         force: compute again what the store has.
         store: folder of attributions and scores.
         tracking: where MLflow keeps the runs.
-        report: whether ``report.html`` is written.
+        report: whether ``report.html`` is written; with ``report.inputs=false`` the study keeps no inputs for pages,
+            pictures and notebooks (patients' data).
         trust: module prefixes whose factories this study may name.
         effort: level of the numbers of steps and samples that are not set.
         removal: an axis: every metric that removes features is computed once with each of these removals, under the
@@ -84,7 +96,7 @@ class Settings:
     force: bool = False
     store: str = "outputs/store"
     tracking: Tracking = field(default_factory=Tracking)
-    report: bool = True
+    report: bool | Page = field(default_factory=Page)
     trust: tuple[str, ...] = ()
     effort: Literal["draft", "standard", "publication"] = "standard"
     removal: tuple[str, ...] = ()
@@ -102,6 +114,13 @@ class Settings:
     def draw_seed(self) -> int | None:
         """The seed of the draw of the examples; None where they are in the order of the dataset."""
         return None if self.examples is None or self.example_order == "first" else self.example_seed
+
+    @property
+    def page(self) -> Page | None:
+        """What the page shows; None where none is written."""
+        if isinstance(self.report, bool):
+            return Page() if self.report else None
+        return self.report
 
     def refuse_undivided(self) -> None:
         """Refuse a study that is to run in shards by itself.

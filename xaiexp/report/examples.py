@@ -11,12 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xaiexp.core.ids import CellId
-from xaiexp.report.figures import series_svg
 from xaiexp.report.images import colour, full_colour, heatmap, input_image, png_uri, text_colour
+from xaiexp.report.series import series_image
 from xaiexp.report.studies import StudyFolder
 from xaiexp.report.wording import number
 
-__all__ = ["Bar", "Example", "Panel", "Token", "examples", "pixels"]
+__all__ = [
+    "Bar",
+    "Example",
+    "Panel",
+    "Token",
+    "column_value",
+    "examples",
+    "facts_of",
+    "is_wrong",
+    "note_of",
+    "pieces",
+    "pixels",
+]
 
 BARS = 10
 """How many bars of a table are shown."""
@@ -58,12 +70,13 @@ class Bar:
 
 @dataclass(frozen=True)
 class Panel:
-    """The input or the map of one cell: as ``image``, ``tokens``, ``bars`` or ``svg``, whichever is not empty.
+    """The input or the map of one cell: as ``image``, ``tokens`` or ``bars``, whichever is not empty.
 
     Args:
         scores: metric and value of the cell on this example.
         image: as a ``data:`` address; ``alt``, its text for screen readers.
         tiny: whether the image is shown without interpolation.
+        wide: whether it is shown in its own size, not in that of the other images.
         more: how many bars are not shown.
     """
 
@@ -73,11 +86,11 @@ class Panel:
     image: str = ""
     alt: str = ""
     tiny: bool = False
+    wide: bool = False
     tokens: tuple[Token, ...] = ()
     bars: tuple[Bar, ...] = ()
     signed: bool = True
     more: int = 0
-    svg: str = ""
     note: str = ""
 
 
@@ -146,13 +159,6 @@ def _class(index: object, name: object) -> str:
 
 
 def _example(study: StudyFolder, example: Mapping[str, Any], scores: _Scores, side: int) -> Example:
-    predicted, label = (_class(example.get(kind), example.get(f"{kind}_name")) for kind in ("predicted", "label"))
-    output = study.record.study.output or "score"
-    facts = [_explained(example), ("predicted", predicted), ("label", label or "unknown")]
-    if output != "probability":  # otherwise the score is the probability
-        facts.append((output, number(example.get("score"))))
-    if example.get("probability") is not None:
-        facts.append(("probability", number(example.get("probability"))))
     name = str(example.get("name") or example.get("id") or "example")
     panels = []
     for described in example.get("maps") or ():
@@ -165,12 +171,29 @@ def _example(study: StudyFolder, example: Mapping[str, Any], scores: _Scores, si
         panels.append(replace(panel, scores=scores.get(key, ())))
     return Example(
         name=name,
-        facts=tuple(fact for fact in facts if fact[1]),
-        wrong=_is_wrong(example),
+        facts=facts_of(study, example),
+        wrong=is_wrong(example),
         original=_original(study, example, name, side),
-        columns=tuple((str(c.get("name")), _column_value(c.get("value"))) for c in example.get("columns") or []),
+        columns=tuple((str(c.get("name")), column_value(c.get("value"))) for c in example.get("columns") or []),
         panels=tuple(panels),
     )
+
+
+def facts_of(study: StudyFolder, example: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """What is explained, predicted and true, in words.
+
+    Args:
+        study: of the example.
+        example: its entry in ``gallery.json``.
+    """
+    predicted, label = (_class(example.get(kind), example.get(f"{kind}_name")) for kind in ("predicted", "label"))
+    output = study.record.study.output or "score"
+    facts = [_explained(example), ("predicted", predicted), ("label", label or "unknown")]
+    if output != "probability":  # otherwise the score is the probability
+        facts.append((output, number(example.get("score"))))
+    if example.get("probability") is not None:
+        facts.append(("probability", number(example.get("probability"))))
+    return tuple(fact for fact in facts if fact[1])
 
 
 def _explained(example: Mapping[str, Any]) -> tuple[str, str]:
@@ -184,7 +207,7 @@ def _explained(example: Mapping[str, Any]) -> tuple[str, str]:
     return "explained label" if task == "multilabel" else "explained class", _class(index, name)
 
 
-def _is_wrong(example: Mapping[str, Any]) -> bool:
+def is_wrong(example: Mapping[str, Any]) -> bool:
     """Whether the prediction differs from the label; a value is neither right nor wrong."""
     label, predicted = example.get("label"), example.get("predicted")
     if isinstance(label, list | tuple) and isinstance(predicted, list | tuple):
@@ -200,12 +223,35 @@ def _original(study: StudyFolder, example: Mapping[str, Any], name: str, side: i
     if values is None:
         return None
     if study.gallery.modality == "series":
-        return Panel(title="input", svg=series_svg(np.atleast_2d(values), None, True, f"the time series {name}"))
+        uri = png_uri(series_image(np.atleast_2d(values), None, True))
+        return Panel(title="input", image=uri, alt=f"the time series {name}", wide=True)
     if study.gallery.modality != "image":
         return None
     tiny = max(values.shape[:2]) < TINY
     uri = png_uri(input_image(values, side))
     return Panel(title="input", image=uri, alt=f"the image {name}", tiny=tiny)
+
+
+def note_of(
+    study: StudyFolder, method: str, described: Mapping[str, Any], values: NDArray[np.float64]
+) -> tuple[bool, str]:
+    """Whether the signs of a map have a meaning, and what its reader must know.
+
+    Args:
+        study: of the map.
+        method: that made it.
+        described: its entry in ``gallery.json``.
+        values: its values.
+    """
+    signed, space, units = study.signed(method, values), described.get("space", "input"), described.get("units")
+    note = {"neuron": _NEURON, "layer": _LAYER}.get(str(space), "")
+    if units is not None:
+        count = described.get("of", values.size)
+        note = f"the {len(units)} units of largest magnitude, of {count:,} units of a layer"
+    if space == "layer" and not signed and bool((values < 0).any()):
+        # Activations have a sign even where the method has none.
+        signed, note = True, f"{note}; blue: negative activation, not evidence against the class"
+    return signed, note
 
 
 _NEURON = "attribution of a neuron inside the network, not of the class"
@@ -225,7 +271,7 @@ def _panel(
     Args:
         example, described: the entries of the example and of its map in ``gallery.json``.
     """
-    title, signed = str(cell), study.signed(cell.method, values)
+    title, (signed, note) = str(cell), note_of(study, cell.method, described, values)
     scale = full_colour(values)
     caption = f"full colour: {number(scale)}" if scale > 0 else "zero everywhere"
     if not np.isfinite(values).any():
@@ -233,13 +279,7 @@ def _panel(
     elif not np.isfinite(values).all():
         caption += "; grey: undefined"
     modality, space = study.gallery.modality, described.get("space", "input")
-    note = {"neuron": _NEURON, "layer": _LAYER}.get(str(space), "")
     flat, units = values.ravel(), described.get("units")
-    if units is not None:
-        note = f"the {len(units)} units of largest magnitude, of {described.get('of', len(flat)):,} units of a layer"
-    if space == "layer" and not signed and bool((flat < 0).any()):
-        # Activations have a sign even where the method has none.
-        signed, note = True, f"{note}; blue: negative activation, not evidence against the class"
     if units is not None:
         return replace(_table([{"name": name} for name in units], title, flat, signed), note=note, more=0)
     alt = f"attributions of {title} for {example.get('name') or example.get('id')}"
@@ -253,12 +293,12 @@ def _panel(
     if modality == "series":
         curves = np.atleast_2d(study.gallery.arrays.get(example.get("input") or "", np.zeros((1, len(flat)))))
         steps = example.get("steps") if space != "layer" else None
-        svg = series_svg(curves, flat, signed, alt, steps)
-        return Panel(title=title, caption=caption, svg=svg, note=note)
+        uri = png_uri(series_image(curves, flat, signed, steps))
+        return Panel(title=title, caption=caption, image=uri, alt=alt, wide=True, note=note)
     return replace(_table(example.get("columns") or [], title, flat, signed), note=note)
 
 
-def _column_value(value: object) -> str:
+def column_value(value: object) -> str:
     """The value of a column: a number, or the level of a category."""
     return value if isinstance(value, str) else number(value)
 
@@ -277,6 +317,22 @@ def _without_marks(token: str, marks_starts: bool) -> tuple[str, bool]:
     return token, marks_starts
 
 
+def pieces(example: Mapping[str, Any]) -> list[tuple[str, bool, int]]:
+    """The tokens without the marks of the tokenizer, whether each is joined to the one before, and its feature.
+
+    Special tokens have the feature -1.
+    """
+    tokens = [str(token) for token in example.get("tokens") or ()]
+    features: Sequence[int] = example.get("token_feature") or range(len(tokens))
+    marks_starts = any(token.startswith(_WORD_START) for token in tokens)
+    found, after_special = [], True
+    for token, feature in zip(tokens, features, strict=False):
+        text, joined = _without_marks(token, marks_starts)
+        found.append((text, joined and not after_special and feature >= 0, feature))
+        after_special = feature < 0
+    return found
+
+
 def _tokens(
     example: Mapping[str, Any], values: NDArray[np.float64] | None, signed: bool, by_position: bool = False
 ) -> tuple[Token, ...]:
@@ -286,34 +342,29 @@ def _tokens(
         example: its entry in ``gallery.json``.
         values: of the features, or with ``by_position`` of all tokens in their order; None gives no colours.
     """
-    tokens = [str(token) for token in example.get("tokens") or ()]
-    features: Sequence[int] = example.get("token_feature") or range(len(tokens))
-    marks_starts = any(token.startswith(_WORD_START) for token in tokens)
     scale = full_colour(values) if values is not None else 0.0
-    words = _words(tokens, features, marks_starts)
-    pieces, after_special = [], True
-    for place, (token, feature) in enumerate(zip(tokens, features, strict=False)):
-        text, joined = _without_marks(token, marks_starts)
-        joined = joined and not after_special
-        after_special = feature < 0
+    plain = pieces(example)
+    words = _words(plain)
+    shown = []
+    for place, (text, joined, feature) in enumerate(plain):
         at = place if by_position else feature
         if feature < 0 and not by_position:
-            pieces.append(Token(text=text, joined=False, special=True, title="special token: no attribution"))
+            shown.append(Token(text=text, joined=False, special=True, title="special token: no attribution"))
         elif values is None or at >= len(values):
-            pieces.append(Token(text=text, joined=joined))
+            shown.append(Token(text=text, joined=joined))
         else:
             value = float(values[at])
             fill = colour(value, signed, scale)
             title = number(value) if by_position else f"{words[feature]}{number(value)}"
-            pieces.append(Token(text=text, joined=joined, fill=fill, text_colour=text_colour(fill), title=title))
-    return tuple(pieces)
+            shown.append(Token(text=text, joined=joined, fill=fill, text_colour=text_colour(fill), title=title))
+    return tuple(shown)
 
 
-def _words(tokens: Sequence[str], features: Sequence[int], marks_starts: bool) -> dict[int, str]:
+def _words(plain: Sequence[tuple[str, bool, int]]) -> dict[int, str]:
     """The beginning of the tooltip of each feature: its text where it has several tokens, otherwise empty."""
     parts: dict[int, list[str]] = {}
-    for token, feature in zip(tokens, features, strict=False):
-        parts.setdefault(feature, []).append(_without_marks(token, marks_starts)[0])
+    for text, _, feature in plain:
+        parts.setdefault(feature, []).append(text)
     return {feature: f"{''.join(part)}: " if len(part) > 1 else "" for feature, part in parts.items()}
 
 
@@ -329,7 +380,7 @@ def _table(columns: Sequence[Mapping[str, Any]], title: str, values: NDArray[np.
         bars.append(
             Bar(
                 name=str(column.get("name", f"feature {place}")),
-                value=_column_value(column["value"]) if "value" in column else "",
+                value=column_value(column["value"]) if "value" in column else "",
                 attribution=number(value),
                 start=(50 - length if value < 0 else 50) if signed else 0,
                 length=length,

@@ -7,7 +7,7 @@ import os
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,9 +18,13 @@ from numpy.typing import NDArray
 
 from xaiexp.core.record import MethodFacts, Record
 from xaiexp.errors import ResourceError
+from xaiexp.results.curve_table import CURVES
+from xaiexp.results.example_table import EXAMPLES
+from xaiexp.results.study_tables import read_table
+from xaiexp.results.verdict import COMPARISONS
 from xaiexp.statistics.summary import SUMMARY_COLUMNS, by_cluster
 
-__all__ = ["CELL", "Gallery", "StudyFolder", "find_studies", "read_study", "table"]
+__all__ = ["CELL", "Gallery", "StudyFolder", "find_studies", "read_gallery", "read_study", "table"]
 
 T = TypeVar("T")
 CELL = ["method", "baseline"]
@@ -55,6 +59,35 @@ _CONTENTS = {
 _READ_ERRORS = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error)
 
 
+class Arrays(Mapping[str, NDArray[Any]]):
+    """Inputs and maps by key; maps that are kept in steps become numbers when they are read.
+
+    Args:
+        kept: as in ``gallery.npz``.
+        scales: size of the steps of a map, by key; None for numbers.
+    """
+
+    def __init__(self, kept: Mapping[str, NDArray[Any]], scales: Mapping[str, float | None]) -> None:
+        self._kept, self._scales = kept, scales
+
+    def __getitem__(self, key: str) -> NDArray[Any]:
+        values, scale = self._kept[key], self._scales.get(key)
+        if scale is None:
+            return values
+        undefined = values == np.iinfo(values.dtype).min
+        return np.where(undefined, np.nan, values * np.float64(scale)).astype(np.float32)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._kept)
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def shape(self, key: str) -> tuple[int, ...]:
+        """The shape, without making numbers of steps."""
+        return self._kept[key].shape
+
+
 @dataclass(frozen=True)
 class Gallery:
     """Single examples: the input and the map of every cell.
@@ -63,11 +96,13 @@ class Gallery:
         modality: ``image``, ``text``, ``table`` or ``series``.
         examples: as in ``gallery.json``.
         arrays: inputs and maps by key.
+        inputs: whether inputs were kept.
     """
 
     modality: str = ""
     examples: tuple[dict[str, Any], ...] = ()
-    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    arrays: Arrays = field(default_factory=lambda: Arrays({}, {}))
+    inputs: bool = True
 
 
 @dataclass(frozen=True)
@@ -90,6 +125,9 @@ class StudyFolder:
     verdicts: pd.DataFrame
     gallery: Gallery
     missing: dict[str, str]
+    comparisons: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COMPARISONS))
+    curves: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CURVES))
+    examples: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=EXAMPLES))
 
     def identity(self, key: str) -> str:
         """``model``, ``dataset`` or ``seed``, from the record or, without it, from any table."""
@@ -185,11 +223,33 @@ def _verdicts(path: Path) -> pd.DataFrame:
     return frame if set(_VERDICTS) <= set(frame.columns) else pd.DataFrame(columns=_VERDICTS)
 
 
-def _gallery(path: Path) -> Gallery:
+def _comparisons(folder: Path) -> pd.DataFrame:
+    """The paired tests; empty where they cannot be read, since they can be computed from the scores."""
+    try:
+        frame = read_table(folder, "comparisons")
+    except ResourceError:
+        return pd.DataFrame(columns=COMPARISONS)
+    return frame if set(COMPARISONS) <= set(frame.columns) else pd.DataFrame(columns=COMPARISONS)
+
+
+def _kept(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """A table that no number depends on; empty where it cannot be read, or an older version did not write it."""
+    try:
+        frame = pd.read_parquet(path)
+    except _READ_ERRORS:
+        return pd.DataFrame(columns=list(columns))
+    return frame if set(columns) <= set(frame.columns) else pd.DataFrame(columns=list(columns))
+
+
+def read_gallery(path: Path) -> Gallery:
+    """Read the folder ``gallery`` of a study."""
     content = json.loads((path / "gallery.json").read_text(encoding="utf-8"))
     # Opened here, since np.load does not close a file that it cannot read.
     with (path / "gallery.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return Gallery(content["modality"], tuple(content["examples"]), {key: arrays[key] for key in arrays.files})
+        kept = {key: arrays[key] for key in arrays.files}
+    examples = tuple(content["examples"])
+    scales = {of["key"]: of.get("scale") for example in examples for of in example.get("maps") or ()}
+    return Gallery(content["modality"], examples, Arrays(kept, scales), content.get("inputs", True))
 
 
 def _text(path: Path) -> str:
@@ -233,6 +293,9 @@ def read_study(path: Path) -> StudyFolder:
         agreement=frame("agreement.parquet"),
         summary=frame("summary.csv"),
         verdicts=_verdicts(path / "verdicts.csv"),
-        gallery=part("gallery", _gallery, Gallery()),
+        comparisons=_comparisons(path),
+        curves=_kept(path / "curves.parquet", CURVES),
+        examples=_kept(path / "examples.parquet", EXAMPLES),
+        gallery=part("gallery", read_gallery, Gallery()),
         missing=missing,
     )

@@ -2,61 +2,32 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from xaiexp.core.ids import CellId, MetricId
-from xaiexp.report.diagrams import critical_difference_svg
+from xaiexp.core.ids import MetricId
 from xaiexp.report.studies import StudyFolder
 from xaiexp.report.wording import number
 from xaiexp.results import removals as removal_axis
 from xaiexp.results import verdict
-from xaiexp.statistics import summary as statistics
-from xaiexp.statistics.multiple_comparisons.comparison import Comparison, compare
-from xaiexp.statistics.multiple_comparisons.equivalence import shown
-from xaiexp.statistics.significance import friedman
 
 __all__ = [
-    "MetricVerdict",
     "Removal",
+    "comparisons_of",
     "controls",
     "directions",
     "draws",
-    "metric_verdicts",
     "removal_groups",
     "removals",
     "rules",
+    "shift_sentence",
+    "verdicts_of",
 ]
-
-
-@dataclass(frozen=True)
-class MetricVerdict:
-    """The verdict of one metric.
-
-    Args:
-        sentence: the verdict.
-        refused: whether there is no ranking.
-        differences: of all pairs of ranked cells: the cell with the better mean, the other one, the difference of the
-            means, its simultaneous interval, the corrected p value and what is shown.
-        margin: the smallest difference that matters; empty where none was given.
-        diagram: mean ranks with the critical difference, as SVG, or empty.
-        shift: how far inputs with features removed are from the data, as a sentence; empty where the metric removes
-            no features.
-    """
-
-    metric: str
-    sentence: str
-    refused: bool
-    differences: tuple[tuple[str, str, str, str, str, str], ...]
-    margin: str
-    diagram: str
-    shift: str
 
 
 @dataclass(frozen=True)
@@ -101,53 +72,7 @@ def removal_groups(studies: Sequence[StudyFolder]) -> dict[str, dict[str, str]]:
     return removal_axis.removal_groups(metrics)
 
 
-def metric_verdicts(study: StudyFolder) -> dict[str, MetricVerdict]:
-    """The verdict of every metric that ranks, by its label."""
-    rows = {str(row["metric"]): row for row in _verdicts(study).to_dict("records")}
-    higher_is_better = directions([study])
-    tables = list(statistics.tables(study.units))
-    metrics = statistics.family_count(tables, higher_is_better, study.record.study.families)
-    verdicts = {}
-    for table in tables:
-        higher, row = higher_is_better.get(table.metric), rows.get(table.metric)
-        if row is None or higher is None:
-            continue
-        refused = bool(row.get("refused"))
-        compared = compare(table.values, higher, seed=study.seed, metrics=metrics)
-        margin = study.record.study.margin.get(table.metric, 0.0)
-        names = [str(CellId(*pair)) for pair in table.cells.itertuples(index=False, name=None)]
-        ranked = sorted(compared.ranked)
-        test = friedman(table.values[ranked][:, compared.common], higher)
-        diagram = ""
-        if not refused and math.isfinite(test.critical_difference):
-            diagram = critical_difference_svg(
-                [names[i] for i in ranked], test.mean_ranks.tolist(), test.critical_difference
-            )
-        verdicts[table.metric] = MetricVerdict(
-            table.metric,
-            str(row["verdict"]),
-            refused,
-            () if refused else tuple(_differences(compared, names, margin)),
-            number(margin) if margin else "",
-            diagram,
-            _shift_sentence(study, table.metric),
-        )
-    return verdicts
-
-
-def _differences(
-    compared: Comparison, names: Sequence[str], margin: float
-) -> Iterator[tuple[str, str, str, str, str, str]]:
-    pairs, found = compared.pairs, shown(compared.pairs.low, compared.pairs.high, margin)
-    for i, j in itertools.combinations(compared.order, 2):
-        pair, sign = compared.pair(i, j), 1 if i < j else -1
-        low, high = sorted((sign * float(pairs.low[pair]), sign * float(pairs.high[pair])))
-        mean, p = sign * float(pairs.difference[pair]), float(pairs.p_adjusted[pair])
-        interval = f"{number(low)} to {number(high)}"
-        yield names[i], names[j], number(mean), interval, number(p, 2), found[pair]
-
-
-def _verdicts(study: StudyFolder) -> pd.DataFrame:
+def verdicts_of(study: StudyFolder) -> pd.DataFrame:
     """The verdicts of the study; computed from its scores where their file is missing."""
     if len(study.verdicts) or not len(study.scores):
         return study.verdicts
@@ -163,6 +88,13 @@ def _verdicts(study: StudyFolder) -> pd.DataFrame:
     )
 
 
+def comparisons_of(study: StudyFolder) -> pd.DataFrame:
+    """The paired tests of the study; computed from its scores where their file is missing."""
+    if len(study.comparisons) or not len(study.scores):
+        return study.comparisons
+    return verdict.comparison_table(study.units, directions([study]), study.seed, rules(study))
+
+
 def _mean_shift(study: StudyFolder, metric: str) -> float:
     """The mean distance to the data of inputs with features removed; NaN where it was not measured."""
     label = str(MetricId(metric, "shift"))
@@ -171,7 +103,8 @@ def _mean_shift(study: StudyFolder, metric: str) -> float:
     return float(values.mean()) if len(values) else math.nan
 
 
-def _shift_sentence(study: StudyFolder, metric: str) -> str:
+def shift_sentence(study: StudyFolder, metric: str) -> str:
+    """How far inputs with features removed are from the data; empty where it was not measured."""
     shift = _mean_shift(study, metric)
     if math.isnan(shift):
         return ""
@@ -183,7 +116,7 @@ def _shift_sentence(study: StudyFolder, metric: str) -> str:
 
 def removals(study: StudyFolder) -> list[Removal]:
     """Every metric that was computed with several removals."""
-    sentences = {str(row["metric"]): str(row["verdict"]) for row in _verdicts(study).to_dict("records")}
+    sentences = {str(row["metric"]): str(row["verdict"]) for row in verdicts_of(study).to_dict("records")}
     entries = []
     for name, labels in removal_groups([study]).items():
         sentence = sentences.get(f"{name} (removal)")

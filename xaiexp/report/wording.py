@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from xaiexp.core.record import Bounds, MethodFacts
+from xaiexp.core.record import Bounds, MethodFacts, PerformanceFacts
 
-__all__ = ["DASH", "as_text", "bounds", "direction", "method_properties", "number", "plural"]
+__all__ = ["DASH", "as_text", "bounds", "direction", "method_properties", "number", "performance", "plural"]
 
 DASH = "–"
 
@@ -79,3 +79,19 @@ def method_properties(method: MethodFacts) -> str:
         contribution = method.multiplied_by_inputs
         words.append("contributions in units of the output" if contribution else "sensitivities per unit of input")
     return "; ".join(words)
+
+
+def performance(facts: PerformanceFacts | None) -> str:
+    """The accuracy of the model, or its kin, in a few words; empty where it is not known."""
+    if facts is None:
+        return ""
+    known = {
+        "accuracy": facts.accuracy,
+        "exact match": facts.exact_match,
+        "macro F1": facts.macro_f1,
+        "R^2": facts.r2,
+        "mean absolute error": facts.mean_absolute_error,
+    }
+    shares = ("accuracy", "exact match")
+    said = [f"{k} {v:.1%}" if k in shares else f"{k} {number(v)}" for k, v in known.items() if v is not None]
+    return ", ".join(said)

@@ -223,6 +223,7 @@ def _metric(metric: Metric) -> MetricFacts:
         bounds=metric.bounds,
         unit=metric.unit,
         needs_sign=metric.needs_sign,
+        curve=metric.curve,
     )
 
 

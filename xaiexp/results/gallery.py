@@ -1,4 +1,4 @@
-"""The gallery: the first examples of a study with the map of every cell, in small files for report and tracking."""
+"""The gallery: the first examples of a study with the map of every cell, for page, notebook and trackers."""
 
 from __future__ import annotations
 
@@ -16,20 +16,33 @@ from xaiexp.core.explanations import Explanation
 from xaiexp.core.feature_map import FeatureMap
 from xaiexp.core.vocabulary import Task
 from xaiexp.engine.chunk import Chunk, Loaded
-from xaiexp.inference.outputs import Readout, predicted_classes
+from xaiexp.inference.outputs import Readout
 from xaiexp.plan.study import Study
+from xaiexp.results.example_table import Predicted, predicted_labels
 from xaiexp.store.files import write_atomically
 
-__all__ = ["EXAMPLES", "TARGETS", "UNITS", "Gallery", "map_of_values", "table_columns"]
+__all__ = ["EXAMPLES", "FEWEST", "STEPS", "TARGETS", "UNITS", "VALUES", "Gallery", "map_of_values", "table_columns"]
 
-EXAMPLES = 8
-"""How many examples are kept."""
+EXAMPLES = 64
+"""How many examples are kept at most."""
+
+FEWEST = 8
+"""How many examples are kept however large their maps are."""
+
+VALUES = 24 * 12 * 224 * 224
+"""How many values the maps of a study have at most: those of 12 cells on 24 photos."""
+
+STEPS = 32_767
+"""Maps of images are kept as whole numbers, in so many steps from 0 to the largest magnitude; -32768 is undefined."""
 
 TARGETS = 3
 """How many targets of one example are kept."""
 
 UNITS = 10
 """How many units of a layer are kept where they cannot be shown at places of the input."""
+
+
+_HIDDEN = "□"
 
 
 class Gallery:
@@ -42,34 +55,44 @@ class Gallery:
 
     def __init__(self, study: Study, loaded: Loaded) -> None:
         self._study, self._loaded = study, loaded
+        self._inputs = study.settings.page is None or study.settings.page.inputs
         self._examples: list[dict[str, Any]] = []
         self._arrays: dict[str, np.ndarray[Any, Any]] = {}
         self._targets_of: dict[str, int] = {}  # example to the number of its targets that are kept
+        self._values = 0  # of all maps so far
 
     def add(self, chunk: Chunk) -> None:
-        """Keep the examples of a chunk, and their first targets, up to :data:`EXAMPLES` and :data:`TARGETS`."""
+        """Keep the examples of a chunk, and their first targets, as long as there is room for them."""
+        predicted = predicted_labels(chunk, chunk.readout)
         for i, sample in enumerate(chunk.examples.samples):
             kept = self._targets_of.get(sample.id, 0)
-            if 0 < kept < TARGETS or (kept == 0 and len(self._targets_of) < EXAMPLES):
-                self._examples.append(self._example(chunk, i))
+            if 0 < kept < TARGETS or (kept == 0 and self._has_room()):
+                self._examples.append(self._example(chunk, i, predicted[i]))
                 self._targets_of[sample.id] = kept + 1
+
+    def _has_room(self) -> bool:
+        """Whether one more example is kept, if its maps are as large as those so far."""
+        examples = len(self._targets_of)
+        if examples < FEWEST:
+            return True
+        return examples < EXAMPLES and self._values * (examples + 1) <= VALUES * examples
 
     def write(self, folder: Path) -> None:
         """Write ``gallery.json`` and ``gallery.npz``; the targets of an example follow each other."""
         folder.mkdir(parents=True, exist_ok=True)
         position = {example: i for i, example in enumerate(self._targets_of)}
         examples = sorted(self._examples, key=lambda example: position[example["id"]])
-        content = {"modality": self._study.model.modality, "examples": examples}
+        content = {"modality": self._study.model.modality, "inputs": self._inputs, "examples": examples}
         write_atomically(folder / "gallery.json", json.dumps(content, indent=1).encode())
         arrays = io.BytesIO()
         np.savez_compressed(arrays, **self._arrays)  # type: ignore[arg-type]  # names to arrays
         write_atomically(folder / "gallery.npz", arrays.getvalue())
 
-    def _example(self, chunk: Chunk, i: int) -> dict[str, Any]:
+    def _example(self, chunk: Chunk, i: int, predicted: Predicted) -> dict[str, Any]:
         number, modality = len(self._examples), self._study.model.modality
-        sample, batch, encoded = chunk.examples.samples[i], chunk.batch, chunk.examples.encoded
+        sample, batch = chunk.examples.samples[i], chunk.batch
         target, readout, head = int(batch.targets[i]), chunk.readout, chunk.logits[i : i + 1]
-        predicted, target_class = self._predicted(head, readout.task), self._target_class(head, target, readout.task)
+        target_class = self._target_class(head, target, readout.task)
         out: dict[str, Any] = {
             "id": sample.id,
             "name": sample.name or sample.id,
@@ -88,43 +111,55 @@ class Gallery:
             "token_feature": None,
             "steps": None,
             "columns": None,
+            "mask": None,
             "maps": [],
         }
-        data = batch.background.decode(batch.inputs[i]).float().cpu()
-        index = _index_of(batch.features, i)
-        if modality == "image":
-            out["input"] = f"inputs/{number}"
-            pixels = (data.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
-            self._arrays[out["input"]] = pixels[..., 0] if pixels.shape[2] != 3 else pixels
-        elif modality == "series":
-            out["input"] = f"inputs/{number}"
-            self._arrays[out["input"]] = data.numpy()
-            if bool((index == index[:1]).all()):  # all channels of a step belong to one feature
-                out["steps"] = index[0].tolist()
-        elif modality == "table":
-            names = self._loaded.feature_names or tuple(f"column {k}" for k in range(len(data)))
-            out["columns"] = table_columns(names, data.tolist(), index.tolist(), batch.features.names)
-        else:
-            tokens = encoded.tokens[i]
-            out["tokens"] = list(tokens)
-            out["token_feature"] = index.flatten(1)[: len(tokens), 0].tolist()
+        out |= self._input(f"inputs/{number}", chunk, i)
+        if batch.masks is not None and bool(batch.masks[i].any()):
+            out["mask"] = f"masks/{number}"
+            self._arrays[out["mask"]] = batch.masks[i].cpu().numpy()
         for cell, explanation in chunk.explanations.items():
             key = f"maps/{number}/{len(out['maps'])}"
-            described = {"method": cell.method, "baseline": cell.baseline, "key": key, "space": explanation.space}
+            described: dict[str, Any] = {
+                "method": cell.method,
+                "baseline": cell.baseline,
+                "key": key,
+                "space": explanation.space,
+            }
             if explanation.space == "layer":
-                self._arrays[key], units = _of_layer(explanation.elements[i], modality, batch.inputs[i])
+                values, units = _of_layer(explanation.elements[i], modality, batch.inputs[i])
                 described |= units
             else:
-                self._arrays[key] = _of_input(explanation, i, modality)
+                values = _of_input(explanation, i, modality)
+            in_steps = modality == "image" and values.ndim == 2
+            self._arrays[key], described["scale"] = _in_steps(values) if in_steps else (values, None)
+            self._values += values.size
             out["maps"].append(described)
         return out
 
-    @staticmethod
-    def _predicted(head: Tensor, task: Task | None) -> int | float | tuple[int, ...]:
-        """A class, the labels with a probability above 1/2, or a value."""
-        if task == "multilabel":
-            return tuple((head[0] > 0).nonzero()[:, 0].tolist())
-        return float(head[0, 0]) if task == "regression" else int(predicted_classes(head, task))
+    def _input(self, key: str, chunk: Chunk, i: int) -> dict[str, Any]:
+        """The input of an example; without inputs, what its maps need alone: names of columns and lengths of tokens."""
+        batch, modality = chunk.batch, self._study.model.modality
+        data, index = batch.background.decode(batch.inputs[i]).float().cpu(), _index_of(batch.features, i)
+        if modality == "image":
+            pixels = (data.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+            return self._kept(key, pixels[..., 0] if pixels.shape[2] != 3 else pixels)
+        if modality == "series":
+            same = bool((index == index[:1]).all())  # all channels of a step belong to one feature
+            return self._kept(key, data.numpy()) | {"steps": index[0].tolist() if same else None}
+        if modality == "table":
+            names = self._loaded.feature_names or tuple(f"column {k}" for k in range(len(data)))
+            columns = table_columns(names, data.tolist(), index.tolist(), batch.features.names)
+            return {"columns": columns if self._inputs else [column | {"value": ""} for column in columns]}
+        tokens = chunk.examples.encoded.tokens[i]
+        features = index.flatten(1)[: len(tokens), 0].tolist()
+        return {"tokens": list(tokens) if self._inputs else [_HIDDEN] * len(tokens), "token_feature": features}
+
+    def _kept(self, key: str, values: np.ndarray[Any, Any]) -> dict[str, Any]:
+        if not self._inputs:
+            return {}
+        self._arrays[key] = values
+        return {"input": key}
 
     @staticmethod
     def _target_class(head: Tensor, target: int, task: Task | None) -> int | None:
@@ -193,6 +228,15 @@ def map_of_values(index: Tensor, values: Tensor) -> Tensor:
     repeats = torch.stack([(index == channel).sum(dim=0) for channel in index])
     shares = values[index.clamp(min=0)] / repeats
     return shares.where(index >= 0, 0.0).sum(dim=0)
+
+
+def _in_steps(values: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], float]:
+    """The values as int16 and the size of a step, which is the largest magnitude divided by :data:`STEPS`."""
+    known = np.isfinite(values)
+    largest = float(np.abs(values[known]).max(initial=0.0))
+    scale = largest / STEPS if largest else 1.0
+    steps = np.where(known, np.rint(np.where(known, values, 0.0).astype(np.float64) / scale), -STEPS - 1)
+    return steps.astype(np.int16), scale
 
 
 def _index_of(features: FeatureMap, i: int) -> Tensor:

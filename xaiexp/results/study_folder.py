@@ -49,6 +49,12 @@ class FolderWriter:
             frame = getattr(tables, name)
             write_atomically(self.path / f"{name}.csv", frame.to_csv(index=False).encode())
 
+    def write_examples(self, examples: pd.DataFrame, curves: pd.DataFrame) -> None:
+        """Write ``examples.parquet`` and, where a metric has curves, ``curves.parquet``."""
+        write_atomically(self.path / "examples.parquet", examples.to_parquet(index=False))
+        if len(curves):
+            write_atomically(self.path / "curves.parquet", curves.to_parquet(index=False))
+
     def write_gallery(self, gallery: Gallery) -> None:
         """Write ``gallery/``."""
         gallery.write(self.path / "gallery")

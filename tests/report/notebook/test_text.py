@@ -6,8 +6,9 @@ import pytest
 
 from xaiexp.core.ids import CellId
 from xaiexp.core.record import PerformanceFacts
-from xaiexp.report.notebook.text import MOST_LINES, as_text, performance
+from xaiexp.report.notebook.text import MOST_LINES, as_text
 from xaiexp.report.paper.score_table import Block, Score, ScoreTable
+from xaiexp.report.wording import performance
 
 
 def made(cells, metrics, studies=1):

@@ -16,7 +16,17 @@ from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Explanation
 from xaiexp.inference.passes import Asked, Handle
 
-__all__ = ["Curves", "First", "area", "curves", "evenly_spaced", "feature_counts", "positions", "undefined"]
+__all__ = [
+    "Curves",
+    "First",
+    "area",
+    "at_even_shares",
+    "curves",
+    "evenly_spaced",
+    "feature_counts",
+    "positions",
+    "undefined",
+]
 
 # Which features are removed first.
 First = Literal["highest", "lowest"]
@@ -174,6 +184,27 @@ def _rows(
 def area(values: Tensor, fractions: Tensor) -> Tensor:
     """The area under curves ``[C, N, K]`` by the trapezoidal rule, over ``fractions [N, K]``: ``[C, N]``."""
     return torch.trapezoid(values, fractions.expand_as(values), dim=2)
+
+
+def at_even_shares(values: Tensor, fractions: Tensor, points: int) -> Tensor:
+    """Curves at evenly spaced shares from 0 to 1, by linear interpolation: float ``[C, N, points]``.
+
+    Args:
+        values: ``[C, N, K]``.
+        fractions: ``[N, K]``, from 0 to 1 and not decreasing; NaN rows give NaN.
+        points: how many shares.
+
+    >>> at_even_shares(torch.tensor([[[1.0, 0.0, 0.0]]]), torch.tensor([[0.0, 0.5, 1.0]]), 5).tolist()
+    [[[1.0, 0.5, 0.0, 0.0, 0.0]]]
+    """
+    shares = torch.linspace(0, 1, points, dtype=fractions.dtype, device=fractions.device)
+    right = torch.searchsorted(fractions.contiguous(), shares.expand(len(fractions), points).contiguous())
+    right = right.clamp(1, fractions.shape[1] - 1) if fractions.shape[1] > 1 else right.clamp(0, 0)
+    left = (right - 1).clamp(min=0)
+    low, high = fractions.gather(1, left), fractions.gather(1, right)
+    weight = ((shares - low) / (high - low)).nan_to_num(1.0, 1.0, 1.0).clamp(0, 1)
+    ends = [values.gather(2, side.expand(len(values), *side.shape)) for side in (left, right)]
+    return torch.lerp(ends[0], ends[1], weight.to(values.dtype).expand_as(ends[0]))
 
 
 def undefined(batch: Batch, explanations: Sequence[Explanation]) -> Tensor:

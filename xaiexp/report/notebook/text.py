@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from xaiexp.core.record import PerformanceFacts
 from xaiexp.report.paper.score_table import POOLED, Block, Score, ScoreTable
 from xaiexp.report.wording import DASH, number, plural
 from xaiexp.statistics.frames import rows
 
-__all__ = ["MOST_LINES", "as_text", "performance", "short_verdicts"]
+__all__ = ["MOST_LINES", "as_text", "short_verdicts"]
 
 MOST_LINES = 14
 """How many lines a text has at most."""
@@ -51,22 +50,6 @@ def short_verdicts(verdicts: pd.DataFrame, block: Block) -> list[tuple[str, str]
         for row in rows(verdicts)
         if (str(row["model"]), str(row["dataset"]), str(row["seed"])) == (block.model, block.dataset, block.seed)
     ]
-
-
-def performance(facts: PerformanceFacts | None) -> str:
-    """The accuracy of the model, or its kin, in a few words; empty where it is not known."""
-    if facts is None:
-        return ""
-    known = {
-        "accuracy": facts.accuracy,
-        "exact match": facts.exact_match,
-        "macro F1": facts.macro_f1,
-        "R^2": facts.r2,
-        "mean absolute error": facts.mean_absolute_error,
-    }
-    shares = ("accuracy", "exact match")
-    said = [f"{k} {v:.1%}" if k in shares else f"{k} {number(v)}" for k, v in known.items() if v is not None]
-    return ", ".join(said)
 
 
 def _first(lines: Sequence[str], most: int, more: str) -> list[str]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from xaiexp.contract.kinds import Metric
-from xaiexp.core.explanations import Explanation, Scores
+from xaiexp.core.explanations import CURVE_POINTS, Explanation, Scores
 from xaiexp.errors import Unsupported, UserError
 from xaiexp.inference.counter import Counter
 from xaiexp.inference.passes import Handle
@@ -48,6 +48,14 @@ def _values(
         return returned
     declared, names = sorted(metric.auxiliary), sorted(returned.auxiliary)
     require(declared == names, f"declares auxiliary={declared} but returns {names}")
+    require(
+        (returned.curves is not None) == bool(metric.curve),
+        f"declares curve={metric.curve!r} but returns {'a curve' if returned.curves is not None else 'none'}",
+    )
+    if returned.curves is not None:
+        want = (*returned.values.shape, CURVE_POINTS)
+        shape = tuple(returned.curves.shape)
+        require(shape == want, f"returned a curve of shape {list(shape)}; must be {list(want)}")
     for name, table in returned.auxiliary.items():
         require(
             table.shape == returned.values.shape,

@@ -63,11 +63,20 @@ class OrderedRemoval(Masking):
 
         return curves(model, batch, explanations, rng, self.removal, n_removed, first, output, by_mean)
 
-    def _scores(self, batch: Batch, explanations: Sequence[Explanation], values: Tensor, shift: Tensor) -> Scores:
+    def _scores(
+        self,
+        batch: Batch,
+        explanations: Sequence[Explanation],
+        values: Tensor,
+        shift: Tensor,
+        curves: Tensor | None = None,
+    ) -> Scores:
         """Values ``[M, N]`` and shifts as scores; shifts ``[O * M, N]`` of O curves per explanation are averaged."""
         from xaiexp.builtin.metrics.removal_curves import undefined
 
         without_value = undefined(batch, explanations)
         shift = shift.view(-1, *values.shape).mean(dim=0)
         values, shift = (x.masked_fill(without_value, float("nan")).to(batch.inputs.dtype) for x in (values, shift))
-        return Scores(values, {"shift": shift})
+        if curves is not None:
+            curves = curves.masked_fill(without_value.unsqueeze(2), float("nan"))
+        return Scores(values, {"shift": shift}, curves)

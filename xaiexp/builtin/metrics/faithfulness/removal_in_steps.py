@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Annotated
 
 from xaiexp.builtin.metrics.faithfulness.ordered_removal import FIRST, Order, OrderedRemoval
 from xaiexp.core.batches import Batch
-from xaiexp.core.explanations import Cost, Explanation, Scores
+from xaiexp.core.explanations import CURVE_POINTS, Cost, Explanation, Scores
 from xaiexp.core.parameters import Effort, Range
 from xaiexp.errors import Unsupported
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from xaiexp.builtin.metrics.removal_curves import Curves
     from xaiexp.core.draws import Draws
     from xaiexp.inference.passes import Handle
 
@@ -61,6 +62,13 @@ class _RemovalInSteps(OrderedRemoval):
         used = torch.arange(n_features.shape[1], device=n_features.device) <= points.unsqueeze(1)
         return n_features, n_features.double() / counts.unsqueeze(1), used
 
+    def _area(self, batch: Batch, explanations: Sequence[Explanation], curves: Curves, fractions: Tensor) -> Scores:
+        """The areas under curves, and the curves at evenly spaced shares."""
+        from xaiexp.builtin.metrics.removal_curves import area, at_even_shares
+
+        drawn = at_even_shares(curves.values, fractions, CURVE_POINTS)
+        return self._scores(batch, explanations, area(curves.values, fractions), curves.shift, drawn)
+
     def passes(self, shape: tuple[int, ...], d: int, explanations: int) -> Cost | None:
         """The intermediate points for every explanation, and the fully removed input once."""
         return Cost(forward=1 + explanations * (min(self.steps, d) - 1))
@@ -83,15 +91,13 @@ class Deletion(_RemovalInSteps):
 
     summary = "area under the target's probability as the highest attributions are removed first"
     source = "Petsiuk et al. 2018, RISE, section 4.1 (deletion)"
+    curve = "removed"
     higher_is_better = False
 
     def score_all(self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws) -> Scores:
         """The areas ``[M, N]`` of M explanations; all curves are evaluated in one stream of full batches."""
-        from xaiexp.builtin.metrics.removal_curves import area
-
         n_removed, fractions, _ = self._points(batch)
-        curves = self._curves(model, batch, explanations, rng, n_removed)
-        return self._scores(batch, explanations, area(curves.values, fractions), curves.shift)
+        return self._area(batch, explanations, self._curves(model, batch, explanations, rng, n_removed), fractions)
 
 
 @dataclass(frozen=True)
@@ -109,16 +115,15 @@ class Insertion(_RemovalInSteps):
 
     summary = "area under the target's probability as the highest attributions are inserted first"
     source = "Petsiuk et al. 2018, RISE, section 4.1 (insertion)"
+    curve = "inserted"
     higher_is_better = True
 
     def score_all(self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws) -> Scores:
         """The areas ``[M, N]`` of M explanations; all curves are evaluated in one stream of full batches."""
-        from xaiexp.builtin.metrics.removal_curves import area
-
         n_inserted, fractions, _ = self._points(batch)
         n_removed = batch.features.counts.expand(len(batch)).unsqueeze(1) - n_inserted
         curves = self._curves(model, batch, explanations, rng, n_removed, ("lowest",))
-        return self._scores(batch, explanations, area(curves.values, fractions), curves.shift)
+        return self._area(batch, explanations, curves, fractions)
 
 
 @dataclass(frozen=True)
@@ -136,6 +141,7 @@ class PixelFlipping(_RemovalInSteps):
 
     summary = "area under the output as the highest attributions are flipped first"
     source = "Bach et al. 2015, section 'Evaluating heatmaps' (pixel-flipping); the area as in Samek et al. 2017"
+    curve = "removed"
     higher_is_better = False
     bounds = (None, None)
     unit = "output"
@@ -143,11 +149,9 @@ class PixelFlipping(_RemovalInSteps):
 
     def score_all(self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws) -> Scores:
         """The areas ``[M, N]`` of M explanations."""
-        from xaiexp.builtin.metrics.removal_curves import area
-
         n_removed, fractions, _ = self._points(batch)
         curves = self._curves(model, batch, explanations, rng, n_removed, output=None)
-        return self._scores(batch, explanations, area(curves.values, fractions), curves.shift)
+        return self._area(batch, explanations, curves, fractions)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,140 @@
+/** What several studies show together: means of every metric, verdicts over seeds, agreement, sources of variance. */
+
+import { sentences } from "../answer/section";
+import type { Comparison } from "../document/types";
+import { h } from "../dom";
+import { DASH, number } from "../format";
+import { Section } from "../section";
+
+export class AcrossSection extends Section {
+  readonly keys = ["metric"];
+
+  draw(): void {
+    const { across, studies } = this.context.content.document;
+    if (!across) return;
+    const chosen = across.comparisons.find((each) => each.metric === this.context.state.get("metric")) ?? across.comparisons[0];
+    this.replaceChildren(
+      h(
+        "section",
+        null,
+        h("h2", null, "Studies"),
+        h(
+          "div",
+          { class: "scroll", tabindex: "0", role: "region", "aria-label": "studies" },
+          h(
+            "table",
+            null,
+            h("thead", null, h("tr", null, ["", "model", "dataset", "seed", "status", "cells", "accuracy or the like"].map((name) => h("th", { scope: "col" }, name)))),
+            h(
+              "tbody",
+              null,
+              studies.map((study, i) =>
+                h(
+                  "tr",
+                  null,
+                  h("th", { scope: "row" }, h("a", { href: "#", onclick: (event: Event) => this.open_study(event, i) }, `${i + 1}. ${study.folder}`)),
+                  [study.model, study.dataset, study.seed, study.status].map((text) => h("td", null, text || DASH)),
+                  h("td", { class: "n" }, study.cells.filter((cell) => cell.status === "done").length),
+                  h("td", null, study.answer.performance || DASH),
+                ),
+              ),
+            ),
+          ),
+        ),
+      ),
+      chosen ? this.comparison(chosen) : h("p", null, "These studies have no scores."),
+      across.pooled.length
+        ? h(
+            "section",
+            null,
+            h("h2", null, "Over seeds"),
+            h("p", { class: "soft" }, "Studies that differ in their seeds alone. The value of an example is its mean over the seeds; intervals are for other examples and other seeds."),
+            across.pooled.map((each) =>
+              h(
+                "details",
+                { open: each.metric.startsWith(`${chosen?.metric},`) },
+                h("summary", null, each.metric),
+                h("p", null, sentences(each.sentence)),
+                rows(["method / baseline", "mean", "95 % interval"], each.rows),
+              ),
+            ),
+          )
+        : "",
+      ...across.agreement.map((each) =>
+        h(
+          "section",
+          null,
+          h("h2", null, `Agreement across ${each.differ}`),
+          h("p", { class: "soft" }, `Rank correlation of the maps of each cell with its own maps in studies that differ in their ${each.differ} alone; mean over examples with its 95 % interval.`),
+          rows(["method / baseline", "mean", "95 % interval", "examples (pairs of studies)"], each.rows),
+        ),
+      ),
+      across.sources.length
+        ? h(
+            "section",
+            null,
+            h("h2", null, "Where differences come from"),
+            h("p", { class: "soft" }, "Shares of the variance between the mean scores, without controls, less what sampling noise adds. In brackets: 95 % bootstrap intervals over examples."),
+            h("dl", { class: "glossary" }, across.sources.flatMap(([metric, sentence]) => [h("dt", null, metric), h("dd", null, sentence)])),
+          )
+        : "",
+    );
+  }
+
+  private open_study(event: Event, place: number): void {
+    event.preventDefault();
+    this.context.state.set({ section: "answer", study: place ? String(place) : null });
+  }
+
+  private comparison(chosen: Comparison): HTMLElement {
+    const { across, studies } = this.context.content.document;
+    const picker = h(
+      "select",
+      { onchange: (event: Event) => this.context.state.set({ metric: (event.target as HTMLSelectElement).value }) },
+      across!.comparisons.map((each) => h("option", { value: each.metric, selected: each === chosen }, each.metric)),
+    );
+    return h(
+      "section",
+      null,
+      h("h2", null, "Means by study"),
+      h("p", null, h("label", null, "metric ", picker), ` ${chosen.direction}. ★: no cell of this study is significantly better.`),
+      h(
+        "div",
+        { class: "scroll", tabindex: "0", role: "region", "aria-label": `means of ${chosen.metric} by study` },
+        h(
+          "table",
+          null,
+          h("thead", null, h("tr", null, h("th", { scope: "col" }, "method / baseline"), studies.map((study, i) => h("th", { scope: "col", class: "n", title: study.name }, `${i + 1}`)), h("th", { scope: "col", class: "n" }, "★ in"))),
+          h(
+            "tbody",
+            null,
+            chosen.rows.map((row) =>
+              h(
+                "tr",
+                null,
+                h("th", { scope: "row" }, row.cell),
+                row.means.map((mean, i) => h("td", { class: "n", title: `95 % interval of this mean: ${number(row.lows[i])} to ${number(row.highs[i])}` }, number(mean), row.best[i] ? " ★" : "")),
+                h("td", { class: "n" }, `${row.best.filter(Boolean).length} of ${row.means.length}`),
+              ),
+            ),
+          ),
+        ),
+      ),
+    );
+  }
+}
+
+function rows(names: string[], values: string[][]): HTMLElement {
+  return h(
+    "div",
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": names.join(", ") },
+    h(
+      "table",
+      null,
+      h("thead", null, h("tr", null, names.map((name, i) => h("th", { scope: "col", class: i ? "n" : "" }, name)))),
+      h("tbody", null, values.map((row) => h("tr", null, row.map((value, i) => (i ? h("td", { class: "n" }, value || DASH) : h("th", { scope: "row" }, value)))))),
+    ),
+  );
+}
+
+customElements.define("xai-across", AcrossSection);

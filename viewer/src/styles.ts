@@ -1,0 +1,10 @@
+/** The style sheets of all parts, as one. */
+
+import agreement from "./agreement/style.css?inline";
+import charts from "./charts/style.css?inline";
+import examples from "./examples/style.css?inline";
+import metrics from "./metrics/style.css?inline";
+import page from "./style.css?inline";
+import tables from "./tables/style.css?inline";
+
+export default [page, tables, charts, metrics, agreement, examples].join("\n");

@@ -1,0 +1,115 @@
+"""A page: one self-contained HTML file over one or several studies, with the viewer and its document."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from xaiexp.errors import ResourceError
+from xaiexp.report.document.binary import unpack
+from xaiexp.report.document.build import document
+from xaiexp.report.studies import read_study
+from xaiexp.report.vega import bundle
+from xaiexp.store.files import write_atomically
+
+__all__ = ["build", "page", "templates", "viewer"]
+
+
+def build(
+    folders: Sequence[Path],
+    out: Path,
+    title: str | None = None,
+    *,
+    every: bool = False,
+    cache: Path | None = None,
+) -> Path:
+    """Write one self-contained HTML page over one or several studies.
+
+    Args:
+        folders: study folders, see `find_studies`. Files that are missing in them are listed on the page.
+        out: the file, which is written atomically.
+        title: of the page; by default the name of the study or the number of studies.
+        every: whether nothing is left out, however large the page becomes.
+        cache: a folder of this program's own, where the chart library is kept.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        ResourceError: a folder holds no file of a study, or ``out`` cannot be written.
+    """
+    if not folders:
+        raise ResourceError("report", "no study to report on", hint="name a folder that a study or a sweep wrote")
+    content = document([read_study(Path(folder)) for folder in folders], title, every)
+    out = Path(out)
+    try:
+        write_atomically(out, page(content, cache).encode())
+    except OSError as error:
+        raise ResourceError(str(out), f"the report cannot be written ({error.strerror or error})") from error
+    return out
+
+
+def page(content: bytes, cache: Path | None = None) -> str:
+    """The HTML of a page.
+
+    A Content-Security-Policy names the scripts of the page by their hashes, forbids all others, and the network.
+
+    Args:
+        content: the packed document.
+        cache: see :func:`build`.
+    """
+    about, _ = unpack(content)
+    scripts = {"vega": _inline(bundle(cache)), "viewer": _inline(viewer())}
+    hashes = " ".join(f"'{_hash(text)}'" for text in scripts.values())
+    return (
+        templates()
+        .get_template("page.html")
+        .render(
+            title=about["title"],
+            summaries=_summaries(about),
+            document=base64.b64encode(content).decode("ascii"),
+            policy=(
+                f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
+                "base-uri 'none'; form-action 'none'"
+            ),
+            **scripts,
+        )
+    )
+
+
+def _summaries(about: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What is read before the viewer runs, and where it cannot: the answer of every study."""
+    return [{"name": study["name"], **study["answer"]} for study in about["studies"]]
+
+
+@functools.cache
+def viewer() -> str:
+    """The compiled module of ``viewer/``."""
+    return (Path(__file__).parent / "static" / "viewer.js").read_text(encoding="utf-8")
+
+
+def _inline(script: str) -> str:
+    """The script as it may stand in a page; no string of a script ends the element."""
+    return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
+
+
+@functools.cache
+def templates() -> Environment:
+    """The templates, compiled once a process: a sweep builds many pages."""
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
