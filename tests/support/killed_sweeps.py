@@ -19,7 +19,7 @@ import psutil
 from trained_networks import trained_networks
 
 import xaiexp
-from xaiexp.builtin.trackers.mlflow_tracker import client_at
+from xaiexp.builtin.trackers.mlflow_client import client_at
 from xaiexp.store.inventory import LEFTOVERS, damage, inventory
 from xaiexp.tracking.addresses import embedded_uri
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import xaiexp
-from xaiexp.builtin.trackers.mlflow_tracker import client_at
+from xaiexp.builtin.trackers.mlflow_client import client_at
 from xaiexp.cli import app as cli
 from xaiexp.store.owners import this_process
 from xaiexp.tracking.addresses import embedded_uri

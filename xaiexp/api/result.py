@@ -140,7 +140,8 @@ class Result:
             metric: its label; by default the means of all metrics. Of a sweep, the metric that is shown
                 across its studies; the first one by default.
             kind: ``means`` with their marginal 95 % intervals, ``letters``, ``win_rates``, ``differences`` with
-                simultaneous intervals, ``cost`` (quality over passes) or ``nemenyi`` (mean ranks, another test).
+                simultaneous intervals, ``cost`` (quality over passes), ``curves`` or ``nemenyi`` (mean ranks,
+                another test).
 
         Raises:
             UnknownName: there is no such metric or kind.
@@ -152,6 +153,24 @@ class Result:
         if self.studies:
             return across_chart([(name, read_study(each.path)) for name, each in self.studies.items()], metric)
         return metric_chart(read_study(self.path), metric, kind)
+
+    def plot_curves(self, metric: str | None = None) -> Chart:
+        """The score while features are removed or inserted, by cell, as a chart of Altair.
+
+        Means over the examples with pointwise normal 95 % bands.
+
+        Args:
+            metric: its label; the first one with curves by default.
+
+        Raises:
+            UnknownName: no metric with curves has this name.
+            UserError: no metric of the study kept curves, or this is a sweep.
+        """
+        from xaiexp.report.notebook.charts import curves_chart
+        from xaiexp.report.studies import read_study
+
+        self._refuse_sweep("curves")
+        return curves_chart(read_study(self.path), metric)
 
     def plot_agreement(self, measure: str | None = None) -> Chart:
         """The matrix of agreement of all pairs of cells as a chart of Altair, neighbours by clustering.

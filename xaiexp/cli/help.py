@@ -32,7 +32,7 @@ xaiexp compares explanations of neural networks.
 
 _FOOTER = """\
 The same method twice: +method@method.ig200=integrated_gradients method.ig200.n_steps=200
-Completion: eval "$(xaiexp -sc install=bash)"   (or zsh, fish)      Flags of Hydra: xaiexp --hydra-help
+Completion: eval "$(xaiexp completion bash)"   (or zsh, fish)      Flags of Hydra: xaiexp --hydra-help
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 
@@ -132,6 +133,21 @@ def test_bands_are_those_of_the_normal_distribution():
     known = values[0, 5:, 1]
     low, high = scipy.stats.norm.interval(0.95, known.mean(), scipy.stats.sem(known))
     assert rows.loc[1, ["mean", "low", "high"]].tolist() == pytest.approx([known.mean(), low, high])
+
+
+def test_curves_average_targets_before_examples(study, ranking):
+    """Example a has two targets: it counts once, with the mean of both."""
+    kept = [("a", 0, [1.0, 0.0]), ("a", 1, [0.0, 0.0]), ("b", 0, [0.9, np.nan])]
+    frame = pd.DataFrame(
+        [
+            {"method": "saliency", "baseline": "none", "metric": "insertion", "example": e, "target": t, "values": v}
+            for e, t, v in kept
+        ]
+    )
+    rows = frames.curves_of(dataclasses.replace(study, curves=frame), ranking["insertion"])
+    assert rows[["cell", "share", "n"]].to_numpy().tolist() == [["saliency", 0.0, 2], ["saliency", 1.0, 1]]
+    assert rows["mean"].tolist() == pytest.approx([0.7, 0.0])
+    assert frames.curves_of(study, ranking["insertion"]).empty
 
 
 def test_a_matrix_of_agreement_has_both_sides_and_no_diagonal(study):

@@ -45,6 +45,11 @@ def test_what_is_not_there_is_named(result):
         result.plot_agreement("sign_agreemen")
 
 
+def test_curves_are_of_the_metrics_that_kept_them(result):
+    with pytest.raises(UserError, match="no metric of this study kept curves"):
+        result.plot_curves()
+
+
 def test_a_matrix_of_agreement_has_the_scale_of_its_measure(result):
     assert len(_rows(result.plot_agreement())) == 20
     params = result.plot_agreement("sign_agreement").to_dict()["params"]

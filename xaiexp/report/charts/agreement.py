@@ -40,7 +40,9 @@ def _matrix(data: pd.DataFrame | None, scale: Any, limit: float) -> Any:
     squares = base.mark_rect(stroke=colour("paper"), cursor="pointer").encode(
         color=alt.Color("value:Q", scale=scale, legend=legend), tooltip=tooltip
     )
-    texts = base.mark_text(fontSize=11, color=contrasting("value"), cursor="pointer").encode(text="label:N")
+    texts = base.mark_text(fontSize=11, color=contrasting("value"), cursor="pointer").encode(
+        tooltip=tooltip, text="label:N"
+    )
     chart = alt.layer(squares, texts).properties(width=420, height=alt.Step(24), padding=MATRIX_PADDING)
     return finished(chart, limit=limit)
 

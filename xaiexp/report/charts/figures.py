@@ -42,7 +42,7 @@ class Figure:
 
 
 def metric_figures(study: StudyFolder) -> Iterator[Figure]:
-    """The figures of every metric: means, letters, win rates, differences, cost, and Nemenyi's diagram."""
+    """The figures of every metric: means, letters, win rates, differences, cost, curves, Nemenyi's diagram."""
     rankings = [_limited(each) for each in frames.rankings(study)]
     means = [frames.intervals(each) for each in rankings if each.means]
     if len(means) > 1:
@@ -57,6 +57,7 @@ def metric_figures(study: StudyFolder) -> Iterator[Figure]:
             Figure("win_rates", "win_rates", frames.win_rates(ranking)),
             Figure("differences", "differences", frames.differences(ranking)),
             Figure("cost", "cost", cost if len(cost) > 1 else pd.DataFrame()),
+            Figure("curves", "curves", frames.curves_of(study, ranking)),
             Figure("nemenyi", "critical_difference", ranks, {"cells": count}, 46 + 24 * (math.ceil(count / 2) + 1)),
         ]
         for each in found:

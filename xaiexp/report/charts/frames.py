@@ -20,7 +20,7 @@ from xaiexp.report.verdicts import comparisons_of, controls, directions, verdict
 from xaiexp.report.wording import DASH
 from xaiexp.statistics.frames import rows
 from xaiexp.statistics.significance import friedman
-from xaiexp.statistics.summary import Table, tables
+from xaiexp.statistics.summary import Table, by_cluster, tables
 from xaiexp.statistics.tolerance import difference
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "cost",
     "critical_difference",
     "curves",
+    "curves_of",
     "differences",
     "intervals",
     "letters",
@@ -276,17 +277,35 @@ def cost(ranking: Ranking, cells: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def curves(names: Sequence[str], shares: Sequence[float], values: ArrayLike) -> pd.DataFrame:
+def curves_of(study: StudyFolder, ranking: Ranking) -> pd.DataFrame:
+    """:func:`curves` of a metric that keeps them, of its cells with a mean; none otherwise.
+
+    Targets of an example are averaged, as are the examples of a cluster.
+    """
+    frame = study.curves[study.curves["metric"] == ranking.metric]
+    by_cell = {_name(rows(part)[0]): part for _, part in frame.groupby(["method", "baseline"], sort=False)}
+    names = [name for name in ranking.order if name in by_cell]
+    if not names:
+        return pd.DataFrame()
+    values = []
+    for name in names:
+        units = by_cluster(by_cell[name], study.clusters)["example"].astype(str).to_numpy()
+        points = pd.DataFrame(np.stack(list(by_cell[name]["values"])).astype(np.float64))
+        values.append(points.groupby(units).mean().to_numpy())  # of the values that are defined
+    return curves(names, np.linspace(0, 1, values[0].shape[1]).tolist(), values)
+
+
+def curves(names: Sequence[str], shares: Sequence[float], values: Sequence[ArrayLike]) -> pd.DataFrame:
     """Rows of :func:`~.curves.curves`: means over the examples with pointwise normal 95 % bands.
 
     Args:
         names: of the cells, in the order of the legend.
         shares: of the features that are removed or inserted.
-        values: ``[cells, N, shares]``, NaN where undefined.
+        values: of each cell ``[N, shares]``, NaN where undefined.
     """
     listed = []
-    for place, (name, of_cell) in enumerate(zip(names, np.asarray(values, dtype=np.float64), strict=True)):
-        for share, column in zip(shares, of_cell.T, strict=True):
+    for place, (name, of_cell) in enumerate(zip(names, values, strict=True)):
+        for share, column in zip(shares, np.asarray(of_cell, dtype=np.float64).T, strict=True):
             known = column[np.isfinite(column)]
             if not len(known):
                 continue

@@ -9,7 +9,7 @@ from xaiexp.errors import UnknownName, UserError, nearest
 from xaiexp.report.charts.figures import Figure, agreement_figures, metric_figures, sweep_figures
 from xaiexp.report.studies import StudyFolder
 
-__all__ = ["KINDS", "across_chart", "agreement_chart", "metric_chart"]
+__all__ = ["KINDS", "across_chart", "agreement_chart", "curves_chart", "metric_chart"]
 
 KINDS = {
     "means": "intervals",
@@ -17,6 +17,7 @@ KINDS = {
     "win_rates": "win_rates",
     "differences": "differences",
     "cost": "cost",
+    "curves": "curves",
     "nemenyi": "nemenyi",
 }
 """What a chart of a metric may show, to the end of the name of its figure."""
@@ -51,6 +52,26 @@ def metric_chart(study: StudyFolder, metric: str | None, kind: str) -> Any:
         known = [each for each, end in KINDS.items() if f"{metric}_{end}" in found]
         raise UserError("plot_metrics", f"{metric} has no {kind} to show", hint=f"kind=: {', '.join(known)}")
     return _chart(figure)
+
+
+def curves_chart(study: StudyFolder, metric: str | None) -> Any:
+    """The curves of one metric, of the first that keeps them by default.
+
+    Raises:
+        UnknownName: no metric with curves has this name.
+        UserError: the study has none.
+    """
+    found = {
+        figure.name.removesuffix("_curves"): figure for figure in metric_figures(study) if figure.chart == "curves"
+    }
+    if not found:
+        raise UserError(
+            "plot_curves", "no metric of this study kept curves", hint="metric=[deletion,insertion] have them"
+        )
+    chosen = next(iter(found)) if metric is None else metric
+    if chosen not in found:
+        raise UnknownName("metric", "has no curves in this study", got=chosen, nearest=nearest(chosen, found))
+    return _chart(found[chosen])
 
 
 def agreement_chart(study: StudyFolder, measure: str | None) -> Any:
