@@ -41,7 +41,7 @@ def cut_off(sweep, job):
     changed(sweep / "sweep.json", finished="")
 
 
-def interrupted(*arguments):
+def interrupted(*arguments, **named):
     raise KeyboardInterrupt
 
 
