@@ -2,6 +2,7 @@
 
 import { sentences } from "../answer/section";
 import { chart } from "../charts/chart";
+import { define } from "../define";
 import type { Comparison } from "../document/types";
 import { h } from "../dom";
 import { DASH, number } from "../format";
@@ -30,7 +31,7 @@ export class AcrossSection extends Section {
           h(
             "table",
             null,
-            h("thead", null, h("tr", null, ["", "model", "dataset", "seed", "status", "cells", "accuracy or the like"].map((name) => h("th", { scope: "col" }, name)))),
+            h("thead", null, h("tr", null, ["study", "model", "dataset", "seed", "status", "cells", "accuracy or the like"].map((name) => h("th", { scope: "col" }, name)))),
             h(
               "tbody",
               null,
@@ -163,4 +164,4 @@ function number_of(text: string): Cell {
   return value === null || (text !== "" && !Number.isNaN(value)) ? { value, text: text || DASH } : text || DASH;
 }
 
-customElements.define("xai-across", AcrossSection);
+define("xai-across", AcrossSection);

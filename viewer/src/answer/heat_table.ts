@@ -78,7 +78,7 @@ function head(metric: Metric, state: State): HTMLElement {
     event.preventDefault();
     state.set({ section: "metrics", metric: metric.name });
   };
-  return h("th", { scope: "col", class: "n", title: `${metric.summary}; ${words}` }, h("a", { href: "#", onclick: open }, metric.name), h("span", { "aria-label": words }, arrow));
+  return h("th", { scope: "col", class: "n", title: `${metric.summary}; ${words}` }, h("a", { href: "#", onclick: open }, metric.name), arrow && h("span", { role: "img", "aria-label": words }, arrow));
 }
 
 function row(study: Study, place: number): HTMLElement {
@@ -97,9 +97,11 @@ function row(study: Study, place: number): HTMLElement {
         "td",
         { class: "n", style: value === null ? {} : { "--shade": value.toFixed(3) }, title: `${cell.label}, ${metric.name}: ${number(mean.mean)}${interval}` },
         h("span", { class: "mean" }, number(mean.mean)),
+        " ",
         h("span", { class: "letters" }, mean.letters),
+        " ",
         h("span", { class: "ranks" }, ranks.trim(), mean.best ? " ★" : ""),
-        mean.undefined > 0 ? h("span", { class: "few" }, `n ${mean.n}`) : null,
+        mean.undefined > 0 ? [" ", h("span", { class: "few" }, `n ${mean.n}`)] : null,
       );
     }),
   );

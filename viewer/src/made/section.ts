@@ -1,6 +1,7 @@
 /** How a study was made: facts, cost of the cells, components, configuration, and the command that repeats it. */
 
 import { problemList } from "../answer/section";
+import { define } from "../define";
 import { h } from "../dom";
 import { DASH } from "../format";
 import { Section } from "../section";
@@ -57,4 +58,4 @@ export class MadeSection extends Section {
   }
 }
 
-customElements.define("xai-made", MadeSection);
+define("xai-made", MadeSection);
