@@ -15,7 +15,7 @@ OUTSIDE = {
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changes.md",
     "benchmarks/README.md": "benchmarks.md",
-    "benchmarks/mutations.md": "packages/mutations.md",
+    "benchmarks/mutations.md": "mutations.md",
     "plugins/README.md": "packages.md",
     **{
         f"plugins/{name}/README.md": f"packages/{name}.md"
