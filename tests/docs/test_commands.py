@@ -18,7 +18,11 @@ from xaiexp.config.compose import composed
 from xaiexp.contract.registry import installed
 
 ROOT = Path(__file__).parents[2]
-RUN = [ROOT / "README.md", ROOT / "docs" / "python.md", *sorted((ROOT / "docs" / "tutorials").glob("*.md"))]
+RUN = [
+    ROOT / "README.md",
+    *(ROOT / "docs" / f"{name}.md" for name in ("python", "precomputed")),
+    *sorted((ROOT / "docs" / "tutorials").glob("*.md")),
+]
 READ = sorted({*RUN, *(ROOT / "docs").glob("*.md")})
 BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```", flags=re.DOTALL | re.MULTILINE)
 INSTALL = "uv pip install --editable "
