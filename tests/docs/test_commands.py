@@ -23,6 +23,7 @@ RUN = [
     *(ROOT / "docs" / f"{name}.md" for name in ("python", "precomputed")),
     *sorted((ROOT / "docs" / "tutorials").glob("*.md")),
 ]
+QUICK = ("notebook", "precomputed")  # within 30 s
 READ = sorted({*RUN, *(ROOT / "docs").glob("*.md")})
 BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```", flags=re.DOTALL | re.MULTILINE)
 INSTALL = "uv pip install --editable "
@@ -81,9 +82,12 @@ def needs_kit(page):
     return "kit/" in "".join(text for _, text in steps(page))
 
 
-@pytest.mark.heavy
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page",
+    [page if page.stem in QUICK else pytest.param(page, marks=pytest.mark.heavy) for page in RUN],
+    ids=lambda page: page.stem,
+)
 def test_every_command_of_the_page_runs(page, workplace, request):
     assert steps(page)
     if needs_kit(page):
