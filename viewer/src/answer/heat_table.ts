@@ -4,6 +4,8 @@ import { h } from "../dom";
 import type { Mean, Metric, Study } from "../document/types";
 import { number } from "../format";
 import type { State } from "../state";
+import type { Value } from "../tables/markup";
+import { copyTools, type Leaving } from "../tables/tools";
 
 /** How far a mean lies from the worst to the best of its metric, 0 to 1; null where nothing is ranked. */
 export function shade(metric: Metric, mean: Mean): number | null {
@@ -43,6 +45,7 @@ export function heatTable(study: Study, state: State): HTMLElement {
     { class: "answer-table" },
     h("h2", null, "Methods and metrics"),
     h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "means of all cells" }, table),
+    copyTools(names(study), () => leaving(study), "Means of all cells, with letters"),
     h(
       "p",
       { class: "soft" },
@@ -50,6 +53,22 @@ export function heatTable(study: Study, state: State): HTMLElement {
       "In brackets: the ranks that the tests leave possible; ★ where rank 1 is among them. Shade: the mean between the worst (none) and the best (full) of its metric. The order of the rows is for reading and not tested.",
     ),
   );
+}
+
+function names(study: Study): string[] {
+  return ["method / baseline", ...study.metrics.flatMap((metric) => [metric.name, `${metric.name} letters`])];
+}
+
+function leaving(study: Study): Leaving {
+  const rows = (value: (mean: Mean) => Value): Value[][] =>
+    reading_order(study).map((cell) => [
+      study.cells[cell]!.label,
+      ...study.metrics.flatMap((metric) => {
+        const mean = metric.means.find((each) => each.cell === cell);
+        return mean ? [value(mean), mean.letters] : [null, ""];
+      }),
+    ]);
+  return { exact: rows((mean) => mean.mean), shown: rows((mean) => number(mean.mean)) };
 }
 
 function head(metric: Metric, state: State): HTMLElement {
