@@ -117,7 +117,6 @@ def changed(study: Served, change: Change, dataset: Mapping[str, Any] | None = N
         "shard": None,
         "force": False,
         "on_error": "continue",
-        "report": False if _shows_inputs(values.get("report")) else {"inputs": False},
     }
     if change.features is not None:
         values["features"] = _merged(values.get("features"), change.features)
@@ -162,10 +161,6 @@ def _fewest(place: int, count: int) -> int:
     """As few examples of the study as contain the one at this place, and end where a chunk ends."""
     borders = (*_FIRST_BORDERS, 64 * (place // 64 + 1))
     return min(count, next(border for border in borders if border > place))
-
-
-def _shows_inputs(report: Any) -> bool:
-    return not isinstance(report, Mapping) or bool(report.get("inputs", True))
 
 
 def _baseline(cell: CellId, listed: Mapping[str, Any], asked: Component | None) -> dict[str, Any]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import io
 import secrets
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from xaiexp.api.execute import execute
 from xaiexp.config.build import plain, study_of
@@ -16,8 +21,10 @@ from xaiexp.config.compose import composed
 from xaiexp.config.safety import refuse_code
 from xaiexp.contract.networks import forget_networks, keeping_networks
 from xaiexp.contract.registry import installed
-from xaiexp.errors import ParameterError, ResourceError, UnknownName
+from xaiexp.engine.runner import Run
+from xaiexp.errors import ParameterError, ResourceError, UnknownName, UserError
 from xaiexp.plan.plan import plan
+from xaiexp.plan.settings import Page
 from xaiexp.plan.study import Study
 from xaiexp.report.document.build import document
 from xaiexp.report.studies import read_study
@@ -27,6 +34,7 @@ from xaiexp.server.command_line import command, overrides_of
 from xaiexp.server.events import Events
 from xaiexp.server.jobs import Job, JobMeter, Jobs
 from xaiexp.server.served import Served, served
+from xaiexp.store.objects import Store
 
 __all__ = ["FOLDER", "Workplace"]
 
@@ -83,6 +91,8 @@ class Workplace:
             UserError: something is wrong with it; nothing is queued then.
         """
         shown, values, study = self._asked(change)
+        if study.settings.page == Page():  # the page of the server stands in; without inputs the gallery must know it
+            study = replace(study, settings=replace(study.settings, report=False))
         job = Job(
             uuid.uuid4().hex[:16],
             change.study,
@@ -195,8 +205,16 @@ class Workplace:
         self.events.publish({"kind": "job", "job": job.to_mapping()})
 
     def _warm_up(self) -> None:
-        """Load what the first change needs, while the reader still reads."""
-        import torch
-
-        torch.nn.functional.relu(torch.zeros(1))
-        _ = self.base
+        """Load what the first change needs, while the reader still reads: no pass is made."""
+        with contextlib.suppress(Exception):  # what is wrong is told when it is asked for
+            shown = next(study for study in self.studies if not study.reason)
+            cell = next(iter(shown.cells()))
+            study = study_of(changed(shown, Change(0, cell, "", True, {}, None, None, None, "")), self.registry)
+            run = Run(plan(study), Store(Path(study.settings.store)))
+            with keeping_networks():
+                results = run.results()
+                next(results)  # network and data
+                results.close()
+            pd.DataFrame({"warm": [1]}).to_parquet(io.BytesIO())
+        with contextlib.suppress(UserError):
+            _ = self.base
