@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 
 __all__ = ["BODY", "HEADER", "Access", "hosts"]
@@ -42,10 +43,6 @@ def hosts(port: int) -> frozenset[str]:
     return frozenset(f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]"))
 
 
-class _TooLarge(Exception):
-    pass
-
-
 class Access:
     """Refuses a request before its body is read, and sets the headers that no answer goes without.
 
@@ -65,12 +62,9 @@ class Access:
             return
         if scope["type"] != "http":
             return  # there are no web sockets here
-        started = False
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal started
             if message["type"] == "http.response.start":
-                started = True
                 message["headers"] = _with_headers(message.get("headers") or [])
             await send(message)
 
@@ -86,14 +80,10 @@ class Access:
             message = await receive()
             read += len(message.get("body") or b"")
             if read > BODY:
-                raise _TooLarge
+                raise HTTPException(413, _too_large())
             return message
 
-        try:
-            await self._application(scope, receive_within_limit, send_with_headers)
-        except _TooLarge:
-            if not started:
-                await PlainTextResponse(_too_large(), 413)(scope, receive, send_with_headers)
+        await self._application(scope, receive_within_limit, send_with_headers)
 
     def _refusal(self, method: str, path: str, headers: Mapping[str, str]) -> tuple[int, str] | None:
         """Status and reason of a request that is not let through."""

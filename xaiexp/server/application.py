@@ -50,8 +50,7 @@ def application(work: Workplace, allowed: frozenset[str]) -> Access:
         return StreamingResponse(work.events.listen(work.known()), media_type="text/event-stream")
 
     async def parameters(request: Request) -> Response:
-        study, cell = request.query_params.get("study", "0"), request.query_params.get("cell", "")
-        shown = work.study(int(study) if study.isascii() and study.isdigit() and len(study) < 9 else -1)
+        shown, cell = work.study(_place(request)), request.query_params.get("cell", "")
         return JSONResponse(await run_in_threadpool(form, shown, cell, work.registry))
 
     async def explain(request: Request) -> Response:
@@ -71,11 +70,11 @@ def application(work: Workplace, allowed: frozenset[str]) -> Access:
     async def add_input(request: Request) -> Response:
         kind = request.headers.get("content-type", "").partition(";")[0].strip()
         if kind == "application/json":
-            add: Callable[[Any], Any] = work.add_words
+            add: Callable[[Any, int], Any] = work.add_words
             content: Any = await _body(request)
         else:
             add, content = work.add_image, await request.body()
-        own = await run_in_threadpool(add, content)
+        own = await run_in_threadpool(add, content, _place(request))
         return JSONResponse({"input": own.id, "kind": own.kind}, 201)
 
     async def preset(request: Request) -> Response:
@@ -98,7 +97,15 @@ def application(work: Workplace, allowed: frozenset[str]) -> Access:
         Route("/input", add_input, methods=["POST"]),
         Route("/preset", preset, methods=["POST"]),
     ]
-    return Access(Starlette(routes=routes, exception_handlers={UserError: _refused}), work.token, allowed)
+    answering = Starlette(routes=routes, exception_handlers={UserError: _refused})
+    answering.router.redirect_slashes = False
+    return Access(answering, work.token, allowed)
+
+
+def _place(request: Request) -> int:
+    """The place of the study that a request names; -1 where it is no number."""
+    study = request.query_params.get("study", "0")
+    return int(study) if study.isascii() and study.isdigit() and len(study) < 9 else -1
 
 
 async def _refused(_: Request, error: Exception) -> Response:

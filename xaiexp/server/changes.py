@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from xaiexp.core.ids import NO_BASELINE, CellId
 from xaiexp.errors import ParameterError
+from xaiexp.plan.settings import Settings
 from xaiexp.server.served import Served
 
 __all__ = ["Change", "Component", "changed", "parsed", "words"]
 
 LONGEST = 4096
 """Characters of a text in a change."""
+
+_FOR_ITSELF = (
+    "tracking",
+    "removal",
+    "margin",
+    "claim",
+    "until",
+    "cluster",
+    "objective",
+    "shards",
+    "shard",
+    "force",
+    "on_error",
+)
+"""Settings that one cell without metrics has at their defaults."""
 
 _DEEPEST, _MOST = 4, 256
 _FIRST_BORDERS = (16, 32, 64)
@@ -106,18 +122,9 @@ def changed(study: Served, change: Change, dataset: Mapping[str, Any] | None = N
         "metric": {},
         "agreement": {},
         "tracker": {},
-        "tracking": {},
-        "removal": [],
-        "margin": None,
-        "claim": {},
-        "until": None,
-        "cluster": None,
-        "objective": None,
-        "shards": 1,
-        "shard": None,
-        "force": False,
-        "on_error": "continue",
     }
+    plain = asdict(Settings())
+    values |= {key: _listed(plain[key]) for key in _FOR_ITSELF}
     if change.features is not None:
         values["features"] = _merged(values.get("features"), change.features)
     if change.target is not None:
@@ -130,6 +137,13 @@ def changed(study: Served, change: Change, dataset: Mapping[str, Any] | None = N
             values["example_order"] = "first"
         values["examples"] = _fewest(study.place(change.example), len(study.examples))
     return values
+
+
+def _listed(value: Any) -> Any:
+    """A value as a configuration has it: lists in place of tuples."""
+    if isinstance(value, tuple | list):
+        return [_listed(each) for each in value]
+    return {key: _listed(each) for key, each in value.items()} if isinstance(value, dict) else value
 
 
 def words(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[list[str]]:

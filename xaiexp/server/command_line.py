@@ -20,7 +20,7 @@ __all__ = ["command", "overrides_of", "preset_of"]
 _PLAIN = re.compile(r"[A-Za-z_][\w./-]*")
 _WORDS = ("null", "true", "false", "nan", "inf")
 _OF_THE_RUN = ("store", "tracking", "trust")
-"""Keys that a preset does not hold: files may not set them, or within limits only."""
+"""Keys that a preset does not hold: files may not set them, or within limits only. Nor can a file say report=false."""
 
 
 def command(overrides: list[str]) -> str:
@@ -80,7 +80,7 @@ def preset_of(values: Mapping[str, Any], base: Mapping[str, Any], registry: Regi
             if own := dict(_set(kind, node, effort, registry)):
                 content.setdefault(kind, {})[label] = own
     for key, value in _leaves(_settings(values), _settings(base)):
-        if key.partition(".")[0] not in _OF_THE_RUN:
+        if key.partition(".")[0] not in _OF_THE_RUN and (key, value) != ("report", False):
             _put(content, key.split("."), value)
     # Hydra reads the entries that override after all others.
     body = OmegaConf.to_yaml(OmegaConf.create({"defaults": [*added, *defaults], **content}))

@@ -6,14 +6,22 @@ import csv
 import io
 import json
 import uuid
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import PIL.Image
+import PIL.ImageOps
 
 from xaiexp.contract.registry import Registry
 from xaiexp.errors import ParameterError, ResourceError
 from xaiexp.server.served import Served
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 __all__ = ["FOLDER", "PIXELS", "TEXT", "OwnInput", "image", "row", "text"]
 
@@ -43,35 +51,67 @@ class OwnInput:
     dataset: Mapping[str, Any]
 
 
-def image(content: bytes) -> OwnInput:
+def image(content: bytes, study: Served, registry: Registry) -> OwnInput:
     """An image file. It is decoded and written again, so that nothing but pixels is kept of what was sent.
 
+    Args:
+        content: of the file.
+        study: where its images are arrays of one size, the image is scaled to it.
+        registry: reads the dataset of the study.
+
     Raises:
-        ResourceError: it is no image of a known format, is damaged, or has too many pixels.
+        UserError: it is no image of a known format, is damaged, or has too many pixels.
     """
-    import warnings
+    pixels = _pixels(content)
+    shape = _shape(study, registry)
+    name, folder = _folder()
+    if shape is None:
+        pixels.save(folder / "own.png", "PNG")
+        (folder / "labels.csv").write_text("file\nown.png\n", encoding="utf-8")
+        return OwnInput(name, "image", {"name": "image_folder", "root": str(folder), "label_column": None})
+    channels, height, width = shape
+    scaled = pixels.convert("L" if channels == 1 else "RGB").resize((width, height))
+    values = np.asarray(scaled, dtype=np.uint8).reshape(height, width, -1).transpose(2, 0, 1)
+    file = folder / "own.npz"
+    np.savez(file, inputs=values[None])
+    return OwnInput(name, "image", {"name": "arrays", "path": str(file)})
 
-    from PIL import Image, ImageOps
 
+def _shape(study: Served, registry: Registry) -> tuple[int, int, int] | None:
+    """Channels, height and width of the arrays that are the study's images; None for pictures of any size.
+
+    Raises:
+        UserError: the dataset cannot be read, or its images have neither 1 nor 3 channels.
+    """
+    node = dict(study.values.get("dataset") or {})
+    name = str(node.pop("name", ""))
+    sample = registry.build("dataset", name, node, "dataset").open().read(0, 1)[0]
+    if not hasattr(sample.data, "shape"):
+        return None
+    channels, height, width = (int(side) for side in sample.data.shape)
+    if channels not in (1, 3):
+        raise ResourceError("image", "the images of the study have neither 1 nor 3 channels", got=channels)
+    return channels, height, width
+
+
+def _pixels(content: bytes) -> Image:
+    """The pixels of a file, RGB or RGBA."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit is checked here
-            with Image.open(io.BytesIO(content), formats=_FORMATS) as file:
+            warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)  # the limit is checked here
+            with PIL.Image.open(io.BytesIO(content), formats=_FORMATS) as file:
                 width, height = file.size
                 if width * height > PIXELS:
                     what = f"has more than {PIXELS:,} pixels"
                     raise ResourceError("image", what, got=f"{width} x {height}", hint="reduce it before")
                 file.load()
-                turned = ImageOps.exif_transpose(file)
+                turned = PIL.ImageOps.exif_transpose(file)
                 pixels = turned.convert("RGBA" if "A" in turned.getbands() or "transparency" in turned.info else "RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
         hint = f"formats: {', '.join(_FORMATS)}"
         raise ResourceError("image", f"cannot be read as an image ({type(error).__name__})", hint=hint) from None
     pixels.info.clear()
-    name, folder = _folder()
-    pixels.save(folder / "own.png", "PNG")
-    (folder / "labels.csv").write_text("file\nown.png\n", encoding="utf-8")
-    return OwnInput(name, "image", {"name": "image_folder", "root": str(folder), "label_column": None})
+    return pixels
 
 
 def text(words: object) -> OwnInput:

@@ -18,6 +18,8 @@ __all__ = ["Job", "JobMeter", "Jobs"]
 _OFTEN = 0.15
 """Seconds between two events about the progress of a job."""
 
+_EVENTS = ("stop", "ended")
+
 _MOST = 16
 """Jobs that wait at most."""
 
@@ -43,6 +45,8 @@ class Job:
         folder: of its results.
         result: the label of the cell in its results.
         seconds: from its start to its end.
+        stop: asks it to end.
+        ended: is set when it has.
     """
 
     id: str
@@ -59,10 +63,11 @@ class Job:
     result: str = ""
     seconds: float = 0.0
     stop: threading.Event = field(default_factory=threading.Event, repr=False)
+    ended: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def to_mapping(self) -> dict[str, Any]:
         """As the page gets it."""
-        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "stop"}
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _EVENTS}
 
 
 class JobMeter(Meter):
@@ -143,6 +148,7 @@ class Jobs:
         if job.stop.is_set():
             job.state = "stopped"
             self._tell(job)
+            job.ended.set()
             return
         job.state = "running"
         self._tell(job)
@@ -151,9 +157,8 @@ class Jobs:
             job.state = "done"
         except Stopped:
             job.state = "stopped"
-        except UserError as error:
-            job.state, job.message = "failed", str(error)
         except BaseException as error:  # a component may raise anything; the thread goes on
             job.state, job.message = "failed", reason_of(error)
         job.seconds = round(time.monotonic() - started, 3)
         self._tell(job)
+        job.ended.set()

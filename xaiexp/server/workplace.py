@@ -6,6 +6,7 @@ import contextlib
 import functools
 import io
 import secrets
+import threading
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -22,7 +23,7 @@ from xaiexp.config.safety import refuse_code
 from xaiexp.contract.networks import forget_networks, keeping_networks
 from xaiexp.contract.registry import installed
 from xaiexp.engine.runner import Run
-from xaiexp.errors import ParameterError, ResourceError, UnknownName, UserError
+from xaiexp.errors import ParameterError, ResourceError, UnknownName
 from xaiexp.plan.plan import plan
 from xaiexp.plan.settings import Page
 from xaiexp.plan.study import Study
@@ -52,6 +53,9 @@ class Workplace:
         folders: of the studies of the page.
         trust: module prefixes whose factories the studies may name.
         token: see :class:`xaiexp.server.access.Access`; a random one by default.
+
+    Attributes:
+        base: the configuration without any overrides.
     """
 
     def __init__(self, folders: Sequence[Path], trust: Sequence[str] = (), token: str | None = None) -> None:
@@ -63,12 +67,9 @@ class Workplace:
         self.events = Events()
         self._documents: dict[str, bytes] = {}
         self.registry = installed()
+        self._composing = threading.Lock()  # Hydra composes for one thread at a time
+        self.base: Mapping[str, Any] = plain(composed([]))
         self.jobs = Jobs(self._tell, self._warm_up)
-
-    @functools.cached_property
-    def base(self) -> Mapping[str, Any]:
-        """The configuration without any overrides."""
-        return plain(composed([]))
 
     def study(self, place: int) -> Served:
         """A study of the page.
@@ -118,18 +119,20 @@ class Workplace:
         Raises:
             UserError: something is wrong with it, or with the name.
         """
-        return presets.save(name, self._asked(change)[1], self.base, self.registry)
+        values = self._asked(change)[1]
+        with self._composing:
+            return presets.save(name, values, self.base, self.registry)
 
-    def add_image(self, content: bytes) -> inputs.OwnInput:
-        """Keep an image.
+    def add_image(self, content: bytes, place: int) -> inputs.OwnInput:
+        """Keep an image for a study of the page.
 
         Raises:
-            ResourceError: it is none.
+            UserError: it is none, or not for this study.
         """
-        return self._kept(inputs.image(content))
+        return self._kept(inputs.image(content, self.study(place), self.registry))
 
-    def add_words(self, body: Any) -> inputs.OwnInput:
-        """Keep a text or a row.
+    def add_words(self, body: Any, place: int) -> inputs.OwnInput:
+        """Keep a text or a row for a study of the page.
 
         Raises:
             UserError: it is none.
@@ -138,8 +141,7 @@ class Workplace:
             raise ParameterError("input", "must hold a text or a row")
         if "text" in body:
             return self._kept(inputs.text(body["text"]))
-        place = body.get("study", 0)
-        return self._kept(inputs.row(body["row"], self.study(place if type(place) is int else -1), self.registry))
+        return self._kept(inputs.row(body["row"], self.study(place), self.registry))
 
     def result(self, name: str) -> bytes:
         """The document of a job that is done.
@@ -216,5 +218,3 @@ class Workplace:
                 next(results)  # network and data
                 results.close()
             pd.DataFrame({"warm": [1]}).to_parquet(io.BytesIO())
-        with contextlib.suppress(UserError):
-            _ = self.base

@@ -20,11 +20,11 @@ export class OwnInput {
   constructor(
     private live: Live,
     form: Form,
-    study: number,
+    private study: number,
     example: Example,
     private explain: (input: string) => void,
   ) {
-    const [fields, body] = { image, text, row: (one: Example) => row(one, study) }[form.own as "image" | "text" | "row"](example);
+    const [fields, body] = { image, text, row }[form.own as "image" | "text" | "row"](example);
     this.body = body;
     this.element = h(
       "details",
@@ -42,7 +42,7 @@ export class OwnInput {
     if (!body) return this.refuse("choose or type an input first");
     this.refuse("");
     try {
-      const response = await this.live.ask("/input", body);
+      const response = await this.live.ask(`/input?study=${this.study}`, body);
       if (response.status === 422) return this.refuse(((await response.json()) as Refusal).error);
       if (!response.ok) return this.refuse(await response.text());
       this.explain(((await response.json()) as { input: string }).input);
@@ -58,7 +58,7 @@ export class OwnInput {
 }
 
 const OWN = {
-  image: "It is prepared as the model prepares its images. A reference that is drawn from the data is drawn from this image alone.",
+  image: "It is prepared as the images of the study are; where these are arrays of one size, it is scaled to it. A reference that is drawn from the data is drawn from this image alone.",
   text: "A reference that is drawn from the data is drawn from this text alone.",
   row: "The row is added to a copy of the study's file; an empty cell is a missing value.",
 };
@@ -75,9 +75,9 @@ function text(): Made {
   return [area, async () => (area.value.trim() ? { text: area.value } : null)];
 }
 
-function row(example: Example, study: number): Made {
+function row(example: Example): Made {
   const cells = (example.columns ?? []).map(({ name, value }) => ({ name, input: h("input", { type: "text", ".value": value, "aria-label": name, autocomplete: "off" }) }));
   const rows = cells.map(({ name, input }) => h("tr", null, h("th", { scope: "row" }, h("bdi", null, name)), h("td", null, input)));
   const table = h("div", { class: "live-row" }, h("table", null, h("caption", null, "cells of the row"), h("tbody", null, rows)));
-  return [table, async () => ({ study, row: Object.fromEntries(cells.map(({ name, input }) => [name, input.value])) })];
+  return [table, async () => ({ row: Object.fromEntries(cells.map(({ name, input }) => [name, input.value])) })];
 }
