@@ -30,7 +30,7 @@ def study(tmp_path_factory):
         (
             ["repot"],
             "repot: is neither KEY=VALUE nor a tool\n"
-            "  nearest: report, export   tools: export, plan, plugins, repair, report, store, track, ui",
+            "  nearest: report, export   tools: export, plan, plugins, repair, report, store, track, ui, view",
         ),
         (["export", "nowhere"], "export: no such folder (got 'nowhere')"),
         (["report"], "report: the following arguments are required: DIR"),

@@ -150,7 +150,7 @@ def test_a_row_of_ones_own_has_the_model_of_the_study(table):
     job = explained(work, {"cell": cell, "example": "", "input": answer.json()["input"]})
     assert job["state"] == "done", job["message"]
     own = xaiexp.load(job["folder"])
-    assert own.record["model"]["fingerprint"] == table.record["model"]["fingerprint"]  # trained on the same rows
+    assert own.record["weights"]["fingerprint"] == table.record["weights"]["fingerprint"]  # trained on the same rows
     assert own.attributions("integrated_gradients", "mean").shape == (1, 3)
     unknown = client(work).post("/input", json={"row": {"d": "1"}})
     assert unknown.status_code == 422
