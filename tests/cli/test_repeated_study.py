@@ -48,6 +48,14 @@ def test_an_untracked_study_loads_no_tracking_and_a_plan_no_torch_either() -> No
     assert loaded("torch,mlflow,scipy.stats,sklearn", ["plan", *STUDY]) == "loaded: []"
 
 
+def test_a_study_with_tracking_and_page_loads_what_it_uses_when_it_runs_and_again() -> None:
+    line = [*(word for word in STUDY if not word.startswith(("tracking", "report"))), "method=[deep_lift,random]"]
+    large = "torch,mlflow,sqlalchemy,sklearn,sympy,torchvision,matplotlib"
+    assert loaded(large, line) == "loaded: ['torch']"
+    assert loaded(f"{large},scipy.stats,scipy.optimize", line) == "loaded: ['torch']"
+    assert len(list(Path("outputs/mlartifacts").glob("*/artifacts/record.json"))) == 2
+
+
 def test_the_statistics_of_a_study_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
 

@@ -183,3 +183,10 @@ def test_verdicts_are_a_line_a_metric():
 )
 def test_the_last_lines_say_where_results_are(report, tracked, lines):
     assert tables.result_paths(Path("out"), report, tracked) == lines
+
+
+def test_agreement_that_rounds_to_zero_has_no_sign():
+    row = dict.fromkeys(("model", "dataset", "baseline_a", "baseline_b"), "none")
+    row |= {"seed": 0, "measure": "pearson", "example": 0, "value": -0.001, "method_a": "one", "method_b": "other"}
+    (table,) = tables.agreement_tables(pd.DataFrame([row]), "pearson", 80)
+    assert list(table.columns[1].cells) == ["·", "0.00"]

@@ -15,7 +15,7 @@ from xaiexp.cli import app
 from xaiexp.cli.exit_codes import DONE
 from xaiexp.config.checked_files import CheckedFiles
 from xaiexp.config.compose import composed, composing
-from xaiexp.config.one_reading import one_reading
+from xaiexp.config.one_reading import _Original, one_reading
 from xaiexp.errors import UserError
 
 LINES = [
@@ -111,3 +111,17 @@ def test_a_sweep_reads_every_file_once(tmp_path: Path, read: list[str]) -> None:
     assert app.main(["-m", *line, "tracking.uri=off", "report=false"]) == DONE
     assert read
     assert len(read) == len(set(read))
+
+
+def test_copies_of_a_configuration_are_equal_and_independent():
+    original = composed(["seed=3", "method=[occlusion]"])
+    kept = _Original(original)
+    first, second = kept.copy(), kept.copy()
+    assert first == second == original
+    assert OmegaConf.get_type(first.method.occlusion) is OmegaConf.get_type(original.method.occlusion)
+    for node in ("", "method.occlusion", "hydra.runtime"):
+        both = [OmegaConf.select(each, node) if node else each for each in (first, original)]
+        assert len({OmegaConf.is_struct(each) for each in both}) == 1
+        assert len({OmegaConf.is_readonly(each) for each in both}) == 1
+    first.method.occlusion.name = "other"
+    assert second == original != first

@@ -11,7 +11,8 @@ from written_studies import CELLS, NAIVE, WORDS, write_study
 
 from xaiexp.report import export_images
 from xaiexp.report.examples import examples
-from xaiexp.report.images import colour
+from xaiexp.report.images import colour, png_uri
+from xaiexp.report.series import series_image
 from xaiexp.report.studies import read_study
 
 
@@ -75,12 +76,6 @@ def test_tokens_have_the_colour_of_their_attribution_and_special_tokens_have_non
     assert not any(token.fill for token in tokens if token.special)
 
 
-def test_windows_have_tooltips(first):
-    drawing = first("series", {"steps": [0, 0, 0, 1, 1]}, [2, 2, 2, -1, -1]).svg
-    assert "steps 0 to 2: 2" in drawing
-    assert "steps 3 to 4: -1" in drawing
-
-
 def test_special_tokens_have_activations_of_a_layer(first):
     panel = first("text", {}, np.arange(11.0), space="layer", how="places")
     assert panel.note == "units of a layer, summed over channels"
@@ -88,8 +83,12 @@ def test_special_tokens_have_activations_of_a_layer(first):
 
 
 def test_windows_of_the_input_are_no_windows_of_a_layer(first):
-    drawing = first("series", {"steps": [0] * 11}, np.arange(11.0), space="layer", how="places").svg
-    assert "steps 0 to 10" not in drawing
+    """Borders of windows are drawn over the steps of the input alone."""
+    windows = [0] * 5 + [1] * 6
+    of_layer = first("series", {"steps": windows}, np.arange(11.0), space="layer", how="places").image
+    assert of_layer.startswith("data:image/png;base64,")
+    plain = png_uri(series_image(np.zeros((1, 11)), np.arange(11.0), True))
+    assert of_layer == plain
 
 
 def test_negative_activations_of_an_unsigned_method_are_drawn_with_a_note(first):
@@ -126,4 +125,4 @@ def test_units_of_a_layer_are_not_exported_as_images(tmp_path):
     content["examples"][0]["maps"][0] |= {"space": "layer", "how": "units", "units": ["unit 1"], "of": 9}
     file.write_text(json.dumps(content), encoding="utf-8")
     names = [file.name for file in export_images(folder) if file.parent.parent.name == "examples"]
-    assert names == ["integrated_gradients_zero.svg"]
+    assert names == ["integrated_gradients_zero.png"]

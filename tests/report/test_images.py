@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import itertools
 import re
-from xml.etree import ElementTree as ET
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from xaiexp.cli.tables import agreement_tables
-from xaiexp.report import agreement_svg, heatmap, heatmap_png, series_svg
-from xaiexp.report.figures import agreement_matrix
+from xaiexp.report import heatmap, heatmap_png
+from xaiexp.report.charts.matrices import agreement_matrix
 from xaiexp.report.images import LEVELS, colour, full_colour, gradient, input_image, png, text_colour
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -161,109 +158,3 @@ def test_the_matrix_is_the_mean_over_examples_in_both_triangles():
     np.testing.assert_allclose(matrix.means, expected)
     assert matrix.defined[0].tolist() == [0, 2, 0]
     assert matrix.undefined[0].tolist() == [0, 1, 3]
-
-
-def test_matrix_has_blank_diagonal_and_dashes_for_undefined_means():
-    nan = float("nan")
-    frame = pairs({("a", "b"): [0.5], ("a", "c"): [nan], ("b", "c"): [-0.5]})
-    root = ET.fromstring(agreement_svg(frame, "rho", [-1, 1]))
-    groups = root.findall(f"{SVG}g")
-    assert len(groups) == 6
-    shown = [group.findtext(f"{SVG}text") for group in groups]
-    assert shown == ["0.50", "–", "0.50", "-0.50", "–", "-0.50"]
-    fills = [group.find(f"{SVG}rect").get("fill") for group in groups]
-    assert fills[0] == colour(0.5, True, 1.0)
-    assert fills[3] == colour(-0.5, True, 1.0)
-    titles = [group.findtext(f"{SVG}title") for group in groups]
-    assert titles[1] == "a and c / zero: – (mean of 0 examples, undefined for 1)"
-    assert "a and b: 0.5" in (root.get("aria-label") or "")
-
-
-def test_measure_from_zero_to_one_has_the_unsigned_scale():
-    root = ET.fromstring(agreement_svg(pairs({("a", "b"): [0.5]}), "iou", [0, 1]))
-    assert not root.findall(f"{SVG}g")
-    root = ET.fromstring(agreement_svg(pairs({("a", "b"): [0.5]}, "iou"), "iou", [0, 1]))
-    assert root.find(f"{SVG}g/{SVG}rect").get("fill") == colour(0.5, False, 1.0)
-
-
-def test_names_in_the_matrix_are_escaped():
-    name = '<b>&"x"'
-    text = agreement_svg(pairs({(name, "b"): [1.0]}), "rho")
-    assert "<b>" not in text
-    assert name in [element.text for element in ET.fromstring(text).iter(f"{SVG}title")]
-
-
-# -- series
-
-
-def test_series_is_drawn_over_the_colours_of_its_steps():
-    curve, values = np.array([[0.0, 1.0, 0.5]]), np.array([1.0, -1.0, 0.0])
-    root = ET.fromstring(series_svg(curve, values, True, "a & b"))
-    data = base64.b64decode(root.find(f"{SVG}image").get("href").split(",")[1])
-    spans = Image.open(io.BytesIO(data)).convert("RGB")
-    assert spans.size == (3, 1)
-    assert [spans.getpixel((x, 0)) for x in range(3)] == [rgb(colour(v, True, 1.0)) for v in values]
-    points = [tuple(map(float, point.split(","))) for point in root.find(f"{SVG}polyline").get("points").split()]
-    assert [x for x, _ in points] == [60, 180, 300]
-    (_, low), (_, high), (_, middle) = points
-    assert high < middle < low  # the larger, the higher up
-    assert middle == pytest.approx((low + high) / 2)
-
-
-def test_a_long_series_keeps_its_peaks():
-    curve = np.zeros((1, 50_000))
-    curve[0, 31_234] = 1.0
-    text = series_svg(curve, np.zeros(50_000), True, "long")
-    points = ET.fromstring(text).find(f"{SVG}polyline").get("points").split()
-    assert len(points) <= 600
-    assert min(float(point.split(",")[1]) for point in points) == 3
-    assert len(text) < 40_000
-
-
-def test_channels_are_drawn_below_each_other():
-    lines = ET.fromstring(series_svg(np.zeros((3, 4)), None, True, "x")).findall(f"{SVG}polyline")
-    heights = {float(line.get("points").split()[0].split(",")[1]) for line in lines}
-    assert sorted(heights) == [20, 60, 100]
-
-
-# -- series
-
-
-def test_windows_have_borders_and_tooltips():
-    curves, values = np.zeros((2, 7)), np.array([2.0, 2, 2, -1, -1, -1, 0.5])
-    root = ET.fromstring(series_svg(curves, values, True, "s", [0, 0, 0, 1, 1, 1, 2]))
-    boxes = root.findall(f"{SVG}rect")
-    assert [box.findtext(f"{SVG}title") for box in boxes] == ["steps 0 to 2: 2", "steps 3 to 5: -1", "step 6: 0.500"]
-    width = float(root.get("width"))
-    places = [(float(box.get("x")), float(box.get("width"))) for box in boxes]
-    np.testing.assert_allclose(
-        places, [(0, width * 3 / 7), (width * 3 / 7, width * 3 / 7), (width * 6 / 7, width / 7)], 1e-3
-    )
-    borders = [float(line.get("x1")) for line in root.findall(f"{SVG}line")]
-    np.testing.assert_allclose(borders, [width * 3 / 7, width * 6 / 7], 1e-3)
-
-
-def test_steps_without_feature_have_no_tooltip():
-    root = ET.fromstring(series_svg(np.zeros((1, 4)), np.zeros(4), True, "s", [0, 0, -1, 1]))
-    assert [box.findtext(f"{SVG}title") for box in root.findall(f"{SVG}rect")] == ["steps 0 to 1: 0", "step 3: 0"]
-
-
-@pytest.mark.parametrize("features", [None, [0, 1, 2, 3], [0, 0]])
-def test_single_steps_have_no_borders(features):
-    root = ET.fromstring(series_svg(np.zeros((1, 4)), np.ones(4), True, "s", features))
-    assert root.findall(f"{SVG}rect") == root.findall(f"{SVG}line") == []
-
-
-def test_agreement_that_rounds_to_zero_has_no_sign():
-    row = {
-        "measure": "pearson",
-        "method_a": "one",
-        "method_b": "other",
-        "baseline_a": "none",
-        "baseline_b": "none",
-        "example": 0,
-    }
-    frame = pd.DataFrame([row | {"value": -0.001}])
-    assert ">0.00<" in agreement_svg(frame, "pearson", (-1.0, 1.0))
-    (table,) = agreement_tables(frame.assign(model="m", dataset="d", seed=0), "pearson", 80)
-    assert list(table.columns[1].cells) == ["·", "0.00"]

@@ -17,7 +17,7 @@ import pytest
 from trained_networks import trained_networks
 
 import xaiexp
-from xaiexp.builtin.trackers.mlflow_tracker import client_at
+from xaiexp.builtin.trackers.mlflow_client import client_at
 from xaiexp.tracking.addresses import embedded_uri
 
 COST = ["forward_passes", "backward_passes", "seconds", "peak_memory_bytes", "cached"]

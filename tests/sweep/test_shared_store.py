@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import xaiexp
-from xaiexp.builtin.trackers.mlflow_tracker import client_at
+from xaiexp.builtin.trackers.mlflow_client import client_at
 from xaiexp.tracking.addresses import embedded_uri
 
 STUDY = [

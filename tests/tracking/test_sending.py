@@ -109,7 +109,7 @@ def test_a_run_of_a_dead_process_is_ended_by_repair_and_those_of_others_are_not(
     """The process is killed while it explains; another one starts a run that goes on."""
     from mlflow import MlflowClient
 
-    from xaiexp.builtin.trackers.mlflow_tracker import client_at
+    from xaiexp.builtin.trackers.mlflow_client import client_at
     from xaiexp.store.owners import this_process
     from xaiexp.tracking.addresses import embedded_uri
 

@@ -43,7 +43,7 @@ export function study(labels: string[], examples: Example[], more: Partial<Study
   const cells = labels.map((label) => ({ label, method: label, baseline: "", control: label === "random", signed: true, status: "done" as const, reason: "", forward: 0, backward: 0, seconds: 0, cached: false, examples: 0, memory: 0 }));
   const count = examples.length;
   const none = () => new Array<number>(count).fill(-1);
-  const rows = { example: examples.map((each) => each.id), name: examples.map((each) => each.name), target: examples.map((each) => each.target), label: none(), predicted: none(), wrong: none(), probability: new Array<null>(count).fill(null) };
+  const rows = { cluster: null, example: examples.map((each) => each.id), name: examples.map((each) => each.name), target: examples.map((each) => each.target), label: none(), predicted: none(), wrong: none(), probability: new Array<null>(count).fill(null) };
   return { name: "trial", model: "", dataset: "", seed: "0", folder: "", status: "complete", modality: "image", unit: "examples",
     clusters: "", answer: null as never, problems: [], cells, metrics: [], rows, agreements: [], removals: [], sources: [], examples, classes: [], made: null as never, ...more };
 }

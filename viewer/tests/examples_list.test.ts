@@ -87,7 +87,7 @@ describe("values of a study", () => {
     expect(values.agreement(null, [0, 3], examples[0]!)).toBeNull(); // of different lengths
   });
 
-  test("by default the best four methods without controls; otherwise the chosen ones that exist", () => {
+  test("by default the first four methods without controls; otherwise the chosen ones that exist", () => {
     expect(cellsInOrder(shown)).toEqual([2, 0, 1, 3]);
     expect(chosenCells(shown, [])).toEqual([2, 0, 3]);
     expect(chosenCells(shown, ["random", "gone", "grad", "random"])).toEqual([1, 0]);

@@ -5,7 +5,7 @@ import { clamped, zoomWords } from "../src/examples/keys";
 import { outline, pixelsOf } from "../src/examples/maps/canvas";
 import { colour, luminance, palette, SCHEMES, shade, textColour, UNDEFINED } from "../src/examples/maps/colour";
 import { Stage } from "../src/examples/maps/stage";
-import { blockMeans, cosine, difference, fullColour, resampled, withSign } from "../src/examples/maps/values";
+import { blockMeans, difference, fullColour, meanCosine, resampled, withSign } from "../src/examples/maps/values";
 import { cellAt } from "../src/examples/panels/image";
 
 const [SCHEME] = SCHEMES;
@@ -33,6 +33,7 @@ describe("colour", () => {
       expect(colour(0, false, 2, scheme)).toBe("#ffffff");
       expect(colour(2, true, 2, scheme)).toBe(scheme.signed.at(-1));
       expect(colour(-9, true, 2, scheme)).toBe(scheme.signed[0]);
+      expect(colour(9, true, 2, scheme)).toBe(scheme.signed.at(-1));
       expect(colour(9, false, 2, scheme)).toBe(scheme.unsigned.at(-1));
       expect(colour(-1, false, 2, scheme)).toBe("#ffffff");
       expect(colour(NaN, true, 2, scheme)).toBe("#9a9a9a");
@@ -102,9 +103,12 @@ describe("values", () => {
     expect([...resampled(Float32Array.from([1, 2, 3, 4]), [2, 2], [1, 4])]).toEqual([3, 3, 4, 4]);
   });
 
-  test("the cosine skips places where one is undefined", () => {
-    expect(cosine(Float32Array.from([3, 4, NaN]), Float32Array.from([4, 3, 9]))).toBeCloseTo(24 / 25, 12);
-    expect(cosine(Float32Array.from([0, 0]), Float32Array.from([1, 1]))).toBeNaN();
+  test("the mean cosine is over all pairs of one length; undefined values count as 0, maps of zeros not at all", () => {
+    const maps = [[3, 4], [4, 3], [-4, 3], [0, 0], [1, NaN, 2]].map((values) => Float32Array.from(values));
+    // 24/25, (-12 + 12)/25, (-16 + 9)/25.
+    expect(meanCosine(maps)).toBeCloseTo((24 + 0 - 7) / 25 / 3, 6);
+    expect(meanCosine([Float32Array.from([1, NaN]), Float32Array.from([1, 1])])).toBeCloseTo(Math.SQRT1_2, 6);
+    expect(meanCosine(maps.slice(3))).toBeNaN();
   });
 });
 

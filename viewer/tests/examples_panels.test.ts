@@ -26,7 +26,7 @@ describe("tokens", () => {
   test("are coloured in place, joined without a space, with the value as tooltip", () => {
     const said: string[] = [];
     const shared = stage();
-    const panel = tokensPanel(text, map([1, -1]), SCHEME, Float32Array.from([0, 1]), shared, (words) => said.push(words));
+    const panel = tokensPanel("t", text, map([1, -1]), SCHEME, Float32Array.from([0, 1]), shared, (words) => said.push(words));
     expect(panel.textContent).toBe("[CLS] unfair film [SEP]");
     const [special, un, fair, film] = [...panel.querySelectorAll<HTMLElement>("span")] as [HTMLElement, HTMLElement, HTMLElement, HTMLElement];
     expect(special.className).toContain("examples-special");
@@ -48,7 +48,7 @@ describe("tokens", () => {
 
   test("markup in a text stays text", () => {
     const hostile = "<img src=x onerror=alert(1)>";
-    const panel = tokensPanel(example("h", 0, { tokens: tokens([hostile, false, 0], ["\u202eabc", false, 1]) }), map([1, 1]), SCHEME, null, stage(), () => undefined);
+    const panel = tokensPanel("h", example("h", 0, { tokens: tokens([hostile, false, 0], ["\u202eabc", false, 1]) }), map([1, 1]), SCHEME, null, stage(), () => undefined);
     expect(panel.querySelector("img")).toBeNull();
     expect(panel.textContent).toBe(`${hostile} \u202eabc`);
     expect(panel.getAttribute("dir")).toBe("auto");

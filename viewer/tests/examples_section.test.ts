@@ -48,12 +48,21 @@ const heading = (section: Element) => section.querySelector("h2")!.textContent;
 const press = (key: string, from: Element = document.body) => from.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, composed: true, cancelable: true }));
 
 describe("list", () => {
-  test("opens with all examples, the first large, the best methods side by side", () => {
+  test("opens with all examples, the first large, the first methods side by side", () => {
     const section = open(table());
     expect(names(section)).toEqual(["ada", "bob", "cyd"]);
     expect(count(section)).toBe("3 of 3 examples");
     expect(heading(section)).toBe("ada");
     expect(titles(section)).toEqual(["lime", "shap"]); // in the order of the metric, without the control
+    expect(section.querySelector(".examples-cells")!.textContent).toContain("2 of 3 shown, ordered by mean infidelity");
+  });
+
+  test("claims no order of the cells where no metric ranks", () => {
+    const made = table();
+    made.study.metrics[0]!.higher = null;
+    const section = open(made);
+    expect(titles(section)).toEqual(["shap", "lime"]);
+    expect(section.querySelector(".examples-cells")!.textContent).toContain("in the order of the study");
   });
 
   test("search, filters and order are keys of the state, and one button forgets them", () => {

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
+    from altair import Chart
     from matplotlib.figure import Figure
     from torch import Tensor
 
@@ -131,6 +132,61 @@ class Result:
 
         self._refuse_sweep("maps")
         return figure(read_study(self.path), example, cells)
+
+    def plot_metrics(self, metric: str | None = None, kind: str = "means") -> Chart:
+        """A chart of Altair: the means of all metrics, or one metric in one of several ways.
+
+        Args:
+            metric: its label; by default the means of all metrics. Of a sweep, the metric that is shown
+                across its studies; the first one by default.
+            kind: ``means`` with their marginal 95 % intervals, ``letters``, ``win_rates``, ``differences`` with
+                simultaneous intervals, ``cost`` (quality over passes), ``curves`` or ``nemenyi`` (mean ranks,
+                another test).
+
+        Raises:
+            UnknownName: there is no such metric or kind.
+            UserError: there is nothing to show of this kind.
+        """
+        from xaiexp.report.notebook.charts import across_chart, metric_chart
+        from xaiexp.report.studies import read_study
+
+        if self.studies:
+            return across_chart([(name, read_study(each.path)) for name, each in self.studies.items()], metric)
+        return metric_chart(read_study(self.path), metric, kind)
+
+    def plot_curves(self, metric: str | None = None) -> Chart:
+        """The score while features are removed or inserted, by cell, as a chart of Altair.
+
+        Means over the examples with pointwise normal 95 % bands.
+
+        Args:
+            metric: its label; the first one with curves by default.
+
+        Raises:
+            UnknownName: no metric with curves has this name.
+            UserError: no metric of the study kept curves, or this is a sweep.
+        """
+        from xaiexp.report.notebook.charts import curves_chart
+        from xaiexp.report.studies import read_study
+
+        self._refuse_sweep("curves")
+        return curves_chart(read_study(self.path), metric)
+
+    def plot_agreement(self, measure: str | None = None) -> Chart:
+        """The matrix of agreement of all pairs of cells as a chart of Altair, neighbours by clustering.
+
+        Args:
+            measure: its label; the first one by default.
+
+        Raises:
+            UnknownName: there is no such measure of pairs.
+            UserError: there is none at all, or this is a sweep.
+        """
+        from xaiexp.report.notebook.charts import agreement_chart
+        from xaiexp.report.studies import read_study
+
+        self._refuse_sweep("matrices of agreement")
+        return agreement_chart(read_study(self.path), measure)
 
     def to_latex(self) -> str:
         """Means, intervals and letters as a ``table`` of LaTeX (booktabs), with a caption that says what they mean."""

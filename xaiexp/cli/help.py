@@ -22,16 +22,18 @@ xaiexp compares explanations of neural networks.
   xaiexp [KEY=VALUE ...]             run the study
   xaiexp -m KEY=A,B ...              run a sweep over studies
   xaiexp plan [KEY=VALUE ...]        what would run: cells, skips, passes; runs nothing
+  xaiexp show NAME                   what a component does, its facts and parameters
   xaiexp plugins [--json]            plugins and components
   xaiexp plugins new NAME            a plugin to start from; plugins check [NAME]: the conformance kit
   xaiexp report DIR... [--out FILE]  one report over studies or sweeps
+  xaiexp view DIR... [--port N]      the same page served live: cells are explained again in it
   xaiexp store [verify|prune]        size and content of the store, its checksums, removal
   xaiexp ui [--port N]               the MLflow UI on this project's runs
 """
 
 _FOOTER = """\
 The same method twice: +method@method.ig200=integrated_gradients method.ig200.n_steps=200
-Completion: eval "$(xaiexp -sc install=bash)"   (or zsh, fish)      Flags of Hydra: xaiexp --hydra-help
+Completion: eval "$(xaiexp completion bash)"   (or zsh, fish)      Flags of Hydra: xaiexp --hydra-help
 """
 
 

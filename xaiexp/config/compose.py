@@ -25,6 +25,7 @@ from xaiexp.config.messages import translated
 from xaiexp.config.paired import KEY, is_pairing, multiplied, pairings
 from xaiexp.config.safety import refuse_code, refuse_trust
 from xaiexp.config.schema import EFFORT, LISTS, SINGLES, at_effort, derived
+from xaiexp.config.schema_nodes import register_component
 from xaiexp.config.search_path import CONF, XaiexpSearchPath, conf_folders
 from xaiexp.contract.registry import Registry, installed
 from xaiexp.core.keys import digest
@@ -37,7 +38,8 @@ __all__ = ["composed", "expand", "fingerprint_of_sources", "is_basic", "prepare"
 
 ROOT_SCHEMA = "xaiexp_schema"
 
-_registered: dict[tuple[str, str], tuple[ConfigStore, type]] = {}
+_root_in: list[ConfigStore] = []
+"""Hydra's store, once it has the schema of the root."""
 
 
 def prepare() -> Registry:
@@ -54,23 +56,16 @@ def prepare() -> Registry:
         register_resolver(EFFORT, at_effort)
     forget_schemas(store)
     for component in registry.classes():
-        package = f"{component.kind}.{component.name}" if component.kind in LISTS else component.kind
-        _register(store, component.kind, component.name, derived(component, name=component.name), package)
+        register_component(store, component)
     root: Any = [
         *((kind, Any, dataclasses.field(default=None)) for kind in SINGLES),
         *((kind, dict[str, Any], dataclasses.field(default_factory=dict)) for kind in LISTS),
     ]
-    if ("", ROOT_SCHEMA) not in _registered:
-        _register(store, "", ROOT_SCHEMA, dataclasses.make_dataclass("Root", root, bases=(derived(Settings),)))
+    if _root_in != [store]:
+        schema = dataclasses.make_dataclass("Root", root, bases=(derived(Settings),))
+        store.store(ROOT_SCHEMA, schema, provider="xaiexp")
+        _root_in[:] = [store]
     return registry
-
-
-def _register(store: ConfigStore, group: str, name: str, schema: type, package: str | None = None) -> None:
-    """Store a schema unless this very schema is stored already."""
-    if _registered.get((group, name)) == (store, schema):
-        return
-    store.store(name, schema, group=group or None, package=package, provider="xaiexp")
-    _registered[group, name] = (store, schema)
 
 
 @contextmanager

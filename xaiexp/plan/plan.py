@@ -16,7 +16,7 @@ from xaiexp.plan.claim import FrozenClaim, frozen
 from xaiexp.plan.objective import Objective, objective
 from xaiexp.plan.study import DEFAULT_FEATURES, Study
 
-__all__ = ["Plan", "PlannedCell", "plan"]
+__all__ = ["Plan", "PlannedCell", "cost", "plan", "unfit"]
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def plan(study: Study) -> Plan:
             notes=[f"{cell.id}: {cell.skip}" for cell in cells[:5]],
         )
     d = _features(study, shape)
-    skips = {label: why for label, metric in study.metrics.items() if (why := _unfit(metric, study.model))}
+    skips = {label: why for label, metric in study.metrics.items() if (why := unfit(metric, study.model))}
     costs = {
         label: None if d is None or shape is None else metric.passes(shape, d, maps_scored(running, metric, shape, d))
         for label, metric in study.metrics.items()
@@ -144,7 +144,7 @@ def _claim(
     return frozen(study.settings.claim, directions, skips, cells, controls)
 
 
-def _unfit(component: Method | Metric, model: Model) -> str:
+def unfit(component: Method | Metric, model: Model) -> str:
     """Why a method or metric is not for this model; empty where it is."""
     lacking = sorted(component.needs - offered(model.offers))
     if model.modality not in component.modalities:
@@ -156,7 +156,7 @@ def _unfit(component: Method | Metric, model: Model) -> str:
 
 def _cells(study: Study, label: str, shape: tuple[int, ...] | None) -> list[PlannedCell]:
     method, modality = study.methods[label], study.model.modality
-    skip = _unfit(method, study.model)
+    skip = unfit(method, study.model)
     if not skip and study.settings.precision not in method.precisions:
         skip = f"works in {' and '.join(method.precisions)}, not in {study.settings.precision}"
     if not method.reads_baseline:
@@ -173,6 +173,11 @@ def _cells(study: Study, label: str, shape: tuple[int, ...] | None) -> list[Plan
             )
         cells.append(PlannedCell(CellId(label, name), why, _cost(study, method, shape)))
     return cells
+
+
+def cost(study: Study, method: Method) -> Cost | None:
+    """The passes of a method for one example of the study; None where they depend on the loaded network."""
+    return _cost(study, method, study.model.input_shape() or study.dataset.outline().shape)
 
 
 def _cost(study: Study, method: Method, shape: tuple[int, ...] | None) -> Cost | None:

@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 from xaiexp.report.export import export_images
-from xaiexp.report.figures import agreement_svg, series_svg
 from xaiexp.report.images import heatmap, heatmap_png
 from xaiexp.report.page import build
 from xaiexp.report.studies import find_studies
 
-__all__ = ["agreement_svg", "build", "export_images", "find_studies", "heatmap", "heatmap_png", "series_svg"]
+__all__ = ["build", "export_images", "find_studies", "heatmap", "heatmap_png"]

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xaiexp.core.ids import CellId
-from xaiexp.report.figures import series_svg
 from xaiexp.report.images import colour, full_colour, heatmap, input_image, png_uri, text_colour
+from xaiexp.report.series import series_image
 from xaiexp.report.studies import StudyFolder
 from xaiexp.report.wording import number
 
@@ -70,12 +70,13 @@ class Bar:
 
 @dataclass(frozen=True)
 class Panel:
-    """The input or the map of one cell: as ``image``, ``tokens``, ``bars`` or ``svg``, whichever is not empty.
+    """The input or the map of one cell: as ``image``, ``tokens`` or ``bars``, whichever is not empty.
 
     Args:
         scores: metric and value of the cell on this example.
         image: as a ``data:`` address; ``alt``, its text for screen readers.
         tiny: whether the image is shown without interpolation.
+        wide: whether it is shown in its own size, not in that of the other images.
         more: how many bars are not shown.
     """
 
@@ -85,11 +86,11 @@ class Panel:
     image: str = ""
     alt: str = ""
     tiny: bool = False
+    wide: bool = False
     tokens: tuple[Token, ...] = ()
     bars: tuple[Bar, ...] = ()
     signed: bool = True
     more: int = 0
-    svg: str = ""
     note: str = ""
 
 
@@ -222,7 +223,8 @@ def _original(study: StudyFolder, example: Mapping[str, Any], name: str, side: i
     if values is None:
         return None
     if study.gallery.modality == "series":
-        return Panel(title="input", svg=series_svg(np.atleast_2d(values), None, True, f"the time series {name}"))
+        uri = png_uri(series_image(np.atleast_2d(values), None, True))
+        return Panel(title="input", image=uri, alt=f"the time series {name}", wide=True)
     if study.gallery.modality != "image":
         return None
     tiny = max(values.shape[:2]) < TINY
@@ -291,8 +293,8 @@ def _panel(
     if modality == "series":
         curves = np.atleast_2d(study.gallery.arrays.get(example.get("input") or "", np.zeros((1, len(flat)))))
         steps = example.get("steps") if space != "layer" else None
-        svg = series_svg(curves, flat, signed, alt, steps)
-        return Panel(title=title, caption=caption, svg=svg, note=note)
+        uri = png_uri(series_image(curves, flat, signed, steps))
+        return Panel(title=title, caption=caption, image=uri, alt=alt, wide=True, note=note)
     return replace(_table(example.get("columns") or [], title, flat, signed), note=note)
 
 

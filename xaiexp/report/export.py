@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from xaiexp.core.ids import CellId
-from xaiexp.core.record import AgreementFacts
-from xaiexp.report.figures import agreement_svg, series_svg
+from xaiexp.report.charts.drawing import drawn, specification
+from xaiexp.report.charts.figures import agreement_figures
 from xaiexp.report.images import heatmap_png, input_image, png
+from xaiexp.report.series import series_image
 from xaiexp.report.studies import StudyFolder, read_study
 
 __all__ = ["export_images"]
@@ -22,8 +23,8 @@ EXAMPLES = 8
 def export_images(folder: Path) -> list[Path]:
     """Write ``pictures/`` into a study folder, from the other files of the study.
 
-    It holds ``agreement/MEASURE.svg`` for every measure. For images and series it also holds
-    ``examples/NUMBER_NAME/METHOD_BASELINE.png`` (``.svg`` for series) for every example and cell, and ``input.png``.
+    It holds ``agreement/MEASURE.svg`` for every measure of pairs. For images and series it also holds
+    ``examples/NUMBER_NAME/METHOD_BASELINE.png`` for every example and cell, and ``input.png``.
     The pixels of small images are repeated.
 
     Returns:
@@ -35,10 +36,9 @@ def export_images(folder: Path) -> list[Path]:
     study = read_study(Path(folder))
     target = Path(folder) / "pictures"
     files: dict[Path, bytes] = {}
-    for measure in dict.fromkeys(str(name) for name in study.agreement["measure"]):
-        facts = study.record.agreements.get(measure, AgreementFacts())
-        drawing = agreement_svg(study.agreement, measure, facts.bounds)
-        files[target / "agreement" / f"{_file_name(measure)}.svg"] = drawing.encode()
+    for figure in agreement_figures(study):
+        drawing = drawn(specification(figure.chart, figure.rows, figure.parameters, figure.height), "svg")
+        files[target / "agreement" / f"{_file_name(figure.name.removeprefix('agreement_'))}.svg"] = drawing
     files |= {target / "examples" / name: content for name, content in _examples(study).items()}
     for file, content in files.items():
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -69,6 +69,6 @@ def _examples(study: StudyFolder) -> dict[str, bytes]:
                 files[f"{folder}/{_file_name(title)}.png"] = heatmap_png(values, signed, enlarge=True)
             elif modality == "series" and inputs is not None:
                 steps = example.get("steps") if described.get("space") != "layer" else None
-                drawing = series_svg(np.atleast_2d(inputs), values.ravel(), signed, title, steps)
-                files[f"{folder}/{_file_name(title)}.svg"] = drawing.encode()
+                picture = series_image(np.atleast_2d(inputs), values.ravel(), signed, steps)
+                files[f"{folder}/{_file_name(title)}.png"] = png(picture)
     return files

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -152,9 +153,9 @@ class TableBuilder:
         n = len(self._examples)
         blocks = [
             {
-                "method": np.repeat(cell.method, n),
-                "baseline": np.repeat(cell.baseline, n),
-                "metric": np.repeat(str(metric), n),
+                "method": cell.method,
+                "baseline": cell.baseline,
+                "metric": str(metric),
                 "example": self._examples,
                 "target": self._targets,
                 "value": _padded(parts, n),
@@ -168,11 +169,11 @@ class TableBuilder:
         n, order = len(self._examples), list(self._study.agreements)
         blocks = [
             {
-                "method_a": np.repeat(a.method, n),
-                "baseline_a": np.repeat(a.baseline, n),
-                "method_b": np.repeat(b.method, n),
-                "baseline_b": np.repeat(b.baseline, n),
-                "measure": np.repeat(measure, n),
+                "method_a": a.method,
+                "baseline_a": a.baseline,
+                "method_b": b.method,
+                "baseline_b": b.baseline,
+                "measure": measure,
                 "example": self._examples,
                 "value": _padded(self._of_done_cells(run, (a, b, measure), parts), n),
             }
@@ -225,10 +226,20 @@ class TableBuilder:
         return directions
 
     def _stacked(self, columns: list[str], blocks: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-        frames = [pd.DataFrame(block) for block in blocks]
-        if not frames:
+        """One table of blocks of rows: a text of a block stands in all of its rows."""
+        known, n = list(blocks), len(self._examples)
+        if not known:
             return self._frame(columns, [])
-        return self._complete(pd.concat(frames, ignore_index=True), columns)
+        stacked: dict[str, Any] = {}
+        for name, first in known[0].items():
+            values = [block[name] for block in known]
+            if isinstance(first, str):
+                stacked[name] = pd.Series(values).repeat(n).array
+            elif isinstance(first, np.ndarray):
+                stacked[name] = np.concatenate(values)
+            else:
+                stacked[name] = list(itertools.chain.from_iterable(values))
+        return self._complete(pd.DataFrame(stacked), columns)
 
     def _frame(self, columns: list[str], rows: list[dict[str, Any]]) -> pd.DataFrame:
         return self._complete(pd.DataFrame(rows, columns=[c for c in columns if c not in _STUDY]), columns)

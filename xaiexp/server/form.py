@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-import re
 import types
 import typing
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from xaiexp.contract.component import Component
+from xaiexp.contract.documentation import described
 from xaiexp.contract.registry import Registry
 from xaiexp.core import parameters
 from xaiexp.core.ids import NO_BASELINE
 from xaiexp.plan.study import DEFAULT_FEATURES
 from xaiexp.server.served import Served
 
-__all__ = ["form", "meanings"]
+__all__ = ["form"]
 
 
 def form(study: Served, label: str, registry: Registry) -> dict[str, Any]:
@@ -70,7 +68,8 @@ def _choice(registry: Registry, kind: str, node: Any, study: Served, effort: str
 
 
 def _described(component: type[Component], node: Mapping[str, Any], effort: str) -> dict[str, Any]:
-    defaults, known = parameters.default_values(component), meanings(component)
+    defaults = parameters.default_values(component)
+    known = {each.name: each.meaning for each in described(component).parameters}
     fields = []
     for name, hint in parameters.hints(component).items():
         default = _at_effort(hint, defaults[name], effort)
@@ -123,20 +122,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
     return value if isinstance(value, str | int | float | bool | None) else str(value)
-
-
-@functools.cache
-def meanings(component: type) -> dict[str, str]:
-    """What the parameters of a component mean, from the section ``Args`` of its docstring."""
-    text = inspect.getdoc(component) or ""
-    match = re.search(r"^Args:\n((?:[ \t]+\S.*\n?|\n)+)", text, re.MULTILINE)
-    found: dict[str, str] = {}
-    names: list[str] = []
-    for line in (match.group(1) if match else "").splitlines():
-        start = re.match(r"    (\w+(?:, \w+)*): (.*)", line)
-        if start:
-            names = start.group(1).split(", ")
-            found |= dict.fromkeys(names, start.group(2))
-        elif names and line.strip():
-            found |= {name: f"{found[name]} {line.strip()}" for name in names}
-    return found

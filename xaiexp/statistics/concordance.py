@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
+from xaiexp.statistics.distributions import average_ranks
 from xaiexp.statistics.resampling import resample_counts
 from xaiexp.statistics.tolerance import merge_ties
 
@@ -108,7 +108,7 @@ def alpha_interval(
     values = merge_ties(values[:, np.isfinite(values).all(axis=0)])
     if len(values) < 2 or values.shape[1] < 2:
         return math.nan, math.nan, math.nan
-    ratings = scipy.stats.rankdata(-values if higher_is_better else values, axis=0).T
+    ratings = average_ranks((-values if higher_is_better else values).T)[0]
     counts, levels = _counts(ratings)
     total = counts.sum(axis=0, keepdims=True)
     alpha = float(_alpha(total, total)[0])

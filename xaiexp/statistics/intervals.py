@@ -41,9 +41,9 @@ parentheses: the interval over examples alone, of the means over seeds.
 from __future__ import annotations
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
+from xaiexp.statistics.distributions import normal_cdf, normal_ppf, t_ppf, wilson
 from xaiexp.statistics.resampling import MIN_VARYING, off_mode, resample_counts
 
 __all__ = ["bootstrap_interval", "crossed_intervals"]
@@ -152,7 +152,7 @@ def _bootstrap(values: FloatArray, confidence: float, resamples: int, seed: int,
         spreads[chunk] = np.sqrt(np.maximum(example_counts @ single[:, skew] ** 2 / n - means**2, 0.0))
     of_skew = resampled[:, skew].copy()
     resampled *= _seed_scale(deviations, confidence)
-    tail = scipy.stats.norm.cdf(-_t_scale(n, confidence) * scipy.stats.norm.ppf((1 + confidence) / 2))
+    tail = normal_cdf(-_t_scale(n, confidence) * normal_ppf((1 + confidence) / 2))
     quantile = np.nanquantile if np.isnan(resampled).any() else np.quantile
     low, high = center + quantile(resampled, [tail, 1 - tail], axis=0)
     if len(skew):
@@ -192,8 +192,8 @@ def _wilson(values: FloatArray, confidence: float, otherwise: tuple[float, float
     if len(kinds) != 2:
         return np.array(otherwise)
     larger = int((values == kinds[1]).sum())
-    shares = scipy.stats.binomtest(larger, len(values)).proportion_ci(confidence, method="wilson")
-    return np.array([kinds[0] + share * (kinds[1] - kinds[0]) for share in (shares.low, shares.high)])
+    shares = wilson(larger, len(values), confidence)
+    return np.array([kinds[0] + share * (kinds[1] - kinds[0]) for share in shares])
 
 
 def _canonical_form(values: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
@@ -234,7 +234,7 @@ def _weighted_sums(values: FloatArray, example_counts: FloatArray, seed_counts: 
 
 def _t_scale(n: int, confidence: float) -> float:
     """The width of a t interval of n values, relative to a normal interval with the (smaller) bootstrap variance."""
-    t, z = scipy.stats.t.ppf((1 + confidence) / 2, n - 1), scipy.stats.norm.ppf((1 + confidence) / 2)
+    t, z = t_ppf((1 + confidence) / 2, n - 1), normal_ppf((1 + confidence) / 2)
     return float(np.sqrt(n / (n - 1)) * t / z)
 
 
@@ -257,6 +257,6 @@ def _seed_scale(deviations: FloatArray, confidence: float) -> FloatArray:
     examples, seeds = by_example * n / (n - 1), by_seed * s / (s - 1)
     with np.errstate(invalid="ignore", divide="ignore"):
         freedom = (examples + seeds) ** 2 / (examples**2 / (n - 1) + seeds**2 / (s - 1))
-        t = scipy.stats.t.ppf((1 + confidence) / 2, freedom) / scipy.stats.norm.ppf((1 + confidence) / 2)
+        t = t_ppf((1 + confidence) / 2, freedom) / normal_ppf((1 + confidence) / 2)
         scale = t * np.sqrt((examples + seeds) / (by_example + by_seed)) / _t_scale(n, confidence)
     return np.where(np.isfinite(scale), scale, 1.0)

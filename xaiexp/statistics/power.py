@@ -10,6 +10,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from xaiexp.statistics.distributions import nct_sf, t_isf
 from xaiexp.statistics.multiple_comparisons.comparison import compare
 from xaiexp.statistics.significance import MIN_EXAMPLES
 from xaiexp.statistics.tolerance import difference as differences
@@ -131,9 +132,9 @@ def pairs_needed(
 def _examples(difference: float, deviation: float, level: float, power: float) -> int | None:
     def sufficient(count: int) -> bool:
         shift = difference * math.sqrt(count) / deviation if deviation else math.inf
-        critical = scipy.stats.t.isf(level / 2, count - 1)
+        critical = t_isf(level / 2, count - 1)
         # Far from the critical value, the noncentral t distribution is a normal one, and scipy's sum may not converge.
-        return shift > critical + 30 or bool(scipy.stats.nct.sf(critical, count - 1, shift) >= power)
+        return shift > critical + 30 or nct_sf(critical, count - 1, shift) >= power
 
     low, high = MIN_EXAMPLES - 1, MIN_EXAMPLES
     while not sufficient(high):

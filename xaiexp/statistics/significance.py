@@ -16,6 +16,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from xaiexp.statistics.distributions import average_ranks, friedman_p, studentized_range_95, t_sf
 from xaiexp.statistics.tolerance import ROUNDING, difference, merge_ties
 
 __all__ = ["MIN_EXAMPLES", "Friedman", "Pairs", "crossed_tests", "friedman", "holm", "paired_tests"]
@@ -85,7 +86,7 @@ def paired_tests(values: FloatArray, signed_rank: bool = False) -> Pairs:
         constant = deviation <= ROUNDING * np.abs(mean)
         deviation = np.where(constant, 0.0, deviation)
         effect = np.where(mean == 0, 0.0, mean / deviation)
-        p = 2 * scipy.stats.t.sf(np.abs(effect) * np.sqrt(n), n - 1)
+        p = 2 * t_sf(np.abs(effect) * np.sqrt(n), n - 1)
     enough = n >= MIN_EXAMPLES
     p = np.where(enough, p, np.nan)
     p_signed_rank = _signed_rank(differences, enough) if signed_rank else np.full(len(p), np.nan)
@@ -221,7 +222,7 @@ def _variance_components(
 def _two_sided(mean: FloatArray, variance: FloatArray, freedom: NDArray[Any]) -> FloatArray:
     """Two-sided p values of a t test, from the mean and its squared standard error; 1 for a mean of 0."""
     t = np.where(mean == 0, 0.0, np.abs(mean) / np.sqrt(variance))
-    return np.asarray(2 * scipy.stats.t.sf(t, freedom))
+    return np.asarray(2 * t_sf(t, freedom))
 
 
 def _signed_rank(differences: FloatArray, enough: NDArray[np.bool_]) -> FloatArray:
@@ -301,11 +302,11 @@ def friedman(values: FloatArray, higher_is_better: bool) -> Friedman:
     if k < 2 or n < 1:
         return Friedman(n, np.full(k, np.nan), math.nan, math.nan)
     complete = merge_ties(complete)
-    ranks = scipy.stats.rankdata(-complete if higher_is_better else complete, axis=0)
+    ranks = average_ranks((-complete if higher_is_better else complete).T)[0].T
     mean = ranks.mean(axis=1)
     if k < 3 or n < MIN_EXAMPLES:
         return Friedman(n, mean, math.nan, math.nan)
     all_tied = bool((ranks == ranks[:1]).all())
-    p = 1.0 if all_tied else float(scipy.stats.friedmanchisquare(*complete).pvalue)
-    critical = scipy.stats.studentized_range.ppf(0.95, k, np.inf) / math.sqrt(2)
+    p = 1.0 if all_tied else friedman_p(complete)
+    critical = studentized_range_95(k) / math.sqrt(2)
     return Friedman(n, mean, p, float(critical * math.sqrt(k * (k + 1) / (6 * n))))

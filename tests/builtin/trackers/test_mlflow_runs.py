@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import sqlite3
 from types import SimpleNamespace
 
 import mlflow
@@ -249,10 +250,16 @@ def test_what_is_sent_keeps_the_limits_of_mlflow(start, client):
 def test_an_experiment_is_created_once_with_its_artifacts_in_the_folder(client, tmp_path):
     root = tmp_path / "a" / "b"
     trackers = {"mlflow": Mlflow()}
-    for _ in range(2):
-        assert addresses.prepare(trackers, Tracking(experiment="new"), root) == []
-    assert addresses.embedded_uri(root) == f"sqlite:///{root.resolve() / 'mlflow.db'}"
-    assert client.experiments["new"] == f"id of new at {(root / 'mlartifacts').resolve().as_uri()}"
+    address = addresses.embedded_uri(root)
+    assert address == f"sqlite:///{root.resolve() / 'mlflow.db'}"
+    for uri in (None, f"{address}?timeout=9"):  # the second is for MLflow's client
+        for _ in range(2):
+            assert addresses.prepare(trackers, Tracking(uri=uri, experiment="new"), root) == []
+    artifacts = (root / "mlartifacts").resolve().as_uri()
+    with sqlite3.connect(root / "mlflow.db") as database:
+        known = database.execute("SELECT name, artifact_location FROM experiments WHERE experiment_id > 0").fetchall()
+    assert known == [("new", artifacts)]
+    assert client.experiments["new"] == f"id of new at {artifacts}"
     addresses.prepare(trackers, Tracking(uri="http://server", experiment="other"), root)
     assert client.experiments["other"] == "id of other at None"
 

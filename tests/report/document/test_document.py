@@ -334,3 +334,15 @@ def test_agreement_by_example_that_does_not_fit_leaves_its_matrix(tmp_path, monk
     assert [each.values is None for each in shown.study.agreements] == [False, True]
     assert np.isfinite(shown.numbers(shown.study.agreements[1].matrix)).any()
     assert "agreement by example of 1 of 2 measures" in shown.document.omitted
+
+
+def test_rows_name_the_clusters_that_are_resampled(tmp_path):
+    folder = write_study(tmp_path / "s")
+    assert opened(folder).study.rows.cluster is None
+    file = folder / "record.json"
+    record = json.loads(file.read_text(encoding="utf-8"))
+    record["data"]["clusters"] = {f"e{i}": f"patient {i // 2}" for i in range(16)}
+    file.write_text(json.dumps(record), encoding="utf-8")
+    rows = opened(folder).study.rows
+    of = dict(zip(rows.example, rows.cluster, strict=True))
+    assert of == record["data"]["clusters"]

@@ -1,13 +1,18 @@
 /** What several studies show together: means of every metric, verdicts over seeds, agreement, sources of variance. */
 
 import { sentences } from "../answer/section";
+import { chart } from "../charts/chart";
 import type { Comparison } from "../document/types";
 import { h } from "../dom";
 import { DASH, number } from "../format";
 import { Section } from "../section";
+import { acrossRows, panels, varying } from "./rows";
+
+/** Most studies of one chart. */
+const MOST = 8;
 
 export class AcrossSection extends Section {
-  readonly keys = ["metric"];
+  readonly keys = ["metric", "across.facet"];
 
   draw(): void {
     const { across, studies } = this.context.content.document;
@@ -42,6 +47,7 @@ export class AcrossSection extends Section {
           ),
         ),
       ),
+      chosen ? this.charts(chosen) : "",
       chosen ? this.comparison(chosen) : h("p", null, "These studies have no scores."),
       across.pooled.length
         ? h(
@@ -86,18 +92,53 @@ export class AcrossSection extends Section {
     this.context.state.set({ section: "answer", study: place ? String(place) : null });
   }
 
-  private comparison(chosen: Comparison): HTMLElement {
+  private charts(chosen: Comparison): HTMLElement {
     const { across, studies } = this.context.content.document;
-    const picker = h(
+    const { state } = this.context;
+    const factors = varying(studies);
+    const facet = factors.find((factor) => factor === state.get("across.facet")) ?? null;
+    const higher = chosen.direction.startsWith("higher") ? true : chosen.direction.startsWith("lower") ? false : null;
+    const metrics = h(
       "select",
-      { onchange: (event: Event) => this.context.state.set({ metric: (event.target as HTMLSelectElement).value }) },
-      across!.comparisons.map((each) => h("option", { value: each.metric, selected: each === chosen }, each.metric)),
+      { onchange: (event: Event) => state.set({ metric: (event.target as HTMLSelectElement).value }) },
+      across!.comparisons.map((each) => h("option", { value: each.metric, ".selected": each === chosen }, each.metric)),
+    );
+    const facets = h(
+      "select",
+      { onchange: (event: Event) => state.set({ "across.facet": (event.target as HTMLSelectElement).value || null }) },
+      h("option", { value: "" }, "nothing"),
+      factors.map((factor) => h("option", { value: factor, ".selected": factor === facet }, factor)),
     );
     return h(
       "section",
       null,
+      h("h2", null, `${chosen.metric} in all studies`),
+      h("p", null, h("label", null, "Metric ", metrics), " ", factors.length ? h("label", null, "Panels by ", facets) : null),
+      panels(studies, facet).map(([level, members]) =>
+        members.length > MOST
+          ? h("p", null, `${level ? `${facet} ${level}: ` : ""}${members.length} studies are too many for one chart; the table below has them all.`)
+          : h(
+              "div",
+              { class: "across-panel" },
+              level ? h("h3", null, `${facet} ${level}`) : null,
+              chart(this.context, "across", acrossRows(chosen, higher, studies, members), {
+                label: `Means of ${chosen.metric} for every cell in ${members.length} studies${level ? ` with ${facet} ${level}` : ""}`,
+                caption: "Mean over examples with its marginal 95 % interval, which is for other examples of the same study. Overlap of intervals is no test.",
+                most: 900,
+                file: `across_${chosen.metric}${level ? `_${level}` : ""}`,
+              }),
+            ),
+      ),
+    );
+  }
+
+  private comparison(chosen: Comparison): HTMLElement {
+    const { studies } = this.context.content.document;
+    return h(
+      "section",
+      null,
       h("h2", null, "Means by study"),
-      h("p", null, h("label", null, "metric ", picker), ` ${chosen.direction}. ★: no cell of this study is significantly better.`),
+      h("p", null, `${chosen.metric}, ${chosen.direction}. ★: no cell of this study is significantly better.`),
       h(
         "div",
         { class: "scroll", tabindex: "0", role: "region", "aria-label": `means of ${chosen.metric} by study` },

@@ -57,7 +57,7 @@ export function specification(name: ChartName, rows: Row[], filling: Filling): o
     ...own,
     ...(fits ? { width: filling.width, autosize: { type: "fit-x", contains: "padding" } } : {}),
     ...(fits ? { height: filling.height ?? heightOf(own, rows) } : {}),
-    config: { ...config, aria: false, background: "transparent", axisY: { ...config["axisY"], labelLimit: names } },
+    config: { ...config, aria: false, axisY: { ...config["axisY"], labelLimit: names } },
     params,
     datasets: { rows },
   };

@@ -180,8 +180,8 @@ export interface Curves {
 /** Facts of all rows; indices of classes are into `Study.classes`, -1 where unknown. */
 export interface Rows {
   example: string[];
-  /** What is resampled, where that is a cluster of examples. */
-  cluster?: string[];
+  /** Of each row the cluster, where clusters are what is resampled; null elsewhere. */
+  cluster: string[] | null;
   name: string[];
   target: number[];
   label: number[];

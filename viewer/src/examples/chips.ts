@@ -4,6 +4,7 @@ import { h } from "../dom";
 import { plural } from "../format";
 import type { Study } from "../document/types";
 import { State } from "../state";
+import { orderingMetric } from "./entries";
 
 /** From how many cells on they are searched. */
 const MANY = 16;
@@ -12,6 +13,7 @@ export class Chips {
   readonly element: HTMLElement;
   private chips = new Map<string, HTMLElement>();
   private chosen: string[] = [];
+  private order: string;
   private summary = h("span", { class: "examples-caption" });
 
   constructor(
@@ -19,6 +21,8 @@ export class Chips {
     study: Study,
     cells: number[],
   ) {
+    const metric = orderingMetric(study);
+    this.order = metric ? `ordered by mean ${metric.name}` : "in the order of the study";
     for (const cell of cells) {
       const { label, control } = study.cells[cell]!;
       const chip = h("button", { type: "button", class: "examples-chip", "aria-pressed": "false", onclick: () => this.toggle(label) }, h("bdi", null, label), control && h("small", null, " control"));
@@ -35,7 +39,7 @@ export class Chips {
         h("strong", null, "Cells"),
         this.summary,
         cells.length > MANY && search,
-        h("button", { type: "button", onclick: () => state.set({ cells: null }) }, "Best four"),
+        h("button", { type: "button", onclick: () => state.set({ cells: null }) }, "First four"),
         h("button", { type: "button", onclick: () => state.set({ cells: State.joined(this.chips.keys()) }) }, "All"),
         missing > 0 && h("span", { class: "examples-caption" }, `${plural(missing, "cell")} without maps: skipped or failed`),
       ),
@@ -46,7 +50,7 @@ export class Chips {
   show(chosen: string[]): void {
     this.chosen = chosen;
     for (const [label, chip] of this.chips) chip.setAttribute("aria-pressed", String(chosen.includes(label)));
-    this.summary.textContent = `${chosen.length} of ${this.chips.size} shown, best first`;
+    this.summary.textContent = `${chosen.length} of ${this.chips.size} shown, ${this.order}`;
   }
 
   /** The last cell stays: a view without a map has nothing to show. */

@@ -1,9 +1,9 @@
 /** The examples of the page, the targets of one example together, with what the study knows of them. */
 
 import type { Content } from "../document/decode";
-import type { Example, MapOf, Measure, Study } from "../document/types";
+import type { Example, MapOf, Measure, Metric, Study } from "../document/types";
 import type { Candidate } from "./list/filter";
-import { cosine, mean } from "./maps/values";
+import { mean, meanCosine } from "./maps/values";
 
 /** One example; several targets of it are several `Example`s. */
 export interface Entry {
@@ -22,14 +22,19 @@ export function entriesOf(examples: Example[]): Entry[] {
   return [...entries.values()];
 }
 
-/** Indices of the cells that ran, best first as the first metric orders them; those that it does not rank follow. */
+/** The metric whose means order the cells: the first that ranks; null where none does. */
+export function orderingMetric(study: Study): Metric | null {
+  return study.metrics.find((metric) => metric.higher !== null) ?? null;
+}
+
+/** Indices of the cells that ran, by their means of the first metric that ranks; those without one follow. */
 export function cellsInOrder(study: Study): number[] {
-  const order = new Set((study.metrics.find((metric) => metric.higher !== null) ?? study.metrics[0])?.means.map((mean) => mean.cell) ?? []);
+  const order = new Set(orderingMetric(study)?.means.map((mean) => mean.cell) ?? []);
   study.cells.forEach((_, cell) => order.add(cell));
   return [...order].filter((cell) => study.cells[cell]?.status === "done");
 }
 
-/** The chosen cells, in the order in which they were chosen; otherwise the best four methods. */
+/** The chosen cells, in the order in which they were chosen; otherwise the first four methods in that order. */
 export function chosenCells(study: Study, labels: string[]): number[] {
   const chosen = labels.map((label) => study.cells.findIndex((cell) => cell.label === label)).filter((cell) => cell >= 0);
   if (chosen.length) return [...new Set(chosen)];
@@ -71,18 +76,12 @@ export class Values {
 
   /** The mean agreement of all pairs of cells on one example; by the cosine of the maps where the page has no values. */
   agreement(measure: Measure | null, cells: number[], example: Example): number | null {
-    const pairs = cells.flatMap((a, i) => cells.slice(i + 1).map((b) => [a, b] as const));
-    return defined(mean(pairs.map(([a, b]) => this.ofPair(measure, a, b, example) ?? NaN)));
-  }
-
-  private ofPair(measure: Measure | null, a: number, b: number, example: Example): number | null {
-    if (!measure?.values) {
-      const [first, second] = [example.maps[a], example.maps[b]];
-      return first && second ? defined(cosine(this.map(first), this.map(second))) : null;
-    }
-    const pair = pairIndex(measure.cells.indexOf(a), measure.cells.indexOf(b), measure.cells.length);
-    if (pair < 0 || example.row < 0) return null;
-    return defined(this.array(measure.values)[pair * this.study.rows.example.length + example.row]);
+    if (!measure?.values) return defined(meanCosine(cells.flatMap((cell) => example.maps[cell] ?? []).map((map) => this.map(map))));
+    if (example.row < 0) return null;
+    const values = this.array(measure.values);
+    const places = cells.map((cell) => measure.cells.indexOf(cell));
+    const pairs = places.flatMap((a, i) => places.slice(i + 1).map((b) => pairIndex(a, b, measure.cells.length))).filter((pair) => pair >= 0);
+    return defined(mean(pairs.map((pair) => values[pair * this.study.rows.example.length + example.row]!)));
   }
 }
 

@@ -13,6 +13,10 @@ import { difference, type Shown } from "./maps/values";
 import { jointOrder } from "./panels/bars";
 import { breakable, panel, type Content, type Scene } from "./panels/panel";
 import { domainOf, isSmoothed, shownMap, type Domain } from "./panels/shown";
+import { whenVisible } from "./visible";
+
+/** More panels than these are made one by one, as they come near the screen. */
+const AT_ONCE = 13;
 
 export class Large {
   readonly element = h("div", { class: "examples-large" });
@@ -68,8 +72,9 @@ export class Large {
     const between = this.difference(shown);
     this.head(entry, example, place);
     this.explain([...shown.values()], display);
-    this.panels.className = `examples-panels examples-${kind}`;
-    this.panels.replaceChildren(...(hasInput ? [input] : []).concat(contents, between ? [between] : []).map((content) => framed(scene, content)));
+    this.panels.className = `examples-panels examples-of-${kind}`;
+    const all = [...(hasInput ? [input] : []), ...contents, ...(between ? [between] : [])];
+    this.panels.replaceChildren(...all.map((content) => (all.length > AT_ONCE ? later(() => framed(scene, content)) : framed(scene, content))));
     this.mount(example, cells);
   }
 
@@ -143,7 +148,7 @@ export class Large {
       h("span", null, "Zoom"),
       button("enlarge all panels", "+", 1.5),
       button("reduce all panels", "−", 1 / 1.5),
-      button("show all of it", "whole", 0),
+      h("button", { type: "button", title: "show all of it", onclick: () => this.stage.enlarge(0) }, "whole"),
     );
   }
 
@@ -170,6 +175,17 @@ export class Large {
     Object.assign(element, { context: this.context, study: this.values.study, example, cell: this.values.study.cells[cells[0] ?? -1]?.label ?? "" });
     if (!element.isConnected) this.live.append(element);
   }
+}
+
+/** A panel that is made when it comes near the screen. */
+function later(make: () => HTMLElement): HTMLElement {
+  const place = h("div", { class: "examples-later" });
+  let made: HTMLElement | null = null;
+  whenVisible(place, () => {
+    made = make();
+    place.replaceWith(made);
+  });
+  return made ?? place;
 }
 
 function framed(scene: Scene, content: Content): HTMLElement {

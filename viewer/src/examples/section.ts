@@ -14,6 +14,10 @@ import { passes, sorted } from "./list/filter";
 import { Filters } from "./list/filters";
 import { ExamplesList, type Item } from "./list/list";
 import { Pictures } from "./list/thumbnail";
+import { drawAll } from "./visible";
+
+/** The maps of so many cells lie beside each example in the list. */
+const IN_LIST = 12;
 
 /** The parts, made once; drawing again changes what they show, so that the focus stays. */
 interface Parts {
@@ -39,7 +43,13 @@ export class ExamplesSection extends Section {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.deaf = listen(this, { step: (by) => this.step(by), search: () => this.parts?.filters.search.focus() });
+    const print = () => drawAll(this);
+    const deaf = listen(this, { step: (by) => this.step(by), search: () => this.parts?.filters.search.focus() });
+    window.addEventListener("beforeprint", print);
+    this.deaf = () => {
+      deaf();
+      window.removeEventListener("beforeprint", print);
+    };
   }
 
   override disconnectedCallback(): void {
@@ -131,7 +141,7 @@ export class ExamplesSection extends Section {
     });
     this.items = sorted(items, sort, down);
     parts.filters.sync(this.items.length);
-    parts.list.show(this.items, { cells: state.get("ex.maps") === "1" ? chosen : [], colours: state.get("ex.colours"), sort });
+    parts.list.show(this.items, { cells: state.get("ex.maps") === "1" ? chosen.slice(0, IN_LIST) : [], colours: state.get("ex.colours"), sort });
   }
 
   /** The example and target that are shown large: the chosen one, or the first of the list. */

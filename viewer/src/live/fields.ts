@@ -104,7 +104,7 @@ function shown(value: Value): string {
   return value === null ? "none" : written(value);
 }
 
-/** Words of a docstring, without its marks of code. */
+/** Words without marks of code. */
 export function plain(words: string): string {
-  return words.replaceAll("``", "").replace(/:\w+:`~?([^`]+)`/g, "$1");
+  return words.replaceAll("`", "");
 }

@@ -27,6 +27,9 @@ export interface TableOptions {
   rows: Cell[][];
 }
 
+/** Rows from which on a table scrolls in its own place. */
+const LONG = 40;
+
 export function table({ caption, columns, rows }: TableOptions): HTMLElement {
   const status = h("span", { class: "table-status", "aria-live": "polite" });
   const body = h("tbody", null, rows.map(line));
@@ -55,7 +58,7 @@ export function table({ caption, columns, rows }: TableOptions): HTMLElement {
     { class: "table" },
     h(
       "div",
-      { class: "table-scroll", tabindex: 0, role: "group", "aria-label": caption },
+      { class: rows.length > LONG ? "table-scroll table-long" : "table-scroll", tabindex: 0, role: "group", "aria-label": caption },
       h("table", null, h("caption", null, caption), h("thead", null, h("tr", null, heads)), body),
     ),
     h("div", { class: "table-tools" }, tools, status),

@@ -79,6 +79,7 @@ export function fixture(): { content: Content; study: Study } {
     scores: binary.floats(scores.flat()),
     curves: {
       shares: [0, 1],
+      over: "inserted features",
       unit: "probability",
       values: binary.floats(scores.flatMap((row) => row.flatMap((value) => [value, value / 2]))),
     },
@@ -116,6 +117,7 @@ export function fixture(): { content: Content; study: Study } {
     metrics: [metric, { ...metric, name: "sparseness", higher: null, ranks: null, curves: null, verdict: "" }],
     rows: {
       example: ["e0", "e1", "e1", "e2", "e3"],
+      cluster: null,
       name: ["zero", "one", "one", "two", "three"],
       target: [0, 0, 1, 1, 0],
       label: [0, 0, 0, 1, 1],

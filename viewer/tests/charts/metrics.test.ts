@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { pairsOf } from "../../src/document/access";
-import { costRows, paretoFront, passesOf } from "../../src/metrics/cost";
+import { apart, costRows, paretoFront, passesOf } from "../../src/metrics/cost";
 import { band, curveRows } from "../../src/metrics/curves";
 import { byClass, byOutcome, groupMeans } from "../../src/metrics/groups";
 import { differenceRows, joined, letterRows, lettersOf, rankRows, unitsOf, winRows } from "../../src/metrics/rows";
@@ -69,6 +69,10 @@ describe("the Pareto front", () => {
       ["random", 0, false],
     ]);
     expect(rows[3]!["at"]).toBe(0.5);
+  });
+
+  it("keeps names apart, downwards from the highest", () => {
+    expect(apart([0.5, 1, 0.49, 0.48, 0], 0.1).map((value) => Number(value.toFixed(9)))).toEqual([0.5, 1, 0.4, 0.3, 0]);
   });
 
   it("leaves out cells whose passes were not counted", () => {

@@ -1,6 +1,7 @@
 """The built-in trackers: MLflow.
 
-``mlflow_tracker`` holds the component, ``mlflow_runs`` what it sends.
+``mlflow_tracker`` holds the component, ``mlflow_runs`` what it sends; ``mlflow_client`` sends it by MLflow's client,
+``mlflow_database`` writes it to an embedded database whose schema is that of ``mlflow_schema``.
 """
 
 from __future__ import annotations

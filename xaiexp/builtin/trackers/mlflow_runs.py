@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xaiexp.builtin.trackers.mlflow_client import PARENT
 from xaiexp.contract.tracker import TrackedCell, TrackedRun, TrackedStudy
 from xaiexp.core.ids import CellId, MetricId
 from xaiexp.core.record import Record
@@ -21,72 +22,48 @@ from xaiexp.statistics.frames import mean_agreement, rows
 
 if TYPE_CHECKING:
     import pandas as pd
-    from mlflow import MlflowClient
-    from mlflow.entities import Run
 
-__all__ = ["StudyRun", "children_of", "flattened", "runs_of"]
+    from xaiexp.builtin.trackers.mlflow_client import Runs
+
+__all__ = ["StudyRun", "flattened"]
 
 _MAX_PARAM_LENGTH = 6000
 _MAX_TAG_LENGTH = 5000
 _MAX_KEY_LENGTH = 250
-_METRICS_PER_CALL = 1000
-_PARAMS_PER_CALL = 100
 _ILLEGAL = re.compile(r"[^\w\-./ :]")
-_PARENT = "mlflow.parentRunId"
-
-
-def runs_of(client: MlflowClient, experiment: str, study: str) -> list[Run]:
-    """The runs of the study with this id."""
-    return _found(client, experiment, f"tags.`xaiexp.id` = '{study}'")
-
-
-def children_of(client: MlflowClient, experiment: str, run: str) -> list[Run]:
-    """The child runs of a run."""
-    return _found(client, experiment, f"tags.`{_PARENT}` = '{run}'")
-
-
-def _found(client: MlflowClient, experiment: str, condition: str) -> list[Run]:
-    runs: list[Run] = []
-    token = None
-    while True:
-        page = client.search_runs([experiment], condition, page_token=token)
-        runs += page
-        token = getattr(page, "token", None)
-        if not token:
-            return runs
 
 
 class StudyRun(TrackedRun):
     """The run of a study and its child runs.
 
     Args:
-        client: of the server or database.
-        experiment: its identifier.
+        runs: where they go.
         study: what to log.
     """
 
-    def __init__(self, client: MlflowClient, experiment: str, study: TrackedStudy) -> None:
-        self._client, self._experiment, self._study = client, experiment, study
+    def __init__(self, runs: Runs, study: TrackedStudy) -> None:
+        self._runs, self._study = runs, study
         self._time = _milliseconds(study.record.started)
         self._metrics: dict[str, float] = {}
-        known = runs_of(client, experiment, study.id)
+        known = runs.of_study(study.id)
         tags = self._tags(study.record)
-        if known:
-            self.name = str(known[0].info.run_id)
-            self._children = {r.info.run_name: r.info.run_id for r in children_of(client, experiment, self.name)}
-            client.update_run(self.name, status="RUNNING")
+        if known is not None:
+            self.name = known
+            self._children = runs.children(self.name)
+            runs.go_on(self.name)
         else:
-            self.name = str(client.create_run(experiment, run_name=study.name, tags=tags).info.run_id)
+            self.name = runs.create(study.name, tags)
             self._children = {}
             tags = {}
         self._log(self.name, params=dict(flattened(study.config)), tags=tags)
+        runs.flush()
 
     def log_cell(self, cell: TrackedCell) -> None:
         """Log a child run: components as parameters, means, intervals and costs as metrics."""
         record, label = self._study.record, cell.id.joined("/")
         tags = {
             **{key: value for key, value in self._tags(record).items() if key != "xaiexp.id"},
-            _PARENT: self.name,
+            PARENT: self.name,
             "xaiexp.status": cell.row["status"],
             "xaiexp.reason": cell.row["reason"],
             "xaiexp.key": cell.row["key"],
@@ -103,11 +80,11 @@ class StudyRun(TrackedRun):
         run = self._children.get(label)
         created = run is None
         if run is None:
-            run = self._client.create_run(self._experiment, run_name=label, tags=tags).info.run_id
+            run = self._runs.create(label, tags)
             self._children[label] = run
         self._log(run, dict(flattened(_parameters(record, cell.id))), metrics, {} if created else tags)
         status = {"done": "FINISHED", "skipped": "KILLED"}.get(cell.row["status"], "FAILED")
-        self._client.set_terminated(run, status)
+        self._runs.end(run, status)
         self._metrics |= {f"{label}.{key}": value for key, value in metrics.items() if not MetricId.parse(key).part}
 
     def log_tables(self, tables: Mapping[str, pd.DataFrame]) -> None:
@@ -130,14 +107,16 @@ class StudyRun(TrackedRun):
         metrics["seconds"] = math.nan if record.seconds is None else record.seconds
         tags = {"xaiexp.error": record.error[:_MAX_TAG_LENGTH]} if record.error else {}
         self._log(self.name, metrics=metrics, tags=tags)
-        self._client.log_artifacts(self.name, str(self._study.folder))
-        self._client.set_terminated(self.name, "FINISHED" if record.status == "done" else "FAILED")
+        self._runs.copy(self.name, self._study.folder)
+        self._runs.end(self.name, "FINISHED" if record.status == "done" else "FAILED")
+        self._runs.flush()
 
     def stop(self, error: str) -> None:
         """End the run of a study that failed as a whole."""
         if error:
-            self._client.set_tag(self.name, "xaiexp.error", error[:_MAX_TAG_LENGTH])
-        self._client.set_terminated(self.name, "FAILED")
+            self._log(self.name, tags={"xaiexp.error": error[:_MAX_TAG_LENGTH]})
+        self._runs.end(self.name, "FAILED")
+        self._runs.flush()
 
     def _tags(self, record: Record) -> dict[str, str]:
         git, process = record.git, self._study.process
@@ -161,18 +140,14 @@ class StudyRun(TrackedRun):
         metrics: Mapping[str, float] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        """Send everything of a run in as few calls as MLflow allows."""
-        from mlflow.entities import Metric, Param, RunTag
-
-        parameters = [Param(_key(key), value[:_MAX_PARAM_LENGTH]) for key, value in (params or {}).items()]
-        numbers = [Metric(_key(k), v, self._time, 0) for k, v in (metrics or {}).items() if math.isfinite(v)]
-        marks = [RunTag(key, value) for key, value in (tags or {}).items()]
-        # A call takes 1000 metrics, 100 parameters and 100 tags, and no more than 1000 of them together.
-        while parameters or numbers or marks:
-            room = _METRICS_PER_CALL - len(parameters[:_PARAMS_PER_CALL]) - len(marks[:_PARAMS_PER_CALL])
-            self._client.log_batch(run, numbers[:room], parameters[:_PARAMS_PER_CALL], marks[:_PARAMS_PER_CALL])
-            parameters, numbers = parameters[_PARAMS_PER_CALL:], numbers[room:]
-            marks = marks[_PARAMS_PER_CALL:]
+        """Send everything of a run within the limits of MLflow, and only what is finite."""
+        self._runs.log(
+            run,
+            {_key(key): value[:_MAX_PARAM_LENGTH] for key, value in (params or {}).items()},
+            {_key(key): value for key, value in (metrics or {}).items() if math.isfinite(value)},
+            dict(tags or {}),
+            self._time,
+        )
 
 
 def _parameters(record: Record, cell: CellId) -> dict[str, Any]:

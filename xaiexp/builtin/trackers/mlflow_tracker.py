@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
+from xaiexp.builtin.trackers.mlflow_client import SQLITE, ClientRuns, children_of, client_at, experiment_of, runs_of
+from xaiexp.builtin.trackers.mlflow_database import database_at
 from xaiexp.contract.tracker import KeptRun, TrackedRun, TrackedStudy, Tracker
 from xaiexp.errors import ResourceError, without_passwords
 from xaiexp.store.owners import Owner
 
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-
 __all__ = ["Mlflow"]
 
-_SQLITE = "sqlite:///"
 _STATUS = {"RUNNING": "running", "SCHEDULED": "running", "FINISHED": "done"}
 _PAGE = 1000
 
@@ -30,6 +27,8 @@ class Mlflow(Tracker):
 
     def prepare(self, address: str, group: str) -> None:
         """Create the database and the experiment."""
+        if database_at(address, group, new=True) is not None:
+            return
         try:
             experiment_of(client_at(address), address, group)
         except Exception as error:  # SQLAlchemy, requests and MLflow raise errors of their own
@@ -49,13 +48,13 @@ class Mlflow(Tracker):
         """Start the run, or go on with the one whose tag ``xaiexp.id`` is that of the study."""
         from xaiexp.builtin.trackers.mlflow_runs import StudyRun
 
+        if (runs := database_at(study.address, study.group)) is not None:
+            return StudyRun(runs, study)
         client = client_at(study.address)
-        return StudyRun(client, experiment_of(client, study.address, study.group), study)
+        return StudyRun(ClientRuns(client, experiment_of(client, study.address, study.group)), study)
 
     def kept(self, study: TrackedStudy) -> list[KeptRun]:
         """The runs of a study with the names of their child runs and their metrics."""
-        from xaiexp.builtin.trackers.mlflow_runs import children_of, runs_of
-
         client = client_at(study.address)
         experiment = experiment_of(client, study.address, study.group)
         out = []
@@ -67,7 +66,7 @@ class Mlflow(Tracker):
 
     def repair(self, address: str) -> list[str]:
         """End the runs in all experiments whose tags name a process of this machine that has ended."""
-        if address.startswith(_SQLITE) and not Path(address.removeprefix(_SQLITE)).is_file():
+        if address.startswith(SQLITE) and not Path(address.removeprefix(SQLITE)).is_file():
             return []
         client = client_at(address)
         experiments = [each.experiment_id for each in client.search_experiments()]
@@ -84,36 +83,6 @@ class Mlflow(Tracker):
         return [f"{run.info.run_name} ({run.info.run_id})" for run in ended]
 
 
-def client_at(address: str) -> MlflowClient:
-    """A client of a server or database.
-
-    By default MLflow retries for minutes before it reports that a server is unreachable, and logs every retry and
-    every migration of a new database.
-    """
-    import logging
-
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when MLflow is imported
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-    for logger in ("alembic", "mlflow.store.db.utils", "urllib3"):
-        logging.getLogger(logger).setLevel(logging.ERROR)
-    from mlflow import MlflowClient
-
-    return MlflowClient(tracking_uri=address)
-
-
-def experiment_of(client: MlflowClient, address: str, name: str) -> str:
-    """The identifier of an experiment, which is created where it is missing."""
-    experiment = client.get_experiment_by_name(name)
-    if experiment is not None:
-        return str(experiment.experiment_id)
-    artifacts = None
-    if address.startswith(_SQLITE):
-        artifacts = (Path(address.removeprefix(_SQLITE)).parent / "mlartifacts").resolve().as_uri()
-    return str(client.create_experiment(name, artifact_location=artifacts))
-
-
 def _has_ended(tags: dict[str, str]) -> bool:
     pid = tags.get("xaiexp.pid", "")
     owner = Owner(int(pid), tags.get("xaiexp.host", ""), tags.get("xaiexp.process", "")) if pid.isdecimal() else None
@@ -125,7 +94,7 @@ def _is_away(error: Exception, address: str) -> bool:
     if address.startswith(("http:", "https:")):
         status = getattr(error, "get_http_status_code", lambda: 500)()
         return type(error).__name__ != "RestException" or status >= 500
-    return not address.startswith(_SQLITE) and type(error).__name__ == "OperationalError"
+    return not address.startswith(SQLITE) and type(error).__name__ == "OperationalError"
 
 
 def _first_line(error: Exception, address: str) -> str:

@@ -1,4 +1,4 @@
-"""``xaiexp export``: tables and references for a paper, of one or several studies or sweeps."""
+"""``xaiexp export``: tables, references and figures for a paper, of one or several studies or sweeps."""
 
 from __future__ import annotations
 
@@ -16,13 +16,17 @@ def run(words: Sequence[str]) -> int:
     """Write the files and print their paths."""
     parser = ToolParser(
         prog="xaiexp export",
-        description="Tables and references for a paper, over all studies of the folders; all formats by default.",
+        description="Tables, references and figures for a paper, over all studies of the folders; "
+        "tables and references by default.",
     )
     add_folders(parser)
     parser.add_argument("--latex", action="store_true", help="scores.tex: a table for the package booktabs")
     parser.add_argument("--markdown", action="store_true", help="scores.md")
     parser.add_argument("--csv", action="store_true", help="scores.csv: one row a study, cell and metric")
     parser.add_argument("--bibtex", action="store_true", help="references.bib: the sources of all components")
+    parser.add_argument(
+        "--figures", choices=("svg", "pdf", "png"), help="figures/: every chart, as files of this format"
+    )
     parser.add_argument("--out", metavar="FOLDER", type=Path, help="paper/ in the first folder by default")
     arguments = parser.parse_args(list(words))
     folders: list[Path] = arguments.folders
@@ -42,11 +46,19 @@ def run(words: Sequence[str]) -> int:
         "csv": ("scores.csv", lambda: markup.csv(table)),
         "bibtex": ("references.bib", lambda: bibliography.bibliography(records_of(results))),
     }
-    chosen = [name for name in formats if getattr(arguments, name)] or list(formats)
+    chosen = [name for name in formats if getattr(arguments, name)]
+    if not chosen and arguments.figures is None:
+        chosen = list(formats)
     target: Path = arguments.out or folders[0] / "paper"
     ensure_writable(target, "export --out")
     for name in chosen:
         file, content = formats[name]
         write_atomically(target / file, content().encode())
         print(target / file)  # noqa: T201
+    if arguments.figures is not None:
+        from xaiexp.report.paper.figures import write_figures
+
+        studies = [study.path for result in results for study in (list(result.studies.values()) or [result])]
+        for path in write_figures(studies, target / "figures", arguments.figures):
+            print(path)  # noqa: T201
     return DONE

@@ -21,12 +21,12 @@ from xaiexp.report.charts.style import (
 __all__ = ["agreement", "signed_agreement"]
 
 
-def _matrix(data: pd.DataFrame | None, scale: Any) -> Any:
+def _matrix(data: pd.DataFrame | None, scale: Any, limit: float) -> Any:
     base = alt.Chart(rows_of(data)).encode(
         x=alt.X(
             "column:N",
             sort=ordered("column_place"),
-            axis=alt.Axis(title=None, orient="top", labelAngle=-40, ticks=False, domain=False, labelLimit=160),
+            axis=alt.Axis(title=None, orient="top", labelAngle=-40, ticks=False, domain=False, labelLimit=190),
         ),
         y=alt.Y("row:N", sort=ordered("row_place"), axis=cell_axis()),
     )
@@ -40,25 +40,33 @@ def _matrix(data: pd.DataFrame | None, scale: Any) -> Any:
     squares = base.mark_rect(stroke=colour("paper"), cursor="pointer").encode(
         color=alt.Color("value:Q", scale=scale, legend=legend), tooltip=tooltip
     )
-    texts = base.mark_text(fontSize=11, color=contrasting("value"), cursor="pointer").encode(text="label:N")
+    texts = base.mark_text(fontSize=11, color=contrasting("value"), cursor="pointer").encode(
+        tooltip=tooltip, text="label:N"
+    )
     chart = alt.layer(squares, texts).properties(width=420, height=alt.Step(24), padding=MATRIX_PADDING)
-    return finished(chart, limit=1)
+    return finished(chart, limit=limit)
 
 
-def agreement(data: pd.DataFrame | None = None) -> Any:
-    """The mean agreement of pairs of cells by a measure from 0 up; the parameter ``limit`` is the end of the scale.
+def agreement(data: pd.DataFrame | None = None, limit: float = 1) -> Any:
+    """The mean agreement of pairs of cells by a measure from 0 to ``limit``.
 
     Args:
         data: columns ``row``, ``row_place``, ``column``, ``column_place``, ``value``, ``label`` (the value as text, a
             dash where it is undefined) and ``n`` (examples); without the diagonal.
+        limit: the end of the colour scale; a parameter of the specification.
     """
     return _matrix(
         data,
         alt.Scale(domainMin=0, domainMax={"expr": "limit"}, range=scale_colour("middle", "high"), interpolate="rgb"),
+        limit,
     )
 
 
-def signed_agreement(data: pd.DataFrame | None = None) -> Any:
-    """As :func:`agreement`, by a measure from ``-limit`` to ``limit``."""
+def signed_agreement(data: pd.DataFrame | None = None, limit: float = 1) -> Any:
+    """As :func:`agreement`, by a measure from ``-limit`` to ``limit``.
+
+    Args:
+        data, limit: as there.
+    """
     ends = {"domainMin": {"expr": "-limit"}, "domainMid": 0, "domainMax": {"expr": "limit"}}
-    return _matrix(data, alt.Scale(**ends, range=scale_colour("low", "middle", "high"), interpolate="rgb"))
+    return _matrix(data, alt.Scale(**ends, range=scale_colour("low", "middle", "high"), interpolate="rgb"), limit)

@@ -37,7 +37,7 @@ def win_rates(data: pd.DataFrame | None = None) -> Any:
         x=alt.X(
             "column:N",
             sort=ordered("column_place"),
-            axis=alt.Axis(title=None, orient="top", labelAngle=-40, ticks=False, domain=False, labelLimit=160),
+            axis=alt.Axis(title=None, orient="top", labelAngle=-40, ticks=False, domain=False, labelLimit=190),
         ),
         y=alt.Y("row:N", sort=ordered("row_place"), axis=cell_axis()),
     )
@@ -56,7 +56,9 @@ def win_rates(data: pd.DataFrame | None = None) -> Any:
         alt.Tooltip("p:Q", title="p of the means, adjusted", format=".2~g"),
     ]
     squares = base.mark_rect(stroke=colour("paper")).encode(color=tone, tooltip=tooltip)
-    texts = base.mark_text(fontSize=11, color=contrasting("share")).encode(text=alt.Text("share:Q", format=".0%"))
+    texts = base.mark_text(fontSize=11, color=contrasting("share")).encode(
+        tooltip=tooltip, text=alt.Text("share:Q", format=".0%")
+    )
     return finished(alt.layer(squares, texts).properties(width=420, height=alt.Step(24), padding=MATRIX_PADDING))
 
 
@@ -74,7 +76,9 @@ def letters(data: pd.DataFrame | None = None) -> Any:
     )
     tooltip = [alt.Tooltip("cell:N"), alt.Tooltip("letter:N")]
     bars = base.mark_rect(width={"band": 0.55}, color=colour("accent")).encode(tooltip=tooltip)
-    texts = base.mark_text(fontSize=12, fontWeight="bold", color=colour("paper")).encode(text="letter:N")
+    texts = base.mark_text(fontSize=12, fontWeight="bold", color=colour("paper")).encode(
+        tooltip=tooltip, text="letter:N"
+    )
     return finished(alt.layer(bars, texts).properties(width=alt.Step(46), height=alt.Step(22)))
 
 

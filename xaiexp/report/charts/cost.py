@@ -9,19 +9,17 @@ import pandas as pd
 
 from xaiexp.report.charts.style import colour, controls_rule, finished, rows_of
 
-__all__ = ["FEWEST", "cost"]
-
-FEWEST = 0.5
-"""Where cells without passes of their own stand on the logarithmic axis, in passes for an example."""
+__all__ = ["cost"]
 
 
 def cost(data: pd.DataFrame | None = None) -> Any:
     """The mean of every cell over its passes, on a logarithmic axis; a line joins the cells of the Pareto front.
 
     Args:
-        data: columns ``cell``, ``passes`` (forward and backward, for an example), ``at`` (the same, at least
-            :data:`FEWEST`), ``forward``, ``backward``, ``mean``, ``low``, ``high``, ``front`` (no cell has a better
-            mean for as few passes), ``control`` and ``name_at`` (where its name stands, so that names keep apart).
+        data: columns ``cell``, ``passes`` (forward and backward, for an example), ``at`` (the same, at
+            least :data:`~.frames.FEWEST`), ``forward``, ``backward``, ``mean``, ``low``, ``high``, ``front`` (no cell
+            has a better mean for as few passes), ``control`` and ``name_at`` (where its name
+            stands, so that names keep apart).
     """
     base = alt.Chart(rows_of(data))
     x = alt.X(

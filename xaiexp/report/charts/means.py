@@ -30,7 +30,7 @@ def _intervals(base: Any) -> Any:
     x = alt.X(
         "mean:Q",
         title="mean and marginal 95 % interval",
-        scale=alt.Scale(zero=False, nice=True),
+        scale=alt.Scale(zero=False, padding=8),
         axis=alt.Axis(tickCount=6),
     )
     y = alt.Y("cell:N", sort=ordered(), axis=cell_axis())
@@ -84,7 +84,7 @@ def _grouped(data: pd.DataFrame | None, intervals: bool) -> Any:
     offset = alt.YOffset("group:N", sort=ordered("group_place"))
     legend = alt.Legend(title=None, orient="top", columns=2, labelLimit=300)
     tone = alt.Color("group:N", sort=ordered("group_place"), scale=alt.Scale(range=CATEGORIES), legend=legend)
-    shape = alt.Shape("group:N", sort=ordered("group_place"), legend=legend)
+    shape = alt.Shape("group:N", sort=ordered("group_place"), legend=None)  # as the colour, which has the legend
     tooltip = [
         alt.Tooltip("cell:N"),
         alt.Tooltip("group:N"),
@@ -131,7 +131,7 @@ def group_means(data: pd.DataFrame | None = None) -> Any:
         x=alt.X(
             "group:N",
             sort=ordered("group_place"),
-            axis=alt.Axis(title=None, orient="top", labelAngle=-40, ticks=False, domain=False, labelLimit=160),
+            axis=alt.Axis(title=None, orient="top", labelAngle=-40, ticks=False, domain=False, labelLimit=190),
         ),
         y=alt.Y("cell:N", sort=ordered(), axis=cell_axis()),
     )
@@ -144,5 +144,5 @@ def group_means(data: pd.DataFrame | None = None) -> Any:
         alt.Tooltip("cell:N"), alt.Tooltip("group:N"), alt.Tooltip("mean:Q", format=_NUMBER), alt.Tooltip("n:Q"),
     ]  # fmt: skip
     squares = base.mark_rect(stroke=colour("paper")).encode(color=tone, tooltip=tooltip)
-    texts = base.mark_text(fontSize=11, color=contrasting("mean")).encode(text="label:N")
+    texts = base.mark_text(fontSize=11, color=contrasting("mean")).encode(tooltip=tooltip, text="label:N")
     return finished(alt.layer(squares, texts).properties(width=420, height=alt.Step(24), padding=MATRIX_PADDING))

@@ -45,7 +45,7 @@ CATEGORIES = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", 
 DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3]]
 """How lines continue where there are more than colours: 7 solid ones, 7 dashed ones, and so on."""
 
-MATRIX_PADDING = {"left": 4, "top": 4, "right": 96, "bottom": 4}
+MATRIX_PADDING = {"left": 4, "top": 4, "right": 120, "bottom": 4}
 """Of a matrix: the slanted names above its last columns reach beyond them."""
 
 _DARK_INK, _LIGHT_INK = "#000000", "#ffffff"

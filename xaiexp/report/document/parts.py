@@ -187,6 +187,7 @@ class Rows:
     """Facts of every pair of example and target."""
 
     example: tuple[str, ...]
+    cluster: tuple[str, ...] | None
     name: tuple[str, ...]
     target: tuple[int, ...]
     label: tuple[int, ...]

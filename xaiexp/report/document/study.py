@@ -191,10 +191,11 @@ def _rows(study: StudyFolder, index: RowIndex) -> tuple[parts.Rows, tuple[str, .
     found = [known.get(pair, {}) for pair in index.pairs]
     labels, predicted = ([_text(row.get(column)) for row in found] for column in ("label", "predicted"))
     classes = tuple(dict.fromkeys(name for name in sorted({*labels, *predicted}, key=_natural) if name))
-    place = {name: i for i, name in enumerate(classes)}
+    place, clusters = {name: i for i, name in enumerate(classes)}, study.clusters
     return (
         parts.Rows(
             example=tuple(example for example, _ in index.pairs),
+            cluster=tuple(clusters.get(example, example) for example, _ in index.pairs) if clusters else None,
             name=tuple(_text(row.get("name")) or example for row, (example, _) in zip(found, index.pairs, strict=True)),
             target=tuple(target for _, target in index.pairs),
             label=tuple(place.get(name, -1) for name in labels),

@@ -24,8 +24,9 @@ var e = class {
 			uint8: null,
 			int16: -32768,
 			int32: null
-		}[e.kind], o = e.scale ?? 1;
-		return Float32Array.from(i, (e) => e === a ? NaN : e * o);
+		}[e.kind], o = e.scale ?? 1, s = new Float32Array(i.length);
+		for (let e = 0; e < i.length; e++) s[e] = i[e] === a ? NaN : i[e] * o;
+		return s;
 	}
 	bytes(e) {
 		return this.binary.subarray(e.at, e.at + e.count);
@@ -105,7 +106,7 @@ var c = class {
 	tell(e) {
 		for (let t of [...this.listeners]) t(e);
 	}
-}, l = ":host{--ink:#1c1e21;--ink-soft:#545a63;--paper:#fff;--paper-raised:#f4f5f7;--line:#d5d9df;--accent:#0b5cad;--warn:#9a3d00;--good:#0a6b3d;--focus:#b2480a;--heat:11, 92, 173;--radius:6px;--space:1rem;background:var(--paper);min-height:100vh;color:var(--ink);--lightningcss-light:initial;--lightningcss-dark: ;color-scheme:light;font:16px/1.5 system-ui,-apple-system,Segoe UI,sans-serif;display:block}@media (prefers-color-scheme:dark){:host(:not([data-theme=light])){--ink:#e7e9ec;--ink-soft:#a9b0ba;--paper:#15181c;--paper-raised:#1f242a;--line:#3a424c;--accent:#7db8f2;--warn:#f0a56b;--good:#66c794;--focus:#ffb87a;--heat:90, 160, 235;--lightningcss-light: ;--lightningcss-dark:initial;color-scheme:dark}}:host([data-theme=dark]){--ink:#e7e9ec;--ink-soft:#a9b0ba;--paper:#15181c;--paper-raised:#1f242a;--line:#3a424c;--accent:#7db8f2;--warn:#f0a56b;--good:#66c794;--focus:#ffb87a;--heat:90, 160, 235;--lightningcss-light: ;--lightningcss-dark:initial;color-scheme:dark}*,:before,:after{box-sizing:border-box}:focus-visible{outline:2px solid var(--focus);outline-offset:2px}main:focus{outline:none}a{color:var(--accent)}h1{overflow-wrap:anywhere;margin:0;font-size:1.35rem;font-weight:650;line-height:1.25}h2{margin:2rem 0 .5rem;font-size:1.15rem}h3{margin:1.25rem 0 .25rem;font-size:1rem}p{max-width:48rem;margin:.5rem 0}.soft{color:var(--ink-soft);font-size:.875rem}.lead{font-size:1.05rem}header{z-index:3;background:var(--paper);border-bottom:1px solid var(--line);padding:.75rem clamp(.75rem,3vw,2.5rem) 0;position:sticky;top:0}header .title{flex-wrap:wrap;align-items:baseline;gap:1rem;display:flex}header .title h1{flex:16rem}header nav{gap:.25rem;margin-top:.5rem;display:flex;overflow-x:auto}.tab{color:var(--ink);white-space:nowrap;border-bottom:3px solid #0000;padding:.4rem .75rem;text-decoration:none}.tab:hover{background:var(--paper-raised)}.tab[aria-current]{border-bottom-color:var(--accent);font-weight:600}.body{max-width:110rem;margin:0 auto;padding:.5rem clamp(.75rem,3vw,2.5rem) 3rem}footer{border-top:1px solid var(--line);color:var(--ink-soft);margin-top:3rem;font-size:.875rem}button,select,input{font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);max-width:100%;padding:.25rem .6rem}button{cursor:pointer}button.quiet{background:0 0;border-color:#0000}button:hover,select:hover{border-color:var(--ink-soft)}button[aria-pressed=true]{background:var(--accent);color:var(--paper);border-color:var(--accent)}.picker select{max-width:22rem}.scroll{max-width:100%;overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}caption{clip-path:inset(50%);width:1px;height:1px;position:absolute;overflow:hidden}th,td{text-align:left;border-bottom:1px solid var(--line);vertical-align:baseline;padding:.3rem .6rem}thead th{border-bottom-color:var(--ink-soft);font-weight:600}tbody th{white-space:nowrap;font-weight:400}.n{text-align:right}th.n,td.n{white-space:nowrap}.tag{border:1px solid var(--line);border-radius:var(--radius);color:var(--ink-soft);margin-left:.4rem;padding:0 .3rem;font-size:.75rem}tr.control th{font-style:italic}.heat td{--shade:0;background:rgba(var(--heat), calc(var(--shade) * .3))}.heat td span{margin-left:.4rem}.heat td .mean{margin-left:0}.heat .letters{font-weight:600}.heat .ranks,.heat .few{color:var(--ink);font-size:.85em}.heat tbody th{background:var(--paper);position:sticky;left:0}dl{margin:.5rem 0}dl.facts,dl.verdicts{grid-template-columns:minmax(8rem,max-content) minmax(0,1fr);gap:.3rem 1rem;display:grid}dl.facts dt,dl.verdicts dt{font-weight:600}dd{overflow-wrap:anywhere;margin:0}dl.verdicts dd .part{color:var(--ink-soft);display:block}dl.verdicts dd .part.first{color:var(--ink)}dl.glossary dt{margin-top:.4rem;font-weight:600}.part{display:block}pre{background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);white-space:pre-wrap;overflow-wrap:anywhere;max-height:30rem;padding:.75rem;font-size:.85rem;overflow:auto}details{margin:.5rem 0}summary{cursor:pointer;font-weight:600}.problem.severe>summary{color:var(--warn)}.problem dl{margin-left:1.1rem}@media (width<=40rem){header{position:static}dl.facts,dl.verdicts{grid-template-columns:1fr;gap:0}dl.facts dd,dl.verdicts dd{margin-bottom:.5rem}}@media (prefers-reduced-motion:no-preference){.tab{transition:border-color .12s}}@media print{:host{--paper:#fff;--ink:#000;--ink-soft:#333;min-height:0}header{position:static}header nav,button,.picker{display:none}.scroll{overflow:visible}}\n.table{min-width:0}.table-scroll{overflow-x:auto}.table-scroll:focus-visible{outline:2px solid var(--focus);outline-offset:2px}.table table{border-collapse:collapse;font-variant-numeric:tabular-nums;min-width:min(100%,36rem)}.table caption{clip-path:none;text-align:left;width:auto;height:auto;color:var(--ink-soft);padding-bottom:calc(var(--space) / 2);max-width:75ch;font-size:.875rem;position:static;overflow:visible}.table th,.table td{text-align:left;border-bottom:1px solid var(--line);vertical-align:baseline;padding:.25rem .75rem .25rem 0}.table tbody th{font-weight:400}.table .table-number,.table .table-number button{text-align:right;white-space:nowrap}.table .table-best{font-weight:650}.table thead button{font:inherit;color:inherit;cursor:pointer;text-align:left;background:0 0;border:0;min-height:24px;padding:.15rem 0;font-weight:600}.table thead button:focus-visible{outline:2px solid var(--focus)}.table thead th[aria-sort=ascending] button:after{content:\" ▲\";font-size:.7em}.table thead th[aria-sort=descending] button:after{content:\" ▼\";font-size:.7em}.table-tools{margin-top:calc(var(--space) / 2);align-items:baseline;gap:.25rem;display:flex}\n.chart{min-width:0;margin:0}.chart-scroll{overflow-x:auto}.chart-scroll:focus-visible{outline:2px solid var(--focus);outline-offset:2px}.chart-stage{min-height:6rem}.chart-stage svg{max-width:none;display:block}.chart-agreement .chart-stage,.chart-signed_agreement .chart-stage{cursor:pointer}.chart figcaption{gap:calc(var(--space) / 2) var(--space);color:var(--ink-soft);margin-top:calc(var(--space) / 2);flex-wrap:wrap;justify-content:space-between;align-items:baseline;font-size:.875rem;display:flex}.chart-caption{flex:18rem}.chart-tools{flex-wrap:wrap;align-items:baseline;gap:.25rem;display:inline-flex}.chart-tools button,.table-tools button{font:inherit;min-height:24px;color:var(--ink-soft);border:1px solid var(--line);border-radius:var(--radius);cursor:pointer;background:0 0;padding:.2rem .5rem;font-size:.75rem}.chart-tools button:hover,.table-tools button:hover{color:var(--ink);border-color:var(--ink-soft)}.chart-tools button:focus-visible,.table-tools button:focus-visible{outline:2px solid var(--focus);outline-offset:1px}.chart-status,.table-status{font-size:.75rem}.chart-failed{color:var(--warn)}@media print{.chart-tools,.table-tools{display:none}.chart{break-inside:avoid}.chart-scroll{overflow:visible}}\nxai-metrics{display:block}.metrics-picker{margin:0 0 var(--space);align-items:baseline;gap:.5rem;display:flex}.metrics-picker select{font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);max-width:min(100%,24rem);padding:.25rem .5rem}.metrics-picker select:focus-visible{outline:2px solid var(--focus);outline-offset:1px}.metrics-summary:first-letter{text-transform:uppercase}.metrics-summary,.metrics-note{color:var(--ink-soft);max-width:80ch}.metrics-verdict{border-left:3px solid var(--accent);max-width:80ch;padding-left:.75rem}.metrics-refused{border-left-color:var(--warn)}.metrics-grid{gap:calc(var(--space) * 2);margin-top:calc(var(--space) * 2);grid-template-columns:repeat(auto-fill,minmax(min(100%,30rem),1fr));display:grid}.metrics-card{min-width:0}.metrics-critical_difference{grid-column:1/-1}.metrics-card h3{margin:0 0 calc(var(--space) / 2);font-size:1rem}@media print{.metrics-grid{display:block}.metrics-card{break-inside:avoid;margin-bottom:var(--space)}.metrics-picker{display:none}}\nxai-agreement{display:block}.agreement-picker{margin:0 0 var(--space);flex-wrap:wrap;align-items:baseline;gap:.5rem;display:flex}.agreement-picker select{font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);max-width:min(100%,24rem);padding:.25rem .5rem}.agreement-picker select:focus-visible{outline:2px solid var(--focus);outline-offset:1px}.agreement-summary:first-letter{text-transform:uppercase}.agreement-summary{color:var(--ink-soft);max-width:80ch}.agreement-pair{margin-top:var(--space)}.agreement-pair h3{margin:var(--space) 0 calc(var(--space) / 2);font-size:1rem}.agreement-wrong{color:var(--warn)}.agreement .chart{margin-bottom:var(--space)}@media print{.agreement-picker{display:none}}\n.examples{color:var(--ink);display:block}.examples *,.examples :before{box-sizing:border-box}.examples h2{overflow-wrap:anywhere;margin:0;font-size:1.15rem}.examples button,.examples select,.examples input{font:inherit;color:inherit}.examples button,.examples select,.examples input[type=search],.examples input[type=number]{background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius,6px);max-width:100%;min-height:2rem;padding:.25rem .55rem}.examples button{cursor:pointer}.examples button:hover{border-color:var(--ink-soft)}.examples :focus-visible{outline:2px solid var(--focus);outline-offset:2px}.examples summary{cursor:pointer;width:fit-content;padding:.3rem 0;font-weight:600}.examples details{margin:0}.examples [hidden]{display:none}.examples-unseen{clip-path:inset(50%);white-space:nowrap;width:1px;height:1px;position:absolute;overflow:hidden}.examples-caption,.examples-small{color:var(--ink-soft);overflow-wrap:anywhere;margin:.15rem 0;font-size:.85rem}.examples-wrong{color:var(--warn);font-size:.85rem;font-weight:600}.examples-layout{grid-template-columns:minmax(15rem,19rem) minmax(0,1fr);align-items:start;gap:1.5rem;display:grid}.examples-side{top:var(--sticky-top,6.2rem);max-height:calc(100vh - .5rem - var(--sticky-top,6.2rem));grid-template-rows:auto auto minmax(0,1fr);gap:.5rem;min-width:0;display:grid;position:sticky}.examples-form{gap:.4rem;min-width:0;display:grid}.examples-form input[type=search]{width:100%}.examples-filters[open]{max-height:45vh;padding:0 .2rem .3rem;overflow:hidden auto}.examples-filters .examples-field{gap:.1rem;margin-bottom:.4rem;display:grid}.examples-filters .examples-field:has(input[type=checkbox]){flex-direction:row-reverse;justify-content:start;display:flex}.examples-count{margin:0;font-size:.9rem;font-weight:600}.examples-options{flex-wrap:wrap;align-items:center;gap:.4rem .9rem;margin:.3rem 0;display:flex}.examples-field{flex-wrap:wrap;align-items:center;gap:.4rem;min-width:0;max-width:100%;font-size:.88rem;display:flex}.examples-field select{text-overflow:ellipsis;min-width:0;max-width:17rem}.examples-range{gap:.4rem;display:flex}.examples-range input{width:6rem}.examples-slider{align-items:center;gap:.4rem;display:inline-flex}.examples-slider input{accent-color:var(--accent);width:8rem}.examples-slider output{font-variant-numeric:tabular-nums;min-width:3.2rem}.examples input[type=checkbox]{accent-color:var(--accent);width:1.15rem;height:1.15rem;margin:0}.examples-list{align-content:start;gap:.3rem;min-height:8rem;margin:0;padding:3px;list-style:none;display:grid;position:relative;overflow-y:auto}.examples-list li{min-width:0}.examples-list button{text-align:start;background:0 0;grid-template-columns:auto minmax(0,1fr);align-items:center;gap:.2rem .6rem;width:100%;min-height:3.4rem;padding:.3rem .4rem;display:grid}.examples-list button[aria-current]{background:var(--paper-raised);border-color:var(--accent);box-shadow:inset 3px 0 0 var(--accent)}.examples-thumbnail{width:3rem;display:block}.examples-thumbnail img{object-fit:contain;background:#fff;width:3rem;height:3rem;display:block}.examples-thumbnail svg{width:3rem;height:2.4rem;display:block}.examples-thumbnail:has(.examples-snippet){grid-area:2/1/auto/-1;width:auto}.examples-snippet{-webkit-line-clamp:2;color:var(--ink-soft);overflow-wrap:anywhere;-webkit-box-orient:vertical;font-size:.82rem;display:-webkit-box;overflow:hidden}.examples-tiny,.examples-mini{image-rendering:pixelated}.examples-words{flex-wrap:wrap;align-items:baseline;gap:0 .5rem;min-width:0;display:flex}.examples-name{text-overflow:ellipsis;white-space:nowrap;flex-basis:100%;font-size:.9rem;overflow:hidden}.examples-list .examples-small{text-overflow:ellipsis;white-space:nowrap;max-width:100%;margin:0;font-size:.78rem;overflow:hidden}.examples-minis{flex-wrap:wrap;grid-column:1/-1;gap:3px;display:flex}.examples-mini{border:1px solid var(--line);background:#fff;max-width:4rem;height:2.8rem;display:inline-block}.examples-mini.examples-strip{width:100%;max-width:none;height:.8rem}.examples-none{width:2.8rem}.examples-large{gap:.5rem;min-width:0;display:grid}.examples-facts{flex-wrap:wrap;gap:.1rem 1.3rem;margin:.2rem 0;font-size:.9rem;display:flex}.examples-facts div{gap:.4rem;min-width:0;display:flex}.examples-facts dt{color:var(--ink-soft)}.examples-facts dd{overflow-wrap:anywhere;margin:0;font-weight:600}.examples-chips{flex-wrap:wrap;align-items:center;gap:.3rem;max-height:11.5rem;padding:3px;display:flex;overflow-y:auto}.examples .examples-chip{text-overflow:ellipsis;white-space:nowrap;border-radius:99px;max-width:100%;padding:.15rem .7rem;font-size:.86rem;overflow:hidden}.examples-chip small{color:var(--ink-soft)}.examples .examples-chip[aria-pressed=true]{background:var(--accent);border-color:var(--accent);color:var(--on-accent,var(--paper))}.examples-chip[aria-pressed=true] small{color:inherit}.examples-legends{flex-wrap:wrap;align-items:center;gap:.2rem 1.5rem;display:flex}.examples-legends p{flex-basis:100%;max-width:60rem}.examples-legend{font-size:.85rem}.examples-scale{border:1px solid var(--line);vertical-align:middle;width:8rem;height:.8rem;margin:0 .3rem;display:inline-block}.examples-panels{grid-template-columns:repeat(auto-fill,minmax(min(13rem,100%),1fr));align-items:start;gap:0 1rem;display:grid}.examples-panels.examples-image{grid-template-columns:repeat(auto-fit,minmax(min(10.4rem,44vw),1fr))}.examples-panels.examples-tokens,.examples-panels.examples-series,.examples-panels.examples-columns{grid-template-columns:repeat(auto-fill,minmax(min(24rem,100%),1fr));margin:0}.examples-panel{grid-row:span 3;grid-template-rows:subgrid;break-inside:avoid;align-items:start;min-width:0;margin:0 0 1.2rem;display:grid}.examples-image .examples-panel{max-width:24rem}.examples-panel>div{min-width:0}.examples-display{flex-wrap:wrap;align-items:center;gap:.3rem 1.1rem;display:flex}.examples-display details[open]{flex-basis:100%}.examples-panel figcaption,.examples-pair figcaption{overflow-wrap:anywhere;justify-content:space-between;align-items:center;gap:.5rem;margin-bottom:.25rem;font-size:.9rem;font-weight:600;display:flex}.examples-save{flex:none;gap:.2rem;display:inline-flex}.examples .examples-save button{min-height:1.6rem;color:var(--ink-soft);padding:0 .4rem;font-size:.72rem;font-weight:400}.examples-canvas{touch-action:pan-y;cursor:crosshair;width:100%;image-rendering:pixelated;background:#fff;display:block}.examples-zoomed{touch-action:none;cursor:grab}.examples-said{font-variant-numeric:tabular-nums;overflow-wrap:anywhere;min-height:1.3em;margin:.15rem 0;font-size:.85rem}p.examples-tokens{color:#111;border:1px solid var(--line);border-radius:var(--radius,6px);overflow-wrap:anywhere;background:#fff;max-height:30rem;margin:0;padding:.5rem;line-height:1.75;overflow-y:auto}.examples-token{border-radius:2px;padding:.08em 0}.examples-special{color:#6a6a6a;font-size:.82em}.examples-token.examples-inside{text-underline-offset:3px;text-decoration:underline;text-decoration-thickness:2px}.examples-pointed{outline-offset:1px;outline:2px solid #0a7d28}.examples-table table,.examples-scores,.examples-bars{border-collapse:collapse;font-variant-numeric:tabular-nums;width:100%;font-size:.85rem}.examples-table th,.examples-table td,.examples-scores th,.examples-scores td,.examples-bars th,.examples-bars td{text-align:start;border-bottom:1px solid var(--line);overflow-wrap:anywhere;padding:.15rem .4rem .15rem 0;font-weight:400}.examples-number{white-space:nowrap;text-align:end!important}.examples-bars thead th{color:var(--ink-soft)}.examples-bars thead th:nth-child(n+3){text-align:end}.examples-bars small{color:var(--ink-soft)}.examples-bars tr.examples-inside th{font-weight:700}.examples-bars .examples-truth{color:var(--good)}.examples-track{width:46%;min-width:5rem}.examples-bar{background:#fff;height:.9rem;position:relative}.examples-bar i{height:100%;display:block}.examples-middle:before{content:\"\";border-inline-start:1px solid #777;position:absolute;inset:-2px auto -2px 50%}.examples-series{touch-action:pan-y;cursor:crosshair;position:relative}.examples-series svg{width:100%;height:100%;display:block}.examples-cursor{pointer-events:none;background:#0a7d28;width:2px;margin-inline-start:-1px;position:absolute;inset-block:0}.examples-importance{border-top:1px solid var(--line);margin-top:2rem;padding-top:1rem}.examples-pair{grid-template-columns:repeat(auto-fit,minmax(min(24rem,100%),1fr));align-items:start;gap:1.5rem;display:grid}.examples-pair figure{min-width:0;margin:0}.examples-scroll{overflow-x:auto}.examples-swarm{min-width:26rem;max-width:100%;height:auto}.examples-swarm circle{cursor:pointer}.examples-swarm .examples-ink{fill:var(--ink)}@media (width<=56rem){.examples-layout{grid-template-columns:minmax(0,1fr);gap:1rem}.examples-side{grid-template-rows:none;max-height:none;position:static}.examples-list{grid-auto-columns:minmax(9rem,11rem);grid-auto-flow:column;min-height:0;overflow:auto hidden}.examples-list li{display:grid}.examples-panels.examples-image{grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr))}}@media print{.examples-side,.examples-save,.examples-cells,.examples-display,.examples-said,.examples-heading button{display:none}.examples-layout{display:block}.examples-canvas,.examples-token,.examples-bar i,.examples-scale{-webkit-print-color-adjust:exact;print-color-adjust:exact}}@media (forced-colors:active){.examples-token,.examples-bar i,.examples-scale{forced-color-adjust:none}}", u = class extends HTMLElement {
+}, l = ":host{--ink:#1c1e21;--ink-soft:#545a63;--paper:#fff;--paper-raised:#f4f5f7;--line:#d5d9df;--accent:#0b5cad;--warn:#9a3d00;--good:#0a6b3d;--focus:#b2480a;--heat:11, 92, 173;--radius:6px;--space:1rem;background:var(--paper);min-height:100vh;color:var(--ink);--lightningcss-light:initial;--lightningcss-dark: ;color-scheme:light;font:16px/1.5 system-ui,-apple-system,Segoe UI,sans-serif;display:block}@media (prefers-color-scheme:dark){:host(:not([data-theme=light])){--ink:#e7e9ec;--ink-soft:#a9b0ba;--paper:#15181c;--paper-raised:#1f242a;--line:#3a424c;--accent:#7db8f2;--warn:#f0a56b;--good:#66c794;--focus:#ffb87a;--heat:90, 160, 235;--lightningcss-light: ;--lightningcss-dark:initial;color-scheme:dark}}:host([data-theme=dark]){--ink:#e7e9ec;--ink-soft:#a9b0ba;--paper:#15181c;--paper-raised:#1f242a;--line:#3a424c;--accent:#7db8f2;--warn:#f0a56b;--good:#66c794;--focus:#ffb87a;--heat:90, 160, 235;--lightningcss-light: ;--lightningcss-dark:initial;color-scheme:dark}*,:before,:after{box-sizing:border-box}:focus-visible{outline:2px solid var(--focus);outline-offset:2px}main:focus{outline:none}a{color:var(--accent)}h1{overflow-wrap:anywhere;margin:0;font-size:1.35rem;font-weight:650;line-height:1.25}h2{margin:2rem 0 .5rem;font-size:1.15rem}h3{margin:1.25rem 0 .25rem;font-size:1rem}p{max-width:48rem;margin:.5rem 0}.soft{color:var(--ink-soft);font-size:.875rem}.lead{font-size:1.05rem}header{z-index:3;background:var(--paper);border-bottom:1px solid var(--line);padding:.75rem clamp(.75rem,3vw,2.5rem) 0;position:sticky;top:0}header .title{flex-wrap:wrap;align-items:baseline;gap:1rem;display:flex}header .title h1{flex:16rem}header nav{gap:.25rem;margin-top:.5rem;display:flex;overflow-x:auto}.tab{color:var(--ink);white-space:nowrap;border-bottom:3px solid #0000;padding:.4rem .75rem;text-decoration:none}.tab:hover{background:var(--paper-raised)}.tab[aria-current]{border-bottom-color:var(--accent);font-weight:600}.body{max-width:110rem;margin:0 auto;padding:.5rem clamp(.75rem,3vw,2.5rem) 3rem}footer{border-top:1px solid var(--line);color:var(--ink-soft);margin-top:3rem;font-size:.875rem}button,select,input{font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);max-width:100%;padding:.25rem .6rem}button{cursor:pointer}button.quiet{background:0 0;border-color:#0000}button:hover,select:hover{border-color:var(--ink-soft)}button[aria-pressed=true]{background:var(--accent);color:var(--paper);border-color:var(--accent)}.picker select{max-width:22rem}.scroll{max-width:100%;overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}caption{clip-path:inset(50%);width:1px;height:1px;position:absolute;overflow:hidden}th,td{text-align:left;border-bottom:1px solid var(--line);vertical-align:baseline;padding:.3rem .6rem}thead th{border-bottom-color:var(--ink-soft);font-weight:600}tbody th{white-space:nowrap;font-weight:400}.n{text-align:right}th.n,td.n{white-space:nowrap}.tag{border:1px solid var(--line);border-radius:var(--radius);color:var(--ink-soft);margin-left:.4rem;padding:0 .3rem;font-size:.75rem}tr.control th{font-style:italic}.heat td{--shade:0;background:rgba(var(--heat), calc(var(--shade) * .3))}.heat td span{margin-left:.4rem}.heat td .mean{margin-left:0}.heat .letters{font-weight:600}.heat .ranks,.heat .few{color:var(--ink);font-size:.85em}.heat tbody th{background:var(--paper);position:sticky;left:0}dl{margin:.5rem 0}dl.facts,dl.verdicts{grid-template-columns:minmax(8rem,max-content) minmax(0,1fr);gap:.3rem 1rem;display:grid}dl.facts dt,dl.verdicts dt{font-weight:600}dd{overflow-wrap:anywhere;margin:0}dl.verdicts dd .part{color:var(--ink-soft);display:block}dl.verdicts dd .part.first{color:var(--ink)}dl.glossary dt{margin-top:.4rem;font-weight:600}.part{display:block}pre{background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);white-space:pre-wrap;overflow-wrap:anywhere;max-height:30rem;padding:.75rem;font-size:.85rem;overflow:auto}details{margin:.5rem 0}summary{cursor:pointer;font-weight:600}.problem.severe>summary{color:var(--warn)}.problem dl{margin-left:1.1rem}@media (width<=40rem){header{position:static}dl.facts,dl.verdicts{grid-template-columns:1fr;gap:0}dl.facts dd,dl.verdicts dd{margin-bottom:.5rem}}@media (prefers-reduced-motion:no-preference){.tab{transition:border-color .12s}}@media print{:host{--paper:#fff;--ink:#000;--ink-soft:#333;min-height:0}header{position:static}header nav,button,.picker{display:none}.scroll{overflow:visible}}\n.table{min-width:0}.table-scroll{overflow-x:auto}.table-long{max-height:36rem;overflow-y:auto}.table-long thead th{background:var(--paper);position:sticky;top:0}@media print{.table-long{max-height:none;overflow:visible}}.table-scroll:focus-visible{outline:2px solid var(--focus);outline-offset:2px}.table table{border-collapse:collapse;font-variant-numeric:tabular-nums;min-width:min(100%,36rem)}.table caption{clip-path:none;text-align:left;width:auto;height:auto;color:var(--ink-soft);padding-bottom:calc(var(--space) / 2);max-width:75ch;font-size:.875rem;position:static;overflow:visible}.table th,.table td{text-align:left;border-bottom:1px solid var(--line);vertical-align:baseline;padding:.25rem .75rem .25rem 0}.table tbody th{font-weight:400}.table .table-number,.table .table-number button{text-align:right;white-space:nowrap}.table .table-best{font-weight:650}.table thead button{font:inherit;color:inherit;cursor:pointer;text-align:left;background:0 0;border:0;min-height:24px;padding:.15rem 0;font-weight:600}.table thead button:focus-visible{outline:2px solid var(--focus)}.table thead th[aria-sort=ascending] button:after{content:\" ▲\";font-size:.7em}.table thead th[aria-sort=descending] button:after{content:\" ▼\";font-size:.7em}.table-tools{margin-top:calc(var(--space) / 2);align-items:baseline;gap:.25rem;display:flex}\n.chart{min-width:0;margin:0}.chart-scroll{overflow-x:auto}.chart-scroll:focus-visible{outline:2px solid var(--focus);outline-offset:2px}.chart-stage{min-height:6rem}.chart-stage svg{max-width:none;display:block}.chart-agreement .chart-stage,.chart-signed_agreement .chart-stage{cursor:pointer}.chart figcaption{gap:calc(var(--space) / 2) var(--space);color:var(--ink-soft);margin-top:calc(var(--space) / 2);flex-wrap:wrap;justify-content:space-between;align-items:baseline;font-size:.875rem;display:flex}.chart-caption{flex:18rem}.chart-tools{flex-wrap:wrap;align-items:baseline;gap:.25rem;display:inline-flex}.chart-tools button,.table-tools button{font:inherit;min-height:24px;color:var(--ink-soft);border:1px solid var(--line);border-radius:var(--radius);cursor:pointer;background:0 0;padding:.2rem .5rem;font-size:.75rem}.chart-tools button:hover,.table-tools button:hover{color:var(--ink);border-color:var(--ink-soft)}.chart-tools button:focus-visible,.table-tools button:focus-visible{outline:2px solid var(--focus);outline-offset:1px}.chart-status,.table-status{font-size:.75rem}.chart-failed{color:var(--warn)}@media print{.chart-tools,.table-tools{display:none}.chart{break-inside:avoid}.chart-scroll{overflow:visible}}\nxai-metrics{display:block}.metrics-picker{margin:0 0 var(--space);align-items:baseline;gap:.5rem;display:flex}.metrics-picker select{font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);max-width:min(100%,24rem);padding:.25rem .5rem}.metrics-picker select:focus-visible{outline:2px solid var(--focus);outline-offset:1px}.metrics-summary:first-letter{text-transform:uppercase}.metrics-summary,.metrics-note{color:var(--ink-soft);max-width:80ch}.metrics-verdict{border-left:3px solid var(--accent);max-width:80ch;padding-left:.75rem}.metrics-refused{border-left-color:var(--warn)}.metrics-grid{gap:calc(var(--space) * 2);margin-top:calc(var(--space) * 2);grid-template-columns:repeat(auto-fill,minmax(min(100%,30rem),1fr));display:grid}.metrics-card{min-width:0}.metrics-critical_difference{grid-column:1/-1}.metrics-card h3{margin:0 0 calc(var(--space) / 2);font-size:1rem}@media print{.metrics-grid{display:block}.metrics-card{break-inside:avoid;margin-bottom:var(--space)}.metrics-picker{display:none}}\nxai-agreement{display:block}.agreement-picker{margin:0 0 var(--space);flex-wrap:wrap;align-items:baseline;gap:.5rem;display:flex}.agreement-picker select{font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);max-width:min(100%,24rem);padding:.25rem .5rem}.agreement-picker select:focus-visible{outline:2px solid var(--focus);outline-offset:1px}.agreement-summary:first-letter{text-transform:uppercase}.agreement-summary{color:var(--ink-soft);max-width:80ch}.agreement-pair{margin-top:var(--space)}.agreement-pair h3{margin:var(--space) 0 calc(var(--space) / 2);font-size:1rem}.agreement-wrong{color:var(--warn)}.agreement .chart{margin-bottom:var(--space)}@media print{.agreement-picker{display:none}}\n.examples{color:var(--ink);display:block}.examples *,.examples :before{box-sizing:border-box}.examples h2{overflow-wrap:anywhere;margin:0;font-size:1.15rem}.examples button,.examples select,.examples input{font:inherit;color:inherit}.examples button,.examples select,.examples input[type=search],.examples input[type=number]{background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius,6px);max-width:100%;min-height:2rem;padding:.25rem .55rem}.examples button{cursor:pointer}.examples button:hover{border-color:var(--ink-soft)}.examples :focus-visible{outline:2px solid var(--focus);outline-offset:2px}.examples summary{cursor:pointer;width:fit-content;padding:.3rem 0;font-weight:600}.examples details{margin:0}.examples [hidden]{display:none}.examples-unseen{clip-path:inset(50%);white-space:nowrap;width:1px;height:1px;position:absolute;overflow:hidden}.examples-caption,.examples-small{color:var(--ink-soft);overflow-wrap:anywhere;margin:.15rem 0;font-size:.85rem}.examples-wrong{color:var(--warn);font-size:.85rem;font-weight:600}.examples-layout{grid-template-columns:minmax(15rem,19rem) minmax(0,1fr);align-items:start;gap:1.5rem;display:grid}.examples-side{top:var(--sticky-top,6.2rem);max-height:calc(100vh - .5rem - var(--sticky-top,6.2rem));grid-template-rows:auto auto minmax(0,1fr);gap:.5rem;min-width:0;display:grid;position:sticky}.examples-form{gap:.4rem;min-width:0;display:grid}.examples-form input[type=search]{width:100%}.examples-filters[open]{max-height:45vh;padding:0 .2rem .3rem;overflow:hidden auto}.examples-filters .examples-field{gap:.1rem;margin-bottom:.4rem;display:grid}.examples-filters .examples-field:has(input[type=checkbox]){flex-direction:row-reverse;justify-content:start;display:flex}.examples-count{margin:0;font-size:.9rem;font-weight:600}.examples-options{flex-wrap:wrap;align-items:center;gap:.4rem .9rem;margin:.3rem 0;display:flex}.examples-field{flex-wrap:wrap;align-items:center;gap:.4rem;min-width:0;max-width:100%;font-size:.88rem;display:flex}.examples-field select{text-overflow:ellipsis;min-width:0;max-width:17rem}.examples-range{gap:.4rem;display:flex}.examples-range input{width:6rem}.examples-slider{align-items:center;gap:.4rem;display:inline-flex}.examples-slider input{accent-color:var(--accent);width:8rem}.examples-slider output{font-variant-numeric:tabular-nums;min-width:3.2rem}.examples input[type=checkbox]{accent-color:var(--accent);width:1.15rem;height:1.15rem;margin:0}.examples-list{align-content:start;gap:.3rem;min-height:8rem;margin:0;padding:3px;list-style:none;display:grid;position:relative;overflow-y:auto}.examples-list li{min-width:0}.examples-list button{text-align:start;background:0 0;grid-template-columns:auto minmax(0,1fr);align-items:center;gap:.2rem .6rem;width:100%;min-height:3.4rem;padding:.3rem .4rem;display:grid}.examples-list button[aria-current]{background:var(--paper-raised);border-color:var(--accent);box-shadow:inset 3px 0 0 var(--accent)}.examples-thumbnail{width:3rem;display:block}.examples-thumbnail img{object-fit:contain;background:#fff;width:3rem;height:3rem;display:block}.examples-thumbnail svg{width:3rem;height:2.4rem;display:block}.examples-thumbnail:has(.examples-snippet){grid-area:2/1/auto/-1;width:auto}.examples-snippet{-webkit-line-clamp:2;color:var(--ink-soft);overflow-wrap:anywhere;-webkit-box-orient:vertical;font-size:.82rem;display:-webkit-box;overflow:hidden}.examples-tiny,.examples-mini{image-rendering:pixelated}.examples-words{flex-wrap:wrap;align-items:baseline;gap:0 .5rem;min-width:0;display:flex}.examples-name{text-overflow:ellipsis;white-space:nowrap;flex-basis:100%;font-size:.9rem;overflow:hidden}.examples-list .examples-small{text-overflow:ellipsis;white-space:nowrap;max-width:100%;margin:0;font-size:.78rem;overflow:hidden}.examples-minis{flex-wrap:wrap;grid-column:1/-1;gap:3px;display:flex}.examples-mini{border:1px solid var(--line);background:#fff;max-width:4rem;height:2.8rem;display:inline-block}.examples-mini.examples-strip{width:100%;max-width:none;height:.8rem}.examples-none{width:2.8rem}.examples-large{gap:.5rem;min-width:0;display:grid}.examples-facts{flex-wrap:wrap;gap:.1rem 1.3rem;margin:.2rem 0;font-size:.9rem;display:flex}.examples-facts div{gap:.4rem;min-width:0;display:flex}.examples-facts dt{color:var(--ink-soft)}.examples-facts dd{overflow-wrap:anywhere;margin:0;font-weight:600}.examples-chips{flex-wrap:wrap;align-items:center;gap:.3rem;max-height:11.5rem;padding:3px;display:flex;overflow-y:auto}.examples .examples-chip{text-overflow:ellipsis;white-space:nowrap;border-radius:99px;max-width:100%;padding:.15rem .7rem;font-size:.86rem;overflow:hidden}.examples-chip small{color:var(--ink-soft)}.examples .examples-chip[aria-pressed=true]{background:var(--accent);border-color:var(--accent);color:var(--on-accent,var(--paper))}.examples-chip[aria-pressed=true] small{color:inherit}.examples-legends{flex-wrap:wrap;align-items:center;gap:.2rem 1.5rem;display:flex}.examples-legends p{flex-basis:100%;max-width:60rem}.examples-legend{font-size:.85rem}.examples-scale{border:1px solid var(--line);vertical-align:middle;width:8rem;height:.8rem;margin:0 .3rem;display:inline-block}.examples-panels{grid-template-columns:repeat(auto-fill,minmax(min(13rem,100%),1fr));align-items:start;gap:0 1rem;display:grid}.examples-panels.examples-of-image{grid-template-columns:repeat(auto-fit,minmax(min(10.4rem,44vw),1fr))}.examples-panels.examples-of-tokens,.examples-panels.examples-of-series,.examples-panels.examples-of-columns{grid-template-columns:repeat(auto-fill,minmax(min(24rem,100%),1fr))}.examples-panel{grid-row:span 3;grid-template-rows:subgrid;break-inside:avoid;align-items:start;min-width:0;margin:0 0 1.2rem;display:grid}.examples-of-image .examples-panel{max-width:24rem}.examples-panel>div{min-width:0}.examples-display{flex-wrap:wrap;align-items:center;gap:.3rem 1.1rem;display:flex}.examples-display details[open]{flex-basis:100%}.examples-panel figcaption,.examples-pair figcaption{overflow-wrap:anywhere;justify-content:space-between;align-items:center;gap:.5rem;margin-bottom:.25rem;font-size:.9rem;font-weight:600;display:flex}.examples-save{flex:none;gap:.2rem;display:inline-flex}.examples .examples-save button{min-height:1.6rem;color:var(--ink-soft);padding:0 .4rem;font-size:.72rem;font-weight:400}.examples-later{grid-row:span 3;min-height:22rem}.examples-canvas{touch-action:pan-y;cursor:crosshair;width:100%;image-rendering:pixelated;background:#fff;display:block}.examples-zoomed{touch-action:none;cursor:grab}.examples-said{font-variant-numeric:tabular-nums;overflow-wrap:anywhere;min-height:1.3em;margin:.15rem 0;font-size:.85rem}div.examples-tokens{color:#111;border:1px solid var(--line);border-radius:var(--radius,6px);overflow-wrap:anywhere;background:#fff;max-height:30rem;margin:0;padding:.5rem;line-height:1.75;overflow-y:auto}.examples-token{border-radius:2px;padding:.08em 0}.examples-special{color:#6a6a6a;font-size:.82em}.examples-token.examples-inside{text-underline-offset:3px;text-decoration:underline;text-decoration-thickness:2px}.examples-pointed{outline-offset:1px;outline:2px solid #0a7d28}.examples-table table,.examples-scores,.examples-bars{border-collapse:collapse;font-variant-numeric:tabular-nums;width:100%;font-size:.85rem}.examples-table th,.examples-table td,.examples-scores th,.examples-scores td,.examples-bars th,.examples-bars td{text-align:start;border-bottom:1px solid var(--line);overflow-wrap:anywhere;padding:.15rem .4rem .15rem 0;font-weight:400}.examples-number{white-space:nowrap;text-align:end!important}.examples-bars thead th{color:var(--ink-soft);overflow-wrap:normal}.examples-bars thead th:nth-child(n+3){text-align:end}.examples-bars small{color:var(--ink-soft)}.examples-bars tr.examples-inside th{font-weight:700}.examples-bars .examples-truth{color:var(--good)}.examples-track{width:46%;min-width:5rem}.examples-bar{background:#fff;height:.9rem;position:relative}.examples-bar i{height:100%;display:block}.examples-middle:before{content:\"\";border-inline-start:1px solid #777;position:absolute;inset:-2px auto -2px 50%}.examples-series{touch-action:pan-y;cursor:crosshair;position:relative}.examples-series svg{width:100%;height:100%;display:block}.examples-cursor{pointer-events:none;background:#0a7d28;width:2px;margin-inline-start:-1px;position:absolute;inset-block:0}.examples-importance{border-top:1px solid var(--line);margin-top:2rem;padding-top:1rem}.examples-pair{grid-template-columns:repeat(auto-fit,minmax(min(24rem,100%),1fr));align-items:start;gap:1.5rem;display:grid}.examples-pair figure{min-width:0;margin:0}.examples-scroll{overflow-x:auto}.examples-swarm{min-width:26rem;max-width:100%;height:auto}.examples-swarm circle{cursor:pointer}.examples-swarm .examples-ink{fill:var(--ink)}@media (width<=56rem){.examples-layout{grid-template-columns:minmax(0,1fr);gap:1rem}.examples-side{grid-template-rows:none;max-height:none;position:static}.examples-list{grid-auto-columns:minmax(9rem,11rem);grid-auto-flow:column;min-height:0;overflow:auto hidden}.examples-list li{display:grid}.examples-panels.examples-of-image{grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr))}}@media (width<=30rem){.examples-track{width:28%;min-width:3.5rem}}@media print{.examples-side,.examples-save,.examples-cells,.examples-display,.examples-said,.examples-heading button{display:none}.examples-layout{display:block}.examples-canvas,.examples-token,.examples-bar i,.examples-scale{-webkit-print-color-adjust:exact;print-color-adjust:exact}}@media (forced-colors:active){.examples-token,.examples-bar i,.examples-scale{forced-color-adjust:none}}", u = class extends HTMLElement {
 	context;
 	study;
 	end = null;
@@ -224,99 +225,19 @@ function b(e) {
 	}, i("summary", null, e.title), i("dl", null, e.rows.flatMap(([e, t]) => [e ? i("dt", null, e) : null, i("dd", null, t)])), e.tracebacks.map(([e, t]) => i("details", null, i("summary", null, e), i("pre", { tabindex: "0" }, t))))));
 }
 customElements.define("xai-answer", v);
-// src/across/section.ts
-var te = class extends u {
-	keys = ["metric"];
-	draw() {
-		let { across: e, studies: t } = this.context.content.document;
-		if (!e) return;
-		let n = e.comparisons.find((e) => e.metric === this.context.state.get("metric")) ?? e.comparisons[0];
-		this.replaceChildren(i("section", null, i("h2", null, "Studies"), i("div", {
-			class: "scroll",
-			tabindex: "0",
-			role: "region",
-			"aria-label": "studies"
-		}, i("table", null, i("thead", null, i("tr", null, [
-			"",
-			"model",
-			"dataset",
-			"seed",
-			"status",
-			"cells",
-			"accuracy or the like"
-		].map((e) => i("th", { scope: "col" }, e)))), i("tbody", null, t.map((e, t) => i("tr", null, i("th", { scope: "row" }, i("a", {
-			href: "#",
-			onclick: (e) => this.open_study(e, t)
-		}, `${t + 1}. ${e.folder}`)), [
-			e.model,
-			e.dataset,
-			e.seed,
-			e.status
-		].map((e) => i("td", null, e || "–")), i("td", { class: "n" }, e.cells.filter((e) => e.status === "done").length), i("td", null, e.answer.performance || "–"))))))), n ? this.comparison(n) : i("p", null, "These studies have no scores."), e.pooled.length ? i("section", null, i("h2", null, "Over seeds"), i("p", { class: "soft" }, "Studies that differ in their seeds alone. The value of an example is its mean over the seeds; intervals are for other examples and other seeds."), e.pooled.map((e) => i("details", { open: e.metric.startsWith(`${n?.metric},`) }, i("summary", null, e.metric), i("p", null, y(e.sentence)), ne([
-			"method / baseline",
-			"mean",
-			"95 % interval"
-		], e.rows)))) : "", ...e.agreement.map((e) => i("section", null, i("h2", null, `Agreement across ${e.differ}`), i("p", { class: "soft" }, `Rank correlation of the maps of each cell with its own maps in studies that differ in their ${e.differ} alone; mean over examples with its 95 % interval.`), ne([
-			"method / baseline",
-			"mean",
-			"95 % interval",
-			"examples (pairs of studies)"
-		], e.rows))), e.sources.length ? i("section", null, i("h2", null, "Where differences come from"), i("p", { class: "soft" }, "Shares of the variance between the mean scores, without controls, less what sampling noise adds. In brackets: 95 % bootstrap intervals over examples."), i("dl", { class: "glossary" }, e.sources.flatMap(([e, t]) => [i("dt", null, e), i("dd", null, t)]))) : "");
-	}
-	open_study(e, t) {
-		e.preventDefault(), this.context.state.set({
-			section: "answer",
-			study: t ? String(t) : null
-		});
-	}
-	comparison(e) {
-		let { across: t, studies: n } = this.context.content.document, r = i("select", { onchange: (e) => this.context.state.set({ metric: e.target.value }) }, t.comparisons.map((t) => i("option", {
-			value: t.metric,
-			selected: t === e
-		}, t.metric)));
-		return i("section", null, i("h2", null, "Means by study"), i("p", null, i("label", null, "metric ", r), ` ${e.direction}. ★: no cell of this study is significantly better.`), i("div", {
-			class: "scroll",
-			tabindex: "0",
-			role: "region",
-			"aria-label": `means of ${e.metric} by study`
-		}, i("table", null, i("thead", null, i("tr", null, i("th", { scope: "col" }, "method / baseline"), n.map((e, t) => i("th", {
-			scope: "col",
-			class: "n",
-			title: e.name
-		}, `${t + 1}`)), i("th", {
-			scope: "col",
-			class: "n"
-		}, "★ in"))), i("tbody", null, e.rows.map((e) => i("tr", null, i("th", { scope: "row" }, e.cell), e.means.map((t, n) => i("td", {
-			class: "n",
-			title: `95 % interval of this mean: ${d(e.lows[n])} to ${d(e.highs[n])}`
-		}, d(t), e.best[n] ? " ★" : "")), i("td", { class: "n" }, `${e.best.filter(Boolean).length} of ${e.means.length}`)))))));
-	}
-};
-function ne(e, t) {
-	return i("div", {
-		class: "scroll",
-		tabindex: "0",
-		role: "region",
-		"aria-label": e.join(", ")
-	}, i("table", null, i("thead", null, i("tr", null, e.map((e, t) => i("th", {
-		scope: "col",
-		class: t ? "n" : ""
-	}, e)))), i("tbody", null, t.map((e) => i("tr", null, e.map((e, t) => t ? i("td", { class: "n" }, e || "–") : i("th", { scope: "row" }, e)))))));
-}
-customElements.define("xai-across", te);
 // src/tables/leaving.ts
-function re(e, t, n) {
+function te(e, t, n) {
 	let r = URL.createObjectURL(t instanceof Blob ? t : new Blob([t], { type: n })), i = document.createElement("a");
 	return i.href = r, i.download = e.replace(/[^\w.-]+/g, "_"), i.click(), setTimeout(() => URL.revokeObjectURL(r), 6e4), "saved";
 }
-async function ie(e) {
+async function ne(e) {
 	try {
 		return await navigator.clipboard.writeText(e), "copied";
 	} catch {
-		return ae(e) ? "copied" : "the browser does not allow copying";
+		return re(e) ? "copied" : "the browser does not allow copying";
 	}
 }
-function ae(e) {
+function re(e) {
 	let t = document.createElement("textarea");
 	t.value = e, t.style.position = "fixed", t.style.opacity = "0", document.body.append(t), t.select();
 	try {
@@ -328,16 +249,16 @@ function ae(e) {
 	}
 }
 // src/tables/markup.ts
-function oe(e, t) {
-	return [e, ...t].map((e) => e.map(se).join(",")).join("\r\n") + "\r\n";
+function ie(e, t) {
+	return [e, ...t].map((e) => e.map(ae).join(",")).join("\r\n") + "\r\n";
 }
-function se(e) {
+function ae(e) {
 	if (e === null || Number.isNaN(e)) return "";
 	let t = String(e);
 	return /[",\r\n]/.test(t) ? `"${t.replaceAll("\"", "\"\"")}"` : t;
 }
-function ce(e, t, n = "") {
-	let r = (e) => `| ${e.join(" | ")} |`, i = t.map((e) => r(e.map((e) => x(le(e))))), a = `|---|${"---:|".repeat(Math.max(0, e.length - 1))}`;
+function oe(e, t, n = "") {
+	let r = (e) => `| ${e.join(" | ")} |`, i = t.map((e) => r(e.map((e) => x(se(e))))), a = `|---|${"---:|".repeat(Math.max(0, e.length - 1))}`;
 	return [
 		r(e.map(x)),
 		a,
@@ -346,13 +267,13 @@ function ce(e, t, n = "") {
 		""
 	].join("\n");
 }
-function le(e) {
+function se(e) {
 	return e === null || Number.isNaN(e) ? "–" : String(e);
 }
 function x(e) {
 	return e.replace(/[\\`*_[\]<>|~#]/g, "\\$&").replace(/\s+/g, " ");
 }
-var ue = {
+var ce = {
 	"\\": "\\textbackslash{}",
 	"{": "\\{",
 	"}": "\\}",
@@ -372,42 +293,43 @@ var ue = {
 	"↑": "$\\uparrow$",
 	"↓": "$\\downarrow$"
 };
-function S(e) {
-	return [...e.replace(/\s+/g, " ")].map((e) => ue[e] ?? (/[\x20-\x7eÀ-ž]/.test(e) ? e : "?")).join("");
+function le(e) {
+	return [...e.replace(/\s+/g, " ")].map((e) => ce[e] ?? (/[\x20-\x7eÀ-ž]/.test(e) ? e : "?")).join("");
 }
-function de(e, t, n = "") {
+function ue(e, t, n = "") {
 	let r = (e) => `${e.join(" & ")} \\\\`;
 	return [
 		"% needs \\usepackage{booktabs}",
 		"\\begin{table}",
 		"\\centering",
 		"\\small",
-		...n ? [`\\caption{${S(n)}}`] : [],
+		...n ? [`\\caption{${le(n)}}`] : [],
 		`\\begin{tabular}{l${"r".repeat(Math.max(0, e.length - 1))}}`,
 		"\\toprule",
-		r(e.map(S)),
+		r(e.map(le)),
 		"\\midrule",
-		...t.map((e) => r(e.map((e) => fe(le(e))))),
+		...t.map((e) => r(e.map((e) => de(se(e))))),
 		"\\bottomrule",
 		"\\end{tabular}",
 		"\\end{table}",
 		""
 	].join("\n");
 }
-function fe(e) {
+function de(e) {
 	let t = /^(-?[\d.]+)e([+-]?\d+)$/.exec(e);
-	return t ? `$${t[1]} \\times 10^{${Number(t[2])}}$` : /^-[\d.]+$/.test(e) ? `$${e}$` : S(e);
+	return t ? `$${t[1]} \\times 10^{${Number(t[2])}}$` : /^-[\d.]+$/.test(e) ? `$${e}$` : le(e);
 }
 // src/tables/table.ts
-function C({ caption: e, columns: t, rows: n }) {
+var fe = 40;
+function pe({ caption: e, columns: t, rows: n }) {
 	let r = i("span", {
 		class: "table-status",
 		"aria-live": "polite"
-	}), a = i("tbody", null, n.map(pe)), o = null, s = t.map((e, t) => i("th", {
+	}), a = i("tbody", null, n.map(me)), o = null, s = t.map((e, t) => i("th", {
 		scope: "col",
 		"aria-sort": "none",
 		title: e.title,
-		class: t && n.some((e) => typeof w(e[t] ?? null) == "number") ? "table-number" : null
+		class: t && n.some((e) => typeof S(e[t] ?? null) == "number") ? "table-number" : null
 	}, i("button", {
 		type: "button",
 		onclick: () => c(t)
@@ -416,48 +338,48 @@ function C({ caption: e, columns: t, rows: n }) {
 		o = {
 			column: e,
 			up: t
-		}, s.forEach((n, r) => n.setAttribute("aria-sort", r === e ? t ? "ascending" : "descending" : "none")), a.replaceChildren(...he(n, e, t).map(pe));
-	}, l = t.map((e) => e.name), u = () => (o ? he(n, o.column, o.up) : n).map((e) => e.map(me)), d = [
-		["CSV", () => oe(l, n.map((e) => e.map(w)))],
-		["Markdown", () => ce(l, u(), e)],
-		["LaTeX", () => de(l, u(), e)]
+		}, s.forEach((n, r) => n.setAttribute("aria-sort", r === e ? t ? "ascending" : "descending" : "none")), a.replaceChildren(...ge(n, e, t).map(me));
+	}, l = t.map((e) => e.name), u = () => (o ? ge(n, o.column, o.up) : n).map((e) => e.map(he)), d = [
+		["CSV", () => ie(l, n.map((e) => e.map(S)))],
+		["Markdown", () => oe(l, u(), e)],
+		["LaTeX", () => ue(l, u(), e)]
 	].map(([e, t]) => i("button", {
 		type: "button",
 		title: `copy the table as ${e}`,
-		onclick: () => void ie(t()).then((e) => r.textContent = e)
+		onclick: () => void ne(t()).then((e) => r.textContent = e)
 	}, e));
 	return i("div", { class: "table" }, i("div", {
-		class: "table-scroll",
+		class: n.length > fe ? "table-scroll table-long" : "table-scroll",
 		tabindex: 0,
 		role: "group",
 		"aria-label": e
 	}, i("table", null, i("caption", null, e), i("thead", null, i("tr", null, s)), a)), i("div", { class: "table-tools" }, d, r));
 }
-function pe(e) {
+function me(e) {
 	return i("tr", null, e.map((e, t) => {
-		let n = typeof e == "object" && e ? e : null, r = n?.node ?? String(me(e)), a = [(typeof w(e) == "number" || w(e) === null) && t ? "table-number" : "", n?.class ?? ""].join(" ").trim();
+		let n = typeof e == "object" && e ? e : null, r = n?.node ?? String(he(e)), a = [(typeof S(e) == "number" || S(e) === null) && t ? "table-number" : "", n?.class ?? ""].join(" ").trim();
 		return t ? i("td", { class: a || null }, r) : i("th", {
 			scope: "row",
 			class: a || null
 		}, r);
 	}));
 }
-function w(e) {
+function S(e) {
 	return typeof e == "object" && e ? e.value : e;
 }
-function me(e) {
+function he(e) {
 	if (typeof e == "object" && e && e.text !== void 0) return e.text;
-	let t = w(e);
+	let t = S(e);
 	return typeof t == "string" ? t : d(t);
 }
-function he(e, t, n) {
+function ge(e, t, n) {
 	let r = n ? 1 : -1;
 	return [...e].sort((e, n) => {
-		let [i, a] = [w(e[t] ?? null), w(n[t] ?? null)], [o, s] = [i === null || Number.isNaN(i), a === null || Number.isNaN(a)];
+		let [i, a] = [S(e[t] ?? null), S(n[t] ?? null)], [o, s] = [i === null || Number.isNaN(i), a === null || Number.isNaN(a)];
 		return o || s ? Number(o) - Number(s) : typeof i == "number" && typeof a == "number" ? r * (i - a) : r * String(i).localeCompare(String(a), "en", { numeric: !0 });
 	});
 }
-var T = {
+var C = {
 	$schema: "https://vega.github.io/schema/vega-lite/v6.4.1.json",
 	config: {
 		axis: {
@@ -554,23 +476,23 @@ var T = {
 			value: "#0a5a9c"
 		}
 	],
-	charts: /* @__PURE__ */ JSON.parse("{\"intervals\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":22},\"layer\":[{\"encoding\":{\"tooltip\":[{\"field\":\"cell\",\"title\":\"control\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"}],\"x\":{\"field\":\"mean\",\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"warn\"},\"strokeDash\":[4,3],\"strokeWidth\":1.3,\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.control\"}]},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.best\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"},{\"field\":\"letters\",\"type\":\"nominal\"}],\"x\":{\"field\":\"low\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"high\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"strokeWidth\":2,\"type\":\"rule\"}},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.best\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"shape\":{\"condition\":{\"test\":\"datum.best\",\"value\":\"diamond\"},\"value\":\"circle\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"},{\"field\":\"letters\",\"type\":\"nominal\"}],\"x\":{\"axis\":{\"tickCount\":6},\"field\":\"mean\",\"scale\":{\"nice\":true,\"zero\":false},\"title\":\"mean and marginal 95 % interval\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"filled\":true,\"opacity\":1,\"size\":75,\"strokeWidth\":1.5,\"type\":\"point\"}},{\"encoding\":{\"text\":{\"field\":\"letters\",\"type\":\"nominal\"},\"x\":{\"field\":\"edge\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"align\":\"left\",\"color\":{\"expr\":\"ink\"},\"dx\":7,\"fontSize\":12,\"type\":\"text\"}}],\"width\":420},\"intervals_by_metric\":{\"columns\":2,\"data\":{\"name\":\"rows\"},\"facet\":{\"field\":\"metric\",\"sort\":null,\"title\":null,\"type\":\"nominal\"},\"resolve\":{\"scale\":{\"x\":\"independent\",\"y\":\"independent\"}},\"spec\":{\"height\":{\"step\":20},\"layer\":[{\"encoding\":{\"tooltip\":[{\"field\":\"cell\",\"title\":\"control\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"}],\"x\":{\"field\":\"mean\",\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"warn\"},\"strokeDash\":[4,3],\"strokeWidth\":1.3,\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.control\"}]},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.best\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"},{\"field\":\"letters\",\"type\":\"nominal\"}],\"x\":{\"field\":\"low\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"high\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"strokeWidth\":2,\"type\":\"rule\"}},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.best\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"shape\":{\"condition\":{\"test\":\"datum.best\",\"value\":\"diamond\"},\"value\":\"circle\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"},{\"field\":\"letters\",\"type\":\"nominal\"}],\"x\":{\"axis\":{\"tickCount\":6},\"field\":\"mean\",\"scale\":{\"nice\":true,\"zero\":false},\"title\":\"mean and marginal 95 % interval\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"filled\":true,\"opacity\":1,\"size\":75,\"strokeWidth\":1.5,\"type\":\"point\"}},{\"encoding\":{\"text\":{\"field\":\"letters\",\"type\":\"nominal\"},\"x\":{\"field\":\"edge\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"align\":\"left\",\"color\":{\"expr\":\"ink\"},\"dx\":7,\"fontSize\":12,\"type\":\"text\"}}],\"width\":300}},\"groups\":{\"data\":{\"name\":\"rows\"},\"encoding\":{\"color\":{\"field\":\"group\",\"legend\":{\"columns\":2,\"labelLimit\":300,\"orient\":\"top\",\"title\":null},\"scale\":{\"range\":[\"#0072b2\",\"#d55e00\",\"#009e73\",\"#cc79a7\",\"#e69f00\",\"#56b4e9\",\"#7f7f7f\"]},\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"shape\":{\"field\":\"group\",\"legend\":{\"columns\":2,\"labelLimit\":300,\"orient\":\"top\",\"title\":null},\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"group\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"tickCount\":6},\"field\":\"mean\",\"scale\":{\"padding\":8,\"zero\":false},\"title\":\"mean\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"scale\":{\"paddingInner\":0.35},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"yOffset\":{\"field\":\"group\",\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"height\":{\"for\":\"position\",\"step\":26},\"mark\":{\"filled\":true,\"opacity\":1,\"size\":55,\"type\":\"point\"},\"width\":420},\"group_means\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":24},\"layer\":[{\"encoding\":{\"color\":{\"field\":\"mean\",\"legend\":{\"orient\":\"bottom\",\"title\":\"mean\"},\"scale\":{\"interpolate\":\"rgb\",\"range\":[{\"expr\":\"middle\"},{\"expr\":\"high\"}],\"zero\":false},\"type\":\"quantitative\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"group\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":160,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"group\",\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"stroke\":{\"expr\":\"paper\"},\"type\":\"rect\"}},{\"encoding\":{\"text\":{\"field\":\"label\",\"type\":\"nominal\"},\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":160,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"group\",\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"color\":{\"expr\":\"!isValid(datum['mean']) ? ink : luminance(scale('color', datum['mean'])) > 0.179 ? '#000000' : '#ffffff'\"},\"fontSize\":11,\"type\":\"text\"}}],\"padding\":{\"bottom\":4,\"left\":4,\"right\":96,\"top\":4},\"width\":420},\"across\":{\"data\":{\"name\":\"rows\"},\"height\":{\"for\":\"offset\",\"step\":11},\"layer\":[{\"encoding\":{\"color\":{\"field\":\"group\",\"legend\":{\"columns\":2,\"labelLimit\":300,\"orient\":\"top\",\"title\":null},\"scale\":{\"range\":[\"#0072b2\",\"#d55e00\",\"#009e73\",\"#cc79a7\",\"#e69f00\",\"#56b4e9\",\"#7f7f7f\"]},\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"x\":{\"field\":\"low\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"high\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"scale\":{\"paddingInner\":0.35},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"yOffset\":{\"field\":\"group\",\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"strokeWidth\":1.6,\"type\":\"rule\"}},{\"encoding\":{\"color\":{\"field\":\"group\",\"legend\":{\"columns\":2,\"labelLimit\":300,\"orient\":\"top\",\"title\":null},\"scale\":{\"range\":[\"#0072b2\",\"#d55e00\",\"#009e73\",\"#cc79a7\",\"#e69f00\",\"#56b4e9\",\"#7f7f7f\"]},\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"shape\":{\"field\":\"group\",\"legend\":{\"columns\":2,\"labelLimit\":300,\"orient\":\"top\",\"title\":null},\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"group\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"tickCount\":6},\"field\":\"mean\",\"scale\":{\"padding\":8,\"zero\":false},\"title\":\"mean and marginal 95 % interval\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"scale\":{\"paddingInner\":0.35},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"yOffset\":{\"field\":\"group\",\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"filled\":true,\"opacity\":1,\"size\":55,\"type\":\"point\"}}],\"width\":420},\"win_rates\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":24},\"layer\":[{\"encoding\":{\"color\":{\"field\":\"share\",\"legend\":{\"format\":\".0%\",\"orient\":\"bottom\",\"title\":\"row better, share of examples\"},\"scale\":{\"domain\":[0,0.5,1],\"interpolate\":\"rgb\",\"range\":[{\"expr\":\"low\"},{\"expr\":\"middle\"},{\"expr\":\"high\"}]},\"type\":\"quantitative\"},\"tooltip\":[{\"field\":\"row\",\"type\":\"nominal\"},{\"field\":\"column\",\"title\":\"compared with\",\"type\":\"nominal\"},{\"field\":\"share\",\"format\":\".0%\",\"title\":\"row better\",\"type\":\"quantitative\"},{\"field\":\"wins\",\"title\":\"examples, row better\",\"type\":\"quantitative\"},{\"field\":\"ties\",\"title\":\"examples, equal\",\"type\":\"quantitative\"},{\"field\":\"n\",\"title\":\"examples\",\"type\":\"quantitative\"},{\"field\":\"p\",\"format\":\".2~g\",\"title\":\"p of the means, adjusted\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":160,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"column\",\"sort\":{\"field\":\"column_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"row\",\"sort\":{\"field\":\"row_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"stroke\":{\"expr\":\"paper\"},\"type\":\"rect\"}},{\"encoding\":{\"text\":{\"field\":\"share\",\"format\":\".0%\",\"type\":\"quantitative\"},\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":160,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"column\",\"sort\":{\"field\":\"column_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"row\",\"sort\":{\"field\":\"row_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"color\":{\"expr\":\"!isValid(datum['share']) ? ink : luminance(scale('color', datum['share'])) > 0.179 ? '#000000' : '#ffffff'\"},\"fontSize\":11,\"type\":\"text\"}}],\"padding\":{\"bottom\":4,\"left\":4,\"right\":96,\"top\":4},\"width\":420},\"letters\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":22},\"layer\":[{\"encoding\":{\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"letter\",\"type\":\"nominal\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":0,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"letter\",\"sort\":null,\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"scale\":{\"paddingInner\":0,\"paddingOuter\":0.1},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"color\":{\"expr\":\"accent\"},\"type\":\"rect\",\"width\":{\"band\":0.55}}},{\"encoding\":{\"text\":{\"field\":\"letter\",\"type\":\"nominal\"},\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":0,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"letter\",\"sort\":null,\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"scale\":{\"paddingInner\":0,\"paddingOuter\":0.1},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"color\":{\"expr\":\"paper\"},\"fontSize\":12,\"fontWeight\":\"bold\",\"type\":\"text\"}}],\"width\":{\"step\":46}},\"differences\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":20},\"layer\":[{\"encoding\":{\"x\":{\"field\":\"below\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"margin\"}},\"mark\":{\"color\":{\"expr\":\"good\"},\"opacity\":0.15,\"type\":\"rect\"},\"transform\":[{\"aggregate\":[{\"as\":\"margin\",\"field\":\"margin\",\"op\":\"max\"}]},{\"as\":\"below\",\"calculate\":\"-datum.margin\"}]},{\"encoding\":{\"x\":{\"datum\":0}},\"mark\":{\"color\":{\"expr\":\"ink\"},\"strokeWidth\":1,\"type\":\"rule\"},\"transform\":[{\"aggregate\":[{\"as\":\"pairs\",\"op\":\"count\"}]}]},{\"encoding\":{\"color\":{\"field\":\"shown\",\"legend\":{\"orient\":\"top\",\"symbolSize\":80,\"title\":null},\"scale\":{\"domain\":[\"different\",\"equal\",\"unknown\"],\"range\":[{\"expr\":\"accent\"},{\"expr\":\"good\"},{\"expr\":\"soft\"}]},\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"pair\",\"type\":\"nominal\"},{\"field\":\"difference\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"p\",\"format\":\".2~g\",\"title\":\"p, adjusted\",\"type\":\"quantitative\"},{\"field\":\"shown\",\"type\":\"nominal\"}],\"x\":{\"field\":\"low\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"high\"},\"y\":{\"axis\":{\"domain\":false,\"ticks\":false,\"title\":null},\"field\":\"pair\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"strokeWidth\":2,\"type\":\"rule\"}},{\"encoding\":{\"color\":{\"field\":\"shown\",\"legend\":{\"orient\":\"top\",\"symbolSize\":80,\"title\":null},\"scale\":{\"domain\":[\"different\",\"equal\",\"unknown\"],\"range\":[{\"expr\":\"accent\"},{\"expr\":\"good\"},{\"expr\":\"soft\"}]},\"type\":\"nominal\"},\"shape\":{\"field\":\"shown\",\"scale\":{\"domain\":[\"different\",\"equal\",\"unknown\"],\"range\":[\"circle\",\"square\",\"triangle-up\"]},\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"pair\",\"type\":\"nominal\"},{\"field\":\"difference\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"p\",\"format\":\".2~g\",\"title\":\"p, adjusted\",\"type\":\"quantitative\"},{\"field\":\"shown\",\"type\":\"nominal\"}],\"x\":{\"axis\":{\"tickCount\":6},\"field\":\"difference\",\"scale\":{\"zero\":true},\"title\":\"difference of the means, simultaneous 95 % interval\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"ticks\":false,\"title\":null},\"field\":\"pair\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"filled\":true,\"opacity\":1,\"size\":60,\"type\":\"point\"}}],\"width\":420},\"critical_difference\":{\"data\":{\"name\":\"rows\"},\"height\":220,\"layer\":[{\"encoding\":{\"x\":{\"axis\":{\"domainColor\":{\"expr\":\"ink\"},\"format\":\"d\",\"grid\":false,\"labelExpr\":\"datum.value < 1 || datum.value > cells ? '' : datum.label\",\"orient\":\"top\",\"tickMinStep\":1},\"field\":\"rank\",\"scale\":{\"nice\":false,\"padding\":190,\"zero\":false},\"title\":\"mean rank, 1 is best\",\"type\":\"quantitative\"},\"y\":{\"axis\":null,\"field\":\"axis\",\"type\":\"quantitative\"},\"y2\":{\"field\":\"level\"}},\"mark\":{\"color\":{\"expr\":\"soft\"},\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.kind == 'cell'\"},{\"as\":\"axis\",\"calculate\":\"0\"}]},{\"encoding\":{\"x\":{\"axis\":{\"domainColor\":{\"expr\":\"ink\"},\"format\":\"d\",\"grid\":false,\"labelExpr\":\"datum.value < 1 || datum.value > cells ? '' : datum.label\",\"orient\":\"top\",\"tickMinStep\":1},\"field\":\"rank\",\"scale\":{\"nice\":false,\"padding\":190,\"zero\":false},\"title\":\"mean rank, 1 is best\",\"type\":\"quantitative\"},\"x2\":{\"value\":0},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"soft\"},\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.kind == 'cell'\"},{\"filter\":\"datum.side == 'left'\"}]},{\"encoding\":{\"text\":{\"field\":\"name\",\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"rank\",\"format\":\".3f\",\"title\":\"mean rank\",\"type\":\"quantitative\"}],\"x\":{\"value\":0},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"align\":\"left\",\"baseline\":\"bottom\",\"color\":{\"expr\":\"ink\"},\"dy\":-2,\"fontSize\":12,\"limit\":240,\"type\":\"text\"},\"transform\":[{\"filter\":\"datum.kind == 'cell'\"},{\"filter\":\"datum.side == 'left'\"},{\"as\":\"name\",\"calculate\":\"datum.cell + '  ' + format(datum.rank, '.2f')\"}]},{\"encoding\":{\"x\":{\"axis\":{\"domainColor\":{\"expr\":\"ink\"},\"format\":\"d\",\"grid\":false,\"labelExpr\":\"datum.value < 1 || datum.value > cells ? '' : datum.label\",\"orient\":\"top\",\"tickMinStep\":1},\"field\":\"rank\",\"scale\":{\"nice\":false,\"padding\":190,\"zero\":false},\"title\":\"mean rank, 1 is best\",\"type\":\"quantitative\"},\"x2\":{\"value\":\"width\"},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"soft\"},\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.kind == 'cell'\"},{\"filter\":\"datum.side == 'right'\"}]},{\"encoding\":{\"text\":{\"field\":\"name\",\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"rank\",\"format\":\".3f\",\"title\":\"mean rank\",\"type\":\"quantitative\"}],\"x\":{\"value\":\"width\"},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"align\":\"right\",\"baseline\":\"bottom\",\"color\":{\"expr\":\"ink\"},\"dy\":-2,\"fontSize\":12,\"limit\":240,\"type\":\"text\"},\"transform\":[{\"filter\":\"datum.kind == 'cell'\"},{\"filter\":\"datum.side == 'right'\"},{\"as\":\"name\",\"calculate\":\"format(datum.rank, '.2f') + '  ' + datum.cell\"}]},{\"encoding\":{\"x\":{\"field\":\"start\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"end\"},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"ink\"},\"strokeCap\":\"butt\",\"strokeWidth\":4,\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.kind == 'group'\"}]},{\"encoding\":{\"x\":{\"field\":\"start\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"end\"},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"warn\"},\"strokeCap\":\"butt\",\"strokeWidth\":2.5,\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.kind == 'critical'\"}]},{\"encoding\":{\"text\":{\"field\":\"name\",\"type\":\"nominal\"},\"x\":{\"field\":\"start\",\"type\":\"quantitative\"},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"align\":\"left\",\"baseline\":\"bottom\",\"color\":{\"expr\":\"warn\"},\"dy\":-5,\"fontSize\":11,\"type\":\"text\"},\"transform\":[{\"filter\":\"datum.kind == 'critical'\"},{\"as\":\"name\",\"calculate\":\"'critical difference ' + format(datum.end - datum.start, '.2f')\"}]}],\"params\":[{\"name\":\"cells\",\"value\":1000}],\"width\":640},\"cost\":{\"data\":{\"name\":\"rows\"},\"height\":320,\"layer\":[{\"encoding\":{\"tooltip\":[{\"field\":\"cell\",\"title\":\"control\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"}],\"y\":{\"field\":\"mean\",\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"warn\"},\"strokeDash\":[4,3],\"strokeWidth\":1.3,\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.control\"}]},{\"encoding\":{\"order\":{\"field\":\"at\",\"type\":\"quantitative\"},\"x\":{\"axis\":{\"format\":\"~s\",\"grid\":false,\"tickCount\":4},\"field\":\"at\",\"scale\":{\"nice\":false,\"padding\":24,\"type\":\"log\"},\"title\":\"passes for an example, forward and backward\",\"type\":\"quantitative\"},\"y\":{\"field\":\"mean\",\"scale\":{\"padding\":16,\"zero\":false},\"title\":\"mean\",\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"accent\"},\"interpolate\":\"step-after\",\"strokeWidth\":1.5,\"type\":\"line\"},\"transform\":[{\"filter\":\"datum.front\"}]},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.front\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"x\":{\"axis\":{\"format\":\"~s\",\"grid\":false,\"tickCount\":4},\"field\":\"at\",\"scale\":{\"nice\":false,\"padding\":24,\"type\":\"log\"},\"title\":\"passes for an example, forward and backward\",\"type\":\"quantitative\"},\"y\":{\"field\":\"low\",\"type\":\"quantitative\"},\"y2\":{\"field\":\"high\"}},\"mark\":{\"strokeWidth\":1.5,\"type\":\"rule\"},\"transform\":[{\"filter\":\"!datum.control\"}]},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.front\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"shape\":{\"condition\":{\"test\":\"datum.control\",\"value\":\"cross\"},\"value\":\"circle\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"passes\",\"format\":\".4~g\",\"title\":\"passes for an example\",\"type\":\"quantitative\"},{\"field\":\"forward\",\"format\":\".4~g\",\"type\":\"quantitative\"},{\"field\":\"backward\",\"format\":\".4~g\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"format\":\"~s\",\"grid\":false,\"tickCount\":4},\"field\":\"at\",\"scale\":{\"nice\":false,\"padding\":24,\"type\":\"log\"},\"title\":\"passes for an example, forward and backward\",\"type\":\"quantitative\"},\"y\":{\"field\":\"mean\",\"scale\":{\"padding\":16,\"zero\":false},\"title\":\"mean\",\"type\":\"quantitative\"}},\"mark\":{\"filled\":true,\"opacity\":1,\"size\":80,\"type\":\"point\"}},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.front\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"text\":{\"field\":\"cell\",\"type\":\"nominal\"},\"x\":{\"axis\":{\"format\":\"~s\",\"grid\":false,\"tickCount\":4},\"field\":\"at\",\"scale\":{\"nice\":false,\"padding\":24,\"type\":\"log\"},\"title\":\"passes for an example, forward and backward\",\"type\":\"quantitative\"},\"y\":{\"field\":\"name_at\",\"type\":\"quantitative\"}},\"mark\":{\"align\":\"left\",\"dx\":8,\"dy\":-8,\"fontSize\":11,\"limit\":190,\"type\":\"text\"},\"transform\":[{\"joinaggregate\":[{\"as\":\"least\",\"field\":\"at\",\"op\":\"min\"},{\"as\":\"most\",\"field\":\"at\",\"op\":\"max\"}]},{\"as\":\"right\",\"calculate\":\"datum.at > sqrt(datum.least * datum.most)\"},{\"filter\":\"!datum.right\"}]},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.front\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"text\":{\"field\":\"cell\",\"type\":\"nominal\"},\"x\":{\"axis\":{\"format\":\"~s\",\"grid\":false,\"tickCount\":4},\"field\":\"at\",\"scale\":{\"nice\":false,\"padding\":24,\"type\":\"log\"},\"title\":\"passes for an example, forward and backward\",\"type\":\"quantitative\"},\"y\":{\"field\":\"name_at\",\"type\":\"quantitative\"}},\"mark\":{\"align\":\"right\",\"dx\":-8,\"dy\":-8,\"fontSize\":11,\"limit\":190,\"type\":\"text\"},\"transform\":[{\"joinaggregate\":[{\"as\":\"least\",\"field\":\"at\",\"op\":\"min\"},{\"as\":\"most\",\"field\":\"at\",\"op\":\"max\"}]},{\"as\":\"right\",\"calculate\":\"datum.at > sqrt(datum.least * datum.most)\"},{\"filter\":\"datum.right\"}]}],\"width\":480},\"curves\":{\"data\":{\"name\":\"rows\"},\"height\":300,\"layer\":[{\"encoding\":{\"fill\":{\"field\":\"cell\",\"legend\":null,\"scale\":{\"range\":[\"#0072b2\",\"#d55e00\",\"#009e73\",\"#cc79a7\",\"#e69f00\",\"#56b4e9\",\"#7f7f7f\"]},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"x\":{\"axis\":{\"format\":\".0%\",\"tickCount\":6},\"field\":\"share\",\"scale\":{\"nice\":false},\"title\":\"share of the features\",\"type\":\"quantitative\"},\"y\":{\"field\":\"low\",\"type\":\"quantitative\"},\"y2\":{\"field\":\"high\"}},\"mark\":{\"opacity\":0.14,\"type\":\"area\"}},{\"encoding\":{\"color\":{\"field\":\"cell\",\"legend\":{\"columns\":2,\"labelLimit\":260,\"orient\":\"bottom\",\"symbolSize\":300,\"symbolType\":\"stroke\",\"title\":null},\"scale\":{\"range\":[\"#0072b2\",\"#d55e00\",\"#009e73\",\"#cc79a7\",\"#e69f00\",\"#56b4e9\",\"#7f7f7f\"]},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"strokeDash\":{\"field\":\"cell\",\"legend\":{\"columns\":2,\"labelLimit\":260,\"orient\":\"bottom\",\"symbolSize\":300,\"symbolType\":\"stroke\",\"title\":null},\"scale\":{\"range\":[[1,0],[1,0],[1,0],[1,0],[1,0],[1,0],[1,0],[6,3],[6,3],[6,3],[6,3],[6,3],[6,3],[6,3],[2,2],[2,2],[2,2],[2,2],[2,2],[2,2],[2,2],[8,3,2,3],[8,3,2,3],[8,3,2,3],[8,3,2,3],[8,3,2,3],[8,3,2,3],[8,3,2,3]]},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"x\":{\"axis\":{\"format\":\".0%\",\"tickCount\":6},\"field\":\"share\",\"scale\":{\"nice\":false},\"title\":\"share of the features\",\"type\":\"quantitative\"},\"y\":{\"field\":\"mean\",\"scale\":{\"zero\":false},\"title\":\"mean and pointwise 95 % band\",\"type\":\"quantitative\"}},\"mark\":{\"strokeWidth\":2,\"type\":\"line\"}},{\"encoding\":{\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"share\",\"format\":\".1%\",\"type\":\"quantitative\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"format\":\".0%\",\"tickCount\":6},\"field\":\"share\",\"scale\":{\"nice\":false},\"title\":\"share of the features\",\"type\":\"quantitative\"},\"y\":{\"field\":\"mean\",\"scale\":{\"zero\":false},\"title\":\"mean and pointwise 95 % band\",\"type\":\"quantitative\"}},\"mark\":{\"filled\":true,\"opacity\":0,\"size\":60,\"type\":\"point\"}}],\"resolve\":{\"legend\":{\"color\":\"independent\",\"fill\":\"independent\",\"strokeDash\":\"independent\"}},\"width\":480},\"agreement\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":24},\"layer\":[{\"encoding\":{\"color\":{\"field\":\"value\",\"legend\":{\"orient\":\"bottom\",\"title\":\"mean agreement\"},\"scale\":{\"domainMax\":{\"expr\":\"limit\"},\"domainMin\":0,\"interpolate\":\"rgb\",\"range\":[{\"expr\":\"middle\"},{\"expr\":\"high\"}]},\"type\":\"quantitative\"},\"tooltip\":[{\"field\":\"row\",\"title\":\"cell\",\"type\":\"nominal\"},{\"field\":\"column\",\"title\":\"and\",\"type\":\"nominal\"},{\"field\":\"value\",\"format\":\".3~g\",\"title\":\"mean agreement\",\"type\":\"quantitative\"},{\"field\":\"n\",\"title\":\"examples\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":160,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"column\",\"sort\":{\"field\":\"column_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"row\",\"sort\":{\"field\":\"row_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"cursor\":\"pointer\",\"stroke\":{\"expr\":\"paper\"},\"type\":\"rect\"}},{\"encoding\":{\"text\":{\"field\":\"label\",\"type\":\"nominal\"},\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":160,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"column\",\"sort\":{\"field\":\"column_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"row\",\"sort\":{\"field\":\"row_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"color\":{\"expr\":\"!isValid(datum['value']) ? ink : luminance(scale('color', datum['value'])) > 0.179 ? '#000000' : '#ffffff'\"},\"cursor\":\"pointer\",\"fontSize\":11,\"type\":\"text\"}}],\"padding\":{\"bottom\":4,\"left\":4,\"right\":96,\"top\":4},\"params\":[{\"name\":\"limit\",\"value\":1}],\"width\":420},\"signed_agreement\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":24},\"layer\":[{\"encoding\":{\"color\":{\"field\":\"value\",\"legend\":{\"orient\":\"bottom\",\"title\":\"mean agreement\"},\"scale\":{\"domainMax\":{\"expr\":\"limit\"},\"domainMid\":0,\"domainMin\":{\"expr\":\"-limit\"},\"interpolate\":\"rgb\",\"range\":[{\"expr\":\"low\"},{\"expr\":\"middle\"},{\"expr\":\"high\"}]},\"type\":\"quantitative\"},\"tooltip\":[{\"field\":\"row\",\"title\":\"cell\",\"type\":\"nominal\"},{\"field\":\"column\",\"title\":\"and\",\"type\":\"nominal\"},{\"field\":\"value\",\"format\":\".3~g\",\"title\":\"mean agreement\",\"type\":\"quantitative\"},{\"field\":\"n\",\"title\":\"examples\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":160,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"column\",\"sort\":{\"field\":\"column_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"row\",\"sort\":{\"field\":\"row_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"cursor\":\"pointer\",\"stroke\":{\"expr\":\"paper\"},\"type\":\"rect\"}},{\"encoding\":{\"text\":{\"field\":\"label\",\"type\":\"nominal\"},\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":160,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"column\",\"sort\":{\"field\":\"column_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"row\",\"sort\":{\"field\":\"row_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"color\":{\"expr\":\"!isValid(datum['value']) ? ink : luminance(scale('color', datum['value'])) > 0.179 ? '#000000' : '#ffffff'\"},\"cursor\":\"pointer\",\"fontSize\":11,\"type\":\"text\"}}],\"padding\":{\"bottom\":4,\"left\":4,\"right\":96,\"top\":4},\"params\":[{\"name\":\"limit\",\"value\":1}],\"width\":420}}")
-}, ge = .42;
-function _e(e, t) {
+	charts: /* @__PURE__ */ JSON.parse("{\"intervals\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":22},\"layer\":[{\"encoding\":{\"tooltip\":[{\"field\":\"cell\",\"title\":\"control\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"}],\"x\":{\"field\":\"mean\",\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"warn\"},\"strokeDash\":[4,3],\"strokeWidth\":1.3,\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.control\"}]},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.best\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"},{\"field\":\"letters\",\"type\":\"nominal\"}],\"x\":{\"field\":\"low\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"high\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"strokeWidth\":2,\"type\":\"rule\"}},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.best\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"shape\":{\"condition\":{\"test\":\"datum.best\",\"value\":\"diamond\"},\"value\":\"circle\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"},{\"field\":\"letters\",\"type\":\"nominal\"}],\"x\":{\"axis\":{\"tickCount\":6},\"field\":\"mean\",\"scale\":{\"padding\":8,\"zero\":false},\"title\":\"mean and marginal 95 % interval\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"filled\":true,\"opacity\":1,\"size\":75,\"strokeWidth\":1.5,\"type\":\"point\"}},{\"encoding\":{\"text\":{\"field\":\"letters\",\"type\":\"nominal\"},\"x\":{\"field\":\"edge\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"align\":\"left\",\"color\":{\"expr\":\"ink\"},\"dx\":7,\"fontSize\":12,\"type\":\"text\"}}],\"width\":420},\"intervals_by_metric\":{\"columns\":2,\"data\":{\"name\":\"rows\"},\"facet\":{\"field\":\"metric\",\"sort\":null,\"title\":null,\"type\":\"nominal\"},\"resolve\":{\"scale\":{\"x\":\"independent\",\"y\":\"independent\"}},\"spec\":{\"height\":{\"step\":20},\"layer\":[{\"encoding\":{\"tooltip\":[{\"field\":\"cell\",\"title\":\"control\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"}],\"x\":{\"field\":\"mean\",\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"warn\"},\"strokeDash\":[4,3],\"strokeWidth\":1.3,\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.control\"}]},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.best\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"},{\"field\":\"letters\",\"type\":\"nominal\"}],\"x\":{\"field\":\"low\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"high\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"strokeWidth\":2,\"type\":\"rule\"}},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.best\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"shape\":{\"condition\":{\"test\":\"datum.best\",\"value\":\"diamond\"},\"value\":\"circle\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"},{\"field\":\"letters\",\"type\":\"nominal\"}],\"x\":{\"axis\":{\"tickCount\":6},\"field\":\"mean\",\"scale\":{\"padding\":8,\"zero\":false},\"title\":\"mean and marginal 95 % interval\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"filled\":true,\"opacity\":1,\"size\":75,\"strokeWidth\":1.5,\"type\":\"point\"}},{\"encoding\":{\"text\":{\"field\":\"letters\",\"type\":\"nominal\"},\"x\":{\"field\":\"edge\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"align\":\"left\",\"color\":{\"expr\":\"ink\"},\"dx\":7,\"fontSize\":12,\"type\":\"text\"}}],\"width\":300}},\"groups\":{\"data\":{\"name\":\"rows\"},\"encoding\":{\"color\":{\"field\":\"group\",\"legend\":{\"columns\":2,\"labelLimit\":300,\"orient\":\"top\",\"title\":null},\"scale\":{\"range\":[\"#0072b2\",\"#d55e00\",\"#009e73\",\"#cc79a7\",\"#e69f00\",\"#56b4e9\",\"#7f7f7f\"]},\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"shape\":{\"field\":\"group\",\"legend\":null,\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"group\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"tickCount\":6},\"field\":\"mean\",\"scale\":{\"padding\":8,\"zero\":false},\"title\":\"mean\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"scale\":{\"paddingInner\":0.35},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"yOffset\":{\"field\":\"group\",\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"height\":{\"for\":\"position\",\"step\":26},\"mark\":{\"filled\":true,\"opacity\":1,\"size\":55,\"type\":\"point\"},\"width\":420},\"group_means\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":24},\"layer\":[{\"encoding\":{\"color\":{\"field\":\"mean\",\"legend\":{\"orient\":\"bottom\",\"title\":\"mean\"},\"scale\":{\"interpolate\":\"rgb\",\"range\":[{\"expr\":\"middle\"},{\"expr\":\"high\"}],\"zero\":false},\"type\":\"quantitative\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"group\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":190,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"group\",\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"stroke\":{\"expr\":\"paper\"},\"type\":\"rect\"}},{\"encoding\":{\"text\":{\"field\":\"label\",\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"group\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":190,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"group\",\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"color\":{\"expr\":\"!isValid(datum['mean']) ? ink : luminance(scale('color', datum['mean'])) > 0.179 ? '#000000' : '#ffffff'\"},\"fontSize\":11,\"type\":\"text\"}}],\"padding\":{\"bottom\":4,\"left\":4,\"right\":120,\"top\":4},\"width\":420},\"across\":{\"data\":{\"name\":\"rows\"},\"height\":{\"for\":\"offset\",\"step\":11},\"layer\":[{\"encoding\":{\"color\":{\"field\":\"group\",\"legend\":{\"columns\":2,\"labelLimit\":300,\"orient\":\"top\",\"title\":null},\"scale\":{\"range\":[\"#0072b2\",\"#d55e00\",\"#009e73\",\"#cc79a7\",\"#e69f00\",\"#56b4e9\",\"#7f7f7f\"]},\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"x\":{\"field\":\"low\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"high\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"scale\":{\"paddingInner\":0.35},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"yOffset\":{\"field\":\"group\",\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"strokeWidth\":1.6,\"type\":\"rule\"}},{\"encoding\":{\"color\":{\"field\":\"group\",\"legend\":{\"columns\":2,\"labelLimit\":300,\"orient\":\"top\",\"title\":null},\"scale\":{\"range\":[\"#0072b2\",\"#d55e00\",\"#009e73\",\"#cc79a7\",\"#e69f00\",\"#56b4e9\",\"#7f7f7f\"]},\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"shape\":{\"field\":\"group\",\"legend\":null,\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"group\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"tickCount\":6},\"field\":\"mean\",\"scale\":{\"padding\":8,\"zero\":false},\"title\":\"mean and marginal 95 % interval\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"scale\":{\"paddingInner\":0.35},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"yOffset\":{\"field\":\"group\",\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"filled\":true,\"opacity\":1,\"size\":55,\"type\":\"point\"}}],\"width\":420},\"win_rates\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":24},\"layer\":[{\"encoding\":{\"color\":{\"field\":\"share\",\"legend\":{\"format\":\".0%\",\"orient\":\"bottom\",\"title\":\"row better, share of examples\"},\"scale\":{\"domain\":[0,0.5,1],\"interpolate\":\"rgb\",\"range\":[{\"expr\":\"low\"},{\"expr\":\"middle\"},{\"expr\":\"high\"}]},\"type\":\"quantitative\"},\"tooltip\":[{\"field\":\"row\",\"type\":\"nominal\"},{\"field\":\"column\",\"title\":\"compared with\",\"type\":\"nominal\"},{\"field\":\"share\",\"format\":\".0%\",\"title\":\"row better\",\"type\":\"quantitative\"},{\"field\":\"wins\",\"title\":\"examples, row better\",\"type\":\"quantitative\"},{\"field\":\"ties\",\"title\":\"examples, equal\",\"type\":\"quantitative\"},{\"field\":\"n\",\"title\":\"examples\",\"type\":\"quantitative\"},{\"field\":\"p\",\"format\":\".2~g\",\"title\":\"p of the means, adjusted\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":190,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"column\",\"sort\":{\"field\":\"column_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"row\",\"sort\":{\"field\":\"row_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"stroke\":{\"expr\":\"paper\"},\"type\":\"rect\"}},{\"encoding\":{\"text\":{\"field\":\"share\",\"format\":\".0%\",\"type\":\"quantitative\"},\"tooltip\":[{\"field\":\"row\",\"type\":\"nominal\"},{\"field\":\"column\",\"title\":\"compared with\",\"type\":\"nominal\"},{\"field\":\"share\",\"format\":\".0%\",\"title\":\"row better\",\"type\":\"quantitative\"},{\"field\":\"wins\",\"title\":\"examples, row better\",\"type\":\"quantitative\"},{\"field\":\"ties\",\"title\":\"examples, equal\",\"type\":\"quantitative\"},{\"field\":\"n\",\"title\":\"examples\",\"type\":\"quantitative\"},{\"field\":\"p\",\"format\":\".2~g\",\"title\":\"p of the means, adjusted\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":190,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"column\",\"sort\":{\"field\":\"column_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"row\",\"sort\":{\"field\":\"row_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"color\":{\"expr\":\"!isValid(datum['share']) ? ink : luminance(scale('color', datum['share'])) > 0.179 ? '#000000' : '#ffffff'\"},\"fontSize\":11,\"type\":\"text\"}}],\"padding\":{\"bottom\":4,\"left\":4,\"right\":120,\"top\":4},\"width\":420},\"letters\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":22},\"layer\":[{\"encoding\":{\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"letter\",\"type\":\"nominal\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":0,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"letter\",\"sort\":null,\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"scale\":{\"paddingInner\":0,\"paddingOuter\":0.1},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"color\":{\"expr\":\"accent\"},\"type\":\"rect\",\"width\":{\"band\":0.55}}},{\"encoding\":{\"text\":{\"field\":\"letter\",\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"letter\",\"type\":\"nominal\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":0,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"letter\",\"sort\":null,\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"scale\":{\"paddingInner\":0,\"paddingOuter\":0.1},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"color\":{\"expr\":\"paper\"},\"fontSize\":12,\"fontWeight\":\"bold\",\"type\":\"text\"}}],\"width\":{\"step\":46}},\"differences\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":20},\"layer\":[{\"encoding\":{\"x\":{\"field\":\"below\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"margin\"}},\"mark\":{\"color\":{\"expr\":\"good\"},\"opacity\":0.15,\"type\":\"rect\"},\"transform\":[{\"aggregate\":[{\"as\":\"margin\",\"field\":\"margin\",\"op\":\"max\"}]},{\"as\":\"below\",\"calculate\":\"-datum.margin\"}]},{\"encoding\":{\"x\":{\"datum\":0}},\"mark\":{\"color\":{\"expr\":\"ink\"},\"strokeWidth\":1,\"type\":\"rule\"},\"transform\":[{\"aggregate\":[{\"as\":\"pairs\",\"op\":\"count\"}]}]},{\"encoding\":{\"color\":{\"field\":\"shown\",\"legend\":{\"orient\":\"top\",\"symbolSize\":80,\"title\":null},\"scale\":{\"domain\":[\"different\",\"equal\",\"unknown\"],\"range\":[{\"expr\":\"accent\"},{\"expr\":\"good\"},{\"expr\":\"soft\"}]},\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"pair\",\"type\":\"nominal\"},{\"field\":\"difference\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"p\",\"format\":\".2~g\",\"title\":\"p, adjusted\",\"type\":\"quantitative\"},{\"field\":\"shown\",\"type\":\"nominal\"}],\"x\":{\"field\":\"low\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"high\"},\"y\":{\"axis\":{\"domain\":false,\"ticks\":false,\"title\":null},\"field\":\"pair\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"strokeWidth\":2,\"type\":\"rule\"}},{\"encoding\":{\"color\":{\"field\":\"shown\",\"legend\":{\"orient\":\"top\",\"symbolSize\":80,\"title\":null},\"scale\":{\"domain\":[\"different\",\"equal\",\"unknown\"],\"range\":[{\"expr\":\"accent\"},{\"expr\":\"good\"},{\"expr\":\"soft\"}]},\"type\":\"nominal\"},\"shape\":{\"field\":\"shown\",\"scale\":{\"domain\":[\"different\",\"equal\",\"unknown\"],\"range\":[\"circle\",\"square\",\"triangle-up\"]},\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"pair\",\"type\":\"nominal\"},{\"field\":\"difference\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"p\",\"format\":\".2~g\",\"title\":\"p, adjusted\",\"type\":\"quantitative\"},{\"field\":\"shown\",\"type\":\"nominal\"}],\"x\":{\"axis\":{\"tickCount\":6},\"field\":\"difference\",\"scale\":{\"zero\":true},\"title\":\"difference of the means, simultaneous 95 % interval\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"ticks\":false,\"title\":null},\"field\":\"pair\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"filled\":true,\"opacity\":1,\"size\":60,\"type\":\"point\"}}],\"width\":420},\"critical_difference\":{\"data\":{\"name\":\"rows\"},\"height\":220,\"layer\":[{\"encoding\":{\"x\":{\"axis\":{\"domainColor\":{\"expr\":\"ink\"},\"format\":\"d\",\"grid\":false,\"labelExpr\":\"datum.value < 1 || datum.value > cells ? '' : datum.label\",\"orient\":\"top\",\"tickMinStep\":1},\"field\":\"rank\",\"scale\":{\"nice\":false,\"padding\":190,\"zero\":false},\"title\":\"mean rank, 1 is best\",\"type\":\"quantitative\"},\"y\":{\"axis\":null,\"field\":\"axis\",\"type\":\"quantitative\"},\"y2\":{\"field\":\"level\"}},\"mark\":{\"color\":{\"expr\":\"soft\"},\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.kind == 'cell'\"},{\"as\":\"axis\",\"calculate\":\"0\"}]},{\"encoding\":{\"x\":{\"axis\":{\"domainColor\":{\"expr\":\"ink\"},\"format\":\"d\",\"grid\":false,\"labelExpr\":\"datum.value < 1 || datum.value > cells ? '' : datum.label\",\"orient\":\"top\",\"tickMinStep\":1},\"field\":\"rank\",\"scale\":{\"nice\":false,\"padding\":190,\"zero\":false},\"title\":\"mean rank, 1 is best\",\"type\":\"quantitative\"},\"x2\":{\"value\":0},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"soft\"},\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.kind == 'cell'\"},{\"filter\":\"datum.side == 'left'\"}]},{\"encoding\":{\"text\":{\"field\":\"name\",\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"rank\",\"format\":\".3f\",\"title\":\"mean rank\",\"type\":\"quantitative\"}],\"x\":{\"value\":0},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"align\":\"left\",\"baseline\":\"bottom\",\"color\":{\"expr\":\"ink\"},\"dy\":-2,\"fontSize\":12,\"limit\":240,\"type\":\"text\"},\"transform\":[{\"filter\":\"datum.kind == 'cell'\"},{\"filter\":\"datum.side == 'left'\"},{\"as\":\"name\",\"calculate\":\"datum.cell + '  ' + format(datum.rank, '.2f')\"}]},{\"encoding\":{\"x\":{\"axis\":{\"domainColor\":{\"expr\":\"ink\"},\"format\":\"d\",\"grid\":false,\"labelExpr\":\"datum.value < 1 || datum.value > cells ? '' : datum.label\",\"orient\":\"top\",\"tickMinStep\":1},\"field\":\"rank\",\"scale\":{\"nice\":false,\"padding\":190,\"zero\":false},\"title\":\"mean rank, 1 is best\",\"type\":\"quantitative\"},\"x2\":{\"value\":\"width\"},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"soft\"},\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.kind == 'cell'\"},{\"filter\":\"datum.side == 'right'\"}]},{\"encoding\":{\"text\":{\"field\":\"name\",\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"rank\",\"format\":\".3f\",\"title\":\"mean rank\",\"type\":\"quantitative\"}],\"x\":{\"value\":\"width\"},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"align\":\"right\",\"baseline\":\"bottom\",\"color\":{\"expr\":\"ink\"},\"dy\":-2,\"fontSize\":12,\"limit\":240,\"type\":\"text\"},\"transform\":[{\"filter\":\"datum.kind == 'cell'\"},{\"filter\":\"datum.side == 'right'\"},{\"as\":\"name\",\"calculate\":\"format(datum.rank, '.2f') + '  ' + datum.cell\"}]},{\"encoding\":{\"x\":{\"field\":\"start\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"end\"},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"ink\"},\"strokeCap\":\"butt\",\"strokeWidth\":4,\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.kind == 'group'\"}]},{\"encoding\":{\"x\":{\"field\":\"start\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"end\"},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"warn\"},\"strokeCap\":\"butt\",\"strokeWidth\":2.5,\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.kind == 'critical'\"}]},{\"encoding\":{\"text\":{\"field\":\"name\",\"type\":\"nominal\"},\"x\":{\"field\":\"start\",\"type\":\"quantitative\"},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"align\":\"left\",\"baseline\":\"bottom\",\"color\":{\"expr\":\"warn\"},\"dy\":-5,\"fontSize\":11,\"type\":\"text\"},\"transform\":[{\"filter\":\"datum.kind == 'critical'\"},{\"as\":\"name\",\"calculate\":\"'critical difference ' + format(datum.end - datum.start, '.2f')\"}]}],\"params\":[{\"name\":\"cells\",\"value\":1000}],\"width\":640},\"cost\":{\"data\":{\"name\":\"rows\"},\"height\":320,\"layer\":[{\"encoding\":{\"tooltip\":[{\"field\":\"cell\",\"title\":\"control\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"}],\"y\":{\"field\":\"mean\",\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"warn\"},\"strokeDash\":[4,3],\"strokeWidth\":1.3,\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.control\"}]},{\"encoding\":{\"order\":{\"field\":\"at\",\"type\":\"quantitative\"},\"x\":{\"axis\":{\"format\":\"~s\",\"grid\":false,\"tickCount\":4},\"field\":\"at\",\"scale\":{\"nice\":false,\"padding\":24,\"type\":\"log\"},\"title\":\"passes for an example, forward and backward\",\"type\":\"quantitative\"},\"y\":{\"field\":\"mean\",\"scale\":{\"padding\":16,\"zero\":false},\"title\":\"mean\",\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"accent\"},\"interpolate\":\"step-after\",\"strokeWidth\":1.5,\"type\":\"line\"},\"transform\":[{\"filter\":\"datum.front\"}]},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.front\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"x\":{\"axis\":{\"format\":\"~s\",\"grid\":false,\"tickCount\":4},\"field\":\"at\",\"scale\":{\"nice\":false,\"padding\":24,\"type\":\"log\"},\"title\":\"passes for an example, forward and backward\",\"type\":\"quantitative\"},\"y\":{\"field\":\"low\",\"type\":\"quantitative\"},\"y2\":{\"field\":\"high\"}},\"mark\":{\"strokeWidth\":1.5,\"type\":\"rule\"},\"transform\":[{\"filter\":\"!datum.control\"}]},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.front\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"shape\":{\"condition\":{\"test\":\"datum.control\",\"value\":\"cross\"},\"value\":\"circle\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"passes\",\"format\":\".4~g\",\"title\":\"passes for an example\",\"type\":\"quantitative\"},{\"field\":\"forward\",\"format\":\".4~g\",\"type\":\"quantitative\"},{\"field\":\"backward\",\"format\":\".4~g\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"format\":\"~s\",\"grid\":false,\"tickCount\":4},\"field\":\"at\",\"scale\":{\"nice\":false,\"padding\":24,\"type\":\"log\"},\"title\":\"passes for an example, forward and backward\",\"type\":\"quantitative\"},\"y\":{\"field\":\"mean\",\"scale\":{\"padding\":16,\"zero\":false},\"title\":\"mean\",\"type\":\"quantitative\"}},\"mark\":{\"filled\":true,\"opacity\":1,\"size\":80,\"type\":\"point\"}},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.front\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"text\":{\"field\":\"cell\",\"type\":\"nominal\"},\"x\":{\"axis\":{\"format\":\"~s\",\"grid\":false,\"tickCount\":4},\"field\":\"at\",\"scale\":{\"nice\":false,\"padding\":24,\"type\":\"log\"},\"title\":\"passes for an example, forward and backward\",\"type\":\"quantitative\"},\"y\":{\"field\":\"name_at\",\"type\":\"quantitative\"}},\"mark\":{\"align\":\"left\",\"dx\":8,\"dy\":-8,\"fontSize\":11,\"limit\":190,\"type\":\"text\"},\"transform\":[{\"joinaggregate\":[{\"as\":\"least\",\"field\":\"at\",\"op\":\"min\"},{\"as\":\"most\",\"field\":\"at\",\"op\":\"max\"}]},{\"as\":\"right\",\"calculate\":\"datum.at > sqrt(datum.least * datum.most)\"},{\"filter\":\"!datum.right\"}]},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.front\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"text\":{\"field\":\"cell\",\"type\":\"nominal\"},\"x\":{\"axis\":{\"format\":\"~s\",\"grid\":false,\"tickCount\":4},\"field\":\"at\",\"scale\":{\"nice\":false,\"padding\":24,\"type\":\"log\"},\"title\":\"passes for an example, forward and backward\",\"type\":\"quantitative\"},\"y\":{\"field\":\"name_at\",\"type\":\"quantitative\"}},\"mark\":{\"align\":\"right\",\"dx\":-8,\"dy\":-8,\"fontSize\":11,\"limit\":190,\"type\":\"text\"},\"transform\":[{\"joinaggregate\":[{\"as\":\"least\",\"field\":\"at\",\"op\":\"min\"},{\"as\":\"most\",\"field\":\"at\",\"op\":\"max\"}]},{\"as\":\"right\",\"calculate\":\"datum.at > sqrt(datum.least * datum.most)\"},{\"filter\":\"datum.right\"}]}],\"width\":480},\"curves\":{\"data\":{\"name\":\"rows\"},\"height\":300,\"layer\":[{\"encoding\":{\"fill\":{\"field\":\"cell\",\"legend\":null,\"scale\":{\"range\":[\"#0072b2\",\"#d55e00\",\"#009e73\",\"#cc79a7\",\"#e69f00\",\"#56b4e9\",\"#7f7f7f\"]},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"x\":{\"axis\":{\"format\":\".0%\",\"tickCount\":6},\"field\":\"share\",\"scale\":{\"nice\":false},\"title\":\"share of the features\",\"type\":\"quantitative\"},\"y\":{\"field\":\"low\",\"type\":\"quantitative\"},\"y2\":{\"field\":\"high\"}},\"mark\":{\"opacity\":0.14,\"type\":\"area\"}},{\"encoding\":{\"color\":{\"field\":\"cell\",\"legend\":{\"columns\":2,\"labelLimit\":260,\"orient\":\"bottom\",\"symbolSize\":300,\"symbolType\":\"stroke\",\"title\":null},\"scale\":{\"range\":[\"#0072b2\",\"#d55e00\",\"#009e73\",\"#cc79a7\",\"#e69f00\",\"#56b4e9\",\"#7f7f7f\"]},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"strokeDash\":{\"field\":\"cell\",\"legend\":{\"columns\":2,\"labelLimit\":260,\"orient\":\"bottom\",\"symbolSize\":300,\"symbolType\":\"stroke\",\"title\":null},\"scale\":{\"range\":[[1,0],[1,0],[1,0],[1,0],[1,0],[1,0],[1,0],[6,3],[6,3],[6,3],[6,3],[6,3],[6,3],[6,3],[2,2],[2,2],[2,2],[2,2],[2,2],[2,2],[2,2],[8,3,2,3],[8,3,2,3],[8,3,2,3],[8,3,2,3],[8,3,2,3],[8,3,2,3],[8,3,2,3]]},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"x\":{\"axis\":{\"format\":\".0%\",\"tickCount\":6},\"field\":\"share\",\"scale\":{\"nice\":false},\"title\":\"share of the features\",\"type\":\"quantitative\"},\"y\":{\"field\":\"mean\",\"scale\":{\"zero\":false},\"title\":\"mean and pointwise 95 % band\",\"type\":\"quantitative\"}},\"mark\":{\"strokeWidth\":2,\"type\":\"line\"}},{\"encoding\":{\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"share\",\"format\":\".1%\",\"type\":\"quantitative\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"format\":\".0%\",\"tickCount\":6},\"field\":\"share\",\"scale\":{\"nice\":false},\"title\":\"share of the features\",\"type\":\"quantitative\"},\"y\":{\"field\":\"mean\",\"scale\":{\"zero\":false},\"title\":\"mean and pointwise 95 % band\",\"type\":\"quantitative\"}},\"mark\":{\"filled\":true,\"opacity\":0,\"size\":60,\"type\":\"point\"}}],\"resolve\":{\"legend\":{\"color\":\"independent\",\"fill\":\"independent\",\"strokeDash\":\"independent\"}},\"width\":480},\"agreement\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":24},\"layer\":[{\"encoding\":{\"color\":{\"field\":\"value\",\"legend\":{\"orient\":\"bottom\",\"title\":\"mean agreement\"},\"scale\":{\"domainMax\":{\"expr\":\"limit\"},\"domainMin\":0,\"interpolate\":\"rgb\",\"range\":[{\"expr\":\"middle\"},{\"expr\":\"high\"}]},\"type\":\"quantitative\"},\"tooltip\":[{\"field\":\"row\",\"title\":\"cell\",\"type\":\"nominal\"},{\"field\":\"column\",\"title\":\"and\",\"type\":\"nominal\"},{\"field\":\"value\",\"format\":\".3~g\",\"title\":\"mean agreement\",\"type\":\"quantitative\"},{\"field\":\"n\",\"title\":\"examples\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":190,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"column\",\"sort\":{\"field\":\"column_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"row\",\"sort\":{\"field\":\"row_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"cursor\":\"pointer\",\"stroke\":{\"expr\":\"paper\"},\"type\":\"rect\"}},{\"encoding\":{\"text\":{\"field\":\"label\",\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"row\",\"title\":\"cell\",\"type\":\"nominal\"},{\"field\":\"column\",\"title\":\"and\",\"type\":\"nominal\"},{\"field\":\"value\",\"format\":\".3~g\",\"title\":\"mean agreement\",\"type\":\"quantitative\"},{\"field\":\"n\",\"title\":\"examples\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":190,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"column\",\"sort\":{\"field\":\"column_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"row\",\"sort\":{\"field\":\"row_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"color\":{\"expr\":\"!isValid(datum['value']) ? ink : luminance(scale('color', datum['value'])) > 0.179 ? '#000000' : '#ffffff'\"},\"cursor\":\"pointer\",\"fontSize\":11,\"type\":\"text\"}}],\"padding\":{\"bottom\":4,\"left\":4,\"right\":120,\"top\":4},\"params\":[{\"name\":\"limit\",\"value\":1}],\"width\":420},\"signed_agreement\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":24},\"layer\":[{\"encoding\":{\"color\":{\"field\":\"value\",\"legend\":{\"orient\":\"bottom\",\"title\":\"mean agreement\"},\"scale\":{\"domainMax\":{\"expr\":\"limit\"},\"domainMid\":0,\"domainMin\":{\"expr\":\"-limit\"},\"interpolate\":\"rgb\",\"range\":[{\"expr\":\"low\"},{\"expr\":\"middle\"},{\"expr\":\"high\"}]},\"type\":\"quantitative\"},\"tooltip\":[{\"field\":\"row\",\"title\":\"cell\",\"type\":\"nominal\"},{\"field\":\"column\",\"title\":\"and\",\"type\":\"nominal\"},{\"field\":\"value\",\"format\":\".3~g\",\"title\":\"mean agreement\",\"type\":\"quantitative\"},{\"field\":\"n\",\"title\":\"examples\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":190,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"column\",\"sort\":{\"field\":\"column_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"row\",\"sort\":{\"field\":\"row_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"cursor\":\"pointer\",\"stroke\":{\"expr\":\"paper\"},\"type\":\"rect\"}},{\"encoding\":{\"text\":{\"field\":\"label\",\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"row\",\"title\":\"cell\",\"type\":\"nominal\"},{\"field\":\"column\",\"title\":\"and\",\"type\":\"nominal\"},{\"field\":\"value\",\"format\":\".3~g\",\"title\":\"mean agreement\",\"type\":\"quantitative\"},{\"field\":\"n\",\"title\":\"examples\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":190,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"column\",\"sort\":{\"field\":\"column_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"row\",\"sort\":{\"field\":\"row_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"color\":{\"expr\":\"!isValid(datum['value']) ? ink : luminance(scale('color', datum['value'])) > 0.179 ? '#000000' : '#ffffff'\"},\"cursor\":\"pointer\",\"fontSize\":11,\"type\":\"text\"}}],\"padding\":{\"bottom\":4,\"left\":4,\"right\":120,\"top\":4},\"params\":[{\"name\":\"limit\",\"value\":1}],\"width\":420}}")
+}, _e = .42;
+function ve(e, t) {
 	if (typeof e.height == "number") return e.height;
 	let { step: n = 24, for: r } = e.height ?? { step: 24 }, i = [e, ...e.layer ?? []].map((e) => e.encoding?.y?.field).find((e) => e !== void 0 && typeof t[0]?.[e] == "string"), a = (e) => new Set(t.map((t) => t[e])).size;
 	return n * (i ? a(i) : 1) * (r === "offset" ? a("group") + 1 : 1);
 }
-function ve(e, t, n) {
-	let r = T.charts[e], i = {
+function ye(e, t, n) {
+	let r = C.charts[e], i = {
 		...n.theme.colours,
 		...n.parameters
-	}, a = [...T.params, ...r.params ?? []].map((e) => ({
+	}, a = [...C.params, ...r.params ?? []].map((e) => ({
 		...e,
 		value: i[e.name] ?? e.value
-	})), o = typeof r.width == "number" && n.width !== null, s = T.config, c = Math.min(300, Math.max(90, Math.floor((n.width ?? 640) * ge)));
+	})), o = typeof r.width == "number" && n.width !== null, s = C.config, c = Math.min(300, Math.max(90, Math.floor((n.width ?? 640) * _e)));
 	return {
-		$schema: T.$schema,
+		$schema: C.$schema,
 		...r,
 		...o ? {
 			width: n.width,
@@ -579,11 +501,10 @@ function ve(e, t, n) {
 				contains: "padding"
 			}
 		} : {},
-		...o ? { height: n.height ?? _e(r, t) } : {},
+		...o ? { height: n.height ?? ve(r, t) } : {},
 		config: {
 			...s,
 			aria: !1,
-			background: "transparent",
 			axisY: {
 				...s.axisY,
 				labelLimit: c
@@ -594,7 +515,7 @@ function ve(e, t, n) {
 	};
 }
 // src/charts/theme.ts
-var ye = {
+var be = {
 	ink: "--ink",
 	soft: "--ink-soft",
 	line: "--line",
@@ -602,7 +523,7 @@ var ye = {
 	accent: "--accent",
 	warn: "--warn",
 	good: "--good"
-}, be = {
+}, xe = {
 	light: {
 		low: "#b3470a",
 		middle: "#f4f4f2",
@@ -614,48 +535,48 @@ var ye = {
 		high: "#5fa8e6"
 	}
 };
-function xe(e) {
+function Se(e) {
 	let t = document.createElement("span");
 	t.hidden = !0, e.append(t);
 	let n = {};
-	for (let [e, r] of Object.entries(ye)) t.style.color = "", getComputedStyle(t).getPropertyValue(r).trim() && (t.style.color = `var(${r})`, n[e] = getComputedStyle(t).color);
+	for (let [e, r] of Object.entries(be)) t.style.color = "", getComputedStyle(t).getPropertyValue(r).trim() && (t.style.color = `var(${r})`, n[e] = getComputedStyle(t).color);
 	t.remove();
-	let r = Se(n.paper ?? "rgb(255, 255, 255)");
+	let r = Ce(n.paper ?? "rgb(255, 255, 255)");
 	return {
 		colours: {
 			...n,
-			...be[r ? "dark" : "light"]
+			...xe[r ? "dark" : "light"]
 		},
 		dark: r
 	};
 }
-function Se(e) {
+function Ce(e) {
 	let [t = 255, n = 255, r = 255] = (e.match(/[\d.]+/g) ?? []).map(Number);
 	return .2126 * t + .7152 * n + .0722 * r < 128;
 }
-var E = /* @__PURE__ */ new Set(), Ce = !1;
-function we(e, t) {
-	E.add(t);
+var w = /* @__PURE__ */ new Set(), we = !1;
+function Te(e, t) {
+	w.add(t);
 	let n = () => {
-		for (let e of [...E]) e() || E.delete(e);
+		for (let e of [...w]) e() || w.delete(e);
 	};
-	Ce || (Ce = !0, globalThis.matchMedia?.("(prefers-color-scheme: dark)").addEventListener("change", n), D(document.documentElement, n));
+	we || (we = !0, globalThis.matchMedia?.("(prefers-color-scheme: dark)").addEventListener("change", n), T(document.documentElement, n));
 	let r = e.getRootNode();
-	if (r instanceof ShadowRoot && !Te.has(r)) {
-		Te.add(r), D(r.host, n);
-		for (let e of r.children) D(e, n);
+	if (r instanceof ShadowRoot && !Ee.has(r)) {
+		Ee.add(r), T(r.host, n);
+		for (let e of r.children) T(e, n);
 	}
 }
-var Te = /* @__PURE__ */ new WeakSet();
-function D(e, t) {
+var Ee = /* @__PURE__ */ new WeakSet();
+function T(e, t) {
 	new MutationObserver(t).observe(e, {
 		attributes: !0,
 		attributeFilter: ["data-theme"]
 	});
 }
 // src/charts/chart.ts
-var Ee = "400px", De = 24;
-function Oe(e, t, n, r) {
+var De = "400px", Oe = 24;
+function E(e, t, n, r) {
 	let a = i("div", {
 		class: "chart-stage",
 		role: "img",
@@ -675,7 +596,7 @@ function Oe(e, t, n, r) {
 		tabindex: r.fewest ? 0 : null,
 		role: r.fewest ? "group" : null,
 		"aria-label": r.fewest ? r.label : null
-	}, a), i("figcaption", null, r.caption ? i("span", { class: "chart-caption" }, r.caption) : null, i("span", { class: "chart-tools" }, u("SVG", `save the chart as ${o}.svg`, async () => re(`${o}.svg`, await l.svg(), "image/svg+xml")), u("PNG", `save the chart as ${o}.png`, async () => re(`${o}.png`, await l.png(), "image/png")), u("CSV", "copy the numbers of the chart", () => ie(oe(...Ae(n)))), c))), l.whenSeen(), s;
+	}, a), i("figcaption", null, r.caption ? i("span", { class: "chart-caption" }, r.caption) : null, i("span", { class: "chart-tools" }, u("SVG", `save the chart as ${o}.svg`, async () => te(`${o}.svg`, await l.svg(), "image/svg+xml")), u("PNG", `save the chart as ${o}.png`, async () => te(`${o}.png`, await l.png(), "image/png")), u("CSV", "copy the numbers of the chart", () => ne(ie(...Ae(n)))), c))), l.whenSeen(), s;
 }
 var ke = class {
 	embed;
@@ -697,8 +618,8 @@ var ke = class {
 			return;
 		}
 		let n = new IntersectionObserver((t) => {
-			t.some((e) => e.isIntersecting) && (n.disconnect(), this.draw(), new ResizeObserver(() => void (this.drawn && Math.abs(this.room() - this.drawn) > De && this.draw())).observe(e.parentElement), we(e, () => (e.isConnected && this.draw(!0), e.isConnected)));
-		}, { rootMargin: Ee });
+			t.some((e) => e.isIntersecting) && (n.disconnect(), this.draw(), new ResizeObserver(() => void (this.drawn && Math.abs(this.room() - this.drawn) > Oe && this.draw())).observe(e.parentElement), Te(e, () => (e.isConnected && this.draw(!0), e.isConnected)));
+		}, { rootMargin: De });
 		n.observe(e);
 	}
 	room() {
@@ -709,7 +630,7 @@ var ke = class {
 		let t = this.room();
 		if (this.drawn === t && !e) return;
 		this.drawn = t;
-		let n = ++this.round, r = xe(this.stage), { height: a = null, parameters: o = {}, onclick: s } = this.options, c = ve(this.name, this.rows, {
+		let n = ++this.round, r = Se(this.stage), { height: a = null, parameters: o = {}, onclick: s } = this.options, c = ye(this.name, this.rows, {
 			theme: r,
 			width: t,
 			height: a,
@@ -750,14 +671,144 @@ function je(e) {
 }
 function Me(e, t) {
 	let [n, r] = Ae(t);
-	return C({
+	return pe({
 		caption: e,
 		columns: n.map((e) => ({ name: e })),
 		rows: r
 	});
 }
+// src/across/rows.ts
+var Ne = [
+	"model",
+	"dataset",
+	"seed"
+];
+function Pe(e) {
+	return Ne.filter((t) => new Set(e.map((e) => e[t])).size > 1);
+}
+function Fe(e, t) {
+	let n = /* @__PURE__ */ new Map();
+	return e.forEach((e, r) => {
+		let i = t ? e[t] : "";
+		n.set(i, [...n.get(i) ?? [], r]);
+	}), [...n];
+}
+function Ie(e, t, n) {
+	let r = Pe(n.map((t) => e[t])), i = r.map((n) => n === "seed" ? `seed ${e[t].seed}` : e[t][n]).join(", ");
+	return n.filter((n) => r.every((r) => e[n][r] === e[t][r])).length > 1 ? `${i ? `${i}, ` : ""}study ${t + 1}` : i || `study ${t + 1}`;
+}
+function Le(e, t, n, r) {
+	let i = /* @__PURE__ */ new Map();
+	for (let n of r) {
+		let r = e.rows.filter((e) => typeof e.means[n] == "number");
+		r.sort((e, r) => (t ? -1 : 1) * (e.means[n] - r.means[n])), r.forEach((e, t) => i.set(e.cell, [...i.get(e.cell) ?? [], t]));
+	}
+	let a = (e) => i.get(e).reduce((e, t) => e + t, 0) / i.get(e).length, o = [...i.keys()].sort((e, t) => a(e) - a(t));
+	return e.rows.flatMap((e) => r.flatMap((t, i) => typeof e.means[t] == "number" ? [{
+		cell: e.cell,
+		place: o.indexOf(e.cell),
+		group: Ie(n, t, r),
+		group_place: i,
+		mean: e.means[t],
+		low: e.lows[t] ?? null,
+		high: e.highs[t] ?? null,
+		n: null
+	}] : []));
+}
+// src/across/section.ts
+var Re = 8, ze = class extends u {
+	keys = ["metric", "across.facet"];
+	draw() {
+		let { across: e, studies: t } = this.context.content.document;
+		if (!e) return;
+		let n = e.comparisons.find((e) => e.metric === this.context.state.get("metric")) ?? e.comparisons[0];
+		this.replaceChildren(i("section", null, i("h2", null, "Studies"), i("div", {
+			class: "scroll",
+			tabindex: "0",
+			role: "region",
+			"aria-label": "studies"
+		}, i("table", null, i("thead", null, i("tr", null, [
+			"",
+			"model",
+			"dataset",
+			"seed",
+			"status",
+			"cells",
+			"accuracy or the like"
+		].map((e) => i("th", { scope: "col" }, e)))), i("tbody", null, t.map((e, t) => i("tr", null, i("th", { scope: "row" }, i("a", {
+			href: "#",
+			onclick: (e) => this.open_study(e, t)
+		}, `${t + 1}. ${e.folder}`)), [
+			e.model,
+			e.dataset,
+			e.seed,
+			e.status
+		].map((e) => i("td", null, e || "–")), i("td", { class: "n" }, e.cells.filter((e) => e.status === "done").length), i("td", null, e.answer.performance || "–"))))))), n ? this.charts(n) : "", n ? this.comparison(n) : i("p", null, "These studies have no scores."), e.pooled.length ? i("section", null, i("h2", null, "Over seeds"), i("p", { class: "soft" }, "Studies that differ in their seeds alone. The value of an example is its mean over the seeds; intervals are for other examples and other seeds."), e.pooled.map((e) => i("details", { open: e.metric.startsWith(`${n?.metric},`) }, i("summary", null, e.metric), i("p", null, y(e.sentence)), Be([
+			"method / baseline",
+			"mean",
+			"95 % interval"
+		], e.rows)))) : "", ...e.agreement.map((e) => i("section", null, i("h2", null, `Agreement across ${e.differ}`), i("p", { class: "soft" }, `Rank correlation of the maps of each cell with its own maps in studies that differ in their ${e.differ} alone; mean over examples with its 95 % interval.`), Be([
+			"method / baseline",
+			"mean",
+			"95 % interval",
+			"examples (pairs of studies)"
+		], e.rows))), e.sources.length ? i("section", null, i("h2", null, "Where differences come from"), i("p", { class: "soft" }, "Shares of the variance between the mean scores, without controls, less what sampling noise adds. In brackets: 95 % bootstrap intervals over examples."), i("dl", { class: "glossary" }, e.sources.flatMap(([e, t]) => [i("dt", null, e), i("dd", null, t)]))) : "");
+	}
+	open_study(e, t) {
+		e.preventDefault(), this.context.state.set({
+			section: "answer",
+			study: t ? String(t) : null
+		});
+	}
+	charts(e) {
+		let { across: t, studies: n } = this.context.content.document, { state: r } = this.context, a = Pe(n), o = a.find((e) => e === r.get("across.facet")) ?? null, s = e.direction.startsWith("higher") ? !0 : !e.direction.startsWith("lower") && null, c = i("select", { onchange: (e) => r.set({ metric: e.target.value }) }, t.comparisons.map((t) => i("option", {
+			value: t.metric,
+			".selected": t === e
+		}, t.metric))), l = i("select", { onchange: (e) => r.set({ "across.facet": e.target.value || null }) }, i("option", { value: "" }, "nothing"), a.map((e) => i("option", {
+			value: e,
+			".selected": e === o
+		}, e)));
+		return i("section", null, i("h2", null, `${e.metric} in all studies`), i("p", null, i("label", null, "Metric ", c), " ", a.length ? i("label", null, "Panels by ", l) : null), Fe(n, o).map(([t, r]) => r.length > Re ? i("p", null, `${t ? `${o} ${t}: ` : ""}${r.length} studies are too many for one chart; the table below has them all.`) : i("div", { class: "across-panel" }, t ? i("h3", null, `${o} ${t}`) : null, E(this.context, "across", Le(e, s, n, r), {
+			label: `Means of ${e.metric} for every cell in ${r.length} studies${t ? ` with ${o} ${t}` : ""}`,
+			caption: "Mean over examples with its marginal 95 % interval, which is for other examples of the same study. Overlap of intervals is no test.",
+			most: 900,
+			file: `across_${e.metric}${t ? `_${t}` : ""}`
+		}))));
+	}
+	comparison(e) {
+		let { studies: t } = this.context.content.document;
+		return i("section", null, i("h2", null, "Means by study"), i("p", null, `${e.metric}, ${e.direction}. ★: no cell of this study is significantly better.`), i("div", {
+			class: "scroll",
+			tabindex: "0",
+			role: "region",
+			"aria-label": `means of ${e.metric} by study`
+		}, i("table", null, i("thead", null, i("tr", null, i("th", { scope: "col" }, "method / baseline"), t.map((e, t) => i("th", {
+			scope: "col",
+			class: "n",
+			title: e.name
+		}, `${t + 1}`)), i("th", {
+			scope: "col",
+			class: "n"
+		}, "★ in"))), i("tbody", null, e.rows.map((e) => i("tr", null, i("th", { scope: "row" }, e.cell), e.means.map((t, n) => i("td", {
+			class: "n",
+			title: `95 % interval of this mean: ${d(e.lows[n])} to ${d(e.highs[n])}`
+		}, d(t), e.best[n] ? " ★" : "")), i("td", { class: "n" }, `${e.best.filter(Boolean).length} of ${e.means.length}`)))))));
+	}
+};
+function Be(e, t) {
+	return i("div", {
+		class: "scroll",
+		tabindex: "0",
+		role: "region",
+		"aria-label": e.join(", ")
+	}, i("table", null, i("thead", null, i("tr", null, e.map((e, t) => i("th", {
+		scope: "col",
+		class: t ? "n" : ""
+	}, e)))), i("tbody", null, t.map((e) => i("tr", null, e.map((e, t) => t ? i("td", { class: "n" }, e || "–") : i("th", { scope: "row" }, e)))))));
+}
+customElements.define("xai-across", ze);
 // src/agreement/rows.ts
-function Ne(e, t, n, r) {
+function Ve(e, t, n, r) {
 	let [i, a] = [e.numbers(n.matrix), e.numbers(n.defined)], o = n.cells.length, s = (e) => t.cells[n.cells[e]].label;
 	return r.flatMap((e, t) => r.flatMap((n, r) => {
 		if (e === n) return [];
@@ -768,34 +819,34 @@ function Ne(e, t, n, r) {
 			column: s(n),
 			column_place: r,
 			value: Number.isNaN(c) ? null : c,
-			label: Pe(c),
+			label: He(c),
 			n: a[e * o + n]
 		}];
 	}));
 }
-function Pe(e) {
+function He(e) {
 	return Number.isNaN(e) ? d(null) : e.toFixed(2).replace(/^-0\.00$/, "0.00");
 }
-function Fe(e, t) {
+function Ue(e, t) {
 	let [n, r] = e.bounds, i = Array.from(t).filter(Number.isFinite), a = [n, r].filter((e) => e !== null && Number.isFinite(e)).map(Math.abs);
 	return {
 		signed: n === null && r === null ? i.some((e) => e < 0) : n === null || n < 0,
 		limit: Math.max(...a.length ? a : i.map(Math.abs), 0) || 1
 	};
 }
-function Ie(e, t, n) {
+function We(e, t, n) {
 	return e * n - e * (e + 1) / 2 + (t - e - 1);
 }
-function Le(e, t, n, r, i) {
+function Ge(e, t, n, r, i) {
 	if (!t.values || n === r) return [];
-	let a = e.numbers(t.values), o = Ie(Math.min(n, r), Math.max(n, r), t.cells.length) * i;
+	let a = e.numbers(t.values), o = We(Math.min(n, r), Math.max(n, r), t.cells.length) * i;
 	return Array.from({ length: i }, (e, t) => ({
 		row: t,
 		value: a[o + t]
 	})).filter(({ value: e }) => Number.isFinite(e)).sort((e, t) => e.value - t.value || e.row - t.row);
 }
 // src/agreement/section.ts
-var O = 40, Re = 44, ze = 270, Be = 10, Ve = class extends u {
+var D = 40, Ke = 44, qe = 270, Je = 10, Ye = class extends u {
 	keys = [
 		"measure",
 		"agreement_pair",
@@ -808,7 +859,7 @@ var O = 40, Re = 44, ze = 270, Be = 10, Ve = class extends u {
 			this.replaceChildren(i("p", null, "This study compares no cells by a measure of agreement."));
 			return;
 		}
-		if (e.size && !e.has("measure") && (e.has("agreement_pair") || n.cells.length <= O)) {
+		if (e.size && !e.has("measure") && (e.has("agreement_pair") || n.cells.length <= D)) {
 			e.has("agreement_pair") && this.querySelector(".agreement-pair")?.replaceWith(this.pair(n));
 			return;
 		}
@@ -834,32 +885,32 @@ var O = 40, Re = 44, ze = 270, Be = 10, Ve = class extends u {
 		return i("p", { class: "agreement-summary" }, `${e.summary}${/[.!?]$/.test(e.summary) || !e.summary ? "" : "."}${t}`);
 	}
 	matrix(e) {
-		let { context: t, study: n } = this, { kept: r, left: i } = this.kept(e), a = Ne(t.content, n, e, r), { signed: o, limit: s } = Fe(e, t.content.numbers(e.matrix)), l = a.map((e) => Number(e.n)), u = `Mean agreement over ${Math.min(...l) === Math.max(...l) ? String(l[0]) : `${Math.min(...l)} to ${Math.max(...l)}`} examples. Cells that agree stand side by side (average linkage). Click a pair for the examples on which it disagrees most.${i}`;
-		return Oe(t, o ? "signed_agreement" : "agreement", a, {
+		let { context: t, study: n } = this, { kept: r, left: i } = this.kept(e), a = Ve(t.content, n, e, r), { signed: o, limit: s } = Ue(e, t.content.numbers(e.matrix)), l = a.map((e) => Number(e.n)), u = `Mean agreement over ${Math.min(...l) === Math.max(...l) ? String(l[0]) : `${Math.min(...l)} to ${Math.max(...l)}`} examples. Cells that agree stand side by side (average linkage). Click a pair for the examples on which it disagrees most.${i}`;
+		return E(t, o ? "signed_agreement" : "agreement", a, {
 			label: `${e.name} of all pairs of ${p(r.length, "cell")}. ${u}`,
 			caption: u,
 			file: `${n.name} ${e.name}`,
-			fewest: ze + r.length * Re,
-			most: ze + Math.max(5, r.length) * 80,
+			fewest: qe + r.length * Ke,
+			most: qe + Math.max(5, r.length) * 80,
 			parameters: { limit: s },
 			onclick: (e) => t.state.set({ agreement_pair: c.joined([String(e.row), String(e.column)]) })
 		});
 	}
 	kept(e) {
 		let { order: t } = e;
-		if (t.length <= O) return {
+		if (t.length <= D) return {
 			kept: t,
 			left: ""
 		};
 		let n = new Set(this.context.state.list("cells")), r = t.filter((t) => n.has(this.label(e, t)));
 		if (r.length > 1) return {
-			kept: r.slice(0, O),
+			kept: r.slice(0, D),
 			left: ` ${r.length} chosen of ${t.length} cells.`
 		};
-		let i = new Set([...t].sort((e, t) => e - t).slice(0, O));
+		let i = new Set([...t].sort((e, t) => e - t).slice(0, D));
 		return {
 			kept: t.filter((e) => i.has(e)),
-			left: ` The first ${O} of ${t.length} cells.`
+			left: ` The first ${D} of ${t.length} cells.`
 		};
 	}
 	label(e, t) {
@@ -896,7 +947,7 @@ var O = 40, Re = 44, ze = 270, Be = 10, Ve = class extends u {
 		});
 		let [r, a] = [this.label(e, t), this.label(e, n)], o = i("h3", null, `${r} and ${a}: ${d(this.context.content.numbers(e.matrix)[t * e.cells.length + n] ?? NaN)} on average`);
 		if (!e.values) return i("section", { class: "agreement-pair" }, o, i("p", null, "This page leaves out the values by example."));
-		let s = Le(this.context.content, e, t, n, this.study.rows.example.length), c = s.filter(({ row: e }) => this.exampleOf(e) !== null), l = s.slice(0, Be), u = l.some(({ row: e }) => this.exampleOf(e) !== null) ? [] : c.slice(0, 3), f = [...l, ...u].map(({ row: e, value: t }) => this.line(e, t, [r, a])), p = [
+		let s = Ge(this.context.content, e, t, n, this.study.rows.example.length), c = s.filter(({ row: e }) => this.exampleOf(e) !== null), l = s.slice(0, Je), u = l.some(({ row: e }) => this.exampleOf(e) !== null) ? [] : c.slice(0, 3), f = [...l, ...u].map(({ row: e, value: t }) => this.line(e, t, [r, a])), p = [
 			{ name: "example" },
 			{ name: "agreement" },
 			{ name: "label" },
@@ -905,7 +956,7 @@ var O = 40, Re = 44, ze = 270, Be = 10, Ve = class extends u {
 		return i("section", {
 			class: "agreement-pair",
 			"aria-live": "polite"
-		}, o, f.length ? C({
+		}, o, f.length ? pe({
 			caption: m,
 			columns: p,
 			rows: f
@@ -946,16 +997,182 @@ var O = 40, Re = 44, ze = 270, Be = 10, Ve = class extends u {
 		}, e);
 	}
 };
-customElements.define("xai-agreement", Ve);
+customElements.define("xai-agreement", Ye);
+// src/examples/maps/values.ts
+function Xe(e, t) {
+	let n = Float64Array.from(e, Math.abs).filter(Number.isFinite).sort();
+	if (!n.length) return 0;
+	let r = t / 100 * (n.length - 1), i = Math.floor(r), a = n[i];
+	return a + (n[Math.min(i + 1, n.length - 1)] - a) * (r - i) || n.at(-1);
+}
+function Ze(e, t) {
+	if (t === "all") return e;
+	let n = {
+		positive: (e) => Math.max(e, 0),
+		negative: (e) => Math.min(e, 0),
+		magnitude: Math.abs
+	}[t];
+	return e.map(n);
+}
+function Qe(e, t, n, r) {
+	if (r <= 1) return e;
+	let i = new Float32Array(e.length);
+	for (let a = 0; a < t; a += r) for (let o = 0; o < n; o += r) {
+		let s = [];
+		for (let e = a; e < Math.min(a + r, t); e++) for (let t = o; t < Math.min(o + r, n); t++) s.push(e * n + t);
+		let c = O(s.map((t) => e[t]));
+		for (let e of s) i[e] = c;
+	}
+	return i;
+}
+function O(e) {
+	let [t, n] = [0, 0];
+	for (let r of e) Number.isFinite(r) && (t += r, n++);
+	return n ? t / n : NaN;
+}
+function $e(e, t, n) {
+	if (t[0] === n[0] && t[1] === n[1]) return e;
+	let r = new Float32Array(n[0] * n[1]);
+	for (let i = 0; i < n[0]; i++) {
+		let a = Math.floor((i + .5) * t[0] / n[0]) * t[1];
+		for (let o = 0; o < n[1]; o++) r[i * n[1] + o] = e[a + Math.floor((o + .5) * t[1] / n[1])];
+	}
+	return r;
+}
+function et(e, t) {
+	let n = e.signed && t.signed, r = e.shape.length === 2 && t.shape.length === 2, i = r ? [0, 1].map((n) => Math.max(e.shape[n], t.shape[n])) : e.shape;
+	if (!r && e.values.length !== t.values.length) return null;
+	let [a, o] = [e, t].map((e) => (r ? $e(e.values, tt(e.shape), tt(i)) : e.values).map((t) => {
+		let r = e.full > 0 ? Math.max(-1, Math.min(1, t / e.full)) : Number.isFinite(t) ? 0 : NaN;
+		return n ? r : Math.abs(r);
+	}));
+	return {
+		values: a.map((e, t) => e - o[t]),
+		shape: i,
+		signed: !0,
+		full: 1
+	};
+}
+function tt(e) {
+	return [e[0], e[1]];
+}
+function nt(e) {
+	let t = /* @__PURE__ */ new Map();
+	for (let n of e) {
+		let e = 0;
+		for (let t of n) Number.isFinite(t) && (e += t * t);
+		if (!e) continue;
+		let r = t.get(n.length) ?? {
+			sum: new Float64Array(n.length),
+			count: 0
+		}, i = Math.sqrt(e);
+		for (let e = 0; e < n.length; e++) Number.isFinite(n[e]) && (r.sum[e] += n[e] / i);
+		r.count++, t.set(n.length, r);
+	}
+	let [n, r] = [0, 0];
+	for (let { sum: e, count: i } of t.values()) n += (e.reduce((e, t) => e + t * t, 0) - i) / 2, r += i * (i - 1) / 2;
+	return r ? n / r : NaN;
+}
+// src/examples/entries.ts
+function rt(e) {
+	let t = /* @__PURE__ */ new Map();
+	for (let n of e) {
+		let e = t.get(n.id);
+		e ? e.targets.push(n) : t.set(n.id, {
+			id: n.id,
+			name: n.name,
+			targets: [n]
+		});
+	}
+	return [...t.values()];
+}
+function it(e) {
+	return e.metrics.find((e) => e.higher !== null) ?? null;
+}
+function at(e) {
+	let t = new Set(it(e)?.means.map((e) => e.cell) ?? []);
+	return e.cells.forEach((e, n) => t.add(n)), [...t].filter((t) => e.cells[t]?.status === "done");
+}
+function ot(e, t) {
+	let n = t.map((t) => e.cells.findIndex((e) => e.label === t)).filter((e) => e >= 0);
+	if (n.length) return [...new Set(n)];
+	let r = at(e), i = r.filter((t) => !e.cells[t].control);
+	return (i.length ? i : r).slice(0, 4);
+}
+var st = class {
+	content;
+	study;
+	arrays = /* @__PURE__ */ new Map();
+	constructor(e, t) {
+		this.content = e, this.study = t;
+	}
+	map(e) {
+		return this.content.numbers(e.values);
+	}
+	array(e) {
+		let t = this.arrays.get(e);
+		return t || this.arrays.set(e, t = this.content.numbers(e)), t;
+	}
+	score(e, t, n) {
+		let r = this.study.metrics.find((t) => t.name === e);
+		return !r || n < 0 || t < 0 ? null : A(this.array(r.scores)[t * this.study.rows.example.length + n]);
+	}
+	scores(e, t) {
+		return t < 0 ? [] : this.study.metrics.map((n) => [n.name, this.score(n.name, e, t)]);
+	}
+	agreement(e, t, n) {
+		if (!e?.values) return A(nt(t.flatMap((e) => n.maps[e] ?? []).map((e) => this.map(e))));
+		if (n.row < 0) return null;
+		let r = this.array(e.values), i = t.map((t) => e.cells.indexOf(t));
+		return A(O(i.flatMap((t, n) => i.slice(n + 1).map((n) => ct(t, n, e.cells.length))).filter((e) => e >= 0).map((e) => r[e * this.study.rows.example.length + n.row])));
+	}
+};
+function ct(e, t, n) {
+	if (e < 0 || t < 0 || e === t) return -1;
+	let [r, i] = [Math.min(e, t), Math.max(e, t)];
+	return r * (2 * n - r - 1) / 2 + i - r - 1;
+}
+function lt(e, t) {
+	let n = e.agreements.filter((e) => e.values !== null && !e.joint);
+	return n.find((e) => e.name === t) ?? n[0] ?? null;
+}
+function k(e, t) {
+	return t === void 0 || t < 0 ? "" : e.classes[t] ?? `class ${t}`;
+}
+function ut(e, t, n, r, i) {
+	let { study: a } = e, o = t.row >= 0, s = o ? k(a, a.rows.label[t.row]) : "", c = o ? k(a, a.rows.predicted[t.row]) : "", l = t.tokens?.map((e) => e.joined ? e.text : ` ${e.text}`).join("") ?? "";
+	return {
+		words: [
+			t.name,
+			t.id,
+			s,
+			c,
+			l,
+			...t.columns?.map((e) => `${e.name} ${e.value}`) ?? []
+		].join(" "),
+		label: s,
+		predicted: c,
+		wrong: t.wrong,
+		confidence: o ? a.rows.probability[t.row] ?? null : null,
+		agreement: n,
+		value: o ? e.score(r, i, t.row) : null
+	};
+}
+function A(e) {
+	return e == null || !Number.isFinite(e) ? null : e;
+}
 // src/examples/chips.ts
-var He = 16, Ue = class {
+var dt = 16, ft = class {
 	state;
 	element;
 	chips = /* @__PURE__ */ new Map();
 	chosen = [];
+	order;
 	summary = i("span", { class: "examples-caption" });
 	constructor(e, t, n) {
 		this.state = e;
+		let r = it(t);
+		this.order = r ? `ordered by mean ${r.name}` : "in the order of the study";
 		for (let e of n) {
 			let { label: n, control: r } = t.cells[e], a = i("button", {
 				type: "button",
@@ -965,28 +1182,28 @@ var He = 16, Ue = class {
 			}, i("bdi", null, n), r && i("small", null, " control"));
 			this.chips.set(n, a);
 		}
-		let r = t.cells.length - n.length, a = i("input", {
+		let a = t.cells.length - n.length, o = i("input", {
 			type: "search",
 			placeholder: "Search cells",
 			"aria-label": "Search cells",
-			oninput: () => this.narrow(a.value)
+			oninput: () => this.narrow(o.value)
 		});
 		this.element = i("div", {
 			class: "examples-cells",
 			role: "group",
 			"aria-label": "Cells side by side"
-		}, i("div", { class: "examples-options" }, i("strong", null, "Cells"), this.summary, n.length > He && a, i("button", {
+		}, i("div", { class: "examples-options" }, i("strong", null, "Cells"), this.summary, n.length > dt && o, i("button", {
 			type: "button",
 			onclick: () => e.set({ cells: null })
-		}, "Best four"), i("button", {
+		}, "First four"), i("button", {
 			type: "button",
 			onclick: () => e.set({ cells: c.joined(this.chips.keys()) })
-		}, "All"), r > 0 && i("span", { class: "examples-caption" }, `${p(r, "cell")} without maps: skipped or failed`)), i("div", { class: "examples-chips" }, [...this.chips.values()]));
+		}, "All"), a > 0 && i("span", { class: "examples-caption" }, `${p(a, "cell")} without maps: skipped or failed`)), i("div", { class: "examples-chips" }, [...this.chips.values()]));
 	}
 	show(e) {
 		this.chosen = e;
 		for (let [t, n] of this.chips) n.setAttribute("aria-pressed", String(e.includes(t)));
-		this.summary.textContent = `${e.length} of ${this.chips.size} shown, best first`;
+		this.summary.textContent = `${e.length} of ${this.chips.size} shown, ${this.order}`;
 	}
 	toggle(e) {
 		let t = this.chosen.filter((t) => t !== e), n = t.length < this.chosen.length ? t : [...this.chosen, e];
@@ -996,69 +1213,69 @@ var He = 16, Ue = class {
 		let t = e.toLowerCase().split(/\s+/);
 		for (let [e, n] of this.chips) n.hidden = !t.every((t) => e.toLowerCase().includes(t));
 	}
-}, We = 50, Ge = 100, Ke = [
+}, pt = 50, j = 100, mt = [
 	154,
 	154,
 	154
-], k = (e) => e.split(" ").map((e) => `#${e}`), A = [
+], M = (e) => e.split(" ").map((e) => `#${e}`), N = [
 	{
 		name: "blue-red",
 		label: "blue and red; purple without sign",
-		signed: k("053061 2166ac 4393c3 92c5de d1e5f0 ffffff fddbc7 f4a582 d6604d b2182b 67001f"),
-		unsigned: k("ffffff efedf5 dadaeb bcbddc 9e9ac8 807dba 6a51a3 54278f 3f007d")
+		signed: M("053061 2166ac 4393c3 92c5de d1e5f0 ffffff fddbc7 f4a582 d6604d b2182b 67001f"),
+		unsigned: M("ffffff efedf5 dadaeb bcbddc 9e9ac8 807dba 6a51a3 54278f 3f007d")
 	},
 	{
 		name: "orange-purple",
 		label: "orange and purple; orange without sign",
-		signed: k("7f3b08 b35806 e08214 fdb863 fee0b6 ffffff d8daeb b2abd2 8073ac 542788 2d004b"),
-		unsigned: k("ffffff fee6ce fdd0a2 fdae6b fd8d3c f16913 d94801 a63603 7f2704")
+		signed: M("7f3b08 b35806 e08214 fdb863 fee0b6 ffffff d8daeb b2abd2 8073ac 542788 2d004b"),
+		unsigned: M("ffffff fee6ce fdd0a2 fdae6b fd8d3c f16913 d94801 a63603 7f2704")
 	},
 	{
 		name: "brown-teal",
 		label: "brown and teal; grey without sign",
-		signed: k("543005 8c510a bf812d dfc27d f6e8c3 ffffff c7eae5 80cdc1 35978f 01665e 003c30"),
-		unsigned: k("ffffff f0f0f0 d9d9d9 bdbdbd 969696 737373 525252 252525 000000")
+		signed: M("543005 8c510a bf812d dfc27d f6e8c3 ffffff c7eae5 80cdc1 35978f 01665e 003c30"),
+		unsigned: M("ffffff f0f0f0 d9d9d9 bdbdbd 969696 737373 525252 252525 000000")
 	}
 ];
-function j(e) {
-	return A.find((t) => t.name === e) ?? A[0];
+function P(e) {
+	return N.find((t) => t.name === e) ?? N[0];
 }
-function qe(e) {
+function F(e) {
 	let t = Math.floor(e);
 	return e - t === .5 ? t % 2 == 0 ? t : t + 1 : Math.round(e);
 }
-var Je = /* @__PURE__ */ new Map();
-function Ye(e, t) {
-	let n = `${e.name} ${t}`, r = Je.get(n);
+var ht = /* @__PURE__ */ new Map();
+function gt(e, t) {
+	let n = `${e.name} ${t}`, r = ht.get(n);
 	if (r) return r;
 	let i = (t ? e.signed : e.unsigned).map((e) => [
 		1,
 		3,
 		5
 	].map((t) => parseInt(e.slice(t, t + 2), 16))), a = /* @__PURE__ */ new Uint8ClampedArray(306);
-	for (let e = 0; e <= Ge; e++) {
-		let t = e / Ge * (i.length - 1), n = Math.min(Math.floor(t), i.length - 2);
+	for (let e = 0; e <= j; e++) {
+		let t = e / j * (i.length - 1), n = Math.min(Math.floor(t), i.length - 2);
 		for (let r = 0; r < 3; r++) {
 			let [o, s] = [i[n][r], i[n + 1][r]];
-			a[e * 3 + r] = qe(o + (s - o) * (t - n));
+			a[e * 3 + r] = F(o + (s - o) * (t - n));
 		}
 	}
-	return a.set(Ke, 303), Je.set(n, a), a;
+	return a.set(mt, 303), ht.set(n, a), a;
 }
-function M(e, t, n) {
+function I(e, t, n) {
 	if (!Number.isFinite(e)) return 101;
 	let r = n > 0 ? e / n : 0;
-	return t ? We + qe(We * Math.max(-1, Math.min(1, r))) : qe(Ge * Math.max(0, Math.min(1, r)));
+	return t ? pt + F(pt * Math.max(-1, Math.min(1, r))) : F(j * Math.max(0, Math.min(1, r)));
 }
-function Xe(e, t, n, r) {
-	let i = Ye(r, t), a = M(e, t, n) * 3;
+function L(e, t, n, r) {
+	let i = gt(r, t), a = I(e, t, n) * 3;
 	return `#${[
 		0,
 		1,
 		2
 	].map((e) => i[a + e].toString(16).padStart(2, "0")).join("")}`;
 }
-function Ze(e) {
+function _t(e) {
 	let t = [
 		1,
 		3,
@@ -1069,15 +1286,15 @@ function Ze(e) {
 	});
 	return .2126 * t[0] + .7152 * t[1] + .0722 * t[2];
 }
-function Qe(e) {
-	let t = Ze(e) + .05;
+function vt(e) {
+	let t = _t(e) + .05;
 	return t / .05 >= 1.05 / t ? "#000000" : "#ffffff";
 }
-function $e(e, t) {
+function yt(e, t) {
 	return `linear-gradient(to right, ${(t ? e.signed : e.unsigned).join(", ")})`;
 }
 // src/examples/keys.ts
-var N = [
+var R = [
 	"ex.q",
 	"ex.label",
 	"ex.predicted",
@@ -1085,13 +1302,13 @@ var N = [
 	"ex.confidence",
 	"ex.agreement",
 	"ex.value"
-], et = [
+], bt = [
 	"ex.metric",
 	"ex.cell",
 	"ex.sort",
 	"ex.down",
 	"measure"
-], tt = [
+], z = [
 	"ex.overlay",
 	"ex.opacity",
 	"ex.sign",
@@ -1100,29 +1317,29 @@ var N = [
 	"ex.block",
 	"ex.mask",
 	"ex.all"
-], nt = [
+], xt = [
 	"example",
 	"ex.target",
 	"cells",
 	"ex.minus"
-], rt = [
+], St = [
 	"ex.important",
 	"ex.over",
 	"ex.colours"
 ];
-function it(e) {
+function Ct(e) {
 	let t = e.get("ex.outcome");
 	return {
 		query: e.get("ex.q"),
 		label: e.get("ex.label"),
 		predicted: e.get("ex.predicted"),
 		outcome: t === "right" || t === "wrong" ? t : "",
-		confidence: I(e, "ex.confidence"),
-		agreement: I(e, "ex.agreement"),
-		value: I(e, "ex.value")
+		confidence: H(e, "ex.confidence"),
+		agreement: H(e, "ex.agreement"),
+		value: H(e, "ex.value")
 	};
 }
-function at(e) {
+function wt(e) {
 	return {
 		sort: [
 			"confidence",
@@ -1132,38 +1349,38 @@ function at(e) {
 		down: e.get("ex.down") === "1"
 	};
 }
-function ot(e) {
+function Tt(e) {
 	return {
 		overlay: e.get("ex.overlay") === "1",
-		opacity: L(e.get("ex.opacity"), 0, 100, 80) / 100,
+		opacity: kt(e.get("ex.opacity"), 0, 100, 80) / 100,
 		sign: [
 			"positive",
 			"negative",
 			"magnitude"
 		].find((t) => t === e.get("ex.sign")) ?? "all",
-		colours: e.get("ex.colours", A[0].name),
-		percentile: L(e.get("ex.percentile"), 50, 100, 99),
-		block: Math.round(L(e.get("ex.block"), 1, 256, 1)),
+		colours: e.get("ex.colours", N[0].name),
+		percentile: kt(e.get("ex.percentile"), 50, 100, 99),
+		block: Math.round(kt(e.get("ex.block"), 1, 256, 1)),
 		mask: e.get("ex.mask") !== "0",
 		all: e.get("ex.all") === "1"
 	};
 }
-function st(e) {
+function Et(e) {
 	let [t, n, r] = e.list("ex.zoom").map(Number);
-	return F({
+	return V({
 		scale: t ?? 1,
 		x: n ?? .5,
 		y: r ?? .5
 	});
 }
-function P(e) {
+function B(e) {
 	return e.scale === 1 ? null : c.joined([
 		e.scale,
 		e.x,
 		e.y
 	].map((e) => String(Number(e.toFixed(4)))));
 }
-function F(e) {
+function V(e) {
 	let t = Math.min(64, Math.max(1, Number.isFinite(e.scale) ? e.scale : 1)), n = (e) => Math.min(1 - .5 / t, Math.max(.5 / t, Number.isFinite(e) ? e : .5));
 	return {
 		scale: t,
@@ -1171,28 +1388,28 @@ function F(e) {
 		y: n(e.y)
 	};
 }
-function I(e, t) {
+function H(e, t) {
 	let [n, r] = e.list(t).map((e) => e.trim() === "" || !Number.isFinite(Number(e)) ? null : Number(e));
 	return [n ?? null, r ?? null];
 }
-function ct(e, t) {
+function Dt(e, t) {
 	return e.trim() || t.trim() ? c.joined([e.trim(), t.trim()]) : null;
 }
-function lt() {
+function Ot() {
 	return Object.fromEntries([
-		...N,
+		...R,
 		"ex.sort",
 		"ex.down",
 		"ex.metric",
 		"ex.cell"
 	].map((e) => [e, null]));
 }
-function L(e, t, n, r) {
+function kt(e, t, n, r) {
 	let i = Number(e);
 	return e.trim() === "" || !Number.isFinite(i) ? r : Math.min(n, Math.max(t, i));
 }
 // src/examples/fields.ts
-function R(e, t, n, r = "") {
+function U(e, t, n, r = "") {
 	let a = i("select", { onchange: () => e.set({ [t]: a.value === r ? null : a.value }) }), o = (e) => a.replaceChildren(...e.map(([e, t]) => i("option", {
 		value: e,
 		dir: "auto"
@@ -1207,13 +1424,13 @@ function R(e, t, n, r = "") {
 		options: (e) => (o(e), s())
 	};
 }
-function z(e, t, n) {
+function At(e, t, n) {
 	let r = ["from", "to"].map((a) => i("input", {
 		type: "number",
 		step: "any",
 		"aria-label": `${n} ${a}`,
 		placeholder: a,
-		onchange: () => e.set({ [t]: ct(r[0].value, r[1].value) })
+		onchange: () => e.set({ [t]: Dt(r[0].value, r[1].value) })
 	}));
 	return {
 		element: i("span", { class: "examples-range" }, r),
@@ -1223,7 +1440,7 @@ function z(e, t, n) {
 		}
 	};
 }
-function B(e, t, n = !1) {
+function W(e, t, n = !1) {
 	let r = i("input", {
 		type: "checkbox",
 		onchange: () => e.set({ [t]: r.checked === n ? null : r.checked ? "1" : "0" })
@@ -1233,7 +1450,7 @@ function B(e, t, n = !1) {
 		sync: () => r.checked = e.get(t, n ? "1" : "0") === "1"
 	};
 }
-function ut(e, t, n, r, a) {
+function jt(e, t, n, r, a) {
 	let o = i("output"), s = i("input", {
 		type: "range",
 		...a,
@@ -1247,7 +1464,7 @@ function ut(e, t, n, r, a) {
 		}
 	};
 }
-function V(e, t) {
+function G(e, t) {
 	let n = t.element.classList.contains("examples-range");
 	return i(n ? "div" : "label", {
 		class: "examples-field",
@@ -1258,37 +1475,37 @@ function V(e, t) {
 	}, i("span", null, e), t.element);
 }
 // src/examples/display.ts
-var dt = class {
+var Mt = class {
 	state;
 	element;
 	fields = [];
 	ends;
 	constructor(e, t, n, r, a = []) {
 		this.state = e;
-		let o = (e, t) => (this.fields.push(t), V(e, t)), s = n.map((e) => t.cells[e].label);
+		let o = (e, t) => (this.fields.push(t), G(e, t)), s = n.map((e) => t.cells[e].label);
 		this.ends = ["Difference: first map", "Difference: second map"].map((e) => {
 			let t = [i("option", { value: "" }, "none"), ...s.map((e) => i("option", { value: e }, e))];
 			return i("select", {
 				"aria-label": e,
 				onchange: () => this.choose()
 			}, t);
-		}), this.element = i("div", { class: "examples-display" }, r.overlay && o("Over the input", B(e, "ex.overlay")), r.overlay && o("Opacity", ut(e, "ex.opacity", 80, " %", {
+		}), this.element = i("div", { class: "examples-display" }, r.overlay && o("Over the input", W(e, "ex.overlay")), r.overlay && o("Opacity", jt(e, "ex.opacity", 80, " %", {
 			min: 0,
 			max: 100,
 			step: 5
-		})), r.mask && o("Ground truth", B(e, "ex.mask", !0)), r.bars && o("All columns", B(e, "ex.all")), ...a, i("details", { open: tt.some((t) => e.get(t)) || !!e.get("ex.minus") }, i("summary", null, "More display options"), i("div", { class: "examples-options" }, o("Sign", R(e, "ex.sign", [
+		})), r.mask && o("Ground truth", W(e, "ex.mask", !0)), r.bars && o("All columns", W(e, "ex.all")), ...a, i("details", { open: z.some((t) => e.get(t)) || !!e.get("ex.minus") }, i("summary", null, "More display options"), i("div", { class: "examples-options" }, o("Sign", U(e, "ex.sign", [
 			["", "all"],
 			["positive", "positive only"],
 			["negative", "negative only"],
 			["magnitude", "magnitude"]
-		])), o("Colours", R(e, "ex.colours", A.map((e, t) => [t ? e.name : "", e.label]))), !r.bars && o("Full colour at percentile", R(e, "ex.percentile", [
+		])), o("Colours", U(e, "ex.colours", N.map((e, t) => [t ? e.name : "", e.label]))), !r.bars && o("Full colour at percentile", U(e, "ex.percentile", [
 			["90", "90"],
 			["95", "95"],
 			["98", "98"],
 			["", "99"],
 			["99.5", "99.5"],
 			["100", "100 (largest)"]
-		])), r.smooth && o("Mean over blocks", R(e, "ex.block", [["", "none"], ...[
+		])), r.smooth && o("Mean over blocks", U(e, "ex.block", [["", "none"], ...[
 			"2",
 			"4",
 			"8",
@@ -1312,176 +1529,15 @@ var dt = class {
 		this.state.set({ "ex.minus": e.some(Boolean) ? c.joined(e) : null });
 	}
 };
-// src/examples/maps/values.ts
-function ft(e, t) {
-	let n = Float64Array.from(e, Math.abs).filter(Number.isFinite).sort();
-	if (!n.length) return 0;
-	let r = t / 100 * (n.length - 1), i = Math.floor(r), a = n[i];
-	return a + (n[Math.min(i + 1, n.length - 1)] - a) * (r - i) || n.at(-1);
-}
-function pt(e, t) {
-	if (t === "all") return e;
-	let n = {
-		positive: (e) => Math.max(e, 0),
-		negative: (e) => Math.min(e, 0),
-		magnitude: Math.abs
-	}[t];
-	return e.map(n);
-}
-function mt(e, t, n, r) {
-	if (r <= 1) return e;
-	let i = new Float32Array(e.length);
-	for (let a = 0; a < t; a += r) for (let o = 0; o < n; o += r) {
-		let s = [];
-		for (let e = a; e < Math.min(a + r, t); e++) for (let t = o; t < Math.min(o + r, n); t++) s.push(e * n + t);
-		let c = H(s.map((t) => e[t]));
-		for (let e of s) i[e] = c;
-	}
-	return i;
-}
-function H(e) {
-	let [t, n] = [0, 0];
-	for (let r of e) Number.isFinite(r) && (t += r, n++);
-	return n ? t / n : NaN;
-}
-function ht(e, t, n) {
-	if (t[0] === n[0] && t[1] === n[1]) return e;
-	let r = new Float32Array(n[0] * n[1]);
-	for (let i = 0; i < n[0]; i++) {
-		let a = Math.floor((i + .5) * t[0] / n[0]) * t[1];
-		for (let o = 0; o < n[1]; o++) r[i * n[1] + o] = e[a + Math.floor((o + .5) * t[1] / n[1])];
-	}
-	return r;
-}
-function gt(e, t) {
-	let n = e.signed && t.signed, r = e.shape.length === 2 && t.shape.length === 2, i = r ? [0, 1].map((n) => Math.max(e.shape[n], t.shape[n])) : e.shape;
-	if (!r && e.values.length !== t.values.length) return null;
-	let [a, o] = [e, t].map((e) => (r ? ht(e.values, _t(e.shape), _t(i)) : e.values).map((t) => {
-		let r = e.full > 0 ? Math.max(-1, Math.min(1, t / e.full)) : Number.isFinite(t) ? 0 : NaN;
-		return n ? r : Math.abs(r);
-	}));
-	return {
-		values: a.map((e, t) => e - o[t]),
-		shape: i,
-		signed: !0,
-		full: 1
-	};
-}
-function _t(e) {
-	return [e[0], e[1]];
-}
-function vt(e, t) {
-	if (e.length !== t.length) return NaN;
-	let [n, r, i] = [
-		0,
-		0,
-		0
-	];
-	for (let a = 0; a < e.length; a++) {
-		let [o, s] = [e[a], t[a]];
-		Number.isFinite(o) && Number.isFinite(s) && (n += o * s, r += o * o, i += s * s);
-	}
-	return r > 0 && i > 0 ? n / Math.sqrt(r * i) : NaN;
-}
-// src/examples/entries.ts
-function yt(e) {
-	let t = /* @__PURE__ */ new Map();
-	for (let n of e) {
-		let e = t.get(n.id);
-		e ? e.targets.push(n) : t.set(n.id, {
-			id: n.id,
-			name: n.name,
-			targets: [n]
-		});
-	}
-	return [...t.values()];
-}
-function bt(e) {
-	let t = new Set((e.metrics.find((e) => e.higher !== null) ?? e.metrics[0])?.means.map((e) => e.cell) ?? []);
-	return e.cells.forEach((e, n) => t.add(n)), [...t].filter((t) => e.cells[t]?.status === "done");
-}
-function xt(e, t) {
-	let n = t.map((t) => e.cells.findIndex((e) => e.label === t)).filter((e) => e >= 0);
-	if (n.length) return [...new Set(n)];
-	let r = bt(e), i = r.filter((t) => !e.cells[t].control);
-	return (i.length ? i : r).slice(0, 4);
-}
-var St = class {
-	content;
-	study;
-	arrays = /* @__PURE__ */ new Map();
-	constructor(e, t) {
-		this.content = e, this.study = t;
-	}
-	map(e) {
-		return this.content.numbers(e.values);
-	}
-	array(e) {
-		let t = this.arrays.get(e);
-		return t || this.arrays.set(e, t = this.content.numbers(e)), t;
-	}
-	score(e, t, n) {
-		let r = this.study.metrics.find((t) => t.name === e);
-		return !r || n < 0 || t < 0 ? null : W(this.array(r.scores)[t * this.study.rows.example.length + n]);
-	}
-	scores(e, t) {
-		return t < 0 ? [] : this.study.metrics.map((n) => [n.name, this.score(n.name, e, t)]);
-	}
-	agreement(e, t, n) {
-		return W(H(t.flatMap((e, n) => t.slice(n + 1).map((t) => [e, t])).map(([t, r]) => this.ofPair(e, t, r, n) ?? NaN)));
-	}
-	ofPair(e, t, n, r) {
-		if (!e?.values) {
-			let [e, i] = [r.maps[t], r.maps[n]];
-			return e && i ? W(vt(this.map(e), this.map(i))) : null;
-		}
-		let i = Ct(e.cells.indexOf(t), e.cells.indexOf(n), e.cells.length);
-		return i < 0 || r.row < 0 ? null : W(this.array(e.values)[i * this.study.rows.example.length + r.row]);
-	}
-};
-function Ct(e, t, n) {
-	if (e < 0 || t < 0 || e === t) return -1;
-	let [r, i] = [Math.min(e, t), Math.max(e, t)];
-	return r * (2 * n - r - 1) / 2 + i - r - 1;
-}
-function wt(e, t) {
-	let n = e.agreements.filter((e) => e.values !== null && !e.joint);
-	return n.find((e) => e.name === t) ?? n[0] ?? null;
-}
-function U(e, t) {
-	return t === void 0 || t < 0 ? "" : e.classes[t] ?? `class ${t}`;
-}
-function Tt(e, t, n, r, i) {
-	let { study: a } = e, o = t.row >= 0, s = o ? U(a, a.rows.label[t.row]) : "", c = o ? U(a, a.rows.predicted[t.row]) : "", l = t.tokens?.map((e) => e.joined ? e.text : ` ${e.text}`).join("") ?? "";
-	return {
-		words: [
-			t.name,
-			t.id,
-			s,
-			c,
-			l,
-			...t.columns?.map((e) => `${e.name} ${e.value}`) ?? []
-		].join(" "),
-		label: s,
-		predicted: c,
-		wrong: t.wrong,
-		confidence: o ? a.rows.probability[t.row] ?? null : null,
-		agreement: n,
-		value: o ? e.score(r, i, t.row) : null
-	};
-}
-function W(e) {
-	return e == null || !Number.isFinite(e) ? null : e;
-}
 // src/examples/panels/bars.ts
-function Et(e) {
+function Nt(e) {
 	let t = e.map((e) => {
 		let t = e.reduce((e, t) => Number.isFinite(t) ? Math.max(e, Math.abs(t)) : e, 0);
 		return e.map((e) => t > 0 ? Math.abs(e) / t : Math.abs(e));
-	}), n = Math.max(0, ...e.map((e) => e.length)), r = Array.from({ length: n }, (e, n) => H(t.map((e) => e[n] ?? NaN)));
+	}), n = Math.max(0, ...e.map((e) => e.length)), r = Array.from({ length: n }, (e, n) => O(t.map((e) => e[n] ?? NaN)));
 	return r.map((e, t) => t).sort((e, t) => (r[t] || 0) - (r[e] || 0));
 }
-function Dt(e, t, n) {
+function Pt(e, t, n) {
 	let r = t > 0 && Number.isFinite(e) ? Math.min(1, Math.abs(e) / t) : 0;
 	return n ? {
 		start: e < 0 ? 50 - r * 50 : 50,
@@ -1491,22 +1547,22 @@ function Dt(e, t, n) {
 		length: e > 0 ? r * 100 : 0
 	};
 }
-function G(e) {
+function Ft(e) {
 	return Array.from(e).reduce((e, t) => Number.isFinite(t) ? Math.max(e, Math.abs(t)) : e, 0);
 }
-var Ot = (e, t, n) => Xe(Math.sign(e) * .75, t, 1, n);
-function K(e, t, n, r, a) {
+var It = (e, t, n) => L(Math.sign(e) * .75, t, 1, n);
+function Lt(e, t, n, r, a) {
 	let o = i("tr", null, i("th", { scope: "col" }, a), i("th", { scope: "col" }, i("span", { class: "examples-unseen" }, "bar")), i("th", { scope: "col" }, "attribution")), s = e.map((e) => {
-		let { start: a, length: o } = Dt(e.attribution, t, n), s = {
+		let { start: a, length: o } = Pt(e.attribution, t, n), s = {
 			width: `${o.toFixed(2)}%`,
 			"margin-left": `${a.toFixed(2)}%`,
-			background: Ot(e.attribution, n, r)
+			background: It(e.attribution, n, r)
 		};
 		return i("tr", { class: e.inside ? "examples-inside" : null }, i("th", { scope: "row" }, i("bdi", null, e.name), e.value !== "" && i("small", null, " = ", i("bdi", null, e.value)), e.inside && i("small", { class: "examples-truth" }, " in the ground truth")), i("td", { class: "examples-track" }, i("div", { class: n ? "examples-bar examples-middle" : "examples-bar" }, i("i", { style: s }))), i("td", { class: "examples-number" }, d(e.attribution)));
 	});
 	return i("table", { class: "examples-bars" }, i("thead", null, o), i("tbody", null, s));
 }
-function kt(e, t, n, r, i) {
+function Rt(e, t, n, r, i) {
 	let [o, s, c] = [
 		22,
 		240,
@@ -1528,7 +1584,7 @@ function kt(e, t, n, r, i) {
 		y: 18,
 		"font-weight": "bold"
 	}, i)), e.forEach((e, i) => {
-		let l = 30 + o * i, { start: f, length: p } = Dt(e.attribution, t, n), m = `${e.name}${e.value === "" ? "" : ` = ${e.value}`}${e.inside ? " *" : ""}`;
+		let l = 30 + o * i, { start: f, length: p } = Pt(e.attribution, t, n), m = `${e.name}${e.value === "" ? "" : ` = ${e.value}`}${e.inside ? " *" : ""}`;
 		u.append(a("text", {
 			x: s - 8,
 			y: l + 14,
@@ -1538,7 +1594,7 @@ function kt(e, t, n, r, i) {
 			y: l + 3,
 			width: p / 100 * c,
 			height: o - 8,
-			fill: Ot(e.attribution, n, r)
+			fill: It(e.attribution, n, r)
 		}), a("text", {
 			x: s + c + 8,
 			y: l + 14
@@ -1552,63 +1608,72 @@ function kt(e, t, n, r, i) {
 	})), u;
 }
 // src/examples/panels/save.ts
-function At(e, t) {
+function zt(e, t) {
 	return `${e.map((e) => e.normalize("NFKD").replace(/[^\p{L}\p{N}._-]+/gu, "-").replace(/^[-.]+|[-.]+$/g, "").slice(0, 60)).filter(Boolean).join("-") || "panel"}.${t}`;
 }
-function jt(e, t) {
+function Bt(e, t) {
 	let n = URL.createObjectURL(e), r = document.createElement("a");
 	r.href = n, r.download = t, r.click(), setTimeout(() => URL.revokeObjectURL(n), 1e4);
 }
-function Mt(e) {
+function Vt(e) {
 	return new Blob([new XMLSerializer().serializeToString(e)], { type: "image/svg+xml" });
 }
-function Nt(e) {
+function Ht(e) {
 	return new Promise((t, n) => {
 		e.toBlob((e) => e ? t(e) : n(/* @__PURE__ */ Error("the browser made no PNG of the panel")), "image/png");
 	});
 }
-async function Pt(e, t = 2) {
+async function Ut(e, t = 2) {
 	let n = new Image();
 	n.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(new XMLSerializer().serializeToString(e))}`, await n.decode();
 	let r = document.createElement("canvas");
 	return [r.width, r.height] = [Number(e.getAttribute("width")) * t, Number(e.getAttribute("height")) * t], r.getContext("2d")?.drawImage(n, 0, 0, r.width, r.height), r;
 }
 // src/examples/visible.ts
-function q(e, t) {
-	if (typeof IntersectionObserver > "u") return t(), () => void 0;
-	let n = () => {
-		i.disconnect(), window.removeEventListener("beforeprint", r);
-	}, r = () => {
-		n(), t();
-	}, i = new IntersectionObserver((e) => e.some((e) => e.isIntersecting) && r(), { rootMargin: "300px" });
-	return i.observe(e), window.addEventListener("beforeprint", r), n;
+var Wt = /* @__PURE__ */ new WeakMap(), Gt = !1;
+function K(e, t) {
+	if (Gt || typeof IntersectionObserver > "u") return t(), () => void 0;
+	let n = new IntersectionObserver((e) => e.some((e) => e.isIntersecting) && i(), { rootMargin: "300px" }), r = () => {
+		n.disconnect(), Wt.delete(e);
+	}, i = () => {
+		r(), t();
+	};
+	return n.observe(e), Wt.set(e, i), r;
+}
+function Kt(e) {
+	Gt = !0;
+	try {
+		for (let t of e.querySelectorAll("*")) Wt.get(t)?.();
+	} finally {
+		Gt = !1;
+	}
 }
 // src/examples/panels/shown.ts
-function Ft(e, t, n, r) {
-	let [i, a] = e.shape.length === 2 ? [e.shape[0], e.shape[1]] : [1, t.length], o = Lt(n) ? mt(t, i, a, r.block) : t, s = o === t && r.percentile === 99;
+function qt(e, t, n, r) {
+	let [i, a] = e.shape.length === 2 ? [e.shape[0], e.shape[1]] : [1, t.length], o = Yt(n) ? Qe(t, i, a, r.block) : t, s = o === t && r.percentile === 99;
 	return {
-		values: pt(o, r.sign),
+		values: Ze(o, r.sign),
 		shape: e.shape,
 		signed: r.sign !== "magnitude" && e.signed,
-		full: s ? e.full : ft(o, r.percentile)
+		full: s ? e.full : Xe(o, r.percentile)
 	};
 }
-function J(e, t, n) {
+function q(e, t, n) {
 	return e?.units ? "units" : t.tokens ? "tokens" : t.series || n === "series" ? "series" : t.columns || e && e.shape.length !== 2 ? "columns" : "image";
 }
-function It(e, t) {
+function Jt(e, t) {
 	let n = e.tokens ?? [], r = n.reduce((e, t) => Math.max(e, t.feature), -1) + 1;
 	return t === n.length && t !== r;
 }
-function Lt(e) {
+function Yt(e) {
 	return e === "image" || e === "series";
 }
 // src/examples/panels/tokens.ts
-function Rt(e, t) {
+function J(e, t) {
 	let n = e.tokens ?? [];
-	return It(e, t) ? n.map((e, t) => t) : n.map((e) => e.feature < t ? e.feature : -1);
+	return Jt(e, t) ? n.map((e, t) => t) : n.map((e) => e.feature < t ? e.feature : -1);
 }
-function zt(e, t) {
+function Xt(e, t) {
 	let n = /* @__PURE__ */ new Map();
 	return e.tokens?.forEach((e, r) => {
 		let i = t[r];
@@ -1617,44 +1682,55 @@ function zt(e, t) {
 		n.set(i, a === void 0 ? e.text : a + (e.joined ? "" : " ") + e.text);
 	}), n;
 }
-function Bt(e, t) {
+function Zt(e, t) {
 	let n = e.tokens ?? [];
 	return n.map((e, r) => (t.length === n.length ? t[r] : t[e.feature] ?? 0) > .5);
 }
-function Vt(e, t, n, r, a, o) {
-	let s = Rt(e, t?.values.length ?? Infinity), c = zt(e, s), l = r ? Bt(e, r) : null, u = /* @__PURE__ */ new Map(), f = i("p", {
+function Qt(e, t, n, r, a, o, s) {
+	let c = J(t, n?.values.length ?? Infinity), l = Xt(t, c), u = a ? Zt(t, a) : null, f = /* @__PURE__ */ new Map(), p = i("div", {
 		class: "examples-tokens",
-		dir: "auto"
-	}), p = (e) => t && e >= 0 ? `${c.get(e) ?? ""}: ${d(t.values[e])}` : "";
-	(e.tokens ?? []).forEach((e, r) => {
-		r && !e.joined && f.append(" ");
-		let o = s[r], c = e.feature < 0 && o < 0, d = i("span", {
+		dir: "auto",
+		tabindex: 0,
+		role: "group",
+		"aria-label": e
+	}), m = (e) => n && e >= 0 ? `${l.get(e) ?? ""}: ${d(n.values[e])}` : "";
+	(t.tokens ?? []).forEach((e, t) => {
+		t && !e.joined && p.append(" ");
+		let a = c[t], s = e.feature < 0 && a < 0, l = i("span", {
 			class: [
 				"examples-token",
-				c && "examples-special",
-				l?.[r] && "examples-inside"
+				s && "examples-special",
+				u?.[t] && "examples-inside"
 			].filter(Boolean).join(" "),
-			title: (c ? "special token: no attribution" : p(o)) || null
+			title: (s ? "special token: no attribution" : m(a)) || null
 		}, e.text);
-		if (t && o >= 0) {
-			let e = Xe(t.values[o], t.signed, t.full, n);
-			d.style.background = e, d.style.color = Qe(e), d.addEventListener("pointerenter", () => a.point({ feature: o })), u.set(o, [...u.get(o) ?? [], d]);
+		if (n && a >= 0) {
+			let e = L(n.values[a], n.signed, n.full, r);
+			l.style.background = e, l.style.color = vt(e), l.addEventListener("pointerenter", () => o.point({ feature: a })), f.set(a, [...f.get(a) ?? [], l]);
 		}
-		f.append(d);
-	}), f.addEventListener("pointerleave", () => a.point(null));
-	let m = [];
-	return a.add({ pointed: (e) => {
-		for (let e of m) e.classList.remove("examples-pointed");
-		m = e && "feature" in e ? u.get(e.feature) ?? [] : [];
-		for (let e of m) e.classList.add("examples-pointed");
-		t && o(m.length && e && "feature" in e ? p(e.feature) : "");
-	} }), f;
+		p.append(l);
+	}), p.addEventListener("pointerleave", () => o.point(null)), p.addEventListener("keydown", (e) => {
+		let t = {
+			ArrowLeft: -1,
+			ArrowRight: 1
+		}[e.key];
+		if (!t || !e.shiftKey || !f.size) return;
+		let n = [...f.keys()], r = o.place && "feature" in o.place ? n.indexOf(o.place.feature) : t > 0 ? -1 : n.length;
+		o.point({ feature: n[Math.min(n.length - 1, Math.max(0, r + t))] }), e.preventDefault(), e.stopPropagation();
+	});
+	let h = [];
+	return o.add({ pointed: (e) => {
+		for (let e of h) e.classList.remove("examples-pointed");
+		h = e && "feature" in e ? f.get(e.feature) ?? [] : [];
+		for (let e of h) e.classList.add("examples-pointed");
+		n && s(h.length && e && "feature" in e ? m(e.feature) : "");
+	} }), p;
 }
-function Ht(e, t) {
-	let n = Rt(e, t.values.length), r = i("tbody"), a = i("details", { class: "examples-table" }, i("summary", null, "Values as a table"));
+function $t(e, t) {
+	let n = J(e, t.values.length), r = i("tbody"), a = i("details", { class: "examples-table" }, i("summary", null, "Values as a table"));
 	return a.addEventListener("toggle", () => {
 		if (a.open && !r.childElementCount) {
-			for (let [a, o] of zt(e, n)) r.append(i("tr", null, i("th", {
+			for (let [a, o] of Xt(e, n)) r.append(i("tr", null, i("th", {
 				scope: "row",
 				dir: "auto"
 			}, o), i("td", null, d(t.values[a]))));
@@ -1663,7 +1739,7 @@ function Ht(e, t) {
 	}), a;
 }
 // src/examples/importance/importance.ts
-function Ut(e) {
+function en(e) {
 	let t = /* @__PURE__ */ new Map();
 	for (let { example: n, map: r, values: i } of e) r.units || n.columns?.forEach((e, r) => {
 		let a = i[r] ?? NaN;
@@ -1679,19 +1755,19 @@ function Ut(e) {
 	});
 	return [...t].map(([e, t]) => ({
 		name: e,
-		points: Wt(t),
-		meanMagnitude: H(t.map((e) => Math.abs(e.attribution))),
-		meanAttribution: H(t.map((e) => e.attribution))
+		points: tn(t),
+		meanMagnitude: O(t.map((e) => Math.abs(e.attribution))),
+		meanAttribution: O(t.map((e) => e.attribution))
 	})).sort((e, t) => t.meanMagnitude - e.meanMagnitude);
 }
-function Wt(e) {
+function tn(e) {
 	let t = e.map((e) => e.value.trim() === "" ? NaN : Number(e.value)), [n, r] = [Math.min(...t), Math.max(...t)];
 	return !t.every(Number.isFinite) || r <= n ? e : e.map((e, i) => ({
 		...e,
 		share: (t[i] - n) / (r - n)
 	}));
 }
-function Gt(e, t) {
+function nn(e, t) {
 	let n = /* @__PURE__ */ new Map();
 	e.forEach((e, r) => {
 		let i = Math.round(e / t);
@@ -1704,26 +1780,26 @@ function Gt(e, t) {
 	});
 	return r;
 }
-var Kt = (e) => /[\p{L}\p{N}]/u.test(e);
-function qt(e) {
+var rn = (e) => /[\p{L}\p{N}]/u.test(e);
+function an(e) {
 	let t = [], n = -1;
 	return e.forEach((e, r) => {
 		if (e.feature < 0) return;
 		let i = t.at(-1);
-		i && e.joined && n === r - 1 && Kt(e.text) && Kt(i.text) ? (i.text += e.text, i.tokens.push(r)) : t.push({
+		i && e.joined && n === r - 1 && rn(e.text) && rn(i.text) ? (i.text += e.text, i.tokens.push(r)) : t.push({
 			text: e.text,
 			tokens: [r]
 		}), n = r;
 	}), t;
 }
-function Jt(e, t = 2) {
+function on(e, t = 2) {
 	let n = /* @__PURE__ */ new Map();
 	for (let { example: t, map: r, values: i } of e) {
 		if (!t.tokens || r.units) continue;
-		let e = Rt(t, i.length);
-		for (let r of qt(t.tokens)) {
+		let e = J(t, i.length);
+		for (let r of an(t.tokens)) {
 			let a = new Set(r.tokens.map((t) => e[t]).filter((e) => e >= 0)), o = [...a].reduce((e, t) => e + i[t], 0), s = r.text.trim().toLowerCase();
-			if (!a.size || !Number.isFinite(o) || !Kt(s)) continue;
+			if (!a.size || !Number.isFinite(o) || !rn(s)) continue;
 			let c = n.get(s) ?? {
 				attributions: [],
 				examples: /* @__PURE__ */ new Set()
@@ -1733,48 +1809,48 @@ function Jt(e, t = 2) {
 	}
 	return [...n].filter(([, e]) => e.examples.size >= t).map(([e, { attributions: t, examples: n }]) => ({
 		word: e,
-		mean: H(t),
+		mean: O(t),
 		occurrences: t.length,
 		examples: n.size
 	})).sort((e, t) => t.mean - e.mean);
 }
 // src/examples/importance/beeswarm.ts
-var Yt = 560, Y = 34, Xt = 150, Zt = [
+var sn = 560, Y = 34, cn = 150, ln = [
 	0,
 	95,
 	168
-], Qt = [
+], un = [
 	154,
 	141,
 	147
-], $t = [
+], dn = [
 	213,
 	74,
 	0
 ];
-function en(e) {
+function fn(e) {
 	if (e === null) return "#777777";
 	let [t, n, r] = e < .5 ? [
-		Zt,
-		Qt,
+		ln,
+		un,
 		e * 2
 	] : [
-		Qt,
-		$t,
+		un,
+		dn,
 		e * 2 - 1
 	];
 	return `#${t.map((e, t) => Math.round(e + (n[t] - e) * r).toString(16).padStart(2, "0")).join("")}`;
 }
-var tn = `linear-gradient(to right, ${[
+var pn = `linear-gradient(to right, ${[
 	0,
 	.5,
 	1
-].map(en).join(", ")})`;
-function nn(e, t, n) {
+].map(fn).join(", ")})`;
+function mn(e, t, n) {
 	let r = e.length * Y + 34, i = Math.max(0, ...e.flatMap((e) => e.points.map((e) => Math.abs(e.attribution)))) || 1, o = e.some((e) => e.points.some((e) => e.attribution < 0)), s = o ? -i : 0, c = (e) => 158 + (e - s) / (i - s) * 374, l = a("svg", {
 		xmlns: "http://www.w3.org/2000/svg",
-		viewBox: `0 0 ${Yt} ${r}`,
-		width: Yt,
+		viewBox: `0 0 ${sn} ${r}`,
+		width: sn,
 		height: r,
 		role: "img",
 		"aria-label": t,
@@ -1796,21 +1872,21 @@ function nn(e, t, n) {
 			class: "examples-ink"
 		}, i, a("title", null, e.name));
 		l.append(o, a("line", {
-			x1: Xt,
+			x1: cn,
 			x2: 540,
 			y1: r,
 			y2: r,
 			stroke: "#888888",
 			"stroke-opacity": .3
 		}));
-		let s = e.points.map((e) => c(e.attribution)), u = Gt(s, 5);
+		let s = e.points.map((e) => c(e.attribution)), u = nn(s, 5);
 		e.points.forEach((t, i) => {
 			let o = `${t.name}: ${e.name} = ${t.value}, attribution ${d(t.attribution)}`;
 			l.append(a("circle", {
 				cx: s[i].toFixed(1),
 				cy: (r + u[i] * (Y / 2 - 4)).toFixed(1),
 				r: 3.2,
-				fill: en(t.share),
+				fill: fn(t.share),
 				"fill-opacity": .85,
 				onclick: () => n(t.id)
 			}, a("title", null, o)));
@@ -1829,7 +1905,7 @@ function nn(e, t, n) {
 	return l;
 }
 // src/examples/importance/view.ts
-var X = 15, rn = class {
+var X = 15, hn = class {
 	context;
 	values;
 	element = i("section", {
@@ -1844,8 +1920,8 @@ var X = 15, rn = class {
 	cell = -1;
 	constructor(e, t, n) {
 		this.context = e, this.values = t;
-		let r = n.map((e) => t.study.cells[e].label), a = R(e.state, "ex.over", [["", "all examples of the page"], ["listed", "the examples that the filters leave"]]), o = R(e.state, "ex.important", [["", "the first chosen cell"], ...r.map((e) => [e, e])]);
-		this.fields = [o, a], this.element.append(i("h2", null, "Importance over the examples"), i("div", { class: "examples-options" }, V("Cell", o), V("Over", a)), this.body), q(this.element, () => {
+		let r = n.map((e) => t.study.cells[e].label), a = U(e.state, "ex.over", [["", "all examples of the page"], ["listed", "the examples that the filters leave"]]), o = U(e.state, "ex.important", [["", "the first chosen cell"], ...r.map((e) => [e, e])]);
+		this.fields = [o, a], this.element.append(i("h2", null, "Importance over the examples"), i("div", { class: "examples-options" }, G("Cell", o), G("Over", a)), this.body), K(this.element, () => {
 			this.seen = !0, this.fill();
 		});
 	}
@@ -1869,11 +1945,11 @@ var X = 15, rn = class {
 			this.body.replaceChildren(i("p", { class: "examples-caption" }, "This cell has no attributions of features with names on these examples."));
 			return;
 		}
-		let r = e.some((e) => e.targets.length > 1), a = new Set(t.map(({ example: e }) => e.target)), o = n.signed && a.size > 1 ? [i("p", { class: "examples-caption" }, "Evidence is for or against what is explained of each example, which is not the same class everywhere. Filter by prediction, and choose the examples that the filters leave, to see one class alone.")] : [], s = `${n.label}, over ${p(t.length, "example")}${r ? ", the first target of each" : ""}`, c = j(this.context.state.get("ex.colours")), l = t.some(({ example: e }) => e.tokens);
+		let r = e.some((e) => e.targets.length > 1), a = new Set(t.map(({ example: e }) => e.target)), o = n.signed && a.size > 1 ? [i("p", { class: "examples-caption" }, "Evidence is for or against what is explained of each example, which is not the same class everywhere. Filter by prediction, and choose the examples that the filters leave, to see one class alone.")] : [], s = `${n.label}, over ${p(t.length, "example")}${r ? ", the first target of each" : ""}`, c = P(this.context.state.get("ex.colours")), l = t.some(({ example: e }) => e.tokens);
 		this.body.replaceChildren(...o, ...l ? this.words(t, n.signed, s, c) : this.columns(t, s, c));
 	}
 	columns(e, t, n) {
-		let r = Ut(e), a = r.slice(0, X), o = nn(a, `attributions of each column: ${t}`, (e) => this.context.state.set({
+		let r = en(e), a = r.slice(0, X), o = mn(a, `attributions of each column: ${t}`, (e) => this.context.state.set({
 			example: e,
 			"ex.target": null
 		})), s = a.map((e) => ({
@@ -1881,34 +1957,34 @@ var X = 15, rn = class {
 			value: "",
 			attribution: e.meanMagnitude,
 			inside: null
-		})), c = G(a.map((e) => e.meanMagnitude));
-		return [i("p", null, `${t}${r.length - a.length ? `; the ${a.length} of ${r.length} columns with the largest mean magnitude` : ""}.`), i("div", { class: "examples-pair" }, i("figure", null, i("figcaption", null, "Attribution of each example", this.saver("beeswarm", () => on(o))), i("div", {
+		})), c = Ft(a.map((e) => e.meanMagnitude));
+		return [i("p", null, `${t}${r.length - a.length ? `; the ${a.length} of ${r.length} columns with the largest mean magnitude` : ""}.`), i("div", { class: "examples-pair" }, i("figure", null, i("figcaption", null, "Attribution of each example", this.saver("beeswarm", () => _n(o))), i("div", {
 			class: "examples-scroll",
 			tabindex: 0,
 			role: "group",
 			"aria-label": "beeswarm"
-		}, o), an()), i("figure", null, i("figcaption", null, "Mean magnitude", this.saver("magnitude", () => kt(s, c, !1, n, `mean magnitude: ${t}`))), K(s, c, !1, n, "column")))];
+		}, o), gn()), i("figure", null, i("figcaption", null, "Mean magnitude", this.saver("magnitude", () => Rt(s, c, !1, n, `mean magnitude: ${t}`))), Lt(s, c, !1, n, "column")))];
 	}
 	words(e, t, n, r) {
-		let a = Jt(e);
+		let a = on(e);
 		if (!a.length) return [i("p", { class: "examples-caption" }, `${n}: no word occurs in at least 2 examples.`)];
-		let o = G(a.map((e) => e.mean)), s = t ? [["Words for the explained class", a.filter((e) => e.mean > 0)], ["Words against it", a.filter((e) => e.mean < 0).reverse()]] : [["Words of the largest attribution", a]];
+		let o = Ft(a.map((e) => e.mean)), s = t ? [["Words for the explained class", a.filter((e) => e.mean > 0)], ["Words against it", a.filter((e) => e.mean < 0).reverse()]] : [["Words of the largest attribution", a]];
 		return [i("p", null, `Mean attribution of each word that occurs in at least 2 examples: ${n}. A word's attribution is the sum over its tokens.`), i("div", { class: "examples-pair" }, s.map(([e, a]) => {
 			let s = a.slice(0, X).map((e) => ({
 				name: e.word,
 				value: "",
 				attribution: e.mean,
 				inside: null
-			})), c = K(s, o, t, r, "word");
+			})), c = Lt(s, o, t, r, "word");
 			c.querySelector("thead tr").append(i("th", { scope: "col" }, "examples"), i("th", { scope: "col" }, "times")), c.querySelectorAll("tbody tr").forEach((e, t) => {
 				e.append(i("td", { class: "examples-number" }, d(a[t].examples)), i("td", { class: "examples-number" }, d(a[t].occurrences)));
 			});
 			let l = a.length > X && i("p", { class: "examples-caption" }, `${a.length - X} more words`);
-			return i("figure", null, i("figcaption", null, e, this.saver(e, () => kt(s, o, t, r, `${e}: ${n}`))), a.length ? c : i("p", { class: "examples-caption" }, "none"), l);
+			return i("figure", null, i("figcaption", null, e, this.saver(e, () => Rt(s, o, t, r, `${e}: ${n}`))), a.length ? c : i("p", { class: "examples-caption" }, "none"), l);
 		}))];
 	}
 	saver(e, t) {
-		let n = At([
+		let n = zt([
 			this.values.study.name,
 			this.values.study.cells[this.cell].label,
 			e
@@ -1916,40 +1992,40 @@ var X = 15, rn = class {
 		return i("span", { class: "examples-save" }, i("button", {
 			type: "button",
 			"aria-label": `Save ${e} as SVG`,
-			onclick: () => jt(Mt(t()), n)
+			onclick: () => Bt(Vt(t()), n)
 		}, "SVG"));
 	}
 };
-function an() {
+function gn() {
 	return i("p", { class: "examples-caption examples-legend" }, "small value of the column ", i("span", {
 		class: "examples-scale",
-		style: { background: tn }
+		style: { background: pn }
 	}), " large value; grey: a level, or the same value everywhere. Click a point to open its example.");
 }
-function on(e) {
+function _n(e) {
 	let t = e.cloneNode(!0);
 	return t.querySelectorAll(".examples-ink").forEach((e) => e.setAttribute("fill", "#111111")), t;
 }
 // src/examples/keyboard.ts
-var sn = "input, select, textarea, [contenteditable], [role=slider], [role=tab], [role=grid]";
-function cn(e, t) {
+var vn = "input, select, textarea, [contenteditable], [role=slider], [role=tab], [role=grid]";
+function yn(e, t) {
 	if (e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || e.shiftKey) return null;
 	let n = e.composedPath()[0];
-	return n instanceof Element && n.closest(sn) ? null : e.key === "ArrowLeft" ? () => t.step(-1) : e.key === "ArrowRight" ? () => t.step(1) : e.key === "/" ? t.search : null;
+	return n instanceof Element && n.closest(vn) ? null : e.key === "ArrowLeft" ? () => t.step(-1) : e.key === "ArrowRight" ? () => t.step(1) : e.key === "/" ? t.search : null;
 }
-function ln(e, t) {
+function bn(e, t) {
 	let n = e.getRootNode(), r = (r) => {
-		let i = r.composedPath()[0], a = (i === document.body || i === document.documentElement || i instanceof Node && i.getRootNode() === n) && un(e) ? cn(r, t) : null;
+		let i = r.composedPath()[0], a = (i === document.body || i === document.documentElement || i instanceof Node && i.getRootNode() === n) && xn(e) ? yn(r, t) : null;
 		a && (r.preventDefault(), a());
 	};
 	return document.addEventListener("keydown", r), () => document.removeEventListener("keydown", r);
 }
-function un(e) {
+function xn(e) {
 	let t = e.getBoundingClientRect();
 	return e.isConnected && t.bottom >= 0 && t.top <= window.innerHeight && (t.width > 0 || t.height > 0);
 }
 // src/examples/maps/stage.ts
-var dn = class {
+var Sn = class {
 	zoom;
 	settled;
 	members = /* @__PURE__ */ new Set();
@@ -1965,12 +2041,12 @@ var dn = class {
 		for (let t of this.members) t.pointed?.(e);
 	}
 	show(e, t = !0) {
-		this.zoom = F(e);
+		this.zoom = V(e);
 		for (let e of this.members) e.zoomed?.();
 		t && this.settled(this.zoom);
 	}
 	enlarge(e, t = this.zoom.x, n = this.zoom.y) {
-		let r = F({
+		let r = V({
 			...this.zoom,
 			scale: this.zoom.scale * e
 		}).scale, i = this.zoom.scale / r;
@@ -1991,30 +2067,30 @@ var dn = class {
 	}
 };
 // src/examples/maps/canvas.ts
-function fn(e, t, n = null) {
+function Cn(e, t, n = null) {
 	let r = document.createElement("canvas");
 	[r.height, r.width] = [e.shape[0], e.shape[1]];
 	let i = r.getContext("2d");
 	if (!i || !e.values.length) return r;
 	let a = i.createImageData(r.width, r.height);
-	return a.data.set(pn(e, t, n)), i.putImageData(a, 0, 0), r;
+	return a.data.set(wn(e, t, n)), i.putImageData(a, 0, 0), r;
 }
-function pn(e, t, n) {
-	let r = Ye(t, e.signed), i = new Uint8ClampedArray(e.values.length * 4);
+function wn(e, t, n) {
+	let r = gt(t, e.signed), i = new Uint8ClampedArray(e.values.length * 4);
 	return e.values.forEach((t, a) => {
-		let o = M(t, e.signed, e.full) * 3;
+		let o = I(t, e.signed, e.full) * 3;
 		i.set(r.subarray(o, o + 3), a * 4);
 		let s = Number.isFinite(t) ? Math.min(1, e.full > 0 ? Math.abs(t) / e.full : 0) : 1;
 		i[a * 4 + 3] = n === null ? 255 : Math.round(255 * n * s);
 	}), i;
 }
-function mn(e) {
+function Tn(e) {
 	let t = document.createElement("canvas");
 	[t.width, t.height] = [e.naturalWidth || 1, e.naturalHeight || 1];
 	let n = t.getContext("2d");
 	return n && (n.drawImage(e, 0, 0), n.globalCompositeOperation = "saturation", n.fillStyle = "#808080", n.fillRect(0, 0, t.width, t.height)), t;
 }
-function hn(e, t, n) {
+function En(e, t, n) {
 	let r = (r, i) => r >= 0 && i >= 0 && r < t && i < n && e[r * n + i] > .5, i = [], a = (e, t, n) => {
 		let r = -1;
 		for (let i = 0; i <= e; i++) {
@@ -2036,7 +2112,7 @@ function hn(e, t, n) {
 	]));
 	return i;
 }
-function gn(e, t, n, r = 1) {
+function Dn(e, t, n, r = 1) {
 	let i = e.getContext("2d");
 	if (!i) return;
 	let { width: a, height: o } = e;
@@ -2051,18 +2127,18 @@ function gn(e, t, n, r = 1) {
 		let { lines: e, rows: n, columns: a } = t.edges;
 		i.beginPath();
 		for (let [t, r, o, s] of e) i.moveTo(l(t / a), u(r / n)), i.lineTo(l(o / a), u(s / n));
-		_n(i, r, "#000");
+		On(i, r, "#000");
 	}
 	if (t.mark) {
 		let { mark: e } = t;
-		i.beginPath(), i.rect(l(e.x), u(e.y), e.width * n.scale * a, e.height * n.scale * o), _n(i, r, "#0a7d28");
+		i.beginPath(), i.rect(l(e.x), u(e.y), e.width * n.scale * a, e.height * n.scale * o), On(i, r, "#0a7d28");
 	}
 }
-function _n(e, t, n) {
+function On(e, t, n) {
 	e.lineCap = "square", [e.strokeStyle, e.lineWidth] = ["#fff", 4 * t], e.stroke(), [e.strokeStyle, e.lineWidth] = [n, 1.6 * t], e.stroke();
 }
 // src/examples/panels/image.ts
-function vn(e, t, n) {
+function kn(e, t, n) {
 	let r = i("canvas", {
 		class: "examples-canvas",
 		role: "img",
@@ -2075,14 +2151,14 @@ function vn(e, t, n) {
 		let t = [];
 		if (e.picture && (!e.map || e.veil !== null)) {
 			let n = await e.picture;
-			t.push(e.map ? mn(n) : n);
+			t.push(e.map ? Tn(n) : n);
 		}
-		e.map && t.push(fn(e.map, e.scheme, t.length ? e.veil : null));
+		e.map && t.push(Cn(e.map, e.scheme, t.length ? e.veil : null));
 		let [n, r] = e.mask?.shape ?? [0, 0];
 		return a = {
 			images: t,
 			edges: e.mask && n && r ? {
-				lines: hn(e.mask.values, n, r),
+				lines: En(e.mask.values, n, r),
 				rows: n,
 				columns: r
 			} : null,
@@ -2090,39 +2166,39 @@ function vn(e, t, n) {
 		};
 	}, s = async () => {
 		let n = await o(), i = window.devicePixelRatio || 1, a = Math.max(1, Math.round(r.clientWidth * i)), s = Math.max(1, Math.round(a * e.size[0] / e.size[1]));
-		(r.width !== a || r.height !== s) && ([r.width, r.height] = [a, s]), gn(r, {
+		(r.width !== a || r.height !== s) && ([r.width, r.height] = [a, s]), Dn(r, {
 			...n,
-			mark: xn(t.place, e)
+			mark: Mn(t.place, e)
 		}, t.zoom, i), r.classList.toggle("examples-zoomed", t.zoom.scale > 1);
 	}, c = !1;
-	return q(r, () => {
+	return K(r, () => {
 		c = !0, typeof ResizeObserver > "u" ? s() : new ResizeObserver(() => void s()).observe(r);
 	}), t.add({
 		zoomed: () => c && void s(),
 		pointed: (t) => {
-			n(Sn(t, e)), c && s();
+			n(Nn(t, e)), c && s();
 		}
-	}), Cn(r, e, t), {
+	}), Pn(r, e, t), {
 		element: r,
 		at: async (n) => {
 			let r = document.createElement("canvas");
-			return [r.width, r.height] = [n, Math.round(n * e.size[0] / e.size[1])], gn(r, {
+			return [r.width, r.height] = [n, Math.round(n * e.size[0] / e.size[1])], Dn(r, {
 				...await o(),
 				mark: null
 			}, t.zoom, n / 400), r;
 		}
 	};
 }
-function yn(e) {
+function An(e) {
 	return e.map ? [e.map.shape[0], e.map.shape[1]] : e.size;
 }
-function bn(e, [t, n]) {
+function jn(e, [t, n]) {
 	let r = (e, t) => Math.min(t - 1, Math.max(0, Math.floor(e * t)));
 	return [r(e.y, t), r(e.x, n)];
 }
-function xn(e, t) {
+function Mn(e, t) {
 	if (!e || !("x" in e)) return null;
-	let [n, r] = yn(t), [i, a] = bn(e, [n, r]);
+	let [n, r] = An(t), [i, a] = jn(e, [n, r]);
 	return {
 		x: a / r,
 		y: i / n,
@@ -2130,12 +2206,12 @@ function xn(e, t) {
 		height: 1 / n
 	};
 }
-function Sn(e, t) {
+function Nn(e, t) {
 	if (!e || !("x" in e)) return "";
-	let [n, r] = bn(e, yn(t)), i = `row ${n + 1}, column ${r + 1}`;
+	let [n, r] = jn(e, An(t)), i = `row ${n + 1}, column ${r + 1}`;
 	return t.map ? `${i}: ${d(t.map.values[n * t.map.shape[1] + r])}` : i;
 }
-function Cn(e, t, n) {
+function Pn(e, t, n) {
 	let r = null, i = (t) => {
 		let n = e.getBoundingClientRect();
 		return [(t.clientX - n.left) / n.width, (t.clientY - n.top) / n.height];
@@ -2172,10 +2248,10 @@ function Cn(e, t, n) {
 		let t = n.inside(...i(e));
 		n.enlarge(2, t.x, t.y);
 	}), e.addEventListener("keydown", (e) => {
-		wn(e, t, n) && (e.preventDefault(), e.stopPropagation());
+		Fn(e, t, n) && (e.preventDefault(), e.stopPropagation());
 	});
 }
-function wn(e, t, n) {
+function Fn(e, t, n) {
 	if (e.ctrlKey || e.metaKey || e.altKey) return !1;
 	let r = {
 		ArrowLeft: [0, -1],
@@ -2184,7 +2260,7 @@ function wn(e, t, n) {
 		ArrowDown: [1, 0]
 	}[e.key];
 	if (r && e.shiftKey) {
-		let [e, i] = yn(t), [a, o] = bn(n.place && "x" in n.place ? n.place : {
+		let [e, i] = An(t), [a, o] = jn(n.place && "x" in n.place ? n.place : {
 			x: n.zoom.x,
 			y: n.zoom.y
 		}, [e, i]), s = {
@@ -2203,11 +2279,11 @@ function wn(e, t, n) {
 	return !0;
 }
 // src/examples/panels/series.ts
-var Z = 640, Tn = 120, En = 800;
-function Dn(e, t, n = 0, r = e.values.length) {
-	let i = Math.max(1, Math.ceil((r - n) / En)), a = [];
+var Z = 640, In = 120, Ln = 800;
+function Rn(e, t, n = 0, r = e.values.length) {
+	let i = Math.max(1, Math.ceil((r - n) / Ln)), a = [];
 	for (let o = n; o < r; o += i) {
-		let n = Math.min(r, o + i), s = i === 1 ? e.values[o] : H(e.values.subarray(o, n)), c = a.at(-1), l = c && M(c.value, e.signed, e.full) === M(s, e.signed, e.full);
+		let n = Math.min(r, o + i), s = i === 1 ? e.values[o] : O(e.values.subarray(o, n)), c = a.at(-1), l = c && I(c.value, e.signed, e.full) === I(s, e.signed, e.full);
 		c && l && (!t || t[c.from] === t[o]) ? c.to = n : a.push({
 			from: o,
 			to: n,
@@ -2216,8 +2292,8 @@ function Dn(e, t, n = 0, r = e.values.length) {
 	}
 	return a;
 }
-function On(e, t, n) {
-	let r = Math.ceil((n - t) / (En / 2)), i = /* @__PURE__ */ new Set();
+function zn(e, t, n) {
+	let r = Math.ceil((n - t) / (Ln / 2)), i = /* @__PURE__ */ new Set();
 	for (let a = t; a < n; a += r) {
 		let t = Array.from({ length: Math.min(r, n - a) }, (e, t) => a + t).filter((t) => Number.isFinite(e[t]));
 		if (r === 1) t.forEach((e) => i.add(e));
@@ -2228,11 +2304,11 @@ function On(e, t, n) {
 	}
 	return [...i].map((t) => [t, e[t]]);
 }
-function kn(e, t) {
+function Bn(e, t) {
 	let n = Math.max(0, Math.floor((e.x - .5 / e.scale) * t));
 	return [n, Math.max(n + 1, Math.min(t, Math.ceil((e.x + .5 / e.scale) * t)))];
 }
-function An(e, t, n) {
+function Vn(e, t, n) {
 	if (!e.series) return {
 		curves: /* @__PURE__ */ new Float32Array(),
 		channels: 1,
@@ -2245,8 +2321,8 @@ function An(e, t, n) {
 		steps: i
 	};
 }
-function jn(e, t, n) {
-	let { channels: r, steps: i, features: o } = e, s = Math.max(34, Tn / r), c = s * r, l = (e) => ((e - t) / (n - t) * Z).toFixed(2), u = a("svg", {
+function Hn(e, t, n) {
+	let { channels: r, steps: i, features: o } = e, s = Math.max(34, In / r), c = s * r, l = (e) => ((e - t) / (n - t) * Z).toFixed(2), u = a("svg", {
 		xmlns: "http://www.w3.org/2000/svg",
 		viewBox: `0 0 ${Z} ${c}`,
 		width: Z,
@@ -2260,18 +2336,18 @@ function jn(e, t, n) {
 		height: c,
 		fill: "#ffffff"
 	})), e.map) {
-		for (let r of Dn(e.map, o, t, n)) u.append(a("rect", {
+		for (let r of Rn(e.map, o, t, n)) u.append(a("rect", {
 			x: l(r.from),
 			y: 0,
 			width: Number(l(r.to)) - Number(l(r.from)),
 			height: c,
-			fill: Xe(r.value, e.map.signed, e.map.full, e.scheme),
+			fill: L(r.value, e.map.signed, e.map.full, e.scheme),
 			"shape-rendering": "crispEdges"
 		}));
-		for (let e = t + 1; o && e < n; e++) o[e] !== o[e - 1] && u.append(Mn(l(e), c));
+		for (let e = t + 1; o && e < n; e++) o[e] !== o[e - 1] && u.append(Un(l(e), c));
 	}
 	for (let o = 0; o < r && e.curves.length; o++) {
-		let r = On(e.curves.subarray(o * i, (o + 1) * i), t, n), [c, d] = r.reduce(([e, t], [, n]) => [Math.min(e, n), Math.max(t, n)], [Infinity, -Infinity]), f = (e) => (s * o + 4 + (d > c ? 1 - (e - c) / (d - c) : .5) * (s - 8)).toFixed(2), p = r.map(([e, t]) => `${l(e + .5)},${f(t)}`).join(" ");
+		let r = zn(e.curves.subarray(o * i, (o + 1) * i), t, n), [c, d] = r.reduce(([e, t], [, n]) => [Math.min(e, n), Math.max(t, n)], [Infinity, -Infinity]), f = (e) => (s * o + 4 + (d > c ? 1 - (e - c) / (d - c) : .5) * (s - 8)).toFixed(2), p = r.map(([e, t]) => `${l(e + .5)},${f(t)}`).join(" ");
 		for (let [e, t] of [["#ffffff", 3.4], ["#111111", 1.4]]) u.append(a("polyline", {
 			points: p,
 			fill: "none",
@@ -2282,7 +2358,7 @@ function jn(e, t, n) {
 	}
 	if (e.mask) {
 		let r = Float32Array.from({ length: i }, (t, n) => e.mask[e.mask.length === i ? n : o?.[n] ?? -1] ?? 0);
-		for (let e of Dn({
+		for (let e of Rn({
 			values: r,
 			shape: [i],
 			signed: !1,
@@ -2309,7 +2385,7 @@ function jn(e, t, n) {
 	}
 	return u;
 }
-function Mn(e, t) {
+function Un(e, t) {
 	return a("line", {
 		x1: e,
 		x2: e,
@@ -2321,7 +2397,7 @@ function Mn(e, t) {
 		"vector-effect": "non-scaling-stroke"
 	});
 }
-function Nn(e, t, n) {
+function Wn(e, t, n) {
 	let { steps: r } = e, a = i("div", {
 		class: "examples-series",
 		tabindex: 0,
@@ -2330,22 +2406,22 @@ function Nn(e, t, n) {
 	}), o = i("div", {
 		class: "examples-cursor",
 		hidden: !0
-	}), s = () => jn(e, ...kn(t.zoom, r)), c = () => {
+	}), s = () => Hn(e, ...Bn(t.zoom, r)), c = () => {
 		a.replaceChildren(s(), o), a.classList.toggle("examples-zoomed", t.zoom.scale > 1);
 	};
-	a.style.height = `${Math.max(34, Tn / e.channels) * e.channels}px`;
+	a.style.height = `${Math.max(34, In / e.channels) * e.channels}px`;
 	let l = !1;
-	q(a, () => {
+	K(a, () => {
 		l = !0, c();
 	}), t.add({
 		zoomed: () => l && c(),
 		pointed: (i) => {
-			let a = i && "feature" in i ? i.feature : -1, [s, c] = kn(t.zoom, r);
-			o.hidden = a < s || a >= c, o.style.left = `${(a + .5 - s) / (c - s) * 100}%`, n(a < 0 ? "" : Pn(e, a));
+			let a = i && "feature" in i ? i.feature : -1, [s, c] = Bn(t.zoom, r);
+			o.hidden = a < s || a >= c, o.style.left = `${(a + .5 - s) / (c - s) * 100}%`, n(a < 0 ? "" : Gn(e, a));
 		}
 	});
 	let u = (e) => {
-		let n = a.getBoundingClientRect(), [i, o] = kn(t.zoom, r);
+		let n = a.getBoundingClientRect(), [i, o] = Bn(t.zoom, r);
 		return Math.min(o - 1, Math.max(i, Math.floor(i + (e.clientX - n.left) / n.width * (o - i))));
 	}, d = null;
 	a.addEventListener("pointerdown", (e) => {
@@ -2378,24 +2454,24 @@ function Nn(e, t, n) {
 		svg: s
 	};
 }
-function Pn(e, t) {
+function Gn(e, t) {
 	let { channels: n, steps: r } = e, i = Array.from({ length: e.curves.length ? n : 0 }, (n, i) => d(e.curves[i * r + t])), a = i.length > 4 ? [...i.slice(0, 4), "…"] : i, o = e.map ? `: ${d(e.map.values[t])}` : "";
 	return `step ${t + 1}${o}${a.length ? ` (series ${a.join(", ")})` : ""}`;
 }
 // src/examples/panels/tokens_svg.ts
-var Fn = "http://www.w3.org/2000/svg";
-function In(e, t) {
-	let n = e.getBoundingClientRect(), r = getComputedStyle(e), i = parseFloat(r.fontSize) || 14, [o, s] = [Math.ceil(n.width) + 16, Math.ceil(n.height) + 40], c = a("svg", {
-		xmlns: Fn,
-		width: o,
-		height: s,
-		viewBox: `0 0 ${o} ${s}`,
+var Kn = "http://www.w3.org/2000/svg";
+function qn(e, t) {
+	let n = e.getBoundingClientRect(), r = n.top - e.scrollTop, i = getComputedStyle(e), o = parseFloat(i.fontSize) || 14, [s, c] = [Math.ceil(n.width) + 16, Math.ceil(e.scrollHeight) + 40], l = a("svg", {
+		xmlns: Kn,
+		width: s,
+		height: c,
+		viewBox: `0 0 ${s} ${c}`,
 		"font-family": "sans-serif",
-		"font-size": i
+		"font-size": o
 	});
-	c.append(a("rect", {
-		width: o,
-		height: s,
+	l.append(a("rect", {
+		width: s,
+		height: c,
 		fill: "#ffffff"
 	}), a("text", {
 		x: 8,
@@ -2404,18 +2480,18 @@ function In(e, t) {
 	}, t));
 	for (let t of e.querySelectorAll(".examples-token")) {
 		let e = [...t.getClientRects()];
-		for (let r of e) {
+		for (let i of e) {
 			let e = {
-				x: r.left - n.left + 8,
-				y: r.top - n.top + 32,
-				width: r.width,
-				height: r.height
+				x: i.left - n.left + 8,
+				y: i.top - r + 32,
+				width: i.width,
+				height: i.height
 			};
-			t.style.background && c.append(a("rect", {
+			t.style.background && l.append(a("rect", {
 				...e,
 				rx: 2,
 				fill: t.style.background
-			})), t.classList.contains("examples-inside") && c.append(a("line", {
+			})), t.classList.contains("examples-inside") && l.append(a("line", {
 				x1: e.x,
 				x2: e.x + e.width,
 				y1: e.y + e.height,
@@ -2424,54 +2500,54 @@ function In(e, t) {
 				"stroke-width": 2
 			}));
 		}
-		let r = e[0];
-		if (!r) continue;
-		let i = t.classList.contains("examples-special") ? "#6a6a6a" : t.style.color || "#000000", o = a("text", {
-			x: r.left - n.left + 8,
-			y: r.top - n.top + 32 + r.height * .76,
-			fill: i
+		let i = e[0];
+		if (!i) continue;
+		let o = t.classList.contains("examples-special") ? "#6a6a6a" : t.style.color || "#000000", s = a("text", {
+			x: i.left - n.left + 8,
+			y: i.top - r + 32 + i.height * .76,
+			fill: o
 		}, t.textContent);
-		e.length === 1 && (o.setAttribute("textLength", String(r.width)), o.setAttribute("lengthAdjust", "spacingAndGlyphs")), c.append(o);
+		e.length === 1 && (s.setAttribute("textLength", String(i.width)), s.setAttribute("lengthAdjust", "spacingAndGlyphs")), l.append(s);
 	}
-	return c;
+	return l;
 }
 // src/examples/panels/panel.ts
-function Ln(e, t) {
-	let n = i("p", { class: "examples-said" }, "\xA0"), r = Bn(e, t, (e) => n.textContent = e || "\xA0"), a = (n) => At([
+function Jn(e, t) {
+	let n = i("p", { class: "examples-said" }, "\xA0"), r = Zn(e, t, (e) => n.textContent = e || "\xA0"), a = (n) => zt([
 		e.values.study.name,
 		e.example.name,
 		t.title
 	], n), o = i("span", { class: "examples-save" }), s = (e, n) => o.append(i("button", {
 		type: "button",
 		"aria-label": `Save ${t.title} as ${e.toUpperCase()}`,
-		onclick: () => void n().then((t) => jt(t, a(e)))
+		onclick: () => void n().then((t) => Bt(t, a(e)))
 	}, e.toUpperCase()));
-	return s("png", async () => Nt(await r.png())), r.svg && s("svg", async () => Mt(r.svg())), i("figure", { class: "examples-panel" }, i("figcaption", null, Rn(t.title), o), i("div", null, r.element), i("div", null, n, t.caption && i("p", { class: "examples-caption" }, t.caption), t.note && i("p", { class: "examples-caption" }, t.note), t.scores.length > 0 && zn(t)));
+	return s("png", async () => Ht(await r.png())), r.svg && s("svg", async () => Vt(r.svg())), i("figure", { class: "examples-panel" }, i("figcaption", null, Yn(t.title), o), i("div", null, r.element), i("div", null, n, t.caption && i("p", { class: "examples-caption" }, t.caption), t.note && i("p", { class: "examples-caption" }, t.note), t.scores.length > 0 && Xn(t)));
 }
-function Rn(e) {
+function Yn(e) {
 	return i("bdi", null, e.split(/(?<=[_/])/).flatMap((e, t) => t ? [i("wbr"), e] : [e]));
 }
-function zn(e) {
+function Xn(e) {
 	let t = e.scores.map(([e, t]) => i("tr", null, i("th", { scope: "row" }, e), i("td", { class: "examples-number" }, d(t))));
 	return i("table", { class: "examples-scores" }, i("caption", { class: "examples-unseen" }, `scores of ${e.title} on this example`), i("tbody", null, t));
 }
-function Bn(e, t, n) {
-	let { example: r, display: a, scheme: o, stage: s, values: c } = e, { shown: l, title: u } = t, d = J(t.map, r, c.study.modality), f = a.mask && r.mask ? {
+function Zn(e, t, n) {
+	let { example: r, display: a, scheme: o, stage: s, values: c } = e, { shown: l, title: u } = t, d = q(t.map, r, c.study.modality), f = a.mask && r.mask ? {
 		values: c.array(r.mask.values),
 		shape: r.mask.shape
 	} : null, p = l ? `attributions of ${u} for ${r.name}` : `the input ${r.name}`;
 	if (d === "tokens") {
-		let e = Vt(r, l, o, f?.values ?? null, s, n), t = () => In(e, u);
+		let e = Qt(p, r, l, o, f?.values ?? null, s, n), t = () => qn(e, u);
 		return {
-			element: l ? [e, Ht(r, l)] : [e],
-			png: () => Pt(t()),
+			element: l ? [e, $t(r, l)] : [e],
+			png: () => Ut(t()),
 			svg: t
 		};
 	}
 	if (d === "series") {
-		let e = Nn({
+		let e = Wn({
 			label: p,
-			...An(r, c, l),
+			...Vn(r, c, l),
 			features: r.steps,
 			map: l,
 			scheme: o,
@@ -2479,12 +2555,12 @@ function Bn(e, t, n) {
 		}, s, n);
 		return {
 			element: e.element,
-			png: () => Pt(e.svg()),
+			png: () => Ut(e.svg()),
 			svg: e.svg
 		};
 	}
 	if (d === "image") {
-		let t = vn({
+		let t = kn({
 			label: p,
 			size: r.size ?? (l ? [l.shape[0], l.shape[1]] : [1, 1]),
 			picture: e.picture,
@@ -2499,14 +2575,14 @@ function Bn(e, t, n) {
 			svg: null
 		};
 	}
-	let m = d === "units", h = l ? Vn(r, t.map?.units ?? null, l, m ? null : f?.values ?? null) : [], g = m ? h.map((e, t) => t) : e.order.filter((e) => e < h.length), _ = (a.all || m ? g : g.slice(0, 12)).map((e) => h[e]), ee = l ? G(l.values) : 0, v = l?.signed ?? !0, y = () => kt(_, ee, v, o, u), b = h.length - _.length;
+	let m = d === "units", h = l ? Qn(r, t.map?.units ?? null, l, m ? null : f?.values ?? null) : [], g = m ? h.map((e, t) => t) : e.order.filter((e) => e < h.length), _ = (a.all || m ? g : g.slice(0, 12)).map((e) => h[e]), ee = l ? Ft(l.values) : 0, v = l?.signed ?? !0, y = () => Rt(_, ee, v, o, u), b = h.length - _.length;
 	return {
-		element: [K(_, ee, v, o, m ? "unit" : "column"), ...b ? [i("p", { class: "examples-caption" }, `${b} more in the same order`)] : []],
-		png: () => Pt(y()),
+		element: [Lt(_, ee, v, o, m ? "unit" : "column"), ...b ? [i("p", { class: "examples-caption" }, `${b} more in the same order`)] : []],
+		png: () => Ut(y()),
 		svg: y
 	};
 }
-function Vn(e, t, n, r) {
+function Qn(e, t, n, r) {
 	return Array.from(n.values, (n, i) => ({
 		name: t?.[i] ?? e.columns?.[i]?.name ?? `feature ${i}`,
 		value: t ? "" : e.columns?.[i]?.value ?? "",
@@ -2515,7 +2591,7 @@ function Vn(e, t, n, r) {
 	}));
 }
 // src/examples/large.ts
-var Hn = class {
+var $n = 13, er = class {
 	context;
 	values;
 	pictures;
@@ -2532,23 +2608,23 @@ var Hn = class {
 		this.context = e, this.values = t, this.pictures = n, this.step = a, this.stage = this.newStage(), this.element.append(this.heading, r, this.options, this.legend, this.panels, this.hint), e.live && this.element.append(this.live = i("div", { class: "examples-live" }));
 	}
 	zoom() {
-		let e = st(this.context.state);
-		P(e) !== P(this.stage.zoom) && this.stage.show(e, !1);
+		let e = Et(this.context.state);
+		B(e) !== B(this.stage.zoom) && this.stage.show(e, !1);
 	}
 	show(e, t, n, r) {
 		this.stage = this.newStage();
-		let i = ot(this.context.state), a = j(i.colours), o = this.pictures.load(t), { study: s } = this.values, c = J(null, t, s.modality), l = /* @__PURE__ */ new Map(), u = /* @__PURE__ */ new Set([...n, ...this.ends()]);
+		let i = Tt(this.context.state), a = P(i.colours), o = this.pictures.load(t), { study: s } = this.values, c = q(null, t, s.modality), l = /* @__PURE__ */ new Map(), u = /* @__PURE__ */ new Set([...n, ...this.ends()]);
 		for (let e of u) {
 			let n = t.maps[e];
 			if (!n) continue;
-			let r = J(n, t, s.modality);
+			let r = q(n, t, s.modality);
 			l.set(e, {
 				map: n,
 				domain: r,
-				shown: Ft(n, this.values.map(n), r, i)
+				shown: qt(n, this.values.map(n), r, i)
 			});
 		}
-		let d = Et(n.flatMap((e) => l.get(e)?.domain === "columns" ? [l.get(e).shown.values] : [])), f = {
+		let d = Nt(n.flatMap((e) => l.get(e)?.domain === "columns" ? [l.get(e).shown.values] : [])), f = {
 			values: this.values,
 			example: t,
 			display: i,
@@ -2560,18 +2636,24 @@ var Hn = class {
 			title: "input",
 			map: null,
 			shown: null,
-			caption: Wn(t, i),
+			caption: rr(t, i),
 			note: "",
 			scores: []
 		}, h = c !== "columns" && (t.picture || t.tokens || t.series), g = this.difference(l);
-		this.head(e, t, r), this.explain([...l.values()], i), this.panels.className = `examples-panels examples-${c}`, this.panels.replaceChildren(...(h ? [m] : []).concat(p, g ? [g] : []).map((e) => Un(f, e))), this.mount(t, n);
+		this.head(e, t, r), this.explain([...l.values()], i), this.panels.className = `examples-panels examples-of-${c}`;
+		let _ = [
+			...h ? [m] : [],
+			...p,
+			...g ? [g] : []
+		];
+		this.panels.replaceChildren(..._.map((e) => _.length > $n ? tr(() => nr(f, e)) : nr(f, e))), this.mount(t, n);
 	}
 	nothing(e) {
 		this.heading.replaceChildren(i("p", null, e)), this.legend.replaceChildren(), this.panels.replaceChildren();
 	}
 	newStage() {
 		let { state: e } = this.context;
-		return new dn(st(e), (t) => e.set({ "ex.zoom": P(t) }));
+		return new Sn(Et(e), (t) => e.set({ "ex.zoom": B(t) }));
 	}
 	ends() {
 		let e = this.context.state.list("ex.minus").map((e) => this.values.study.cells.findIndex((t) => t.label === e));
@@ -2600,7 +2682,7 @@ var Hn = class {
 	difference(e) {
 		let [t, n] = this.ends();
 		if (t === void 0 || n === void 0) return null;
-		let [r, i] = [t, n].map((e) => this.values.study.cells[e].label), a = `${r} minus ${i}`, [o, s] = [e.get(t), e.get(n)], c = o && s && !!o.map.units == !!s.map.units && !o.map.units ? gt(o.shown, s.shown) : null;
+		let [r, i] = [t, n].map((e) => this.values.study.cells[e].label), a = `${r} minus ${i}`, [o, s] = [e.get(t), e.get(n)], c = o && s && !!o.map.units == !!s.map.units && !o.map.units ? et(o.shown, s.shown) : null;
 		if (!c) return {
 			title: a,
 			map: null,
@@ -2628,7 +2710,7 @@ var Hn = class {
 			"aria-label": t,
 			"aria-keyshortcuts": e < 0 ? "ArrowLeft" : "ArrowRight",
 			onclick: () => this.step(e)
-		}, n), a = e.targets.length > 1 && this.targets(e, t), o = t.facts.map(([e, t]) => i("div", null, i("dt", null, e), i("dd", null, i("bdi", null, t)))), s = Lt(J(null, t, this.values.study.modality)), c = Gn(this.heading);
+		}, n), a = e.targets.length > 1 && this.targets(e, t), o = t.facts.map(([e, t]) => i("div", null, i("dt", null, e), i("dd", null, i("bdi", null, t)))), s = Yt(q(null, t, this.values.study.modality)), c = ir(this.heading);
 		this.heading.replaceChildren(i("div", { class: "examples-options" }, r(-1, "previous example", "←"), r(1, "next example", "→"), i("h2", null, i("bdi", null, t.name)), t.wrong && i("span", { class: "examples-wrong" }, "misclassified"), i("span", {
 			class: "examples-caption",
 			role: "status"
@@ -2661,12 +2743,16 @@ var Hn = class {
 			class: "examples-field",
 			role: "group",
 			"aria-label": "Zoom of all panels"
-		}, i("span", null, "Zoom"), e("enlarge all panels", "+", 1.5), e("reduce all panels", "−", 1 / 1.5), e("show all of it", "whole", 0));
+		}, i("span", null, "Zoom"), e("enlarge all panels", "+", 1.5), e("reduce all panels", "−", 1 / 1.5), i("button", {
+			type: "button",
+			title: "show all of it",
+			onclick: () => this.stage.enlarge(0)
+		}, "whole"));
 	}
 	explain(e, t) {
-		let n = j(t.colours), r = (e) => i("span", {
+		let n = P(t.colours), r = (e) => i("span", {
 			class: "examples-scale",
-			style: { background: $e(n, e) }
+			style: { background: yt(n, e) }
 		}), a = (t) => e.some((e) => e.shown.signed === t), o = e.some(({ map: e }) => e.values.kind === "int8" || e.values.kind === "uint8"), s = e.length > 0 && e.every(({ shown: e }) => e.shape.length === 1) && this.values.study.modality === "table", c = s ? "The columns have one order for all cells: by mean magnitude over the chosen cells, each on its own scale. Compare columns within a cell, not lengths between cells." : `White is zero. Each cell has its own scale, whose full colour is ${t.percentile === 100 ? "the largest magnitude" : `the ${t.percentile}th percentile of the magnitudes`} on this example: compare places within a cell, not colours between cells.`;
 		this.legend.replaceChildren(...a(!0) && !s ? [i("span", { class: "examples-legend" }, "evidence against ", r(!0), " evidence for the explained output")] : [], ...a(!1) && !s ? [i("span", { class: "examples-legend" }, "zero ", r(!1), " large magnitude")] : [], i("p", { class: "examples-caption" }, c, t.overlay ? " Over the input, a value is as opaque as it is large, and the picture has no colours." : "", o ? " Values of maps are rounded on this page to 1/127 of the largest." : ""));
 	}
@@ -2681,25 +2767,31 @@ var Hn = class {
 		}), n.isConnected || this.live.append(n);
 	}
 };
-function Un(e, t) {
-	return t.shown || t.title === "input" ? Ln(e, t) : i("figure", { class: "examples-panel" }, i("figcaption", null, Rn(t.title)), i("p", { class: "examples-caption" }, t.note));
+function tr(e) {
+	let t = i("div", { class: "examples-later" }), n = null;
+	return K(t, () => {
+		n = e(), t.replaceWith(n);
+	}), n ?? t;
 }
-function Wn(e, t) {
+function nr(e, t) {
+	return t.shown || t.title === "input" ? Jn(e, t) : i("figure", { class: "examples-panel" }, i("figcaption", null, Yn(t.title)), i("p", { class: "examples-caption" }, t.note));
+}
+function rr(e, t) {
 	return !e.mask || !t.mask ? "" : e.tokens ? "underlined: the ground truth" : "outlined: the ground truth";
 }
-function Gn(e) {
+function ir(e) {
 	let t = e.getRootNode().activeElement;
 	return t && e.contains(t) ? t.getAttribute("aria-label")?.replace(/["\\]/g, "\\$&") ?? null : null;
 }
 // src/examples/list/filter.ts
-function Kn(e, t) {
-	let n = Yn(e.words);
-	return Yn(t.query).split(/\s+/).every((e) => n.includes(e)) && (!t.label || e.label === t.label) && (!t.predicted || e.predicted === t.predicted) && (!t.outcome || e.wrong === (t.outcome === "wrong")) && qn(e.confidence, t.confidence) && qn(e.agreement, t.agreement) && qn(e.value, t.value);
+function ar(e, t) {
+	let n = cr(e.words);
+	return cr(t.query).split(/\s+/).every((e) => n.includes(e)) && (!t.label || e.label === t.label) && (!t.predicted || e.predicted === t.predicted) && (!t.outcome || e.wrong === (t.outcome === "wrong")) && or(e.confidence, t.confidence) && or(e.agreement, t.agreement) && or(e.value, t.value);
 }
-function qn(e, [t, n]) {
+function or(e, [t, n]) {
 	return t === null && n === null || e !== null && (t === null || e >= t) && (n === null || e <= n);
 }
-function Jn(e, t, n) {
+function sr(e, t, n) {
 	if (t === "study") return n ? e.toReversed() : e;
 	let r = {
 		confidence: "confidence",
@@ -2711,11 +2803,11 @@ function Jn(e, t, n) {
 		return r === null || a === null ? r === a ? 0 : r === null ? 1 : -1 : n ? a - r : r - a;
 	});
 }
-function Yn(e) {
+function cr(e) {
 	return e.normalize("NFKC").toLowerCase().trim();
 }
 // src/examples/list/filters.ts
-var Xn = class {
+var lr = class {
 	state;
 	examples;
 	element;
@@ -2739,9 +2831,9 @@ var Xn = class {
 			e.key === "Escape" && (e.preventDefault(), e.stopPropagation(), this.search.blur());
 		}), this.clear = i("button", {
 			type: "button",
-			onclick: () => e.set(lt())
+			onclick: () => e.set(Ot())
 		}, "Clear");
-		let o = r ? `agreement of the chosen cells (${r.name})` : "agreement of the chosen cells (cosine)", s = (e, t) => (this.fields.push(t), V(e, t)), c = (e) => [["", "any"], ...[...new Set(e)].map((e) => U(t, e)).filter(Boolean).sort().map((e) => [e, e])], l = (e) => e.some((e) => e >= 0), { rows: u } = t, d = t.metrics.map((e) => [e.name, e.name]), f = n.map((e) => [t.cells[e].label, t.cells[e].label]), p = d.length > 0 && f.length > 0, m = [
+		let o = r ? `agreement of the chosen cells (${r.name})` : "agreement of the chosen cells (cosine)", s = (e, t) => (this.fields.push(t), G(e, t)), c = (e) => [["", "any"], ...[...new Set(e)].map((e) => k(t, e)).filter(Boolean).sort().map((e) => [e, e])], l = (e) => e.some((e) => e >= 0), { rows: u } = t, d = t.metrics.map((e) => [e.name, e.name]), f = n.map((e) => [t.cells[e].label, t.cells[e].label]), p = d.length > 0 && f.length > 0, m = [
 			[
 				"study:",
 				"order of the study",
@@ -2778,11 +2870,11 @@ var Xn = class {
 				p
 			]
 		];
-		this.order = i("select", { onchange: () => this.sort() }, m.filter(([, , e]) => e).map(([e, t]) => i("option", { value: e }, t))), this.more = i("details", { class: "examples-filters" }, i("summary", null, "Filters and order"), l(u.label) && s("Label", R(e, "ex.label", c(u.label))), l(u.predicted) && s("Prediction", R(e, "ex.predicted", c(u.predicted))), u.wrong.some((e) => e >= 0) && s("Right or wrong", R(e, "ex.outcome", [
+		this.order = i("select", { onchange: () => this.sort() }, m.filter(([, , e]) => e).map(([e, t]) => i("option", { value: e }, t))), this.more = i("details", { class: "examples-filters" }, i("summary", null, "Filters and order"), l(u.label) && s("Label", U(e, "ex.label", c(u.label))), l(u.predicted) && s("Prediction", U(e, "ex.predicted", c(u.predicted))), u.wrong.some((e) => e >= 0) && s("Right or wrong", U(e, "ex.outcome", [
 			["", "any"],
 			["right", "right"],
 			["wrong", "wrong"]
-		])), u.probability.some((e) => e !== null) && s("Probability", z(e, "ex.confidence", "probability")), n.length > 1 && s(o.replace(/^a/, "A"), z(e, "ex.agreement", o)), p && s("Score: metric", R(e, "ex.metric", [["", d[0][1]], ...d.slice(1)])), p && s("Score: cell", R(e, "ex.cell", [["", "the first chosen cell"], ...f])), p && s("Score", z(e, "ex.value", "score")), i("label", { class: "examples-field" }, i("span", null, "Order"), this.order), s("Maps in the list", B(e, "ex.maps"))), this.more.open = this.isFiltered() || !!e.get("ex.sort"), this.element = i("div", {
+		])), u.probability.some((e) => e !== null) && s("Probability", At(e, "ex.confidence", "probability")), n.length > 1 && s(o.replace(/^a/, "A"), At(e, "ex.agreement", o)), p && s("Score: metric", U(e, "ex.metric", [["", d[0][1]], ...d.slice(1)])), p && s("Score: cell", U(e, "ex.cell", [["", "the first chosen cell"], ...f])), p && s("Score", At(e, "ex.value", "score")), i("label", { class: "examples-field" }, i("span", null, "Order"), this.order), s("Maps in the list (up to 12 cells)", W(e, "ex.maps"))), this.more.open = this.isFiltered() || !!e.get("ex.sort"), this.element = i("div", {
 			class: "examples-form",
 			role: "search",
 			"aria-label": "Examples"
@@ -2794,7 +2886,7 @@ var Xn = class {
 		this.order.value = `${this.state.get("ex.sort", "study")}:${this.state.get("ex.down")}`, this.order.selectedIndex < 0 && (this.order.value = "study:"), this.count.textContent = `${e} of ${this.examples} ${this.examples === 1 ? "example" : "examples"}`, this.clear.hidden = !this.isFiltered() && !this.state.get("ex.sort");
 	}
 	isFiltered() {
-		return N.some((e) => this.state.get(e));
+		return R.some((e) => this.state.get(e));
 	}
 	sort() {
 		let [e, t] = this.order.value.split(":");
@@ -2803,7 +2895,7 @@ var Xn = class {
 			"ex.down": t || null
 		});
 	}
-}, Zn = 110, Qn = class {
+}, ur = 110, dr = class {
 	content;
 	addresses = /* @__PURE__ */ new Map();
 	constructor(e) {
@@ -2827,7 +2919,7 @@ var Xn = class {
 		this.addresses.clear();
 	}
 };
-function $n(e, t, n, r) {
+function fr(e, t, n, r) {
 	let a = n.address(e);
 	if (a) return i("img", {
 		src: a,
@@ -2839,13 +2931,13 @@ function $n(e, t, n, r) {
 		return i("span", {
 			class: "examples-snippet",
 			dir: "auto"
-		}, t.length > Zn ? `${t.slice(0, Zn)}…` : t);
+		}, t.length > ur ? `${t.slice(0, ur)}…` : t);
 	}
 	if (e.columns) return i("span", { class: "examples-snippet" }, e.columns.slice(0, 3).map((e) => e.value ? `${e.name} = ${e.value}` : e.name).join(", "));
 	if (e.series) {
-		let n = jn({
+		let n = Hn({
 			label: "",
-			...An(e, t, null),
+			...Vn(e, t, null),
 			features: null,
 			map: null,
 			scheme: r,
@@ -2855,13 +2947,13 @@ function $n(e, t, n, r) {
 	}
 	return null;
 }
-function er(e, t, n, r) {
+function pr(e, t, n, r) {
 	let a = e.maps[t], { label: o } = n.study.cells[t];
 	if (!a) return i("span", {
 		class: "examples-mini examples-none",
 		title: `${o}: no map`
 	});
-	let s = n.map(a), c = a.shape.length === 2 ? a.shape : [1, s.length], l = fn({
+	let s = n.map(a), c = a.shape.length === 2 ? a.shape : [1, s.length], l = Cn({
 		values: s,
 		shape: c,
 		signed: a.signed,
@@ -2870,7 +2962,7 @@ function er(e, t, n, r) {
 	return l.className = c[0] === 1 ? "examples-mini examples-strip" : "examples-mini", l.title = o, l.setAttribute("aria-hidden", "true"), l;
 }
 // src/examples/list/list.ts
-var tr = class {
+var mr = class {
 	values;
 	pictures;
 	open;
@@ -2886,7 +2978,7 @@ var tr = class {
 	show(e, t) {
 		for (let e of this.forget) e();
 		this.forget = [], this.buttons.clear(), this.element.classList.toggle("examples-with-maps", t.cells.length > 0);
-		let n = j(t.colours);
+		let n = P(t.colours);
 		this.element.replaceChildren(...e.map((e) => i("li", null, this.button(e, t, n)))), e.length || this.element.append(i("li", { class: "examples-caption" }, "No example passes the filters."));
 	}
 	mark(e) {
@@ -2907,18 +2999,18 @@ var tr = class {
 			onclick: () => this.open(e),
 			title: r.name
 		}, s, i("span", { class: "examples-words" }, i("bdi", { class: "examples-name" }, r.name), f && i("span", { class: "examples-small" }, i("bdi", null, f)), o.wrong && i("span", { class: "examples-wrong" }, "wrong"), l !== null && i("span", { class: "examples-small" }, d(l))), t.cells.length > 0 && c);
-		return this.buttons.set(r.id, p), this.forget.push(q(p, () => {
-			let e = $n(a, this.values, this.pictures, n);
-			e ? s.append(e) : s.remove(), c.append(...t.cells.map((e) => er(a, e, this.values, n)));
+		return this.buttons.set(r.id, p), this.forget.push(K(p, () => {
+			let e = fr(a, this.values, this.pictures, n);
+			e ? s.append(e) : s.remove(), c.append(...t.cells.map((e) => pr(a, e, this.values, n)));
 		})), p;
 	}
-}, nr = class extends u {
+}, hr = 12, gr = class extends u {
 	keys = [
-		...N,
-		...et,
-		...tt,
-		...nt,
-		...rt,
+		...R,
+		...bt,
+		...z,
+		...xt,
+		...St,
 		"ex.zoom",
 		"ex.maps"
 	];
@@ -2927,10 +3019,14 @@ var tr = class {
 	shown = null;
 	deaf = null;
 	connectedCallback() {
-		super.connectedCallback(), this.deaf = ln(this, {
+		super.connectedCallback();
+		let e = () => Kt(this), t = bn(this, {
 			step: (e) => this.step(e),
 			search: () => this.parts?.filters.search.focus()
 		});
+		window.addEventListener("beforeprint", e), this.deaf = () => {
+			t(), window.removeEventListener("beforeprint", e);
+		};
 	}
 	disconnectedCallback() {
 		super.disconnectedCallback(), this.deaf?.(), this.deaf = null, this.parts?.pictures.forget(), this.parts = null, this.replaceChildren();
@@ -2941,29 +3037,29 @@ var tr = class {
 			this.replaceChildren(i("p", null, "This page holds no single examples of the study."));
 			return;
 		}
-		let t = this.parts === null, n = this.parts ??= this.build(), r = (n) => t || n.some((t) => e.has(t)), a = xt(this.study, this.context.state.list("cells")), o = r([
-			...N,
-			...et,
+		let t = this.parts === null, n = this.parts ??= this.build(), r = (n) => t || n.some((t) => e.has(t)), a = ot(this.study, this.context.state.list("cells")), o = r([
+			...R,
+			...bt,
 			"cells",
 			"ex.maps",
 			"ex.colours"
 		]);
 		o && this.relist(n, a);
 		let s = this.view(), c = this.placeOf(s?.entry);
-		(r([...nt, ...tt]) || s?.example !== this.shown?.example || c !== this.shown?.place) && (this.shown = {
+		(r([...xt, ...z]) || s?.example !== this.shown?.example || c !== this.shown?.place) && (this.shown = {
 			example: s?.example,
 			place: c
-		}, n.chips.show(a.map((e) => this.study.cells[e].label)), n.display.sync(), s ? n.large.show(s.entry, s.example, a, c) : n.large.nothing(this.missing())), s && n.list.mark(s.entry.id), n.large.zoom(), (o || r(rt)) && n.importance?.show(n.entries, this.items.map((e) => e.entry), a[0] ?? -1);
+		}, n.chips.show(a.map((e) => this.study.cells[e].label)), n.display.sync(), s ? n.large.show(s.entry, s.example, a, c) : n.large.nothing(this.missing())), s && n.list.mark(s.entry.id), n.large.zoom(), (o || r(St)) && n.importance?.show(n.entries, this.items.map((e) => e.entry), a[0] ?? -1);
 	}
 	build() {
-		let { study: e, context: t } = this, n = new St(t.content, e), r = new Qn(t.content), a = yt(e.examples), o = bt(e), s = new Xn(t.state, e, o, wt(e, t.state.get("measure")), a.length), c = new tr(n, r, (e) => this.choose(e)), l = new Ue(t.state, e, o), [u] = e.examples, d = e.examples.some((e) => e.picture), f = e.examples.some((e) => !e.tokens && !e.columns), p = new Hn(t, n, r, l.element, (e) => this.step(e)), m = {
+		let { study: e, context: t } = this, n = new st(t.content, e), r = new dr(t.content), a = rt(e.examples), o = at(e), s = new lr(t.state, e, o, lt(e, t.state.get("measure")), a.length), c = new mr(n, r, (e) => this.choose(e)), l = new ft(t.state, e, o), [u] = e.examples, d = e.examples.some((e) => e.picture), f = e.examples.some((e) => !e.tokens && !e.columns), p = new er(t, n, r, l.element, (e) => this.step(e)), m = {
 			overlay: d,
 			smooth: f,
 			mask: e.examples.some((e) => e.mask),
 			bars: !!u?.columns
-		}, h = new dt(t.state, e, o, m, f ? [p.zoomButtons()] : []);
+		}, h = new Mt(t.state, e, o, m, f ? [p.zoomButtons()] : []);
 		p.options.append(h.element);
-		let g = e.examples.some((e) => e.columns || e.tokens) ? new rn(t, n, o) : null;
+		let g = e.examples.some((e) => e.columns || e.tokens) ? new hn(t, n, o) : null;
 		return this.classList.add("examples"), this.replaceChildren(i("div", { class: "examples-layout" }, i("div", { class: "examples-side" }, s.element, this.leftOut(), c.element), p.element), ...g ? [g.element] : []), {
 			values: n,
 			pictures: r,
@@ -2982,19 +3078,19 @@ var tr = class {
 		return t < e && i("p", { class: "examples-caption" }, `${t} of the study's ${e.toLocaleString("en")} examples have their maps on this page.`);
 	}
 	relist(e, t) {
-		let { state: n } = this.context, r = it(n), { sort: i, down: a } = at(n), o = wt(this.study, n.get("measure")), s = i === "agreement" || r.agreement.some((e) => e !== null), c = n.get("ex.metric", this.study.metrics[0]?.name ?? ""), l = this.study.cells.findIndex((e) => e.label === n.get("ex.cell")), u = l >= 0 ? l : t[0] ?? -1, d = e.entries.flatMap((n) => {
+		let { state: n } = this.context, r = Ct(n), { sort: i, down: a } = wt(n), o = lt(this.study, n.get("measure")), s = i === "agreement" || r.agreement.some((e) => e !== null), c = n.get("ex.metric", this.study.metrics[0]?.name ?? ""), l = this.study.cells.findIndex((e) => e.label === n.get("ex.cell")), u = l >= 0 ? l : t[0] ?? -1, d = e.entries.flatMap((n) => {
 			let i = n.targets.map((r) => {
 				let i = s ? e.values.agreement(o, t, r) : null;
 				return {
 					entry: n,
 					example: r,
-					candidate: Tt(e.values, r, i, c, u)
+					candidate: ut(e.values, r, i, c, u)
 				};
-			}).find(({ candidate: e }) => Kn(e, r));
+			}).find(({ candidate: e }) => ar(e, r));
 			return i ? [i] : [];
 		});
-		this.items = Jn(d, i, a), e.filters.sync(this.items.length), e.list.show(this.items, {
-			cells: n.get("ex.maps") === "1" ? t : [],
+		this.items = sr(d, i, a), e.filters.sync(this.items.length), e.list.show(this.items, {
+			cells: n.get("ex.maps") === "1" ? t.slice(0, hr) : [],
 			colours: n.get("ex.colours"),
 			sort: i
 		});
@@ -3028,9 +3124,9 @@ var tr = class {
 		this.choose(r);
 	}
 };
-customElements.get("xai-examples") || customElements.define("xai-examples", nr);
+customElements.get("xai-examples") || customElements.define("xai-examples", gr);
 // src/made/section.ts
-var rr = class extends u {
+var _r = class extends u {
 	keys = [];
 	draw() {
 		let { made: e, cells: t } = this.study;
@@ -3058,15 +3154,15 @@ var rr = class extends u {
 		].map((e) => i("td", { class: "n" }, e === null ? "–" : e.toLocaleString("en"))), i("td", { class: "n" }, e.seconds === null ? "–" : `${d(e.seconds)} s`), i("td", { class: "n" }, e.memory ? `${(e.memory / 2 ** 20).toFixed(1)} MiB` : "–"), i("td", null, e.cached ? "yes" : "no"))))))), i("details", null, i("summary", null, "Methods, baselines, metrics and agreements"), e.glossary.map(({ kind: e, entries: t }) => i("section", null, i("h3", null, e), i("dl", { class: "glossary" }, t.flatMap((e) => [i("dt", null, e.label), i("dd", null, e.summary, e.details ? i("span", { class: "soft" }, ` ${e.details}.`) : null, e.source ? i("cite", { class: "soft" }, ` ${e.source}`) : null)]))))), i("details", null, i("summary", null, "Configuration"), e.config ? i("pre", { tabindex: "0" }, e.config) : i("p", null, "config.yaml is missing.")));
 	}
 };
-customElements.define("xai-made", rr);
+customElements.define("xai-made", _r);
 // src/document/types.ts
-var ir = [
+var vr = [
 	"unknown",
 	"different",
 	"equal"
 ];
 // src/document/access.ts
-function ar(e, t) {
+function yr(e, t) {
 	let n = t.pairs, [r, i, a, o, s, c, l] = [
 		n.a,
 		n.b,
@@ -3083,39 +3179,39 @@ function ar(e, t) {
 		low: o[t],
 		high: s[t],
 		p: c[t],
-		shown: ir[l[t]] ?? "unknown"
+		shown: vr[l[t]] ?? "unknown"
 	}));
 }
 // src/metrics/cost.ts
-var or = .5;
-function sr(e) {
+var br = .5;
+function xr(e) {
 	let { forward: t, backward: n, examples: r, cached: i } = e;
 	return t === null || n === null || !r || i && t + n === 0 ? null : {
 		forward: t / r,
 		backward: n / r
 	};
 }
-function cr(e, t) {
+function Sr(e, t) {
 	let n = t ? 1 : -1;
 	return e.map((t) => e.every((e) => e.passes > t.passes || n * e.mean < n * t.mean || e.passes === t.passes && e.mean === t.mean));
 }
-function lr(e, t, n) {
+function Cr(e, t, n) {
 	let r = t.flatMap((t) => {
-		let n = e[t.cell], r = sr(n);
+		let n = e[t.cell], r = xr(n);
 		return r && t.mean !== null ? [{
 			cell: n,
 			mean: t,
 			...r,
 			total: r.forward + r.backward
 		}] : [];
-	}), i = r.filter(({ cell: e }) => !e.control), a = cr(i.map(({ total: e, mean: t }) => ({
+	}), i = r.filter(({ cell: e }) => !e.control), a = Sr(i.map(({ total: e, mean: t }) => ({
 		passes: e,
 		mean: t.mean
-	})), n), o = dr(r.map(({ mean: e }) => e.mean), ur);
+	})), n), o = Tr(r.map(({ mean: e }) => e.mean), wr);
 	return r.map((e, t) => ({
 		cell: e.cell.label,
 		passes: e.total,
-		at: Math.max(or, e.total),
+		at: Math.max(br, e.total),
 		forward: e.forward,
 		backward: e.backward,
 		mean: e.mean.mean,
@@ -3126,13 +3222,13 @@ function lr(e, t, n) {
 		name_at: o[t]
 	}));
 }
-var ur = .06;
-function dr(e, t) {
+var wr = .06;
+function Tr(e, t) {
 	let n = t * (Math.max(...e) - Math.min(...e)), r = [...e], i = Infinity;
 	for (let t of e.map((e, t) => t).sort((t, n) => e[n] - e[t])) r[t] = Math.min(e[t], i - n), i = r[t];
 	return r;
 }
-function fr(e, t, n) {
+function Er(e, t, n) {
 	let r = /* @__PURE__ */ new Map(), i = n.map((e) => r.get(e) ?? (r.set(e, r.size), r.size - 1)), a = n.length;
 	return Array.from({ length: t }, (t, n) => {
 		let [o, s] = [new Float64Array(r.size), new Float64Array(r.size)];
@@ -3143,11 +3239,11 @@ function fr(e, t, n) {
 		return o.map((e, t) => s[t] ? e / s[t] : NaN);
 	});
 }
-function pr(e, t) {
+function Dr(e, t) {
 	let n = e[0]?.length ?? 0;
 	return Array.from({ length: n }, (e, t) => t).filter((n) => t.every((t) => Number.isFinite(e[t][n])));
 }
-function mr(e, t, n, r) {
+function Or(e, t, n, r) {
 	let i = {
 		n: 0,
 		wins: 0,
@@ -3160,8 +3256,8 @@ function mr(e, t, n, r) {
 	return i;
 }
 // src/metrics/curves.ts
-var hr = 1.959964;
-function gr(e) {
+var kr = 1.959964;
+function Ar(e) {
 	let t = Array.from(e).filter(Number.isFinite), n = t.length, r = t.reduce((e, t) => e + t, 0) / n;
 	if (n < 2) return {
 		mean: r,
@@ -3172,16 +3268,16 @@ function gr(e) {
 	let i = Math.sqrt(t.reduce((e, t) => e + (t - r) ** 2, 0) / (n - 1) / n);
 	return {
 		mean: r,
-		low: r - hr * i,
-		high: r + hr * i,
+		low: r - kr * i,
+		high: r + kr * i,
 		n
 	};
 }
-function _r(e, t, n, r, i) {
+function jr(e, t, n, r, i) {
 	if (!n.curves) return [];
 	let { shares: a, values: o } = n.curves, s = e.numbers(o), [c, l] = [i.length, a.length];
 	return r.flatMap((e, n) => a.flatMap((r, a) => {
-		let { mean: o, low: u, high: d, n: f } = gr(fr(Float32Array.from({ length: c }, (t, n) => s[(e * c + n) * l + a]), 1, i)[0]);
+		let { mean: o, low: u, high: d, n: f } = Ar(Er(Float32Array.from({ length: c }, (t, n) => s[(e * c + n) * l + a]), 1, i)[0]);
 		return f ? [{
 			cell: t.cells[e].label,
 			place: n,
@@ -3194,23 +3290,23 @@ function _r(e, t, n, r, i) {
 	}));
 }
 // src/metrics/groups.ts
-function vr(e) {
+function Mr(e) {
 	return [{
 		name: "right",
 		is: 0
 	}, {
 		name: "wrong",
 		is: 1
-	}].map(({ name: t, is: n }) => br(e, t, (t) => e.wrong[t] === n)).filter((e) => e.n > 0);
+	}].map(({ name: t, is: n }) => Pr(e, t, (t) => e.wrong[t] === n)).filter((e) => e.n > 0);
 }
-function yr(e) {
+function Nr(e) {
 	let { rows: t, classes: n } = e, r = t.label.some((e) => e >= 0), i = r ? t.label : t.predicted;
 	return {
-		groups: n.map((e, n) => br(t, e, (e) => i[e] === n)).filter((e) => e.n > 0),
+		groups: n.map((e, n) => Pr(t, e, (e) => i[e] === n)).filter((e) => e.n > 0),
 		by: r ? "label" : "predicted class"
 	};
 }
-function br(e, t, n) {
+function Pr(e, t, n) {
 	let r = e.example.map((e, t) => t).filter(n);
 	return {
 		name: t,
@@ -3218,10 +3314,10 @@ function br(e, t, n) {
 		n: new Set(r.map((t) => e.example[t])).size
 	};
 }
-function xr(e, t, n, r) {
+function Fr(e, t, n, r) {
 	let i = n.example.length, a = new Float32Array(t * r.rows.length);
 	for (let n = 0; n < t; n++) r.rows.forEach((t, o) => a[n * r.rows.length + o] = e[n * i + t]);
-	return fr(a, t, r.rows.map((e) => n.example[e])).map((e) => {
+	return Er(a, t, r.rows.map((e) => n.example[e])).map((e) => {
 		let t = e.filter(Number.isFinite);
 		return {
 			mean: t.length ? t.reduce((e, t) => e + t, 0) / t.length : NaN,
@@ -3230,10 +3326,10 @@ function xr(e, t, n, r) {
 	});
 }
 // src/metrics/rows.ts
-function Sr(e) {
+function Ir(e) {
 	return e.rows.cluster ?? e.rows.example;
 }
-function Cr(e, t, n) {
+function Lr(e, t, n) {
 	return n.flatMap((n, r) => {
 		let i = t.means.find((e) => e.cell === n);
 		if (!i || i.mean === null) return [];
@@ -3252,17 +3348,17 @@ function Cr(e, t, n) {
 		}];
 	});
 }
-function wr(e, t, n) {
-	return n.flatMap((n, r) => Tr(t.means.find((e) => e.cell === n)?.letters ?? "").map((t) => ({
+function Rr(e, t, n) {
+	return n.flatMap((n, r) => zr(t.means.find((e) => e.cell === n)?.letters ?? "").map((t) => ({
 		cell: e.cells[n].label,
 		place: r,
 		letter: t
 	})));
 }
-function Tr(e) {
+function zr(e) {
 	return e.match(/\.*[a-z]/gi) ?? [];
 }
-function Er(e, t, n, r) {
+function Br(e, t, n, r) {
 	let i = new Map(r.map((e, t) => [e, t])), a = n.filter(({ a: e, b: t, low: n }) => i.has(e) && i.has(t) && !Number.isNaN(n)).map((e) => i.get(e.a) < i.get(e.b) ? e : {
 		...e,
 		a: e.b,
@@ -3284,12 +3380,12 @@ function Er(e, t, n, r) {
 		margin: t.margin ?? 0
 	}));
 }
-function Dr(e, t, n, r, i) {
+function Vr(e, t, n, r, i) {
 	if (n.higher === null) return [];
-	let a = n.higher, o = fr(e.numbers(n.scores), t.cells.length, Sr(t)), s = new Map(r.flatMap((e) => [[`${e.a} ${e.b}`, e.p], [`${e.b} ${e.a}`, e.p]])), [c, l] = [pr(o, [...new Set(r.flatMap(({ a: e, b: t }) => [e, t]))]), pr(o, [])];
+	let a = n.higher, o = Er(e.numbers(n.scores), t.cells.length, Ir(t)), s = new Map(r.flatMap((e) => [[`${e.a} ${e.b}`, e.p], [`${e.b} ${e.a}`, e.p]])), [c, l] = [Dr(o, [...new Set(r.flatMap(({ a: e, b: t }) => [e, t]))]), Dr(o, [])];
 	return i.flatMap((e, n) => i.flatMap((r, i) => {
 		if (e === r) return [];
-		let u = s.get(`${e} ${r}`), d = mr(o[e], o[r], a, u === void 0 ? l : c);
+		let u = s.get(`${e} ${r}`), d = Or(o[e], o[r], a, u === void 0 ? l : c);
 		return d.n ? [{
 			row: t.cells[e].label,
 			row_place: n,
@@ -3301,7 +3397,7 @@ function Dr(e, t, n, r, i) {
 		}] : [];
 	}));
 }
-function Or(e, { cells: t, mean: n, critical: r }) {
+function Hr(e, { cells: t, mean: n, critical: r }) {
 	let i = t.map((t, r) => ({
 		label: e.cells[t].label,
 		rank: n[r]
@@ -3311,7 +3407,7 @@ function Or(e, { cells: t, mean: n, critical: r }) {
 		rank: t,
 		level: n < a ? n + 1 : i.length - n,
 		side: n < a ? "left" : "right"
-	})), s = kr(i.map(({ rank: e }) => e), r), c = s.map(([e, t], n) => ({
+	})), s = Ur(i.map(({ rank: e }) => e), r), c = s.map(([e, t], n) => ({
 		kind: "group",
 		start: i[e].rank,
 		end: i[t].rank,
@@ -3328,17 +3424,17 @@ function Or(e, { cells: t, mean: n, critical: r }) {
 		}
 	];
 }
-function kr(e, t) {
+function Ur(e, t) {
 	let n = [];
 	return e.forEach((r, i) => {
 		let a = e.findLastIndex((e) => e - r <= t);
 		a > i && !n.some(([e, t]) => e <= i && a <= t) && n.push([i, a]);
 	}), n;
 }
-function Ar(e, t, n, r, i) {
+function Wr(e, t, n, r, i) {
 	let a = e.numbers(n.scores);
 	return i.flatMap((e, n) => {
-		let i = xr(a, t.cells.length, t.rows, e);
+		let i = Fr(a, t.cells.length, t.rows, e);
 		return r.flatMap((r, a) => {
 			let { mean: o, n: s } = i[r];
 			return s ? [{
@@ -3353,19 +3449,19 @@ function Ar(e, t, n, r, i) {
 		});
 	});
 }
-function jr(e, t, n, r) {
-	let i = vr(t.rows);
-	return i.length > 1 ? Ar(e, t, n, r, i) : [];
+function Gr(e, t, n, r) {
+	let i = Mr(t.rows);
+	return i.length > 1 ? Wr(e, t, n, r, i) : [];
 }
-function Mr(e, t, n, r) {
-	let { groups: i, by: a } = yr(t);
+function Kr(e, t, n, r) {
+	let { groups: i, by: a } = Nr(t);
 	return {
-		rows: i.length > 1 ? Ar(e, t, n, r, i) : [],
+		rows: i.length > 1 ? Wr(e, t, n, r, i) : [],
 		by: a
 	};
 }
 // src/metrics/section.ts
-var Q = 40, Nr = 6, Pr = 35, $ = 270, Fr = class extends u {
+var Q = 40, qr = 6, Jr = 35, $ = 270, Yr = class extends u {
 	keys = [
 		"metric",
 		"metrics_pairs",
@@ -3381,7 +3477,7 @@ var Q = 40, Nr = 6, Pr = 35, $ = 270, Fr = class extends u {
 		}
 		if (e.size && !e.has("metric") && !e.has("metrics_pairs") && n.length <= Q) return;
 		let a = e.size ? this.querySelector(":focus")?.id ?? "" : "";
-		this.replaceChildren(this.picker(r), i("h2", null, `${r.name}${Lr(r)}`), ...this.words(r), this.means(r), this.charts(r)), a && this.querySelector(`#${CSS.escape(a)}`)?.focus();
+		this.replaceChildren(this.picker(r), i("h2", null, `${r.name}${Zr(r)}`), ...this.words(r), this.means(r), this.charts(r)), a && this.querySelector(`#${CSS.escape(a)}`)?.focus();
 	}
 	picker(e) {
 		let { state: t } = this.context;
@@ -3391,13 +3487,13 @@ var Q = 40, Nr = 6, Pr = 35, $ = 270, Fr = class extends u {
 		}, this.study.metrics.map((t) => i("option", {
 			value: t.name,
 			".selected": t === e
-		}, `${t.name}${Lr(t)}`))));
+		}, `${t.name}${Zr(t)}`))));
 	}
 	words(e) {
 		let t = [
 			e.summary,
-			Rr(e),
-			zr(e),
+			Qr(e),
+			$r(e),
 			e.unit && `in ${e.unit}`
 		], n = this.study.removals.find((t) => e.name === t.metric || e.name.startsWith(`${t.metric}@`));
 		return [
@@ -3445,15 +3541,15 @@ var Q = 40, Nr = 6, Pr = 35, $ = 270, Fr = class extends u {
 			},
 			...r ? [e.letters || "–", {
 				value: e.ranks?.[0] ?? null,
-				text: Br(e)
+				text: ei(e)
 			}] : [],
 			e.n,
 			...i ? [{
 				value: e.undefined,
-				text: Vr(e)
+				text: ti(e)
 			}] : []
 		]), s = r ? " Cells that share no letter differ significantly; sharing a letter does not show that two are equal. Bold: no cell is shown to be better." : "";
-		return C({
+		return pe({
 			caption: `${e.name}: means over ${t}, each with its own 95 % interval for other ${t}.${s}`,
 			columns: a,
 			rows: o
@@ -3475,9 +3571,9 @@ var Q = 40, Nr = 6, Pr = 35, $ = 270, Fr = class extends u {
 		};
 	}
 	charts(e) {
-		let { study: t, context: n } = this, { content: r } = n, { order: a, left: o } = this.order(e), s = ar(r, e), c = t.unit, l = i("div", { class: "metrics-grid" }), u = (r, a, s, c, u = {}, ...d) => {
+		let { study: t, context: n } = this, { content: r } = n, { order: a, left: o } = this.order(e), s = yr(r, e), c = t.unit, l = i("div", { class: "metrics-grid" }), u = (r, a, s, c, u = {}, ...d) => {
 			if (!s.length) return;
-			let f = `${t.name} ${e.name} ${a}`, p = `${r}, ${e.name}. ${c}`, m = Oe(n, a, s, {
+			let f = `${t.name} ${e.name} ${a}`, p = `${r}, ${e.name}. ${c}`, m = E(n, a, s, {
 				label: p,
 				caption: c + o,
 				file: f,
@@ -3485,16 +3581,16 @@ var Q = 40, Nr = 6, Pr = 35, $ = 270, Fr = class extends u {
 			});
 			l.append(i("section", { class: `metrics-card metrics-${a}` }, i("h3", null, r), ...d, m));
 		}, d = {
-			fewest: $ + a.length * Pr,
+			fewest: $ + a.length * Jr,
 			most: $ + Math.max(5, a.length) * 80
-		}, f = Cr(t, e, a), m = f.some((e) => e.control) ? " Dashed: the means of controls, which every explanation should be better than." : "";
+		}, f = Lr(t, e, a), m = f.some((e) => e.control) ? " Dashed: the means of controls, which every explanation should be better than." : "";
 		u("Means", "intervals", f, `Mean over ${c} with its marginal 95 % interval, for other ${c}.${f.some((e) => e.best) ? " Blue diamonds: no cell is shown to be better." : ""}${m}`);
-		let h = wr(t, e, a);
+		let h = Rr(t, e, a);
 		u("Letters", "letters", h, "A bar for each letter over the cells that carry it. Cells that share no letter differ significantly; sharing a letter does not show that two are equal.", { fewest: $ + 46 * new Set(h.map((e) => e.letter)).size });
-		let g = Dr(r, t, e, s, a);
-		if (u("Win rates", "win_rates", g, `Share of ${p(Math.max(0, ...g.map((e) => Number(e.n))), Hr(c), c)} on which the cell of the row is better than that of the column; equal scores are no win.`, d), this.differences(e, s, a, u), this.cost(e, u), u("Curves", "curves", _r(r, t, e, a, Sr(t)), `Mean ${e.curves?.unit ?? "score"} over the share of ${e.curves?.over ?? "features"}, with pointwise normal 95 % bands of the mean for other ${c}.`), this.groups(e, a, u), e.ranks && e.ranks.cells.length <= Q) {
+		let g = Vr(r, t, e, s, a);
+		if (u("Win rates", "win_rates", g, `Share of ${p(Math.max(0, ...g.map((e) => Number(e.n))), ni(c), c)} on which the cell of the row is better than that of the column; equal scores are no win.`, d), this.differences(e, s, a, u), this.cost(e, u), u("Curves", "curves", jr(r, t, e, a, Ir(t)), `Mean ${e.curves?.unit ?? "score"} over the share of ${e.curves?.over ?? "features"}, with pointwise normal 95 % bands of the mean for other ${c}.`), this.groups(e, a, u), e.ranks && e.ranks.cells.length <= Q) {
 			let n = 46 + 24 * (Math.ceil(e.ranks.cells.length / 2) + 1);
-			u("Another test: Nemenyi's critical difference", "critical_difference", Or(t, e.ranks), "Mean ranks; cells that a bar joins do not differ by Nemenyi's test. This is another test than that of the letters: it is of ranks, not of means.", {
+			u("Another test: Nemenyi's critical difference", "critical_difference", Hr(t, e.ranks), "Mean ranks; cells that a bar joins do not differ by Nemenyi's test. This is another test than that of the letters: it is of ranks, not of means.", {
 				height: n,
 				fewest: 640,
 				most: 900,
@@ -3504,9 +3600,9 @@ var Q = 40, Nr = 6, Pr = 35, $ = 270, Fr = class extends u {
 		return l;
 	}
 	differences(e, t, n, r) {
-		let a = Er(this.study, e, t, n);
+		let a = Br(this.study, e, t, n);
 		if (!a.length) return;
-		let { state: o } = this.context, s = this.study.cells[n.find((e) => t.some(({ a: t, b: n }) => t === e || n === e)) ?? 0].label, c = o.get("metrics_pairs") || (a.length > Nr ? s : "all"), l = c === "all" ? a.slice(0, 300) : a.filter((e) => e.a === c || e.b === c).map((e) => Ir(e, c)), u = [...new Set(a.flatMap((e) => [String(e.a), String(e.b)]))], f = i("p", { class: "metrics-picker" }, i("label", { for: "metrics-pairs" }, "Pairs "), i("select", {
+		let { state: o } = this.context, s = this.study.cells[n.find((e) => t.some(({ a: t, b: n }) => t === e || n === e)) ?? 0].label, c = o.get("metrics_pairs") || (a.length > qr ? s : "all"), l = c === "all" ? a.slice(0, 300) : a.filter((e) => e.a === c || e.b === c).map((e) => Xr(e, c)), u = [...new Set(a.flatMap((e) => [String(e.a), String(e.b)]))], f = i("p", { class: "metrics-picker" }, i("label", { for: "metrics-pairs" }, "Pairs "), i("select", {
 			id: "metrics-pairs",
 			onchange: (e) => o.set({ metrics_pairs: e.target.value })
 		}, i("option", {
@@ -3523,7 +3619,7 @@ var Q = 40, Nr = 6, Pr = 35, $ = 270, Fr = class extends u {
 	}
 	cost(e, t) {
 		if (e.higher === null) return;
-		let n = lr(this.study.cells, e.means, e.higher);
+		let n = Cr(this.study.cells, e.means, e.higher);
 		if (n.filter((e) => !e.control).length < 2) return;
 		let r = e.means.filter((e) => e.mean !== null).length - n.length;
 		t("Quality and cost", "cost", n, [
@@ -3534,15 +3630,15 @@ var Q = 40, Nr = 6, Pr = 35, $ = 270, Fr = class extends u {
 	}
 	groups(e, t, n) {
 		let { study: r } = this, { content: i } = this.context, a = "Plain means over the examples of each group, without a test.";
-		n("By right or wrong prediction", "groups", jr(i, r, e, t), `${a} The number of examples is in brackets.`);
-		let { rows: o, by: s } = Mr(i, r, e, t), c = new Set(o.map((e) => e.group)).size, l = {
-			fewest: $ + c * Pr,
+		n("By right or wrong prediction", "groups", Gr(i, r, e, t), `${a} The number of examples is in brackets.`);
+		let { rows: o, by: s } = Kr(i, r, e, t), c = new Set(o.map((e) => e.group)).size, l = {
+			fewest: $ + c * Jr,
 			most: $ + Math.max(4, c) * 80
 		};
 		c <= Q && n("By class", "group_means", o, `${a} Groups are by ${s}; the number of examples is in brackets.`, l);
 	}
 };
-function Ir(e, t) {
+function Xr(e, t) {
 	if (e.a === t) return {
 		...e,
 		pair: e.b
@@ -3562,29 +3658,29 @@ function Ir(e, t) {
 		high: i
 	};
 }
-function Lr(e) {
+function Zr(e) {
 	return e.higher === null ? "" : e.higher ? " ↑" : " ↓";
 }
-function Rr(e) {
+function Qr(e) {
 	return e.higher === null ? "descriptive, not ranked" : e.higher ? "higher is better" : "lower is better";
 }
-function zr({ bounds: [e, t] }) {
+function $r({ bounds: [e, t] }) {
 	return e === null && t === null ? "unbounded" : `${e === null ? "-∞" : d(e)} to ${t === null ? "∞" : d(t)}`;
 }
-function Br(e) {
+function ei(e) {
 	if (!e.ranks) return "–";
 	let [t, n] = e.ranks;
 	return t === n ? String(t) : `${t} to ${n}`;
 }
-function Vr(e) {
+function ti(e) {
 	return e.range && e.undefined ? `${e.undefined} (mean ${d(e.range[0])} to ${d(e.range[1])})` : String(e.undefined);
 }
-function Hr(e) {
+function ni(e) {
 	return e.replace(/s$/, "");
 }
-customElements.define("xai-metrics", Fr);
+customElements.define("xai-metrics", Yr);
 // src/viewer.ts
-var Ur = [
+var ri = [
 	{
 		name: "answer",
 		title: "Answer",
@@ -3593,29 +3689,29 @@ var Ur = [
 	{
 		name: "metrics",
 		title: "Metrics",
-		make: () => new Fr()
+		make: () => new Yr()
 	},
 	{
 		name: "agreement",
 		title: "Agreement",
-		make: () => new Ve()
+		make: () => new Ye()
 	},
 	{
 		name: "examples",
 		title: "Examples",
-		make: () => new nr()
+		make: () => new gr()
 	},
 	{
 		name: "across",
 		title: "Across studies",
-		make: () => new te()
+		make: () => new ze()
 	},
 	{
 		name: "made",
 		title: "How it was made",
-		make: () => new rr()
+		make: () => new _r()
 	}
-], Wr = class extends HTMLElement {
+], ii = class extends HTMLElement {
 	context = null;
 	body = i("div", { class: "body" });
 	tabs = /* @__PURE__ */ new Map();
@@ -3633,7 +3729,7 @@ var Ur = [
 	}
 	get doors() {
 		let e = this.context.content.document.across !== null;
-		return Ur.filter((t) => e || t.name !== "across");
+		return ri.filter((t) => e || t.name !== "across");
 	}
 	get section() {
 		let e = this.context.state.get("section", this.context.content.document.across ? "across" : "answer");
@@ -3660,7 +3756,7 @@ var Ur = [
 			metric: null,
 			measure: null,
 			cells: null
-		}) }), e.studies.forEach((t, n) => this.picker.append(i("option", { value: n }, `${n + 1}. ${Gr(e.studies, n)}`))), r = i("label", { class: "picker" }, "study ", this.picker));
+		}) }), e.studies.forEach((t, n) => this.picker.append(i("option", { value: n }, `${n + 1}. ${ai(e.studies, n)}`))), r = i("label", { class: "picker" }, "study ", this.picker));
 		let a = i("button", {
 			type: "button",
 			class: "quiet",
@@ -3696,13 +3792,13 @@ var Ur = [
 		return i("footer", null, t.length ? [i("p", null, "This page leaves out:"), i("ul", null, t)] : null, i("p", null, `xaiexp ${e.version}`));
 	}
 };
-function Gr(e, t) {
+function ai(e, t) {
 	let { name: n, folder: r } = e[t];
 	return e.filter((e) => e.name === n).length > 1 ? `${n} (${r})` : n;
 }
-customElements.define("xai-page", Wr);
+customElements.define("xai-page", ii);
 // src/main.ts
-function Kr(e, t, n) {
+function oi(e, t, n) {
 	return {
 		content: e,
 		state: t,
@@ -3710,23 +3806,23 @@ function Kr(e, t, n) {
 		live: n
 	};
 }
-function qr(e, t, n) {
-	let r = new Wr();
-	return r.open(Kr(e, t, n), l), r;
+function si(e, t, n) {
+	let r = new ii();
+	return r.open(oi(e, t, n), l), r;
 }
-async function Jr(e, r, i, a = null) {
-	let o = qr(t(await n(r)), i, a);
+async function ci(e, r, i, a = null) {
+	let o = si(t(await n(r)), i, a);
 	return e.replaceChildren(o), o;
 }
-async function Yr() {
+async function li() {
 	let e = document.getElementById("xaiexp-document");
 	if (!e) return;
 	let t = document.getElementById("xaiexp-summary"), n = i("div");
 	try {
-		await Jr(n, r(e.textContent ?? ""), new c(window.location)), t?.replaceWith(n);
+		await ci(n, r(e.textContent ?? ""), new c(window.location)), t?.replaceWith(n);
 	} catch (e) {
 		t?.prepend(i("p", { role: "alert" }, `The page could not be opened: ${e instanceof Error ? e.message : String(e)}`));
 	}
 }
-Yr();
-export { Jr as show };
+li();
+export { ci as show };

@@ -13,9 +13,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
+from xaiexp.statistics.distributions import clopper_pearson
 from xaiexp.statistics.multiple_comparisons.simultaneous import any_separated
 from xaiexp.statistics.resampling import MIN_VARYING, off_mode
 
@@ -69,5 +69,4 @@ def null_rate(
         )
         for draw in range(draws)
     )
-    interval = scipy.stats.binomtest(false, draws).proportion_ci()
-    return NullRate(false / draws, float(interval.low), float(interval.high), draws)
+    return NullRate(false / draws, *clopper_pearson(false, draws), draws)

@@ -20,9 +20,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
+from xaiexp.statistics.distributions import nct_sf, root, t_isf, t_sf
 from xaiexp.statistics.resampling import MIN_VARYING, bootstrap_chunk, off_mode, sign_chunk, steps
 from xaiexp.statistics.tolerance import ROUNDING
 
@@ -139,7 +139,7 @@ def _statistics(
 
 def _critical_alone(n: int, one_sided: bool, level: float) -> float:
     """The critical value of a single t test."""
-    return float(scipy.stats.t.isf(level if one_sided else level / 2, n - 1))
+    return t_isf(level if one_sided else level / 2, n - 1)
 
 
 def _resamplings(
@@ -203,13 +203,11 @@ def _p_values(values: FloatArray, statistic: FloatArray) -> FloatArray:
 
 def _p_alone(t: FloatArray, n: int, one_sided: bool) -> FloatArray:
     """P values of single t tests."""
-    return np.asarray(scipy.stats.t.sf(t, n - 1) if one_sided else 2 * scipy.stats.t.sf(np.abs(t), n - 1))
+    return t_sf(t, n - 1) if one_sided else np.asarray(2 * t_sf(np.abs(t), n - 1))
 
 
 def _noncentrality(critical: float, n: int, power: float = 0.8) -> float:
     """The mean, in standard errors, for which a t statistic exceeds ``critical`` with the probability ``power``."""
     if not math.isfinite(critical):
         return math.inf
-    return float(
-        scipy.optimize.brentq(lambda shift: scipy.stats.nct.sf(critical, n - 1, shift) - power, 0.0, critical * 2 + 10)
-    )
+    return root(lambda shift: nct_sf(critical, n - 1, shift) - power, 0.0, critical * 2 + 10)

@@ -65,7 +65,7 @@ export class Filters {
       scored && add("Score: cell", select(state, "ex.cell", [["", "the first chosen cell"], ...labels])),
       scored && add("Score", range(state, "ex.value", "score")),
       h("label", { class: "examples-field" }, h("span", null, "Order"), this.order),
-      add("Maps in the list", check(state, "ex.maps")),
+      add("Maps in the list (up to 12 cells)", check(state, "ex.maps")),
     ) as HTMLDetailsElement;
     this.more.open = this.isFiltered() || Boolean(state.get("ex.sort"));
     this.element = h("div", { class: "examples-form", role: "search", "aria-label": "Examples" }, this.search, h("div", { class: "examples-options" }, this.count, this.clear), this.more);

@@ -95,16 +95,27 @@ function pair(shape: number[]): [number, number] {
   return [shape[0]!, shape[1]!];
 }
 
-/** The cosine of the angle between two maps, over the places where both are defined; NaN where one is zero. */
-export function cosine(a: Float32Array, b: Float32Array): number {
-  if (a.length !== b.length) return NaN;
-  let [product, first, second] = [0, 0, 0];
-  for (let i = 0; i < a.length; i++) {
-    const [x, y] = [a[i]!, b[i]!];
-    if (!Number.isFinite(x) || !Number.isFinite(y)) continue;
-    product += x * y;
-    first += x * x;
-    second += y * y;
+/**
+ * The mean cosine of the angle over all pairs of maps of one length, undefined values as 0; NaN where there is no pair.
+ *
+ * Of unit vectors u, the sum over pairs is (|sum of u|^2 - number) / 2, so that many maps take no longer than few pairs.
+ */
+export function meanCosine(maps: Float32Array[]): number {
+  const sums = new Map<number, { sum: Float64Array; count: number }>();
+  for (const map of maps) {
+    let square = 0;
+    for (const value of map) if (Number.isFinite(value)) square += value * value;
+    if (!square) continue;
+    const group = sums.get(map.length) ?? { sum: new Float64Array(map.length), count: 0 };
+    const size = Math.sqrt(square);
+    for (let i = 0; i < map.length; i++) if (Number.isFinite(map[i])) group.sum[i]! += map[i]! / size;
+    group.count++;
+    sums.set(map.length, group);
   }
-  return first > 0 && second > 0 ? product / Math.sqrt(first * second) : NaN;
+  let [total, pairs] = [0, 0];
+  for (const { sum, count } of sums.values()) {
+    total += (sum.reduce((square, value) => square + value * value, 0) - count) / 2;
+    pairs += (count * (count - 1)) / 2;
+  }
+  return pairs ? total / pairs : NaN;
 }

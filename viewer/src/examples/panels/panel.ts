@@ -88,7 +88,7 @@ function bodyOf(scene: Scene, content: Content, say: (words: string) => void): B
   const mask = display.mask && example.mask ? { values: values.array(example.mask.values), shape: example.mask.shape } : null;
   const label = shown ? `attributions of ${title} for ${example.name}` : `the input ${example.name}`;
   if (domain === "tokens") {
-    const text = tokensPanel(example, shown, scheme, mask?.values ?? null, stage, say);
+    const text = tokensPanel(label, example, shown, scheme, mask?.values ?? null, stage, say);
     const svg = () => tokensSvg(text, title);
     return { element: shown ? [text, tokensTable(example, shown)] : [text], png: () => drawn(svg()), svg };
   }

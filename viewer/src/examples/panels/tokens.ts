@@ -32,12 +32,13 @@ export function tokensInMask(example: Example, mask: Float32Array): boolean[] {
   return tokens.map((token, place) => (mask.length === tokens.length ? mask[place]! : (mask[token.feature] ?? 0)) > 0.5);
 }
 
-export function tokensPanel(example: Example, map: Shown | null, scheme: Scheme, mask: Float32Array | null, stage: Stage, say: (words: string) => void): HTMLElement {
+/** @param label for screen readers; Shift and arrows read the tokens one by one. */
+export function tokensPanel(label: string, example: Example, map: Shown | null, scheme: Scheme, mask: Float32Array | null, stage: Stage, say: (words: string) => void): HTMLElement {
   const indices = valueIndices(example, map?.values.length ?? Infinity);
   const texts = featureTexts(example, indices);
   const inside = mask ? tokensInMask(example, mask) : null;
   const spans = new Map<number, HTMLElement[]>();
-  const text = h("p", { class: "examples-tokens", dir: "auto" });
+  const text = h("div", { class: "examples-tokens", dir: "auto", tabindex: 0, role: "group", "aria-label": label });
   const tell = (index: number) => (map && index >= 0 ? `${texts.get(index) ?? ""}: ${number(map.values[index])}` : "");
   (example.tokens ?? []).forEach((token, place) => {
     if (place && !token.joined) text.append(" ");
@@ -56,6 +57,15 @@ export function tokensPanel(example: Example, map: Shown | null, scheme: Scheme,
     text.append(span);
   });
   text.addEventListener("pointerleave", () => stage.point(null));
+  text.addEventListener("keydown", (event) => {
+    const move = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!move || !event.shiftKey || !spans.size) return;
+    const order = [...spans.keys()];
+    const from = stage.place && "feature" in stage.place ? order.indexOf(stage.place.feature) : move > 0 ? -1 : order.length;
+    stage.point({ feature: order[Math.min(order.length - 1, Math.max(0, from + move))]! });
+    event.preventDefault();
+    event.stopPropagation();
+  });
   let marked: HTMLElement[] = [];
   stage.add({
     pointed: (place) => {

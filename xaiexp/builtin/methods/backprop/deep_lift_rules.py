@@ -176,6 +176,11 @@ def _at_least_float32(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
+def _weighted(y: Tensor, weights: Tensor) -> Tensor:
+    """A scalar whose gradient at ``y`` is ``weights``: handing gradients over makes torch import sympy for a second."""
+    return (y * weights.detach()).sum()
+
+
 class _Elementwise(torch.autograd.Function):
     """``dy/dx`` becomes ``(y - y0) / (x - x0)``."""
 
@@ -186,7 +191,7 @@ class _Elementwise(torch.autograd.Function):
         with torch.enable_grad():
             ends = [v.clone().requires_grad_() for v in (x, start)]
             outs = [apply(v) for v in ends]
-            slopes = torch.autograd.grad(outs, ends, [torch.ones_like(o) for o in outs])
+            slopes = torch.autograd.grad([o.sum() for o in outs], ends)  # sums: see _weighted
         y, y0 = (o.detach() for o in outs)
         ctx.save_for_backward(_secant(x, start, y, y0, *slopes))
         return y.to(dtype)
@@ -233,8 +238,10 @@ class _Maximum(torch.autograd.Function):
             y, y0 = (ctx.maximum(v) for v in ends)
         top = torch.maximum(y, y0).detach()
         increase, decrease = grad * (top - y0.detach()), grad * (y.detach() - top)
-        (plain,) = torch.autograd.grad(y, ends[0], grad, retain_graph=True)
-        shares = torch.autograd.grad([y, y0], ends, [increase, decrease])
+        with torch.enable_grad():
+            weighted, *both = _weighted(y, grad), _weighted(y, increase), _weighted(y0, decrease)
+        (plain,) = torch.autograd.grad(weighted, ends[0], retain_graph=True)
+        shares = torch.autograd.grad(both, ends)
         dx = (x - start).detach()
         safe = torch.where(dx == 0, torch.ones_like(dx), dx)
         return torch.where(dx == 0, plain, (shares[0] + shares[1]) / safe).to(grads[0].dtype), None, None

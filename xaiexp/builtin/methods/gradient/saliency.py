@@ -20,7 +20,11 @@ __all__ = ["InputXGradient", "Saliency"]
 
 @dataclass(frozen=True)
 class Saliency(Method):
-    """The gradient of the score with respect to the input: ``|df/dx|``, or ``df/dx`` with ``absolute=False``."""
+    """The gradient of the score with respect to the input: ``|df/dx|``, or ``df/dx`` with ``absolute=False``.
+
+    Args:
+        absolute: return magnitudes, as in the paper and in Captum; otherwise the map is signed.
+    """
 
     summary = "the gradient of the score with respect to the input"
     source = "Simonyan et al. 2013, Deep Inside Convolutional Networks, section 3.1"
