@@ -30,8 +30,8 @@ def study(tmp_path_factory):
         (
             ["repot"],
             "repot: is neither KEY=VALUE nor a tool\n"
-            "  nearest: report, export   tools: completion, export, plan, plugins, repair, report, show, store, track, ui, "
-            "view",
+            "  nearest: report, export   tools: completion, export, plan, plugins, repair, report, show, store, "
+            "track, ui, view",
         ),
         (["export", "nowhere"], "export: no such folder (got 'nowhere')"),
         (["report"], "report: the following arguments are required: DIR"),

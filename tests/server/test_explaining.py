@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import threading
 
 import pytest
 import torch
-from served_studies import CELL, Listener, client, explained, running
+from served_studies import CELL, TOKEN, Listener, client, explained, running, small_study
 from small_studies import passes
 
 import xaiexp
 from xaiexp.report.document.binary import unpack
 from xaiexp.server.jobs import Job, Jobs
+from xaiexp.server.workplace import Workplace
 
 
 def maps(job):
@@ -177,3 +179,44 @@ def test_a_job_that_waits_can_be_stopped_and_a_failing_one_ends_nothing():
     assert "division by zero" in third.message
     assert not jobs.stop("a")
     jobs.close()
+
+
+def test_the_folder_of_a_study_decides_neither_whom_to_trust_nor_where_to_write(place, tmp_path):
+    folder = tmp_path / "theirs"
+    shutil.copytree(place[1], folder)
+    config = (folder / "config.yaml").read_text()
+    assert "trust: []" in config
+    config = config.replace("trust: []", "trust: [os]").replace("store: outputs/store", f"store: {tmp_path}/elsewhere")
+    (folder / "config.yaml").write_text(config)
+    work = Workplace([folder], token=TOKEN)
+    assert work.studies[0].values["trust"] == []
+    job = explained(work, {"method": {"n_steps": 13}})
+    assert job["state"] == "done", job["message"]
+    assert "trust" not in job["command"]
+    assert not (tmp_path / "elsewhere").exists()
+    work.close()
+    assert Workplace([folder], trust=["mine"], token=TOKEN).studies[0].values["trust"] == ["mine"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a: [", "- 1\n", "method: {}\n", "own_tensors: true\nmethod: {a: {name: saliency}}\n"]
+)
+def test_a_study_that_cannot_be_explained_again_is_shown_and_says_why(place, tmp_path, text):
+    folder = tmp_path / "theirs"
+    shutil.copytree(place[1], folder)
+    (folder / "config.yaml").write_text(text)
+    work = Workplace([folder], token=TOKEN)
+    assert client(work).get("/document").status_code == 200
+    answer = client(work).get("/parameters", params={"cell": CELL})
+    assert answer.status_code == 422
+    assert answer.json()["error"].startswith("view: the ")
+    work.close()
+
+
+def test_a_study_that_keeps_no_inputs_keeps_none_of_what_is_explained_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    work = Workplace([small_study("report.inputs=false")], token=TOKEN)
+    job = explained(work, {"method": {"n_steps": 3}})
+    about, _ = unpack(work.result(job["id"]))
+    assert [example["picture"] for example in about["studies"][0]["examples"]] == [None] * 12
+    work.close()

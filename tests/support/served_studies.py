@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
-from small_studies import run
+from small_studies import SMALL
 from starlette.testclient import TestClient
 
+import xaiexp
 from xaiexp.server.access import HEADER, hosts
 from xaiexp.server.application import application
 from xaiexp.server.serving import listening
@@ -24,8 +25,9 @@ CELL = "integrated_gradients / zero"
 
 def small_study(*more: str) -> Path:
     """The folder of a study without metrics, below the working directory."""
-    result = run("method=[integrated_gradients,saliency]", "metric=[]", "agreement=[]", *more)
-    return result.path
+    asked = [each for each in SMALL if each != "report=false" or not any(part.startswith("report") for part in more)]
+    lists = ["method=[integrated_gradients,saliency]", "metric=[]", "agreement=[]"]
+    return xaiexp.run([*asked, *lists, *more], quiet=True).path
 
 
 def client(work: Workplace, **headers: str | None) -> TestClient:

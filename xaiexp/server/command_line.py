@@ -17,7 +17,7 @@ from xaiexp.plan.settings import Settings
 
 __all__ = ["command", "overrides_of", "preset_of"]
 
-_PLAIN = re.compile(r"[A-Za-z_][\w./-]*")
+_PLAIN = re.compile(r"(?=.*[A-Za-z_])[A-Za-z_./][\w./-]*", re.ASCII)
 _WORDS = ("null", "true", "false", "nan", "inf")
 _OF_THE_RUN = ("store", "tracking", "trust")
 """Keys that a preset does not hold: files may not set them, or within limits only. Nor can a file say report=false."""
@@ -137,10 +137,18 @@ def _written(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, str):
-        simple = _PLAIN.fullmatch(value) is not None and value.lower() not in _WORDS
+        simple = _PLAIN.fullmatch(value) is not None and value.lower() not in _WORDS and not _is_number(value)
         return value if simple else str(QuotedString(value, Quote.single).with_quotes())
     if isinstance(value, tuple | list):
         return f"[{','.join(map(_written, value))}]"
     if isinstance(value, Mapping):
         return f"{{{','.join(f'{_written(str(key))}:{_written(each)}' for key, each in value.items())}}}"
     return repr(value)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

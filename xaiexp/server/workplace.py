@@ -214,7 +214,5 @@ class Workplace:
             study = study_of(changed(shown, Change(0, cell, "", True, {}, None, None, None, "")), self.registry)
             run = Run(plan(study), Store(Path(study.settings.store)))
             with keeping_networks():
-                results = run.results()
-                next(results)  # network and data
-                results.close()
+                next(run.results())  # network and data
             pd.DataFrame({"warm": [1]}).to_parquet(io.BytesIO())

@@ -90,7 +90,7 @@ export class Panels {
       const input: Shown = { title: "input", map: null, shown: null, caption: "", note: "", scores: [] };
       return [...(hasInput ? [panel(scene, input)] : []), panel(scene, content)];
     });
-    this.element.className = `examples-panels examples-${drawn[0]?.domain ?? "image"}`;
+    this.element.className = `examples-panels examples-of-${drawn[0]?.domain ?? "image"}`;
     this.element.replaceChildren(...figures);
   }
 
