@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from xaiexp.builtin.trackers.mlflow_client import PARENT, SQLITE, artifacts_of, client_at
+from xaiexp.builtin.trackers.mlflow_client import ERROR, PARENT, SQLITE, artifacts_of, client_at
 from xaiexp.builtin.trackers.mlflow_schema import create, known_revision, revision_of
 
 __all__ = ["DatabaseRuns", "database_at"]
@@ -96,8 +96,9 @@ class DatabaseRuns:
         return run
 
     def go_on(self, run: str) -> None:
-        """Mark a run as running again."""
+        """Mark a run as running again, and forget why it ended."""
         self._add("UPDATE runs SET status = 'RUNNING' WHERE run_uuid = ?", (run,))
+        self._add("DELETE FROM tags WHERE run_uuid = ? AND key = ?", (run, ERROR))
 
     def log(
         self, run: str, params: Mapping[str, str], metrics: Mapping[str, float], tags: Mapping[str, str], time: int

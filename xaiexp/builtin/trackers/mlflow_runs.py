@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xaiexp.builtin.trackers.mlflow_client import PARENT
+from xaiexp.builtin.trackers.mlflow_client import ERROR, PARENT
 from xaiexp.contract.tracker import TrackedCell, TrackedRun, TrackedStudy
 from xaiexp.core.ids import CellId, MetricId
 from xaiexp.core.record import Record
@@ -105,7 +105,7 @@ class StudyRun(TrackedRun):
             known = record.performance.to_mapping()
             metrics |= {name: float(value) for name, value in known.items() if name != "examples"}
         metrics["seconds"] = math.nan if record.seconds is None else record.seconds
-        tags = {"xaiexp.error": record.error[:_MAX_TAG_LENGTH]} if record.error else {}
+        tags = {ERROR: record.error[:_MAX_TAG_LENGTH]} if record.error else {}
         self._log(self.name, metrics=metrics, tags=tags)
         self._runs.copy(self.name, self._study.folder)
         self._runs.end(self.name, "FINISHED" if record.status == "done" else "FAILED")
@@ -114,7 +114,7 @@ class StudyRun(TrackedRun):
     def stop(self, error: str) -> None:
         """End the run of a study that failed as a whole."""
         if error:
-            self._log(self.name, tags={"xaiexp.error": error[:_MAX_TAG_LENGTH]})
+            self._log(self.name, tags={ERROR: error[:_MAX_TAG_LENGTH]})
         self._runs.end(self.name, "FAILED")
         self._runs.flush()
 
