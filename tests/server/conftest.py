@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from served_studies import TOKEN, small_study
+from served_studies import TOKEN, end, small_study
 
 from xaiexp.server.workplace import Workplace
 
@@ -20,4 +20,4 @@ def work(place):
     """A server's state over the study."""
     work = Workplace([place[1]], token=TOKEN)
     yield work
-    work.close()
+    end(work)

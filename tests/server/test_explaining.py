@@ -8,7 +8,7 @@ import threading
 
 import pytest
 import torch
-from served_studies import CELL, TOKEN, Listener, client, explained, running, small_study
+from served_studies import CELL, TOKEN, Listener, client, end, explained, running, small_study
 from small_studies import passes
 
 import xaiexp
@@ -179,6 +179,7 @@ def test_a_job_that_waits_can_be_stopped_and_a_failing_one_ends_nothing():
     assert "division by zero" in third.message
     assert not jobs.stop("a")
     jobs.close()
+    jobs.wait(60)
 
 
 def test_the_folder_of_a_study_decides_neither_whom_to_trust_nor_where_to_write(place, tmp_path):
@@ -194,8 +195,10 @@ def test_the_folder_of_a_study_decides_neither_whom_to_trust_nor_where_to_write(
     assert job["state"] == "done", job["message"]
     assert "trust" not in job["command"]
     assert not (tmp_path / "elsewhere").exists()
-    work.close()
-    assert Workplace([folder], trust=["mine"], token=TOKEN).studies[0].values["trust"] == ["mine"]
+    end(work)
+    work = Workplace([folder], trust=["mine"], token=TOKEN)
+    assert work.studies[0].values["trust"] == ["mine"]
+    end(work)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +213,7 @@ def test_a_study_that_cannot_be_explained_again_is_shown_and_says_why(place, tmp
     answer = client(work).get("/parameters", params={"cell": CELL})
     assert answer.status_code == 422
     assert answer.json()["error"].startswith("view: the ")
-    work.close()
+    end(work)
 
 
 def test_a_study_that_keeps_no_inputs_keeps_none_of_what_is_explained_again(tmp_path, monkeypatch):
@@ -219,4 +222,4 @@ def test_a_study_that_keeps_no_inputs_keeps_none_of_what_is_explained_again(tmp_
     job = explained(work, {"method": {"n_steps": 3}})
     about, _ = unpack(work.result(job["id"]))
     assert [example["picture"] for example in about["studies"][0]["examples"]] == [None] * 12
-    work.close()
+    end(work)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from served_studies import TOKEN, client, explained
+from served_studies import TOKEN, client, end, explained
 
 import xaiexp
 from xaiexp.errors import ResourceError
@@ -155,4 +155,4 @@ def test_a_row_of_ones_own_has_the_model_of_the_study(table):
     unknown = client(work).post("/input", json={"row": {"d": "1"}})
     assert unknown.status_code == 422
     assert "no such column" in unknown.json()["error"]
-    work.close()
+    end(work)

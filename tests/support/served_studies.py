@@ -30,6 +30,12 @@ def small_study(*more: str) -> Path:
     return xaiexp.run([*asked, *lists, *more], quiet=True).path
 
 
+def end(work: Workplace) -> None:
+    """Close, and wait for the thread, which would go on in the folder of the next test."""
+    work.close()
+    work.jobs.wait(60)
+
+
 def client(work: Workplace, **headers: str | None) -> TestClient:
     """Asks as the page does; a header that is None is left out."""
     own = {HEADER: TOKEN, "Origin": "http://127.0.0.1:8000"} | headers
@@ -59,7 +65,7 @@ def running(work: Workplace) -> Iterator[int]:
     try:
         yield port
     finally:
-        work.close()
+        end(work)
         server.should_exit = True
         thread.join(20)
 

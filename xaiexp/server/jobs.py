@@ -138,6 +138,10 @@ class Jobs:
             job.stop.set()
         self._queue.put(None)
 
+    def wait(self, seconds: float) -> None:
+        """Wait until the thread has ended, after :meth:`close`."""
+        self._thread.join(seconds)
+
     def _work(self) -> None:
         self._before()
         while (item := self._queue.get()) is not None:

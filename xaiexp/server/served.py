@@ -9,6 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from xaiexp.config.file_rules import below_outputs
 from xaiexp.core.ids import NO_BASELINE, CellId
@@ -82,7 +83,7 @@ def served(study: StudyFolder, trust: Sequence[str]) -> Served:
     try:
         config = OmegaConf.create(study.config)
         values = OmegaConf.to_container(config, resolve=False) if isinstance(config, DictConfig) else None
-    except (OmegaConfBaseException, ValueError):
+    except (OmegaConfBaseException, YAMLError, ValueError):
         values = None
     if not isinstance(values, dict) or not values.get("method"):
         return replace(known, reason="the configuration of this study is missing or damaged")
