@@ -86,11 +86,11 @@ def serve(
         limit_concurrency=100,
     )
     address = f"http://127.0.0.1:{number}/#token={work.token}"
-    say(address)
-    if browser:
-        webbrowser.open(address)
     try:
         with contextlib.suppress(KeyboardInterrupt):
+            say(address)
+            if browser:
+                webbrowser.open(address)
             _Server(config, work).run(sockets=sockets)
     finally:
         work.close()

@@ -64,8 +64,439 @@ function o(e, t) {
 function s(e, t) {
 	for (let n of t.flat()) n != null && n !== !1 && e.appendChild(n instanceof Node ? n : document.createTextNode(String(n)));
 }
+// src/tables/leaving.ts
+function c(e, t, n) {
+	let r = URL.createObjectURL(t instanceof Blob ? t : new Blob([t], { type: n })), i = document.createElement("a");
+	return i.href = r, i.download = e.replace(/[^\w.-]+/g, "_"), i.click(), setTimeout(() => URL.revokeObjectURL(r), 6e4), "saved";
+}
+async function l(e) {
+	try {
+		return await navigator.clipboard.writeText(e), "copied";
+	} catch {
+		return u(e) ? "copied" : "the browser does not allow copying";
+	}
+}
+function u(e) {
+	let t = document.createElement("textarea");
+	t.value = e, t.style.position = "fixed", t.style.opacity = "0", document.body.append(t), t.select();
+	try {
+		return document.execCommand("copy");
+	} catch {
+		return !1;
+	} finally {
+		t.remove();
+	}
+}
+// src/live/fields.ts
+var d = 0, f = class {
+	field;
+	element;
+	control;
+	wrong;
+	constructor(e, t) {
+		this.field = e;
+		let n = `live-field-${++d}`;
+		this.control = m(e, n), this.control.addEventListener("input", t), this.wrong = i("p", {
+			class: "live-error",
+			id: `${n}-error`,
+			hidden: !0
+		});
+		let r = e.optional ? e.type.replace(/ or null$/, ", or empty") : e.type;
+		this.element = i("div", { class: "live-field" }, i("label", { for: n }, i("bdi", null, e.name)), this.control, i("p", {
+			class: "live-hint",
+			id: `${n}-hint`
+		}, r, `; default ${_(e.default)}. `, v(e.meaning)), this.wrong), this.control.setAttribute("aria-describedby", `${n}-hint ${n}-error`);
+	}
+	get value() {
+		let { control: e, field: t } = this;
+		if (t.kind === "flag") return e.checked;
+		let n = e.value;
+		return t.optional && n.trim() === "" ? null : t.kind === "choice" || t.kind === "text" ? n : g(n);
+	}
+	get isChanged() {
+		return JSON.stringify(this.value) !== JSON.stringify(this.field.value);
+	}
+	refuse(e) {
+		this.wrong.textContent = e, this.wrong.hidden = !e, e ? this.control.setAttribute("aria-invalid", "true") : this.control.removeAttribute("aria-invalid");
+	}
+}, p = class {
+	component;
+	element;
+	fields;
+	constructor(e, t) {
+		this.component = e, this.fields = e.fields.map((e) => new f(e, t)), this.element = i("div", { class: "live-fields" }, i("p", { class: "live-hint" }, v(e.summary)), this.fields.map((e) => e.element));
+	}
+	changes() {
+		return Object.fromEntries(this.fields.filter((e) => e.isChanged).map((e) => [e.field.name, e.value]));
+	}
+	find(e) {
+		return this.fields.find((t) => t.field.name === e) ?? null;
+	}
+};
+function m(e, t) {
+	if (e.kind === "flag") return i("input", {
+		id: t,
+		type: "checkbox",
+		".checked": e.value === !0
+	});
+	if (e.kind === "choice") {
+		let n = i("select", { id: t }, e.optional && i("option", { value: "" }, "none"), (e.choices ?? []).map((e) => i("option", { value: e }, e)));
+		return n.value = typeof e.value == "string" ? e.value : "", n;
+	}
+	return i("input", {
+		id: t,
+		type: "text",
+		autocomplete: "off",
+		spellcheck: "false",
+		inputmode: e.kind === "number" ? "decimal" : null,
+		".value": e.value === null ? "" : h(e.value)
+	});
+}
+function h(e) {
+	return typeof e == "string" ? e : JSON.stringify(e);
+}
+function g(e) {
+	try {
+		return JSON.parse(e);
+	} catch {
+		return e;
+	}
+}
+function _(e) {
+	return e === null ? "none" : h(e);
+}
+function v(e) {
+	return e.replaceAll("`", "");
+}
+// src/live/form.ts
+var y = class {
+	title;
+	choice;
+	changed;
+	element;
+	fields;
+	place = i("div");
+	constructor(e, t, n) {
+		this.title = e, this.choice = t, this.changed = n;
+		let r = i("select", { onchange: () => this.choose(t.options.find((e) => e.name === r.value)) }, t.options.map((e) => i("option", {
+			value: e.name,
+			selected: e.name === t.name
+		}, e.name)));
+		this.fields = this.show(t.options.find((e) => e.name === t.name) ?? {
+			name: t.name,
+			summary: "",
+			fields: []
+		}), this.element = i("fieldset", { class: "live-group" }, i("legend", null, e), i("label", { class: "live-choice" }, "which ", r), this.place);
+	}
+	get value() {
+		let e = this.fields.changes(), { name: t } = this.fields.component;
+		return t === this.choice.name && !Object.keys(e).length ? null : {
+			name: t,
+			parameters: e
+		};
+	}
+	choose(e) {
+		this.fields = this.show(e), this.changed();
+	}
+	show(e) {
+		let t = new p(e, this.changed);
+		return this.place.replaceChildren(t.element), t;
+	}
+}, ee = class {
+	form;
+	element;
+	method;
+	baseline;
+	features;
+	target;
+	examples;
+	constructor(e, t, n) {
+		this.form = e, this.method = new p(e.method, n), this.baseline = e.baseline && new y("Baseline", e.baseline, n), this.features = new y("Features", e.features, n), this.target = new f(b(e, t), n), this.examples = i("select", { onchange: n }, i("option", { value: "shown" }, "this one, and those that are computed with it"), i("option", { value: "all" }, `all ${e.examples.toLocaleString("en")} of the study`)), this.element = i("div", { class: "live-form" }, i("fieldset", { class: "live-group" }, i("legend", null, "Method: ", i("bdi", null, e.method.name)), this.method.element), this.baseline?.element, this.features.element, i("fieldset", { class: "live-group" }, i("legend", null, "Target and examples"), this.target.element, i("label", { class: "live-choice" }, "examples ", this.examples)));
+	}
+	get asked() {
+		return {
+			examples: this.examples.value === "all" ? "all" : "shown",
+			method: this.method.changes(),
+			baseline: this.baseline?.value ?? null,
+			features: this.features.value,
+			target: this.target.isChanged ? this.target.value === "" ? null : g(h(this.target.value)) : null
+		};
+	}
+	refuse(e) {
+		let t = [
+			...this.method.fields,
+			...this.baseline?.fields.fields ?? [],
+			...this.features.fields.fields,
+			this.target
+		];
+		for (let e of t) e.refuse("");
+		if (!e) return !0;
+		let n = this.fieldOf(e.where);
+		return n?.refuse(e.error.slice(e.error.startsWith(`${e.where}: `) ? e.where.length + 2 : 0)), n !== null;
+	}
+	fieldOf(e) {
+		let [t = "", ...n] = e.split("."), r = n.at(-1) ?? "";
+		return t === "target" ? this.target : {
+			method: this.method,
+			baseline: this.baseline?.fields,
+			features: this.features.fields
+		}[t]?.find(r) ?? null;
+	}
+};
+function b(e, t) {
+	let n = t.length ? `; classes: ${t.slice(0, 12).join(", ")}${t.length > 12 ? ", ..." : ""}` : "", r = e.target;
+	return {
+		name: "target",
+		type: `predicted, label, all, the index or the name of a class, or a list of these${n}`,
+		meaning: "",
+		required: !1,
+		default: "predicted",
+		value: r,
+		kind: "any",
+		optional: !1,
+		choices: null,
+		low: null,
+		high: null
+	};
+}
+// src/live/own.ts
+var te = class {
+	live;
+	study;
+	explain;
+	element;
+	body;
+	wrong = i("p", {
+		class: "live-error",
+		hidden: !0,
+		role: "alert"
+	});
+	constructor(e, t, n, r, a) {
+		this.live = e, this.study = n, this.explain = a;
+		let [o, s] = {
+			image: re,
+			text: ie,
+			row: ae
+		}[t.own](r);
+		this.body = s, this.element = i("details", { class: "live-own" }, i("summary", null, "Explain an input of your own"), i("p", { class: "live-hint" }, ne[t.own]), o, this.wrong, i("button", {
+			type: "button",
+			onclick: () => void this.send()
+		}, "Explain this input"));
+	}
+	async send() {
+		let e = await this.body();
+		if (!e) return this.refuse("choose or type an input first");
+		this.refuse("");
+		try {
+			let t = await this.live.ask(`/input?study=${this.study}`, e);
+			if (t.status === 422) return this.refuse((await t.json()).error);
+			if (!t.ok) return this.refuse(await t.text());
+			this.explain((await t.json()).input);
+		} catch {
+			this.refuse("the server does not answer");
+		}
+	}
+	refuse(e) {
+		this.wrong.textContent = e, this.wrong.hidden = !e;
+	}
+}, ne = {
+	image: "It is prepared as the images of the study are; where these are arrays of one size, it is scaled to it. A reference that is drawn from the data is drawn from this image alone.",
+	text: "A reference that is drawn from the data is drawn from this text alone.",
+	row: "The row is added to a copy of the study's file; an empty cell is a missing value."
+};
+function re() {
+	let e = i("input", {
+		type: "file",
+		accept: "image/*",
+		"aria-label": "image file"
+	});
+	return [e, async () => e.files?.[0] ?? null];
+}
+function ie() {
+	let e = i("textarea", {
+		rows: 3,
+		"aria-label": "text",
+		dir: "auto"
+	});
+	return [e, async () => e.value.trim() ? { text: e.value } : null];
+}
+function ae(e) {
+	let t = (e.columns ?? []).map(({ name: e, value: t }) => ({
+		name: e,
+		input: i("input", {
+			type: "text",
+			".value": t,
+			"aria-label": e,
+			autocomplete: "off"
+		})
+	})), n = t.map(({ name: e, input: t }) => i("tr", null, i("th", { scope: "row" }, i("bdi", null, e)), i("td", null, t)));
+	return [i("div", { class: "live-row" }, i("table", null, i("caption", null, "cells of the row"), i("tbody", null, n))), async () => ({ row: Object.fromEntries(t.map(({ name: e, input: t }) => [e, t.value])) })];
+}
+// src/examples/maps/values.ts
+function oe(e, t) {
+	let n = Float64Array.from(e, Math.abs).filter(Number.isFinite).sort();
+	if (!n.length) return 0;
+	let r = t / 100 * (n.length - 1), i = Math.floor(r), a = n[i];
+	return a + (n[Math.min(i + 1, n.length - 1)] - a) * (r - i) || n.at(-1);
+}
+function se(e, t) {
+	if (t === "all") return e;
+	let n = {
+		positive: (e) => Math.max(e, 0),
+		negative: (e) => Math.min(e, 0),
+		magnitude: Math.abs
+	}[t];
+	return e.map(n);
+}
+function ce(e, t, n, r) {
+	if (r <= 1) return e;
+	let i = new Float32Array(e.length);
+	for (let a = 0; a < t; a += r) for (let o = 0; o < n; o += r) {
+		let s = [];
+		for (let e = a; e < Math.min(a + r, t); e++) for (let t = o; t < Math.min(o + r, n); t++) s.push(e * n + t);
+		let c = x(s.map((t) => e[t]));
+		for (let e of s) i[e] = c;
+	}
+	return i;
+}
+function x(e) {
+	let [t, n] = [0, 0];
+	for (let r of e) Number.isFinite(r) && (t += r, n++);
+	return n ? t / n : NaN;
+}
+function le(e, t, n) {
+	if (t[0] === n[0] && t[1] === n[1]) return e;
+	let r = new Float32Array(n[0] * n[1]);
+	for (let i = 0; i < n[0]; i++) {
+		let a = Math.floor((i + .5) * t[0] / n[0]) * t[1];
+		for (let o = 0; o < n[1]; o++) r[i * n[1] + o] = e[a + Math.floor((o + .5) * t[1] / n[1])];
+	}
+	return r;
+}
+function ue(e, t) {
+	let n = e.signed && t.signed, r = e.shape.length === 2 && t.shape.length === 2, i = r ? [0, 1].map((n) => Math.max(e.shape[n], t.shape[n])) : e.shape;
+	if (!r && e.values.length !== t.values.length) return null;
+	let [a, o] = [e, t].map((e) => (r ? le(e.values, de(e.shape), de(i)) : e.values).map((t) => {
+		let r = e.full > 0 ? Math.max(-1, Math.min(1, t / e.full)) : Number.isFinite(t) ? 0 : NaN;
+		return n ? r : Math.abs(r);
+	}));
+	return {
+		values: a.map((e, t) => e - o[t]),
+		shape: i,
+		signed: !0,
+		full: 1
+	};
+}
+function de(e) {
+	return [e[0], e[1]];
+}
+function fe(e) {
+	let t = /* @__PURE__ */ new Map();
+	for (let n of e) {
+		let e = 0;
+		for (let t of n) Number.isFinite(t) && (e += t * t);
+		if (!e) continue;
+		let r = t.get(n.length) ?? {
+			sum: new Float64Array(n.length),
+			count: 0
+		}, i = Math.sqrt(e);
+		for (let e = 0; e < n.length; e++) Number.isFinite(n[e]) && (r.sum[e] += n[e] / i);
+		r.count++, t.set(n.length, r);
+	}
+	let [n, r] = [0, 0];
+	for (let { sum: e, count: i } of t.values()) n += (e.reduce((e, t) => e + t * t, 0) - i) / 2, r += i * (i - 1) / 2;
+	return r ? n / r : NaN;
+}
+// src/examples/entries.ts
+function pe(e) {
+	let t = /* @__PURE__ */ new Map();
+	for (let n of e) {
+		let e = t.get(n.id);
+		e ? e.targets.push(n) : t.set(n.id, {
+			id: n.id,
+			name: n.name,
+			targets: [n]
+		});
+	}
+	return [...t.values()];
+}
+function me(e) {
+	return e.metrics.find((e) => e.higher !== null) ?? null;
+}
+function he(e) {
+	let t = new Set(me(e)?.means.map((e) => e.cell) ?? []);
+	return e.cells.forEach((e, n) => t.add(n)), [...t].filter((t) => e.cells[t]?.status === "done");
+}
+function ge(e, t) {
+	let n = t.map((t) => e.cells.findIndex((e) => e.label === t)).filter((e) => e >= 0);
+	if (n.length) return [...new Set(n)];
+	let r = he(e), i = r.filter((t) => !e.cells[t].control);
+	return (i.length ? i : r).slice(0, 4);
+}
+var _e = class {
+	content;
+	study;
+	arrays = /* @__PURE__ */ new Map();
+	constructor(e, t) {
+		this.content = e, this.study = t;
+	}
+	map(e) {
+		return this.content.numbers(e.values);
+	}
+	array(e) {
+		let t = this.arrays.get(e);
+		return t || this.arrays.set(e, t = this.content.numbers(e)), t;
+	}
+	score(e, t, n) {
+		let r = this.study.metrics.find((t) => t.name === e);
+		return !r || n < 0 || t < 0 ? null : C(this.array(r.scores)[t * this.study.rows.example.length + n]);
+	}
+	scores(e, t) {
+		return t < 0 ? [] : this.study.metrics.map((n) => [n.name, this.score(n.name, e, t)]);
+	}
+	agreement(e, t, n) {
+		if (!e?.values) return C(fe(t.flatMap((e) => n.maps[e] ?? []).map((e) => this.map(e))));
+		if (n.row < 0) return null;
+		let r = this.array(e.values), i = t.map((t) => e.cells.indexOf(t));
+		return C(x(i.flatMap((t, n) => i.slice(n + 1).map((n) => ve(t, n, e.cells.length))).filter((e) => e >= 0).map((e) => r[e * this.study.rows.example.length + n.row])));
+	}
+};
+function ve(e, t, n) {
+	if (e < 0 || t < 0 || e === t) return -1;
+	let [r, i] = [Math.min(e, t), Math.max(e, t)];
+	return r * (2 * n - r - 1) / 2 + i - r - 1;
+}
+function ye(e, t) {
+	let n = e.agreements.filter((e) => e.values !== null && !e.joint);
+	return n.find((e) => e.name === t) ?? n[0] ?? null;
+}
+function S(e, t) {
+	return t === void 0 || t < 0 ? "" : e.classes[t] ?? `class ${t}`;
+}
+function be(e, t, n, r, i) {
+	let { study: a } = e, o = t.row >= 0, s = o ? S(a, a.rows.label[t.row]) : "", c = o ? S(a, a.rows.predicted[t.row]) : "", l = t.tokens?.map((e) => e.joined ? e.text : ` ${e.text}`).join("") ?? "";
+	return {
+		words: [
+			t.name,
+			t.id,
+			s,
+			c,
+			l,
+			...t.columns?.map((e) => `${e.name} ${e.value}`) ?? []
+		].join(" "),
+		label: s,
+		predicted: c,
+		wrong: t.wrong,
+		confidence: o ? a.rows.probability[t.row] ?? null : null,
+		agreement: n,
+		value: o ? e.score(r, i, t.row) : null
+	};
+}
+function C(e) {
+	return e == null || !Number.isFinite(e) ? null : e;
+}
 // src/state.ts
-var c = class {
+var w = class {
 	location;
 	values = /* @__PURE__ */ new Map();
 	listeners = /* @__PURE__ */ new Set();
@@ -106,7 +537,1409 @@ var c = class {
 	tell(e) {
 		for (let t of [...this.listeners]) t(e);
 	}
-}, l = ":host{--ink:#1c1e21;--ink-soft:#545a63;--paper:#fff;--paper-raised:#f4f5f7;--line:#d5d9df;--accent:#0b5cad;--warn:#9a3d00;--good:#0a6b3d;--focus:#b2480a;--heat:11, 92, 173;--radius:6px;--space:1rem;background:var(--paper);min-height:100vh;color:var(--ink);--lightningcss-light:initial;--lightningcss-dark: ;color-scheme:light;font:16px/1.5 system-ui,-apple-system,Segoe UI,sans-serif;display:block}@media (prefers-color-scheme:dark){:host(:not([data-theme=light])){--ink:#e7e9ec;--ink-soft:#a9b0ba;--paper:#15181c;--paper-raised:#1f242a;--line:#3a424c;--accent:#7db8f2;--warn:#f0a56b;--good:#66c794;--focus:#ffb87a;--heat:90, 160, 235;--lightningcss-light: ;--lightningcss-dark:initial;color-scheme:dark}}:host([data-theme=dark]){--ink:#e7e9ec;--ink-soft:#a9b0ba;--paper:#15181c;--paper-raised:#1f242a;--line:#3a424c;--accent:#7db8f2;--warn:#f0a56b;--good:#66c794;--focus:#ffb87a;--heat:90, 160, 235;--lightningcss-light: ;--lightningcss-dark:initial;color-scheme:dark}*,:before,:after{box-sizing:border-box}:focus-visible{outline:2px solid var(--focus);outline-offset:2px}main:focus{outline:none}a{color:var(--accent)}h1{overflow-wrap:anywhere;margin:0;font-size:1.35rem;font-weight:650;line-height:1.25}h2{margin:2rem 0 .5rem;font-size:1.15rem}h3{margin:1.25rem 0 .25rem;font-size:1rem}p{max-width:48rem;margin:.5rem 0}.soft{color:var(--ink-soft);font-size:.875rem}.lead{font-size:1.05rem}header{z-index:3;background:var(--paper);border-bottom:1px solid var(--line);padding:.75rem clamp(.75rem,3vw,2.5rem) 0;position:sticky;top:0}header .title{flex-wrap:wrap;align-items:baseline;gap:1rem;display:flex}header .title h1{flex:16rem}header nav{gap:.25rem;margin-top:.5rem;display:flex;overflow-x:auto}.tab{color:var(--ink);white-space:nowrap;border-bottom:3px solid #0000;padding:.4rem .75rem;text-decoration:none}.tab:hover{background:var(--paper-raised)}.tab[aria-current]{border-bottom-color:var(--accent);font-weight:600}.body{max-width:110rem;margin:0 auto;padding:.5rem clamp(.75rem,3vw,2.5rem) 3rem}footer{border-top:1px solid var(--line);color:var(--ink-soft);margin-top:3rem;font-size:.875rem}button,select,input{font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);max-width:100%;padding:.25rem .6rem}button{cursor:pointer}button.quiet{background:0 0;border-color:#0000}button:hover,select:hover{border-color:var(--ink-soft)}button[aria-pressed=true]{background:var(--accent);color:var(--paper);border-color:var(--accent)}.picker select{max-width:22rem}.scroll{max-width:100%;overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}caption{clip-path:inset(50%);width:1px;height:1px;position:absolute;overflow:hidden}th,td{text-align:left;border-bottom:1px solid var(--line);vertical-align:baseline;padding:.3rem .6rem}thead th{border-bottom-color:var(--ink-soft);font-weight:600}tbody th{white-space:nowrap;font-weight:400}.n{text-align:right}th.n,td.n{white-space:nowrap}.tag{border:1px solid var(--line);border-radius:var(--radius);color:var(--ink-soft);margin-left:.4rem;padding:0 .3rem;font-size:.75rem}tr.control th{font-style:italic}.heat td{--shade:0;background:rgba(var(--heat), calc(var(--shade) * .3))}.heat td span{margin-left:.4rem}.heat td .mean{margin-left:0}.heat .letters{font-weight:600}.heat .ranks,.heat .few{color:var(--ink);font-size:.85em}.heat tbody th{background:var(--paper);position:sticky;left:0}dl{margin:.5rem 0}dl.facts,dl.verdicts{grid-template-columns:minmax(8rem,max-content) minmax(0,1fr);gap:.3rem 1rem;display:grid}dl.facts dt,dl.verdicts dt{font-weight:600}dd{overflow-wrap:anywhere;margin:0}dl.verdicts dd .part{color:var(--ink-soft);display:block}dl.verdicts dd .part.first{color:var(--ink)}dl.glossary dt{margin-top:.4rem;font-weight:600}.part{display:block}pre{background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);white-space:pre-wrap;overflow-wrap:anywhere;max-height:30rem;padding:.75rem;font-size:.85rem;overflow:auto}details{margin:.5rem 0}summary{cursor:pointer;font-weight:600}.problem.severe>summary{color:var(--warn)}.problem dl{margin-left:1.1rem}@media (width<=40rem){header{position:static}dl.facts,dl.verdicts{grid-template-columns:1fr;gap:0}dl.facts dd,dl.verdicts dd{margin-bottom:.5rem}}@media (prefers-reduced-motion:no-preference){.tab{transition:border-color .12s}}@media print{:host{--paper:#fff;--ink:#000;--ink-soft:#333;min-height:0}header{position:static}header nav,button,.picker{display:none}.scroll{overflow:visible}}\n.table{min-width:0}.table-scroll{overflow-x:auto}.table-long{max-height:36rem;overflow-y:auto}.table-long thead th{background:var(--paper);position:sticky;top:0}@media print{.table-long{max-height:none;overflow:visible}}.table-scroll:focus-visible{outline:2px solid var(--focus);outline-offset:2px}.table table{border-collapse:collapse;font-variant-numeric:tabular-nums;min-width:min(100%,36rem)}.table caption{clip-path:none;text-align:left;width:auto;height:auto;color:var(--ink-soft);padding-bottom:calc(var(--space) / 2);max-width:75ch;font-size:.875rem;position:static;overflow:visible}.table th,.table td{text-align:left;border-bottom:1px solid var(--line);vertical-align:baseline;padding:.25rem .75rem .25rem 0}.table tbody th{font-weight:400}.table .table-number,.table .table-number button{text-align:right;white-space:nowrap}.table .table-best{font-weight:650}.table thead button{font:inherit;color:inherit;cursor:pointer;text-align:left;background:0 0;border:0;min-height:24px;padding:.15rem 0;font-weight:600}.table thead button:focus-visible{outline:2px solid var(--focus)}.table thead th[aria-sort=ascending] button:after{content:\" ▲\";font-size:.7em}.table thead th[aria-sort=descending] button:after{content:\" ▼\";font-size:.7em}.table-tools{margin-top:calc(var(--space) / 2);align-items:baseline;gap:.25rem;display:flex}\n.chart{min-width:0;margin:0}.chart-scroll{overflow-x:auto}.chart-scroll:focus-visible{outline:2px solid var(--focus);outline-offset:2px}.chart-stage{min-height:6rem}.chart-stage svg{max-width:none;display:block}.chart-agreement .chart-stage,.chart-signed_agreement .chart-stage{cursor:pointer}.chart figcaption{gap:calc(var(--space) / 2) var(--space);color:var(--ink-soft);margin-top:calc(var(--space) / 2);flex-wrap:wrap;justify-content:space-between;align-items:baseline;font-size:.875rem;display:flex}.chart-caption{flex:18rem}.chart-tools{flex-wrap:wrap;align-items:baseline;gap:.25rem;display:inline-flex}.chart-tools button,.table-tools button{font:inherit;min-height:24px;color:var(--ink-soft);border:1px solid var(--line);border-radius:var(--radius);cursor:pointer;background:0 0;padding:.2rem .5rem;font-size:.75rem}.chart-tools button:hover,.table-tools button:hover{color:var(--ink);border-color:var(--ink-soft)}.chart-tools button:focus-visible,.table-tools button:focus-visible{outline:2px solid var(--focus);outline-offset:1px}.chart-status,.table-status{font-size:.75rem}.chart-failed{color:var(--warn)}@media print{.chart-tools,.table-tools{display:none}.chart{break-inside:avoid}.chart-scroll{overflow:visible}}\nxai-metrics{display:block}.metrics-picker{margin:0 0 var(--space);align-items:baseline;gap:.5rem;display:flex}.metrics-picker select{font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);max-width:min(100%,24rem);padding:.25rem .5rem}.metrics-picker select:focus-visible{outline:2px solid var(--focus);outline-offset:1px}.metrics-summary:first-letter{text-transform:uppercase}.metrics-summary,.metrics-note{color:var(--ink-soft);max-width:80ch}.metrics-verdict{border-left:3px solid var(--accent);max-width:80ch;padding-left:.75rem}.metrics-refused{border-left-color:var(--warn)}.metrics-grid{gap:calc(var(--space) * 2);margin-top:calc(var(--space) * 2);grid-template-columns:repeat(auto-fill,minmax(min(100%,30rem),1fr));display:grid}.metrics-card{min-width:0}.metrics-critical_difference{grid-column:1/-1}.metrics-card h3{margin:0 0 calc(var(--space) / 2);font-size:1rem}@media print{.metrics-grid{display:block}.metrics-card{break-inside:avoid;margin-bottom:var(--space)}.metrics-picker{display:none}}\nxai-agreement{display:block}.agreement-picker{margin:0 0 var(--space);flex-wrap:wrap;align-items:baseline;gap:.5rem;display:flex}.agreement-picker select{font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);max-width:min(100%,24rem);padding:.25rem .5rem}.agreement-picker select:focus-visible{outline:2px solid var(--focus);outline-offset:1px}.agreement-summary:first-letter{text-transform:uppercase}.agreement-summary{color:var(--ink-soft);max-width:80ch}.agreement-pair{margin-top:var(--space)}.agreement-pair h3{margin:var(--space) 0 calc(var(--space) / 2);font-size:1rem}.agreement-wrong{color:var(--warn)}.agreement .chart{margin-bottom:var(--space)}@media print{.agreement-picker{display:none}}\n.examples{color:var(--ink);display:block}.examples *,.examples :before{box-sizing:border-box}.examples h2{overflow-wrap:anywhere;margin:0;font-size:1.15rem}.examples button,.examples select,.examples input{font:inherit;color:inherit}.examples button,.examples select,.examples input[type=search],.examples input[type=number]{background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius,6px);max-width:100%;min-height:2rem;padding:.25rem .55rem}.examples button{cursor:pointer}.examples button:hover{border-color:var(--ink-soft)}.examples :focus-visible{outline:2px solid var(--focus);outline-offset:2px}.examples summary{cursor:pointer;width:fit-content;padding:.3rem 0;font-weight:600}.examples details{margin:0}.examples [hidden]{display:none}.examples-unseen{clip-path:inset(50%);white-space:nowrap;width:1px;height:1px;position:absolute;overflow:hidden}.examples-caption,.examples-small{color:var(--ink-soft);overflow-wrap:anywhere;margin:.15rem 0;font-size:.85rem}.examples-wrong{color:var(--warn);font-size:.85rem;font-weight:600}.examples-layout{grid-template-columns:minmax(15rem,19rem) minmax(0,1fr);align-items:start;gap:1.5rem;display:grid}.examples-side{top:var(--sticky-top,6.2rem);max-height:calc(100vh - .5rem - var(--sticky-top,6.2rem));grid-template-rows:auto auto minmax(0,1fr);gap:.5rem;min-width:0;display:grid;position:sticky}.examples-form{gap:.4rem;min-width:0;display:grid}.examples-form input[type=search]{width:100%}.examples-filters[open]{max-height:45vh;padding:0 .2rem .3rem;overflow:hidden auto}.examples-filters .examples-field{gap:.1rem;margin-bottom:.4rem;display:grid}.examples-filters .examples-field:has(input[type=checkbox]){flex-direction:row-reverse;justify-content:start;display:flex}.examples-count{margin:0;font-size:.9rem;font-weight:600}.examples-options{flex-wrap:wrap;align-items:center;gap:.4rem .9rem;margin:.3rem 0;display:flex}.examples-field{flex-wrap:wrap;align-items:center;gap:.4rem;min-width:0;max-width:100%;font-size:.88rem;display:flex}.examples-field select{text-overflow:ellipsis;min-width:0;max-width:17rem}.examples-range{gap:.4rem;display:flex}.examples-range input{width:6rem}.examples-slider{align-items:center;gap:.4rem;display:inline-flex}.examples-slider input{accent-color:var(--accent);width:8rem}.examples-slider output{font-variant-numeric:tabular-nums;min-width:3.2rem}.examples input[type=checkbox]{accent-color:var(--accent);width:1.15rem;height:1.15rem;margin:0}.examples-list{align-content:start;gap:.3rem;min-height:8rem;margin:0;padding:3px;list-style:none;display:grid;position:relative;overflow-y:auto}.examples-list li{min-width:0}.examples-list button{text-align:start;background:0 0;grid-template-columns:auto minmax(0,1fr);align-items:center;gap:.2rem .6rem;width:100%;min-height:3.4rem;padding:.3rem .4rem;display:grid}.examples-list button[aria-current]{background:var(--paper-raised);border-color:var(--accent);box-shadow:inset 3px 0 0 var(--accent)}.examples-thumbnail{width:3rem;display:block}.examples-thumbnail img{object-fit:contain;background:#fff;width:3rem;height:3rem;display:block}.examples-thumbnail svg{width:3rem;height:2.4rem;display:block}.examples-thumbnail:has(.examples-snippet){grid-area:2/1/auto/-1;width:auto}.examples-snippet{-webkit-line-clamp:2;color:var(--ink-soft);overflow-wrap:anywhere;-webkit-box-orient:vertical;font-size:.82rem;display:-webkit-box;overflow:hidden}.examples-tiny,.examples-mini{image-rendering:pixelated}.examples-words{flex-wrap:wrap;align-items:baseline;gap:0 .5rem;min-width:0;display:flex}.examples-name{text-overflow:ellipsis;white-space:nowrap;flex-basis:100%;font-size:.9rem;overflow:hidden}.examples-list .examples-small{text-overflow:ellipsis;white-space:nowrap;max-width:100%;margin:0;font-size:.78rem;overflow:hidden}.examples-minis{flex-wrap:wrap;grid-column:1/-1;gap:3px;display:flex}.examples-mini{border:1px solid var(--line);background:#fff;max-width:4rem;height:2.8rem;display:inline-block}.examples-mini.examples-strip{width:100%;max-width:none;height:.8rem}.examples-none{width:2.8rem}.examples-large{gap:.5rem;min-width:0;display:grid}.examples-facts{flex-wrap:wrap;gap:.1rem 1.3rem;margin:.2rem 0;font-size:.9rem;display:flex}.examples-facts div{gap:.4rem;min-width:0;display:flex}.examples-facts dt{color:var(--ink-soft)}.examples-facts dd{overflow-wrap:anywhere;margin:0;font-weight:600}.examples-chips{flex-wrap:wrap;align-items:center;gap:.3rem;max-height:11.5rem;padding:3px;display:flex;overflow-y:auto}.examples .examples-chip{text-overflow:ellipsis;white-space:nowrap;border-radius:99px;max-width:100%;padding:.15rem .7rem;font-size:.86rem;overflow:hidden}.examples-chip small{color:var(--ink-soft)}.examples .examples-chip[aria-pressed=true]{background:var(--accent);border-color:var(--accent);color:var(--on-accent,var(--paper))}.examples-chip[aria-pressed=true] small{color:inherit}.examples-legends{flex-wrap:wrap;align-items:center;gap:.2rem 1.5rem;display:flex}.examples-legends p{flex-basis:100%;max-width:60rem}.examples-legend{font-size:.85rem}.examples-scale{border:1px solid var(--line);vertical-align:middle;width:8rem;height:.8rem;margin:0 .3rem;display:inline-block}.examples-panels{grid-template-columns:repeat(auto-fill,minmax(min(13rem,100%),1fr));align-items:start;gap:0 1rem;display:grid}.examples-panels.examples-of-image{grid-template-columns:repeat(auto-fit,minmax(min(10.4rem,44vw),1fr))}.examples-panels.examples-of-tokens,.examples-panels.examples-of-series,.examples-panels.examples-of-columns{grid-template-columns:repeat(auto-fill,minmax(min(24rem,100%),1fr))}.examples-panel{grid-row:span 3;grid-template-rows:subgrid;break-inside:avoid;align-items:start;min-width:0;margin:0 0 1.2rem;display:grid}.examples-of-image .examples-panel{max-width:24rem}.examples-panel>div{min-width:0}.examples-display{flex-wrap:wrap;align-items:center;gap:.3rem 1.1rem;display:flex}.examples-display details[open]{flex-basis:100%}.examples-panel figcaption,.examples-pair figcaption{overflow-wrap:anywhere;justify-content:space-between;align-items:center;gap:.5rem;margin-bottom:.25rem;font-size:.9rem;font-weight:600;display:flex}.examples-save{flex:none;gap:.2rem;display:inline-flex}.examples .examples-save button{min-height:1.6rem;color:var(--ink-soft);padding:0 .4rem;font-size:.72rem;font-weight:400}.examples-later{grid-row:span 3;min-height:22rem}.examples-canvas{touch-action:pan-y;cursor:crosshair;width:100%;image-rendering:pixelated;background:#fff;display:block}.examples-zoomed{touch-action:none;cursor:grab}.examples-said{font-variant-numeric:tabular-nums;overflow-wrap:anywhere;min-height:1.3em;margin:.15rem 0;font-size:.85rem}div.examples-tokens{color:#111;border:1px solid var(--line);border-radius:var(--radius,6px);overflow-wrap:anywhere;background:#fff;max-height:30rem;margin:0;padding:.5rem;line-height:1.75;overflow-y:auto}.examples-token{border-radius:2px;padding:.08em 0}.examples-special{color:#6a6a6a;font-size:.82em}.examples-token.examples-inside{text-underline-offset:3px;text-decoration:underline;text-decoration-thickness:2px}.examples-pointed{outline-offset:1px;outline:2px solid #0a7d28}.examples-table table,.examples-scores,.examples-bars{border-collapse:collapse;font-variant-numeric:tabular-nums;width:100%;font-size:.85rem}.examples-table th,.examples-table td,.examples-scores th,.examples-scores td,.examples-bars th,.examples-bars td{text-align:start;border-bottom:1px solid var(--line);overflow-wrap:anywhere;padding:.15rem .4rem .15rem 0;font-weight:400}.examples-number{white-space:nowrap;text-align:end!important}.examples-bars thead th{color:var(--ink-soft);overflow-wrap:normal}.examples-bars thead th:nth-child(n+3){text-align:end}.examples-bars small{color:var(--ink-soft)}.examples-bars tr.examples-inside th{font-weight:700}.examples-bars .examples-truth{color:var(--good)}.examples-track{width:46%;min-width:5rem}.examples-bar{background:#fff;height:.9rem;position:relative}.examples-bar i{height:100%;display:block}.examples-middle:before{content:\"\";border-inline-start:1px solid #777;position:absolute;inset:-2px auto -2px 50%}.examples-series{touch-action:pan-y;cursor:crosshair;position:relative}.examples-series svg{width:100%;height:100%;display:block}.examples-cursor{pointer-events:none;background:#0a7d28;width:2px;margin-inline-start:-1px;position:absolute;inset-block:0}.examples-importance{border-top:1px solid var(--line);margin-top:2rem;padding-top:1rem}.examples-pair{grid-template-columns:repeat(auto-fit,minmax(min(24rem,100%),1fr));align-items:start;gap:1.5rem;display:grid}.examples-pair figure{min-width:0;margin:0}.examples-scroll{overflow-x:auto}.examples-swarm{min-width:26rem;max-width:100%;height:auto}.examples-swarm circle{cursor:pointer}.examples-swarm .examples-ink{fill:var(--ink)}@media (width<=56rem){.examples-layout{grid-template-columns:minmax(0,1fr);gap:1rem}.examples-side{grid-template-rows:none;max-height:none;position:static}.examples-list{grid-auto-columns:minmax(9rem,11rem);grid-auto-flow:column;min-height:0;overflow:auto hidden}.examples-list li{display:grid}.examples-panels.examples-of-image{grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr))}}@media (width<=30rem){.examples-track{width:28%;min-width:3.5rem}}@media print{.examples-side,.examples-save,.examples-cells,.examples-display,.examples-said,.examples-heading button{display:none}.examples-layout{display:block}.examples-canvas,.examples-token,.examples-bar i,.examples-scale{-webkit-print-color-adjust:exact;print-color-adjust:exact}}@media (forced-colors:active){.examples-token,.examples-bar i,.examples-scale{forced-color-adjust:none}}", u = class extends HTMLElement {
+}, xe = 50, Se = 100, Ce = [
+	154,
+	154,
+	154
+], T = (e) => e.split(" ").map((e) => `#${e}`), E = [
+	{
+		name: "blue-red",
+		label: "blue and red; purple without sign",
+		signed: T("053061 2166ac 4393c3 92c5de d1e5f0 ffffff fddbc7 f4a582 d6604d b2182b 67001f"),
+		unsigned: T("ffffff efedf5 dadaeb bcbddc 9e9ac8 807dba 6a51a3 54278f 3f007d")
+	},
+	{
+		name: "orange-purple",
+		label: "orange and purple; orange without sign",
+		signed: T("7f3b08 b35806 e08214 fdb863 fee0b6 ffffff d8daeb b2abd2 8073ac 542788 2d004b"),
+		unsigned: T("ffffff fee6ce fdd0a2 fdae6b fd8d3c f16913 d94801 a63603 7f2704")
+	},
+	{
+		name: "brown-teal",
+		label: "brown and teal; grey without sign",
+		signed: T("543005 8c510a bf812d dfc27d f6e8c3 ffffff c7eae5 80cdc1 35978f 01665e 003c30"),
+		unsigned: T("ffffff f0f0f0 d9d9d9 bdbdbd 969696 737373 525252 252525 000000")
+	}
+];
+function D(e) {
+	return E.find((t) => t.name === e) ?? E[0];
+}
+function we(e) {
+	let t = Math.floor(e);
+	return e - t === .5 ? t % 2 == 0 ? t : t + 1 : Math.round(e);
+}
+var Te = /* @__PURE__ */ new Map();
+function Ee(e, t) {
+	let n = `${e.name} ${t}`, r = Te.get(n);
+	if (r) return r;
+	let i = (t ? e.signed : e.unsigned).map((e) => [
+		1,
+		3,
+		5
+	].map((t) => parseInt(e.slice(t, t + 2), 16))), a = /* @__PURE__ */ new Uint8ClampedArray(306);
+	for (let e = 0; e <= Se; e++) {
+		let t = e / Se * (i.length - 1), n = Math.min(Math.floor(t), i.length - 2);
+		for (let r = 0; r < 3; r++) {
+			let [o, s] = [i[n][r], i[n + 1][r]];
+			a[e * 3 + r] = we(o + (s - o) * (t - n));
+		}
+	}
+	return a.set(Ce, 303), Te.set(n, a), a;
+}
+function O(e, t, n) {
+	if (!Number.isFinite(e)) return 101;
+	let r = n > 0 ? e / n : 0;
+	return t ? xe + we(xe * Math.max(-1, Math.min(1, r))) : we(Se * Math.max(0, Math.min(1, r)));
+}
+function De(e, t, n, r) {
+	let i = Ee(r, t), a = O(e, t, n) * 3;
+	return `#${[
+		0,
+		1,
+		2
+	].map((e) => i[a + e].toString(16).padStart(2, "0")).join("")}`;
+}
+function Oe(e) {
+	let t = [
+		1,
+		3,
+		5
+	].map((t) => {
+		let n = parseInt(e.slice(t, t + 2), 16) / 255;
+		return n <= .04045 ? n / 12.92 : ((n + .055) / 1.055) ** 2.4;
+	});
+	return .2126 * t[0] + .7152 * t[1] + .0722 * t[2];
+}
+function ke(e) {
+	let t = Oe(e) + .05;
+	return t / .05 >= 1.05 / t ? "#000000" : "#ffffff";
+}
+function Ae(e, t) {
+	return `linear-gradient(to right, ${(t ? e.signed : e.unsigned).join(", ")})`;
+}
+// src/examples/keys.ts
+var k = [
+	"ex.q",
+	"ex.label",
+	"ex.predicted",
+	"ex.outcome",
+	"ex.confidence",
+	"ex.agreement",
+	"ex.value"
+], je = [
+	"ex.metric",
+	"ex.cell",
+	"ex.sort",
+	"ex.down",
+	"measure"
+], Me = [
+	"ex.overlay",
+	"ex.opacity",
+	"ex.sign",
+	"ex.colours",
+	"ex.percentile",
+	"ex.block",
+	"ex.mask",
+	"ex.all"
+], Ne = [
+	"example",
+	"ex.target",
+	"cells",
+	"ex.minus"
+], Pe = [
+	"ex.important",
+	"ex.over",
+	"ex.colours"
+];
+function Fe(e) {
+	let t = e.get("ex.outcome");
+	return {
+		query: e.get("ex.q"),
+		label: e.get("ex.label"),
+		predicted: e.get("ex.predicted"),
+		outcome: t === "right" || t === "wrong" ? t : "",
+		confidence: M(e, "ex.confidence"),
+		agreement: M(e, "ex.agreement"),
+		value: M(e, "ex.value")
+	};
+}
+function Ie(e) {
+	return {
+		sort: [
+			"confidence",
+			"metric",
+			"agreement"
+		].find((t) => t === e.get("ex.sort")) ?? "study",
+		down: e.get("ex.down") === "1"
+	};
+}
+function Le(e) {
+	return {
+		overlay: e.get("ex.overlay") === "1",
+		opacity: N(e.get("ex.opacity"), 0, 100, 80) / 100,
+		sign: [
+			"positive",
+			"negative",
+			"magnitude"
+		].find((t) => t === e.get("ex.sign")) ?? "all",
+		colours: e.get("ex.colours", E[0].name),
+		percentile: N(e.get("ex.percentile"), 50, 100, 99),
+		block: Math.round(N(e.get("ex.block"), 1, 256, 1)),
+		mask: e.get("ex.mask") !== "0",
+		all: e.get("ex.all") === "1"
+	};
+}
+function Re(e) {
+	let [t, n, r] = e.list("ex.zoom").map(Number);
+	return j({
+		scale: t ?? 1,
+		x: n ?? .5,
+		y: r ?? .5
+	});
+}
+function A(e) {
+	return e.scale === 1 ? null : w.joined([
+		e.scale,
+		e.x,
+		e.y
+	].map((e) => String(Number(e.toFixed(4)))));
+}
+function j(e) {
+	let t = Math.min(64, Math.max(1, Number.isFinite(e.scale) ? e.scale : 1)), n = (e) => Math.min(1 - .5 / t, Math.max(.5 / t, Number.isFinite(e) ? e : .5));
+	return {
+		scale: t,
+		x: n(e.x),
+		y: n(e.y)
+	};
+}
+function M(e, t) {
+	let [n, r] = e.list(t).map((e) => e.trim() === "" || !Number.isFinite(Number(e)) ? null : Number(e));
+	return [n ?? null, r ?? null];
+}
+function ze(e, t) {
+	return e.trim() || t.trim() ? w.joined([e.trim(), t.trim()]) : null;
+}
+function Be() {
+	return Object.fromEntries([
+		...k,
+		"ex.sort",
+		"ex.down",
+		"ex.metric",
+		"ex.cell"
+	].map((e) => [e, null]));
+}
+function N(e, t, n, r) {
+	let i = Number(e);
+	return e.trim() === "" || !Number.isFinite(i) ? r : Math.min(n, Math.max(t, i));
+}
+// src/examples/maps/canvas.ts
+function Ve(e, t, n = null) {
+	let r = document.createElement("canvas");
+	[r.height, r.width] = [e.shape[0], e.shape[1]];
+	let i = r.getContext("2d");
+	if (!i || !e.values.length) return r;
+	let a = i.createImageData(r.width, r.height);
+	return a.data.set(He(e, t, n)), i.putImageData(a, 0, 0), r;
+}
+function He(e, t, n) {
+	let r = Ee(t, e.signed), i = new Uint8ClampedArray(e.values.length * 4);
+	return e.values.forEach((t, a) => {
+		let o = O(t, e.signed, e.full) * 3;
+		i.set(r.subarray(o, o + 3), a * 4);
+		let s = Number.isFinite(t) ? Math.min(1, e.full > 0 ? Math.abs(t) / e.full : 0) : 1;
+		i[a * 4 + 3] = n === null ? 255 : Math.round(255 * n * s);
+	}), i;
+}
+function Ue(e) {
+	let t = document.createElement("canvas");
+	[t.width, t.height] = [e.naturalWidth || 1, e.naturalHeight || 1];
+	let n = t.getContext("2d");
+	return n && (n.drawImage(e, 0, 0), n.globalCompositeOperation = "saturation", n.fillStyle = "#808080", n.fillRect(0, 0, t.width, t.height)), t;
+}
+function We(e, t, n) {
+	let r = (r, i) => r >= 0 && i >= 0 && r < t && i < n && e[r * n + i] > .5, i = [], a = (e, t, n) => {
+		let r = -1;
+		for (let i = 0; i <= e; i++) {
+			let a = i < e && t(i);
+			a && r < 0 && (r = i), !a && r >= 0 && (n(r, i), r = -1);
+		}
+	};
+	for (let e = 0; e <= t; e++) a(n, (t) => r(e, t) !== r(e - 1, t), (t, n) => i.push([
+		t,
+		e,
+		n,
+		e
+	]));
+	for (let e = 0; e <= n; e++) a(t, (t) => r(t, e) !== r(t, e - 1), (t, n) => i.push([
+		e,
+		t,
+		e,
+		n
+	]));
+	return i;
+}
+function Ge(e, t, n, r = 1) {
+	let i = e.getContext("2d");
+	if (!i) return;
+	let { width: a, height: o } = e;
+	i.clearRect(0, 0, a, o);
+	let [s, c] = [n.x - .5 / n.scale, n.y - .5 / n.scale];
+	for (let e of t.images) {
+		let [t, r] = e instanceof HTMLImageElement ? [e.naturalWidth, e.naturalHeight] : [e.width, e.height];
+		t && r && (i.imageSmoothingEnabled = a * n.scale / t < 1, i.imageSmoothingQuality = "high", i.drawImage(e, s * t, c * r, t / n.scale, r / n.scale, 0, 0, a, o));
+	}
+	let l = (e) => (e - s) * n.scale * a, u = (e) => (e - c) * n.scale * o;
+	if (t.edges) {
+		let { lines: e, rows: n, columns: a } = t.edges;
+		i.beginPath();
+		for (let [t, r, o, s] of e) i.moveTo(l(t / a), u(r / n)), i.lineTo(l(o / a), u(s / n));
+		Ke(i, r, "#000");
+	}
+	if (t.mark) {
+		let { mark: e } = t;
+		i.beginPath(), i.rect(l(e.x), u(e.y), e.width * n.scale * a, e.height * n.scale * o), Ke(i, r, "#0a7d28");
+	}
+}
+function Ke(e, t, n) {
+	e.lineCap = "square", [e.strokeStyle, e.lineWidth] = ["#fff", 4 * t], e.stroke(), [e.strokeStyle, e.lineWidth] = [n, 1.6 * t], e.stroke();
+}
+function P(e, t = 3) {
+	if (e == null || Number.isNaN(e)) return "–";
+	if (!Number.isFinite(e)) return e > 0 ? "∞" : "-∞";
+	if (Number.isInteger(e) && Math.abs(e) < 1e6) return String(e);
+	let n = Math.abs(e);
+	return n >= 1e5 || n < .001 ? e.toExponential(t - 1) : e.toPrecision(t);
+}
+function qe(e, t) {
+	return e === null || t === null ? "–" : `[${P(e)}, ${P(t)}]`;
+}
+function F(e, t, n = `${t}s`) {
+	return `${e.toLocaleString("en")} ${e === 1 ? t : n}`;
+}
+// src/examples/visible.ts
+var I = /* @__PURE__ */ new WeakMap(), L = !1;
+function R(e, t) {
+	if (L || typeof IntersectionObserver > "u") return t(), () => void 0;
+	let n = new IntersectionObserver((e) => e.some((e) => e.isIntersecting) && i(), { rootMargin: "300px" }), r = () => {
+		n.disconnect(), I.delete(e);
+	}, i = () => {
+		r(), t();
+	};
+	return n.observe(e), I.set(e, i), r;
+}
+function Je(e) {
+	L = !0;
+	try {
+		for (let t of e.querySelectorAll("*")) I.get(t)?.();
+	} finally {
+		L = !1;
+	}
+}
+// src/examples/panels/series.ts
+var z = 640, Ye = 120, Xe = 800;
+function Ze(e, t, n = 0, r = e.values.length) {
+	let i = Math.max(1, Math.ceil((r - n) / Xe)), a = [];
+	for (let o = n; o < r; o += i) {
+		let n = Math.min(r, o + i), s = i === 1 ? e.values[o] : x(e.values.subarray(o, n)), c = a.at(-1), l = c && O(c.value, e.signed, e.full) === O(s, e.signed, e.full);
+		c && l && (!t || t[c.from] === t[o]) ? c.to = n : a.push({
+			from: o,
+			to: n,
+			value: s
+		});
+	}
+	return a;
+}
+function Qe(e, t, n) {
+	let r = Math.ceil((n - t) / (Xe / 2)), i = /* @__PURE__ */ new Set();
+	for (let a = t; a < n; a += r) {
+		let t = Array.from({ length: Math.min(r, n - a) }, (e, t) => a + t).filter((t) => Number.isFinite(e[t]));
+		if (r === 1) t.forEach((e) => i.add(e));
+		else if (t.length) {
+			let n = (n) => t.reduce((t, r) => n * e[r] > n * e[t] ? r : t);
+			[n(-1), n(1)].sort((e, t) => e - t).forEach((e) => i.add(e));
+		}
+	}
+	return [...i].map((t) => [t, e[t]]);
+}
+function B(e, t) {
+	let n = Math.max(0, Math.floor((e.x - .5 / e.scale) * t));
+	return [n, Math.max(n + 1, Math.min(t, Math.ceil((e.x + .5 / e.scale) * t)))];
+}
+function $e(e, t, n) {
+	if (!e.series) return {
+		curves: /* @__PURE__ */ new Float32Array(),
+		channels: 1,
+		steps: n?.values.length ?? 1
+	};
+	let { channels: r, steps: i } = e.series;
+	return {
+		curves: t.array(e.series.values),
+		channels: r,
+		steps: i
+	};
+}
+function et(e, t, n) {
+	let { channels: r, steps: i, features: o } = e, s = Math.max(34, Ye / r), c = s * r, l = (e) => ((e - t) / (n - t) * z).toFixed(2), u = a("svg", {
+		xmlns: "http://www.w3.org/2000/svg",
+		viewBox: `0 0 ${z} ${c}`,
+		width: z,
+		height: c,
+		preserveAspectRatio: "none",
+		role: "img",
+		"aria-label": e.label
+	});
+	if (u.append(a("rect", {
+		width: z,
+		height: c,
+		fill: "#ffffff"
+	})), e.map) {
+		for (let r of Ze(e.map, o, t, n)) u.append(a("rect", {
+			x: l(r.from),
+			y: 0,
+			width: Number(l(r.to)) - Number(l(r.from)),
+			height: c,
+			fill: De(r.value, e.map.signed, e.map.full, e.scheme),
+			"shape-rendering": "crispEdges"
+		}));
+		for (let e = t + 1; o && e < n; e++) o[e] !== o[e - 1] && u.append(tt(l(e), c));
+	}
+	for (let o = 0; o < r && e.curves.length; o++) {
+		let r = Qe(e.curves.subarray(o * i, (o + 1) * i), t, n), [c, d] = r.reduce(([e, t], [, n]) => [Math.min(e, n), Math.max(t, n)], [Infinity, -Infinity]), f = (e) => (s * o + 4 + (d > c ? 1 - (e - c) / (d - c) : .5) * (s - 8)).toFixed(2), p = r.map(([e, t]) => `${l(e + .5)},${f(t)}`).join(" ");
+		for (let [e, t] of [["#ffffff", 3.4], ["#111111", 1.4]]) u.append(a("polyline", {
+			points: p,
+			fill: "none",
+			stroke: e,
+			"stroke-width": t,
+			"vector-effect": "non-scaling-stroke"
+		}));
+	}
+	if (e.mask) {
+		let r = Float32Array.from({ length: i }, (t, n) => e.mask[e.mask.length === i ? n : o?.[n] ?? -1] ?? 0);
+		for (let e of Ze({
+			values: r,
+			shape: [i],
+			signed: !1,
+			full: 1
+		}, null, t, n)) if (e.value > .5) {
+			let t = {
+				x: l(e.from),
+				y: 1,
+				width: Number(l(e.to)) - Number(l(e.from)),
+				height: c - 2,
+				fill: "none",
+				"vector-effect": "non-scaling-stroke"
+			};
+			u.append(a("rect", {
+				...t,
+				stroke: "#ffffff",
+				"stroke-width": 4
+			}), a("rect", {
+				...t,
+				stroke: "#000000",
+				"stroke-width": 1.8
+			}));
+		}
+	}
+	return u;
+}
+function tt(e, t) {
+	return a("line", {
+		x1: e,
+		x2: e,
+		y1: 0,
+		y2: t,
+		stroke: "#777777",
+		"stroke-width": .7,
+		"stroke-dasharray": "2 2",
+		"vector-effect": "non-scaling-stroke"
+	});
+}
+function nt(e, t, n) {
+	let { steps: r } = e, a = i("div", {
+		class: "examples-series",
+		tabindex: 0,
+		role: "group",
+		"aria-label": `${e.label}; Shift and arrows read single steps`
+	}), o = i("div", {
+		class: "examples-cursor",
+		hidden: !0
+	}), s = () => et(e, ...B(t.zoom, r)), c = () => {
+		a.replaceChildren(s(), o), a.classList.toggle("examples-zoomed", t.zoom.scale > 1);
+	};
+	a.style.height = `${Math.max(34, Ye / e.channels) * e.channels}px`;
+	let l = !1;
+	R(a, () => {
+		l = !0, c();
+	}), t.add({
+		zoomed: () => l && c(),
+		pointed: (i) => {
+			let a = i && "feature" in i ? i.feature : -1, [s, c] = B(t.zoom, r);
+			o.hidden = a < s || a >= c, o.style.left = `${(a + .5 - s) / (c - s) * 100}%`, n(a < 0 ? "" : rt(e, a));
+		}
+	});
+	let u = (e) => {
+		let n = a.getBoundingClientRect(), [i, o] = B(t.zoom, r);
+		return Math.min(o - 1, Math.max(i, Math.floor(i + (e.clientX - n.left) / n.width * (o - i))));
+	}, d = null;
+	a.addEventListener("pointerdown", (e) => {
+		t.zoom.scale !== 1 && e.button === 0 && (d = e.clientX, a.setPointerCapture(e.pointerId));
+	}), a.addEventListener("pointermove", (e) => {
+		if (d === null) return t.point({ feature: u(e) });
+		t.show({
+			...t.zoom,
+			x: t.zoom.x + (d - e.clientX) / a.clientWidth / t.zoom.scale
+		}, !1), d = e.clientX;
+	});
+	for (let e of ["pointerup", "pointercancel"]) a.addEventListener(e, () => {
+		d !== null && t.finish(), d = null;
+	});
+	return a.addEventListener("pointerleave", () => d === null && t.point(null)), a.addEventListener("keydown", (e) => {
+		let n = {
+			ArrowLeft: -1,
+			ArrowRight: 1
+		}[e.key];
+		if (n && e.shiftKey) {
+			let e = t.place && "feature" in t.place ? t.place.feature : Math.floor(t.zoom.x * r);
+			t.point({ feature: Math.min(r - 1, Math.max(0, e + n)) });
+		} else if (e.key === "+" || e.key === "=") t.enlarge(1.5);
+		else if (e.key === "-") t.enlarge(1 / 1.5);
+		else if (e.key === "0") t.enlarge(0);
+		else return;
+		e.preventDefault(), e.stopPropagation();
+	}), {
+		element: a,
+		svg: s
+	};
+}
+function rt(e, t) {
+	let { channels: n, steps: r } = e, i = Array.from({ length: e.curves.length ? n : 0 }, (n, i) => P(e.curves[i * r + t])), a = i.length > 4 ? [...i.slice(0, 4), "…"] : i, o = e.map ? `: ${P(e.map.values[t])}` : "";
+	return `step ${t + 1}${o}${a.length ? ` (series ${a.join(", ")})` : ""}`;
+}
+// src/examples/list/thumbnail.ts
+var it = 110, at = class {
+	content;
+	addresses = /* @__PURE__ */ new Map();
+	constructor(e) {
+		this.content = e;
+	}
+	address(e) {
+		if (!e.picture) return null;
+		let t = this.addresses.get(e.picture);
+		return t || this.addresses.set(e.picture, t = this.content.url(e.picture)), t;
+	}
+	load(e) {
+		let t = this.address(e);
+		if (!t) return null;
+		let n = new Image();
+		return new Promise((e) => {
+			n.onload = n.onerror = () => e(n), n.src = t;
+		});
+	}
+	forget() {
+		for (let e of this.addresses.values()) URL.revokeObjectURL(e);
+		this.addresses.clear();
+	}
+};
+function ot(e, t, n, r) {
+	let a = n.address(e);
+	if (a) return i("img", {
+		src: a,
+		alt: "",
+		class: Math.max(...e.size ?? [Infinity]) < 64 ? "examples-tiny" : null
+	});
+	if (e.tokens) {
+		let t = e.tokens.map((e, t) => e.feature < 0 ? "" : t && !e.joined ? ` ${e.text}` : e.text).join("").trim();
+		return i("span", {
+			class: "examples-snippet",
+			dir: "auto"
+		}, t.length > it ? `${t.slice(0, it)}…` : t);
+	}
+	if (e.columns) return i("span", { class: "examples-snippet" }, e.columns.slice(0, 3).map((e) => e.value ? `${e.name} = ${e.value}` : e.name).join(", "));
+	if (e.series) {
+		let n = et({
+			label: "",
+			...$e(e, t, null),
+			features: null,
+			map: null,
+			scheme: r,
+			mask: null
+		}, 0, e.series.steps);
+		return n.removeAttribute("role"), n.removeAttribute("aria-label"), n.setAttribute("aria-hidden", "true"), n;
+	}
+	return null;
+}
+function st(e, t, n, r) {
+	let a = e.maps[t], { label: o } = n.study.cells[t];
+	if (!a) return i("span", {
+		class: "examples-mini examples-none",
+		title: `${o}: no map`
+	});
+	let s = n.map(a), c = a.shape.length === 2 ? a.shape : [1, s.length], l = Ve({
+		values: s,
+		shape: c,
+		signed: a.signed,
+		full: a.full
+	}, r);
+	return l.className = c[0] === 1 ? "examples-mini examples-strip" : "examples-mini", l.title = o, l.setAttribute("aria-hidden", "true"), l;
+}
+// src/examples/maps/stage.ts
+var ct = class {
+	zoom;
+	settled;
+	members = /* @__PURE__ */ new Set();
+	place = null;
+	constructor(e, t) {
+		this.zoom = e, this.settled = t;
+	}
+	add(e) {
+		this.members.add(e);
+	}
+	point(e) {
+		this.place = e;
+		for (let t of this.members) t.pointed?.(e);
+	}
+	show(e, t = !0) {
+		this.zoom = j(e);
+		for (let e of this.members) e.zoomed?.();
+		t && this.settled(this.zoom);
+	}
+	enlarge(e, t = this.zoom.x, n = this.zoom.y) {
+		let r = j({
+			...this.zoom,
+			scale: this.zoom.scale * e
+		}).scale, i = this.zoom.scale / r;
+		this.show({
+			scale: r,
+			x: t + (this.zoom.x - t) * i,
+			y: n + (this.zoom.y - n) * i
+		});
+	}
+	finish() {
+		this.settled(this.zoom);
+	}
+	inside(e, t) {
+		return {
+			x: this.zoom.x + (e - .5) / this.zoom.scale,
+			y: this.zoom.y + (t - .5) / this.zoom.scale
+		};
+	}
+};
+// src/examples/panels/bars.ts
+function lt(e) {
+	let t = e.map((e) => {
+		let t = e.reduce((e, t) => Number.isFinite(t) ? Math.max(e, Math.abs(t)) : e, 0);
+		return e.map((e) => t > 0 ? Math.abs(e) / t : Math.abs(e));
+	}), n = Math.max(0, ...e.map((e) => e.length)), r = Array.from({ length: n }, (e, n) => x(t.map((e) => e[n] ?? NaN)));
+	return r.map((e, t) => t).sort((e, t) => (r[t] || 0) - (r[e] || 0));
+}
+function ut(e, t, n) {
+	let r = t > 0 && Number.isFinite(e) ? Math.min(1, Math.abs(e) / t) : 0;
+	return n ? {
+		start: e < 0 ? 50 - r * 50 : 50,
+		length: r * 50
+	} : {
+		start: 0,
+		length: e > 0 ? r * 100 : 0
+	};
+}
+function dt(e) {
+	return Array.from(e).reduce((e, t) => Number.isFinite(t) ? Math.max(e, Math.abs(t)) : e, 0);
+}
+var ft = (e, t, n) => De(Math.sign(e) * .75, t, 1, n);
+function pt(e, t, n, r, a) {
+	let o = i("tr", null, i("th", { scope: "col" }, a), i("th", { scope: "col" }, i("span", { class: "examples-unseen" }, "bar")), i("th", { scope: "col" }, "attribution")), s = e.map((e) => {
+		let { start: a, length: o } = ut(e.attribution, t, n), s = {
+			width: `${o.toFixed(2)}%`,
+			"margin-left": `${a.toFixed(2)}%`,
+			background: ft(e.attribution, n, r)
+		};
+		return i("tr", { class: e.inside ? "examples-inside" : null }, i("th", { scope: "row" }, i("bdi", null, e.name), e.value !== "" && i("small", null, " = ", i("bdi", null, e.value)), e.inside && i("small", { class: "examples-truth" }, " in the ground truth")), i("td", { class: "examples-track" }, i("div", { class: n ? "examples-bar examples-middle" : "examples-bar" }, i("i", { style: s }))), i("td", { class: "examples-number" }, P(e.attribution)));
+	});
+	return i("table", { class: "examples-bars" }, i("thead", null, o), i("tbody", null, s));
+}
+function mt(e, t, n, r, i) {
+	let [o, s, c] = [
+		22,
+		240,
+		260
+	], l = 30 + o * e.length, u = a("svg", {
+		xmlns: "http://www.w3.org/2000/svg",
+		width: s + c + 90,
+		height: l,
+		viewBox: `0 0 ${s + c + 90} ${l}`,
+		"font-family": "sans-serif",
+		"font-size": 12
+	});
+	return u.append(a("rect", {
+		width: "100%",
+		height: "100%",
+		fill: "#ffffff"
+	}), a("text", {
+		x: 8,
+		y: 18,
+		"font-weight": "bold"
+	}, i)), e.forEach((e, i) => {
+		let l = 30 + o * i, { start: d, length: f } = ut(e.attribution, t, n), p = `${e.name}${e.value === "" ? "" : ` = ${e.value}`}${e.inside ? " *" : ""}`;
+		u.append(a("text", {
+			x: s - 8,
+			y: l + 14,
+			"text-anchor": "end"
+		}, p.length > 38 ? `${p.slice(0, 37)}…` : p), a("rect", {
+			x: s + d / 100 * c,
+			y: l + 3,
+			width: f / 100 * c,
+			height: o - 8,
+			fill: ft(e.attribution, n, r)
+		}), a("text", {
+			x: s + c + 8,
+			y: l + 14
+		}, P(e.attribution)));
+	}), n && u.append(a("line", {
+		x1: s + c / 2,
+		x2: s + c / 2,
+		y1: 28,
+		y2: l,
+		stroke: "#666666"
+	})), u;
+}
+// src/examples/panels/image.ts
+function ht(e, t, n) {
+	let r = i("canvas", {
+		class: "examples-canvas",
+		role: "img",
+		"aria-label": e.label,
+		tabindex: 0
+	});
+	r.style.aspectRatio = `${e.size[1]} / ${e.size[0]}`;
+	let a = null, o = async () => {
+		if (a) return a;
+		let t = [];
+		if (e.picture && (!e.map || e.veil !== null)) {
+			let n = await e.picture;
+			t.push(e.map ? Ue(n) : n);
+		}
+		e.map && t.push(Ve(e.map, e.scheme, t.length ? e.veil : null));
+		let [n, r] = e.mask?.shape ?? [0, 0];
+		return a = {
+			images: t,
+			edges: e.mask && n && r ? {
+				lines: We(e.mask.values, n, r),
+				rows: n,
+				columns: r
+			} : null,
+			mark: null
+		};
+	}, s = async () => {
+		let n = await o(), i = window.devicePixelRatio || 1, a = Math.max(1, Math.round(r.clientWidth * i)), s = Math.max(1, Math.round(a * e.size[0] / e.size[1]));
+		(r.width !== a || r.height !== s) && ([r.width, r.height] = [a, s]), Ge(r, {
+			...n,
+			mark: vt(t.place, e)
+		}, t.zoom, i), r.classList.toggle("examples-zoomed", t.zoom.scale > 1);
+	}, c = !1;
+	return R(r, () => {
+		c = !0, typeof ResizeObserver > "u" ? s() : new ResizeObserver(() => void s()).observe(r);
+	}), t.add({
+		zoomed: () => c && void s(),
+		pointed: (t) => {
+			n(yt(t, e)), c && s();
+		}
+	}), bt(r, e, t), {
+		element: r,
+		at: async (n) => {
+			let r = document.createElement("canvas");
+			return [r.width, r.height] = [n, Math.round(n * e.size[0] / e.size[1])], Ge(r, {
+				...await o(),
+				mark: null
+			}, t.zoom, n / 400), r;
+		}
+	};
+}
+function gt(e) {
+	return e.map ? [e.map.shape[0], e.map.shape[1]] : e.size;
+}
+function _t(e, [t, n]) {
+	let r = (e, t) => Math.min(t - 1, Math.max(0, Math.floor(e * t)));
+	return [r(e.y, t), r(e.x, n)];
+}
+function vt(e, t) {
+	if (!e || !("x" in e)) return null;
+	let [n, r] = gt(t), [i, a] = _t(e, [n, r]);
+	return {
+		x: a / r,
+		y: i / n,
+		width: 1 / r,
+		height: 1 / n
+	};
+}
+function yt(e, t) {
+	if (!e || !("x" in e)) return "";
+	let [n, r] = _t(e, gt(t)), i = `row ${n + 1}, column ${r + 1}`;
+	return t.map ? `${i}: ${P(t.map.values[n * t.map.shape[1] + r])}` : i;
+}
+function bt(e, t, n) {
+	let r = null, i = (t) => {
+		let n = e.getBoundingClientRect();
+		return [(t.clientX - n.left) / n.width, (t.clientY - n.top) / n.height];
+	};
+	e.addEventListener("pointermove", (e) => {
+		let [t, a] = i(e);
+		if (!r) return n.point(n.inside(t, a));
+		let { zoom: o } = n;
+		n.show({
+			scale: o.scale,
+			x: o.x + (r.x - t) / o.scale,
+			y: o.y + (r.y - a) / o.scale
+		}, !1), r = {
+			x: t,
+			y: a
+		};
+	}), e.addEventListener("pointerleave", () => !r && n.point(null)), e.addEventListener("pointerdown", (t) => {
+		if (n.zoom.scale === 1 || t.button !== 0) return;
+		let [a, o] = i(t);
+		r = {
+			x: a,
+			y: o
+		}, e.setPointerCapture(t.pointerId);
+	});
+	for (let t of ["pointerup", "pointercancel"]) e.addEventListener(t, () => {
+		r && n.finish(), r = null;
+	});
+	e.addEventListener("wheel", (e) => {
+		if (!e.ctrlKey && !e.metaKey) return;
+		e.preventDefault();
+		let t = n.inside(...i(e));
+		n.enlarge(Math.exp(-e.deltaY / 200), t.x, t.y);
+	}, { passive: !1 }), e.addEventListener("dblclick", (e) => {
+		let t = n.inside(...i(e));
+		n.enlarge(2, t.x, t.y);
+	}), e.addEventListener("keydown", (e) => {
+		xt(e, t, n) && (e.preventDefault(), e.stopPropagation());
+	});
+}
+function xt(e, t, n) {
+	if (e.ctrlKey || e.metaKey || e.altKey) return !1;
+	let r = {
+		ArrowLeft: [0, -1],
+		ArrowRight: [0, 1],
+		ArrowUp: [-1, 0],
+		ArrowDown: [1, 0]
+	}[e.key];
+	if (r && e.shiftKey) {
+		let [e, i] = gt(t), [a, o] = _t(n.place && "x" in n.place ? n.place : {
+			x: n.zoom.x,
+			y: n.zoom.y
+		}, [e, i]), s = {
+			x: (Math.min(i - 1, Math.max(0, o + r[1])) + .5) / i,
+			y: (Math.min(e - 1, Math.max(0, a + r[0])) + .5) / e
+		};
+		return n.zoom.scale > 1 && n.show({
+			...n.zoom,
+			...s
+		}), n.point(s), !0;
+	}
+	if (e.key === "+" || e.key === "=") n.enlarge(1.5);
+	else if (e.key === "-") n.enlarge(1 / 1.5);
+	else if (e.key === "0") n.enlarge(0);
+	else return !1;
+	return !0;
+}
+// src/examples/panels/save.ts
+function St(e, t) {
+	return `${e.map((e) => e.normalize("NFKD").replace(/[^\p{L}\p{N}._-]+/gu, "-").replace(/^[-.]+|[-.]+$/g, "").slice(0, 60)).filter(Boolean).join("-") || "panel"}.${t}`;
+}
+function Ct(e, t) {
+	let n = URL.createObjectURL(e), r = document.createElement("a");
+	r.href = n, r.download = t, r.click(), setTimeout(() => URL.revokeObjectURL(n), 1e4);
+}
+function wt(e) {
+	return new Blob([new XMLSerializer().serializeToString(e)], { type: "image/svg+xml" });
+}
+function Tt(e) {
+	return new Promise((t, n) => {
+		e.toBlob((e) => e ? t(e) : n(/* @__PURE__ */ Error("the browser made no PNG of the panel")), "image/png");
+	});
+}
+async function V(e, t = 2) {
+	let n = new Image();
+	n.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(new XMLSerializer().serializeToString(e))}`, await n.decode();
+	let r = document.createElement("canvas");
+	return [r.width, r.height] = [Number(e.getAttribute("width")) * t, Number(e.getAttribute("height")) * t], r.getContext("2d")?.drawImage(n, 0, 0, r.width, r.height), r;
+}
+// src/examples/panels/shown.ts
+function Et(e, t, n, r) {
+	let [i, a] = e.shape.length === 2 ? [e.shape[0], e.shape[1]] : [1, t.length], o = Ot(n) ? ce(t, i, a, r.block) : t, s = o === t && r.percentile === 99;
+	return {
+		values: se(o, r.sign),
+		shape: e.shape,
+		signed: r.sign !== "magnitude" && e.signed,
+		full: s ? e.full : oe(o, r.percentile)
+	};
+}
+function H(e, t, n) {
+	return e?.units ? "units" : t.tokens ? "tokens" : t.series || n === "series" ? "series" : t.columns || e && e.shape.length !== 2 ? "columns" : "image";
+}
+function Dt(e, t) {
+	let n = e.tokens ?? [], r = n.reduce((e, t) => Math.max(e, t.feature), -1) + 1;
+	return t === n.length && t !== r;
+}
+function Ot(e) {
+	return e === "image" || e === "series";
+}
+// src/examples/panels/tokens.ts
+function kt(e, t) {
+	let n = e.tokens ?? [];
+	return Dt(e, t) ? n.map((e, t) => t) : n.map((e) => e.feature < t ? e.feature : -1);
+}
+function At(e, t) {
+	let n = /* @__PURE__ */ new Map();
+	return e.tokens?.forEach((e, r) => {
+		let i = t[r];
+		if (i < 0) return;
+		let a = n.get(i);
+		n.set(i, a === void 0 ? e.text : a + (e.joined ? "" : " ") + e.text);
+	}), n;
+}
+function jt(e, t) {
+	let n = e.tokens ?? [];
+	return n.map((e, r) => (t.length === n.length ? t[r] : t[e.feature] ?? 0) > .5);
+}
+function Mt(e, t, n, r, a, o, s) {
+	let c = kt(t, n?.values.length ?? Infinity), l = At(t, c), u = a ? jt(t, a) : null, d = /* @__PURE__ */ new Map(), f = i("div", {
+		class: "examples-tokens",
+		dir: "auto",
+		tabindex: 0,
+		role: "group",
+		"aria-label": e
+	}), p = (e) => n && e >= 0 ? `${l.get(e) ?? ""}: ${P(n.values[e])}` : "";
+	(t.tokens ?? []).forEach((e, t) => {
+		t && !e.joined && f.append(" ");
+		let a = c[t], s = e.feature < 0 && a < 0, l = i("span", {
+			class: [
+				"examples-token",
+				s && "examples-special",
+				u?.[t] && "examples-inside"
+			].filter(Boolean).join(" "),
+			title: (s ? "special token: no attribution" : p(a)) || null
+		}, e.text);
+		if (n && a >= 0) {
+			let e = De(n.values[a], n.signed, n.full, r);
+			l.style.background = e, l.style.color = ke(e), l.addEventListener("pointerenter", () => o.point({ feature: a })), d.set(a, [...d.get(a) ?? [], l]);
+		}
+		f.append(l);
+	}), f.addEventListener("pointerleave", () => o.point(null)), f.addEventListener("keydown", (e) => {
+		let t = {
+			ArrowLeft: -1,
+			ArrowRight: 1
+		}[e.key];
+		if (!t || !e.shiftKey || !d.size) return;
+		let n = [...d.keys()], r = o.place && "feature" in o.place ? n.indexOf(o.place.feature) : t > 0 ? -1 : n.length;
+		o.point({ feature: n[Math.min(n.length - 1, Math.max(0, r + t))] }), e.preventDefault(), e.stopPropagation();
+	});
+	let m = [];
+	return o.add({ pointed: (e) => {
+		for (let e of m) e.classList.remove("examples-pointed");
+		m = e && "feature" in e ? d.get(e.feature) ?? [] : [];
+		for (let e of m) e.classList.add("examples-pointed");
+		n && s(m.length && e && "feature" in e ? p(e.feature) : "");
+	} }), f;
+}
+function Nt(e, t) {
+	let n = kt(e, t.values.length), r = i("tbody"), a = i("details", { class: "examples-table" }, i("summary", null, "Values as a table"));
+	return a.addEventListener("toggle", () => {
+		if (a.open && !r.childElementCount) {
+			for (let [a, o] of At(e, n)) r.append(i("tr", null, i("th", {
+				scope: "row",
+				dir: "auto"
+			}, o), i("td", null, P(t.values[a]))));
+			a.append(i("table", null, i("thead", null, i("tr", null, i("th", { scope: "col" }, "token"), i("th", { scope: "col" }, "attribution"))), r));
+		}
+	}), a;
+}
+// src/examples/panels/tokens_svg.ts
+var Pt = "http://www.w3.org/2000/svg";
+function Ft(e, t) {
+	let n = e.getBoundingClientRect(), r = n.top - e.scrollTop, i = getComputedStyle(e), o = parseFloat(i.fontSize) || 14, [s, c] = [Math.ceil(n.width) + 16, Math.ceil(e.scrollHeight) + 40], l = a("svg", {
+		xmlns: Pt,
+		width: s,
+		height: c,
+		viewBox: `0 0 ${s} ${c}`,
+		"font-family": "sans-serif",
+		"font-size": o
+	});
+	l.append(a("rect", {
+		width: s,
+		height: c,
+		fill: "#ffffff"
+	}), a("text", {
+		x: 8,
+		y: 20,
+		"font-weight": "bold"
+	}, t));
+	for (let t of e.querySelectorAll(".examples-token")) {
+		let e = [...t.getClientRects()];
+		for (let i of e) {
+			let e = {
+				x: i.left - n.left + 8,
+				y: i.top - r + 32,
+				width: i.width,
+				height: i.height
+			};
+			t.style.background && l.append(a("rect", {
+				...e,
+				rx: 2,
+				fill: t.style.background
+			})), t.classList.contains("examples-inside") && l.append(a("line", {
+				x1: e.x,
+				x2: e.x + e.width,
+				y1: e.y + e.height,
+				y2: e.y + e.height,
+				stroke: "#000000",
+				"stroke-width": 2
+			}));
+		}
+		let i = e[0];
+		if (!i) continue;
+		let o = t.classList.contains("examples-special") ? "#6a6a6a" : t.style.color || "#000000", s = a("text", {
+			x: i.left - n.left + 8,
+			y: i.top - r + 32 + i.height * .76,
+			fill: o
+		}, t.textContent);
+		e.length === 1 && (s.setAttribute("textLength", String(i.width)), s.setAttribute("lengthAdjust", "spacingAndGlyphs")), l.append(s);
+	}
+	return l;
+}
+// src/examples/panels/panel.ts
+function It(e, t) {
+	let n = i("p", { class: "examples-said" }, "\xA0"), r = zt(e, t, (e) => n.textContent = e || "\xA0"), a = (n) => St([
+		e.values.study.name,
+		e.example.name,
+		t.title
+	], n), o = i("span", { class: "examples-save" }), s = (e, n) => o.append(i("button", {
+		type: "button",
+		"aria-label": `Save ${t.title} as ${e.toUpperCase()}`,
+		onclick: () => void n().then((t) => Ct(t, a(e)))
+	}, e.toUpperCase()));
+	return s("png", async () => Tt(await r.png())), r.svg && s("svg", async () => wt(r.svg())), i("figure", { class: "examples-panel" }, i("figcaption", null, Lt(t.title), o), i("div", null, r.element), i("div", null, n, t.caption && i("p", { class: "examples-caption" }, t.caption), t.note && i("p", { class: "examples-caption" }, t.note), t.scores.length > 0 && Rt(t)));
+}
+function Lt(e) {
+	return i("bdi", null, e.split(/(?<=[_/])/).flatMap((e, t) => t ? [i("wbr"), e] : [e]));
+}
+function Rt(e) {
+	let t = e.scores.map(([e, t]) => i("tr", null, i("th", { scope: "row" }, e), i("td", { class: "examples-number" }, P(t))));
+	return i("table", { class: "examples-scores" }, i("caption", { class: "examples-unseen" }, `scores of ${e.title} on this example`), i("tbody", null, t));
+}
+function zt(e, t, n) {
+	let { example: r, display: a, scheme: o, stage: s, values: c } = e, { shown: l, title: u } = t, d = H(t.map, r, c.study.modality), f = a.mask && r.mask ? {
+		values: c.array(r.mask.values),
+		shape: r.mask.shape
+	} : null, p = l ? `attributions of ${u} for ${r.name}` : `the input ${r.name}`;
+	if (d === "tokens") {
+		let e = Mt(p, r, l, o, f?.values ?? null, s, n), t = () => Ft(e, u);
+		return {
+			element: l ? [e, Nt(r, l)] : [e],
+			png: () => V(t()),
+			svg: t
+		};
+	}
+	if (d === "series") {
+		let e = nt({
+			label: p,
+			...$e(r, c, l),
+			features: r.steps,
+			map: l,
+			scheme: o,
+			mask: f?.values ?? null
+		}, s, n);
+		return {
+			element: e.element,
+			png: () => V(e.svg()),
+			svg: e.svg
+		};
+	}
+	if (d === "image") {
+		let t = ht({
+			label: p,
+			size: r.size ?? (l ? [l.shape[0], l.shape[1]] : [1, 1]),
+			picture: e.picture,
+			map: l,
+			scheme: o,
+			veil: a.overlay && e.picture ? a.opacity : null,
+			mask: f
+		}, s, n);
+		return {
+			element: t.element,
+			png: () => t.at(800),
+			svg: null
+		};
+	}
+	let m = d === "units", h = l ? Bt(r, t.map?.units ?? null, l, m ? null : f?.values ?? null) : [], g = m ? h.map((e, t) => t) : e.order.filter((e) => e < h.length), _ = (a.all || m ? g : g.slice(0, 12)).map((e) => h[e]), v = l ? dt(l.values) : 0, y = l?.signed ?? !0, ee = () => mt(_, v, y, o, u), b = h.length - _.length;
+	return {
+		element: [pt(_, v, y, o, m ? "unit" : "column"), ...b ? [i("p", { class: "examples-caption" }, `${b} more in the same order`)] : []],
+		png: () => V(ee()),
+		svg: ee
+	};
+}
+function Bt(e, t, n, r) {
+	return Array.from(n.values, (n, i) => ({
+		name: t?.[i] ?? e.columns?.[i]?.name ?? `feature ${i}`,
+		value: t ? "" : e.columns?.[i]?.value ?? "",
+		attribution: n,
+		inside: r ? r[i] > .5 : null
+	}));
+}
+// src/live/results.ts
+var Vt = /* @__PURE__ */ new WeakMap();
+function Ht(e, t) {
+	let n = Vt.get(e);
+	n || Vt.set(e, n = /* @__PURE__ */ new Map());
+	let r = n.get(t.id);
+	return r || (r = Ut(e, t.id), r.catch(() => n.delete(t.id)), n.set(t.id, r)), r;
+}
+async function Ut(e, r) {
+	let i = await e.ask(`/document/${encodeURIComponent(r)}`);
+	if (!i.ok) throw Error(`the result could not be read (${i.status})`);
+	return t(await n(new Uint8Array(await i.arrayBuffer())));
+}
+function Wt(e, t, n) {
+	let r = t.document.studies[0], i = r.cells.findIndex((t) => t.label === e.result), a = r.examples.filter((e) => !n || e.id === n.id), o = a.find((e) => e.target === n?.target) ?? a[0];
+	if (i < 0 || !o?.maps[i]) return null;
+	let s = n && o.target === n.target ? "" : `explained: ${o.target_name}`;
+	return {
+		title: Gt(e),
+		caption: s,
+		content: t,
+		study: r,
+		example: o,
+		cell: i
+	};
+}
+function Gt(e) {
+	return e.changes.map(([e, t]) => `${e} ${t}`).join(", ") || "unchanged";
+}
+var Kt = class {
+	context;
+	element = i("div");
+	pictures = [];
+	constructor(e) {
+		this.context = e;
+	}
+	show(e, t) {
+		this.forget();
+		let n = Le(this.context.state), r = new ct({
+			scale: 1,
+			x: .5,
+			y: .5
+		}, () => void 0), i = e.map((e) => {
+			let t = new _e(e.content, e.study), r = e.example.maps[e.cell], i = H(r, e.example, e.study.modality);
+			return {
+				one: e,
+				values: t,
+				map: r,
+				domain: i,
+				shown: Et(r, t.map(r), i, n)
+			};
+		}), a = lt(i.flatMap((e) => e.domain === "columns" ? [e.shown.values] : [])), o = i.flatMap(({ one: e, values: i, map: o, domain: s, shown: c }, l) => {
+			let u = new at(e.content);
+			this.pictures.push(u);
+			let d = u.load(e.example), f = {
+				values: i,
+				example: e.example,
+				display: n,
+				scheme: D(n.colours),
+				stage: r,
+				picture: d,
+				order: a
+			}, p = [e.caption, `full colour: ${P(c.full)}`].filter(Boolean).join("; "), m = {
+				title: e.title,
+				map: o,
+				shown: c,
+				caption: p,
+				note: o.note,
+				scores: []
+			};
+			return [...t && l === 0 && s !== "columns" && (e.example.picture || e.example.tokens || e.example.series) ? [It(f, {
+				title: "input",
+				map: null,
+				shown: null,
+				caption: "",
+				note: "",
+				scores: []
+			})] : [], It(f, m)];
+		});
+		this.element.className = `examples-panels examples-of-${i[0]?.domain ?? "image"}`, this.element.replaceChildren(...o);
+	}
+	forget() {
+		for (let e of this.pictures) e.forget();
+		this.pictures = [];
+	}
+}, qt = 300, Jt = class extends HTMLElement {
+	context;
+	study;
+	cell = "";
+	current = null;
+	jobs = /* @__PURE__ */ new Map();
+	form = null;
+	own = "";
+	chosen = "";
+	end = null;
+	waiting;
+	planned = !1;
+	panels = null;
+	ownPanels = null;
+	picker = i("select", { onchange: () => this.choose(this.picker.value) });
+	place = i("div");
+	ownPlace = i("div");
+	said = i("p", {
+		class: "live-said",
+		role: "status"
+	});
+	progress = i("progress", {
+		"aria-label": "passes",
+		hidden: !0
+	});
+	stop = i("button", {
+		type: "button",
+		hidden: !0,
+		onclick: () => void this.halt()
+	}, "Stop");
+	go = i("button", {
+		type: "button",
+		class: "live-go",
+		onclick: () => void this.explain("")
+	}, "Explain again");
+	command = i("code");
+	copied = i("span", {
+		class: "live-hint",
+		role: "status"
+	});
+	name = i("input", {
+		type: "text",
+		autocomplete: "off",
+		spellcheck: "false",
+		"aria-label": "name of the preset",
+		placeholder: "name"
+	});
+	saved = i("span", {
+		class: "live-hint",
+		role: "status"
+	});
+	results = i("div", { class: "live-results" });
+	ownResults = i("div", { class: "live-results" });
+	set example(e) {
+		this.current = e, this.plan();
+	}
+	get example() {
+		return this.current;
+	}
+	connectedCallback() {
+		this.classList.add("live"), this.replaceChildren(i("h3", null, "Change and explain again"), i("label", { class: "live-choice" }, "cell ", this.picker), this.place, i("div", { class: "live-actions" }, this.go, this.stop, this.progress, this.said), this.results, i("details", { class: "live-more" }, i("summary", null, "The equivalent command line"), i("pre", null, this.command), i("div", { class: "live-actions" }, i("button", {
+			type: "button",
+			onclick: () => void this.copy()
+		}, "Copy"), this.copied)), i("details", { class: "live-more" }, i("summary", null, "Save as a preset of this project"), i("div", { class: "live-actions" }, this.name, i("button", {
+			type: "button",
+			onclick: () => void this.save()
+		}, "Save"), this.saved)), this.ownPlace, this.ownResults), this.end = this.context.live.events((e) => this.hear(e)), this.plan();
+	}
+	disconnectedCallback() {
+		this.end?.(), clearTimeout(this.waiting), this.panels?.forget(), this.ownPanels?.forget();
+	}
+	plan() {
+		!this.planned && this.isConnected && (this.planned = !0, queueMicrotask(() => {
+			this.planned = !1, this.isConnected && this.current && this.refresh();
+		}));
+	}
+	refresh() {
+		let e = this.study.cells.filter((e) => e.status === "done").map((e) => e.label);
+		this.picker.options.length !== e.length && this.picker.replaceChildren(...e.map((e) => i("option", { value: e }, e)));
+		let t = `${this.number}|${this.cell}`;
+		this.offered === t ? this.show() : (this.offered = t, this.choose(e.includes(this.cell) ? this.cell : e[0] ?? ""));
+	}
+	offered = "";
+	get number() {
+		return Math.max(0, this.context.content.document.studies.indexOf(this.study));
+	}
+	choose(e) {
+		this.picker.value = e, this.chosen = e, this.load(e), this.show();
+	}
+	async load(e) {
+		this.form = null, this.own = "";
+		let t = new URLSearchParams({
+			study: String(this.number),
+			cell: e
+		}), n = await this.ask(`/parameters?${t}`);
+		if (!n || this.chosen !== e || !this.current) return;
+		let r = n;
+		this.form = new ee(r, this.study.classes, () => this.typed()), this.place.replaceChildren(this.form.element), this.ownPlace.replaceChildren(), r.own && this.ownPlace.append(new te(this.context.live, r, this.number, this.current, (e) => void this.explain(e)).element), this.typed(0);
+	}
+	change(e) {
+		return !this.form || !this.current ? null : {
+			study: this.number,
+			cell: this.chosen,
+			example: this.current.id,
+			...this.form.asked,
+			input: e
+		};
+	}
+	typed(e = qt) {
+		clearTimeout(this.waiting), this.waiting = setTimeout(() => {
+			let e = this.change("");
+			e && this.ask("/command", e).then((e) => {
+				e && (this.command.textContent = String(e.command));
+			});
+		}, e);
+	}
+	async explain(e) {
+		let t = this.change(e);
+		if (!t) return;
+		clearTimeout(this.waiting), this.own = e || this.own;
+		let n = await this.ask("/explain", t);
+		n && this.keep(n.job);
+	}
+	async halt() {
+		let e = this.running;
+		e && await this.ask("/stop", { job: e.id });
+	}
+	async copy() {
+		this.copied.textContent = await l(this.command.textContent ?? "");
+	}
+	async save() {
+		let e = this.change("");
+		if (!e) return;
+		let t = await this.ask("/preset", {
+			...e,
+			name: this.name.value
+		}, this.saved);
+		t && (this.saved.textContent = `saved as ${t.file}: ${t.command}`);
+	}
+	async ask(e, t, n = this.said) {
+		let r = null;
+		try {
+			let i = await this.context.live.ask(e, t);
+			if (i.ok) return this.form?.refuse(null), n.classList.contains("live-error") && this.say(n, ""), await i.json();
+			r = i.status === 422 ? await i.json() : {
+				error: await i.text(),
+				where: ""
+			};
+		} catch {
+			r = {
+				error: "the server does not answer; start it again: xaiexp view DIR",
+				where: ""
+			};
+		}
+		return this.form?.refuse(null), this.form?.refuse(r) && n === this.said || this.say(n, r.error, !0), null;
+	}
+	say(e, t, n = !1) {
+		e.textContent = t, e.classList.toggle("live-error", n);
+	}
+	hear(e) {
+		if (e.kind === "lost") return this.say(this.said, "the server does not answer; start it again: xaiexp view DIR", !0);
+		let t = e.kind === "jobs" ? e.jobs : e.kind === "job" ? [e.job] : [];
+		e.kind === "jobs" && this.jobs.clear();
+		for (let e of t) this.keep(e, !1);
+		this.follow(), t.some((e) => e.state === "done") && this.show();
+	}
+	keep(e, t = !0) {
+		let n = this.jobs.get(e.id);
+		(!n || ["queued", "running"].includes(n.state)) && (this.jobs.set(e.id, e), t && this.follow());
+	}
+	get running() {
+		let e = [...this.jobs.values()].filter((e) => e.state === "running" || e.state === "queued");
+		return e.find((e) => e.state === "running") ?? e[0] ?? null;
+	}
+	follow() {
+		let e = this.running;
+		if (this.stop.hidden = this.progress.hidden = !e, e) {
+			e.total ? Object.assign(this.progress, {
+				max: e.total,
+				value: e.done
+			}) : this.progress.removeAttribute("value");
+			let t = e.total ? `${e.done.toLocaleString("en")} of about ${e.total.toLocaleString("en")} passes` : e.state === "queued" ? "waiting" : "starting";
+			return this.say(this.said, `${e.cell}, ${Gt(e)}: ${t}`);
+		}
+		let t = [...this.jobs.values()].at(-1);
+		t && (t.state === "done" ? this.say(this.said, `${t.cell}, ${Gt(t)}: explained in ${t.seconds.toFixed(1)} s`) : this.say(this.said, t.state === "stopped" ? `${t.cell}: stopped` : t.message, t.state === "failed"));
+	}
+	async show() {
+		let e = this.current;
+		if (!e) return;
+		let t = [...this.jobs.values()].filter((e) => e.state === "done" && e.study === this.number && e.cell === this.chosen), n = t.filter((e) => !e.own).slice(-3), r = t.filter((e) => e.own).slice(-3), a = this.study.cells.findIndex((e) => e.label === this.chosen), o = `${this.chosen}|${e.id}|${e.target}|${n.concat(r).map((e) => e.id).join(",")}`;
+		this.latest = o;
+		let [s, c] = await Promise.all([this.maps(n, e), this.maps(r, null)]);
+		if (this.latest !== o || !this.isConnected) return;
+		let l = a >= 0 && e.maps[a] ? [{
+			title: "in the study",
+			caption: "",
+			content: this.context.content,
+			study: this.study,
+			example: e,
+			cell: a
+		}] : [], u = n.length - s.length;
+		this.panels ??= new Kt(this.context), this.panels.show(s.length ? [...l, ...s] : [], !1), this.results.replaceChildren(...s.length ? [i("h4", null, i("bdi", null, this.chosen), " on ", i("bdi", null, e.name)), this.panels.element] : [], ...u ? [i("p", { class: "live-hint" }, `${u} of the results do not hold this example: explain again.`)] : []), this.ownPanels ??= new Kt(this.context), this.ownPanels.show(c, !0), this.ownResults.replaceChildren(...c.length ? [i("h4", null, "Your input"), this.ownPanels.element] : []);
+	}
+	latest = "";
+	async maps(e, t) {
+		return (await Promise.all(e.map((e) => Ht(this.context.live, e).catch(() => null)))).flatMap((n, r) => {
+			let i = n && Wt(e[r], n, t);
+			return i ? [i] : [];
+		});
+	}
+};
+customElements.get("xai-live") || customElements.define("xai-live", Jt);
+// src/live/server.ts
+var Yt = "X-Xaiexp-Token", Xt = "xaiexp-token", Zt = 1500;
+function Qt(e, t) {
+	let n = new URLSearchParams(e.hash.slice(1)), r = n.get("token");
+	if (!r) return t?.getItem(Xt) ?? "";
+	n.delete("token");
+	let i = n.toString();
+	return history.replaceState(null, "", e.pathname + e.search + (i ? `#${i}` : "")), t?.setItem(Xt, r), r;
+}
+var $t = class {
+	token;
+	constructor(e) {
+		this.token = e;
+	}
+	ask(e, t, n) {
+		let r = { [Yt]: this.token };
+		if (t === void 0) return fetch(e, {
+			headers: r,
+			signal: n ?? null,
+			cache: "no-store"
+		});
+		let i = t instanceof Blob;
+		return r["Content-Type"] = i ? "application/octet-stream" : "application/json", fetch(e, {
+			method: "POST",
+			headers: r,
+			body: i ? t : JSON.stringify(t),
+			signal: n ?? null
+		});
+	}
+	events(e) {
+		let t = new AbortController();
+		return (async () => {
+			for (; !t.signal.aborted;) {
+				try {
+					let n = await this.ask("/events", void 0, t.signal);
+					if (!n.ok || !n.body) throw Error(String(n.status));
+					for await (let t of en(n.body)) t.startsWith("data: ") && e(JSON.parse(t.slice(6)));
+				} catch {}
+				if (t.signal.aborted) return;
+				e({ kind: "lost" }), await new Promise((e) => setTimeout(e, Zt));
+			}
+		})(), () => t.abort();
+	}
+};
+async function* en(e) {
+	let t = e.getReader(), n = new TextDecoder(), r = "";
+	for (;;) {
+		let { done: e, value: i } = await t.read();
+		if (e) return;
+		let a = (r + n.decode(i, { stream: !0 })).split("\n");
+		r = a.pop(), yield* a;
+	}
+}
+// src/styles.ts
+var tn = ":host{--ink:#1c1e21;--ink-soft:#545a63;--paper:#fff;--paper-raised:#f4f5f7;--line:#d5d9df;--accent:#0b5cad;--warn:#9a3d00;--good:#0a6b3d;--focus:#b2480a;--heat:11, 92, 173;--radius:6px;--space:1rem;background:var(--paper);min-height:100vh;color:var(--ink);--lightningcss-light:initial;--lightningcss-dark: ;color-scheme:light;font:16px/1.5 system-ui,-apple-system,Segoe UI,sans-serif;display:block}@media (prefers-color-scheme:dark){:host(:not([data-theme=light])){--ink:#e7e9ec;--ink-soft:#a9b0ba;--paper:#15181c;--paper-raised:#1f242a;--line:#3a424c;--accent:#7db8f2;--warn:#f0a56b;--good:#66c794;--focus:#ffb87a;--heat:90, 160, 235;--lightningcss-light: ;--lightningcss-dark:initial;color-scheme:dark}}:host([data-theme=dark]){--ink:#e7e9ec;--ink-soft:#a9b0ba;--paper:#15181c;--paper-raised:#1f242a;--line:#3a424c;--accent:#7db8f2;--warn:#f0a56b;--good:#66c794;--focus:#ffb87a;--heat:90, 160, 235;--lightningcss-light: ;--lightningcss-dark:initial;color-scheme:dark}*,:before,:after{box-sizing:border-box}:focus-visible{outline:2px solid var(--focus);outline-offset:2px}main:focus{outline:none}a{color:var(--accent)}h1{overflow-wrap:anywhere;margin:0;font-size:1.35rem;font-weight:650;line-height:1.25}h2{margin:2rem 0 .5rem;font-size:1.15rem}h3{margin:1.25rem 0 .25rem;font-size:1rem}p{max-width:48rem;margin:.5rem 0}.soft{color:var(--ink-soft);font-size:.875rem}.lead{font-size:1.05rem}header{z-index:3;background:var(--paper);border-bottom:1px solid var(--line);padding:.75rem clamp(.75rem,3vw,2.5rem) 0;position:sticky;top:0}header .title{flex-wrap:wrap;align-items:baseline;gap:1rem;display:flex}header .title h1{flex:16rem}header nav{gap:.25rem;margin-top:.5rem;display:flex;overflow-x:auto}.tab{color:var(--ink);white-space:nowrap;border-bottom:3px solid #0000;padding:.4rem .75rem;text-decoration:none}.tab:hover{background:var(--paper-raised)}.tab[aria-current]{border-bottom-color:var(--accent);font-weight:600}.body{max-width:110rem;margin:0 auto;padding:.5rem clamp(.75rem,3vw,2.5rem) 3rem}footer{border-top:1px solid var(--line);color:var(--ink-soft);margin-top:3rem;font-size:.875rem}button,select,input{font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);max-width:100%;padding:.25rem .6rem}button{cursor:pointer}button.quiet{background:0 0;border-color:#0000}button:hover,select:hover{border-color:var(--ink-soft)}button[aria-pressed=true]{background:var(--accent);color:var(--paper);border-color:var(--accent)}.picker select{max-width:22rem}.scroll{max-width:100%;overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}caption{clip-path:inset(50%);width:1px;height:1px;position:absolute;overflow:hidden}th,td{text-align:left;border-bottom:1px solid var(--line);vertical-align:baseline;padding:.3rem .6rem}thead th{border-bottom-color:var(--ink-soft);font-weight:600}tbody th{white-space:nowrap;font-weight:400}.n{text-align:right}th.n,td.n{white-space:nowrap}.tag{border:1px solid var(--line);border-radius:var(--radius);color:var(--ink-soft);margin-left:.4rem;padding:0 .3rem;font-size:.75rem}tr.control th{font-style:italic}.heat td{--shade:0;background:rgba(var(--heat), calc(var(--shade) * .3))}.heat td span{margin-left:.4rem}.heat td .mean{margin-left:0}.heat .letters{font-weight:600}.heat .ranks,.heat .few{color:var(--ink);font-size:.85em}.heat tbody th{background:var(--paper);position:sticky;left:0}dl{margin:.5rem 0}dl.facts,dl.verdicts{grid-template-columns:minmax(8rem,max-content) minmax(0,1fr);gap:.3rem 1rem;display:grid}dl.facts dt,dl.verdicts dt{font-weight:600}dd{overflow-wrap:anywhere;margin:0}dl.verdicts dd .part{color:var(--ink-soft);display:block}dl.verdicts dd .part.first{color:var(--ink)}dl.glossary dt{margin-top:.4rem;font-weight:600}.part{display:block}pre{background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);white-space:pre-wrap;overflow-wrap:anywhere;max-height:30rem;padding:.75rem;font-size:.85rem;overflow:auto}details{margin:.5rem 0}summary{cursor:pointer;font-weight:600}.problem.severe>summary{color:var(--warn)}.problem dl{margin-left:1.1rem}@media (width<=40rem){header{position:static}dl.facts,dl.verdicts{grid-template-columns:1fr;gap:0}dl.facts dd,dl.verdicts dd{margin-bottom:.5rem}}@media (prefers-reduced-motion:no-preference){.tab{transition:border-color .12s}}@media print{:host{--paper:#fff;--ink:#000;--ink-soft:#333;min-height:0}header{position:static}header nav,button,.picker{display:none}.scroll{overflow:visible}}\n.table{min-width:0}.table-scroll{overflow-x:auto}.table-long{max-height:36rem;overflow-y:auto}.table-long thead th{background:var(--paper);position:sticky;top:0}@media print{.table-long{max-height:none;overflow:visible}}.table-scroll:focus-visible{outline:2px solid var(--focus);outline-offset:2px}.table table{border-collapse:collapse;font-variant-numeric:tabular-nums;min-width:min(100%,36rem)}.table caption{clip-path:none;text-align:left;width:auto;height:auto;color:var(--ink-soft);padding-bottom:calc(var(--space) / 2);max-width:75ch;font-size:.875rem;position:static;overflow:visible}.table th,.table td{text-align:left;border-bottom:1px solid var(--line);vertical-align:baseline;padding:.25rem .75rem .25rem 0}.table tbody th{font-weight:400}.table .table-number,.table .table-number button{text-align:right;white-space:nowrap}.table .table-best{font-weight:650}.table thead button{font:inherit;color:inherit;cursor:pointer;text-align:left;background:0 0;border:0;min-height:24px;padding:.15rem 0;font-weight:600}.table thead button:focus-visible{outline:2px solid var(--focus)}.table thead th[aria-sort=ascending] button:after{content:\" ▲\";font-size:.7em}.table thead th[aria-sort=descending] button:after{content:\" ▼\";font-size:.7em}.table-tools{margin-top:calc(var(--space) / 2);align-items:baseline;gap:.25rem;display:flex}\n.chart{min-width:0;margin:0}.chart-scroll{overflow-x:auto}.chart-scroll:focus-visible{outline:2px solid var(--focus);outline-offset:2px}.chart-stage{min-height:6rem}.chart-stage svg{max-width:none;display:block}.chart-agreement .chart-stage,.chart-signed_agreement .chart-stage{cursor:pointer}.chart figcaption{gap:calc(var(--space) / 2) var(--space);color:var(--ink-soft);margin-top:calc(var(--space) / 2);flex-wrap:wrap;justify-content:space-between;align-items:baseline;font-size:.875rem;display:flex}.chart-caption{flex:18rem}.chart-tools{flex-wrap:wrap;align-items:baseline;gap:.25rem;display:inline-flex}.chart-tools button,.table-tools button{font:inherit;min-height:24px;color:var(--ink-soft);border:1px solid var(--line);border-radius:var(--radius);cursor:pointer;background:0 0;padding:.2rem .5rem;font-size:.75rem}.chart-tools button:hover,.table-tools button:hover{color:var(--ink);border-color:var(--ink-soft)}.chart-tools button:focus-visible,.table-tools button:focus-visible{outline:2px solid var(--focus);outline-offset:1px}.chart-status,.table-status{font-size:.75rem}.chart-failed{color:var(--warn)}@media print{.chart-tools,.table-tools{display:none}.chart{break-inside:avoid}.chart-scroll{overflow:visible}}\nxai-metrics{display:block}.metrics-picker{margin:0 0 var(--space);align-items:baseline;gap:.5rem;display:flex}.metrics-picker select{font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);max-width:min(100%,24rem);padding:.25rem .5rem}.metrics-picker select:focus-visible{outline:2px solid var(--focus);outline-offset:1px}.metrics-summary:first-letter{text-transform:uppercase}.metrics-summary,.metrics-note{color:var(--ink-soft);max-width:80ch}.metrics-verdict{border-left:3px solid var(--accent);max-width:80ch;padding-left:.75rem}.metrics-refused{border-left-color:var(--warn)}.metrics-grid{gap:calc(var(--space) * 2);margin-top:calc(var(--space) * 2);grid-template-columns:repeat(auto-fill,minmax(min(100%,30rem),1fr));display:grid}.metrics-card{min-width:0}.metrics-critical_difference{grid-column:1/-1}.metrics-card h3{margin:0 0 calc(var(--space) / 2);font-size:1rem}@media print{.metrics-grid{display:block}.metrics-card{break-inside:avoid;margin-bottom:var(--space)}.metrics-picker{display:none}}\nxai-agreement{display:block}.agreement-picker{margin:0 0 var(--space);flex-wrap:wrap;align-items:baseline;gap:.5rem;display:flex}.agreement-picker select{font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);max-width:min(100%,24rem);padding:.25rem .5rem}.agreement-picker select:focus-visible{outline:2px solid var(--focus);outline-offset:1px}.agreement-summary:first-letter{text-transform:uppercase}.agreement-summary{color:var(--ink-soft);max-width:80ch}.agreement-pair{margin-top:var(--space)}.agreement-pair h3{margin:var(--space) 0 calc(var(--space) / 2);font-size:1rem}.agreement-wrong{color:var(--warn)}.agreement .chart{margin-bottom:var(--space)}@media print{.agreement-picker{display:none}}\n.examples{color:var(--ink);display:block}.examples *,.examples :before{box-sizing:border-box}.examples h2{overflow-wrap:anywhere;margin:0;font-size:1.15rem}.examples button,.examples select,.examples input{font:inherit;color:inherit}.examples button,.examples select,.examples input[type=search],.examples input[type=number]{background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius,6px);max-width:100%;min-height:2rem;padding:.25rem .55rem}.examples button{cursor:pointer}.examples button:hover{border-color:var(--ink-soft)}.examples :focus-visible{outline:2px solid var(--focus);outline-offset:2px}.examples summary{cursor:pointer;width:fit-content;padding:.3rem 0;font-weight:600}.examples details{margin:0}.examples [hidden]{display:none}.examples-unseen{clip-path:inset(50%);white-space:nowrap;width:1px;height:1px;position:absolute;overflow:hidden}.examples-caption,.examples-small{color:var(--ink-soft);overflow-wrap:anywhere;margin:.15rem 0;font-size:.85rem}.examples-wrong{color:var(--warn);font-size:.85rem;font-weight:600}.examples-layout{grid-template-columns:minmax(15rem,19rem) minmax(0,1fr);align-items:start;gap:1.5rem;display:grid}.examples-side{top:var(--sticky-top,6.2rem);max-height:calc(100vh - .5rem - var(--sticky-top,6.2rem));grid-template-rows:auto auto minmax(0,1fr);gap:.5rem;min-width:0;display:grid;position:sticky}.examples-form{gap:.4rem;min-width:0;display:grid}.examples-form input[type=search]{width:100%}.examples-filters[open]{max-height:45vh;padding:0 .2rem .3rem;overflow:hidden auto}.examples-filters .examples-field{gap:.1rem;margin-bottom:.4rem;display:grid}.examples-filters .examples-field:has(input[type=checkbox]){flex-direction:row-reverse;justify-content:start;display:flex}.examples-count{margin:0;font-size:.9rem;font-weight:600}.examples-options{flex-wrap:wrap;align-items:center;gap:.4rem .9rem;margin:.3rem 0;display:flex}.examples-field{flex-wrap:wrap;align-items:center;gap:.4rem;min-width:0;max-width:100%;font-size:.88rem;display:flex}.examples-field select{text-overflow:ellipsis;min-width:0;max-width:17rem}.examples-range{gap:.4rem;display:flex}.examples-range input{width:6rem}.examples-slider{align-items:center;gap:.4rem;display:inline-flex}.examples-slider input{accent-color:var(--accent);width:8rem}.examples-slider output{font-variant-numeric:tabular-nums;min-width:3.2rem}.examples input[type=checkbox]{accent-color:var(--accent);width:1.15rem;height:1.15rem;margin:0}.examples-list{align-content:start;gap:.3rem;min-height:8rem;margin:0;padding:3px;list-style:none;display:grid;position:relative;overflow-y:auto}.examples-list li{min-width:0}.examples-list button{text-align:start;background:0 0;grid-template-columns:auto minmax(0,1fr);align-items:center;gap:.2rem .6rem;width:100%;min-height:3.4rem;padding:.3rem .4rem;display:grid}.examples-list button[aria-current]{background:var(--paper-raised);border-color:var(--accent);box-shadow:inset 3px 0 0 var(--accent)}.examples-thumbnail{width:3rem;display:block}.examples-thumbnail img{object-fit:contain;background:#fff;width:3rem;height:3rem;display:block}.examples-thumbnail svg{width:3rem;height:2.4rem;display:block}.examples-thumbnail:has(.examples-snippet){grid-area:2/1/auto/-1;width:auto}.examples-snippet{-webkit-line-clamp:2;color:var(--ink-soft);overflow-wrap:anywhere;-webkit-box-orient:vertical;font-size:.82rem;display:-webkit-box;overflow:hidden}.examples-tiny,.examples-mini{image-rendering:pixelated}.examples-words{flex-wrap:wrap;align-items:baseline;gap:0 .5rem;min-width:0;display:flex}.examples-name{text-overflow:ellipsis;white-space:nowrap;flex-basis:100%;font-size:.9rem;overflow:hidden}.examples-list .examples-small{text-overflow:ellipsis;white-space:nowrap;max-width:100%;margin:0;font-size:.78rem;overflow:hidden}.examples-minis{flex-wrap:wrap;grid-column:1/-1;gap:3px;display:flex}.examples-mini{border:1px solid var(--line);background:#fff;max-width:4rem;height:2.8rem;display:inline-block}.examples-mini.examples-strip{width:100%;max-width:none;height:.8rem}.examples-none{width:2.8rem}.examples-large{gap:.5rem;min-width:0;display:grid}.examples-facts{flex-wrap:wrap;gap:.1rem 1.3rem;margin:.2rem 0;font-size:.9rem;display:flex}.examples-facts div{gap:.4rem;min-width:0;display:flex}.examples-facts dt{color:var(--ink-soft)}.examples-facts dd{overflow-wrap:anywhere;margin:0;font-weight:600}.examples-chips{flex-wrap:wrap;align-items:center;gap:.3rem;max-height:11.5rem;padding:3px;display:flex;overflow-y:auto}.examples .examples-chip{text-overflow:ellipsis;white-space:nowrap;border-radius:99px;max-width:100%;padding:.15rem .7rem;font-size:.86rem;overflow:hidden}.examples-chip small{color:var(--ink-soft)}.examples .examples-chip[aria-pressed=true]{background:var(--accent);border-color:var(--accent);color:var(--on-accent,var(--paper))}.examples-chip[aria-pressed=true] small{color:inherit}.examples-legends{flex-wrap:wrap;align-items:center;gap:.2rem 1.5rem;display:flex}.examples-legends p{flex-basis:100%;max-width:60rem}.examples-legend{font-size:.85rem}.examples-scale{border:1px solid var(--line);vertical-align:middle;width:8rem;height:.8rem;margin:0 .3rem;display:inline-block}.examples-panels{grid-template-columns:repeat(auto-fill,minmax(min(13rem,100%),1fr));align-items:start;gap:0 1rem;display:grid}.examples-panels.examples-of-image{grid-template-columns:repeat(auto-fit,minmax(min(10.4rem,44vw),1fr))}.examples-panels.examples-of-tokens,.examples-panels.examples-of-series,.examples-panels.examples-of-columns{grid-template-columns:repeat(auto-fill,minmax(min(24rem,100%),1fr))}.examples-panel{grid-row:span 3;grid-template-rows:subgrid;break-inside:avoid;align-items:start;min-width:0;margin:0 0 1.2rem;display:grid}.examples-of-image .examples-panel{max-width:24rem}.examples-panel>div{min-width:0}.examples-display{flex-wrap:wrap;align-items:center;gap:.3rem 1.1rem;display:flex}.examples-display details[open]{flex-basis:100%}.examples-panel figcaption,.examples-pair figcaption{overflow-wrap:anywhere;justify-content:space-between;align-items:center;gap:.5rem;margin-bottom:.25rem;font-size:.9rem;font-weight:600;display:flex}.examples-save{flex:none;gap:.2rem;display:inline-flex}.examples .examples-save button{min-height:1.6rem;color:var(--ink-soft);padding:0 .4rem;font-size:.72rem;font-weight:400}.examples-later{grid-row:span 3;min-height:22rem}.examples-canvas{touch-action:pan-y;cursor:crosshair;width:100%;image-rendering:pixelated;background:#fff;display:block}.examples-zoomed{touch-action:none;cursor:grab}.examples-said{font-variant-numeric:tabular-nums;overflow-wrap:anywhere;min-height:1.3em;margin:.15rem 0;font-size:.85rem}div.examples-tokens{color:#111;border:1px solid var(--line);border-radius:var(--radius,6px);overflow-wrap:anywhere;background:#fff;max-height:30rem;margin:0;padding:.5rem;line-height:1.75;overflow-y:auto}.examples-token{border-radius:2px;padding:.08em 0}.examples-special{color:#6a6a6a;font-size:.82em}.examples-token.examples-inside{text-underline-offset:3px;text-decoration:underline;text-decoration-thickness:2px}.examples-pointed{outline-offset:1px;outline:2px solid #0a7d28}.examples-table table,.examples-scores,.examples-bars{border-collapse:collapse;font-variant-numeric:tabular-nums;width:100%;font-size:.85rem}.examples-table th,.examples-table td,.examples-scores th,.examples-scores td,.examples-bars th,.examples-bars td{text-align:start;border-bottom:1px solid var(--line);overflow-wrap:anywhere;padding:.15rem .4rem .15rem 0;font-weight:400}.examples-number{white-space:nowrap;text-align:end!important}.examples-bars thead th{color:var(--ink-soft);overflow-wrap:normal}.examples-bars thead th:nth-child(n+3){text-align:end}.examples-bars small{color:var(--ink-soft)}.examples-bars tr.examples-inside th{font-weight:700}.examples-bars .examples-truth{color:var(--good)}.examples-track{width:46%;min-width:5rem}.examples-bar{background:#fff;height:.9rem;position:relative}.examples-bar i{height:100%;display:block}.examples-middle:before{content:\"\";border-inline-start:1px solid #777;position:absolute;inset:-2px auto -2px 50%}.examples-series{touch-action:pan-y;cursor:crosshair;position:relative}.examples-series svg{width:100%;height:100%;display:block}.examples-cursor{pointer-events:none;background:#0a7d28;width:2px;margin-inline-start:-1px;position:absolute;inset-block:0}.examples-importance{border-top:1px solid var(--line);margin-top:2rem;padding-top:1rem}.examples-pair{grid-template-columns:repeat(auto-fit,minmax(min(24rem,100%),1fr));align-items:start;gap:1.5rem;display:grid}.examples-pair figure{min-width:0;margin:0}.examples-scroll{overflow-x:auto}.examples-swarm{min-width:26rem;max-width:100%;height:auto}.examples-swarm circle{cursor:pointer}.examples-swarm .examples-ink{fill:var(--ink)}@media (width<=56rem){.examples-layout{grid-template-columns:minmax(0,1fr);gap:1rem}.examples-side{grid-template-rows:none;max-height:none;position:static}.examples-list{grid-auto-columns:minmax(9rem,11rem);grid-auto-flow:column;min-height:0;overflow:auto hidden}.examples-list li{display:grid}.examples-panels.examples-of-image{grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr))}}@media (width<=30rem){.examples-track{width:28%;min-width:3.5rem}}@media print{.examples-side,.examples-save,.examples-cells,.examples-display,.examples-said,.examples-heading button{display:none}.examples-layout{display:block}.examples-canvas,.examples-token,.examples-bar i,.examples-scale{-webkit-print-color-adjust:exact;print-color-adjust:exact}}@media (forced-colors:active){.examples-token,.examples-bar i,.examples-scale{forced-color-adjust:none}}\n.live{border-top:1px solid var(--line);margin-top:1.5rem;padding-top:.5rem;display:block}.live h3{margin:.5rem 0}.live h4{overflow-wrap:anywhere;margin:.9rem 0 .4rem;font-size:.95rem}.live-form{grid-template-columns:repeat(auto-fit,minmax(min(17rem,100%),1fr));gap:.75rem;margin:.6rem 0;display:grid}.live-group{border:1px solid var(--line);border-radius:var(--radius);min-width:0;margin:0;padding:.4rem .75rem .6rem}.live-group legend{overflow-wrap:anywhere;padding:0 .3rem;font-size:.9rem;font-weight:600}.live-fields{gap:.5rem;display:grid}.live-field{gap:.15rem;min-width:0;display:grid}.live-field label,.live-choice{font-size:.9rem;font-weight:600}.live-field input[type=text],.live-field select{width:100%}.live-choice{flex-wrap:wrap;align-items:center;gap:.4rem;margin:.3rem 0;display:flex}.live-choice select{min-width:0;font-weight:400}.live-hint{color:var(--ink-soft);overflow-wrap:anywhere;margin:0;font-size:.8rem}.live-error{color:var(--warn);white-space:pre-wrap;overflow-wrap:anywhere;margin:.1rem 0;font-size:.85rem}.live [aria-invalid=true]{border-color:var(--warn);outline:1px solid var(--warn)}.live-actions{flex-wrap:wrap;align-items:center;gap:.5rem .75rem;margin:.5rem 0;display:flex}.examples .live-go{background:var(--accent);color:var(--on-accent,var(--paper));border-color:var(--accent);font-weight:600}.live-said{font-variant-numeric:tabular-nums;overflow-wrap:anywhere;margin:0;font-size:.9rem}.live progress{width:10rem;accent-color:var(--accent)}.live-own textarea{width:100%;max-width:48rem;font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);padding:.4rem}.live-row{max-height:22rem;margin:.4rem 0;overflow-y:auto}.live-own>button,.live-own>.live-hint{margin:.4rem 0}@media (prefers-reduced-motion:no-preference){.live progress{transition:width .12s}}@media print{.live-form,.live-actions,.live-more,.live-own,.live-choice{display:none}}", U = class extends HTMLElement {
 	context;
 	study;
 	end = null;
@@ -122,39 +1955,26 @@ var c = class {
 		this.end?.(), this.end = null;
 	}
 };
-function d(e, t = 3) {
-	if (e == null || Number.isNaN(e)) return "–";
-	if (!Number.isFinite(e)) return e > 0 ? "∞" : "-∞";
-	if (Number.isInteger(e) && Math.abs(e) < 1e6) return String(e);
-	let n = Math.abs(e);
-	return n >= 1e5 || n < .001 ? e.toExponential(t - 1) : e.toPrecision(t);
-}
-function f(e, t) {
-	return e === null || t === null ? "–" : `[${d(e)}, ${d(t)}]`;
-}
-function p(e, t, n = `${t}s`) {
-	return `${e.toLocaleString("en")} ${e === 1 ? t : n}`;
-}
 // src/answer/heat_table.ts
-function m(e, t) {
+function nn(e, t) {
 	if (e.higher === null || t.mean === null) return null;
 	let n = e.means.flatMap((e) => e.mean === null ? [] : [e.mean]), [r, i] = [Math.min(...n), Math.max(...n)];
 	if (r === i) return null;
 	let a = (t.mean - r) / (i - r);
 	return e.higher ? a : 1 - a;
 }
-function h(e) {
+function rn(e) {
 	let t = e.cells.map(() => []);
 	for (let n of e.metrics) for (let e of n.means) {
-		let r = m(n, e);
+		let r = nn(n, e);
 		r !== null && t[e.cell].push(r);
 	}
 	let n = t.map((e) => e.length ? e.reduce((e, t) => e + t) / e.length : -1);
 	return e.cells.map((e, t) => t).filter((t) => e.cells[t].status === "done").sort((e, t) => n[t] - n[e] || e - t);
 }
-function g(e, t) {
+function an(e, t) {
 	if (!e.metrics.length) return i("p", null, "This study has no scores.");
-	let n = i("table", { class: "heat" }, i("caption", null, "Means of all cells"), i("thead", null, i("tr", null, i("th", { scope: "col" }, "method / baseline"), e.metrics.map((e) => _(e, t)))), i("tbody", null, h(e).map((t) => ee(e, t)))), r = e.made.families === "all" ? "over all metrics" : "within one metric, not over metrics";
+	let n = i("table", { class: "heat" }, i("caption", null, "Means of all cells"), i("thead", null, i("tr", null, i("th", { scope: "col" }, "method / baseline"), e.metrics.map((e) => on(e, t)))), i("tbody", null, rn(e).map((t) => sn(e, t)))), r = e.made.families === "all" ? "over all metrics" : "within one metric, not over metrics";
 	return i("section", { class: "answer-table" }, i("h2", null, "Methods and metrics"), i("div", {
 		class: "scroll",
 		tabindex: "0",
@@ -162,7 +1982,7 @@ function g(e, t) {
 		"aria-label": "means of all cells"
 	}, n), i("p", { class: "soft" }, `Letters: two cells of a metric that share no letter differ significantly (paired tests, 5 % family-wise ${r}); cells that share one are not shown to be equal. `, "In brackets: the ranks that the tests leave possible; ★ where rank 1 is among them. Shade: the mean between the worst (none) and the best (full) of its metric. The order of the rows is for reading and not tested."));
 }
-function _(e, t) {
+function on(e, t) {
 	let n = e.higher === null ? "" : e.higher ? " ↑" : " ↓", r = e.higher === null ? "descriptive, not ranked" : e.higher ? "higher is better" : "lower is better";
 	return i("th", {
 		scope: "col",
@@ -178,7 +1998,7 @@ function _(e, t) {
 		}
 	}, e.name), i("span", { "aria-label": r }, n));
 }
-function ee(e, t) {
+function sn(e, t) {
 	let n = e.cells[t];
 	return i("tr", { class: n.control ? "control" : "" }, i("th", { scope: "row" }, n.label, n.control ? i("span", { class: "tag" }, "control") : null), e.metrics.map((e) => {
 		let r = e.means.find((e) => e.cell === t);
@@ -186,27 +2006,27 @@ function ee(e, t) {
 			class: "n undefined",
 			title: "undefined"
 		}, "–");
-		let a = m(e, r), o = r.ranks ? ` [${r.ranks[0] === r.ranks[1] ? r.ranks[0] : `${r.ranks[0]} to ${r.ranks[1]}`}]` : "", s = r.low === null ? "" : `; 95 % interval of this mean ${d(r.low)} to ${d(r.high)}; n ${r.n}`;
+		let a = nn(e, r), o = r.ranks ? ` [${r.ranks[0] === r.ranks[1] ? r.ranks[0] : `${r.ranks[0]} to ${r.ranks[1]}`}]` : "", s = r.low === null ? "" : `; 95 % interval of this mean ${P(r.low)} to ${P(r.high)}; n ${r.n}`;
 		return i("td", {
 			class: "n",
 			style: a === null ? {} : { "--shade": a.toFixed(3) },
-			title: `${n.label}, ${e.name}: ${d(r.mean)}${s}`
-		}, i("span", { class: "mean" }, d(r.mean)), i("span", { class: "letters" }, r.letters), i("span", { class: "ranks" }, o.trim(), r.best ? " ★" : ""), r.undefined > 0 ? i("span", { class: "few" }, `n ${r.n}`) : null);
+			title: `${n.label}, ${e.name}: ${P(r.mean)}${s}`
+		}, i("span", { class: "mean" }, P(r.mean)), i("span", { class: "letters" }, r.letters), i("span", { class: "ranks" }, o.trim(), r.best ? " ★" : ""), r.undefined > 0 ? i("span", { class: "few" }, `n ${r.n}`) : null);
 	}));
 }
 // src/answer/section.ts
-var v = class extends u {
+var cn = class extends U {
 	keys = [];
 	draw() {
 		let { answer: e, problems: t } = this.study;
-		this.replaceChildren(i("p", { class: "lead" }, e.asked), e.performance ? i("p", null, i("strong", null, "Model: "), e.performance, " on the explained examples.") : "", this.study.clusters ? i("p", null, this.study.clusters) : "", e.claim ? i("p", { class: "claim" }, e.claim) : "", this.verdicts(), g(this.study, this.context.state), e.hints.length ? i("section", null, i("h2", null, "What to do next"), i("ul", null, e.hints.map((e) => i("li", null, e)))) : "", t.length ? b(this.study) : "");
+		this.replaceChildren(i("p", { class: "lead" }, e.asked), e.performance ? i("p", null, i("strong", null, "Model: "), e.performance, " on the explained examples.") : "", this.study.clusters ? i("p", null, this.study.clusters) : "", e.claim ? i("p", { class: "claim" }, e.claim) : "", this.verdicts(), an(this.study, this.context.state), e.hints.length ? i("section", null, i("h2", null, "What to do next"), i("ul", null, e.hints.map((e) => i("li", null, e)))) : "", t.length ? un(this.study) : "");
 	}
 	verdicts() {
 		let { verdicts: e } = this.study.answer;
 		return e.length ? i("section", null, i("h2", null, "What the tests show"), i("dl", { class: "verdicts" }, e.flatMap((e) => [i("dt", null, i("a", {
 			href: "#",
 			onclick: (t) => this.open_metric(t, e.metric)
-		}, e.metric)), i("dd", { class: e.refused ? "refused" : "" }, y(e.brief))]))) : i("p", null, "This study has no metric that ranks its cells.");
+		}, e.metric)), i("dd", { class: e.refused ? "refused" : "" }, ln(e.brief))]))) : i("p", null, "This study has no metric that ranks its cells.");
 	}
 	open_metric(e, t) {
 		e.preventDefault(), this.context.state.set({
@@ -215,65 +2035,42 @@ var v = class extends u {
 		});
 	}
 };
-function y(e) {
+function ln(e) {
 	return e.split("; ").map((t, n) => i("span", { class: n ? "part" : "part first" }, t + (n === e.split("; ").length - 1 ? "." : ";")));
 }
-function b(e) {
+function un(e) {
 	return i("section", { class: "problems" }, i("h2", null, "Notes and problems"), e.problems.map((e) => i("details", {
 		class: e.severe ? "problem severe" : "problem",
 		open: e.severe || e.title === "Read this first"
 	}, i("summary", null, e.title), i("dl", null, e.rows.flatMap(([e, t]) => [e ? i("dt", null, e) : null, i("dd", null, t)])), e.tracebacks.map(([e, t]) => i("details", null, i("summary", null, e), i("pre", { tabindex: "0" }, t))))));
 }
-customElements.define("xai-answer", v);
-// src/tables/leaving.ts
-function te(e, t, n) {
-	let r = URL.createObjectURL(t instanceof Blob ? t : new Blob([t], { type: n })), i = document.createElement("a");
-	return i.href = r, i.download = e.replace(/[^\w.-]+/g, "_"), i.click(), setTimeout(() => URL.revokeObjectURL(r), 6e4), "saved";
-}
-async function ne(e) {
-	try {
-		return await navigator.clipboard.writeText(e), "copied";
-	} catch {
-		return re(e) ? "copied" : "the browser does not allow copying";
-	}
-}
-function re(e) {
-	let t = document.createElement("textarea");
-	t.value = e, t.style.position = "fixed", t.style.opacity = "0", document.body.append(t), t.select();
-	try {
-		return document.execCommand("copy");
-	} catch {
-		return !1;
-	} finally {
-		t.remove();
-	}
-}
+customElements.define("xai-answer", cn);
 // src/tables/markup.ts
-function ie(e, t) {
-	return [e, ...t].map((e) => e.map(ae).join(",")).join("\r\n") + "\r\n";
+function dn(e, t) {
+	return [e, ...t].map((e) => e.map(fn).join(",")).join("\r\n") + "\r\n";
 }
-function ae(e) {
+function fn(e) {
 	if (e === null || Number.isNaN(e)) return "";
 	let t = String(e);
 	return /[",\r\n]/.test(t) ? `"${t.replaceAll("\"", "\"\"")}"` : t;
 }
-function oe(e, t, n = "") {
-	let r = (e) => `| ${e.join(" | ")} |`, i = t.map((e) => r(e.map((e) => x(se(e))))), a = `|---|${"---:|".repeat(Math.max(0, e.length - 1))}`;
+function pn(e, t, n = "") {
+	let r = (e) => `| ${e.join(" | ")} |`, i = t.map((e) => r(e.map((e) => hn(mn(e))))), a = `|---|${"---:|".repeat(Math.max(0, e.length - 1))}`;
 	return [
-		r(e.map(x)),
+		r(e.map(hn)),
 		a,
 		...i,
-		...n ? ["", x(n)] : [],
+		...n ? ["", hn(n)] : [],
 		""
 	].join("\n");
 }
-function se(e) {
+function mn(e) {
 	return e === null || Number.isNaN(e) ? "–" : String(e);
 }
-function x(e) {
+function hn(e) {
 	return e.replace(/[\\`*_[\]<>|~#]/g, "\\$&").replace(/\s+/g, " ");
 }
-var ce = {
+var gn = {
 	"\\": "\\textbackslash{}",
 	"{": "\\{",
 	"}": "\\}",
@@ -293,43 +2090,43 @@ var ce = {
 	"↑": "$\\uparrow$",
 	"↓": "$\\downarrow$"
 };
-function le(e) {
-	return [...e.replace(/\s+/g, " ")].map((e) => ce[e] ?? (/[\x20-\x7eÀ-ž]/.test(e) ? e : "?")).join("");
+function _n(e) {
+	return [...e.replace(/\s+/g, " ")].map((e) => gn[e] ?? (/[\x20-\x7eÀ-ž]/.test(e) ? e : "?")).join("");
 }
-function ue(e, t, n = "") {
+function vn(e, t, n = "") {
 	let r = (e) => `${e.join(" & ")} \\\\`;
 	return [
 		"% needs \\usepackage{booktabs}",
 		"\\begin{table}",
 		"\\centering",
 		"\\small",
-		...n ? [`\\caption{${le(n)}}`] : [],
+		...n ? [`\\caption{${_n(n)}}`] : [],
 		`\\begin{tabular}{l${"r".repeat(Math.max(0, e.length - 1))}}`,
 		"\\toprule",
-		r(e.map(le)),
+		r(e.map(_n)),
 		"\\midrule",
-		...t.map((e) => r(e.map((e) => de(se(e))))),
+		...t.map((e) => r(e.map((e) => yn(mn(e))))),
 		"\\bottomrule",
 		"\\end{tabular}",
 		"\\end{table}",
 		""
 	].join("\n");
 }
-function de(e) {
+function yn(e) {
 	let t = /^(-?[\d.]+)e([+-]?\d+)$/.exec(e);
-	return t ? `$${t[1]} \\times 10^{${Number(t[2])}}$` : /^-[\d.]+$/.test(e) ? `$${e}$` : le(e);
+	return t ? `$${t[1]} \\times 10^{${Number(t[2])}}$` : /^-[\d.]+$/.test(e) ? `$${e}$` : _n(e);
 }
 // src/tables/table.ts
-var fe = 40;
-function pe({ caption: e, columns: t, rows: n }) {
+var bn = 40;
+function xn({ caption: e, columns: t, rows: n }) {
 	let r = i("span", {
 		class: "table-status",
 		"aria-live": "polite"
-	}), a = i("tbody", null, n.map(me)), o = null, s = t.map((e, t) => i("th", {
+	}), a = i("tbody", null, n.map(Sn)), o = null, s = t.map((e, t) => i("th", {
 		scope: "col",
 		"aria-sort": "none",
 		title: e.title,
-		class: t && n.some((e) => typeof S(e[t] ?? null) == "number") ? "table-number" : null
+		class: t && n.some((e) => typeof W(e[t] ?? null) == "number") ? "table-number" : null
 	}, i("button", {
 		type: "button",
 		onclick: () => c(t)
@@ -338,48 +2135,48 @@ function pe({ caption: e, columns: t, rows: n }) {
 		o = {
 			column: e,
 			up: t
-		}, s.forEach((n, r) => n.setAttribute("aria-sort", r === e ? t ? "ascending" : "descending" : "none")), a.replaceChildren(...ge(n, e, t).map(me));
-	}, l = t.map((e) => e.name), u = () => (o ? ge(n, o.column, o.up) : n).map((e) => e.map(he)), d = [
-		["CSV", () => ie(l, n.map((e) => e.map(S)))],
-		["Markdown", () => oe(l, u(), e)],
-		["LaTeX", () => ue(l, u(), e)]
+		}, s.forEach((n, r) => n.setAttribute("aria-sort", r === e ? t ? "ascending" : "descending" : "none")), a.replaceChildren(...wn(n, e, t).map(Sn));
+	}, u = t.map((e) => e.name), d = () => (o ? wn(n, o.column, o.up) : n).map((e) => e.map(Cn)), f = [
+		["CSV", () => dn(u, n.map((e) => e.map(W)))],
+		["Markdown", () => pn(u, d(), e)],
+		["LaTeX", () => vn(u, d(), e)]
 	].map(([e, t]) => i("button", {
 		type: "button",
 		title: `copy the table as ${e}`,
-		onclick: () => void ne(t()).then((e) => r.textContent = e)
+		onclick: () => void l(t()).then((e) => r.textContent = e)
 	}, e));
 	return i("div", { class: "table" }, i("div", {
-		class: n.length > fe ? "table-scroll table-long" : "table-scroll",
+		class: n.length > bn ? "table-scroll table-long" : "table-scroll",
 		tabindex: 0,
 		role: "group",
 		"aria-label": e
-	}, i("table", null, i("caption", null, e), i("thead", null, i("tr", null, s)), a)), i("div", { class: "table-tools" }, d, r));
+	}, i("table", null, i("caption", null, e), i("thead", null, i("tr", null, s)), a)), i("div", { class: "table-tools" }, f, r));
 }
-function me(e) {
+function Sn(e) {
 	return i("tr", null, e.map((e, t) => {
-		let n = typeof e == "object" && e ? e : null, r = n?.node ?? String(he(e)), a = [(typeof S(e) == "number" || S(e) === null) && t ? "table-number" : "", n?.class ?? ""].join(" ").trim();
+		let n = typeof e == "object" && e ? e : null, r = n?.node ?? String(Cn(e)), a = [(typeof W(e) == "number" || W(e) === null) && t ? "table-number" : "", n?.class ?? ""].join(" ").trim();
 		return t ? i("td", { class: a || null }, r) : i("th", {
 			scope: "row",
 			class: a || null
 		}, r);
 	}));
 }
-function S(e) {
+function W(e) {
 	return typeof e == "object" && e ? e.value : e;
 }
-function he(e) {
+function Cn(e) {
 	if (typeof e == "object" && e && e.text !== void 0) return e.text;
-	let t = S(e);
-	return typeof t == "string" ? t : d(t);
+	let t = W(e);
+	return typeof t == "string" ? t : P(t);
 }
-function ge(e, t, n) {
+function wn(e, t, n) {
 	let r = n ? 1 : -1;
 	return [...e].sort((e, n) => {
-		let [i, a] = [S(e[t] ?? null), S(n[t] ?? null)], [o, s] = [i === null || Number.isNaN(i), a === null || Number.isNaN(a)];
+		let [i, a] = [W(e[t] ?? null), W(n[t] ?? null)], [o, s] = [i === null || Number.isNaN(i), a === null || Number.isNaN(a)];
 		return o || s ? Number(o) - Number(s) : typeof i == "number" && typeof a == "number" ? r * (i - a) : r * String(i).localeCompare(String(a), "en", { numeric: !0 });
 	});
 }
-var C = {
+var G = {
 	$schema: "https://vega.github.io/schema/vega-lite/v6.4.1.json",
 	config: {
 		axis: {
@@ -477,22 +2274,22 @@ var C = {
 		}
 	],
 	charts: /* @__PURE__ */ JSON.parse("{\"intervals\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":22},\"layer\":[{\"encoding\":{\"tooltip\":[{\"field\":\"cell\",\"title\":\"control\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"}],\"x\":{\"field\":\"mean\",\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"warn\"},\"strokeDash\":[4,3],\"strokeWidth\":1.3,\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.control\"}]},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.best\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"},{\"field\":\"letters\",\"type\":\"nominal\"}],\"x\":{\"field\":\"low\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"high\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"strokeWidth\":2,\"type\":\"rule\"}},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.best\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"shape\":{\"condition\":{\"test\":\"datum.best\",\"value\":\"diamond\"},\"value\":\"circle\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"},{\"field\":\"letters\",\"type\":\"nominal\"}],\"x\":{\"axis\":{\"tickCount\":6},\"field\":\"mean\",\"scale\":{\"padding\":8,\"zero\":false},\"title\":\"mean and marginal 95 % interval\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"filled\":true,\"opacity\":1,\"size\":75,\"strokeWidth\":1.5,\"type\":\"point\"}},{\"encoding\":{\"text\":{\"field\":\"letters\",\"type\":\"nominal\"},\"x\":{\"field\":\"edge\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"align\":\"left\",\"color\":{\"expr\":\"ink\"},\"dx\":7,\"fontSize\":12,\"type\":\"text\"}}],\"width\":420},\"intervals_by_metric\":{\"columns\":2,\"data\":{\"name\":\"rows\"},\"facet\":{\"field\":\"metric\",\"sort\":null,\"title\":null,\"type\":\"nominal\"},\"resolve\":{\"scale\":{\"x\":\"independent\",\"y\":\"independent\"}},\"spec\":{\"height\":{\"step\":20},\"layer\":[{\"encoding\":{\"tooltip\":[{\"field\":\"cell\",\"title\":\"control\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"}],\"x\":{\"field\":\"mean\",\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"warn\"},\"strokeDash\":[4,3],\"strokeWidth\":1.3,\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.control\"}]},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.best\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"},{\"field\":\"letters\",\"type\":\"nominal\"}],\"x\":{\"field\":\"low\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"high\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"strokeWidth\":2,\"type\":\"rule\"}},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.best\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"shape\":{\"condition\":{\"test\":\"datum.best\",\"value\":\"diamond\"},\"value\":\"circle\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"},{\"field\":\"letters\",\"type\":\"nominal\"}],\"x\":{\"axis\":{\"tickCount\":6},\"field\":\"mean\",\"scale\":{\"padding\":8,\"zero\":false},\"title\":\"mean and marginal 95 % interval\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"filled\":true,\"opacity\":1,\"size\":75,\"strokeWidth\":1.5,\"type\":\"point\"}},{\"encoding\":{\"text\":{\"field\":\"letters\",\"type\":\"nominal\"},\"x\":{\"field\":\"edge\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"align\":\"left\",\"color\":{\"expr\":\"ink\"},\"dx\":7,\"fontSize\":12,\"type\":\"text\"}}],\"width\":300}},\"groups\":{\"data\":{\"name\":\"rows\"},\"encoding\":{\"color\":{\"field\":\"group\",\"legend\":{\"columns\":2,\"labelLimit\":300,\"orient\":\"top\",\"title\":null},\"scale\":{\"range\":[\"#0072b2\",\"#d55e00\",\"#009e73\",\"#cc79a7\",\"#e69f00\",\"#56b4e9\",\"#7f7f7f\"]},\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"shape\":{\"field\":\"group\",\"legend\":null,\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"group\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"tickCount\":6},\"field\":\"mean\",\"scale\":{\"padding\":8,\"zero\":false},\"title\":\"mean\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"scale\":{\"paddingInner\":0.35},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"yOffset\":{\"field\":\"group\",\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"height\":{\"for\":\"position\",\"step\":26},\"mark\":{\"filled\":true,\"opacity\":1,\"size\":55,\"type\":\"point\"},\"width\":420},\"group_means\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":24},\"layer\":[{\"encoding\":{\"color\":{\"field\":\"mean\",\"legend\":{\"orient\":\"bottom\",\"title\":\"mean\"},\"scale\":{\"interpolate\":\"rgb\",\"range\":[{\"expr\":\"middle\"},{\"expr\":\"high\"}],\"zero\":false},\"type\":\"quantitative\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"group\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":190,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"group\",\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"stroke\":{\"expr\":\"paper\"},\"type\":\"rect\"}},{\"encoding\":{\"text\":{\"field\":\"label\",\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"group\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":190,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"group\",\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"color\":{\"expr\":\"!isValid(datum['mean']) ? ink : luminance(scale('color', datum['mean'])) > 0.179 ? '#000000' : '#ffffff'\"},\"fontSize\":11,\"type\":\"text\"}}],\"padding\":{\"bottom\":4,\"left\":4,\"right\":120,\"top\":4},\"width\":420},\"across\":{\"data\":{\"name\":\"rows\"},\"height\":{\"for\":\"offset\",\"step\":11},\"layer\":[{\"encoding\":{\"color\":{\"field\":\"group\",\"legend\":{\"columns\":2,\"labelLimit\":300,\"orient\":\"top\",\"title\":null},\"scale\":{\"range\":[\"#0072b2\",\"#d55e00\",\"#009e73\",\"#cc79a7\",\"#e69f00\",\"#56b4e9\",\"#7f7f7f\"]},\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"x\":{\"field\":\"low\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"high\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"scale\":{\"paddingInner\":0.35},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"yOffset\":{\"field\":\"group\",\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"strokeWidth\":1.6,\"type\":\"rule\"}},{\"encoding\":{\"color\":{\"field\":\"group\",\"legend\":{\"columns\":2,\"labelLimit\":300,\"orient\":\"top\",\"title\":null},\"scale\":{\"range\":[\"#0072b2\",\"#d55e00\",\"#009e73\",\"#cc79a7\",\"#e69f00\",\"#56b4e9\",\"#7f7f7f\"]},\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"shape\":{\"field\":\"group\",\"legend\":null,\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"group\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"tickCount\":6},\"field\":\"mean\",\"scale\":{\"padding\":8,\"zero\":false},\"title\":\"mean and marginal 95 % interval\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"scale\":{\"paddingInner\":0.35},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"yOffset\":{\"field\":\"group\",\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"filled\":true,\"opacity\":1,\"size\":55,\"type\":\"point\"}}],\"width\":420},\"win_rates\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":24},\"layer\":[{\"encoding\":{\"color\":{\"field\":\"share\",\"legend\":{\"format\":\".0%\",\"orient\":\"bottom\",\"title\":\"row better, share of examples\"},\"scale\":{\"domain\":[0,0.5,1],\"interpolate\":\"rgb\",\"range\":[{\"expr\":\"low\"},{\"expr\":\"middle\"},{\"expr\":\"high\"}]},\"type\":\"quantitative\"},\"tooltip\":[{\"field\":\"row\",\"type\":\"nominal\"},{\"field\":\"column\",\"title\":\"compared with\",\"type\":\"nominal\"},{\"field\":\"share\",\"format\":\".0%\",\"title\":\"row better\",\"type\":\"quantitative\"},{\"field\":\"wins\",\"title\":\"examples, row better\",\"type\":\"quantitative\"},{\"field\":\"ties\",\"title\":\"examples, equal\",\"type\":\"quantitative\"},{\"field\":\"n\",\"title\":\"examples\",\"type\":\"quantitative\"},{\"field\":\"p\",\"format\":\".2~g\",\"title\":\"p of the means, adjusted\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":190,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"column\",\"sort\":{\"field\":\"column_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"row\",\"sort\":{\"field\":\"row_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"stroke\":{\"expr\":\"paper\"},\"type\":\"rect\"}},{\"encoding\":{\"text\":{\"field\":\"share\",\"format\":\".0%\",\"type\":\"quantitative\"},\"tooltip\":[{\"field\":\"row\",\"type\":\"nominal\"},{\"field\":\"column\",\"title\":\"compared with\",\"type\":\"nominal\"},{\"field\":\"share\",\"format\":\".0%\",\"title\":\"row better\",\"type\":\"quantitative\"},{\"field\":\"wins\",\"title\":\"examples, row better\",\"type\":\"quantitative\"},{\"field\":\"ties\",\"title\":\"examples, equal\",\"type\":\"quantitative\"},{\"field\":\"n\",\"title\":\"examples\",\"type\":\"quantitative\"},{\"field\":\"p\",\"format\":\".2~g\",\"title\":\"p of the means, adjusted\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":190,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"column\",\"sort\":{\"field\":\"column_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"row\",\"sort\":{\"field\":\"row_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"color\":{\"expr\":\"!isValid(datum['share']) ? ink : luminance(scale('color', datum['share'])) > 0.179 ? '#000000' : '#ffffff'\"},\"fontSize\":11,\"type\":\"text\"}}],\"padding\":{\"bottom\":4,\"left\":4,\"right\":120,\"top\":4},\"width\":420},\"letters\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":22},\"layer\":[{\"encoding\":{\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"letter\",\"type\":\"nominal\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":0,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"letter\",\"sort\":null,\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"scale\":{\"paddingInner\":0,\"paddingOuter\":0.1},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"color\":{\"expr\":\"accent\"},\"type\":\"rect\",\"width\":{\"band\":0.55}}},{\"encoding\":{\"text\":{\"field\":\"letter\",\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"letter\",\"type\":\"nominal\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":0,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"letter\",\"sort\":null,\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"scale\":{\"paddingInner\":0,\"paddingOuter\":0.1},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"color\":{\"expr\":\"paper\"},\"fontSize\":12,\"fontWeight\":\"bold\",\"type\":\"text\"}}],\"width\":{\"step\":46}},\"differences\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":20},\"layer\":[{\"encoding\":{\"x\":{\"field\":\"below\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"margin\"}},\"mark\":{\"color\":{\"expr\":\"good\"},\"opacity\":0.15,\"type\":\"rect\"},\"transform\":[{\"aggregate\":[{\"as\":\"margin\",\"field\":\"margin\",\"op\":\"max\"}]},{\"as\":\"below\",\"calculate\":\"-datum.margin\"}]},{\"encoding\":{\"x\":{\"datum\":0}},\"mark\":{\"color\":{\"expr\":\"ink\"},\"strokeWidth\":1,\"type\":\"rule\"},\"transform\":[{\"aggregate\":[{\"as\":\"pairs\",\"op\":\"count\"}]}]},{\"encoding\":{\"color\":{\"field\":\"shown\",\"legend\":{\"orient\":\"top\",\"symbolSize\":80,\"title\":null},\"scale\":{\"domain\":[\"different\",\"equal\",\"unknown\"],\"range\":[{\"expr\":\"accent\"},{\"expr\":\"good\"},{\"expr\":\"soft\"}]},\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"pair\",\"type\":\"nominal\"},{\"field\":\"difference\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"p\",\"format\":\".2~g\",\"title\":\"p, adjusted\",\"type\":\"quantitative\"},{\"field\":\"shown\",\"type\":\"nominal\"}],\"x\":{\"field\":\"low\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"high\"},\"y\":{\"axis\":{\"domain\":false,\"ticks\":false,\"title\":null},\"field\":\"pair\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"strokeWidth\":2,\"type\":\"rule\"}},{\"encoding\":{\"color\":{\"field\":\"shown\",\"legend\":{\"orient\":\"top\",\"symbolSize\":80,\"title\":null},\"scale\":{\"domain\":[\"different\",\"equal\",\"unknown\"],\"range\":[{\"expr\":\"accent\"},{\"expr\":\"good\"},{\"expr\":\"soft\"}]},\"type\":\"nominal\"},\"shape\":{\"field\":\"shown\",\"scale\":{\"domain\":[\"different\",\"equal\",\"unknown\"],\"range\":[\"circle\",\"square\",\"triangle-up\"]},\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"pair\",\"type\":\"nominal\"},{\"field\":\"difference\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"p\",\"format\":\".2~g\",\"title\":\"p, adjusted\",\"type\":\"quantitative\"},{\"field\":\"shown\",\"type\":\"nominal\"}],\"x\":{\"axis\":{\"tickCount\":6},\"field\":\"difference\",\"scale\":{\"zero\":true},\"title\":\"difference of the means, simultaneous 95 % interval\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"ticks\":false,\"title\":null},\"field\":\"pair\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"filled\":true,\"opacity\":1,\"size\":60,\"type\":\"point\"}}],\"width\":420},\"critical_difference\":{\"data\":{\"name\":\"rows\"},\"height\":220,\"layer\":[{\"encoding\":{\"x\":{\"axis\":{\"domainColor\":{\"expr\":\"ink\"},\"format\":\"d\",\"grid\":false,\"labelExpr\":\"datum.value < 1 || datum.value > cells ? '' : datum.label\",\"orient\":\"top\",\"tickMinStep\":1},\"field\":\"rank\",\"scale\":{\"nice\":false,\"padding\":190,\"zero\":false},\"title\":\"mean rank, 1 is best\",\"type\":\"quantitative\"},\"y\":{\"axis\":null,\"field\":\"axis\",\"type\":\"quantitative\"},\"y2\":{\"field\":\"level\"}},\"mark\":{\"color\":{\"expr\":\"soft\"},\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.kind == 'cell'\"},{\"as\":\"axis\",\"calculate\":\"0\"}]},{\"encoding\":{\"x\":{\"axis\":{\"domainColor\":{\"expr\":\"ink\"},\"format\":\"d\",\"grid\":false,\"labelExpr\":\"datum.value < 1 || datum.value > cells ? '' : datum.label\",\"orient\":\"top\",\"tickMinStep\":1},\"field\":\"rank\",\"scale\":{\"nice\":false,\"padding\":190,\"zero\":false},\"title\":\"mean rank, 1 is best\",\"type\":\"quantitative\"},\"x2\":{\"value\":0},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"soft\"},\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.kind == 'cell'\"},{\"filter\":\"datum.side == 'left'\"}]},{\"encoding\":{\"text\":{\"field\":\"name\",\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"rank\",\"format\":\".3f\",\"title\":\"mean rank\",\"type\":\"quantitative\"}],\"x\":{\"value\":0},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"align\":\"left\",\"baseline\":\"bottom\",\"color\":{\"expr\":\"ink\"},\"dy\":-2,\"fontSize\":12,\"limit\":240,\"type\":\"text\"},\"transform\":[{\"filter\":\"datum.kind == 'cell'\"},{\"filter\":\"datum.side == 'left'\"},{\"as\":\"name\",\"calculate\":\"datum.cell + '  ' + format(datum.rank, '.2f')\"}]},{\"encoding\":{\"x\":{\"axis\":{\"domainColor\":{\"expr\":\"ink\"},\"format\":\"d\",\"grid\":false,\"labelExpr\":\"datum.value < 1 || datum.value > cells ? '' : datum.label\",\"orient\":\"top\",\"tickMinStep\":1},\"field\":\"rank\",\"scale\":{\"nice\":false,\"padding\":190,\"zero\":false},\"title\":\"mean rank, 1 is best\",\"type\":\"quantitative\"},\"x2\":{\"value\":\"width\"},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"soft\"},\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.kind == 'cell'\"},{\"filter\":\"datum.side == 'right'\"}]},{\"encoding\":{\"text\":{\"field\":\"name\",\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"rank\",\"format\":\".3f\",\"title\":\"mean rank\",\"type\":\"quantitative\"}],\"x\":{\"value\":\"width\"},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"align\":\"right\",\"baseline\":\"bottom\",\"color\":{\"expr\":\"ink\"},\"dy\":-2,\"fontSize\":12,\"limit\":240,\"type\":\"text\"},\"transform\":[{\"filter\":\"datum.kind == 'cell'\"},{\"filter\":\"datum.side == 'right'\"},{\"as\":\"name\",\"calculate\":\"format(datum.rank, '.2f') + '  ' + datum.cell\"}]},{\"encoding\":{\"x\":{\"field\":\"start\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"end\"},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"ink\"},\"strokeCap\":\"butt\",\"strokeWidth\":4,\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.kind == 'group'\"}]},{\"encoding\":{\"x\":{\"field\":\"start\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"end\"},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"warn\"},\"strokeCap\":\"butt\",\"strokeWidth\":2.5,\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.kind == 'critical'\"}]},{\"encoding\":{\"text\":{\"field\":\"name\",\"type\":\"nominal\"},\"x\":{\"field\":\"start\",\"type\":\"quantitative\"},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"align\":\"left\",\"baseline\":\"bottom\",\"color\":{\"expr\":\"warn\"},\"dy\":-5,\"fontSize\":11,\"type\":\"text\"},\"transform\":[{\"filter\":\"datum.kind == 'critical'\"},{\"as\":\"name\",\"calculate\":\"'critical difference ' + format(datum.end - datum.start, '.2f')\"}]}],\"params\":[{\"name\":\"cells\",\"value\":1000}],\"width\":640},\"cost\":{\"data\":{\"name\":\"rows\"},\"height\":320,\"layer\":[{\"encoding\":{\"tooltip\":[{\"field\":\"cell\",\"title\":\"control\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"}],\"y\":{\"field\":\"mean\",\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"warn\"},\"strokeDash\":[4,3],\"strokeWidth\":1.3,\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.control\"}]},{\"encoding\":{\"order\":{\"field\":\"at\",\"type\":\"quantitative\"},\"x\":{\"axis\":{\"format\":\"~s\",\"grid\":false,\"tickCount\":4},\"field\":\"at\",\"scale\":{\"nice\":false,\"padding\":24,\"type\":\"log\"},\"title\":\"passes for an example, forward and backward\",\"type\":\"quantitative\"},\"y\":{\"field\":\"mean\",\"scale\":{\"padding\":16,\"zero\":false},\"title\":\"mean\",\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"accent\"},\"interpolate\":\"step-after\",\"strokeWidth\":1.5,\"type\":\"line\"},\"transform\":[{\"filter\":\"datum.front\"}]},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.front\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"x\":{\"axis\":{\"format\":\"~s\",\"grid\":false,\"tickCount\":4},\"field\":\"at\",\"scale\":{\"nice\":false,\"padding\":24,\"type\":\"log\"},\"title\":\"passes for an example, forward and backward\",\"type\":\"quantitative\"},\"y\":{\"field\":\"low\",\"type\":\"quantitative\"},\"y2\":{\"field\":\"high\"}},\"mark\":{\"strokeWidth\":1.5,\"type\":\"rule\"},\"transform\":[{\"filter\":\"!datum.control\"}]},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.front\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"shape\":{\"condition\":{\"test\":\"datum.control\",\"value\":\"cross\"},\"value\":\"circle\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"passes\",\"format\":\".4~g\",\"title\":\"passes for an example\",\"type\":\"quantitative\"},{\"field\":\"forward\",\"format\":\".4~g\",\"type\":\"quantitative\"},{\"field\":\"backward\",\"format\":\".4~g\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"format\":\"~s\",\"grid\":false,\"tickCount\":4},\"field\":\"at\",\"scale\":{\"nice\":false,\"padding\":24,\"type\":\"log\"},\"title\":\"passes for an example, forward and backward\",\"type\":\"quantitative\"},\"y\":{\"field\":\"mean\",\"scale\":{\"padding\":16,\"zero\":false},\"title\":\"mean\",\"type\":\"quantitative\"}},\"mark\":{\"filled\":true,\"opacity\":1,\"size\":80,\"type\":\"point\"}},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.front\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"text\":{\"field\":\"cell\",\"type\":\"nominal\"},\"x\":{\"axis\":{\"format\":\"~s\",\"grid\":false,\"tickCount\":4},\"field\":\"at\",\"scale\":{\"nice\":false,\"padding\":24,\"type\":\"log\"},\"title\":\"passes for an example, forward and backward\",\"type\":\"quantitative\"},\"y\":{\"field\":\"name_at\",\"type\":\"quantitative\"}},\"mark\":{\"align\":\"left\",\"dx\":8,\"dy\":-8,\"fontSize\":11,\"limit\":190,\"type\":\"text\"},\"transform\":[{\"joinaggregate\":[{\"as\":\"least\",\"field\":\"at\",\"op\":\"min\"},{\"as\":\"most\",\"field\":\"at\",\"op\":\"max\"}]},{\"as\":\"right\",\"calculate\":\"datum.at > sqrt(datum.least * datum.most)\"},{\"filter\":\"!datum.right\"}]},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.front\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"text\":{\"field\":\"cell\",\"type\":\"nominal\"},\"x\":{\"axis\":{\"format\":\"~s\",\"grid\":false,\"tickCount\":4},\"field\":\"at\",\"scale\":{\"nice\":false,\"padding\":24,\"type\":\"log\"},\"title\":\"passes for an example, forward and backward\",\"type\":\"quantitative\"},\"y\":{\"field\":\"name_at\",\"type\":\"quantitative\"}},\"mark\":{\"align\":\"right\",\"dx\":-8,\"dy\":-8,\"fontSize\":11,\"limit\":190,\"type\":\"text\"},\"transform\":[{\"joinaggregate\":[{\"as\":\"least\",\"field\":\"at\",\"op\":\"min\"},{\"as\":\"most\",\"field\":\"at\",\"op\":\"max\"}]},{\"as\":\"right\",\"calculate\":\"datum.at > sqrt(datum.least * datum.most)\"},{\"filter\":\"datum.right\"}]}],\"width\":480},\"curves\":{\"data\":{\"name\":\"rows\"},\"height\":300,\"layer\":[{\"encoding\":{\"fill\":{\"field\":\"cell\",\"legend\":null,\"scale\":{\"range\":[\"#0072b2\",\"#d55e00\",\"#009e73\",\"#cc79a7\",\"#e69f00\",\"#56b4e9\",\"#7f7f7f\"]},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"x\":{\"axis\":{\"format\":\".0%\",\"tickCount\":6},\"field\":\"share\",\"scale\":{\"nice\":false},\"title\":\"share of the features\",\"type\":\"quantitative\"},\"y\":{\"field\":\"low\",\"type\":\"quantitative\"},\"y2\":{\"field\":\"high\"}},\"mark\":{\"opacity\":0.14,\"type\":\"area\"}},{\"encoding\":{\"color\":{\"field\":\"cell\",\"legend\":{\"columns\":2,\"labelLimit\":260,\"orient\":\"bottom\",\"symbolSize\":300,\"symbolType\":\"stroke\",\"title\":null},\"scale\":{\"range\":[\"#0072b2\",\"#d55e00\",\"#009e73\",\"#cc79a7\",\"#e69f00\",\"#56b4e9\",\"#7f7f7f\"]},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"strokeDash\":{\"field\":\"cell\",\"legend\":{\"columns\":2,\"labelLimit\":260,\"orient\":\"bottom\",\"symbolSize\":300,\"symbolType\":\"stroke\",\"title\":null},\"scale\":{\"range\":[[1,0],[1,0],[1,0],[1,0],[1,0],[1,0],[1,0],[6,3],[6,3],[6,3],[6,3],[6,3],[6,3],[6,3],[2,2],[2,2],[2,2],[2,2],[2,2],[2,2],[2,2],[8,3,2,3],[8,3,2,3],[8,3,2,3],[8,3,2,3],[8,3,2,3],[8,3,2,3],[8,3,2,3]]},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"x\":{\"axis\":{\"format\":\".0%\",\"tickCount\":6},\"field\":\"share\",\"scale\":{\"nice\":false},\"title\":\"share of the features\",\"type\":\"quantitative\"},\"y\":{\"field\":\"mean\",\"scale\":{\"zero\":false},\"title\":\"mean and pointwise 95 % band\",\"type\":\"quantitative\"}},\"mark\":{\"strokeWidth\":2,\"type\":\"line\"}},{\"encoding\":{\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"share\",\"format\":\".1%\",\"type\":\"quantitative\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"format\":\".0%\",\"tickCount\":6},\"field\":\"share\",\"scale\":{\"nice\":false},\"title\":\"share of the features\",\"type\":\"quantitative\"},\"y\":{\"field\":\"mean\",\"scale\":{\"zero\":false},\"title\":\"mean and pointwise 95 % band\",\"type\":\"quantitative\"}},\"mark\":{\"filled\":true,\"opacity\":0,\"size\":60,\"type\":\"point\"}}],\"resolve\":{\"legend\":{\"color\":\"independent\",\"fill\":\"independent\",\"strokeDash\":\"independent\"}},\"width\":480},\"agreement\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":24},\"layer\":[{\"encoding\":{\"color\":{\"field\":\"value\",\"legend\":{\"orient\":\"bottom\",\"title\":\"mean agreement\"},\"scale\":{\"domainMax\":{\"expr\":\"limit\"},\"domainMin\":0,\"interpolate\":\"rgb\",\"range\":[{\"expr\":\"middle\"},{\"expr\":\"high\"}]},\"type\":\"quantitative\"},\"tooltip\":[{\"field\":\"row\",\"title\":\"cell\",\"type\":\"nominal\"},{\"field\":\"column\",\"title\":\"and\",\"type\":\"nominal\"},{\"field\":\"value\",\"format\":\".3~g\",\"title\":\"mean agreement\",\"type\":\"quantitative\"},{\"field\":\"n\",\"title\":\"examples\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":190,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"column\",\"sort\":{\"field\":\"column_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"row\",\"sort\":{\"field\":\"row_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"cursor\":\"pointer\",\"stroke\":{\"expr\":\"paper\"},\"type\":\"rect\"}},{\"encoding\":{\"text\":{\"field\":\"label\",\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"row\",\"title\":\"cell\",\"type\":\"nominal\"},{\"field\":\"column\",\"title\":\"and\",\"type\":\"nominal\"},{\"field\":\"value\",\"format\":\".3~g\",\"title\":\"mean agreement\",\"type\":\"quantitative\"},{\"field\":\"n\",\"title\":\"examples\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":190,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"column\",\"sort\":{\"field\":\"column_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"row\",\"sort\":{\"field\":\"row_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"color\":{\"expr\":\"!isValid(datum['value']) ? ink : luminance(scale('color', datum['value'])) > 0.179 ? '#000000' : '#ffffff'\"},\"cursor\":\"pointer\",\"fontSize\":11,\"type\":\"text\"}}],\"padding\":{\"bottom\":4,\"left\":4,\"right\":120,\"top\":4},\"params\":[{\"name\":\"limit\",\"value\":1}],\"width\":420},\"signed_agreement\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":24},\"layer\":[{\"encoding\":{\"color\":{\"field\":\"value\",\"legend\":{\"orient\":\"bottom\",\"title\":\"mean agreement\"},\"scale\":{\"domainMax\":{\"expr\":\"limit\"},\"domainMid\":0,\"domainMin\":{\"expr\":\"-limit\"},\"interpolate\":\"rgb\",\"range\":[{\"expr\":\"low\"},{\"expr\":\"middle\"},{\"expr\":\"high\"}]},\"type\":\"quantitative\"},\"tooltip\":[{\"field\":\"row\",\"title\":\"cell\",\"type\":\"nominal\"},{\"field\":\"column\",\"title\":\"and\",\"type\":\"nominal\"},{\"field\":\"value\",\"format\":\".3~g\",\"title\":\"mean agreement\",\"type\":\"quantitative\"},{\"field\":\"n\",\"title\":\"examples\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":190,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"column\",\"sort\":{\"field\":\"column_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"row\",\"sort\":{\"field\":\"row_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"cursor\":\"pointer\",\"stroke\":{\"expr\":\"paper\"},\"type\":\"rect\"}},{\"encoding\":{\"text\":{\"field\":\"label\",\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"row\",\"title\":\"cell\",\"type\":\"nominal\"},{\"field\":\"column\",\"title\":\"and\",\"type\":\"nominal\"},{\"field\":\"value\",\"format\":\".3~g\",\"title\":\"mean agreement\",\"type\":\"quantitative\"},{\"field\":\"n\",\"title\":\"examples\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":190,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"column\",\"sort\":{\"field\":\"column_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"row\",\"sort\":{\"field\":\"row_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"color\":{\"expr\":\"!isValid(datum['value']) ? ink : luminance(scale('color', datum['value'])) > 0.179 ? '#000000' : '#ffffff'\"},\"cursor\":\"pointer\",\"fontSize\":11,\"type\":\"text\"}}],\"padding\":{\"bottom\":4,\"left\":4,\"right\":120,\"top\":4},\"params\":[{\"name\":\"limit\",\"value\":1}],\"width\":420}}")
-}, _e = .42;
-function ve(e, t) {
+}, Tn = .42;
+function En(e, t) {
 	if (typeof e.height == "number") return e.height;
 	let { step: n = 24, for: r } = e.height ?? { step: 24 }, i = [e, ...e.layer ?? []].map((e) => e.encoding?.y?.field).find((e) => e !== void 0 && typeof t[0]?.[e] == "string"), a = (e) => new Set(t.map((t) => t[e])).size;
 	return n * (i ? a(i) : 1) * (r === "offset" ? a("group") + 1 : 1);
 }
-function ye(e, t, n) {
-	let r = C.charts[e], i = {
+function Dn(e, t, n) {
+	let r = G.charts[e], i = {
 		...n.theme.colours,
 		...n.parameters
-	}, a = [...C.params, ...r.params ?? []].map((e) => ({
+	}, a = [...G.params, ...r.params ?? []].map((e) => ({
 		...e,
 		value: i[e.name] ?? e.value
-	})), o = typeof r.width == "number" && n.width !== null, s = C.config, c = Math.min(300, Math.max(90, Math.floor((n.width ?? 640) * _e)));
+	})), o = typeof r.width == "number" && n.width !== null, s = G.config, c = Math.min(300, Math.max(90, Math.floor((n.width ?? 640) * Tn)));
 	return {
-		$schema: C.$schema,
+		$schema: G.$schema,
 		...r,
 		...o ? {
 			width: n.width,
@@ -501,7 +2298,7 @@ function ye(e, t, n) {
 				contains: "padding"
 			}
 		} : {},
-		...o ? { height: n.height ?? ve(r, t) } : {},
+		...o ? { height: n.height ?? En(r, t) } : {},
 		config: {
 			...s,
 			aria: !1,
@@ -515,7 +2312,7 @@ function ye(e, t, n) {
 	};
 }
 // src/charts/theme.ts
-var be = {
+var On = {
 	ink: "--ink",
 	soft: "--ink-soft",
 	line: "--line",
@@ -523,7 +2320,7 @@ var be = {
 	accent: "--accent",
 	warn: "--warn",
 	good: "--good"
-}, xe = {
+}, kn = {
 	light: {
 		low: "#b3470a",
 		middle: "#f4f4f2",
@@ -535,70 +2332,70 @@ var be = {
 		high: "#5fa8e6"
 	}
 };
-function Se(e) {
+function An(e) {
 	let t = document.createElement("span");
 	t.hidden = !0, e.append(t);
 	let n = {};
-	for (let [e, r] of Object.entries(be)) t.style.color = "", getComputedStyle(t).getPropertyValue(r).trim() && (t.style.color = `var(${r})`, n[e] = getComputedStyle(t).color);
+	for (let [e, r] of Object.entries(On)) t.style.color = "", getComputedStyle(t).getPropertyValue(r).trim() && (t.style.color = `var(${r})`, n[e] = getComputedStyle(t).color);
 	t.remove();
-	let r = Ce(n.paper ?? "rgb(255, 255, 255)");
+	let r = jn(n.paper ?? "rgb(255, 255, 255)");
 	return {
 		colours: {
 			...n,
-			...xe[r ? "dark" : "light"]
+			...kn[r ? "dark" : "light"]
 		},
 		dark: r
 	};
 }
-function Ce(e) {
+function jn(e) {
 	let [t = 255, n = 255, r = 255] = (e.match(/[\d.]+/g) ?? []).map(Number);
 	return .2126 * t + .7152 * n + .0722 * r < 128;
 }
-var w = /* @__PURE__ */ new Set(), we = !1;
-function Te(e, t) {
-	w.add(t);
+var Mn = /* @__PURE__ */ new Set(), Nn = !1;
+function Pn(e, t) {
+	Mn.add(t);
 	let n = () => {
-		for (let e of [...w]) e() || w.delete(e);
+		for (let e of [...Mn]) e() || Mn.delete(e);
 	};
-	we || (we = !0, globalThis.matchMedia?.("(prefers-color-scheme: dark)").addEventListener("change", n), T(document.documentElement, n));
+	Nn || (Nn = !0, globalThis.matchMedia?.("(prefers-color-scheme: dark)").addEventListener("change", n), In(document.documentElement, n));
 	let r = e.getRootNode();
-	if (r instanceof ShadowRoot && !Ee.has(r)) {
-		Ee.add(r), T(r.host, n);
-		for (let e of r.children) T(e, n);
+	if (r instanceof ShadowRoot && !Fn.has(r)) {
+		Fn.add(r), In(r.host, n);
+		for (let e of r.children) In(e, n);
 	}
 }
-var Ee = /* @__PURE__ */ new WeakSet();
-function T(e, t) {
+var Fn = /* @__PURE__ */ new WeakSet();
+function In(e, t) {
 	new MutationObserver(t).observe(e, {
 		attributes: !0,
 		attributeFilter: ["data-theme"]
 	});
 }
 // src/charts/chart.ts
-var De = "400px", Oe = 24;
-function E(e, t, n, r) {
+var Ln = "400px", Rn = 24;
+function zn(e, t, n, r) {
 	let a = i("div", {
 		class: "chart-stage",
 		role: "img",
 		"aria-label": r.label
 	}), o = r.file ?? t, s = i("figure", { class: `chart chart-${t}` });
-	if (!e.vega) return s.append(Me(r.caption ?? r.label, n)), s;
-	let c = i("span", {
+	if (!e.vega) return s.append(Un(r.caption ?? r.label, n)), s;
+	let u = i("span", {
 		class: "chart-status",
 		"aria-live": "polite"
-	}), l = new ke(e.vega, a, t, n, r), u = (e, t, n) => i("button", {
+	}), d = new Bn(e.vega, a, t, n, r), f = (e, t, n) => i("button", {
 		type: "button",
 		title: t,
-		onclick: () => void n().then((e) => c.textContent = e)
+		onclick: () => void n().then((e) => u.textContent = e)
 	}, e);
 	return s.append(i("div", {
 		class: "chart-scroll",
 		tabindex: r.fewest ? 0 : null,
 		role: r.fewest ? "group" : null,
 		"aria-label": r.fewest ? r.label : null
-	}, a), i("figcaption", null, r.caption ? i("span", { class: "chart-caption" }, r.caption) : null, i("span", { class: "chart-tools" }, u("SVG", `save the chart as ${o}.svg`, async () => te(`${o}.svg`, await l.svg(), "image/svg+xml")), u("PNG", `save the chart as ${o}.png`, async () => te(`${o}.png`, await l.png(), "image/png")), u("CSV", "copy the numbers of the chart", () => ne(ie(...Ae(n)))), c))), l.whenSeen(), s;
+	}, a), i("figcaption", null, r.caption ? i("span", { class: "chart-caption" }, r.caption) : null, i("span", { class: "chart-tools" }, f("SVG", `save the chart as ${o}.svg`, async () => c(`${o}.svg`, await d.svg(), "image/svg+xml")), f("PNG", `save the chart as ${o}.png`, async () => c(`${o}.png`, await d.png(), "image/png")), f("CSV", "copy the numbers of the chart", () => l(dn(...Vn(n)))), u))), d.whenSeen(), s;
 }
-var ke = class {
+var Bn = class {
 	embed;
 	stage;
 	name;
@@ -618,8 +2415,8 @@ var ke = class {
 			return;
 		}
 		let n = new IntersectionObserver((t) => {
-			t.some((e) => e.isIntersecting) && (n.disconnect(), this.draw(), new ResizeObserver(() => void (this.drawn && Math.abs(this.room() - this.drawn) > Oe && this.draw())).observe(e.parentElement), Te(e, () => (e.isConnected && this.draw(!0), e.isConnected)));
-		}, { rootMargin: De });
+			t.some((e) => e.isIntersecting) && (n.disconnect(), this.draw(), new ResizeObserver(() => void (this.drawn && Math.abs(this.room() - this.drawn) > Rn && this.draw())).observe(e.parentElement), Pn(e, () => (e.isConnected && this.draw(!0), e.isConnected)));
+		}, { rootMargin: Ln });
 		n.observe(e);
 	}
 	room() {
@@ -630,7 +2427,7 @@ var ke = class {
 		let t = this.room();
 		if (this.drawn === t && !e) return;
 		this.drawn = t;
-		let n = ++this.round, r = Se(this.stage), { height: a = null, parameters: o = {}, onclick: s } = this.options, c = ye(this.name, this.rows, {
+		let n = ++this.round, r = An(this.stage), { height: a = null, parameters: o = {}, onclick: s } = this.options, c = Dn(this.name, this.rows, {
 			theme: r,
 			width: t,
 			height: a,
@@ -662,42 +2459,42 @@ var ke = class {
 		return new Promise((t, n) => e.toBlob((e) => e ? t(e) : n(/* @__PURE__ */ Error("the picture is empty"))));
 	}
 };
-function Ae(e) {
+function Vn(e) {
 	let t = [...new Set(e.flatMap((e) => Object.keys(e)))].filter((e) => !/(^|_)place$|^edge$|^label$/.test(e));
-	return [t, e.map((e) => t.map((t) => je(e[t])))];
+	return [t, e.map((e) => t.map((t) => Hn(e[t])))];
 }
-function je(e) {
+function Hn(e) {
 	return typeof e == "boolean" ? e ? "yes" : "no" : e ?? null;
 }
-function Me(e, t) {
-	let [n, r] = Ae(t);
-	return pe({
+function Un(e, t) {
+	let [n, r] = Vn(t);
+	return xn({
 		caption: e,
 		columns: n.map((e) => ({ name: e })),
 		rows: r
 	});
 }
 // src/across/rows.ts
-var Ne = [
+var Wn = [
 	"model",
 	"dataset",
 	"seed"
 ];
-function Pe(e) {
-	return Ne.filter((t) => new Set(e.map((e) => e[t])).size > 1);
+function Gn(e) {
+	return Wn.filter((t) => new Set(e.map((e) => e[t])).size > 1);
 }
-function Fe(e, t) {
+function Kn(e, t) {
 	let n = /* @__PURE__ */ new Map();
 	return e.forEach((e, r) => {
 		let i = t ? e[t] : "";
 		n.set(i, [...n.get(i) ?? [], r]);
 	}), [...n];
 }
-function Ie(e, t, n) {
-	let r = Pe(n.map((t) => e[t])), i = r.map((n) => n === "seed" ? `seed ${e[t].seed}` : e[t][n]).join(", ");
+function qn(e, t, n) {
+	let r = Gn(n.map((t) => e[t])), i = r.map((n) => n === "seed" ? `seed ${e[t].seed}` : e[t][n]).join(", ");
 	return n.filter((n) => r.every((r) => e[n][r] === e[t][r])).length > 1 ? `${i ? `${i}, ` : ""}study ${t + 1}` : i || `study ${t + 1}`;
 }
-function Le(e, t, n, r) {
+function Jn(e, t, n, r) {
 	let i = /* @__PURE__ */ new Map();
 	for (let n of r) {
 		let r = e.rows.filter((e) => typeof e.means[n] == "number");
@@ -707,7 +2504,7 @@ function Le(e, t, n, r) {
 	return e.rows.flatMap((e) => r.flatMap((t, i) => typeof e.means[t] == "number" ? [{
 		cell: e.cell,
 		place: o.indexOf(e.cell),
-		group: Ie(n, t, r),
+		group: qn(n, t, r),
 		group_place: i,
 		mean: e.means[t],
 		low: e.lows[t] ?? null,
@@ -716,7 +2513,7 @@ function Le(e, t, n, r) {
 	}] : []));
 }
 // src/across/section.ts
-var Re = 8, ze = class extends u {
+var Yn = 8, Xn = class extends U {
 	keys = ["metric", "across.facet"];
 	draw() {
 		let { across: e, studies: t } = this.context.content.document;
@@ -743,11 +2540,11 @@ var Re = 8, ze = class extends u {
 			e.dataset,
 			e.seed,
 			e.status
-		].map((e) => i("td", null, e || "–")), i("td", { class: "n" }, e.cells.filter((e) => e.status === "done").length), i("td", null, e.answer.performance || "–"))))))), n ? this.charts(n) : "", n ? this.comparison(n) : i("p", null, "These studies have no scores."), e.pooled.length ? i("section", null, i("h2", null, "Over seeds"), i("p", { class: "soft" }, "Studies that differ in their seeds alone. The value of an example is its mean over the seeds; intervals are for other examples and other seeds."), e.pooled.map((e) => i("details", { open: e.metric.startsWith(`${n?.metric},`) }, i("summary", null, e.metric), i("p", null, y(e.sentence)), Be([
+		].map((e) => i("td", null, e || "–")), i("td", { class: "n" }, e.cells.filter((e) => e.status === "done").length), i("td", null, e.answer.performance || "–"))))))), n ? this.charts(n) : "", n ? this.comparison(n) : i("p", null, "These studies have no scores."), e.pooled.length ? i("section", null, i("h2", null, "Over seeds"), i("p", { class: "soft" }, "Studies that differ in their seeds alone. The value of an example is its mean over the seeds; intervals are for other examples and other seeds."), e.pooled.map((e) => i("details", { open: e.metric.startsWith(`${n?.metric},`) }, i("summary", null, e.metric), i("p", null, ln(e.sentence)), Zn([
 			"method / baseline",
 			"mean",
 			"95 % interval"
-		], e.rows)))) : "", ...e.agreement.map((e) => i("section", null, i("h2", null, `Agreement across ${e.differ}`), i("p", { class: "soft" }, `Rank correlation of the maps of each cell with its own maps in studies that differ in their ${e.differ} alone; mean over examples with its 95 % interval.`), Be([
+		], e.rows)))) : "", ...e.agreement.map((e) => i("section", null, i("h2", null, `Agreement across ${e.differ}`), i("p", { class: "soft" }, `Rank correlation of the maps of each cell with its own maps in studies that differ in their ${e.differ} alone; mean over examples with its 95 % interval.`), Zn([
 			"method / baseline",
 			"mean",
 			"95 % interval",
@@ -761,14 +2558,14 @@ var Re = 8, ze = class extends u {
 		});
 	}
 	charts(e) {
-		let { across: t, studies: n } = this.context.content.document, { state: r } = this.context, a = Pe(n), o = a.find((e) => e === r.get("across.facet")) ?? null, s = e.direction.startsWith("higher") ? !0 : !e.direction.startsWith("lower") && null, c = i("select", { onchange: (e) => r.set({ metric: e.target.value }) }, t.comparisons.map((t) => i("option", {
+		let { across: t, studies: n } = this.context.content.document, { state: r } = this.context, a = Gn(n), o = a.find((e) => e === r.get("across.facet")) ?? null, s = e.direction.startsWith("higher") ? !0 : !e.direction.startsWith("lower") && null, c = i("select", { onchange: (e) => r.set({ metric: e.target.value }) }, t.comparisons.map((t) => i("option", {
 			value: t.metric,
 			".selected": t === e
 		}, t.metric))), l = i("select", { onchange: (e) => r.set({ "across.facet": e.target.value || null }) }, i("option", { value: "" }, "nothing"), a.map((e) => i("option", {
 			value: e,
 			".selected": e === o
 		}, e)));
-		return i("section", null, i("h2", null, `${e.metric} in all studies`), i("p", null, i("label", null, "Metric ", c), " ", a.length ? i("label", null, "Panels by ", l) : null), Fe(n, o).map(([t, r]) => r.length > Re ? i("p", null, `${t ? `${o} ${t}: ` : ""}${r.length} studies are too many for one chart; the table below has them all.`) : i("div", { class: "across-panel" }, t ? i("h3", null, `${o} ${t}`) : null, E(this.context, "across", Le(e, s, n, r), {
+		return i("section", null, i("h2", null, `${e.metric} in all studies`), i("p", null, i("label", null, "Metric ", c), " ", a.length ? i("label", null, "Panels by ", l) : null), Kn(n, o).map(([t, r]) => r.length > Yn ? i("p", null, `${t ? `${o} ${t}: ` : ""}${r.length} studies are too many for one chart; the table below has them all.`) : i("div", { class: "across-panel" }, t ? i("h3", null, `${o} ${t}`) : null, zn(this.context, "across", Jn(e, s, n, r), {
 			label: `Means of ${e.metric} for every cell in ${r.length} studies${t ? ` with ${o} ${t}` : ""}`,
 			caption: "Mean over examples with its marginal 95 % interval, which is for other examples of the same study. Overlap of intervals is no test.",
 			most: 900,
@@ -791,11 +2588,11 @@ var Re = 8, ze = class extends u {
 			class: "n"
 		}, "★ in"))), i("tbody", null, e.rows.map((e) => i("tr", null, i("th", { scope: "row" }, e.cell), e.means.map((t, n) => i("td", {
 			class: "n",
-			title: `95 % interval of this mean: ${d(e.lows[n])} to ${d(e.highs[n])}`
-		}, d(t), e.best[n] ? " ★" : "")), i("td", { class: "n" }, `${e.best.filter(Boolean).length} of ${e.means.length}`)))))));
+			title: `95 % interval of this mean: ${P(e.lows[n])} to ${P(e.highs[n])}`
+		}, P(t), e.best[n] ? " ★" : "")), i("td", { class: "n" }, `${e.best.filter(Boolean).length} of ${e.means.length}`)))))));
 	}
 };
-function Be(e, t) {
+function Zn(e, t) {
 	return i("div", {
 		class: "scroll",
 		tabindex: "0",
@@ -806,9 +2603,9 @@ function Be(e, t) {
 		class: t ? "n" : ""
 	}, e)))), i("tbody", null, t.map((e) => i("tr", null, e.map((e, t) => t ? i("td", { class: "n" }, e || "–") : i("th", { scope: "row" }, e)))))));
 }
-customElements.define("xai-across", ze);
+customElements.define("xai-across", Xn);
 // src/agreement/rows.ts
-function Ve(e, t, n, r) {
+function Qn(e, t, n, r) {
 	let [i, a] = [e.numbers(n.matrix), e.numbers(n.defined)], o = n.cells.length, s = (e) => t.cells[n.cells[e]].label;
 	return r.flatMap((e, t) => r.flatMap((n, r) => {
 		if (e === n) return [];
@@ -819,34 +2616,34 @@ function Ve(e, t, n, r) {
 			column: s(n),
 			column_place: r,
 			value: Number.isNaN(c) ? null : c,
-			label: He(c),
+			label: $n(c),
 			n: a[e * o + n]
 		}];
 	}));
 }
-function He(e) {
-	return Number.isNaN(e) ? d(null) : e.toFixed(2).replace(/^-0\.00$/, "0.00");
+function $n(e) {
+	return Number.isNaN(e) ? P(null) : e.toFixed(2).replace(/^-0\.00$/, "0.00");
 }
-function Ue(e, t) {
+function er(e, t) {
 	let [n, r] = e.bounds, i = Array.from(t).filter(Number.isFinite), a = [n, r].filter((e) => e !== null && Number.isFinite(e)).map(Math.abs);
 	return {
 		signed: n === null && r === null ? i.some((e) => e < 0) : n === null || n < 0,
 		limit: Math.max(...a.length ? a : i.map(Math.abs), 0) || 1
 	};
 }
-function We(e, t, n) {
+function tr(e, t, n) {
 	return e * n - e * (e + 1) / 2 + (t - e - 1);
 }
-function Ge(e, t, n, r, i) {
+function nr(e, t, n, r, i) {
 	if (!t.values || n === r) return [];
-	let a = e.numbers(t.values), o = We(Math.min(n, r), Math.max(n, r), t.cells.length) * i;
+	let a = e.numbers(t.values), o = tr(Math.min(n, r), Math.max(n, r), t.cells.length) * i;
 	return Array.from({ length: i }, (e, t) => ({
 		row: t,
 		value: a[o + t]
 	})).filter(({ value: e }) => Number.isFinite(e)).sort((e, t) => e.value - t.value || e.row - t.row);
 }
 // src/agreement/section.ts
-var D = 40, Ke = 44, qe = 270, Je = 10, Ye = class extends u {
+var K = 40, rr = 44, ir = 270, ar = 10, or = class extends U {
 	keys = [
 		"measure",
 		"agreement_pair",
@@ -859,7 +2656,7 @@ var D = 40, Ke = 44, qe = 270, Je = 10, Ye = class extends u {
 			this.replaceChildren(i("p", null, "This study compares no cells by a measure of agreement."));
 			return;
 		}
-		if (e.size && !e.has("measure") && (e.has("agreement_pair") || n.cells.length <= D)) {
+		if (e.size && !e.has("measure") && (e.has("agreement_pair") || n.cells.length <= K)) {
 			e.has("agreement_pair") && this.querySelector(".agreement-pair")?.replaceWith(this.pair(n));
 			return;
 		}
@@ -885,32 +2682,32 @@ var D = 40, Ke = 44, qe = 270, Je = 10, Ye = class extends u {
 		return i("p", { class: "agreement-summary" }, `${e.summary}${/[.!?]$/.test(e.summary) || !e.summary ? "" : "."}${t}`);
 	}
 	matrix(e) {
-		let { context: t, study: n } = this, { kept: r, left: i } = this.kept(e), a = Ve(t.content, n, e, r), { signed: o, limit: s } = Ue(e, t.content.numbers(e.matrix)), l = a.map((e) => Number(e.n)), u = `Mean agreement over ${Math.min(...l) === Math.max(...l) ? String(l[0]) : `${Math.min(...l)} to ${Math.max(...l)}`} examples. Cells that agree stand side by side (average linkage). Click a pair for the examples on which it disagrees most.${i}`;
-		return E(t, o ? "signed_agreement" : "agreement", a, {
-			label: `${e.name} of all pairs of ${p(r.length, "cell")}. ${u}`,
-			caption: u,
+		let { context: t, study: n } = this, { kept: r, left: i } = this.kept(e), a = Qn(t.content, n, e, r), { signed: o, limit: s } = er(e, t.content.numbers(e.matrix)), c = a.map((e) => Number(e.n)), l = `Mean agreement over ${Math.min(...c) === Math.max(...c) ? String(c[0]) : `${Math.min(...c)} to ${Math.max(...c)}`} examples. Cells that agree stand side by side (average linkage). Click a pair for the examples on which it disagrees most.${i}`;
+		return zn(t, o ? "signed_agreement" : "agreement", a, {
+			label: `${e.name} of all pairs of ${F(r.length, "cell")}. ${l}`,
+			caption: l,
 			file: `${n.name} ${e.name}`,
-			fewest: qe + r.length * Ke,
-			most: qe + Math.max(5, r.length) * 80,
+			fewest: ir + r.length * rr,
+			most: ir + Math.max(5, r.length) * 80,
 			parameters: { limit: s },
-			onclick: (e) => t.state.set({ agreement_pair: c.joined([String(e.row), String(e.column)]) })
+			onclick: (e) => t.state.set({ agreement_pair: w.joined([String(e.row), String(e.column)]) })
 		});
 	}
 	kept(e) {
 		let { order: t } = e;
-		if (t.length <= D) return {
+		if (t.length <= K) return {
 			kept: t,
 			left: ""
 		};
 		let n = new Set(this.context.state.list("cells")), r = t.filter((t) => n.has(this.label(e, t)));
 		if (r.length > 1) return {
-			kept: r.slice(0, D),
+			kept: r.slice(0, K),
 			left: ` ${r.length} chosen of ${t.length} cells.`
 		};
-		let i = new Set([...t].sort((e, t) => e - t).slice(0, D));
+		let i = new Set([...t].sort((e, t) => e - t).slice(0, K));
 		return {
 			kept: t.filter((e) => i.has(e)),
-			left: ` The first ${D} of ${t.length} cells.`
+			left: ` The first ${K} of ${t.length} cells.`
 		};
 	}
 	label(e, t) {
@@ -928,7 +2725,7 @@ var D = 40, Ke = 44, qe = 270, Je = 10, Ye = class extends u {
 	pickers(e) {
 		let t = (t) => (n) => {
 			let r = this.chosen(e);
-			r[t] = Number(n.target.value), r[0] === r[1] && (r[1 - t] = e.cells.findIndex((e, n) => n !== r[t])), this.context.state.set({ agreement_pair: c.joined(r.map((t) => this.label(e, t))) });
+			r[t] = Number(n.target.value), r[0] === r[1] && (r[1 - t] = e.cells.findIndex((e, n) => n !== r[t])), this.context.state.set({ agreement_pair: w.joined(r.map((t) => this.label(e, t))) });
 		}, n = this.chosen(e), r = (r) => i("select", {
 			id: `agreement-${"ab"[r]}`,
 			"aria-label": r ? "second cell" : "first cell",
@@ -945,28 +2742,28 @@ var D = 40, Ke = 44, qe = 270, Je = 10, Ye = class extends u {
 			let n = this.querySelector(`#agreement-${"ab"[t]}`);
 			n && (n.value = String(e));
 		});
-		let [r, a] = [this.label(e, t), this.label(e, n)], o = i("h3", null, `${r} and ${a}: ${d(this.context.content.numbers(e.matrix)[t * e.cells.length + n] ?? NaN)} on average`);
+		let [r, a] = [this.label(e, t), this.label(e, n)], o = i("h3", null, `${r} and ${a}: ${P(this.context.content.numbers(e.matrix)[t * e.cells.length + n] ?? NaN)} on average`);
 		if (!e.values) return i("section", { class: "agreement-pair" }, o, i("p", null, "This page leaves out the values by example."));
-		let s = Ge(this.context.content, e, t, n, this.study.rows.example.length), c = s.filter(({ row: e }) => this.exampleOf(e) !== null), l = s.slice(0, Je), u = l.some(({ row: e }) => this.exampleOf(e) !== null) ? [] : c.slice(0, 3), f = [...l, ...u].map(({ row: e, value: t }) => this.line(e, t, [r, a])), p = [
+		let s = nr(this.context.content, e, t, n, this.study.rows.example.length), c = s.filter(({ row: e }) => this.exampleOf(e) !== null), l = s.slice(0, ar), u = l.some(({ row: e }) => this.exampleOf(e) !== null) ? [] : c.slice(0, 3), d = [...l, ...u].map(({ row: e, value: t }) => this.line(e, t, [r, a])), f = [
 			{ name: "example" },
 			{ name: "agreement" },
 			{ name: "label" },
 			{ name: "predicted" }
-		], m = `The examples on which ${r} and ${a} agree least by ${e.name}. Links show the maps of both; examples without a link have none on this page.`;
+		], p = `The examples on which ${r} and ${a} agree least by ${e.name}. Links show the maps of both; examples without a link have none on this page.`;
 		return i("section", {
 			class: "agreement-pair",
 			"aria-live": "polite"
-		}, o, f.length ? pe({
-			caption: m,
-			columns: p,
-			rows: f
+		}, o, d.length ? xn({
+			caption: p,
+			columns: f,
+			rows: d
 		}) : i("p", null, "The measure is undefined for every example of this pair."));
 	}
 	exampleOf(e) {
 		return this.study.examples.find((t) => t.row === e)?.id ?? null;
 	}
 	line(e, t, n) {
-		let { rows: r, classes: i } = this.study, a = this.exampleOf(e), o = r.name[e] || r.example[e], s = (e) => e === void 0 || e < 0 ? d(null) : i[e] ?? d(null);
+		let { rows: r, classes: i } = this.study, a = this.exampleOf(e), o = r.name[e] || r.example[e], s = (e) => e === void 0 || e < 0 ? P(null) : i[e] ?? P(null);
 		return [
 			a === null ? o : {
 				value: o,
@@ -984,7 +2781,7 @@ var D = 40, Ke = 44, qe = 270, Je = 10, Ye = class extends u {
 		let r = {
 			section: "examples",
 			example: t,
-			cells: c.joined(n)
+			cells: w.joined(n)
 		};
 		return i("a", {
 			href: `#${new URLSearchParams({
@@ -997,172 +2794,9 @@ var D = 40, Ke = 44, qe = 270, Je = 10, Ye = class extends u {
 		}, e);
 	}
 };
-customElements.define("xai-agreement", Ye);
-// src/examples/maps/values.ts
-function Xe(e, t) {
-	let n = Float64Array.from(e, Math.abs).filter(Number.isFinite).sort();
-	if (!n.length) return 0;
-	let r = t / 100 * (n.length - 1), i = Math.floor(r), a = n[i];
-	return a + (n[Math.min(i + 1, n.length - 1)] - a) * (r - i) || n.at(-1);
-}
-function Ze(e, t) {
-	if (t === "all") return e;
-	let n = {
-		positive: (e) => Math.max(e, 0),
-		negative: (e) => Math.min(e, 0),
-		magnitude: Math.abs
-	}[t];
-	return e.map(n);
-}
-function Qe(e, t, n, r) {
-	if (r <= 1) return e;
-	let i = new Float32Array(e.length);
-	for (let a = 0; a < t; a += r) for (let o = 0; o < n; o += r) {
-		let s = [];
-		for (let e = a; e < Math.min(a + r, t); e++) for (let t = o; t < Math.min(o + r, n); t++) s.push(e * n + t);
-		let c = O(s.map((t) => e[t]));
-		for (let e of s) i[e] = c;
-	}
-	return i;
-}
-function O(e) {
-	let [t, n] = [0, 0];
-	for (let r of e) Number.isFinite(r) && (t += r, n++);
-	return n ? t / n : NaN;
-}
-function $e(e, t, n) {
-	if (t[0] === n[0] && t[1] === n[1]) return e;
-	let r = new Float32Array(n[0] * n[1]);
-	for (let i = 0; i < n[0]; i++) {
-		let a = Math.floor((i + .5) * t[0] / n[0]) * t[1];
-		for (let o = 0; o < n[1]; o++) r[i * n[1] + o] = e[a + Math.floor((o + .5) * t[1] / n[1])];
-	}
-	return r;
-}
-function et(e, t) {
-	let n = e.signed && t.signed, r = e.shape.length === 2 && t.shape.length === 2, i = r ? [0, 1].map((n) => Math.max(e.shape[n], t.shape[n])) : e.shape;
-	if (!r && e.values.length !== t.values.length) return null;
-	let [a, o] = [e, t].map((e) => (r ? $e(e.values, tt(e.shape), tt(i)) : e.values).map((t) => {
-		let r = e.full > 0 ? Math.max(-1, Math.min(1, t / e.full)) : Number.isFinite(t) ? 0 : NaN;
-		return n ? r : Math.abs(r);
-	}));
-	return {
-		values: a.map((e, t) => e - o[t]),
-		shape: i,
-		signed: !0,
-		full: 1
-	};
-}
-function tt(e) {
-	return [e[0], e[1]];
-}
-function nt(e) {
-	let t = /* @__PURE__ */ new Map();
-	for (let n of e) {
-		let e = 0;
-		for (let t of n) Number.isFinite(t) && (e += t * t);
-		if (!e) continue;
-		let r = t.get(n.length) ?? {
-			sum: new Float64Array(n.length),
-			count: 0
-		}, i = Math.sqrt(e);
-		for (let e = 0; e < n.length; e++) Number.isFinite(n[e]) && (r.sum[e] += n[e] / i);
-		r.count++, t.set(n.length, r);
-	}
-	let [n, r] = [0, 0];
-	for (let { sum: e, count: i } of t.values()) n += (e.reduce((e, t) => e + t * t, 0) - i) / 2, r += i * (i - 1) / 2;
-	return r ? n / r : NaN;
-}
-// src/examples/entries.ts
-function rt(e) {
-	let t = /* @__PURE__ */ new Map();
-	for (let n of e) {
-		let e = t.get(n.id);
-		e ? e.targets.push(n) : t.set(n.id, {
-			id: n.id,
-			name: n.name,
-			targets: [n]
-		});
-	}
-	return [...t.values()];
-}
-function it(e) {
-	return e.metrics.find((e) => e.higher !== null) ?? null;
-}
-function at(e) {
-	let t = new Set(it(e)?.means.map((e) => e.cell) ?? []);
-	return e.cells.forEach((e, n) => t.add(n)), [...t].filter((t) => e.cells[t]?.status === "done");
-}
-function ot(e, t) {
-	let n = t.map((t) => e.cells.findIndex((e) => e.label === t)).filter((e) => e >= 0);
-	if (n.length) return [...new Set(n)];
-	let r = at(e), i = r.filter((t) => !e.cells[t].control);
-	return (i.length ? i : r).slice(0, 4);
-}
-var st = class {
-	content;
-	study;
-	arrays = /* @__PURE__ */ new Map();
-	constructor(e, t) {
-		this.content = e, this.study = t;
-	}
-	map(e) {
-		return this.content.numbers(e.values);
-	}
-	array(e) {
-		let t = this.arrays.get(e);
-		return t || this.arrays.set(e, t = this.content.numbers(e)), t;
-	}
-	score(e, t, n) {
-		let r = this.study.metrics.find((t) => t.name === e);
-		return !r || n < 0 || t < 0 ? null : A(this.array(r.scores)[t * this.study.rows.example.length + n]);
-	}
-	scores(e, t) {
-		return t < 0 ? [] : this.study.metrics.map((n) => [n.name, this.score(n.name, e, t)]);
-	}
-	agreement(e, t, n) {
-		if (!e?.values) return A(nt(t.flatMap((e) => n.maps[e] ?? []).map((e) => this.map(e))));
-		if (n.row < 0) return null;
-		let r = this.array(e.values), i = t.map((t) => e.cells.indexOf(t));
-		return A(O(i.flatMap((t, n) => i.slice(n + 1).map((n) => ct(t, n, e.cells.length))).filter((e) => e >= 0).map((e) => r[e * this.study.rows.example.length + n.row])));
-	}
-};
-function ct(e, t, n) {
-	if (e < 0 || t < 0 || e === t) return -1;
-	let [r, i] = [Math.min(e, t), Math.max(e, t)];
-	return r * (2 * n - r - 1) / 2 + i - r - 1;
-}
-function lt(e, t) {
-	let n = e.agreements.filter((e) => e.values !== null && !e.joint);
-	return n.find((e) => e.name === t) ?? n[0] ?? null;
-}
-function k(e, t) {
-	return t === void 0 || t < 0 ? "" : e.classes[t] ?? `class ${t}`;
-}
-function ut(e, t, n, r, i) {
-	let { study: a } = e, o = t.row >= 0, s = o ? k(a, a.rows.label[t.row]) : "", c = o ? k(a, a.rows.predicted[t.row]) : "", l = t.tokens?.map((e) => e.joined ? e.text : ` ${e.text}`).join("") ?? "";
-	return {
-		words: [
-			t.name,
-			t.id,
-			s,
-			c,
-			l,
-			...t.columns?.map((e) => `${e.name} ${e.value}`) ?? []
-		].join(" "),
-		label: s,
-		predicted: c,
-		wrong: t.wrong,
-		confidence: o ? a.rows.probability[t.row] ?? null : null,
-		agreement: n,
-		value: o ? e.score(r, i, t.row) : null
-	};
-}
-function A(e) {
-	return e == null || !Number.isFinite(e) ? null : e;
-}
+customElements.define("xai-agreement", or);
 // src/examples/chips.ts
-var dt = 16, ft = class {
+var sr = 16, cr = class {
 	state;
 	element;
 	chips = /* @__PURE__ */ new Map();
@@ -1171,7 +2805,7 @@ var dt = 16, ft = class {
 	summary = i("span", { class: "examples-caption" });
 	constructor(e, t, n) {
 		this.state = e;
-		let r = it(t);
+		let r = me(t);
 		this.order = r ? `ordered by mean ${r.name}` : "in the order of the study";
 		for (let e of n) {
 			let { label: n, control: r } = t.cells[e], a = i("button", {
@@ -1192,13 +2826,13 @@ var dt = 16, ft = class {
 			class: "examples-cells",
 			role: "group",
 			"aria-label": "Cells side by side"
-		}, i("div", { class: "examples-options" }, i("strong", null, "Cells"), this.summary, n.length > dt && o, i("button", {
+		}, i("div", { class: "examples-options" }, i("strong", null, "Cells"), this.summary, n.length > sr && o, i("button", {
 			type: "button",
 			onclick: () => e.set({ cells: null })
 		}, "First four"), i("button", {
 			type: "button",
-			onclick: () => e.set({ cells: c.joined(this.chips.keys()) })
-		}, "All"), a > 0 && i("span", { class: "examples-caption" }, `${p(a, "cell")} without maps: skipped or failed`)), i("div", { class: "examples-chips" }, [...this.chips.values()]));
+			onclick: () => e.set({ cells: w.joined(this.chips.keys()) })
+		}, "All"), a > 0 && i("span", { class: "examples-caption" }, `${F(a, "cell")} without maps: skipped or failed`)), i("div", { class: "examples-chips" }, [...this.chips.values()]));
 	}
 	show(e) {
 		this.chosen = e;
@@ -1207,209 +2841,15 @@ var dt = 16, ft = class {
 	}
 	toggle(e) {
 		let t = this.chosen.filter((t) => t !== e), n = t.length < this.chosen.length ? t : [...this.chosen, e];
-		n.length && this.state.set({ cells: c.joined(n) });
+		n.length && this.state.set({ cells: w.joined(n) });
 	}
 	narrow(e) {
 		let t = e.toLowerCase().split(/\s+/);
 		for (let [e, n] of this.chips) n.hidden = !t.every((t) => e.toLowerCase().includes(t));
 	}
-}, pt = 50, j = 100, mt = [
-	154,
-	154,
-	154
-], M = (e) => e.split(" ").map((e) => `#${e}`), N = [
-	{
-		name: "blue-red",
-		label: "blue and red; purple without sign",
-		signed: M("053061 2166ac 4393c3 92c5de d1e5f0 ffffff fddbc7 f4a582 d6604d b2182b 67001f"),
-		unsigned: M("ffffff efedf5 dadaeb bcbddc 9e9ac8 807dba 6a51a3 54278f 3f007d")
-	},
-	{
-		name: "orange-purple",
-		label: "orange and purple; orange without sign",
-		signed: M("7f3b08 b35806 e08214 fdb863 fee0b6 ffffff d8daeb b2abd2 8073ac 542788 2d004b"),
-		unsigned: M("ffffff fee6ce fdd0a2 fdae6b fd8d3c f16913 d94801 a63603 7f2704")
-	},
-	{
-		name: "brown-teal",
-		label: "brown and teal; grey without sign",
-		signed: M("543005 8c510a bf812d dfc27d f6e8c3 ffffff c7eae5 80cdc1 35978f 01665e 003c30"),
-		unsigned: M("ffffff f0f0f0 d9d9d9 bdbdbd 969696 737373 525252 252525 000000")
-	}
-];
-function P(e) {
-	return N.find((t) => t.name === e) ?? N[0];
-}
-function F(e) {
-	let t = Math.floor(e);
-	return e - t === .5 ? t % 2 == 0 ? t : t + 1 : Math.round(e);
-}
-var ht = /* @__PURE__ */ new Map();
-function gt(e, t) {
-	let n = `${e.name} ${t}`, r = ht.get(n);
-	if (r) return r;
-	let i = (t ? e.signed : e.unsigned).map((e) => [
-		1,
-		3,
-		5
-	].map((t) => parseInt(e.slice(t, t + 2), 16))), a = /* @__PURE__ */ new Uint8ClampedArray(306);
-	for (let e = 0; e <= j; e++) {
-		let t = e / j * (i.length - 1), n = Math.min(Math.floor(t), i.length - 2);
-		for (let r = 0; r < 3; r++) {
-			let [o, s] = [i[n][r], i[n + 1][r]];
-			a[e * 3 + r] = F(o + (s - o) * (t - n));
-		}
-	}
-	return a.set(mt, 303), ht.set(n, a), a;
-}
-function I(e, t, n) {
-	if (!Number.isFinite(e)) return 101;
-	let r = n > 0 ? e / n : 0;
-	return t ? pt + F(pt * Math.max(-1, Math.min(1, r))) : F(j * Math.max(0, Math.min(1, r)));
-}
-function L(e, t, n, r) {
-	let i = gt(r, t), a = I(e, t, n) * 3;
-	return `#${[
-		0,
-		1,
-		2
-	].map((e) => i[a + e].toString(16).padStart(2, "0")).join("")}`;
-}
-function _t(e) {
-	let t = [
-		1,
-		3,
-		5
-	].map((t) => {
-		let n = parseInt(e.slice(t, t + 2), 16) / 255;
-		return n <= .04045 ? n / 12.92 : ((n + .055) / 1.055) ** 2.4;
-	});
-	return .2126 * t[0] + .7152 * t[1] + .0722 * t[2];
-}
-function vt(e) {
-	let t = _t(e) + .05;
-	return t / .05 >= 1.05 / t ? "#000000" : "#ffffff";
-}
-function yt(e, t) {
-	return `linear-gradient(to right, ${(t ? e.signed : e.unsigned).join(", ")})`;
-}
-// src/examples/keys.ts
-var R = [
-	"ex.q",
-	"ex.label",
-	"ex.predicted",
-	"ex.outcome",
-	"ex.confidence",
-	"ex.agreement",
-	"ex.value"
-], bt = [
-	"ex.metric",
-	"ex.cell",
-	"ex.sort",
-	"ex.down",
-	"measure"
-], z = [
-	"ex.overlay",
-	"ex.opacity",
-	"ex.sign",
-	"ex.colours",
-	"ex.percentile",
-	"ex.block",
-	"ex.mask",
-	"ex.all"
-], xt = [
-	"example",
-	"ex.target",
-	"cells",
-	"ex.minus"
-], St = [
-	"ex.important",
-	"ex.over",
-	"ex.colours"
-];
-function Ct(e) {
-	let t = e.get("ex.outcome");
-	return {
-		query: e.get("ex.q"),
-		label: e.get("ex.label"),
-		predicted: e.get("ex.predicted"),
-		outcome: t === "right" || t === "wrong" ? t : "",
-		confidence: H(e, "ex.confidence"),
-		agreement: H(e, "ex.agreement"),
-		value: H(e, "ex.value")
-	};
-}
-function wt(e) {
-	return {
-		sort: [
-			"confidence",
-			"metric",
-			"agreement"
-		].find((t) => t === e.get("ex.sort")) ?? "study",
-		down: e.get("ex.down") === "1"
-	};
-}
-function Tt(e) {
-	return {
-		overlay: e.get("ex.overlay") === "1",
-		opacity: kt(e.get("ex.opacity"), 0, 100, 80) / 100,
-		sign: [
-			"positive",
-			"negative",
-			"magnitude"
-		].find((t) => t === e.get("ex.sign")) ?? "all",
-		colours: e.get("ex.colours", N[0].name),
-		percentile: kt(e.get("ex.percentile"), 50, 100, 99),
-		block: Math.round(kt(e.get("ex.block"), 1, 256, 1)),
-		mask: e.get("ex.mask") !== "0",
-		all: e.get("ex.all") === "1"
-	};
-}
-function Et(e) {
-	let [t, n, r] = e.list("ex.zoom").map(Number);
-	return V({
-		scale: t ?? 1,
-		x: n ?? .5,
-		y: r ?? .5
-	});
-}
-function B(e) {
-	return e.scale === 1 ? null : c.joined([
-		e.scale,
-		e.x,
-		e.y
-	].map((e) => String(Number(e.toFixed(4)))));
-}
-function V(e) {
-	let t = Math.min(64, Math.max(1, Number.isFinite(e.scale) ? e.scale : 1)), n = (e) => Math.min(1 - .5 / t, Math.max(.5 / t, Number.isFinite(e) ? e : .5));
-	return {
-		scale: t,
-		x: n(e.x),
-		y: n(e.y)
-	};
-}
-function H(e, t) {
-	let [n, r] = e.list(t).map((e) => e.trim() === "" || !Number.isFinite(Number(e)) ? null : Number(e));
-	return [n ?? null, r ?? null];
-}
-function Dt(e, t) {
-	return e.trim() || t.trim() ? c.joined([e.trim(), t.trim()]) : null;
-}
-function Ot() {
-	return Object.fromEntries([
-		...R,
-		"ex.sort",
-		"ex.down",
-		"ex.metric",
-		"ex.cell"
-	].map((e) => [e, null]));
-}
-function kt(e, t, n, r) {
-	let i = Number(e);
-	return e.trim() === "" || !Number.isFinite(i) ? r : Math.min(n, Math.max(t, i));
-}
+};
 // src/examples/fields.ts
-function U(e, t, n, r = "") {
+function q(e, t, n, r = "") {
 	let a = i("select", { onchange: () => e.set({ [t]: a.value === r ? null : a.value }) }), o = (e) => a.replaceChildren(...e.map(([e, t]) => i("option", {
 		value: e,
 		dir: "auto"
@@ -1424,13 +2864,13 @@ function U(e, t, n, r = "") {
 		options: (e) => (o(e), s())
 	};
 }
-function At(e, t, n) {
+function lr(e, t, n) {
 	let r = ["from", "to"].map((a) => i("input", {
 		type: "number",
 		step: "any",
 		"aria-label": `${n} ${a}`,
 		placeholder: a,
-		onchange: () => e.set({ [t]: Dt(r[0].value, r[1].value) })
+		onchange: () => e.set({ [t]: ze(r[0].value, r[1].value) })
 	}));
 	return {
 		element: i("span", { class: "examples-range" }, r),
@@ -1440,7 +2880,7 @@ function At(e, t, n) {
 		}
 	};
 }
-function W(e, t, n = !1) {
+function J(e, t, n = !1) {
 	let r = i("input", {
 		type: "checkbox",
 		onchange: () => e.set({ [t]: r.checked === n ? null : r.checked ? "1" : "0" })
@@ -1450,7 +2890,7 @@ function W(e, t, n = !1) {
 		sync: () => r.checked = e.get(t, n ? "1" : "0") === "1"
 	};
 }
-function jt(e, t, n, r, a) {
+function ur(e, t, n, r, a) {
 	let o = i("output"), s = i("input", {
 		type: "range",
 		...a,
@@ -1464,7 +2904,7 @@ function jt(e, t, n, r, a) {
 		}
 	};
 }
-function G(e, t) {
+function Y(e, t) {
 	let n = t.element.classList.contains("examples-range");
 	return i(n ? "div" : "label", {
 		class: "examples-field",
@@ -1475,37 +2915,37 @@ function G(e, t) {
 	}, i("span", null, e), t.element);
 }
 // src/examples/display.ts
-var Mt = class {
+var dr = class {
 	state;
 	element;
 	fields = [];
 	ends;
 	constructor(e, t, n, r, a = []) {
 		this.state = e;
-		let o = (e, t) => (this.fields.push(t), G(e, t)), s = n.map((e) => t.cells[e].label);
+		let o = (e, t) => (this.fields.push(t), Y(e, t)), s = n.map((e) => t.cells[e].label);
 		this.ends = ["Difference: first map", "Difference: second map"].map((e) => {
 			let t = [i("option", { value: "" }, "none"), ...s.map((e) => i("option", { value: e }, e))];
 			return i("select", {
 				"aria-label": e,
 				onchange: () => this.choose()
 			}, t);
-		}), this.element = i("div", { class: "examples-display" }, r.overlay && o("Over the input", W(e, "ex.overlay")), r.overlay && o("Opacity", jt(e, "ex.opacity", 80, " %", {
+		}), this.element = i("div", { class: "examples-display" }, r.overlay && o("Over the input", J(e, "ex.overlay")), r.overlay && o("Opacity", ur(e, "ex.opacity", 80, " %", {
 			min: 0,
 			max: 100,
 			step: 5
-		})), r.mask && o("Ground truth", W(e, "ex.mask", !0)), r.bars && o("All columns", W(e, "ex.all")), ...a, i("details", { open: z.some((t) => e.get(t)) || !!e.get("ex.minus") }, i("summary", null, "More display options"), i("div", { class: "examples-options" }, o("Sign", U(e, "ex.sign", [
+		})), r.mask && o("Ground truth", J(e, "ex.mask", !0)), r.bars && o("All columns", J(e, "ex.all")), ...a, i("details", { open: Me.some((t) => e.get(t)) || !!e.get("ex.minus") }, i("summary", null, "More display options"), i("div", { class: "examples-options" }, o("Sign", q(e, "ex.sign", [
 			["", "all"],
 			["positive", "positive only"],
 			["negative", "negative only"],
 			["magnitude", "magnitude"]
-		])), o("Colours", U(e, "ex.colours", N.map((e, t) => [t ? e.name : "", e.label]))), !r.bars && o("Full colour at percentile", U(e, "ex.percentile", [
+		])), o("Colours", q(e, "ex.colours", E.map((e, t) => [t ? e.name : "", e.label]))), !r.bars && o("Full colour at percentile", q(e, "ex.percentile", [
 			["90", "90"],
 			["95", "95"],
 			["98", "98"],
 			["", "99"],
 			["99.5", "99.5"],
 			["100", "100 (largest)"]
-		])), r.smooth && o("Mean over blocks", U(e, "ex.block", [["", "none"], ...[
+		])), r.smooth && o("Mean over blocks", q(e, "ex.block", [["", "none"], ...[
 			"2",
 			"4",
 			"8",
@@ -1526,220 +2966,11 @@ var Mt = class {
 	}
 	choose() {
 		let e = this.ends.map((e) => e.value);
-		this.state.set({ "ex.minus": e.some(Boolean) ? c.joined(e) : null });
+		this.state.set({ "ex.minus": e.some(Boolean) ? w.joined(e) : null });
 	}
 };
-// src/examples/panels/bars.ts
-function Nt(e) {
-	let t = e.map((e) => {
-		let t = e.reduce((e, t) => Number.isFinite(t) ? Math.max(e, Math.abs(t)) : e, 0);
-		return e.map((e) => t > 0 ? Math.abs(e) / t : Math.abs(e));
-	}), n = Math.max(0, ...e.map((e) => e.length)), r = Array.from({ length: n }, (e, n) => O(t.map((e) => e[n] ?? NaN)));
-	return r.map((e, t) => t).sort((e, t) => (r[t] || 0) - (r[e] || 0));
-}
-function Pt(e, t, n) {
-	let r = t > 0 && Number.isFinite(e) ? Math.min(1, Math.abs(e) / t) : 0;
-	return n ? {
-		start: e < 0 ? 50 - r * 50 : 50,
-		length: r * 50
-	} : {
-		start: 0,
-		length: e > 0 ? r * 100 : 0
-	};
-}
-function Ft(e) {
-	return Array.from(e).reduce((e, t) => Number.isFinite(t) ? Math.max(e, Math.abs(t)) : e, 0);
-}
-var It = (e, t, n) => L(Math.sign(e) * .75, t, 1, n);
-function Lt(e, t, n, r, a) {
-	let o = i("tr", null, i("th", { scope: "col" }, a), i("th", { scope: "col" }, i("span", { class: "examples-unseen" }, "bar")), i("th", { scope: "col" }, "attribution")), s = e.map((e) => {
-		let { start: a, length: o } = Pt(e.attribution, t, n), s = {
-			width: `${o.toFixed(2)}%`,
-			"margin-left": `${a.toFixed(2)}%`,
-			background: It(e.attribution, n, r)
-		};
-		return i("tr", { class: e.inside ? "examples-inside" : null }, i("th", { scope: "row" }, i("bdi", null, e.name), e.value !== "" && i("small", null, " = ", i("bdi", null, e.value)), e.inside && i("small", { class: "examples-truth" }, " in the ground truth")), i("td", { class: "examples-track" }, i("div", { class: n ? "examples-bar examples-middle" : "examples-bar" }, i("i", { style: s }))), i("td", { class: "examples-number" }, d(e.attribution)));
-	});
-	return i("table", { class: "examples-bars" }, i("thead", null, o), i("tbody", null, s));
-}
-function Rt(e, t, n, r, i) {
-	let [o, s, c] = [
-		22,
-		240,
-		260
-	], l = 30 + o * e.length, u = a("svg", {
-		xmlns: "http://www.w3.org/2000/svg",
-		width: s + c + 90,
-		height: l,
-		viewBox: `0 0 ${s + c + 90} ${l}`,
-		"font-family": "sans-serif",
-		"font-size": 12
-	});
-	return u.append(a("rect", {
-		width: "100%",
-		height: "100%",
-		fill: "#ffffff"
-	}), a("text", {
-		x: 8,
-		y: 18,
-		"font-weight": "bold"
-	}, i)), e.forEach((e, i) => {
-		let l = 30 + o * i, { start: f, length: p } = Pt(e.attribution, t, n), m = `${e.name}${e.value === "" ? "" : ` = ${e.value}`}${e.inside ? " *" : ""}`;
-		u.append(a("text", {
-			x: s - 8,
-			y: l + 14,
-			"text-anchor": "end"
-		}, m.length > 38 ? `${m.slice(0, 37)}…` : m), a("rect", {
-			x: s + f / 100 * c,
-			y: l + 3,
-			width: p / 100 * c,
-			height: o - 8,
-			fill: It(e.attribution, n, r)
-		}), a("text", {
-			x: s + c + 8,
-			y: l + 14
-		}, d(e.attribution)));
-	}), n && u.append(a("line", {
-		x1: s + c / 2,
-		x2: s + c / 2,
-		y1: 28,
-		y2: l,
-		stroke: "#666666"
-	})), u;
-}
-// src/examples/panels/save.ts
-function zt(e, t) {
-	return `${e.map((e) => e.normalize("NFKD").replace(/[^\p{L}\p{N}._-]+/gu, "-").replace(/^[-.]+|[-.]+$/g, "").slice(0, 60)).filter(Boolean).join("-") || "panel"}.${t}`;
-}
-function Bt(e, t) {
-	let n = URL.createObjectURL(e), r = document.createElement("a");
-	r.href = n, r.download = t, r.click(), setTimeout(() => URL.revokeObjectURL(n), 1e4);
-}
-function Vt(e) {
-	return new Blob([new XMLSerializer().serializeToString(e)], { type: "image/svg+xml" });
-}
-function Ht(e) {
-	return new Promise((t, n) => {
-		e.toBlob((e) => e ? t(e) : n(/* @__PURE__ */ Error("the browser made no PNG of the panel")), "image/png");
-	});
-}
-async function Ut(e, t = 2) {
-	let n = new Image();
-	n.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(new XMLSerializer().serializeToString(e))}`, await n.decode();
-	let r = document.createElement("canvas");
-	return [r.width, r.height] = [Number(e.getAttribute("width")) * t, Number(e.getAttribute("height")) * t], r.getContext("2d")?.drawImage(n, 0, 0, r.width, r.height), r;
-}
-// src/examples/visible.ts
-var Wt = /* @__PURE__ */ new WeakMap(), Gt = !1;
-function K(e, t) {
-	if (Gt || typeof IntersectionObserver > "u") return t(), () => void 0;
-	let n = new IntersectionObserver((e) => e.some((e) => e.isIntersecting) && i(), { rootMargin: "300px" }), r = () => {
-		n.disconnect(), Wt.delete(e);
-	}, i = () => {
-		r(), t();
-	};
-	return n.observe(e), Wt.set(e, i), r;
-}
-function Kt(e) {
-	Gt = !0;
-	try {
-		for (let t of e.querySelectorAll("*")) Wt.get(t)?.();
-	} finally {
-		Gt = !1;
-	}
-}
-// src/examples/panels/shown.ts
-function qt(e, t, n, r) {
-	let [i, a] = e.shape.length === 2 ? [e.shape[0], e.shape[1]] : [1, t.length], o = Yt(n) ? Qe(t, i, a, r.block) : t, s = o === t && r.percentile === 99;
-	return {
-		values: Ze(o, r.sign),
-		shape: e.shape,
-		signed: r.sign !== "magnitude" && e.signed,
-		full: s ? e.full : Xe(o, r.percentile)
-	};
-}
-function q(e, t, n) {
-	return e?.units ? "units" : t.tokens ? "tokens" : t.series || n === "series" ? "series" : t.columns || e && e.shape.length !== 2 ? "columns" : "image";
-}
-function Jt(e, t) {
-	let n = e.tokens ?? [], r = n.reduce((e, t) => Math.max(e, t.feature), -1) + 1;
-	return t === n.length && t !== r;
-}
-function Yt(e) {
-	return e === "image" || e === "series";
-}
-// src/examples/panels/tokens.ts
-function J(e, t) {
-	let n = e.tokens ?? [];
-	return Jt(e, t) ? n.map((e, t) => t) : n.map((e) => e.feature < t ? e.feature : -1);
-}
-function Xt(e, t) {
-	let n = /* @__PURE__ */ new Map();
-	return e.tokens?.forEach((e, r) => {
-		let i = t[r];
-		if (i < 0) return;
-		let a = n.get(i);
-		n.set(i, a === void 0 ? e.text : a + (e.joined ? "" : " ") + e.text);
-	}), n;
-}
-function Zt(e, t) {
-	let n = e.tokens ?? [];
-	return n.map((e, r) => (t.length === n.length ? t[r] : t[e.feature] ?? 0) > .5);
-}
-function Qt(e, t, n, r, a, o, s) {
-	let c = J(t, n?.values.length ?? Infinity), l = Xt(t, c), u = a ? Zt(t, a) : null, f = /* @__PURE__ */ new Map(), p = i("div", {
-		class: "examples-tokens",
-		dir: "auto",
-		tabindex: 0,
-		role: "group",
-		"aria-label": e
-	}), m = (e) => n && e >= 0 ? `${l.get(e) ?? ""}: ${d(n.values[e])}` : "";
-	(t.tokens ?? []).forEach((e, t) => {
-		t && !e.joined && p.append(" ");
-		let a = c[t], s = e.feature < 0 && a < 0, l = i("span", {
-			class: [
-				"examples-token",
-				s && "examples-special",
-				u?.[t] && "examples-inside"
-			].filter(Boolean).join(" "),
-			title: (s ? "special token: no attribution" : m(a)) || null
-		}, e.text);
-		if (n && a >= 0) {
-			let e = L(n.values[a], n.signed, n.full, r);
-			l.style.background = e, l.style.color = vt(e), l.addEventListener("pointerenter", () => o.point({ feature: a })), f.set(a, [...f.get(a) ?? [], l]);
-		}
-		p.append(l);
-	}), p.addEventListener("pointerleave", () => o.point(null)), p.addEventListener("keydown", (e) => {
-		let t = {
-			ArrowLeft: -1,
-			ArrowRight: 1
-		}[e.key];
-		if (!t || !e.shiftKey || !f.size) return;
-		let n = [...f.keys()], r = o.place && "feature" in o.place ? n.indexOf(o.place.feature) : t > 0 ? -1 : n.length;
-		o.point({ feature: n[Math.min(n.length - 1, Math.max(0, r + t))] }), e.preventDefault(), e.stopPropagation();
-	});
-	let h = [];
-	return o.add({ pointed: (e) => {
-		for (let e of h) e.classList.remove("examples-pointed");
-		h = e && "feature" in e ? f.get(e.feature) ?? [] : [];
-		for (let e of h) e.classList.add("examples-pointed");
-		n && s(h.length && e && "feature" in e ? m(e.feature) : "");
-	} }), p;
-}
-function $t(e, t) {
-	let n = J(e, t.values.length), r = i("tbody"), a = i("details", { class: "examples-table" }, i("summary", null, "Values as a table"));
-	return a.addEventListener("toggle", () => {
-		if (a.open && !r.childElementCount) {
-			for (let [a, o] of Xt(e, n)) r.append(i("tr", null, i("th", {
-				scope: "row",
-				dir: "auto"
-			}, o), i("td", null, d(t.values[a]))));
-			a.append(i("table", null, i("thead", null, i("tr", null, i("th", { scope: "col" }, "token"), i("th", { scope: "col" }, "attribution"))), r));
-		}
-	}), a;
-}
 // src/examples/importance/importance.ts
-function en(e) {
+function fr(e) {
 	let t = /* @__PURE__ */ new Map();
 	for (let { example: n, map: r, values: i } of e) r.units || n.columns?.forEach((e, r) => {
 		let a = i[r] ?? NaN;
@@ -1755,19 +2986,19 @@ function en(e) {
 	});
 	return [...t].map(([e, t]) => ({
 		name: e,
-		points: tn(t),
-		meanMagnitude: O(t.map((e) => Math.abs(e.attribution))),
-		meanAttribution: O(t.map((e) => e.attribution))
+		points: pr(t),
+		meanMagnitude: x(t.map((e) => Math.abs(e.attribution))),
+		meanAttribution: x(t.map((e) => e.attribution))
 	})).sort((e, t) => t.meanMagnitude - e.meanMagnitude);
 }
-function tn(e) {
+function pr(e) {
 	let t = e.map((e) => e.value.trim() === "" ? NaN : Number(e.value)), [n, r] = [Math.min(...t), Math.max(...t)];
 	return !t.every(Number.isFinite) || r <= n ? e : e.map((e, i) => ({
 		...e,
 		share: (t[i] - n) / (r - n)
 	}));
 }
-function nn(e, t) {
+function mr(e, t) {
 	let n = /* @__PURE__ */ new Map();
 	e.forEach((e, r) => {
 		let i = Math.round(e / t);
@@ -1780,26 +3011,26 @@ function nn(e, t) {
 	});
 	return r;
 }
-var rn = (e) => /[\p{L}\p{N}]/u.test(e);
-function an(e) {
+var hr = (e) => /[\p{L}\p{N}]/u.test(e);
+function gr(e) {
 	let t = [], n = -1;
 	return e.forEach((e, r) => {
 		if (e.feature < 0) return;
 		let i = t.at(-1);
-		i && e.joined && n === r - 1 && rn(e.text) && rn(i.text) ? (i.text += e.text, i.tokens.push(r)) : t.push({
+		i && e.joined && n === r - 1 && hr(e.text) && hr(i.text) ? (i.text += e.text, i.tokens.push(r)) : t.push({
 			text: e.text,
 			tokens: [r]
 		}), n = r;
 	}), t;
 }
-function on(e, t = 2) {
+function _r(e, t = 2) {
 	let n = /* @__PURE__ */ new Map();
 	for (let { example: t, map: r, values: i } of e) {
 		if (!t.tokens || r.units) continue;
-		let e = J(t, i.length);
-		for (let r of an(t.tokens)) {
+		let e = kt(t, i.length);
+		for (let r of gr(t.tokens)) {
 			let a = new Set(r.tokens.map((t) => e[t]).filter((e) => e >= 0)), o = [...a].reduce((e, t) => e + i[t], 0), s = r.text.trim().toLowerCase();
-			if (!a.size || !Number.isFinite(o) || !rn(s)) continue;
+			if (!a.size || !Number.isFinite(o) || !hr(s)) continue;
 			let c = n.get(s) ?? {
 				attributions: [],
 				examples: /* @__PURE__ */ new Set()
@@ -1809,48 +3040,48 @@ function on(e, t = 2) {
 	}
 	return [...n].filter(([, e]) => e.examples.size >= t).map(([e, { attributions: t, examples: n }]) => ({
 		word: e,
-		mean: O(t),
+		mean: x(t),
 		occurrences: t.length,
 		examples: n.size
 	})).sort((e, t) => t.mean - e.mean);
 }
 // src/examples/importance/beeswarm.ts
-var sn = 560, Y = 34, cn = 150, ln = [
+var vr = 560, X = 34, yr = 150, br = [
 	0,
 	95,
 	168
-], un = [
+], xr = [
 	154,
 	141,
 	147
-], dn = [
+], Sr = [
 	213,
 	74,
 	0
 ];
-function fn(e) {
+function Cr(e) {
 	if (e === null) return "#777777";
 	let [t, n, r] = e < .5 ? [
-		ln,
-		un,
+		br,
+		xr,
 		e * 2
 	] : [
-		un,
-		dn,
+		xr,
+		Sr,
 		e * 2 - 1
 	];
 	return `#${t.map((e, t) => Math.round(e + (n[t] - e) * r).toString(16).padStart(2, "0")).join("")}`;
 }
-var pn = `linear-gradient(to right, ${[
+var wr = `linear-gradient(to right, ${[
 	0,
 	.5,
 	1
-].map(fn).join(", ")})`;
-function mn(e, t, n) {
-	let r = e.length * Y + 34, i = Math.max(0, ...e.flatMap((e) => e.points.map((e) => Math.abs(e.attribution)))) || 1, o = e.some((e) => e.points.some((e) => e.attribution < 0)), s = o ? -i : 0, c = (e) => 158 + (e - s) / (i - s) * 374, l = a("svg", {
+].map(Cr).join(", ")})`;
+function Tr(e, t, n) {
+	let r = e.length * X + 34, i = Math.max(0, ...e.flatMap((e) => e.points.map((e) => Math.abs(e.attribution)))) || 1, o = e.some((e) => e.points.some((e) => e.attribution < 0)), s = o ? -i : 0, c = (e) => 158 + (e - s) / (i - s) * 374, l = a("svg", {
 		xmlns: "http://www.w3.org/2000/svg",
-		viewBox: `0 0 ${sn} ${r}`,
-		width: sn,
+		viewBox: `0 0 ${vr} ${r}`,
+		width: vr,
 		height: r,
 		role: "img",
 		"aria-label": t,
@@ -1865,28 +3096,28 @@ function mn(e, t, n) {
 		y2: r - 26,
 		stroke: "#888888"
 	})), e.forEach((e, t) => {
-		let r = t * Y + Y / 2 + 4, i = e.name.length > 22 ? `${e.name.slice(0, 21)}…` : e.name, o = a("text", {
+		let r = t * X + X / 2 + 4, i = e.name.length > 22 ? `${e.name.slice(0, 21)}…` : e.name, o = a("text", {
 			x: 142,
 			y: r + 4,
 			"text-anchor": "end",
 			class: "examples-ink"
 		}, i, a("title", null, e.name));
 		l.append(o, a("line", {
-			x1: cn,
+			x1: yr,
 			x2: 540,
 			y1: r,
 			y2: r,
 			stroke: "#888888",
 			"stroke-opacity": .3
 		}));
-		let s = e.points.map((e) => c(e.attribution)), u = nn(s, 5);
+		let s = e.points.map((e) => c(e.attribution)), u = mr(s, 5);
 		e.points.forEach((t, i) => {
-			let o = `${t.name}: ${e.name} = ${t.value}, attribution ${d(t.attribution)}`;
+			let o = `${t.name}: ${e.name} = ${t.value}, attribution ${P(t.attribution)}`;
 			l.append(a("circle", {
 				cx: s[i].toFixed(1),
-				cy: (r + u[i] * (Y / 2 - 4)).toFixed(1),
+				cy: (r + u[i] * (X / 2 - 4)).toFixed(1),
 				r: 3.2,
-				fill: fn(t.share),
+				fill: Cr(t.share),
 				"fill-opacity": .85,
 				onclick: () => n(t.id)
 			}, a("title", null, o)));
@@ -1901,11 +3132,11 @@ function mn(e, t, n) {
 		y: r - 10,
 		"text-anchor": "middle",
 		class: "examples-ink"
-	}, d(e)));
+	}, P(e)));
 	return l;
 }
 // src/examples/importance/view.ts
-var X = 15, hn = class {
+var Z = 15, Er = class {
 	context;
 	values;
 	element = i("section", {
@@ -1920,8 +3151,8 @@ var X = 15, hn = class {
 	cell = -1;
 	constructor(e, t, n) {
 		this.context = e, this.values = t;
-		let r = n.map((e) => t.study.cells[e].label), a = U(e.state, "ex.over", [["", "all examples of the page"], ["listed", "the examples that the filters leave"]]), o = U(e.state, "ex.important", [["", "the first chosen cell"], ...r.map((e) => [e, e])]);
-		this.fields = [o, a], this.element.append(i("h2", null, "Importance over the examples"), i("div", { class: "examples-options" }, G("Cell", o), G("Over", a)), this.body), K(this.element, () => {
+		let r = n.map((e) => t.study.cells[e].label), a = q(e.state, "ex.over", [["", "all examples of the page"], ["listed", "the examples that the filters leave"]]), o = q(e.state, "ex.important", [["", "the first chosen cell"], ...r.map((e) => [e, e])]);
+		this.fields = [o, a], this.element.append(i("h2", null, "Importance over the examples"), i("div", { class: "examples-options" }, Y("Cell", o), Y("Over", a)), this.body), R(this.element, () => {
 			this.seen = !0, this.fill();
 		});
 	}
@@ -1945,11 +3176,11 @@ var X = 15, hn = class {
 			this.body.replaceChildren(i("p", { class: "examples-caption" }, "This cell has no attributions of features with names on these examples."));
 			return;
 		}
-		let r = e.some((e) => e.targets.length > 1), a = new Set(t.map(({ example: e }) => e.target)), o = n.signed && a.size > 1 ? [i("p", { class: "examples-caption" }, "Evidence is for or against what is explained of each example, which is not the same class everywhere. Filter by prediction, and choose the examples that the filters leave, to see one class alone.")] : [], s = `${n.label}, over ${p(t.length, "example")}${r ? ", the first target of each" : ""}`, c = P(this.context.state.get("ex.colours")), l = t.some(({ example: e }) => e.tokens);
+		let r = e.some((e) => e.targets.length > 1), a = new Set(t.map(({ example: e }) => e.target)), o = n.signed && a.size > 1 ? [i("p", { class: "examples-caption" }, "Evidence is for or against what is explained of each example, which is not the same class everywhere. Filter by prediction, and choose the examples that the filters leave, to see one class alone.")] : [], s = `${n.label}, over ${F(t.length, "example")}${r ? ", the first target of each" : ""}`, c = D(this.context.state.get("ex.colours")), l = t.some(({ example: e }) => e.tokens);
 		this.body.replaceChildren(...o, ...l ? this.words(t, n.signed, s, c) : this.columns(t, s, c));
 	}
 	columns(e, t, n) {
-		let r = en(e), a = r.slice(0, X), o = mn(a, `attributions of each column: ${t}`, (e) => this.context.state.set({
+		let r = fr(e), a = r.slice(0, Z), o = Tr(a, `attributions of each column: ${t}`, (e) => this.context.state.set({
 			example: e,
 			"ex.target": null
 		})), s = a.map((e) => ({
@@ -1957,34 +3188,34 @@ var X = 15, hn = class {
 			value: "",
 			attribution: e.meanMagnitude,
 			inside: null
-		})), c = Ft(a.map((e) => e.meanMagnitude));
-		return [i("p", null, `${t}${r.length - a.length ? `; the ${a.length} of ${r.length} columns with the largest mean magnitude` : ""}.`), i("div", { class: "examples-pair" }, i("figure", null, i("figcaption", null, "Attribution of each example", this.saver("beeswarm", () => _n(o))), i("div", {
+		})), c = dt(a.map((e) => e.meanMagnitude));
+		return [i("p", null, `${t}${r.length - a.length ? `; the ${a.length} of ${r.length} columns with the largest mean magnitude` : ""}.`), i("div", { class: "examples-pair" }, i("figure", null, i("figcaption", null, "Attribution of each example", this.saver("beeswarm", () => Or(o))), i("div", {
 			class: "examples-scroll",
 			tabindex: 0,
 			role: "group",
 			"aria-label": "beeswarm"
-		}, o), gn()), i("figure", null, i("figcaption", null, "Mean magnitude", this.saver("magnitude", () => Rt(s, c, !1, n, `mean magnitude: ${t}`))), Lt(s, c, !1, n, "column")))];
+		}, o), Dr()), i("figure", null, i("figcaption", null, "Mean magnitude", this.saver("magnitude", () => mt(s, c, !1, n, `mean magnitude: ${t}`))), pt(s, c, !1, n, "column")))];
 	}
 	words(e, t, n, r) {
-		let a = on(e);
+		let a = _r(e);
 		if (!a.length) return [i("p", { class: "examples-caption" }, `${n}: no word occurs in at least 2 examples.`)];
-		let o = Ft(a.map((e) => e.mean)), s = t ? [["Words for the explained class", a.filter((e) => e.mean > 0)], ["Words against it", a.filter((e) => e.mean < 0).reverse()]] : [["Words of the largest attribution", a]];
+		let o = dt(a.map((e) => e.mean)), s = t ? [["Words for the explained class", a.filter((e) => e.mean > 0)], ["Words against it", a.filter((e) => e.mean < 0).reverse()]] : [["Words of the largest attribution", a]];
 		return [i("p", null, `Mean attribution of each word that occurs in at least 2 examples: ${n}. A word's attribution is the sum over its tokens.`), i("div", { class: "examples-pair" }, s.map(([e, a]) => {
-			let s = a.slice(0, X).map((e) => ({
+			let s = a.slice(0, Z).map((e) => ({
 				name: e.word,
 				value: "",
 				attribution: e.mean,
 				inside: null
-			})), c = Lt(s, o, t, r, "word");
+			})), c = pt(s, o, t, r, "word");
 			c.querySelector("thead tr").append(i("th", { scope: "col" }, "examples"), i("th", { scope: "col" }, "times")), c.querySelectorAll("tbody tr").forEach((e, t) => {
-				e.append(i("td", { class: "examples-number" }, d(a[t].examples)), i("td", { class: "examples-number" }, d(a[t].occurrences)));
+				e.append(i("td", { class: "examples-number" }, P(a[t].examples)), i("td", { class: "examples-number" }, P(a[t].occurrences)));
 			});
-			let l = a.length > X && i("p", { class: "examples-caption" }, `${a.length - X} more words`);
-			return i("figure", null, i("figcaption", null, e, this.saver(e, () => Rt(s, o, t, r, `${e}: ${n}`))), a.length ? c : i("p", { class: "examples-caption" }, "none"), l);
+			let l = a.length > Z && i("p", { class: "examples-caption" }, `${a.length - Z} more words`);
+			return i("figure", null, i("figcaption", null, e, this.saver(e, () => mt(s, o, t, r, `${e}: ${n}`))), a.length ? c : i("p", { class: "examples-caption" }, "none"), l);
 		}))];
 	}
 	saver(e, t) {
-		let n = zt([
+		let n = St([
 			this.values.study.name,
 			this.values.study.cells[this.cell].label,
 			e
@@ -1992,606 +3223,40 @@ var X = 15, hn = class {
 		return i("span", { class: "examples-save" }, i("button", {
 			type: "button",
 			"aria-label": `Save ${e} as SVG`,
-			onclick: () => Bt(Vt(t()), n)
+			onclick: () => Ct(wt(t()), n)
 		}, "SVG"));
 	}
 };
-function gn() {
+function Dr() {
 	return i("p", { class: "examples-caption examples-legend" }, "small value of the column ", i("span", {
 		class: "examples-scale",
-		style: { background: pn }
+		style: { background: wr }
 	}), " large value; grey: a level, or the same value everywhere. Click a point to open its example.");
 }
-function _n(e) {
+function Or(e) {
 	let t = e.cloneNode(!0);
 	return t.querySelectorAll(".examples-ink").forEach((e) => e.setAttribute("fill", "#111111")), t;
 }
 // src/examples/keyboard.ts
-var vn = "input, select, textarea, [contenteditable], [role=slider], [role=tab], [role=grid]";
-function yn(e, t) {
+var kr = "input, select, textarea, [contenteditable], [role=slider], [role=tab], [role=grid]";
+function Ar(e, t) {
 	if (e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || e.shiftKey) return null;
 	let n = e.composedPath()[0];
-	return n instanceof Element && n.closest(vn) ? null : e.key === "ArrowLeft" ? () => t.step(-1) : e.key === "ArrowRight" ? () => t.step(1) : e.key === "/" ? t.search : null;
+	return n instanceof Element && n.closest(kr) ? null : e.key === "ArrowLeft" ? () => t.step(-1) : e.key === "ArrowRight" ? () => t.step(1) : e.key === "/" ? t.search : null;
 }
-function bn(e, t) {
+function jr(e, t) {
 	let n = e.getRootNode(), r = (r) => {
-		let i = r.composedPath()[0], a = (i === document.body || i === document.documentElement || i instanceof Node && i.getRootNode() === n) && xn(e) ? yn(r, t) : null;
+		let i = r.composedPath()[0], a = (i === document.body || i === document.documentElement || i instanceof Node && i.getRootNode() === n) && Mr(e) ? Ar(r, t) : null;
 		a && (r.preventDefault(), a());
 	};
 	return document.addEventListener("keydown", r), () => document.removeEventListener("keydown", r);
 }
-function xn(e) {
+function Mr(e) {
 	let t = e.getBoundingClientRect();
 	return e.isConnected && t.bottom >= 0 && t.top <= window.innerHeight && (t.width > 0 || t.height > 0);
 }
-// src/examples/maps/stage.ts
-var Sn = class {
-	zoom;
-	settled;
-	members = /* @__PURE__ */ new Set();
-	place = null;
-	constructor(e, t) {
-		this.zoom = e, this.settled = t;
-	}
-	add(e) {
-		this.members.add(e);
-	}
-	point(e) {
-		this.place = e;
-		for (let t of this.members) t.pointed?.(e);
-	}
-	show(e, t = !0) {
-		this.zoom = V(e);
-		for (let e of this.members) e.zoomed?.();
-		t && this.settled(this.zoom);
-	}
-	enlarge(e, t = this.zoom.x, n = this.zoom.y) {
-		let r = V({
-			...this.zoom,
-			scale: this.zoom.scale * e
-		}).scale, i = this.zoom.scale / r;
-		this.show({
-			scale: r,
-			x: t + (this.zoom.x - t) * i,
-			y: n + (this.zoom.y - n) * i
-		});
-	}
-	finish() {
-		this.settled(this.zoom);
-	}
-	inside(e, t) {
-		return {
-			x: this.zoom.x + (e - .5) / this.zoom.scale,
-			y: this.zoom.y + (t - .5) / this.zoom.scale
-		};
-	}
-};
-// src/examples/maps/canvas.ts
-function Cn(e, t, n = null) {
-	let r = document.createElement("canvas");
-	[r.height, r.width] = [e.shape[0], e.shape[1]];
-	let i = r.getContext("2d");
-	if (!i || !e.values.length) return r;
-	let a = i.createImageData(r.width, r.height);
-	return a.data.set(wn(e, t, n)), i.putImageData(a, 0, 0), r;
-}
-function wn(e, t, n) {
-	let r = gt(t, e.signed), i = new Uint8ClampedArray(e.values.length * 4);
-	return e.values.forEach((t, a) => {
-		let o = I(t, e.signed, e.full) * 3;
-		i.set(r.subarray(o, o + 3), a * 4);
-		let s = Number.isFinite(t) ? Math.min(1, e.full > 0 ? Math.abs(t) / e.full : 0) : 1;
-		i[a * 4 + 3] = n === null ? 255 : Math.round(255 * n * s);
-	}), i;
-}
-function Tn(e) {
-	let t = document.createElement("canvas");
-	[t.width, t.height] = [e.naturalWidth || 1, e.naturalHeight || 1];
-	let n = t.getContext("2d");
-	return n && (n.drawImage(e, 0, 0), n.globalCompositeOperation = "saturation", n.fillStyle = "#808080", n.fillRect(0, 0, t.width, t.height)), t;
-}
-function En(e, t, n) {
-	let r = (r, i) => r >= 0 && i >= 0 && r < t && i < n && e[r * n + i] > .5, i = [], a = (e, t, n) => {
-		let r = -1;
-		for (let i = 0; i <= e; i++) {
-			let a = i < e && t(i);
-			a && r < 0 && (r = i), !a && r >= 0 && (n(r, i), r = -1);
-		}
-	};
-	for (let e = 0; e <= t; e++) a(n, (t) => r(e, t) !== r(e - 1, t), (t, n) => i.push([
-		t,
-		e,
-		n,
-		e
-	]));
-	for (let e = 0; e <= n; e++) a(t, (t) => r(t, e) !== r(t, e - 1), (t, n) => i.push([
-		e,
-		t,
-		e,
-		n
-	]));
-	return i;
-}
-function Dn(e, t, n, r = 1) {
-	let i = e.getContext("2d");
-	if (!i) return;
-	let { width: a, height: o } = e;
-	i.clearRect(0, 0, a, o);
-	let [s, c] = [n.x - .5 / n.scale, n.y - .5 / n.scale];
-	for (let e of t.images) {
-		let [t, r] = e instanceof HTMLImageElement ? [e.naturalWidth, e.naturalHeight] : [e.width, e.height];
-		t && r && (i.imageSmoothingEnabled = a * n.scale / t < 1, i.imageSmoothingQuality = "high", i.drawImage(e, s * t, c * r, t / n.scale, r / n.scale, 0, 0, a, o));
-	}
-	let l = (e) => (e - s) * n.scale * a, u = (e) => (e - c) * n.scale * o;
-	if (t.edges) {
-		let { lines: e, rows: n, columns: a } = t.edges;
-		i.beginPath();
-		for (let [t, r, o, s] of e) i.moveTo(l(t / a), u(r / n)), i.lineTo(l(o / a), u(s / n));
-		On(i, r, "#000");
-	}
-	if (t.mark) {
-		let { mark: e } = t;
-		i.beginPath(), i.rect(l(e.x), u(e.y), e.width * n.scale * a, e.height * n.scale * o), On(i, r, "#0a7d28");
-	}
-}
-function On(e, t, n) {
-	e.lineCap = "square", [e.strokeStyle, e.lineWidth] = ["#fff", 4 * t], e.stroke(), [e.strokeStyle, e.lineWidth] = [n, 1.6 * t], e.stroke();
-}
-// src/examples/panels/image.ts
-function kn(e, t, n) {
-	let r = i("canvas", {
-		class: "examples-canvas",
-		role: "img",
-		"aria-label": e.label,
-		tabindex: 0
-	});
-	r.style.aspectRatio = `${e.size[1]} / ${e.size[0]}`;
-	let a = null, o = async () => {
-		if (a) return a;
-		let t = [];
-		if (e.picture && (!e.map || e.veil !== null)) {
-			let n = await e.picture;
-			t.push(e.map ? Tn(n) : n);
-		}
-		e.map && t.push(Cn(e.map, e.scheme, t.length ? e.veil : null));
-		let [n, r] = e.mask?.shape ?? [0, 0];
-		return a = {
-			images: t,
-			edges: e.mask && n && r ? {
-				lines: En(e.mask.values, n, r),
-				rows: n,
-				columns: r
-			} : null,
-			mark: null
-		};
-	}, s = async () => {
-		let n = await o(), i = window.devicePixelRatio || 1, a = Math.max(1, Math.round(r.clientWidth * i)), s = Math.max(1, Math.round(a * e.size[0] / e.size[1]));
-		(r.width !== a || r.height !== s) && ([r.width, r.height] = [a, s]), Dn(r, {
-			...n,
-			mark: Mn(t.place, e)
-		}, t.zoom, i), r.classList.toggle("examples-zoomed", t.zoom.scale > 1);
-	}, c = !1;
-	return K(r, () => {
-		c = !0, typeof ResizeObserver > "u" ? s() : new ResizeObserver(() => void s()).observe(r);
-	}), t.add({
-		zoomed: () => c && void s(),
-		pointed: (t) => {
-			n(Nn(t, e)), c && s();
-		}
-	}), Pn(r, e, t), {
-		element: r,
-		at: async (n) => {
-			let r = document.createElement("canvas");
-			return [r.width, r.height] = [n, Math.round(n * e.size[0] / e.size[1])], Dn(r, {
-				...await o(),
-				mark: null
-			}, t.zoom, n / 400), r;
-		}
-	};
-}
-function An(e) {
-	return e.map ? [e.map.shape[0], e.map.shape[1]] : e.size;
-}
-function jn(e, [t, n]) {
-	let r = (e, t) => Math.min(t - 1, Math.max(0, Math.floor(e * t)));
-	return [r(e.y, t), r(e.x, n)];
-}
-function Mn(e, t) {
-	if (!e || !("x" in e)) return null;
-	let [n, r] = An(t), [i, a] = jn(e, [n, r]);
-	return {
-		x: a / r,
-		y: i / n,
-		width: 1 / r,
-		height: 1 / n
-	};
-}
-function Nn(e, t) {
-	if (!e || !("x" in e)) return "";
-	let [n, r] = jn(e, An(t)), i = `row ${n + 1}, column ${r + 1}`;
-	return t.map ? `${i}: ${d(t.map.values[n * t.map.shape[1] + r])}` : i;
-}
-function Pn(e, t, n) {
-	let r = null, i = (t) => {
-		let n = e.getBoundingClientRect();
-		return [(t.clientX - n.left) / n.width, (t.clientY - n.top) / n.height];
-	};
-	e.addEventListener("pointermove", (e) => {
-		let [t, a] = i(e);
-		if (!r) return n.point(n.inside(t, a));
-		let { zoom: o } = n;
-		n.show({
-			scale: o.scale,
-			x: o.x + (r.x - t) / o.scale,
-			y: o.y + (r.y - a) / o.scale
-		}, !1), r = {
-			x: t,
-			y: a
-		};
-	}), e.addEventListener("pointerleave", () => !r && n.point(null)), e.addEventListener("pointerdown", (t) => {
-		if (n.zoom.scale === 1 || t.button !== 0) return;
-		let [a, o] = i(t);
-		r = {
-			x: a,
-			y: o
-		}, e.setPointerCapture(t.pointerId);
-	});
-	for (let t of ["pointerup", "pointercancel"]) e.addEventListener(t, () => {
-		r && n.finish(), r = null;
-	});
-	e.addEventListener("wheel", (e) => {
-		if (!e.ctrlKey && !e.metaKey) return;
-		e.preventDefault();
-		let t = n.inside(...i(e));
-		n.enlarge(Math.exp(-e.deltaY / 200), t.x, t.y);
-	}, { passive: !1 }), e.addEventListener("dblclick", (e) => {
-		let t = n.inside(...i(e));
-		n.enlarge(2, t.x, t.y);
-	}), e.addEventListener("keydown", (e) => {
-		Fn(e, t, n) && (e.preventDefault(), e.stopPropagation());
-	});
-}
-function Fn(e, t, n) {
-	if (e.ctrlKey || e.metaKey || e.altKey) return !1;
-	let r = {
-		ArrowLeft: [0, -1],
-		ArrowRight: [0, 1],
-		ArrowUp: [-1, 0],
-		ArrowDown: [1, 0]
-	}[e.key];
-	if (r && e.shiftKey) {
-		let [e, i] = An(t), [a, o] = jn(n.place && "x" in n.place ? n.place : {
-			x: n.zoom.x,
-			y: n.zoom.y
-		}, [e, i]), s = {
-			x: (Math.min(i - 1, Math.max(0, o + r[1])) + .5) / i,
-			y: (Math.min(e - 1, Math.max(0, a + r[0])) + .5) / e
-		};
-		return n.zoom.scale > 1 && n.show({
-			...n.zoom,
-			...s
-		}), n.point(s), !0;
-	}
-	if (e.key === "+" || e.key === "=") n.enlarge(1.5);
-	else if (e.key === "-") n.enlarge(1 / 1.5);
-	else if (e.key === "0") n.enlarge(0);
-	else return !1;
-	return !0;
-}
-// src/examples/panels/series.ts
-var Z = 640, In = 120, Ln = 800;
-function Rn(e, t, n = 0, r = e.values.length) {
-	let i = Math.max(1, Math.ceil((r - n) / Ln)), a = [];
-	for (let o = n; o < r; o += i) {
-		let n = Math.min(r, o + i), s = i === 1 ? e.values[o] : O(e.values.subarray(o, n)), c = a.at(-1), l = c && I(c.value, e.signed, e.full) === I(s, e.signed, e.full);
-		c && l && (!t || t[c.from] === t[o]) ? c.to = n : a.push({
-			from: o,
-			to: n,
-			value: s
-		});
-	}
-	return a;
-}
-function zn(e, t, n) {
-	let r = Math.ceil((n - t) / (Ln / 2)), i = /* @__PURE__ */ new Set();
-	for (let a = t; a < n; a += r) {
-		let t = Array.from({ length: Math.min(r, n - a) }, (e, t) => a + t).filter((t) => Number.isFinite(e[t]));
-		if (r === 1) t.forEach((e) => i.add(e));
-		else if (t.length) {
-			let n = (n) => t.reduce((t, r) => n * e[r] > n * e[t] ? r : t);
-			[n(-1), n(1)].sort((e, t) => e - t).forEach((e) => i.add(e));
-		}
-	}
-	return [...i].map((t) => [t, e[t]]);
-}
-function Bn(e, t) {
-	let n = Math.max(0, Math.floor((e.x - .5 / e.scale) * t));
-	return [n, Math.max(n + 1, Math.min(t, Math.ceil((e.x + .5 / e.scale) * t)))];
-}
-function Vn(e, t, n) {
-	if (!e.series) return {
-		curves: /* @__PURE__ */ new Float32Array(),
-		channels: 1,
-		steps: n?.values.length ?? 1
-	};
-	let { channels: r, steps: i } = e.series;
-	return {
-		curves: t.array(e.series.values),
-		channels: r,
-		steps: i
-	};
-}
-function Hn(e, t, n) {
-	let { channels: r, steps: i, features: o } = e, s = Math.max(34, In / r), c = s * r, l = (e) => ((e - t) / (n - t) * Z).toFixed(2), u = a("svg", {
-		xmlns: "http://www.w3.org/2000/svg",
-		viewBox: `0 0 ${Z} ${c}`,
-		width: Z,
-		height: c,
-		preserveAspectRatio: "none",
-		role: "img",
-		"aria-label": e.label
-	});
-	if (u.append(a("rect", {
-		width: Z,
-		height: c,
-		fill: "#ffffff"
-	})), e.map) {
-		for (let r of Rn(e.map, o, t, n)) u.append(a("rect", {
-			x: l(r.from),
-			y: 0,
-			width: Number(l(r.to)) - Number(l(r.from)),
-			height: c,
-			fill: L(r.value, e.map.signed, e.map.full, e.scheme),
-			"shape-rendering": "crispEdges"
-		}));
-		for (let e = t + 1; o && e < n; e++) o[e] !== o[e - 1] && u.append(Un(l(e), c));
-	}
-	for (let o = 0; o < r && e.curves.length; o++) {
-		let r = zn(e.curves.subarray(o * i, (o + 1) * i), t, n), [c, d] = r.reduce(([e, t], [, n]) => [Math.min(e, n), Math.max(t, n)], [Infinity, -Infinity]), f = (e) => (s * o + 4 + (d > c ? 1 - (e - c) / (d - c) : .5) * (s - 8)).toFixed(2), p = r.map(([e, t]) => `${l(e + .5)},${f(t)}`).join(" ");
-		for (let [e, t] of [["#ffffff", 3.4], ["#111111", 1.4]]) u.append(a("polyline", {
-			points: p,
-			fill: "none",
-			stroke: e,
-			"stroke-width": t,
-			"vector-effect": "non-scaling-stroke"
-		}));
-	}
-	if (e.mask) {
-		let r = Float32Array.from({ length: i }, (t, n) => e.mask[e.mask.length === i ? n : o?.[n] ?? -1] ?? 0);
-		for (let e of Rn({
-			values: r,
-			shape: [i],
-			signed: !1,
-			full: 1
-		}, null, t, n)) if (e.value > .5) {
-			let t = {
-				x: l(e.from),
-				y: 1,
-				width: Number(l(e.to)) - Number(l(e.from)),
-				height: c - 2,
-				fill: "none",
-				"vector-effect": "non-scaling-stroke"
-			};
-			u.append(a("rect", {
-				...t,
-				stroke: "#ffffff",
-				"stroke-width": 4
-			}), a("rect", {
-				...t,
-				stroke: "#000000",
-				"stroke-width": 1.8
-			}));
-		}
-	}
-	return u;
-}
-function Un(e, t) {
-	return a("line", {
-		x1: e,
-		x2: e,
-		y1: 0,
-		y2: t,
-		stroke: "#777777",
-		"stroke-width": .7,
-		"stroke-dasharray": "2 2",
-		"vector-effect": "non-scaling-stroke"
-	});
-}
-function Wn(e, t, n) {
-	let { steps: r } = e, a = i("div", {
-		class: "examples-series",
-		tabindex: 0,
-		role: "group",
-		"aria-label": `${e.label}; Shift and arrows read single steps`
-	}), o = i("div", {
-		class: "examples-cursor",
-		hidden: !0
-	}), s = () => Hn(e, ...Bn(t.zoom, r)), c = () => {
-		a.replaceChildren(s(), o), a.classList.toggle("examples-zoomed", t.zoom.scale > 1);
-	};
-	a.style.height = `${Math.max(34, In / e.channels) * e.channels}px`;
-	let l = !1;
-	K(a, () => {
-		l = !0, c();
-	}), t.add({
-		zoomed: () => l && c(),
-		pointed: (i) => {
-			let a = i && "feature" in i ? i.feature : -1, [s, c] = Bn(t.zoom, r);
-			o.hidden = a < s || a >= c, o.style.left = `${(a + .5 - s) / (c - s) * 100}%`, n(a < 0 ? "" : Gn(e, a));
-		}
-	});
-	let u = (e) => {
-		let n = a.getBoundingClientRect(), [i, o] = Bn(t.zoom, r);
-		return Math.min(o - 1, Math.max(i, Math.floor(i + (e.clientX - n.left) / n.width * (o - i))));
-	}, d = null;
-	a.addEventListener("pointerdown", (e) => {
-		t.zoom.scale !== 1 && e.button === 0 && (d = e.clientX, a.setPointerCapture(e.pointerId));
-	}), a.addEventListener("pointermove", (e) => {
-		if (d === null) return t.point({ feature: u(e) });
-		t.show({
-			...t.zoom,
-			x: t.zoom.x + (d - e.clientX) / a.clientWidth / t.zoom.scale
-		}, !1), d = e.clientX;
-	});
-	for (let e of ["pointerup", "pointercancel"]) a.addEventListener(e, () => {
-		d !== null && t.finish(), d = null;
-	});
-	return a.addEventListener("pointerleave", () => d === null && t.point(null)), a.addEventListener("keydown", (e) => {
-		let n = {
-			ArrowLeft: -1,
-			ArrowRight: 1
-		}[e.key];
-		if (n && e.shiftKey) {
-			let e = t.place && "feature" in t.place ? t.place.feature : Math.floor(t.zoom.x * r);
-			t.point({ feature: Math.min(r - 1, Math.max(0, e + n)) });
-		} else if (e.key === "+" || e.key === "=") t.enlarge(1.5);
-		else if (e.key === "-") t.enlarge(1 / 1.5);
-		else if (e.key === "0") t.enlarge(0);
-		else return;
-		e.preventDefault(), e.stopPropagation();
-	}), {
-		element: a,
-		svg: s
-	};
-}
-function Gn(e, t) {
-	let { channels: n, steps: r } = e, i = Array.from({ length: e.curves.length ? n : 0 }, (n, i) => d(e.curves[i * r + t])), a = i.length > 4 ? [...i.slice(0, 4), "…"] : i, o = e.map ? `: ${d(e.map.values[t])}` : "";
-	return `step ${t + 1}${o}${a.length ? ` (series ${a.join(", ")})` : ""}`;
-}
-// src/examples/panels/tokens_svg.ts
-var Kn = "http://www.w3.org/2000/svg";
-function qn(e, t) {
-	let n = e.getBoundingClientRect(), r = n.top - e.scrollTop, i = getComputedStyle(e), o = parseFloat(i.fontSize) || 14, [s, c] = [Math.ceil(n.width) + 16, Math.ceil(e.scrollHeight) + 40], l = a("svg", {
-		xmlns: Kn,
-		width: s,
-		height: c,
-		viewBox: `0 0 ${s} ${c}`,
-		"font-family": "sans-serif",
-		"font-size": o
-	});
-	l.append(a("rect", {
-		width: s,
-		height: c,
-		fill: "#ffffff"
-	}), a("text", {
-		x: 8,
-		y: 20,
-		"font-weight": "bold"
-	}, t));
-	for (let t of e.querySelectorAll(".examples-token")) {
-		let e = [...t.getClientRects()];
-		for (let i of e) {
-			let e = {
-				x: i.left - n.left + 8,
-				y: i.top - r + 32,
-				width: i.width,
-				height: i.height
-			};
-			t.style.background && l.append(a("rect", {
-				...e,
-				rx: 2,
-				fill: t.style.background
-			})), t.classList.contains("examples-inside") && l.append(a("line", {
-				x1: e.x,
-				x2: e.x + e.width,
-				y1: e.y + e.height,
-				y2: e.y + e.height,
-				stroke: "#000000",
-				"stroke-width": 2
-			}));
-		}
-		let i = e[0];
-		if (!i) continue;
-		let o = t.classList.contains("examples-special") ? "#6a6a6a" : t.style.color || "#000000", s = a("text", {
-			x: i.left - n.left + 8,
-			y: i.top - r + 32 + i.height * .76,
-			fill: o
-		}, t.textContent);
-		e.length === 1 && (s.setAttribute("textLength", String(i.width)), s.setAttribute("lengthAdjust", "spacingAndGlyphs")), l.append(s);
-	}
-	return l;
-}
-// src/examples/panels/panel.ts
-function Jn(e, t) {
-	let n = i("p", { class: "examples-said" }, "\xA0"), r = Zn(e, t, (e) => n.textContent = e || "\xA0"), a = (n) => zt([
-		e.values.study.name,
-		e.example.name,
-		t.title
-	], n), o = i("span", { class: "examples-save" }), s = (e, n) => o.append(i("button", {
-		type: "button",
-		"aria-label": `Save ${t.title} as ${e.toUpperCase()}`,
-		onclick: () => void n().then((t) => Bt(t, a(e)))
-	}, e.toUpperCase()));
-	return s("png", async () => Ht(await r.png())), r.svg && s("svg", async () => Vt(r.svg())), i("figure", { class: "examples-panel" }, i("figcaption", null, Yn(t.title), o), i("div", null, r.element), i("div", null, n, t.caption && i("p", { class: "examples-caption" }, t.caption), t.note && i("p", { class: "examples-caption" }, t.note), t.scores.length > 0 && Xn(t)));
-}
-function Yn(e) {
-	return i("bdi", null, e.split(/(?<=[_/])/).flatMap((e, t) => t ? [i("wbr"), e] : [e]));
-}
-function Xn(e) {
-	let t = e.scores.map(([e, t]) => i("tr", null, i("th", { scope: "row" }, e), i("td", { class: "examples-number" }, d(t))));
-	return i("table", { class: "examples-scores" }, i("caption", { class: "examples-unseen" }, `scores of ${e.title} on this example`), i("tbody", null, t));
-}
-function Zn(e, t, n) {
-	let { example: r, display: a, scheme: o, stage: s, values: c } = e, { shown: l, title: u } = t, d = q(t.map, r, c.study.modality), f = a.mask && r.mask ? {
-		values: c.array(r.mask.values),
-		shape: r.mask.shape
-	} : null, p = l ? `attributions of ${u} for ${r.name}` : `the input ${r.name}`;
-	if (d === "tokens") {
-		let e = Qt(p, r, l, o, f?.values ?? null, s, n), t = () => qn(e, u);
-		return {
-			element: l ? [e, $t(r, l)] : [e],
-			png: () => Ut(t()),
-			svg: t
-		};
-	}
-	if (d === "series") {
-		let e = Wn({
-			label: p,
-			...Vn(r, c, l),
-			features: r.steps,
-			map: l,
-			scheme: o,
-			mask: f?.values ?? null
-		}, s, n);
-		return {
-			element: e.element,
-			png: () => Ut(e.svg()),
-			svg: e.svg
-		};
-	}
-	if (d === "image") {
-		let t = kn({
-			label: p,
-			size: r.size ?? (l ? [l.shape[0], l.shape[1]] : [1, 1]),
-			picture: e.picture,
-			map: l,
-			scheme: o,
-			veil: a.overlay && e.picture ? a.opacity : null,
-			mask: f
-		}, s, n);
-		return {
-			element: t.element,
-			png: () => t.at(800),
-			svg: null
-		};
-	}
-	let m = d === "units", h = l ? Qn(r, t.map?.units ?? null, l, m ? null : f?.values ?? null) : [], g = m ? h.map((e, t) => t) : e.order.filter((e) => e < h.length), _ = (a.all || m ? g : g.slice(0, 12)).map((e) => h[e]), ee = l ? Ft(l.values) : 0, v = l?.signed ?? !0, y = () => Rt(_, ee, v, o, u), b = h.length - _.length;
-	return {
-		element: [Lt(_, ee, v, o, m ? "unit" : "column"), ...b ? [i("p", { class: "examples-caption" }, `${b} more in the same order`)] : []],
-		png: () => Ut(y()),
-		svg: y
-	};
-}
-function Qn(e, t, n, r) {
-	return Array.from(n.values, (n, i) => ({
-		name: t?.[i] ?? e.columns?.[i]?.name ?? `feature ${i}`,
-		value: t ? "" : e.columns?.[i]?.value ?? "",
-		attribution: n,
-		inside: r ? r[i] > .5 : null
-	}));
-}
 // src/examples/large.ts
-var $n = 13, er = class {
+var Nr = 13, Pr = class {
 	context;
 	values;
 	pictures;
@@ -2608,23 +3273,23 @@ var $n = 13, er = class {
 		this.context = e, this.values = t, this.pictures = n, this.step = a, this.stage = this.newStage(), this.element.append(this.heading, r, this.options, this.legend, this.panels, this.hint), e.live && this.element.append(this.live = i("div", { class: "examples-live" }));
 	}
 	zoom() {
-		let e = Et(this.context.state);
-		B(e) !== B(this.stage.zoom) && this.stage.show(e, !1);
+		let e = Re(this.context.state);
+		A(e) !== A(this.stage.zoom) && this.stage.show(e, !1);
 	}
 	show(e, t, n, r) {
 		this.stage = this.newStage();
-		let i = Tt(this.context.state), a = P(i.colours), o = this.pictures.load(t), { study: s } = this.values, c = q(null, t, s.modality), l = /* @__PURE__ */ new Map(), u = /* @__PURE__ */ new Set([...n, ...this.ends()]);
+		let i = Le(this.context.state), a = D(i.colours), o = this.pictures.load(t), { study: s } = this.values, c = H(null, t, s.modality), l = /* @__PURE__ */ new Map(), u = /* @__PURE__ */ new Set([...n, ...this.ends()]);
 		for (let e of u) {
 			let n = t.maps[e];
 			if (!n) continue;
-			let r = q(n, t, s.modality);
+			let r = H(n, t, s.modality);
 			l.set(e, {
 				map: n,
 				domain: r,
-				shown: qt(n, this.values.map(n), r, i)
+				shown: Et(n, this.values.map(n), r, i)
 			});
 		}
-		let d = Nt(n.flatMap((e) => l.get(e)?.domain === "columns" ? [l.get(e).shown.values] : [])), f = {
+		let d = lt(n.flatMap((e) => l.get(e)?.domain === "columns" ? [l.get(e).shown.values] : [])), f = {
 			values: this.values,
 			example: t,
 			display: i,
@@ -2636,7 +3301,7 @@ var $n = 13, er = class {
 			title: "input",
 			map: null,
 			shown: null,
-			caption: rr(t, i),
+			caption: Lr(t, i),
 			note: "",
 			scores: []
 		}, h = c !== "columns" && (t.picture || t.tokens || t.series), g = this.difference(l);
@@ -2646,14 +3311,14 @@ var $n = 13, er = class {
 			...p,
 			...g ? [g] : []
 		];
-		this.panels.replaceChildren(..._.map((e) => _.length > $n ? tr(() => nr(f, e)) : nr(f, e))), this.mount(t, n);
+		this.panels.replaceChildren(..._.map((e) => _.length > Nr ? Fr(() => Ir(f, e)) : Ir(f, e))), this.mount(t, n);
 	}
 	nothing(e) {
 		this.heading.replaceChildren(i("p", null, e)), this.legend.replaceChildren(), this.panels.replaceChildren();
 	}
 	newStage() {
 		let { state: e } = this.context;
-		return new Sn(Et(e), (t) => e.set({ "ex.zoom": B(t) }));
+		return new ct(Re(e), (t) => e.set({ "ex.zoom": A(t) }));
 	}
 	ends() {
 		let e = this.context.state.list("ex.minus").map((e) => this.values.study.cells.findIndex((t) => t.label === e));
@@ -2669,12 +3334,12 @@ var $n = 13, er = class {
 			note: "no map of this example",
 			scores: a
 		};
-		let { full: o, values: s } = n.shown, c = s.reduce((e, t) => e + Number(!Number.isFinite(t)), 0), l = c === s.length ? "undefined" : o > 0 ? `full colour: ${d(o)}${c ? "; grey: undefined" : ""}` : "zero everywhere", u = n.domain === "columns" || n.domain === "units", f = r.block > 1 && n.map.shape.length === 2 ? `mean over blocks of ${r.block} × ${r.block}` : "";
+		let { full: o, values: s } = n.shown, c = s.reduce((e, t) => e + Number(!Number.isFinite(t)), 0), l = c === s.length ? "undefined" : o > 0 ? `full colour: ${P(o)}${c ? "; grey: undefined" : ""}` : "zero everywhere", u = n.domain === "columns" || n.domain === "units", d = r.block > 1 && n.map.shape.length === 2 ? `mean over blocks of ${r.block} × ${r.block}` : "";
 		return {
 			title: i,
 			map: n.map,
 			shown: n.shown,
-			caption: [u && o > 0 ? "" : l, f].filter(Boolean).join("; "),
+			caption: [u && o > 0 ? "" : l, d].filter(Boolean).join("; "),
 			note: n.map.note,
 			scores: a
 		};
@@ -2682,7 +3347,7 @@ var $n = 13, er = class {
 	difference(e) {
 		let [t, n] = this.ends();
 		if (t === void 0 || n === void 0) return null;
-		let [r, i] = [t, n].map((e) => this.values.study.cells[e].label), a = `${r} minus ${i}`, [o, s] = [e.get(t), e.get(n)], c = o && s && !!o.map.units == !!s.map.units && !o.map.units ? et(o.shown, s.shown) : null;
+		let [r, i] = [t, n].map((e) => this.values.study.cells[e].label), a = `${r} minus ${i}`, [o, s] = [e.get(t), e.get(n)], c = o && s && !!o.map.units == !!s.map.units && !o.map.units ? ue(o.shown, s.shown) : null;
 		if (!c) return {
 			title: a,
 			map: null,
@@ -2710,7 +3375,7 @@ var $n = 13, er = class {
 			"aria-label": t,
 			"aria-keyshortcuts": e < 0 ? "ArrowLeft" : "ArrowRight",
 			onclick: () => this.step(e)
-		}, n), a = e.targets.length > 1 && this.targets(e, t), o = t.facts.map(([e, t]) => i("div", null, i("dt", null, e), i("dd", null, i("bdi", null, t)))), s = Yt(q(null, t, this.values.study.modality)), c = ir(this.heading);
+		}, n), a = e.targets.length > 1 && this.targets(e, t), o = t.facts.map(([e, t]) => i("div", null, i("dt", null, e), i("dd", null, i("bdi", null, t)))), s = Ot(H(null, t, this.values.study.modality)), c = Rr(this.heading);
 		this.heading.replaceChildren(i("div", { class: "examples-options" }, r(-1, "previous example", "←"), r(1, "next example", "→"), i("h2", null, i("bdi", null, t.name)), t.wrong && i("span", { class: "examples-wrong" }, "misclassified"), i("span", {
 			class: "examples-caption",
 			role: "status"
@@ -2750,9 +3415,9 @@ var $n = 13, er = class {
 		}, "whole"));
 	}
 	explain(e, t) {
-		let n = P(t.colours), r = (e) => i("span", {
+		let n = D(t.colours), r = (e) => i("span", {
 			class: "examples-scale",
-			style: { background: yt(n, e) }
+			style: { background: Ae(n, e) }
 		}), a = (t) => e.some((e) => e.shown.signed === t), o = e.some(({ map: e }) => e.values.kind === "int8" || e.values.kind === "uint8"), s = e.length > 0 && e.every(({ shown: e }) => e.shape.length === 1) && this.values.study.modality === "table", c = s ? "The columns have one order for all cells: by mean magnitude over the chosen cells, each on its own scale. Compare columns within a cell, not lengths between cells." : `White is zero. Each cell has its own scale, whose full colour is ${t.percentile === 100 ? "the largest magnitude" : `the ${t.percentile}th percentile of the magnitudes`} on this example: compare places within a cell, not colours between cells.`;
 		this.legend.replaceChildren(...a(!0) && !s ? [i("span", { class: "examples-legend" }, "evidence against ", r(!0), " evidence for the explained output")] : [], ...a(!1) && !s ? [i("span", { class: "examples-legend" }, "zero ", r(!1), " large magnitude")] : [], i("p", { class: "examples-caption" }, c, t.overlay ? " Over the input, a value is as opaque as it is large, and the picture has no colours." : "", o ? " Values of maps are rounded on this page to 1/127 of the largest." : ""));
 	}
@@ -2767,31 +3432,31 @@ var $n = 13, er = class {
 		}), n.isConnected || this.live.append(n);
 	}
 };
-function tr(e) {
+function Fr(e) {
 	let t = i("div", { class: "examples-later" }), n = null;
-	return K(t, () => {
+	return R(t, () => {
 		n = e(), t.replaceWith(n);
 	}), n ?? t;
 }
-function nr(e, t) {
-	return t.shown || t.title === "input" ? Jn(e, t) : i("figure", { class: "examples-panel" }, i("figcaption", null, Yn(t.title)), i("p", { class: "examples-caption" }, t.note));
+function Ir(e, t) {
+	return t.shown || t.title === "input" ? It(e, t) : i("figure", { class: "examples-panel" }, i("figcaption", null, Lt(t.title)), i("p", { class: "examples-caption" }, t.note));
 }
-function rr(e, t) {
+function Lr(e, t) {
 	return !e.mask || !t.mask ? "" : e.tokens ? "underlined: the ground truth" : "outlined: the ground truth";
 }
-function ir(e) {
+function Rr(e) {
 	let t = e.getRootNode().activeElement;
 	return t && e.contains(t) ? t.getAttribute("aria-label")?.replace(/["\\]/g, "\\$&") ?? null : null;
 }
 // src/examples/list/filter.ts
-function ar(e, t) {
-	let n = cr(e.words);
-	return cr(t.query).split(/\s+/).every((e) => n.includes(e)) && (!t.label || e.label === t.label) && (!t.predicted || e.predicted === t.predicted) && (!t.outcome || e.wrong === (t.outcome === "wrong")) && or(e.confidence, t.confidence) && or(e.agreement, t.agreement) && or(e.value, t.value);
+function zr(e, t) {
+	let n = Hr(e.words);
+	return Hr(t.query).split(/\s+/).every((e) => n.includes(e)) && (!t.label || e.label === t.label) && (!t.predicted || e.predicted === t.predicted) && (!t.outcome || e.wrong === (t.outcome === "wrong")) && Br(e.confidence, t.confidence) && Br(e.agreement, t.agreement) && Br(e.value, t.value);
 }
-function or(e, [t, n]) {
+function Br(e, [t, n]) {
 	return t === null && n === null || e !== null && (t === null || e >= t) && (n === null || e <= n);
 }
-function sr(e, t, n) {
+function Vr(e, t, n) {
 	if (t === "study") return n ? e.toReversed() : e;
 	let r = {
 		confidence: "confidence",
@@ -2803,11 +3468,11 @@ function sr(e, t, n) {
 		return r === null || a === null ? r === a ? 0 : r === null ? 1 : -1 : n ? a - r : r - a;
 	});
 }
-function cr(e) {
+function Hr(e) {
 	return e.normalize("NFKC").toLowerCase().trim();
 }
 // src/examples/list/filters.ts
-var lr = class {
+var Ur = class {
 	state;
 	examples;
 	element;
@@ -2831,9 +3496,9 @@ var lr = class {
 			e.key === "Escape" && (e.preventDefault(), e.stopPropagation(), this.search.blur());
 		}), this.clear = i("button", {
 			type: "button",
-			onclick: () => e.set(Ot())
+			onclick: () => e.set(Be())
 		}, "Clear");
-		let o = r ? `agreement of the chosen cells (${r.name})` : "agreement of the chosen cells (cosine)", s = (e, t) => (this.fields.push(t), G(e, t)), c = (e) => [["", "any"], ...[...new Set(e)].map((e) => k(t, e)).filter(Boolean).sort().map((e) => [e, e])], l = (e) => e.some((e) => e >= 0), { rows: u } = t, d = t.metrics.map((e) => [e.name, e.name]), f = n.map((e) => [t.cells[e].label, t.cells[e].label]), p = d.length > 0 && f.length > 0, m = [
+		let o = r ? `agreement of the chosen cells (${r.name})` : "agreement of the chosen cells (cosine)", s = (e, t) => (this.fields.push(t), Y(e, t)), c = (e) => [["", "any"], ...[...new Set(e)].map((e) => S(t, e)).filter(Boolean).sort().map((e) => [e, e])], l = (e) => e.some((e) => e >= 0), { rows: u } = t, d = t.metrics.map((e) => [e.name, e.name]), f = n.map((e) => [t.cells[e].label, t.cells[e].label]), p = d.length > 0 && f.length > 0, m = [
 			[
 				"study:",
 				"order of the study",
@@ -2870,11 +3535,11 @@ var lr = class {
 				p
 			]
 		];
-		this.order = i("select", { onchange: () => this.sort() }, m.filter(([, , e]) => e).map(([e, t]) => i("option", { value: e }, t))), this.more = i("details", { class: "examples-filters" }, i("summary", null, "Filters and order"), l(u.label) && s("Label", U(e, "ex.label", c(u.label))), l(u.predicted) && s("Prediction", U(e, "ex.predicted", c(u.predicted))), u.wrong.some((e) => e >= 0) && s("Right or wrong", U(e, "ex.outcome", [
+		this.order = i("select", { onchange: () => this.sort() }, m.filter(([, , e]) => e).map(([e, t]) => i("option", { value: e }, t))), this.more = i("details", { class: "examples-filters" }, i("summary", null, "Filters and order"), l(u.label) && s("Label", q(e, "ex.label", c(u.label))), l(u.predicted) && s("Prediction", q(e, "ex.predicted", c(u.predicted))), u.wrong.some((e) => e >= 0) && s("Right or wrong", q(e, "ex.outcome", [
 			["", "any"],
 			["right", "right"],
 			["wrong", "wrong"]
-		])), u.probability.some((e) => e !== null) && s("Probability", At(e, "ex.confidence", "probability")), n.length > 1 && s(o.replace(/^a/, "A"), At(e, "ex.agreement", o)), p && s("Score: metric", U(e, "ex.metric", [["", d[0][1]], ...d.slice(1)])), p && s("Score: cell", U(e, "ex.cell", [["", "the first chosen cell"], ...f])), p && s("Score", At(e, "ex.value", "score")), i("label", { class: "examples-field" }, i("span", null, "Order"), this.order), s("Maps in the list (up to 12 cells)", W(e, "ex.maps"))), this.more.open = this.isFiltered() || !!e.get("ex.sort"), this.element = i("div", {
+		])), u.probability.some((e) => e !== null) && s("Probability", lr(e, "ex.confidence", "probability")), n.length > 1 && s(o.replace(/^a/, "A"), lr(e, "ex.agreement", o)), p && s("Score: metric", q(e, "ex.metric", [["", d[0][1]], ...d.slice(1)])), p && s("Score: cell", q(e, "ex.cell", [["", "the first chosen cell"], ...f])), p && s("Score", lr(e, "ex.value", "score")), i("label", { class: "examples-field" }, i("span", null, "Order"), this.order), s("Maps in the list (up to 12 cells)", J(e, "ex.maps"))), this.more.open = this.isFiltered() || !!e.get("ex.sort"), this.element = i("div", {
 			class: "examples-form",
 			role: "search",
 			"aria-label": "Examples"
@@ -2886,7 +3551,7 @@ var lr = class {
 		this.order.value = `${this.state.get("ex.sort", "study")}:${this.state.get("ex.down")}`, this.order.selectedIndex < 0 && (this.order.value = "study:"), this.count.textContent = `${e} of ${this.examples} ${this.examples === 1 ? "example" : "examples"}`, this.clear.hidden = !this.isFiltered() && !this.state.get("ex.sort");
 	}
 	isFiltered() {
-		return R.some((e) => this.state.get(e));
+		return k.some((e) => this.state.get(e));
 	}
 	sort() {
 		let [e, t] = this.order.value.split(":");
@@ -2895,74 +3560,7 @@ var lr = class {
 			"ex.down": t || null
 		});
 	}
-}, ur = 110, dr = class {
-	content;
-	addresses = /* @__PURE__ */ new Map();
-	constructor(e) {
-		this.content = e;
-	}
-	address(e) {
-		if (!e.picture) return null;
-		let t = this.addresses.get(e.picture);
-		return t || this.addresses.set(e.picture, t = this.content.url(e.picture)), t;
-	}
-	load(e) {
-		let t = this.address(e);
-		if (!t) return null;
-		let n = new Image();
-		return new Promise((e) => {
-			n.onload = n.onerror = () => e(n), n.src = t;
-		});
-	}
-	forget() {
-		for (let e of this.addresses.values()) URL.revokeObjectURL(e);
-		this.addresses.clear();
-	}
-};
-function fr(e, t, n, r) {
-	let a = n.address(e);
-	if (a) return i("img", {
-		src: a,
-		alt: "",
-		class: Math.max(...e.size ?? [Infinity]) < 64 ? "examples-tiny" : null
-	});
-	if (e.tokens) {
-		let t = e.tokens.map((e, t) => e.feature < 0 ? "" : t && !e.joined ? ` ${e.text}` : e.text).join("").trim();
-		return i("span", {
-			class: "examples-snippet",
-			dir: "auto"
-		}, t.length > ur ? `${t.slice(0, ur)}…` : t);
-	}
-	if (e.columns) return i("span", { class: "examples-snippet" }, e.columns.slice(0, 3).map((e) => e.value ? `${e.name} = ${e.value}` : e.name).join(", "));
-	if (e.series) {
-		let n = Hn({
-			label: "",
-			...Vn(e, t, null),
-			features: null,
-			map: null,
-			scheme: r,
-			mask: null
-		}, 0, e.series.steps);
-		return n.removeAttribute("role"), n.removeAttribute("aria-label"), n.setAttribute("aria-hidden", "true"), n;
-	}
-	return null;
-}
-function pr(e, t, n, r) {
-	let a = e.maps[t], { label: o } = n.study.cells[t];
-	if (!a) return i("span", {
-		class: "examples-mini examples-none",
-		title: `${o}: no map`
-	});
-	let s = n.map(a), c = a.shape.length === 2 ? a.shape : [1, s.length], l = Cn({
-		values: s,
-		shape: c,
-		signed: a.signed,
-		full: a.full
-	}, r);
-	return l.className = c[0] === 1 ? "examples-mini examples-strip" : "examples-mini", l.title = o, l.setAttribute("aria-hidden", "true"), l;
-}
-// src/examples/list/list.ts
-var mr = class {
+}, Wr = class {
 	values;
 	pictures;
 	open;
@@ -2978,7 +3576,7 @@ var mr = class {
 	show(e, t) {
 		for (let e of this.forget) e();
 		this.forget = [], this.buttons.clear(), this.element.classList.toggle("examples-with-maps", t.cells.length > 0);
-		let n = P(t.colours);
+		let n = D(t.colours);
 		this.element.replaceChildren(...e.map((e) => i("li", null, this.button(e, t, n)))), e.length || this.element.append(i("li", { class: "examples-caption" }, "No example passes the filters."));
 	}
 	mark(e) {
@@ -2994,23 +3592,23 @@ var mr = class {
 			confidence: o.confidence,
 			metric: o.value,
 			agreement: o.agreement
-		}[t.sort], u = r.targets.length > 1 && `${r.targets.length} targets`, f = [o.predicted && `predicted ${o.predicted}`, u].filter(Boolean).join(" · "), p = i("button", {
+		}[t.sort], u = r.targets.length > 1 && `${r.targets.length} targets`, d = [o.predicted && `predicted ${o.predicted}`, u].filter(Boolean).join(" · "), f = i("button", {
 			type: "button",
 			onclick: () => this.open(e),
 			title: r.name
-		}, s, i("span", { class: "examples-words" }, i("bdi", { class: "examples-name" }, r.name), f && i("span", { class: "examples-small" }, i("bdi", null, f)), o.wrong && i("span", { class: "examples-wrong" }, "wrong"), l !== null && i("span", { class: "examples-small" }, d(l))), t.cells.length > 0 && c);
-		return this.buttons.set(r.id, p), this.forget.push(K(p, () => {
-			let e = fr(a, this.values, this.pictures, n);
-			e ? s.append(e) : s.remove(), c.append(...t.cells.map((e) => pr(a, e, this.values, n)));
-		})), p;
+		}, s, i("span", { class: "examples-words" }, i("bdi", { class: "examples-name" }, r.name), d && i("span", { class: "examples-small" }, i("bdi", null, d)), o.wrong && i("span", { class: "examples-wrong" }, "wrong"), l !== null && i("span", { class: "examples-small" }, P(l))), t.cells.length > 0 && c);
+		return this.buttons.set(r.id, f), this.forget.push(R(f, () => {
+			let e = ot(a, this.values, this.pictures, n);
+			e ? s.append(e) : s.remove(), c.append(...t.cells.map((e) => st(a, e, this.values, n)));
+		})), f;
 	}
-}, hr = 12, gr = class extends u {
+}, Gr = 12, Kr = class extends U {
 	keys = [
-		...R,
-		...bt,
-		...z,
-		...xt,
-		...St,
+		...k,
+		...je,
+		...Me,
+		...Ne,
+		...Pe,
 		"ex.zoom",
 		"ex.maps"
 	];
@@ -3020,7 +3618,7 @@ var mr = class {
 	deaf = null;
 	connectedCallback() {
 		super.connectedCallback();
-		let e = () => Kt(this), t = bn(this, {
+		let e = () => Je(this), t = jr(this, {
 			step: (e) => this.step(e),
 			search: () => this.parts?.filters.search.focus()
 		});
@@ -3037,29 +3635,29 @@ var mr = class {
 			this.replaceChildren(i("p", null, "This page holds no single examples of the study."));
 			return;
 		}
-		let t = this.parts === null, n = this.parts ??= this.build(), r = (n) => t || n.some((t) => e.has(t)), a = ot(this.study, this.context.state.list("cells")), o = r([
-			...R,
-			...bt,
+		let t = this.parts === null, n = this.parts ??= this.build(), r = (n) => t || n.some((t) => e.has(t)), a = ge(this.study, this.context.state.list("cells")), o = r([
+			...k,
+			...je,
 			"cells",
 			"ex.maps",
 			"ex.colours"
 		]);
 		o && this.relist(n, a);
 		let s = this.view(), c = this.placeOf(s?.entry);
-		(r([...xt, ...z]) || s?.example !== this.shown?.example || c !== this.shown?.place) && (this.shown = {
+		(r([...Ne, ...Me]) || s?.example !== this.shown?.example || c !== this.shown?.place) && (this.shown = {
 			example: s?.example,
 			place: c
-		}, n.chips.show(a.map((e) => this.study.cells[e].label)), n.display.sync(), s ? n.large.show(s.entry, s.example, a, c) : n.large.nothing(this.missing())), s && n.list.mark(s.entry.id), n.large.zoom(), (o || r(St)) && n.importance?.show(n.entries, this.items.map((e) => e.entry), a[0] ?? -1);
+		}, n.chips.show(a.map((e) => this.study.cells[e].label)), n.display.sync(), s ? n.large.show(s.entry, s.example, a, c) : n.large.nothing(this.missing())), s && n.list.mark(s.entry.id), n.large.zoom(), (o || r(Pe)) && n.importance?.show(n.entries, this.items.map((e) => e.entry), a[0] ?? -1);
 	}
 	build() {
-		let { study: e, context: t } = this, n = new st(t.content, e), r = new dr(t.content), a = rt(e.examples), o = at(e), s = new lr(t.state, e, o, lt(e, t.state.get("measure")), a.length), c = new mr(n, r, (e) => this.choose(e)), l = new ft(t.state, e, o), [u] = e.examples, d = e.examples.some((e) => e.picture), f = e.examples.some((e) => !e.tokens && !e.columns), p = new er(t, n, r, l.element, (e) => this.step(e)), m = {
+		let { study: e, context: t } = this, n = new _e(t.content, e), r = new at(t.content), a = pe(e.examples), o = he(e), s = new Ur(t.state, e, o, ye(e, t.state.get("measure")), a.length), c = new Wr(n, r, (e) => this.choose(e)), l = new cr(t.state, e, o), [u] = e.examples, d = e.examples.some((e) => e.picture), f = e.examples.some((e) => !e.tokens && !e.columns), p = new Pr(t, n, r, l.element, (e) => this.step(e)), m = {
 			overlay: d,
 			smooth: f,
 			mask: e.examples.some((e) => e.mask),
 			bars: !!u?.columns
-		}, h = new Mt(t.state, e, o, m, f ? [p.zoomButtons()] : []);
+		}, h = new dr(t.state, e, o, m, f ? [p.zoomButtons()] : []);
 		p.options.append(h.element);
-		let g = e.examples.some((e) => e.columns || e.tokens) ? new hn(t, n, o) : null;
+		let g = e.examples.some((e) => e.columns || e.tokens) ? new Er(t, n, o) : null;
 		return this.classList.add("examples"), this.replaceChildren(i("div", { class: "examples-layout" }, i("div", { class: "examples-side" }, s.element, this.leftOut(), c.element), p.element), ...g ? [g.element] : []), {
 			values: n,
 			pictures: r,
@@ -3078,19 +3676,19 @@ var mr = class {
 		return t < e && i("p", { class: "examples-caption" }, `${t} of the study's ${e.toLocaleString("en")} examples have their maps on this page.`);
 	}
 	relist(e, t) {
-		let { state: n } = this.context, r = Ct(n), { sort: i, down: a } = wt(n), o = lt(this.study, n.get("measure")), s = i === "agreement" || r.agreement.some((e) => e !== null), c = n.get("ex.metric", this.study.metrics[0]?.name ?? ""), l = this.study.cells.findIndex((e) => e.label === n.get("ex.cell")), u = l >= 0 ? l : t[0] ?? -1, d = e.entries.flatMap((n) => {
+		let { state: n } = this.context, r = Fe(n), { sort: i, down: a } = Ie(n), o = ye(this.study, n.get("measure")), s = i === "agreement" || r.agreement.some((e) => e !== null), c = n.get("ex.metric", this.study.metrics[0]?.name ?? ""), l = this.study.cells.findIndex((e) => e.label === n.get("ex.cell")), u = l >= 0 ? l : t[0] ?? -1, d = e.entries.flatMap((n) => {
 			let i = n.targets.map((r) => {
 				let i = s ? e.values.agreement(o, t, r) : null;
 				return {
 					entry: n,
 					example: r,
-					candidate: ut(e.values, r, i, c, u)
+					candidate: be(e.values, r, i, c, u)
 				};
-			}).find(({ candidate: e }) => ar(e, r));
+			}).find(({ candidate: e }) => zr(e, r));
 			return i ? [i] : [];
 		});
-		this.items = sr(d, i, a), e.filters.sync(this.items.length), e.list.show(this.items, {
-			cells: n.get("ex.maps") === "1" ? t.slice(0, hr) : [],
+		this.items = Vr(d, i, a), e.filters.sync(this.items.length), e.list.show(this.items, {
+			cells: n.get("ex.maps") === "1" ? t.slice(0, Gr) : [],
 			colours: n.get("ex.colours"),
 			sort: i
 		});
@@ -3124,13 +3722,13 @@ var mr = class {
 		this.choose(r);
 	}
 };
-customElements.get("xai-examples") || customElements.define("xai-examples", gr);
+customElements.get("xai-examples") || customElements.define("xai-examples", Kr);
 // src/made/section.ts
-var _r = class extends u {
+var qr = class extends U {
 	keys = [];
 	draw() {
 		let { made: e, cells: t } = this.study;
-		this.replaceChildren(e.command ? i("section", null, i("h2", null, "The command that repeats it"), i("pre", { tabindex: "0" }, e.command)) : "", i("section", null, i("h2", null, "Facts"), i("dl", { class: "facts" }, e.facts.flatMap(([e, t]) => [i("dt", null, e), i("dd", null, t)]))), this.study.problems.length ? b(this.study) : "", i("details", { open: !0 }, i("summary", null, "Cost of each cell"), i("div", {
+		this.replaceChildren(e.command ? i("section", null, i("h2", null, "The command that repeats it"), i("pre", { tabindex: "0" }, e.command)) : "", i("section", null, i("h2", null, "Facts"), i("dl", { class: "facts" }, e.facts.flatMap(([e, t]) => [i("dt", null, e), i("dd", null, t)]))), this.study.problems.length ? un(this.study) : "", i("details", { open: !0 }, i("summary", null, "Cost of each cell"), i("div", {
 			class: "scroll",
 			tabindex: "0",
 			role: "region",
@@ -3151,18 +3749,18 @@ var _r = class extends u {
 			e.examples,
 			e.forward,
 			e.backward
-		].map((e) => i("td", { class: "n" }, e === null ? "–" : e.toLocaleString("en"))), i("td", { class: "n" }, e.seconds === null ? "–" : `${d(e.seconds)} s`), i("td", { class: "n" }, e.memory ? `${(e.memory / 2 ** 20).toFixed(1)} MiB` : "–"), i("td", null, e.cached ? "yes" : "no"))))))), i("details", null, i("summary", null, "Methods, baselines, metrics and agreements"), e.glossary.map(({ kind: e, entries: t }) => i("section", null, i("h3", null, e), i("dl", { class: "glossary" }, t.flatMap((e) => [i("dt", null, e.label), i("dd", null, e.summary, e.details ? i("span", { class: "soft" }, ` ${e.details}.`) : null, e.source ? i("cite", { class: "soft" }, ` ${e.source}`) : null)]))))), i("details", null, i("summary", null, "Configuration"), e.config ? i("pre", { tabindex: "0" }, e.config) : i("p", null, "config.yaml is missing.")));
+		].map((e) => i("td", { class: "n" }, e === null ? "–" : e.toLocaleString("en"))), i("td", { class: "n" }, e.seconds === null ? "–" : `${P(e.seconds)} s`), i("td", { class: "n" }, e.memory ? `${(e.memory / 2 ** 20).toFixed(1)} MiB` : "–"), i("td", null, e.cached ? "yes" : "no"))))))), i("details", null, i("summary", null, "Methods, baselines, metrics and agreements"), e.glossary.map(({ kind: e, entries: t }) => i("section", null, i("h3", null, e), i("dl", { class: "glossary" }, t.flatMap((e) => [i("dt", null, e.label), i("dd", null, e.summary, e.details ? i("span", { class: "soft" }, ` ${e.details}.`) : null, e.source ? i("cite", { class: "soft" }, ` ${e.source}`) : null)]))))), i("details", null, i("summary", null, "Configuration"), e.config ? i("pre", { tabindex: "0" }, e.config) : i("p", null, "config.yaml is missing.")));
 	}
 };
-customElements.define("xai-made", _r);
+customElements.define("xai-made", qr);
 // src/document/types.ts
-var vr = [
+var Jr = [
 	"unknown",
 	"different",
 	"equal"
 ];
 // src/document/access.ts
-function yr(e, t) {
+function Yr(e, t) {
 	let n = t.pairs, [r, i, a, o, s, c, l] = [
 		n.a,
 		n.b,
@@ -3179,39 +3777,39 @@ function yr(e, t) {
 		low: o[t],
 		high: s[t],
 		p: c[t],
-		shown: vr[l[t]] ?? "unknown"
+		shown: Jr[l[t]] ?? "unknown"
 	}));
 }
 // src/metrics/cost.ts
-var br = .5;
-function xr(e) {
+var Xr = .5;
+function Zr(e) {
 	let { forward: t, backward: n, examples: r, cached: i } = e;
 	return t === null || n === null || !r || i && t + n === 0 ? null : {
 		forward: t / r,
 		backward: n / r
 	};
 }
-function Sr(e, t) {
+function Qr(e, t) {
 	let n = t ? 1 : -1;
 	return e.map((t) => e.every((e) => e.passes > t.passes || n * e.mean < n * t.mean || e.passes === t.passes && e.mean === t.mean));
 }
-function Cr(e, t, n) {
+function $r(e, t, n) {
 	let r = t.flatMap((t) => {
-		let n = e[t.cell], r = xr(n);
+		let n = e[t.cell], r = Zr(n);
 		return r && t.mean !== null ? [{
 			cell: n,
 			mean: t,
 			...r,
 			total: r.forward + r.backward
 		}] : [];
-	}), i = r.filter(({ cell: e }) => !e.control), a = Sr(i.map(({ total: e, mean: t }) => ({
+	}), i = r.filter(({ cell: e }) => !e.control), a = Qr(i.map(({ total: e, mean: t }) => ({
 		passes: e,
 		mean: t.mean
-	})), n), o = Tr(r.map(({ mean: e }) => e.mean), wr);
+	})), n), o = ti(r.map(({ mean: e }) => e.mean), ei);
 	return r.map((e, t) => ({
 		cell: e.cell.label,
 		passes: e.total,
-		at: Math.max(br, e.total),
+		at: Math.max(Xr, e.total),
 		forward: e.forward,
 		backward: e.backward,
 		mean: e.mean.mean,
@@ -3222,13 +3820,13 @@ function Cr(e, t, n) {
 		name_at: o[t]
 	}));
 }
-var wr = .06;
-function Tr(e, t) {
+var ei = .06;
+function ti(e, t) {
 	let n = t * (Math.max(...e) - Math.min(...e)), r = [...e], i = Infinity;
 	for (let t of e.map((e, t) => t).sort((t, n) => e[n] - e[t])) r[t] = Math.min(e[t], i - n), i = r[t];
 	return r;
 }
-function Er(e, t, n) {
+function ni(e, t, n) {
 	let r = /* @__PURE__ */ new Map(), i = n.map((e) => r.get(e) ?? (r.set(e, r.size), r.size - 1)), a = n.length;
 	return Array.from({ length: t }, (t, n) => {
 		let [o, s] = [new Float64Array(r.size), new Float64Array(r.size)];
@@ -3239,11 +3837,11 @@ function Er(e, t, n) {
 		return o.map((e, t) => s[t] ? e / s[t] : NaN);
 	});
 }
-function Dr(e, t) {
+function ri(e, t) {
 	let n = e[0]?.length ?? 0;
 	return Array.from({ length: n }, (e, t) => t).filter((n) => t.every((t) => Number.isFinite(e[t][n])));
 }
-function Or(e, t, n, r) {
+function ii(e, t, n, r) {
 	let i = {
 		n: 0,
 		wins: 0,
@@ -3256,8 +3854,8 @@ function Or(e, t, n, r) {
 	return i;
 }
 // src/metrics/curves.ts
-var kr = 1.959964;
-function Ar(e) {
+var ai = 1.959964;
+function oi(e) {
 	let t = Array.from(e).filter(Number.isFinite), n = t.length, r = t.reduce((e, t) => e + t, 0) / n;
 	if (n < 2) return {
 		mean: r,
@@ -3268,16 +3866,16 @@ function Ar(e) {
 	let i = Math.sqrt(t.reduce((e, t) => e + (t - r) ** 2, 0) / (n - 1) / n);
 	return {
 		mean: r,
-		low: r - kr * i,
-		high: r + kr * i,
+		low: r - ai * i,
+		high: r + ai * i,
 		n
 	};
 }
-function jr(e, t, n, r, i) {
+function si(e, t, n, r, i) {
 	if (!n.curves) return [];
 	let { shares: a, values: o } = n.curves, s = e.numbers(o), [c, l] = [i.length, a.length];
 	return r.flatMap((e, n) => a.flatMap((r, a) => {
-		let { mean: o, low: u, high: d, n: f } = Ar(Er(Float32Array.from({ length: c }, (t, n) => s[(e * c + n) * l + a]), 1, i)[0]);
+		let { mean: o, low: u, high: d, n: f } = oi(ni(Float32Array.from({ length: c }, (t, n) => s[(e * c + n) * l + a]), 1, i)[0]);
 		return f ? [{
 			cell: t.cells[e].label,
 			place: n,
@@ -3290,23 +3888,23 @@ function jr(e, t, n, r, i) {
 	}));
 }
 // src/metrics/groups.ts
-function Mr(e) {
+function ci(e) {
 	return [{
 		name: "right",
 		is: 0
 	}, {
 		name: "wrong",
 		is: 1
-	}].map(({ name: t, is: n }) => Pr(e, t, (t) => e.wrong[t] === n)).filter((e) => e.n > 0);
+	}].map(({ name: t, is: n }) => ui(e, t, (t) => e.wrong[t] === n)).filter((e) => e.n > 0);
 }
-function Nr(e) {
+function li(e) {
 	let { rows: t, classes: n } = e, r = t.label.some((e) => e >= 0), i = r ? t.label : t.predicted;
 	return {
-		groups: n.map((e, n) => Pr(t, e, (e) => i[e] === n)).filter((e) => e.n > 0),
+		groups: n.map((e, n) => ui(t, e, (e) => i[e] === n)).filter((e) => e.n > 0),
 		by: r ? "label" : "predicted class"
 	};
 }
-function Pr(e, t, n) {
+function ui(e, t, n) {
 	let r = e.example.map((e, t) => t).filter(n);
 	return {
 		name: t,
@@ -3314,10 +3912,10 @@ function Pr(e, t, n) {
 		n: new Set(r.map((t) => e.example[t])).size
 	};
 }
-function Fr(e, t, n, r) {
+function di(e, t, n, r) {
 	let i = n.example.length, a = new Float32Array(t * r.rows.length);
 	for (let n = 0; n < t; n++) r.rows.forEach((t, o) => a[n * r.rows.length + o] = e[n * i + t]);
-	return Er(a, t, r.rows.map((e) => n.example[e])).map((e) => {
+	return ni(a, t, r.rows.map((e) => n.example[e])).map((e) => {
 		let t = e.filter(Number.isFinite);
 		return {
 			mean: t.length ? t.reduce((e, t) => e + t, 0) / t.length : NaN,
@@ -3326,10 +3924,10 @@ function Fr(e, t, n, r) {
 	});
 }
 // src/metrics/rows.ts
-function Ir(e) {
+function fi(e) {
 	return e.rows.cluster ?? e.rows.example;
 }
-function Lr(e, t, n) {
+function pi(e, t, n) {
 	return n.flatMap((n, r) => {
 		let i = t.means.find((e) => e.cell === n);
 		if (!i || i.mean === null) return [];
@@ -3348,17 +3946,17 @@ function Lr(e, t, n) {
 		}];
 	});
 }
-function Rr(e, t, n) {
-	return n.flatMap((n, r) => zr(t.means.find((e) => e.cell === n)?.letters ?? "").map((t) => ({
+function mi(e, t, n) {
+	return n.flatMap((n, r) => hi(t.means.find((e) => e.cell === n)?.letters ?? "").map((t) => ({
 		cell: e.cells[n].label,
 		place: r,
 		letter: t
 	})));
 }
-function zr(e) {
+function hi(e) {
 	return e.match(/\.*[a-z]/gi) ?? [];
 }
-function Br(e, t, n, r) {
+function gi(e, t, n, r) {
 	let i = new Map(r.map((e, t) => [e, t])), a = n.filter(({ a: e, b: t, low: n }) => i.has(e) && i.has(t) && !Number.isNaN(n)).map((e) => i.get(e.a) < i.get(e.b) ? e : {
 		...e,
 		a: e.b,
@@ -3380,12 +3978,12 @@ function Br(e, t, n, r) {
 		margin: t.margin ?? 0
 	}));
 }
-function Vr(e, t, n, r, i) {
+function _i(e, t, n, r, i) {
 	if (n.higher === null) return [];
-	let a = n.higher, o = Er(e.numbers(n.scores), t.cells.length, Ir(t)), s = new Map(r.flatMap((e) => [[`${e.a} ${e.b}`, e.p], [`${e.b} ${e.a}`, e.p]])), [c, l] = [Dr(o, [...new Set(r.flatMap(({ a: e, b: t }) => [e, t]))]), Dr(o, [])];
+	let a = n.higher, o = ni(e.numbers(n.scores), t.cells.length, fi(t)), s = new Map(r.flatMap((e) => [[`${e.a} ${e.b}`, e.p], [`${e.b} ${e.a}`, e.p]])), [c, l] = [ri(o, [...new Set(r.flatMap(({ a: e, b: t }) => [e, t]))]), ri(o, [])];
 	return i.flatMap((e, n) => i.flatMap((r, i) => {
 		if (e === r) return [];
-		let u = s.get(`${e} ${r}`), d = Or(o[e], o[r], a, u === void 0 ? l : c);
+		let u = s.get(`${e} ${r}`), d = ii(o[e], o[r], a, u === void 0 ? l : c);
 		return d.n ? [{
 			row: t.cells[e].label,
 			row_place: n,
@@ -3397,7 +3995,7 @@ function Vr(e, t, n, r, i) {
 		}] : [];
 	}));
 }
-function Hr(e, { cells: t, mean: n, critical: r }) {
+function vi(e, { cells: t, mean: n, critical: r }) {
 	let i = t.map((t, r) => ({
 		label: e.cells[t].label,
 		rank: n[r]
@@ -3407,7 +4005,7 @@ function Hr(e, { cells: t, mean: n, critical: r }) {
 		rank: t,
 		level: n < a ? n + 1 : i.length - n,
 		side: n < a ? "left" : "right"
-	})), s = Ur(i.map(({ rank: e }) => e), r), c = s.map(([e, t], n) => ({
+	})), s = yi(i.map(({ rank: e }) => e), r), c = s.map(([e, t], n) => ({
 		kind: "group",
 		start: i[e].rank,
 		end: i[t].rank,
@@ -3424,17 +4022,17 @@ function Hr(e, { cells: t, mean: n, critical: r }) {
 		}
 	];
 }
-function Ur(e, t) {
+function yi(e, t) {
 	let n = [];
 	return e.forEach((r, i) => {
 		let a = e.findLastIndex((e) => e - r <= t);
 		a > i && !n.some(([e, t]) => e <= i && a <= t) && n.push([i, a]);
 	}), n;
 }
-function Wr(e, t, n, r, i) {
+function bi(e, t, n, r, i) {
 	let a = e.numbers(n.scores);
 	return i.flatMap((e, n) => {
-		let i = Fr(a, t.cells.length, t.rows, e);
+		let i = di(a, t.cells.length, t.rows, e);
 		return r.flatMap((r, a) => {
 			let { mean: o, n: s } = i[r];
 			return s ? [{
@@ -3443,25 +4041,25 @@ function Wr(e, t, n, r, i) {
 				group: `${e.name} (${e.n})`,
 				group_place: n,
 				mean: o,
-				label: d(o, 2),
+				label: P(o, 2),
 				n: s
 			}] : [];
 		});
 	});
 }
-function Gr(e, t, n, r) {
-	let i = Mr(t.rows);
-	return i.length > 1 ? Wr(e, t, n, r, i) : [];
+function xi(e, t, n, r) {
+	let i = ci(t.rows);
+	return i.length > 1 ? bi(e, t, n, r, i) : [];
 }
-function Kr(e, t, n, r) {
-	let { groups: i, by: a } = Nr(t);
+function Si(e, t, n, r) {
+	let { groups: i, by: a } = li(t);
 	return {
-		rows: i.length > 1 ? Wr(e, t, n, r, i) : [],
+		rows: i.length > 1 ? bi(e, t, n, r, i) : [],
 		by: a
 	};
 }
 // src/metrics/section.ts
-var Q = 40, qr = 6, Jr = 35, $ = 270, Yr = class extends u {
+var Q = 40, Ci = 6, wi = 35, $ = 270, Ti = class extends U {
 	keys = [
 		"metric",
 		"metrics_pairs",
@@ -3477,7 +4075,7 @@ var Q = 40, qr = 6, Jr = 35, $ = 270, Yr = class extends u {
 		}
 		if (e.size && !e.has("metric") && !e.has("metrics_pairs") && n.length <= Q) return;
 		let a = e.size ? this.querySelector(":focus")?.id ?? "" : "";
-		this.replaceChildren(this.picker(r), i("h2", null, `${r.name}${Zr(r)}`), ...this.words(r), this.means(r), this.charts(r)), a && this.querySelector(`#${CSS.escape(a)}`)?.focus();
+		this.replaceChildren(this.picker(r), i("h2", null, `${r.name}${Di(r)}`), ...this.words(r), this.means(r), this.charts(r)), a && this.querySelector(`#${CSS.escape(a)}`)?.focus();
 	}
 	picker(e) {
 		let { state: t } = this.context;
@@ -3487,18 +4085,18 @@ var Q = 40, qr = 6, Jr = 35, $ = 270, Yr = class extends u {
 		}, this.study.metrics.map((t) => i("option", {
 			value: t.name,
 			".selected": t === e
-		}, `${t.name}${Zr(t)}`))));
+		}, `${t.name}${Di(t)}`))));
 	}
 	words(e) {
 		let t = [
 			e.summary,
-			Qr(e),
-			$r(e),
+			Oi(e),
+			ki(e),
 			e.unit && `in ${e.unit}`
 		], n = this.study.removals.find((t) => e.name === t.metric || e.name.startsWith(`${t.metric}@`));
 		return [
 			i("p", { class: "metrics-summary" }, t.filter(Boolean).join("; ") + "."),
-			...e.verdict ? [i("p", { class: e.refused ? "metrics-verdict metrics-refused" : "metrics-verdict" }, y(e.verdict))] : [],
+			...e.verdict ? [i("p", { class: e.refused ? "metrics-verdict metrics-refused" : "metrics-verdict" }, ln(e.verdict))] : [],
 			...e.shift ? [i("p", { class: "metrics-note" }, e.shift)] : [],
 			...n ? [i("p", { class: "metrics-note" }, `${n.sentence} Distance to the data: ${n.distances.map(([e, t]) => `${e} ${t}`).join(", ")}.`)] : []
 		];
@@ -3537,19 +4135,19 @@ var Q = 40, qr = 6, Jr = 35, $ = 270, Yr = class extends u {
 			},
 			{
 				value: e.low,
-				text: f(e.low, e.high)
+				text: qe(e.low, e.high)
 			},
 			...r ? [e.letters || "–", {
 				value: e.ranks?.[0] ?? null,
-				text: ei(e)
+				text: Ai(e)
 			}] : [],
 			e.n,
 			...i ? [{
 				value: e.undefined,
-				text: ti(e)
+				text: ji(e)
 			}] : []
 		]), s = r ? " Cells that share no letter differ significantly; sharing a letter does not show that two are equal. Bold: no cell is shown to be better." : "";
-		return pe({
+		return xn({
 			caption: `${e.name}: means over ${t}, each with its own 95 % interval for other ${t}.${s}`,
 			columns: a,
 			rows: o
@@ -3571,9 +4169,9 @@ var Q = 40, qr = 6, Jr = 35, $ = 270, Yr = class extends u {
 		};
 	}
 	charts(e) {
-		let { study: t, context: n } = this, { content: r } = n, { order: a, left: o } = this.order(e), s = yr(r, e), c = t.unit, l = i("div", { class: "metrics-grid" }), u = (r, a, s, c, u = {}, ...d) => {
+		let { study: t, context: n } = this, { content: r } = n, { order: a, left: o } = this.order(e), s = Yr(r, e), c = t.unit, l = i("div", { class: "metrics-grid" }), u = (r, a, s, c, u = {}, ...d) => {
 			if (!s.length) return;
-			let f = `${t.name} ${e.name} ${a}`, p = `${r}, ${e.name}. ${c}`, m = E(n, a, s, {
+			let f = `${t.name} ${e.name} ${a}`, p = `${r}, ${e.name}. ${c}`, m = zn(n, a, s, {
 				label: p,
 				caption: c + o,
 				file: f,
@@ -3581,16 +4179,16 @@ var Q = 40, qr = 6, Jr = 35, $ = 270, Yr = class extends u {
 			});
 			l.append(i("section", { class: `metrics-card metrics-${a}` }, i("h3", null, r), ...d, m));
 		}, d = {
-			fewest: $ + a.length * Jr,
+			fewest: $ + a.length * wi,
 			most: $ + Math.max(5, a.length) * 80
-		}, f = Lr(t, e, a), m = f.some((e) => e.control) ? " Dashed: the means of controls, which every explanation should be better than." : "";
-		u("Means", "intervals", f, `Mean over ${c} with its marginal 95 % interval, for other ${c}.${f.some((e) => e.best) ? " Blue diamonds: no cell is shown to be better." : ""}${m}`);
-		let h = Rr(t, e, a);
-		u("Letters", "letters", h, "A bar for each letter over the cells that carry it. Cells that share no letter differ significantly; sharing a letter does not show that two are equal.", { fewest: $ + 46 * new Set(h.map((e) => e.letter)).size });
-		let g = Vr(r, t, e, s, a);
-		if (u("Win rates", "win_rates", g, `Share of ${p(Math.max(0, ...g.map((e) => Number(e.n))), ni(c), c)} on which the cell of the row is better than that of the column; equal scores are no win.`, d), this.differences(e, s, a, u), this.cost(e, u), u("Curves", "curves", jr(r, t, e, a, Ir(t)), `Mean ${e.curves?.unit ?? "score"} over the share of ${e.curves?.over ?? "features"}, with pointwise normal 95 % bands of the mean for other ${c}.`), this.groups(e, a, u), e.ranks && e.ranks.cells.length <= Q) {
+		}, f = pi(t, e, a), p = f.some((e) => e.control) ? " Dashed: the means of controls, which every explanation should be better than." : "";
+		u("Means", "intervals", f, `Mean over ${c} with its marginal 95 % interval, for other ${c}.${f.some((e) => e.best) ? " Blue diamonds: no cell is shown to be better." : ""}${p}`);
+		let m = mi(t, e, a);
+		u("Letters", "letters", m, "A bar for each letter over the cells that carry it. Cells that share no letter differ significantly; sharing a letter does not show that two are equal.", { fewest: $ + 46 * new Set(m.map((e) => e.letter)).size });
+		let h = _i(r, t, e, s, a);
+		if (u("Win rates", "win_rates", h, `Share of ${F(Math.max(0, ...h.map((e) => Number(e.n))), Mi(c), c)} on which the cell of the row is better than that of the column; equal scores are no win.`, d), this.differences(e, s, a, u), this.cost(e, u), u("Curves", "curves", si(r, t, e, a, fi(t)), `Mean ${e.curves?.unit ?? "score"} over the share of ${e.curves?.over ?? "features"}, with pointwise normal 95 % bands of the mean for other ${c}.`), this.groups(e, a, u), e.ranks && e.ranks.cells.length <= Q) {
 			let n = 46 + 24 * (Math.ceil(e.ranks.cells.length / 2) + 1);
-			u("Another test: Nemenyi's critical difference", "critical_difference", Hr(t, e.ranks), "Mean ranks; cells that a bar joins do not differ by Nemenyi's test. This is another test than that of the letters: it is of ranks, not of means.", {
+			u("Another test: Nemenyi's critical difference", "critical_difference", vi(t, e.ranks), "Mean ranks; cells that a bar joins do not differ by Nemenyi's test. This is another test than that of the letters: it is of ranks, not of means.", {
 				height: n,
 				fewest: 640,
 				most: 900,
@@ -3600,9 +4198,9 @@ var Q = 40, qr = 6, Jr = 35, $ = 270, Yr = class extends u {
 		return l;
 	}
 	differences(e, t, n, r) {
-		let a = Br(this.study, e, t, n);
+		let a = gi(this.study, e, t, n);
 		if (!a.length) return;
-		let { state: o } = this.context, s = this.study.cells[n.find((e) => t.some(({ a: t, b: n }) => t === e || n === e)) ?? 0].label, c = o.get("metrics_pairs") || (a.length > qr ? s : "all"), l = c === "all" ? a.slice(0, 300) : a.filter((e) => e.a === c || e.b === c).map((e) => Xr(e, c)), u = [...new Set(a.flatMap((e) => [String(e.a), String(e.b)]))], f = i("p", { class: "metrics-picker" }, i("label", { for: "metrics-pairs" }, "Pairs "), i("select", {
+		let { state: o } = this.context, s = this.study.cells[n.find((e) => t.some(({ a: t, b: n }) => t === e || n === e)) ?? 0].label, c = o.get("metrics_pairs") || (a.length > Ci ? s : "all"), l = c === "all" ? a.slice(0, 300) : a.filter((e) => e.a === c || e.b === c).map((e) => Ei(e, c)), u = [...new Set(a.flatMap((e) => [String(e.a), String(e.b)]))], d = i("p", { class: "metrics-picker" }, i("label", { for: "metrics-pairs" }, "Pairs "), i("select", {
 			id: "metrics-pairs",
 			onchange: (e) => o.set({ metrics_pairs: e.target.value })
 		}, i("option", {
@@ -3611,34 +4209,34 @@ var Q = 40, qr = 6, Jr = 35, $ = 270, Yr = class extends u {
 		}, `all ${a.length}`), u.map((e) => i("option", {
 			value: e,
 			".selected": c === e
-		}, `with ${e}`)))), p = e.margin ? ` Equal: within the band of ±${d(e.margin)}.` : "", m = `${c === "all" ? "Difference of the means of two cells, the better mean first," : `Mean of ${c} less that of each other cell,`} with 95 % intervals that hold for all pairs at once.${p} Unknown: neither is shown.`;
+		}, `with ${e}`)))), f = e.margin ? ` Equal: within the band of ±${P(e.margin)}.` : "", p = `${c === "all" ? "Difference of the means of two cells, the better mean first," : `Mean of ${c} less that of each other cell,`} with 95 % intervals that hold for all pairs at once.${f} Unknown: neither is shown.`;
 		r("Differences", "differences", l.map((e, t) => ({
 			...e,
 			place: t
-		})), m, {}, ...a.length > 1 ? [f] : []);
+		})), p, {}, ...a.length > 1 ? [d] : []);
 	}
 	cost(e, t) {
 		if (e.higher === null) return;
-		let n = Cr(this.study.cells, e.means, e.higher);
+		let n = $r(this.study.cells, e.means, e.higher);
 		if (n.filter((e) => !e.control).length < 2) return;
 		let r = e.means.filter((e) => e.mean !== null).length - n.length;
 		t("Quality and cost", "cost", n, [
 			"Mean over the passes that the attributions of a cell took. The line joins the Pareto front: no cell has as good a mean for fewer passes.",
 			n.some((e) => !e.passes) ? " Cells at the left edge had no passes of their own: they need none, or shared those of other cells." : "",
-			r ? ` ${p(r, "cell")} came from the store, so that no passes were counted.` : ""
+			r ? ` ${F(r, "cell")} came from the store, so that no passes were counted.` : ""
 		].join(""));
 	}
 	groups(e, t, n) {
 		let { study: r } = this, { content: i } = this.context, a = "Plain means over the examples of each group, without a test.";
-		n("By right or wrong prediction", "groups", Gr(i, r, e, t), `${a} The number of examples is in brackets.`);
-		let { rows: o, by: s } = Kr(i, r, e, t), c = new Set(o.map((e) => e.group)).size, l = {
-			fewest: $ + c * Jr,
+		n("By right or wrong prediction", "groups", xi(i, r, e, t), `${a} The number of examples is in brackets.`);
+		let { rows: o, by: s } = Si(i, r, e, t), c = new Set(o.map((e) => e.group)).size, l = {
+			fewest: $ + c * wi,
 			most: $ + Math.max(4, c) * 80
 		};
 		c <= Q && n("By class", "group_means", o, `${a} Groups are by ${s}; the number of examples is in brackets.`, l);
 	}
 };
-function Xr(e, t) {
+function Ei(e, t) {
 	if (e.a === t) return {
 		...e,
 		pair: e.b
@@ -3658,60 +4256,60 @@ function Xr(e, t) {
 		high: i
 	};
 }
-function Zr(e) {
+function Di(e) {
 	return e.higher === null ? "" : e.higher ? " ↑" : " ↓";
 }
-function Qr(e) {
+function Oi(e) {
 	return e.higher === null ? "descriptive, not ranked" : e.higher ? "higher is better" : "lower is better";
 }
-function $r({ bounds: [e, t] }) {
-	return e === null && t === null ? "unbounded" : `${e === null ? "-∞" : d(e)} to ${t === null ? "∞" : d(t)}`;
+function ki({ bounds: [e, t] }) {
+	return e === null && t === null ? "unbounded" : `${e === null ? "-∞" : P(e)} to ${t === null ? "∞" : P(t)}`;
 }
-function ei(e) {
+function Ai(e) {
 	if (!e.ranks) return "–";
 	let [t, n] = e.ranks;
 	return t === n ? String(t) : `${t} to ${n}`;
 }
-function ti(e) {
-	return e.range && e.undefined ? `${e.undefined} (mean ${d(e.range[0])} to ${d(e.range[1])})` : String(e.undefined);
+function ji(e) {
+	return e.range && e.undefined ? `${e.undefined} (mean ${P(e.range[0])} to ${P(e.range[1])})` : String(e.undefined);
 }
-function ni(e) {
+function Mi(e) {
 	return e.replace(/s$/, "");
 }
-customElements.define("xai-metrics", Yr);
+customElements.define("xai-metrics", Ti);
 // src/viewer.ts
-var ri = [
+var Ni = [
 	{
 		name: "answer",
 		title: "Answer",
-		make: () => new v()
+		make: () => new cn()
 	},
 	{
 		name: "metrics",
 		title: "Metrics",
-		make: () => new Yr()
+		make: () => new Ti()
 	},
 	{
 		name: "agreement",
 		title: "Agreement",
-		make: () => new Ye()
+		make: () => new or()
 	},
 	{
 		name: "examples",
 		title: "Examples",
-		make: () => new gr()
+		make: () => new Kr()
 	},
 	{
 		name: "across",
 		title: "Across studies",
-		make: () => new ze()
+		make: () => new Xn()
 	},
 	{
 		name: "made",
 		title: "How it was made",
-		make: () => new _r()
+		make: () => new qr()
 	}
-], ii = class extends HTMLElement {
+], Pi = class extends HTMLElement {
 	context = null;
 	body = i("div", { class: "body" });
 	tabs = /* @__PURE__ */ new Map();
@@ -3729,7 +4327,7 @@ var ri = [
 	}
 	get doors() {
 		let e = this.context.content.document.across !== null;
-		return ri.filter((t) => e || t.name !== "across");
+		return Ni.filter((t) => e || t.name !== "across");
 	}
 	get section() {
 		let e = this.context.state.get("section", this.context.content.document.across ? "across" : "answer");
@@ -3756,7 +4354,7 @@ var ri = [
 			metric: null,
 			measure: null,
 			cells: null
-		}) }), e.studies.forEach((t, n) => this.picker.append(i("option", { value: n }, `${n + 1}. ${ai(e.studies, n)}`))), r = i("label", { class: "picker" }, "study ", this.picker));
+		}) }), e.studies.forEach((t, n) => this.picker.append(i("option", { value: n }, `${n + 1}. ${Fi(e.studies, n)}`))), r = i("label", { class: "picker" }, "study ", this.picker));
 		let a = i("button", {
 			type: "button",
 			class: "quiet",
@@ -3771,7 +4369,7 @@ var ri = [
 	}
 	theme() {
 		let e = this.context.state.get("theme");
-		e ? this.setAttribute("data-theme", e) : this.removeAttribute("data-theme"), this.ownerDocument.getElementById("xaiexp-document") !== null && (document.documentElement.style.colorScheme = e || "light dark");
+		e ? this.setAttribute("data-theme", e) : this.removeAttribute("data-theme"), this.ownerDocument.querySelector("#xaiexp-document, meta[name=\"xaiexp-live\"]") !== null && (document.documentElement.style.colorScheme = e || "light dark");
 	}
 	switch() {
 		let e = this.context.state.get("theme") || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
@@ -3792,13 +4390,13 @@ var ri = [
 		return i("footer", null, t.length ? [i("p", null, "This page leaves out:"), i("ul", null, t)] : null, i("p", null, `xaiexp ${e.version}`));
 	}
 };
-function ai(e, t) {
+function Fi(e, t) {
 	let { name: n, folder: r } = e[t];
 	return e.filter((e) => e.name === n).length > 1 ? `${n} (${r})` : n;
 }
-customElements.define("xai-page", ii);
+customElements.define("xai-page", Pi);
 // src/main.ts
-function oi(e, t, n) {
+function Ii(e, t, n) {
 	return {
 		content: e,
 		state: t,
@@ -3806,23 +4404,36 @@ function oi(e, t, n) {
 		live: n
 	};
 }
-function si(e, t, n) {
-	let r = new ii();
-	return r.open(oi(e, t, n), l), r;
+function Li(e, t, n) {
+	let r = new Pi();
+	return r.open(Ii(e, t, n), tn), r;
 }
-async function ci(e, r, i, a = null) {
-	let o = si(t(await n(r)), i, a);
+async function Ri(e, r, i, a = null) {
+	let o = Li(t(await n(r)), i, a);
 	return e.replaceChildren(o), o;
 }
-async function li() {
-	let e = document.getElementById("xaiexp-document");
-	if (!e) return;
-	let t = document.getElementById("xaiexp-summary"), n = i("div");
+async function zi(e) {
+	let t = await e.ask("/document");
+	if (!t.ok) throw Error(t.status === 403 ? "open the address that xaiexp view printed, with its token" : `the server answers ${t.status}`);
+	return new Uint8Array(await t.arrayBuffer());
+}
+function Bi() {
 	try {
-		await ci(n, r(e.textContent ?? ""), new c(window.location)), t?.replaceWith(n);
-	} catch (e) {
-		t?.prepend(i("p", { role: "alert" }, `The page could not be opened: ${e instanceof Error ? e.message : String(e)}`));
+		return window.sessionStorage;
+	} catch {
+		return null;
 	}
 }
-li();
-export { ci as show };
+async function Vi() {
+	let e = document.getElementById("xaiexp-document"), t = document.querySelector("meta[name=\"xaiexp-live\"]") !== null;
+	if (!e && !t) return;
+	let n = document.getElementById("xaiexp-summary"), a = i("div");
+	try {
+		let i = t ? new $t(Qt(window.location, Bi())) : null, o = await Ri(a, i ? await zi(i) : r(e?.textContent ?? ""), new w(window.location), i);
+		i && (document.title = o.shadowRoot?.querySelector("h1")?.textContent || "xaiexp"), n?.replaceWith(a);
+	} catch (e) {
+		n?.prepend(i("p", { role: "alert" }, `The page could not be opened: ${e instanceof Error ? e.message : String(e)}`));
+	}
+}
+Vi();
+export { Ri as show };
