@@ -30,7 +30,8 @@ def study(tmp_path_factory):
         (
             ["repot"],
             "repot: is neither KEY=VALUE nor a tool\n"
-            "  nearest: report, export   tools: export, plan, plugins, repair, report, store, track, ui",
+            "  nearest: report, export   tools: completion, export, plan, plugins, repair, report, show, store, "
+            "track, ui, view",
         ),
         (["export", "nowhere"], "export: no such folder (got 'nowhere')"),
         (["report"], "report: the following arguments are required: DIR"),
@@ -39,6 +40,10 @@ def study(tmp_path_factory):
         (["plugins", "check", "nothing"], "plugins check: no installed plugin has this name (got 'nothing')"),
         (["plugins", "nw"], "plugins: argument TOOL: invalid choice: 'nw'"),
         (["ui"], "ui: there are no runs here yet (got 'outputs/mlflow.db')\n  run a study: xaiexp"),
+        (["view"], "view: the following arguments are required: DIR"),
+        (["view", "nowhere"], "view: no such folder (got 'nowhere')"),
+        (["view", "."], "view: contains no study (a folder with record.json) (got '.')"),
+        (["view", ".", "--port", "70000"], "view --port: must be between 0 and 65535 (got 70000)"),
         (["ui", "--port", "x"], "ui: argument --port: invalid int value: 'x'"),
     ],
 )
