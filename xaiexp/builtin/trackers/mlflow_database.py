@@ -19,7 +19,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from xaiexp.builtin.trackers.mlflow_client import PARENT, SQLITE, Number, artifacts_at, artifacts_of, write_files
+from xaiexp.builtin.trackers.mlflow_client import (
+    EXPERIMENT,
+    PARENT,
+    SQLITE,
+    Number,
+    artifacts_at,
+    artifacts_of,
+    write_files,
+)
 from xaiexp.builtin.trackers.mlflow_dataset import CONTEXT, DatasetFacts
 from xaiexp.builtin.trackers.mlflow_schema import create, known_revision, revision_of
 
@@ -213,6 +221,8 @@ def _experiment(database: sqlite3.Connection, address: str, name: str) -> tuple[
             (name, artifacts_of(address), now, now),
         )
         found = database.execute(known, (name,)).fetchone()
+        tags = [(key, value, found[0]) for key, value in EXPERIMENT.items()]
+        database.executemany("INSERT OR IGNORE INTO experiment_tags (key, value, experiment_id) VALUES (?, ?, ?)", tags)
     experiment, artifacts, stage = found
     return (int(experiment), str(artifacts)) if stage == "active" and artifacts else None
 
