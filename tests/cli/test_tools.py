@@ -94,6 +94,7 @@ def test_the_interface_of_mlflow_replaces_the_process_and_listens_on_the_loopbac
         "--workers": "1",
     }
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    assert capsys.readouterr().out == "http://127.0.0.1:5077/#/experiments?workflowType=machine_learning\n"
 
 
 def test_a_new_plugin_is_written_where_it_is_asked_for_and_the_next_steps_are_told(tmp_path, capsys):

@@ -173,7 +173,7 @@ def test_all_rows_are_those_that_mlflow_writes(made_by_mlflow, tmp_path, ends):
     names = {name.removeprefix("mlartifacts/RUN/artifacts/") for name in found[1][1] if "/RUN/" in name}
     assert names == {"record.json", "maps/a.svg", "tables/agreement.json", "tables/verdicts.json"}
     images = [name for name in found[1][1] if "/images/" in name]
-    assert len(images) == len(ends)
+    assert len(images) == 2 * len(ends)
 
 
 def test_mlflow_reads_what_was_written(tmp_path):

@@ -149,10 +149,11 @@ def images(maps: Mapping[str, Path], time: int) -> dict[str, bytes]:
     """The maps of a cell as files of MLflow's image grid: the step is the number of the example.
 
     ``mlflow.log_image`` puts a random identifier where the name of the example is here, so that an image that is sent
-    again replaces itself.
+    again replaces itself. The grid shows the file ``compressed``, and the other one when it is enlarged; these pictures
+    are small, so both are the same.
     """
     files = {}
     for step, (example, picture) in enumerate(maps.items()):
         name = f"images/map+step+{step}+timestamp+{time}+{example}"
-        files[f"{name}.png"] = picture.read_bytes()
+        files[f"{name}.png"] = files[f"{name}+compressed.png"] = picture.read_bytes()
     return files

@@ -27,5 +27,7 @@ def run(words: Sequence[str]) -> NoReturn:
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", embedded_uri()]
     command += ["--host", "127.0.0.1", "--port", str(arguments.port), "--workers", "1"]
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    # The address of the runs; MLflow opens its start page with what it has for language models.
+    print(f"http://127.0.0.1:{arguments.port}/#/experiments?workflowType=machine_learning")  # noqa: T201
     sys.stdout.flush()
     os.execv(sys.executable, command)  # noqa: S606  # fixed words, no shell; signals then reach the server itself
