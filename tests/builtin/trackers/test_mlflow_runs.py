@@ -52,7 +52,7 @@ class Client:
     def get_experiment_by_name(self, name):
         return SimpleNamespace(experiment_id=self.experiments[name]) if name in self.experiments else None
 
-    def create_experiment(self, name, artifact_location, tags):
+    def create_experiment(self, name, artifact_location):
         self.experiments[name] = f"id of {name} at {artifact_location}"
         return self.experiments[name]
 

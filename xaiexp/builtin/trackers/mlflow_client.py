@@ -31,9 +31,6 @@ __all__ = [
 
 SQLITE = "sqlite:///"
 PARENT = "mlflow.parentRunId"
-EXPERIMENT = {"mlflow.experimentKind": "custom_model_development"}
-"""Tags of a new experiment: MLflow opens it with its runs in place of traces of language models."""
-
 _METRICS_PER_CALL = 1000
 _PARAMS_PER_CALL = 100
 
@@ -202,7 +199,7 @@ def experiment_of(client: MlflowClient, address: str, name: str) -> str:
     experiment = client.get_experiment_by_name(name)
     if experiment is not None:
         return str(experiment.experiment_id)
-    return str(client.create_experiment(name, artifact_location=artifacts_of(address), tags=EXPERIMENT))
+    return str(client.create_experiment(name, artifact_location=artifacts_of(address)))
 
 
 def artifacts_of(address: str) -> str | None:

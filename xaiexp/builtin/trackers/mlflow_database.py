@@ -20,7 +20,6 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from xaiexp.builtin.trackers.mlflow_client import (
-    EXPERIMENT,
     PARENT,
     SQLITE,
     Number,
@@ -221,8 +220,6 @@ def _experiment(database: sqlite3.Connection, address: str, name: str) -> tuple[
             (name, artifacts_of(address), now, now),
         )
         found = database.execute(known, (name,)).fetchone()
-        tags = [(key, value, found[0]) for key, value in EXPERIMENT.items()]
-        database.executemany("INSERT OR IGNORE INTO experiment_tags (key, value, experiment_id) VALUES (?, ?, ?)", tags)
     experiment, artifacts, stage = found
     return (int(experiment), str(artifacts)) if stage == "active" and artifacts else None
 
