@@ -60,7 +60,7 @@ def cell_parameters(record: Record, cell: CellId) -> dict[str, str]:
     for kind, facts in (("method", record.methods.get(cell.method)), ("baseline", record.baselines.get(cell.baseline))):
         if isinstance(facts, ComponentFacts):
             found |= {f"{kind}.name": facts.name, **{f"{kind}.{k}": v for k, v in facts.parameters.items()}}
-    return dict(flattened({**found, **record.study.to_mapping()}))
+    return {key: value for key, value in flattened({**found, **record.study.to_mapping()}) if value}
 
 
 def cell_metrics(cell: TrackedCell) -> dict[str, float]:
