@@ -64,6 +64,14 @@ def printable(text: str) -> str:
     return _CONTROL.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
 
 
+def _shortened(text: str, most: int = 300) -> str:
+    """The text without its middle where it is longer; passwords are hidden before, since a part hides none."""
+    if len(text) <= most:
+        return text
+    text = without_passwords(text)
+    return text if len(text) <= most else f"{text[: most // 2]}...{text[len(text) - most // 2 :]}"
+
+
 class XaiexpError(Exception):
     """Base class of all exceptions that this package raises."""
 
@@ -101,13 +109,14 @@ class UserError(XaiexpError):
         super().__init__(self._render())
 
     def _render(self) -> str:
-        first = f"{self.where}: {self.what}"
+        first = f"{_shortened(self.where)}: {_shortened(self.what, 600)}"
         if self.got is not None:
-            first += f" (got {self.got!r})"
+            first += f" (got {_shortened(repr(self.got))})"
         second = "   ".join(
             part for part in (f"nearest: {', '.join(self.nearest)}" if self.nearest else "", self.hint) if part
         )
-        lines = [first, *([f"  {second}"] if second else []), *(f"  note: {note}" for note in self.notes)]
+        notes = (f"  note: {_shortened(note, 600)}" for note in self.notes)
+        lines = [first, *([f"  {_shortened(second, 1500)}"] if second else []), *notes]
         return without_passwords("\n".join(map(printable, lines)))
 
     def _render_traceback_(self) -> list[str]:

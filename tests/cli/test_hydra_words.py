@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from xaiexp.cli import app as cli
 from xaiexp.cli.hydra_words import hydra_words
 from xaiexp.errors import UserError
 
@@ -47,3 +48,12 @@ def test_passwords_of_several_servers_are_masked():
     (masked,) = hydra_words(words, words, [SECRET, OTHER])
     assert "secret" not in masked
     assert "word" not in masked
+
+
+@pytest.mark.parametrize("words", [["--info", "nope"], ["--nope", "seed=1"], ["--cfg"], ["-x"]])
+def test_wrong_flags_are_refused_in_two_lines(words, capsys):
+    assert cli.main(words) == cli.WRONG
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2
+    assert told[0].startswith("xaiexp: ")
+    assert told[1] == "  all words: xaiexp --help"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from xaiexp.config.checked_files import check_form
+from xaiexp.config.compose import composed
 from xaiexp.errors import ResourceError
 
 
@@ -66,3 +67,12 @@ def test_deep_nesting_ends_with_a_message(tmp_path):
 def test_a_missing_file_is_told(tmp_path):
     with pytest.raises(ResourceError, match=r"conf/file\.yaml: cannot be read as YAML: No such file or directory"):
         check_form(tmp_path / "missing.yaml", "conf/file.yaml")
+
+
+@pytest.mark.parametrize("value", ["!!timestamp x", "!!bool x", "!!int ''", "!!float x"])
+def test_a_tag_that_does_not_fit_its_value_is_told(value, workplace):
+    place = workplace / "conf" / "experiment"
+    place.mkdir(parents=True)
+    (place / "theirs.yaml").write_text(f"# @package _global_\nseed: {value}\n")
+    with pytest.raises(ResourceError, match=r"conf/experiment/theirs\.yaml: cannot be read as YAML: [^\n]*$"):
+        composed(["experiment=theirs"])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
 from omegaconf.errors import ConfigKeyError, ValidationError
 
-from xaiexp.config.compose import expand
+from xaiexp.cli import app as cli
+from xaiexp.config.compose import composed, expand
 from xaiexp.config.messages import translated
 from xaiexp.contract.registry import installed
-from xaiexp.errors import UnknownName, UserError
+from xaiexp.errors import ParameterError, UnknownName, UserError
 
 
 def told(error):
@@ -61,11 +64,61 @@ def caused(error, cause):
         (caused(HydraException("own words"), ValueError("the cause")), "config: own words"),
         (ConfigCompositionException("Could not override 'sed'.\nmore"), "sed: no such key\n  nearest: seed"),
         (MissingConfigException("Unrelated words", "x"), "config: Unrelated words"),
+        (
+            ConfigCompositionException(
+                "In 'model/a': ConfigKeyError raised while composing config:\nKey 'sed' not in 'X'"
+            ),
+            "conf/model/a.yaml: sets an unknown key (got 'sed')\n  nearest: seed",
+        ),
+        (
+            ConfigCompositionException("In 'method/a': X raised while composing config:\nKey 'method' not in 'X'"),
+            "conf/method/a.yaml: sets an unknown key (got 'method')\n  nearest: method   its first line must be",
+        ),
+        (
+            ConfigCompositionException("In 'model/a': ValidationError raised while composing config:\nCannot do it"),
+            "conf/model/a.yaml: cannot do it",
+        ),
+        (RecursionError(), "config: has no end\n  a defaults list leads back to its own file"),
     ],
     ids=lambda value: type(value).__name__,
 )
 def test_an_error_of_hydra_is_told_in_our_words(error, message):
     assert told(error).startswith(message)
+
+
+@pytest.mark.parametrize("chain", [["a"], ["a", "b"]])
+def test_a_defaults_list_that_leads_back_is_told(chain, workplace):
+    Path("conf/method").mkdir(parents=True)
+    for file, listed in zip(chain, [*chain[1:], chain[0]], strict=True):
+        Path(f"conf/method/{file}.yaml").write_text(f"defaults: [{listed}]\n")
+    with pytest.raises(UserError, match="config: has no end"):
+        composed(["method=[a]"])
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["model=[null]", "metric=[[]]", "method=[[a],b]", "hydra/help=[null]", "experiment=[[a]]", "baseline=[{a:1}]"],
+)
+def test_a_choice_that_is_no_name_is_refused(word, workplace):
+    key = word.partition("=")[0]
+    with pytest.raises(ParameterError, match=f"{key}: must be a name or a list of names"):
+        composed([word])
+
+
+def test_a_value_that_is_nested_deeply_is_refused(workplace):
+    with pytest.raises(UserError, match="is nested too deeply"):
+        composed([f"removal={'[' * 300}{']' * 300}"])
+
+
+@pytest.mark.parametrize(
+    "word", ["hydra.job.env_copy=1", "hydra.run.dir=${oc.decode:1}", "hydra.sweeper.params.seed=1"]
+)
+def test_a_value_over_which_hydra_stumbles_is_a_wrong_request(word, workplace, capsys):
+    assert cli.main(["model=digits_mlp", word]) == cli.WRONG
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 1
+    assert told[0].startswith(("config: ", "hydra."))
+    assert not Path("outputs/error.log").exists()
 
 
 def test_other_errors_pass():

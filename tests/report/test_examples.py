@@ -11,8 +11,8 @@ from written_studies import CELLS, NAIVE, WORDS, write_study
 
 from xaiexp.report import export_images
 from xaiexp.report.examples import examples
-from xaiexp.report.images import colour, png_uri
-from xaiexp.report.series import series_image
+from xaiexp.report.pictures.images import colour, png_uri
+from xaiexp.report.pictures.series import series_image
 from xaiexp.report.studies import read_study
 
 

@@ -151,3 +151,23 @@ def test_an_error_before_the_record_makes_one_and_folders_of_others_are_left(tmp
     assert len(list((tmp_path / "theirs").iterdir())) == 1
     (tmp_path / "file").write_text("")
     assert keep_error(tmp_path / "file", ValueError("x")).startswith("ValueError: x")  # nothing can be written there
+
+
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["report", LONG], ["export", LONG], ["track", LONG], ["store", "--store", LONG], ["plugins", "new", LONG],
+        [*SMALL, f"hydra.run.dir=outputs/{LONG}"], ["-m", *SMALL, f"hydra.sweep.dir=outputs/{LONG}"],
+        [*SMALL, f"store=outputs/{LONG}"], [*SMALL, "dataset=image_folder", f"dataset.root={LONG}"],
+    ],
+    ids=lambda words: " ".join(words[-2:])[:40],
+)  # fmt: skip
+def test_a_name_that_is_too_long_for_the_system_is_a_wrong_request(words, workplace, capsys):
+    assert cli.main(words) == cli.WRONG
+    told = capsys.readouterr().err
+    assert "too long" in told
+    assert len(told.splitlines()) <= 2
+    assert not list(Path().rglob("error.log"))

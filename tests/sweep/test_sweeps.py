@@ -13,8 +13,10 @@ import pandas as pd
 import pytest
 
 import xaiexp
+from xaiexp.builtin.trackers.mlflow_client import client_at
 from xaiexp.cli import app as cli
 from xaiexp.store.owners import this_process
+from xaiexp.tracking.addresses import embedded_uri
 
 LINE = [
     "-m", "model=digits_mlp", "seed=0,1,2", "method=[saliency,random]", "metric=[deletion]", "baseline=[zero]",
@@ -37,6 +39,10 @@ def cut_off(sweep, job):
     for name in ("cells.parquet", "scores.parquet", "summary.csv", "comparisons.csv"):
         (sweep / job / name).unlink()
     changed(sweep / "sweep.json", finished="")
+
+
+def interrupted(*arguments, **named):
+    raise KeyboardInterrupt
 
 
 def tables(folder):
@@ -77,6 +83,32 @@ def sweep(finished, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (folder,) = sweeps()
     return folder
+
+
+@pytest.mark.parametrize("place", ["xaiexp.report.build", "xaiexp.tracking.session.Session.finish"])
+def test_a_study_that_was_interrupted_after_its_last_pass_keeps_its_run(place, workplace, monkeypatch):
+    line = [word for word in LINE if not word.startswith(("tracking", "report", "seed"))]
+    with monkeypatch.context() as patch:
+        patch.setattr(place, interrupted)
+        assert cli.main(line) == cli.INTERRUPTED
+    (sweep,) = sweeps()
+    assert json.loads((sweep / "0/record.json").read_text())["status"] == "done"
+    assert cli.main(line) == cli.DONE
+    assert sweeps() == [sweep]
+    client = client_at(embedded_uri())
+    runs = client.search_runs([client.get_experiment_by_name("xaiexp").experiment_id], "tags.`xaiexp.id` != ''")
+    assert [run.info.status for run in runs] == ["FINISHED"]
+    assert not [run for run in runs if "xaiexp.error" in run.data.tags]
+
+
+def test_a_study_that_was_interrupted_is_cut_off_and_has_not_failed(sweep, monkeypatch, capsys):
+    cut_off(sweep, "1")
+    with monkeypatch.context() as patch:
+        patch.setattr("xaiexp.api.execute._run", interrupted)
+        assert cli.main(LINE) == cli.INTERRUPTED
+    capsys.readouterr()
+    assert cli.main(["plan", *LINE]) == cli.DONE
+    assert "3 studies: 2 done, 1 cut off\n" in capsys.readouterr().out
 
 
 def test_the_same_line_runs_what_is_left_in_the_same_folder_and_the_tables_are_equal(sweep, capfd):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from trained_networks import trained_networks
 
@@ -128,3 +129,38 @@ def test_what_is_no_death_of_a_worker_is_not_tried_again():
 
     assert died(BrokenProcessPool())
     assert not died(RuntimeError("no partition of this name"))
+
+
+ORPHAN = """
+import os, sys, time
+if "late" in sys.argv:  # its first job begins when the launching process has ended
+    print("starts", flush=True)
+    parent = os.getppid()
+    while os.getppid() == parent:
+        time.sleep(0.05)
+from xaiexp.sweep.workers import at_work
+with at_work():
+    if "late" not in sys.argv:
+        print("ran", flush=True)
+reader, writer = os.pipe()
+os.write(writer, bytes(2_000_000))  # as a result that nobody reads
+"""
+LAUNCHING = """
+import subprocess, sys
+from xaiexp.sweep.workers import _named_as_launcher
+with _named_as_launcher():
+    child = subprocess.Popen([sys.executable, "-c", *sys.argv[1:]], stdout=subprocess.PIPE, text=True)
+    child.stdout.readline()
+print(child.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("begin", ["before", "late"])
+def test_a_worker_without_a_job_ends_when_the_process_that_launched_it_ends(begin):
+    command = [sys.executable, "-c", LAUNCHING, ORPHAN, begin]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as launching:
+        worker = psutil.Process(int(launching.stdout.readline()))
+        assert worker.is_running()
+        launching.kill()
+    assert not psutil.wait_procs([worker], timeout=60)[1]

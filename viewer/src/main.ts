@@ -2,6 +2,7 @@
 
 import { type Content, fromBase64, inflate, unpack } from "./document/decode";
 import { h } from "./dom";
+import { widget } from "./notebook";
 import type { Context, Live, VegaEmbed } from "./section";
 import { State } from "./state";
 import style from "./styles";
@@ -42,5 +43,8 @@ async function boot(): Promise<void> {
     summary?.prepend(h("p", { role: "alert" }, `The page could not be opened: ${error instanceof Error ? error.message : String(error)}`));
   }
 }
+
+/** For notebooks. */
+export default widget(show);
 
 void boot();

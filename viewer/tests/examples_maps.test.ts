@@ -12,8 +12,8 @@ const [SCHEME] = SCHEMES;
 const map = (values: number[], shape: number[], full: number, signed = true) => ({ values: Float32Array.from(values), shape, signed, full });
 
 describe("colour", () => {
-  test("is that of xaiexp/report/images.py at the same places of the scale", () => {
-    // Printed by xaiexp.report.images._PALETTES.
+  test("is that of xaiexp/report/pictures/images.py at the same places of the scale", () => {
+    // Printed by xaiexp.report.pictures.images._PALETTES.
     const python = {
       signed: { 0: "053061", 1: "083568", 7: "195696", 25: "6aacd0", 37: "bedbeb", 49: "fafcfe", 50: "ffffff", 51: "fffbf9", 63: "facbb2", 75: "e58268", 99: "6e0220", 100: "67001f", 101: "9a9a9a" },
       unsigned: { 0: "ffffff", 1: "fefefe", 7: "f6f5f9", 25: "dadaeb", 37: "bdbedd", 49: "a09dca", 50: "9e9ac8", 51: "9c98c7", 63: "7f7bb9", 75: "6a51a3", 99: "41037e", 100: "3f007d", 101: "9a9a9a" },

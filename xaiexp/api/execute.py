@@ -177,12 +177,15 @@ def _page(study: Study, folder: Path, store: Store) -> Path | None:
 
 
 def _continued(folder: Path, record: Record) -> Record:
-    """The record with the id and the runs of the study of the same configuration that was cut off in this folder."""
+    """The record with the id and the runs of the study of the same configuration that was cut off in this folder.
+
+    One that has all its results, but not all its runs, was cut off too.
+    """
     try:
         earlier = Record.read(folder / "record.json")
     except (OSError, ResourceError):
         earlier = Record()
-    if earlier.id and earlier.config == record.config and earlier.status != "done":
+    if earlier.id and earlier.config == record.config and not (earlier.status == "done" and is_sent(earlier)):
         return replace(record, id=earlier.id, tracking=earlier.tracking)
     return replace(record, id=uuid.uuid4().hex)
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from omegaconf import DictConfig
 
@@ -67,8 +67,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # of a plugin that is asked before the first job, or a mistake of ours
         from xaiexp.results.job_errors import told
 
-        print(told(error, Path("outputs")), file=sys.stderr)  # noqa: T201
-        return FAILED
+        told_as = _as_request(error)
+        print(told(told_as, Path("outputs")), file=sys.stderr)  # noqa: T201
+        return WRONG if isinstance(told_as, UserError) else FAILED
+
+
+def _as_request(error: BaseException) -> BaseException:
+    """An error as a wrong request, where Hydra or the system refused a value that the user gave."""
+    from xaiexp.config import messages
+    from xaiexp.results import job_errors
+
+    if isinstance(error, Exception):
+        error = messages.as_request(error, installed())
+    return job_errors.as_request(error)
 
 
 def _interrupted(_number: int, _frame: object) -> None:
@@ -93,13 +104,21 @@ def job(cfg: DictConfig) -> float | None:
     Returns:
         The exit code; the objective, where the study has one: None where it has no value.
     """
+    if _launching:
+        return _run_study(cfg)
+    from xaiexp.sweep.workers import at_work
+
+    with at_work():
+        return _run_study(cfg)
+
+
+def _run_study(cfg: DictConfig) -> float | None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
     from xaiexp.engine.progress import Meter
     from xaiexp.results.job_errors import keep_error
 
-    parent = os.getppid()
     folder = Path(HydraConfig.get().runtime.output_dir)
     sweeping = HydraConfig.get().mode == RunMode.MULTIRUN
     from xaiexp.store.owners import release
@@ -127,8 +146,9 @@ def job(cfg: DictConfig) -> float | None:
             code = outcome.code
         value = _objective(study, folder)
     except (Exception, SystemExit) as error:  # of a component, or a mistake of ours
-        print(keep_error(folder, error), file=sys.stderr)  # noqa: T201
-        code = WRONG if isinstance(error, UserError) else FAILED
+        told_as = _as_request(error)
+        print(keep_error(folder, told_as), file=sys.stderr)  # noqa: T201
+        code = WRONG if isinstance(told_as, UserError) else FAILED
     finally:
         if sweeping:
             release(owner)
@@ -138,10 +158,6 @@ def job(cfg: DictConfig) -> float | None:
 
         with contextlib.suppress(OSError, UserError):  # written again at the end of the sweep, where errors are told
             write_when_due(Path(str(HydraConfig.get().sweep.dir)), bool(cfg.report))
-    if not _launching:
-        from xaiexp.sweep.workers import leave_if_orphaned
-
-        leave_if_orphaned(parent)
     return code if cfg.objective is None else value
 
 
@@ -186,7 +202,9 @@ def _wait_for(owner: Path) -> None:
 def _application(words: list[str]) -> int:
     from hydra._internal.utils import get_args_parser
 
-    args = get_args_parser().parse_args(words)
+    parser = get_args_parser()
+    parser.error = _refuse_words  # type: ignore[method-assign]  # it would print the usage of Hydra in ten lines
+    args = parser.parse_args(words)
     if args.help:
         from xaiexp.cli import help as helping
 
@@ -197,6 +215,10 @@ def _application(words: list[str]) -> int:
 
     with one_reading():
         return _composing(words, args)
+
+
+def _refuse_words(message: str) -> NoReturn:
+    raise UserError("xaiexp", message, hint="all words: xaiexp --help")
 
 
 def _composing(words: list[str], args: argparse.Namespace) -> int:

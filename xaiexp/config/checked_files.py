@@ -79,6 +79,8 @@ class CheckedFiles(FileConfigSource):
             content: Any = OmegaConf.to_container(result.config, resolve=False)
         except (yaml.YAMLError, OmegaConfBaseException, ValueError, TypeError, RecursionError, OSError) as error:
             raise _unreadable(shown, error) from None
+        except (AttributeError, LookupError):  # so PyYAML for `!!timestamp x` and `!!bool x`
+            raise ResourceError(shown, "cannot be read as YAML: a tag does not fit its value") from None
         name = os.path.relpath(file, folder).removesuffix(".yaml").replace(os.sep, "/")
         project = name == "config" and self.provider in ("main", "user")
         ours = self.provider == "main"
@@ -126,4 +128,5 @@ def _unreadable(shown: str, error: Exception) -> ResourceError:
     elif isinstance(error, RecursionError):
         reason = "nested too deeply"
     place = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}"
-    return ResourceError(shown, f"cannot be read as YAML: {reason}", hint=place or "write it as UTF-8 text")
+    hint = "write it as UTF-8 text" if isinstance(error, UnicodeDecodeError | yaml.reader.ReaderError) else ""
+    return ResourceError(shown, f"cannot be read as YAML: {reason}", hint=place or hint)

@@ -30,13 +30,16 @@ from xaiexp.config.search_path import CONF, XaiexpSearchPath, conf_folders
 from xaiexp.contract.registry import Registry, installed
 from xaiexp.core.keys import digest
 from xaiexp.core.parameters import default_values
-from xaiexp.errors import UnknownName, UserError
+from xaiexp.errors import ParameterError, UnknownName, UserError
 from xaiexp.plan.settings import Settings
 from xaiexp.results.providers import provider_of
 
 __all__ = ["composed", "expand", "fingerprint_of_sources", "is_basic", "prepare", "shared"]
 
 ROOT_SCHEMA = "xaiexp_schema"
+
+_MAX_DEPTH = 20
+"""How deeply the value of an override may be nested."""
 
 _root_in: list[ConfigStore] = []
 """Hydra's store, once it has the schema of the root."""
@@ -87,6 +90,7 @@ def composed(overrides: Sequence[str]) -> DictConfig:
         if any(map(is_pairing, overrides)):
             raise UserError(KEY, "makes several studies", hint="a sweep, with Hydra's own sweeper: xaiexp -m ...")
         parsed = OverridesParser.create().parse_overrides(overrides)
+        _check_values(parsed)
         _check_names(registry, parsed)
         _check_packages(parsed)
         refuse_missing_optuna(overrides)
@@ -136,6 +140,7 @@ def expand(overrides: Sequence[str], params: Mapping[str, Any] | None = None) ->
 
     with composing() as registry:
         parsed = OverridesParser.create().parse_overrides(with_checked_folders(list(overrides)))
+        _check_values(parsed)
         _check_names(registry, parsed)
         _check_packages(parsed)
         pairs = pairings(parsed)
@@ -166,6 +171,24 @@ def _with_plain_address(word: str) -> str:
     if not isinstance(value, str):
         return word
     return f"{override.get_key_element()}={QuotedString(value, Quote.single).with_quotes()}"
+
+
+def _check_values(parsed: Sequence[Override]) -> None:
+    """Refuse values over which Hydra and OmegaConf stumble: deep ones, and choices that are no names."""
+    for override in parsed:
+        key, value = override.key_or_group.split("@")[0].removeprefix("/"), override.value()
+        if _depth(value) > _MAX_DEPTH:
+            raise UserError(str(override.input_line), "is nested too deeply")
+        if "/" not in key and key not in (*SINGLES, *LISTS, "experiment"):
+            continue
+        if isinstance(value, list) and any(each is None or isinstance(each, list | dict) for each in value):
+            raise ParameterError(key, "must be a name or a list of names", got=str(override.input_line))
+
+
+def _depth(value: Any) -> int:
+    """How deeply lists and mappings are nested."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inner is None else 1 + max(map(_depth, inner), default=0)
 
 
 def _check_names(registry: Registry, parsed: Sequence[Override]) -> None:

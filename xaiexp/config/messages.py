@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import is_dataclass
+from pathlib import Path
 from typing import cast, get_args
 
+import hydra
+import omegaconf
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
@@ -18,11 +22,14 @@ from xaiexp.core.parameters import hints
 from xaiexp.errors import ParameterError, UnknownName, UserError, nearest
 from xaiexp.plan.settings import Settings
 
-__all__ = ["root_keys", "translated"]
+__all__ = ["as_request", "root_keys", "translated"]
 
+_HYDRA = tuple(str(Path(str(package.__file__)).parent) for package in (hydra, omegaconf))
 _NO_OPTION = re.compile(r"Could not (?:find|load) '([^']+)'")
 _NO_KEY = re.compile(r"[Cc]ould not override '([^']+)'")
 _NO_CONVERSION = re.compile(r"Value '(.*)' of type '\w+' could not be converted to (\w+)")
+_IN_FILE = re.compile(r"In '([^']+)': \w+ raised while composing config:\s*(.*)")
+_NO_KEY_IN = re.compile(r"Key '([^']+)' not in '\w+'")
 _AMBIGUOUS = re.compile(r"Ambiguous value for argument '([^']+)'")
 _TYPES = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
 
@@ -39,9 +46,26 @@ def translated(registry: Registry) -> Iterator[None]:
         yield
     except (HydraException, OmegaConfBaseException) as error:
         raise _translation(error, registry) from error
+    except RecursionError:
+        hint = "a defaults list leads back to its own file, or a value is nested too deeply"
+        raise UserError("config", "has no end", hint=hint) from None
     except (OSError, ValueError) as error:  # raised inside Hydra for a file or a value that it did not expect
         line = str(error).strip().partition("\n")[0]
         raise UserError("config", line[:1].lower() + line[1:] or type(error).__name__) from error
+
+
+def as_request(error: Exception, registry: Registry) -> Exception:
+    """An error as a wrong request, where Hydra or OmegaConf stumbled over a value and no one of us asked them to.
+
+    Such a value is one of Hydra's own node, mostly, whose types Hydra does not check.
+    """
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return _translation(error, registry)
+    places = traceback.extract_tb(error.__traceback__)
+    if places and places[-1].filename.startswith(_HYDRA):
+        line = str(error).strip().partition("\n")[0]
+        return UserError("config", f"Hydra cannot use one of the values ({type(error).__name__}: {line})")
+    return error
 
 
 def _translation(error: Exception, registry: Registry) -> UserError:
@@ -69,6 +93,16 @@ def _translation(error: Exception, registry: Registry) -> UserError:
         )
     if isinstance(error, ConfigCompositionException) and (match := _NO_KEY.search(text)):
         return _missing_key(match.group(1), registry)
+    if match := _IN_FILE.search(text):
+        file, message = match.groups()
+        if unknown := _NO_KEY_IN.match(message):
+            key = unknown.group(1)
+            here = key == file.partition("/")[0]  # Hydra places a file without a header into the node of its folder
+            hint = "its first line must be: # @package _global_" if here else ""
+            return UnknownName(
+                f"conf/{file}.yaml", "sets an unknown key", got=key, nearest=nearest(key, root_keys()), hint=hint
+            )
+        return UserError(f"conf/{file}.yaml", message[:1].lower() + message[1:])
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return UserError("config", lines[0] if lines else type(error).__name__, notes=lines[1:2])
 

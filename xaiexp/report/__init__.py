@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from xaiexp.report.export import export_images
-from xaiexp.report.images import heatmap, heatmap_png
 from xaiexp.report.page import build
+from xaiexp.report.pictures.files import export_images
+from xaiexp.report.pictures.images import heatmap, heatmap_png
 from xaiexp.report.studies import find_studies
 
 __all__ = ["build", "export_images", "find_studies", "heatmap", "heatmap_png"]

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xaiexp.core.ids import CellId
-from xaiexp.report.images import colour, full_colour, heatmap, input_image, png_uri, text_colour
-from xaiexp.report.series import series_image
+from xaiexp.report.pictures.images import colour, full_colour, heatmap, input_image, png_uri, text_colour
+from xaiexp.report.pictures.series import series_image
 from xaiexp.report.studies import StudyFolder
 from xaiexp.report.wording import number
 

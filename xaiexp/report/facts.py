@@ -75,8 +75,8 @@ def asked(study: StudyFolder) -> str:
     metrics = len({name for name in summary_of(study)["metric"] if not record.is_auxiliary(str(name))})
     measures = len(set(study.agreement["measure"]))
     return (
-        f"Explanations of the {output} of {about.model} for {explained}, on {shown} of "
-        f"{about.dataset} (seed {about.seed}), by {compared}. Evaluated by {plural(metrics, 'metric')} and "
+        f"Explanations of the {output} of {study.shown('model')} for {explained}, on {shown} of "
+        f"{study.shown('dataset')} (seed {about.seed}), by {compared}. Evaluated by {plural(metrics, 'metric')} and "
         f"{plural(measures, 'agreement measure')}."
     )
 

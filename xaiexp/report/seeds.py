@@ -167,7 +167,7 @@ def _interval(row: Mapping[Any, Any]) -> str:
 def _name(family: Family) -> str:
     study, count = family.studies[0], len(set(family.draws))
     seeds = f"{count} seeds" if family.varying == ("seed",) else f"{count} seeds ({', '.join(family.varying)})"
-    return f"{study.identity('model')} on {study.identity('dataset')}, {seeds}"
+    return f"{study.shown('model')} on {study.shown('dataset')}, {seeds}"
 
 
 def families(studies: Sequence[StudyFolder]) -> Iterator[Family]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from xaiexp.core.record import MethodFacts, Record
 from xaiexp.errors import ResourceError
+from xaiexp.report.names import shown_name
 from xaiexp.results.curve_table import CURVES
 from xaiexp.results.example_table import EXAMPLES
 from xaiexp.results.study_tables import read_table
@@ -139,6 +140,10 @@ class StudyFolder:
                 return str(frame[key].iloc[0])
         return ""
 
+    def shown(self, key: str) -> str:
+        """``model`` or ``dataset`` as people call it, see :func:`~.names.shown_name`."""
+        return shown_name(getattr(self.record, key), self.identity(key))
+
     @property
     def seed(self) -> int:
         """The seed as a number, for the resampling; 0 where it is unknown."""
@@ -168,8 +173,8 @@ class StudyFolder:
     @property
     def name(self) -> str:
         """Model, dataset and seed in one line."""
-        model, dataset, seed = (self.identity(key) for key in _STUDY)
-        return f"{model} on {dataset}, seed {seed}" if model else self.path.name
+        model, dataset = self.shown("model"), self.shown("dataset")
+        return f"{model} on {dataset}, seed {self.identity('seed')}" if model else self.path.name
 
 
 def find_studies(path: Path) -> list[Path]:

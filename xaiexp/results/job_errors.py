@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,16 +13,34 @@ from xaiexp.errors import ResourceError, XaiexpError, printable, without_passwor
 from xaiexp.results.foreign_folder import refuse_foreign
 from xaiexp.store.files import write_atomically
 
-__all__ = ["ERROR_LOG", "keep_error", "reason_of", "told"]
+__all__ = ["ERROR_LOG", "INTERRUPTED", "as_request", "keep_error", "reason_of", "told"]
 
 ERROR_LOG = "error.log"
 """The name of the file with the traceback."""
+
+INTERRUPTED = "KeyboardInterrupt"
+"""Why a study ended that was interrupted: nothing is wrong with it, and the same line continues it."""
+
+
+def as_request(error: BaseException) -> BaseException:
+    """An error as a wrong request, where the system refuses a name that the user gave: any look at a file may raise it.
+
+    >>> print(as_request(OSError(errno.ENAMETOOLONG, "File name too long", "xx")))
+    xx: is too long for the name of a file
+    """
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return ResourceError(str(error.filename), "is too long for the name of a file")
+    if isinstance(error, ValueError) and "embedded null" in str(error):
+        return ResourceError("a name of a file", "contains a null character")
+    return error
 
 
 def reason_of(error: BaseException) -> str:
     """Why a study failed: the whole message of a request that is wrong, one line of any other error."""
     if isinstance(error, XaiexpError):
         return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
     if isinstance(error, OSError) and error.strerror:
         name = f"{error.filename}: " if error.filename else ""
         return printable(without_passwords(f"{name}{error.strerror}"))

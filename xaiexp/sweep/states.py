@@ -11,13 +11,13 @@ from typing import Literal
 from xaiexp.core.record import Record
 from xaiexp.errors import ResourceError
 from xaiexp.results.identity import Sources, installed_version, package_versions
+from xaiexp.results.job_errors import INTERRUPTED
 from xaiexp.sweep.folder import JobEntry
 
 __all__ = ["Job", "State", "counted", "state_of"]
 
 State = Literal["done", "changed", "failed", "cut off", "to do"]
 _FILES = ("cells.parquet", "scores.parquet", "agreement.parquet", "summary.csv", "verdicts.csv", "comparisons.csv")
-_INTERRUPTIONS = ("KeyboardInterrupt", "SystemExit")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def state_of(sweep: Path, entry: JobEntry, sources: Sources) -> tuple[State, str
         return "cut off", ""
     if record.config != entry.config:
         return "to do", ""
-    if record.status == "failed" and record.error not in _INTERRUPTIONS:
+    if record.status == "failed" and record.error != INTERRUPTED:
         return "failed", record.error or "some cells failed"
     files = (*_FILES, "report.html") if entry.report else _FILES
     if record.status != "done" or not all((folder / name).is_file() for name in files):

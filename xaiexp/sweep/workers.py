@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from xaiexp.errors import UserError
 from xaiexp.results.job_errors import told
+from xaiexp.store.owners import Owner, this_process
 from xaiexp.sweep.folder import job_owner_file
 from xaiexp.sweep.opening import Sweep
 from xaiexp.sweep.states import Job
 
-__all__ = ["died", "launch_all", "leave_if_orphaned", "stop_workers"]
+__all__ = ["at_work", "died", "launch_all", "stop_workers"]
 
 _TRIES = 2
 """How many workers may die with a job before it is given up."""
+
+_LAUNCHER = "XAIEXP_LAUNCHER"
+"""The variable of the environment that names the launching process to its workers."""
+
+_SECONDS = 1.0
+"""How often a worker looks whether the process that launched it is alive."""
+
+_working = threading.RLock()
+_watching: list[Callable[[], bool]] = []
+"""Whether nobody waits for this worker any more; empty before its first job."""
 
 _DEATHS = {
     ("concurrent", "BrokenExecutor"),  # loky's TerminatedWorkerError is one
@@ -59,7 +74,7 @@ def launch_all(
         batch = waiting.pop(0)
         before = _owners(sweep, batch)
         try:
-            with _all_awaited():
+            with _all_awaited(), _named_as_launcher():
                 code = max(code, launch(batch))
             continue
         except UserError:
@@ -150,13 +165,50 @@ def stop_workers() -> None:
         ray.shutdown()
 
 
-def leave_if_orphaned(parent: int) -> None:
-    """End this worker if the process that started it has ended: nobody waits for its further jobs.
+@contextmanager
+def _named_as_launcher() -> Iterator[None]:
+    """Let workers that are started meanwhile know this process, whenever their first job begins."""
+    os.environ[_LAUNCHER] = json.dumps(asdict(this_process()))
+    try:
+        yield
+    finally:
+        os.environ.pop(_LAUNCHER, None)
 
-    Args:
-        parent: that process, before the job.
+
+@contextmanager
+def at_work() -> Iterator[None]:
+    """The time in which this worker of a launcher runs a job.
+
+    It ends at the end of the job if the process that launched it has ended by then, and between two jobs as soon as
+    that one ends: nobody reads its results, and nobody sends it further jobs, but it would wait for both.
     """
-    if os.getppid() != parent:
+    if not _watching:
+        parent, launcher = os.getppid(), _launcher()
+        _watching.append(lambda: os.getppid() != parent or (launcher is not None and launcher.ended()))
+        threading.Thread(target=_leave_when_orphaned, args=_watching, daemon=True).start()
+    with _working:
+        yield
+        if _watching[0]():
+            _leave()
+
+
+def _launcher() -> Owner | None:
+    """The process that launched this worker, on whatever machine; None where it is not known."""
+    try:
+        return Owner(**json.loads(os.environ.get(_LAUNCHER, "")))
+    except (ValueError, TypeError):
+        return None
+
+
+def _leave_when_orphaned(orphaned: Callable[[], bool]) -> None:
+    while not orphaned():
+        time.sleep(_SECONDS)
+    with _working:
+        _leave()
+
+
+def _leave() -> None:
+    with contextlib.suppress(Exception):  # nobody may read them any more
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(1)
+    os._exit(1)

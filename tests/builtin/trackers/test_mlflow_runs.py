@@ -83,6 +83,12 @@ class Client:
     def log_inputs(self, run, datasets):
         self.inputs.setdefault(run, []).extend(each.dataset.name for each in datasets)
 
+    def get_run(self, run):
+        return SimpleNamespace(data=SimpleNamespace(tags=self.tags[run]))
+
+    def delete_tag(self, run, key):
+        del self.tags[run][key]
+
     def set_tag(self, run, key, value):
         self.tags[run][key] = value
 

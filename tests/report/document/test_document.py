@@ -18,9 +18,9 @@ from written_studies import CELLS, METRICS, NAIVE, WORDS, write_study
 
 from xaiexp.core.ids import CellId
 from xaiexp.report.document import build, examples
-from xaiexp.report.document.agreement import clustered
 from xaiexp.report.document.build import document
 from xaiexp.report.studies import read_study
+from xaiexp.statistics.clustering import clustered
 from xaiexp.statistics.multiple_comparisons.comparison import compare
 
 FILES = ["config.yaml", "record.json", "cells.parquet", "scores.parquet", "agreement.parquet", "summary.csv", "gallery"]

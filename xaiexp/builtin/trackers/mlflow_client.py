@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 SQLITE = "sqlite:///"
-PARENT = "mlflow.parentRunId"
+PARENT, ERROR = "mlflow.parentRunId", "xaiexp.error"
 _METRICS_PER_CALL = 1000
 _PARAMS_PER_CALL = 100
 
@@ -65,7 +65,7 @@ class Runs(Protocol):
         """Start a run; returns its identifier."""
 
     def go_on(self, run: str) -> None:
-        """Mark a run as running again."""
+        """Mark a run as running again, and forget why it ended."""
 
     def log(self, run: str, params: Mapping[str, str], metrics: Sequence[Number], tags: Mapping[str, str]) -> None:
         """Log finite numbers, texts that are parameters and texts that are tags."""
@@ -111,8 +111,10 @@ class ClientRuns:
         return str(self._client.create_run(self._experiment, run_name=name, tags=dict(tags)).info.run_id)
 
     def go_on(self, run: str) -> None:
-        """Mark a run as running again."""
+        """Mark a run as running again, and forget why it ended."""
         self._client.update_run(run, status="RUNNING")
+        if ERROR in self._client.get_run(run).data.tags:
+            self._client.delete_tag(run, ERROR)
 
     def log(self, run: str, params: Mapping[str, str], metrics: Sequence[Number], tags: Mapping[str, str]) -> None:
         """Send everything in as few calls as MLflow allows."""

@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from xaiexp.builtin.trackers.mlflow_client import (
+    ERROR,
     PARENT,
     SQLITE,
     Number,
@@ -117,8 +118,9 @@ class DatabaseRuns:
         return run
 
     def go_on(self, run: str) -> None:
-        """Mark a run as running again."""
+        """Mark a run as running again, and forget why it ended."""
         self._add("UPDATE runs SET status = 'RUNNING' WHERE run_uuid = ?", (run,))
+        self._add("DELETE FROM tags WHERE run_uuid = ? AND key = ?", (run, ERROR))
 
     def log(self, run: str, params: Mapping[str, str], metrics: Sequence[Number], tags: Mapping[str, str]) -> None:
         """Log finite numbers, texts that are parameters and texts that are tags."""

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xaiexp.builtin.trackers.mlflow_client import PARENT, Number
+from xaiexp.builtin.trackers.mlflow_client import ERROR, PARENT, Number
 from xaiexp.builtin.trackers.mlflow_content import (
     MAX_TAG_LENGTH,
     cell_metrics,
@@ -110,7 +110,7 @@ class StudyRun(TrackedRun):
     def finish(self, record: Record) -> None:
         """Log what the whole study came to, its data and its files, and end the run."""
         self._stop_monitor()
-        tags = {"xaiexp.error": record.error[:MAX_TAG_LENGTH]} if record.error else {}
+        tags = {ERROR: record.error[:MAX_TAG_LENGTH]} if record.error else {}
         self._log(self.name, metrics=self._numbers(study_metrics(record, self._statuses.values())), tags=tags)
         if (dataset := dataset_of(record)) is not None:
             self._runs.add_dataset([self.name, *self._children.values()], dataset)
@@ -122,7 +122,7 @@ class StudyRun(TrackedRun):
         """End the run of a study that failed as a whole."""
         self._stop_monitor()
         if error:
-            self._log(self.name, tags={"xaiexp.error": error[:MAX_TAG_LENGTH]})
+            self._log(self.name, tags={ERROR: error[:MAX_TAG_LENGTH]})
         self._runs.end(self.name, "FAILED")
         self._runs.flush()
 

@@ -7,7 +7,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
-from xaiexp.builtin.trackers.mlflow_client import SQLITE, ClientRuns, children_of, client_at, experiment_of, runs_of
+from xaiexp.builtin.trackers.mlflow_client import (
+    ERROR,
+    SQLITE,
+    ClientRuns,
+    children_of,
+    client_at,
+    experiment_of,
+    runs_of,
+)
 from xaiexp.builtin.trackers.mlflow_database import database_at
 from xaiexp.contract.tracker import KeptRun, TrackedRun, TrackedStudy, Tracker
 from xaiexp.errors import ResourceError, without_passwords
@@ -94,7 +102,7 @@ class Mlflow(Tracker):
             if not token:
                 break
         for run in ended:
-            client.set_tag(run.info.run_id, "xaiexp.error", "its process ended before it")
+            client.set_tag(run.info.run_id, ERROR, "its process ended before it")
             client.set_terminated(run.info.run_id, "KILLED")
         return [f"{run.info.run_name} ({run.info.run_id})" for run in ended]
 

@@ -133,8 +133,6 @@ def new_plugin(name: str, parent: Path, registry: Registry) -> Path:
     if values["name"] in registry.names("method"):
         raise ParameterError("plugins new", "a method has this name already", got=name)
     folder = parent / str(values["distribution"])
-    if folder.exists():
-        raise ResourceError("plugins new", "the folder exists already", got=str(folder))
     files = {
         "pyproject.toml": _PYPROJECT,
         "README.md": _README,
@@ -142,6 +140,8 @@ def new_plugin(name: str, parent: Path, registry: Registry) -> Path:
         f"tests/test_{values['name']}.py": _TEST,
     }
     try:
+        if folder.exists():
+            raise ResourceError("plugins new", "the folder exists already", got=str(folder))
         for path, text in files.items():
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)

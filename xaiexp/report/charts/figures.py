@@ -12,9 +12,9 @@ import pandas as pd
 from xaiexp.core.record import AgreementFacts
 from xaiexp.report.charts import frames
 from xaiexp.report.charts.matrices import agreement_matrix
-from xaiexp.report.document.agreement import clustered
 from xaiexp.report.results import is_joint
 from xaiexp.report.studies import StudyFolder
+from xaiexp.statistics.clustering import clustered
 
 __all__ = ["MOST_CELLS", "Figure", "agreement_figures", "main_figures", "metric_figures", "sweep_figures"]
 

@@ -16,9 +16,10 @@ from xaiexp.report.document.binary import Binary
 from xaiexp.report.document.metrics import RowIndex
 from xaiexp.report.results import is_joint, joint_sentence
 from xaiexp.report.studies import CELL, StudyFolder
+from xaiexp.statistics.clustering import clustered
 from xaiexp.statistics.summary import by_cluster
 
-__all__ = ["agreements", "clustered"]
+__all__ = ["agreements"]
 
 
 def agreements(
@@ -45,8 +46,8 @@ def agreements(
             continue
         values, numbers = _by_pair(rows, cells, index)
         matrix, defined = _matrix(values, len(numbers))
-        fits = values.size <= room
-        room -= values.size if fits else 0
+        fine, fits = 2 * values.size <= room, values.size <= room
+        room -= values.size * (1 + fine) if fits else 0
         without += not fits
         found.append(
             parts.Measure(
@@ -58,7 +59,7 @@ def agreements(
                 matrix=binary.exact(matrix),
                 defined=binary.whole(defined.ravel()),
                 order=clustered(matrix, bounds),
-                values=binary.in_steps(values) if fits else None,
+                values=binary.in_steps(values, fine) if fits else None,
             )
         )
     return tuple(found), without
@@ -109,27 +110,3 @@ def _matrix(values: NDArray[np.float64], count: int) -> tuple[NDArray[np.float64
     matrix[i, j] = matrix[j, i] = means
     counts[i, j] = counts[j, i] = defined
     return matrix, counts
-
-
-def clustered(matrix: NDArray[np.float64], bounds: parts.Bounds = (None, None)) -> tuple[int, ...]:
-    """An order in which cells that agree lie side by side.
-
-    Hierarchical clustering with average linkage of the dissimilarity: the largest possible agreement less the
-    agreement. Undefined pairs are as dissimilar as the least similar one.
-
-    Args:
-        matrix: symmetric ``[n, n]``.
-        bounds: of the measure; without an upper end, the largest agreement of the matrix stands in for it.
-    """
-    count = len(matrix)
-    if count < 3:
-        return tuple(range(count))
-    from scipy.cluster.hierarchy import leaves_list, linkage
-
-    above = matrix[np.triu_indices(count, 1)]
-    known = above[np.isfinite(above)]
-    if not known.size:
-        return tuple(range(count))
-    top = known.max() if bounds[1] is None else bounds[1]
-    distances = np.maximum(top - np.where(np.isfinite(above), above, known.min()), 0.0)
-    return tuple(leaves_list(linkage(distances, "average", optimal_ordering=count <= 60)).tolist())

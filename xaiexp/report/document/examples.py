@@ -15,7 +15,7 @@ from xaiexp.report.document import parts
 from xaiexp.report.document.binary import Binary
 from xaiexp.report.document.metrics import RowIndex
 from xaiexp.report.examples import column_value, facts_of, is_wrong, note_of, pieces
-from xaiexp.report.images import full_colour
+from xaiexp.report.pictures.images import full_colour
 from xaiexp.report.studies import StudyFolder
 
 __all__ = ["LOSSLESS", "MAP_SIDE", "PICTURE_SIDE", "example_bytes", "examples"]

@@ -63,8 +63,8 @@ def study_part(study: StudyFolder, room: Room, binary: Binary) -> tuple[parts.St
     record = study.record
     content = parts.Study(
         name=study.name,
-        model=study.identity("model"),
-        dataset=study.identity("dataset"),
+        model=study.shown("model"),
+        dataset=study.shown("dataset"),
         seed=study.identity("seed"),
         folder=study.path.name,
         status=record.status or "unknown",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from xaiexp.core.ids import CellId
 from xaiexp.errors import ParameterError, ResourceError, UnknownName, UserError, nearest
 from xaiexp.report.examples import BARS
-from xaiexp.report.images import colour, full_colour, heatmap
+from xaiexp.report.pictures.images import colour, full_colour, heatmap
 from xaiexp.report.studies import StudyFolder
 from xaiexp.report.wording import number
 

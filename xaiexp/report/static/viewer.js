@@ -106,7 +106,62 @@ var c = class {
 	tell(e) {
 		for (let t of [...this.listeners]) t(e);
 	}
-}, l = ":host{--ink:#1c1e21;--ink-soft:#545a63;--paper:#fff;--paper-raised:#f4f5f7;--line:#d5d9df;--accent:#0b5cad;--warn:#9a3d00;--good:#0a6b3d;--focus:#b2480a;--heat:11, 92, 173;--radius:6px;--space:1rem;background:var(--paper);min-height:100vh;color:var(--ink);--lightningcss-light:initial;--lightningcss-dark: ;color-scheme:light;font:16px/1.5 system-ui,-apple-system,Segoe UI,sans-serif;display:block}@media (prefers-color-scheme:dark){:host(:not([data-theme=light])){--ink:#e7e9ec;--ink-soft:#a9b0ba;--paper:#15181c;--paper-raised:#1f242a;--line:#3a424c;--accent:#7db8f2;--warn:#f0a56b;--good:#66c794;--focus:#ffb87a;--heat:90, 160, 235;--lightningcss-light: ;--lightningcss-dark:initial;color-scheme:dark}}:host([data-theme=dark]){--ink:#e7e9ec;--ink-soft:#a9b0ba;--paper:#15181c;--paper-raised:#1f242a;--line:#3a424c;--accent:#7db8f2;--warn:#f0a56b;--good:#66c794;--focus:#ffb87a;--heat:90, 160, 235;--lightningcss-light: ;--lightningcss-dark:initial;color-scheme:dark}*,:before,:after{box-sizing:border-box}:focus-visible{outline:2px solid var(--focus);outline-offset:2px}main:focus{outline:none}a{color:var(--accent)}h1{overflow-wrap:anywhere;margin:0;font-size:1.35rem;font-weight:650;line-height:1.25}h2{margin:2rem 0 .5rem;font-size:1.15rem}h3{margin:1.25rem 0 .25rem;font-size:1rem}p{max-width:48rem;margin:.5rem 0}.soft{color:var(--ink-soft);font-size:.875rem}.lead{font-size:1.05rem}header{z-index:3;background:var(--paper);border-bottom:1px solid var(--line);padding:.75rem clamp(.75rem,3vw,2.5rem) 0;position:sticky;top:0}header .title{flex-wrap:wrap;align-items:baseline;gap:1rem;display:flex}header .title h1{flex:16rem}header nav{gap:.25rem;margin-top:.5rem;display:flex;overflow-x:auto}.tab{color:var(--ink);white-space:nowrap;border-bottom:3px solid #0000;padding:.4rem .75rem;text-decoration:none}.tab:hover{background:var(--paper-raised)}.tab[aria-current]{border-bottom-color:var(--accent);font-weight:600}.body{max-width:110rem;margin:0 auto;padding:.5rem clamp(.75rem,3vw,2.5rem) 3rem}footer{border-top:1px solid var(--line);color:var(--ink-soft);margin-top:3rem;font-size:.875rem}button,select,input{font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);max-width:100%;padding:.25rem .6rem}button{cursor:pointer}button.quiet{background:0 0;border-color:#0000}button:hover,select:hover{border-color:var(--ink-soft)}button[aria-pressed=true]{background:var(--accent);color:var(--paper);border-color:var(--accent)}.picker select{max-width:22rem}.scroll{max-width:100%;overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}caption{clip-path:inset(50%);width:1px;height:1px;position:absolute;overflow:hidden}th,td{text-align:left;border-bottom:1px solid var(--line);vertical-align:baseline;padding:.3rem .6rem}thead th{border-bottom-color:var(--ink-soft);font-weight:600}tbody th{white-space:nowrap;font-weight:400}.n{text-align:right}th.n,td.n{white-space:nowrap}.tag{border:1px solid var(--line);border-radius:var(--radius);color:var(--ink-soft);margin-left:.4rem;padding:0 .3rem;font-size:.75rem}tr.control th{font-style:italic}.heat td{--shade:0;background:rgba(var(--heat), calc(var(--shade) * .3))}.heat td span{margin-left:.4rem}.heat td .mean{margin-left:0}.heat .letters{font-weight:600}.heat .ranks,.heat .few{color:var(--ink);font-size:.85em}.heat tbody th{background:var(--paper);position:sticky;left:0}dl{margin:.5rem 0}dl.facts,dl.verdicts{grid-template-columns:minmax(8rem,max-content) minmax(0,1fr);gap:.3rem 1rem;display:grid}dl.facts dt,dl.verdicts dt{font-weight:600}dd{overflow-wrap:anywhere;margin:0}dl.verdicts dd .part{color:var(--ink-soft);display:block}dl.verdicts dd .part.first{color:var(--ink)}dl.glossary dt{margin-top:.4rem;font-weight:600}.part{display:block}pre{background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);white-space:pre-wrap;overflow-wrap:anywhere;max-height:30rem;padding:.75rem;font-size:.85rem;overflow:auto}details{margin:.5rem 0}summary{cursor:pointer;font-weight:600}.problem.severe>summary{color:var(--warn)}.problem dl{margin-left:1.1rem}@media (width<=40rem){header{position:static}dl.facts,dl.verdicts{grid-template-columns:1fr;gap:0}dl.facts dd,dl.verdicts dd{margin-bottom:.5rem}}@media (prefers-reduced-motion:no-preference){.tab{transition:border-color .12s}}@media print{:host{--paper:#fff;--ink:#000;--ink-soft:#333;min-height:0}header{position:static}header nav,button,.picker{display:none}.scroll{overflow:visible}}\n.table{min-width:0}.table-scroll{overflow-x:auto}.table-long{max-height:36rem;overflow-y:auto}.table-long thead th{background:var(--paper);position:sticky;top:0}@media print{.table-long{max-height:none;overflow:visible}}.table-scroll:focus-visible{outline:2px solid var(--focus);outline-offset:2px}.table table{border-collapse:collapse;font-variant-numeric:tabular-nums;min-width:min(100%,36rem)}.table caption{clip-path:none;text-align:left;width:auto;height:auto;color:var(--ink-soft);padding-bottom:calc(var(--space) / 2);max-width:75ch;font-size:.875rem;position:static;overflow:visible}.table th,.table td{text-align:left;border-bottom:1px solid var(--line);vertical-align:baseline;padding:.25rem .75rem .25rem 0}.table tbody th{font-weight:400}.table .table-number,.table .table-number button{text-align:right;white-space:nowrap}.table .table-best{font-weight:650}.table thead button{font:inherit;color:inherit;cursor:pointer;text-align:left;background:0 0;border:0;min-height:24px;padding:.15rem 0;font-weight:600}.table thead button:focus-visible{outline:2px solid var(--focus)}.table thead th[aria-sort=ascending] button:after{content:\" ▲\";font-size:.7em}.table thead th[aria-sort=descending] button:after{content:\" ▼\";font-size:.7em}.table-tools{margin-top:calc(var(--space) / 2);align-items:baseline;gap:.25rem;display:flex}\n.chart{min-width:0;margin:0}.chart-scroll{overflow-x:auto}.chart-scroll:focus-visible{outline:2px solid var(--focus);outline-offset:2px}.chart-stage{min-height:6rem}.chart-stage svg{max-width:none;display:block}.chart-agreement .chart-stage,.chart-signed_agreement .chart-stage{cursor:pointer}.chart figcaption{gap:calc(var(--space) / 2) var(--space);color:var(--ink-soft);margin-top:calc(var(--space) / 2);flex-wrap:wrap;justify-content:space-between;align-items:baseline;font-size:.875rem;display:flex}.chart-caption{flex:18rem}.chart-tools{flex-wrap:wrap;align-items:baseline;gap:.25rem;display:inline-flex}.chart-tools button,.table-tools button{font:inherit;min-height:24px;color:var(--ink-soft);border:1px solid var(--line);border-radius:var(--radius);cursor:pointer;background:0 0;padding:.2rem .5rem;font-size:.75rem}.chart-tools button:hover,.table-tools button:hover{color:var(--ink);border-color:var(--ink-soft)}.chart-tools button:focus-visible,.table-tools button:focus-visible{outline:2px solid var(--focus);outline-offset:1px}.chart-status,.table-status{font-size:.75rem}.chart-failed{color:var(--warn)}@media print{.chart-tools,.table-tools{display:none}.chart{break-inside:avoid}.chart-scroll{overflow:visible}}\nxai-metrics{display:block}.metrics-picker{margin:0 0 var(--space);align-items:baseline;gap:.5rem;display:flex}.metrics-picker select{font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);max-width:min(100%,24rem);padding:.25rem .5rem}.metrics-picker select:focus-visible{outline:2px solid var(--focus);outline-offset:1px}.metrics-summary:first-letter{text-transform:uppercase}.metrics-summary,.metrics-note{color:var(--ink-soft);max-width:80ch}.metrics-verdict{border-left:3px solid var(--accent);max-width:80ch;padding-left:.75rem}.metrics-refused{border-left-color:var(--warn)}.metrics-grid{gap:calc(var(--space) * 2);margin-top:calc(var(--space) * 2);grid-template-columns:repeat(auto-fill,minmax(min(100%,30rem),1fr));display:grid}.metrics-card{min-width:0}.metrics-critical_difference{grid-column:1/-1}.metrics-card h3{margin:0 0 calc(var(--space) / 2);font-size:1rem}@media print{.metrics-grid{display:block}.metrics-card{break-inside:avoid;margin-bottom:var(--space)}.metrics-picker{display:none}}\nxai-agreement{display:block}.agreement-picker{margin:0 0 var(--space);flex-wrap:wrap;align-items:baseline;gap:.5rem;display:flex}.agreement-picker select{font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);max-width:min(100%,24rem);padding:.25rem .5rem}.agreement-picker select:focus-visible{outline:2px solid var(--focus);outline-offset:1px}.agreement-summary:first-letter{text-transform:uppercase}.agreement-summary{color:var(--ink-soft);max-width:80ch}.agreement-pair{margin-top:var(--space)}.agreement-pair h3{margin:var(--space) 0 calc(var(--space) / 2);font-size:1rem}.agreement-wrong{color:var(--warn)}.agreement .chart{margin-bottom:var(--space)}@media print{.agreement-picker{display:none}}\n.examples{color:var(--ink);display:block}.examples *,.examples :before{box-sizing:border-box}.examples h2{overflow-wrap:anywhere;margin:0;font-size:1.15rem}.examples button,.examples select,.examples input{font:inherit;color:inherit}.examples button,.examples select,.examples input[type=search],.examples input[type=number]{background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius,6px);max-width:100%;min-height:2rem;padding:.25rem .55rem}.examples button{cursor:pointer}.examples button:hover{border-color:var(--ink-soft)}.examples :focus-visible{outline:2px solid var(--focus);outline-offset:2px}.examples summary{cursor:pointer;width:fit-content;padding:.3rem 0;font-weight:600}.examples details{margin:0}.examples [hidden]{display:none}.examples-unseen{clip-path:inset(50%);white-space:nowrap;width:1px;height:1px;position:absolute;overflow:hidden}.examples-caption,.examples-small{color:var(--ink-soft);overflow-wrap:anywhere;margin:.15rem 0;font-size:.85rem}.examples-wrong{color:var(--warn);font-size:.85rem;font-weight:600}.examples-layout{grid-template-columns:minmax(15rem,19rem) minmax(0,1fr);align-items:start;gap:1.5rem;display:grid}.examples-side{top:var(--sticky-top,6.2rem);max-height:calc(100vh - .5rem - var(--sticky-top,6.2rem));grid-template-rows:auto auto minmax(0,1fr);gap:.5rem;min-width:0;display:grid;position:sticky}.examples-form{gap:.4rem;min-width:0;display:grid}.examples-form input[type=search]{width:100%}.examples-filters[open]{max-height:45vh;padding:0 .2rem .3rem;overflow:hidden auto}.examples-filters .examples-field{gap:.1rem;margin-bottom:.4rem;display:grid}.examples-filters .examples-field:has(input[type=checkbox]){flex-direction:row-reverse;justify-content:start;display:flex}.examples-count{margin:0;font-size:.9rem;font-weight:600}.examples-options{flex-wrap:wrap;align-items:center;gap:.4rem .9rem;margin:.3rem 0;display:flex}.examples-field{flex-wrap:wrap;align-items:center;gap:.4rem;min-width:0;max-width:100%;font-size:.88rem;display:flex}.examples-field select{text-overflow:ellipsis;min-width:0;max-width:17rem}.examples-range{gap:.4rem;display:flex}.examples-range input{width:6rem}.examples-slider{align-items:center;gap:.4rem;display:inline-flex}.examples-slider input{accent-color:var(--accent);width:8rem}.examples-slider output{font-variant-numeric:tabular-nums;min-width:3.2rem}.examples input[type=checkbox]{accent-color:var(--accent);width:1.15rem;height:1.15rem;margin:0}.examples-list{align-content:start;gap:.3rem;min-height:8rem;margin:0;padding:3px;list-style:none;display:grid;position:relative;overflow-y:auto}.examples-list li{min-width:0}.examples-list button{text-align:start;background:0 0;grid-template-columns:auto minmax(0,1fr);align-items:center;gap:.2rem .6rem;width:100%;min-height:3.4rem;padding:.3rem .4rem;display:grid}.examples-list button[aria-current]{background:var(--paper-raised);border-color:var(--accent);box-shadow:inset 3px 0 0 var(--accent)}.examples-thumbnail{width:3rem;display:block}.examples-thumbnail img{object-fit:contain;background:#fff;width:3rem;height:3rem;display:block}.examples-thumbnail svg{width:3rem;height:2.4rem;display:block}.examples-thumbnail:has(.examples-snippet){grid-area:2/1/auto/-1;width:auto}.examples-snippet{-webkit-line-clamp:2;color:var(--ink-soft);overflow-wrap:anywhere;-webkit-box-orient:vertical;font-size:.82rem;display:-webkit-box;overflow:hidden}.examples-tiny,.examples-mini{image-rendering:pixelated}.examples-words{flex-wrap:wrap;align-items:baseline;gap:0 .5rem;min-width:0;display:flex}.examples-name{text-overflow:ellipsis;white-space:nowrap;flex-basis:100%;font-size:.9rem;overflow:hidden}.examples-list .examples-small{text-overflow:ellipsis;white-space:nowrap;max-width:100%;margin:0;font-size:.78rem;overflow:hidden}.examples-minis{flex-wrap:wrap;grid-column:1/-1;gap:3px;display:flex}.examples-mini{border:1px solid var(--line);background:#fff;max-width:4rem;height:2.8rem;display:inline-block}.examples-mini.examples-strip{width:100%;max-width:none;height:.8rem}.examples-none{width:2.8rem}.examples-large{gap:.5rem;min-width:0;display:grid}.examples-facts{flex-wrap:wrap;gap:.1rem 1.3rem;margin:.2rem 0;font-size:.9rem;display:flex}.examples-facts div{gap:.4rem;min-width:0;display:flex}.examples-facts dt{color:var(--ink-soft)}.examples-facts dd{overflow-wrap:anywhere;margin:0;font-weight:600}.examples-chips{flex-wrap:wrap;align-items:center;gap:.3rem;max-height:11.5rem;padding:3px;display:flex;overflow-y:auto}.examples .examples-chip{text-overflow:ellipsis;white-space:nowrap;border-radius:99px;max-width:100%;padding:.15rem .7rem;font-size:.86rem;overflow:hidden}.examples-chip small{color:var(--ink-soft)}.examples .examples-chip[aria-pressed=true]{background:var(--accent);border-color:var(--accent);color:var(--on-accent,var(--paper))}.examples-chip[aria-pressed=true] small{color:inherit}.examples-legends{flex-wrap:wrap;align-items:center;gap:.2rem 1.5rem;display:flex}.examples-legends p{flex-basis:100%;max-width:60rem}.examples-legend{font-size:.85rem}.examples-scale{border:1px solid var(--line);vertical-align:middle;width:8rem;height:.8rem;margin:0 .3rem;display:inline-block}.examples-panels{grid-template-columns:repeat(auto-fill,minmax(min(13rem,100%),1fr));align-items:start;gap:0 1rem;display:grid}.examples-panels.examples-of-image{grid-template-columns:repeat(auto-fit,minmax(min(10.4rem,44vw),1fr))}.examples-panels.examples-of-tokens,.examples-panels.examples-of-series,.examples-panels.examples-of-columns{grid-template-columns:repeat(auto-fill,minmax(min(24rem,100%),1fr))}.examples-panel{grid-row:span 3;grid-template-rows:subgrid;break-inside:avoid;align-items:start;min-width:0;margin:0 0 1.2rem;display:grid}.examples-of-image .examples-panel{max-width:24rem}.examples-panel>div{min-width:0}.examples-display{flex-wrap:wrap;align-items:center;gap:.3rem 1.1rem;display:flex}.examples-display details[open]{flex-basis:100%}.examples-panel figcaption,.examples-pair figcaption{overflow-wrap:anywhere;justify-content:space-between;align-items:center;gap:.5rem;margin-bottom:.25rem;font-size:.9rem;font-weight:600;display:flex}.examples-save{flex:none;gap:.2rem;display:inline-flex}.examples .examples-save button{min-height:1.6rem;color:var(--ink-soft);padding:0 .4rem;font-size:.72rem;font-weight:400}.examples-later{grid-row:span 3;min-height:22rem}.examples-canvas{touch-action:pan-y;cursor:crosshair;width:100%;image-rendering:pixelated;background:#fff;display:block}.examples-zoomed{touch-action:none;cursor:grab}.examples-said{font-variant-numeric:tabular-nums;overflow-wrap:anywhere;min-height:1.3em;margin:.15rem 0;font-size:.85rem}div.examples-tokens{color:#111;border:1px solid var(--line);border-radius:var(--radius,6px);overflow-wrap:anywhere;background:#fff;max-height:30rem;margin:0;padding:.5rem;line-height:1.75;overflow-y:auto}.examples-token{border-radius:2px;padding:.08em 0}.examples-special{color:#6a6a6a;font-size:.82em}.examples-token.examples-inside{text-underline-offset:3px;text-decoration:underline;text-decoration-thickness:2px}.examples-pointed{outline-offset:1px;outline:2px solid #0a7d28}.examples-table table,.examples-scores,.examples-bars{border-collapse:collapse;font-variant-numeric:tabular-nums;width:100%;font-size:.85rem}.examples-table th,.examples-table td,.examples-scores th,.examples-scores td,.examples-bars th,.examples-bars td{text-align:start;border-bottom:1px solid var(--line);overflow-wrap:anywhere;padding:.15rem .4rem .15rem 0;font-weight:400}.examples-number{white-space:nowrap;text-align:end!important}.examples-bars thead th{color:var(--ink-soft);overflow-wrap:normal}.examples-bars thead th:nth-child(n+3){text-align:end}.examples-bars small{color:var(--ink-soft)}.examples-bars tr.examples-inside th{font-weight:700}.examples-bars .examples-truth{color:var(--good)}.examples-track{width:46%;min-width:5rem}.examples-bar{background:#fff;height:.9rem;position:relative}.examples-bar i{height:100%;display:block}.examples-middle:before{content:\"\";border-inline-start:1px solid #777;position:absolute;inset:-2px auto -2px 50%}.examples-series{touch-action:pan-y;cursor:crosshair;position:relative}.examples-series svg{width:100%;height:100%;display:block}.examples-cursor{pointer-events:none;background:#0a7d28;width:2px;margin-inline-start:-1px;position:absolute;inset-block:0}.examples-importance{border-top:1px solid var(--line);margin-top:2rem;padding-top:1rem}.examples-pair{grid-template-columns:repeat(auto-fit,minmax(min(24rem,100%),1fr));align-items:start;gap:1.5rem;display:grid}.examples-pair figure{min-width:0;margin:0}.examples-scroll{overflow-x:auto}.examples-swarm{min-width:26rem;max-width:100%;height:auto}.examples-swarm circle{cursor:pointer}.examples-swarm .examples-ink{fill:var(--ink)}@media (width<=56rem){.examples-layout{grid-template-columns:minmax(0,1fr);gap:1rem}.examples-side{grid-template-rows:none;max-height:none;position:static}.examples-list{grid-auto-columns:minmax(9rem,11rem);grid-auto-flow:column;min-height:0;overflow:auto hidden}.examples-list li{display:grid}.examples-panels.examples-of-image{grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr))}}@media (width<=30rem){.examples-track{width:28%;min-width:3.5rem}}@media print{.examples-side,.examples-save,.examples-cells,.examples-display,.examples-said,.examples-heading button{display:none}.examples-layout{display:block}.examples-canvas,.examples-token,.examples-bar i,.examples-scale{-webkit-print-color-adjust:exact;print-color-adjust:exact}}@media (forced-colors:active){.examples-token,.examples-bar i,.examples-scale{forced-color-adjust:none}}", u = class extends HTMLElement {
+}, l = [
+	"section",
+	"metric",
+	"measure",
+	"example"
+];
+function u(e) {
+	let t = {};
+	e.get("study") && (t.study = Number(e.get("study"))), e.get("cells") && (t.cells = e.list("cells"));
+	for (let n of l) e.get(n) && (t[n] = e.get(n));
+	return t;
+}
+function d(e) {
+	let t = Object.fromEntries(l.map((t) => [t, e[t] ?? null]));
+	return t.study = e.study ? String(e.study) : null, t.cells = e.cells?.length ? c.joined(e.cells) : null, t;
+}
+function f() {
+	let { body: e, documentElement: t } = document;
+	return e.dataset.jpThemeLight ? e.dataset.jpThemeLight === "true" ? "light" : "dark" : e.classList.contains("vscode-dark") || t.getAttribute("theme") === "dark" ? "dark" : e.classList.contains("vscode-light") ? "light" : "";
+}
+function p(e) {
+	return { async render({ model: t, el: n }) {
+		let r = new c();
+		r.set({
+			theme: f() || null,
+			...d(t.get("selection"))
+		});
+		let a = () => JSON.stringify(u(r)) === JSON.stringify(u(m(t.get("selection")))), o = r.on(() => {
+			a() || (t.set("selection", u(r)), t.save_changes());
+		}), s = () => void (a() || r.set(d(t.get("selection"))));
+		t.on("change:selection", s);
+		try {
+			let { buffer: i, byteOffset: a, byteLength: o } = t.get("document");
+			(await e(n, new Uint8Array(i, a, o), r)).setAttribute("data-place", "notebook");
+		} catch (e) {
+			n.replaceChildren(i("p", { role: "alert" }, `The study could not be shown: ${e instanceof Error ? e.message : String(e)}`));
+		}
+		return () => {
+			o(), t.off("change:selection", s), n.replaceChildren();
+		};
+	} };
+}
+function m(e) {
+	let t = new c();
+	return t.set(d(e)), t;
+}
+// src/styles.ts
+var h = ":host{--ink:#1c1e21;--ink-soft:#545a63;--paper:#fff;--paper-raised:#f4f5f7;--line:#d5d9df;--accent:#0b5cad;--warn:#9a3d00;--good:#0a6b3d;--focus:#b2480a;--heat:11, 92, 173;--radius:6px;--space:1rem;background:var(--paper);min-height:100vh;color:var(--ink);--lightningcss-light:initial;--lightningcss-dark: ;color-scheme:light;font:16px/1.5 system-ui,-apple-system,Segoe UI,sans-serif;display:block}@media (prefers-color-scheme:dark){:host(:not([data-theme=light])){--ink:#e7e9ec;--ink-soft:#a9b0ba;--paper:#15181c;--paper-raised:#1f242a;--line:#3a424c;--accent:#7db8f2;--warn:#f0a56b;--good:#66c794;--focus:#ffb87a;--heat:90, 160, 235;--lightningcss-light: ;--lightningcss-dark:initial;color-scheme:dark}}:host([data-theme=dark]){--ink:#e7e9ec;--ink-soft:#a9b0ba;--paper:#15181c;--paper-raised:#1f242a;--line:#3a424c;--accent:#7db8f2;--warn:#f0a56b;--good:#66c794;--focus:#ffb87a;--heat:90, 160, 235;--lightningcss-light: ;--lightningcss-dark:initial;color-scheme:dark}:host([data-place=notebook]){border:1px solid var(--line);border-radius:var(--radius);min-height:0}:host([data-place=notebook]) header{position:static}*,:before,:after{box-sizing:border-box}:focus-visible{outline:2px solid var(--focus);outline-offset:2px}main:focus{outline:none}.body *{scroll-margin-top:7rem}a{color:var(--accent)}h1{overflow-wrap:anywhere;margin:0;font-size:1.35rem;font-weight:650;line-height:1.25}h2{margin:2rem 0 .5rem;font-size:1.15rem}h3{margin:1.25rem 0 .25rem;font-size:1rem}p{max-width:48rem;margin:.5rem 0}.soft{color:var(--ink-soft);font-size:.875rem}.lead{font-size:1.05rem}header{z-index:3;background:var(--paper);border-bottom:1px solid var(--line);padding:.75rem clamp(.75rem,3vw,2.5rem) 0;position:sticky;top:0}header .title{flex-wrap:wrap;align-items:baseline;gap:1rem;display:flex}header .title h1{flex:16rem}header nav{gap:.25rem;margin-top:.5rem;display:flex;overflow-x:auto}.tab{color:var(--ink);white-space:nowrap;border-bottom:3px solid #0000;padding:.4rem .75rem;text-decoration:none}.tab:hover{background:var(--paper-raised)}.tab[aria-current]{border-bottom-color:var(--accent);font-weight:600}.body{max-width:110rem;margin:0 auto;padding:.5rem clamp(.75rem,3vw,2.5rem) 3rem}footer{border-top:1px solid var(--line);color:var(--ink-soft);margin-top:3rem;font-size:.875rem}button,select,input{font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);max-width:100%;padding:.25rem .6rem}button{cursor:pointer}button.quiet{background:0 0;border-color:#0000}button:hover,select:hover{border-color:var(--ink-soft)}button[aria-pressed=true]{background:var(--accent);color:var(--paper);border-color:var(--accent)}.picker select{max-width:22rem}.scroll{max-width:100%;overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}caption{clip-path:inset(50%);width:1px;height:1px;position:absolute;overflow:hidden}th,td{text-align:left;border-bottom:1px solid var(--line);vertical-align:baseline;padding:.3rem .6rem}thead th{border-bottom-color:var(--ink-soft);font-weight:600}tbody th{white-space:nowrap;font-weight:400}.n{text-align:right}th.n,td.n{white-space:nowrap}.tag{border:1px solid var(--line);border-radius:var(--radius);color:var(--ink-soft);margin-left:.4rem;padding:0 .3rem;font-size:.75rem}tr.control th{font-style:italic}.heat td{--shade:0;background:rgba(var(--heat), calc(var(--shade) * .3))}.heat td span{margin-left:.15rem}.heat td .mean{margin-left:0}.heat .letters{font-weight:600}.heat .ranks,.heat .few{color:var(--ink);font-size:.85em}.heat tbody th{background:var(--paper);position:sticky;left:0}dl{margin:.5rem 0}dl.facts,dl.verdicts{grid-template-columns:minmax(8rem,max-content) minmax(0,1fr);gap:.3rem 1rem;display:grid}dl.facts dt,dl.verdicts dt{font-weight:600}dd{overflow-wrap:anywhere;margin:0}dl.verdicts dd .part{color:var(--ink-soft);display:block}dl.verdicts dd .part.first{color:var(--ink)}dl.glossary dt{margin-top:.4rem;font-weight:600}.part{display:block}pre{background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);white-space:pre-wrap;overflow-wrap:anywhere;max-height:30rem;padding:.75rem;font-size:.85rem;overflow:auto}details{margin:.5rem 0}summary{cursor:pointer;font-weight:600}.problem.severe>summary{color:var(--warn)}.problem dl{margin-left:1.1rem}@media (width<=40rem){header{position:static}dl.facts,dl.verdicts{grid-template-columns:1fr;gap:0}dl.facts dd,dl.verdicts dd{margin-bottom:.5rem}}@media (prefers-reduced-motion:no-preference){.tab{transition:border-color .12s}}@media print{:host{--paper:#fff;--ink:#000;--ink-soft:#333;min-height:0}header{position:static}header nav,button,.picker{display:none}.scroll{overflow:visible}}\n.table{min-width:0}.table-scroll{overflow-x:auto}.table-long{max-height:36rem;overflow-y:auto}.table-long thead th{background:var(--paper);position:sticky;top:0}@media print{.table-long{max-height:none;overflow:visible}}.table-scroll:focus-visible{outline:2px solid var(--focus);outline-offset:2px}.table table{border-collapse:collapse;font-variant-numeric:tabular-nums;min-width:min(100%,36rem)}.table caption{clip-path:none;text-align:left;width:auto;height:auto;color:var(--ink-soft);padding-bottom:calc(var(--space) / 2);max-width:75ch;font-size:.875rem;position:static;overflow:visible}.table th,.table td{text-align:left;border-bottom:1px solid var(--line);vertical-align:baseline;padding:.25rem .75rem .25rem 0}.table tbody th{font-weight:400}.table .table-number,.table .table-number button{text-align:right;white-space:nowrap}.table .table-best{font-weight:650}.table thead button{font:inherit;color:inherit;cursor:pointer;text-align:left;background:0 0;border:0;min-height:24px;padding:.15rem 0;font-weight:600}.table thead button:focus-visible{outline:2px solid var(--focus)}.table thead th[aria-sort=ascending] button:after{content:\" ▲\";font-size:.7em}.table thead th[aria-sort=descending] button:after{content:\" ▼\";font-size:.7em}.table-tools{margin-top:calc(var(--space) / 2);align-items:baseline;gap:.25rem;display:flex}\n.chart{min-width:0;margin:0}.chart-scroll{overflow-x:auto}.chart-scroll:focus-visible{outline:2px solid var(--focus);outline-offset:2px}.chart-stage{min-height:6rem}.chart-stage svg{max-width:none;display:block}.chart-agreement .chart-stage,.chart-signed_agreement .chart-stage{cursor:pointer}.chart figcaption{gap:calc(var(--space) / 2) var(--space);color:var(--ink-soft);margin-top:calc(var(--space) / 2);flex-wrap:wrap;justify-content:space-between;align-items:baseline;font-size:.875rem;display:flex}.chart-caption{flex:18rem}.chart-tools{flex-wrap:wrap;align-items:baseline;gap:.25rem;display:inline-flex}.chart-tools button,.table-tools button{font:inherit;min-height:24px;color:var(--ink-soft);border:1px solid var(--line);border-radius:var(--radius);cursor:pointer;background:0 0;padding:.2rem .5rem;font-size:.75rem}.chart-tools button:hover,.table-tools button:hover{color:var(--ink);border-color:var(--ink-soft)}.chart-tools button:focus-visible,.table-tools button:focus-visible{outline:2px solid var(--focus);outline-offset:1px}.chart-status,.table-status{font-size:.75rem}.chart-failed{color:var(--warn)}@media print{.chart-tools,.table-tools{display:none}.chart{break-inside:avoid}.chart-scroll{overflow:visible}}\nxai-metrics{display:block}.metrics-picker{margin:0 0 var(--space);align-items:baseline;gap:.5rem;display:flex}.metrics-picker select{font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);min-width:0;max-width:min(100%,24rem);padding:.25rem .5rem}.metrics-picker select:focus-visible{outline:2px solid var(--focus);outline-offset:1px}.metrics-summary:first-letter{text-transform:uppercase}.metrics-summary,.metrics-note{color:var(--ink-soft);max-width:80ch}.metrics-verdict{border-left:3px solid var(--accent);max-width:80ch;padding-left:.75rem}.metrics-refused{border-left-color:var(--warn)}.metrics-grid{gap:calc(var(--space) * 2);margin-top:calc(var(--space) * 2);grid-template-columns:repeat(auto-fill,minmax(min(100%,30rem),1fr));display:grid}.metrics-card{min-width:0}.metrics-critical_difference{grid-column:1/-1}.metrics-card h3{margin:0 0 calc(var(--space) / 2);font-size:1rem}@media print{.metrics-grid{display:block}.metrics-card{break-inside:avoid;margin-bottom:var(--space)}.metrics-picker{display:none}}\nxai-agreement{display:block}.agreement-picker{margin:0 0 var(--space);flex-wrap:wrap;align-items:baseline;gap:.5rem;display:flex}.agreement-picker select{font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);min-width:0;max-width:min(100%,24rem);padding:.25rem .5rem}.agreement-picker select:focus-visible{outline:2px solid var(--focus);outline-offset:1px}.agreement-summary:first-letter{text-transform:uppercase}.agreement-summary{color:var(--ink-soft);max-width:80ch}.agreement-pair{margin-top:var(--space)}.agreement-pair h3{margin:var(--space) 0 calc(var(--space) / 2);font-size:1rem}.agreement-wrong{color:var(--warn)}.agreement .chart{margin-bottom:var(--space)}@media print{.agreement-picker{display:none}}\n.examples{color:var(--ink);display:block}.examples *,.examples :before{box-sizing:border-box}.examples h2{overflow-wrap:anywhere;margin:0;font-size:1.15rem}.examples button,.examples select,.examples input{font:inherit;color:inherit}.examples button,.examples select,.examples input[type=search],.examples input[type=number]{background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius,6px);max-width:100%;min-height:2rem;padding:.25rem .55rem}.examples button{cursor:pointer}.examples button:hover{border-color:var(--ink-soft)}.examples :focus-visible{outline:2px solid var(--focus);outline-offset:2px}.examples summary{cursor:pointer;width:fit-content;padding:.3rem 0;font-weight:600}.examples details{margin:0}.examples [hidden]{display:none}.examples-unseen{clip-path:inset(50%);white-space:nowrap;width:1px;height:1px;position:absolute;overflow:hidden}.examples-caption,.examples-small{color:var(--ink-soft);overflow-wrap:anywhere;margin:.15rem 0;font-size:.85rem}.examples-wrong{color:var(--warn);font-size:.85rem;font-weight:600}.examples-layout{grid-template-columns:minmax(15rem,19rem) minmax(0,1fr);align-items:start;gap:1.5rem;display:grid}.examples-side{top:var(--sticky-top,6.2rem);max-height:calc(100vh - .5rem - var(--sticky-top,6.2rem));grid-template-rows:auto auto minmax(0,1fr);gap:.5rem;min-width:0;display:grid;position:sticky}.examples-form{gap:.4rem;min-width:0;display:grid}.examples-form input[type=search]{width:100%}.examples-filters[open]{max-height:45vh;padding:0 .2rem .3rem;overflow:hidden auto}.examples-filters .examples-field{gap:.1rem;margin-bottom:.4rem;display:grid}.examples-filters .examples-field:has(input[type=checkbox]){flex-direction:row-reverse;justify-content:start;display:flex}.examples-count{margin:0;font-size:.9rem;font-weight:600}.examples-options{flex-wrap:wrap;align-items:center;gap:.4rem .9rem;margin:.3rem 0;display:flex}.examples-field{flex-wrap:wrap;align-items:center;gap:.4rem;min-width:0;max-width:100%;font-size:.88rem;display:flex}.examples-field select{text-overflow:ellipsis;min-width:0;max-width:17rem}.examples-range{gap:.4rem;display:flex}.examples-range input{width:6rem}.examples-slider{align-items:center;gap:.4rem;display:inline-flex}.examples-slider input{accent-color:var(--accent);width:8rem}.examples-slider output{font-variant-numeric:tabular-nums;min-width:3.2rem}.examples input[type=checkbox]{accent-color:var(--accent);width:1.15rem;height:1.15rem;margin:0}.examples-list{align-content:start;gap:.3rem;min-height:8rem;margin:0;padding:3px;list-style:none;display:grid;position:relative;overflow-y:auto}.examples-list li{min-width:0}.examples-list button{text-align:start;background:0 0;grid-template-columns:auto minmax(0,1fr);align-items:center;gap:.2rem .6rem;width:100%;min-height:3.4rem;padding:.3rem .4rem;display:grid}.examples-list button[aria-current]{background:var(--paper-raised);border-color:var(--accent);box-shadow:inset 3px 0 0 var(--accent)}.examples-thumbnail{width:3rem;display:block}.examples-thumbnail img{object-fit:contain;background:#fff;width:3rem;height:3rem;display:block}.examples-thumbnail svg{width:3rem;height:2.4rem;display:block}.examples-thumbnail:has(.examples-snippet){grid-area:2/1/auto/-1;width:auto}.examples-snippet{-webkit-line-clamp:2;color:var(--ink-soft);overflow-wrap:anywhere;-webkit-box-orient:vertical;font-size:.82rem;display:-webkit-box;overflow:hidden}.examples-tiny,.examples-mini{image-rendering:pixelated}.examples-words{flex-wrap:wrap;align-items:baseline;gap:0 .5rem;min-width:0;display:flex}.examples-name{text-overflow:ellipsis;white-space:nowrap;flex-basis:100%;font-size:.9rem;overflow:hidden}.examples-list .examples-small{text-overflow:ellipsis;white-space:nowrap;max-width:100%;margin:0;font-size:.78rem;overflow:hidden}.examples-minis{flex-wrap:wrap;grid-column:1/-1;gap:3px;display:flex}.examples-mini{border:1px solid var(--line);background:#fff;max-width:4rem;height:2.8rem;display:inline-block}.examples-mini.examples-strip{width:100%;max-width:none;height:.8rem}.examples-none{width:2.8rem}.examples-large{grid-template-columns:minmax(0,1fr);gap:.5rem;min-width:0;display:grid}.examples-facts{flex-wrap:wrap;gap:.1rem 1.3rem;margin:.2rem 0;font-size:.9rem;display:flex}.examples-facts div{gap:.4rem;min-width:0;display:flex}.examples-facts dt{color:var(--ink-soft)}.examples-facts dd{overflow-wrap:anywhere;margin:0;font-weight:600}.examples-chips{flex-wrap:wrap;align-items:center;gap:.3rem;max-height:11.5rem;padding:3px;display:flex;overflow-y:auto}.examples .examples-chip{text-overflow:ellipsis;white-space:nowrap;border-radius:99px;max-width:100%;padding:.15rem .7rem;font-size:.86rem;overflow:hidden}.examples-chip small{color:var(--ink-soft)}.examples .examples-chip[aria-pressed=true]{background:var(--accent);border-color:var(--accent);color:var(--on-accent,var(--paper))}.examples-chip[aria-pressed=true] small{color:inherit}.examples-legends{flex-wrap:wrap;align-items:center;gap:.2rem 1.5rem;display:flex}.examples-legends p{flex-basis:100%;max-width:60rem}.examples-legend{font-size:.85rem}.examples-scale{border:1px solid var(--line);vertical-align:middle;width:8rem;height:.8rem;margin:0 .3rem;display:inline-block}.examples-panels{grid-template-columns:repeat(auto-fill,minmax(min(13rem,100%),1fr));align-items:start;gap:0 1rem;display:grid}.examples-panels.examples-of-image{grid-template-columns:repeat(auto-fit,minmax(min(10.4rem,44vw),1fr))}.examples-panels.examples-of-tokens,.examples-panels.examples-of-series,.examples-panels.examples-of-columns{grid-template-columns:repeat(auto-fill,minmax(min(24rem,100%),1fr))}.examples-panel{grid-row:span 3;grid-template-rows:subgrid;break-inside:avoid;align-items:start;min-width:0;margin:0 0 1.2rem;display:grid}.examples-of-image .examples-panel{max-width:24rem}.examples-panel>div{min-width:0}.examples-display{flex-wrap:wrap;align-items:center;gap:.3rem 1.1rem;display:flex}.examples-display details[open]{flex-basis:100%}.examples-panel figcaption,.examples-pair figcaption{overflow-wrap:anywhere;justify-content:space-between;align-items:center;gap:.5rem;margin-bottom:.25rem;font-size:.9rem;font-weight:600;display:flex}.examples-save{flex:none;gap:.2rem;display:inline-flex}.examples .examples-save button{min-height:1.6rem;color:var(--ink-soft);padding:0 .4rem;font-size:.72rem;font-weight:400}.examples-later{grid-row:span 3;min-height:22rem}.examples-canvas{touch-action:pan-y;cursor:crosshair;width:100%;image-rendering:pixelated;background:#fff;display:block}.examples-zoomed{touch-action:none;cursor:grab}.examples-said{font-variant-numeric:tabular-nums;overflow-wrap:anywhere;min-height:1.3em;margin:.15rem 0;font-size:.85rem}div.examples-tokens{color:#111;border:1px solid var(--line);border-radius:var(--radius,6px);overflow-wrap:anywhere;background:#fff;max-height:30rem;margin:0;padding:.5rem;line-height:1.75;overflow-y:auto}.examples-token{border-radius:2px;padding:.08em 0}.examples-special{color:#6a6a6a;font-size:.82em}.examples-token.examples-inside{text-underline-offset:3px;text-decoration:underline;text-decoration-thickness:2px}.examples-pointed{outline-offset:1px;outline:2px solid #0a7d28}.examples-table table,.examples-scores,.examples-bars{border-collapse:collapse;font-variant-numeric:tabular-nums;width:100%;font-size:.85rem}.examples-table th,.examples-table td,.examples-scores th,.examples-scores td,.examples-bars th,.examples-bars td{text-align:start;border-bottom:1px solid var(--line);overflow-wrap:anywhere;padding:.15rem .4rem .15rem 0;font-weight:400}.examples-number{white-space:nowrap;text-align:end!important}.examples-bars thead th{color:var(--ink-soft);overflow-wrap:normal}.examples-bars thead th:nth-child(n+3){text-align:end}.examples-bars small{color:var(--ink-soft)}.examples-bars tr.examples-inside th{font-weight:700}.examples-bars .examples-truth{color:var(--good)}.examples-track{width:46%;min-width:5rem}.examples-bar{background:#fff;height:.9rem;position:relative}.examples-bar i{height:100%;display:block}.examples-middle:before{content:\"\";border-inline-start:1px solid #777;position:absolute;inset:-2px auto -2px 50%}.examples-series{touch-action:pan-y;cursor:crosshair;position:relative}.examples-series svg{width:100%;height:100%;display:block}.examples-cursor{pointer-events:none;background:#0a7d28;width:2px;margin-inline-start:-1px;position:absolute;inset-block:0}.examples-importance{border-top:1px solid var(--line);margin-top:2rem;padding-top:1rem}.examples-pair{grid-template-columns:repeat(auto-fit,minmax(min(24rem,100%),1fr));align-items:start;gap:1.5rem;display:grid}.examples-pair figure{min-width:0;margin:0}.examples-scroll{overflow-x:auto}.examples-swarm{min-width:26rem;max-width:100%;height:auto}.examples-swarm circle{cursor:pointer}.examples-swarm .examples-ink{fill:var(--ink)}@media (width<=56rem){.examples-layout{grid-template-columns:minmax(0,1fr);gap:1rem}.examples-side{grid-template-rows:none;max-height:none;position:static}.examples-list{grid-auto-columns:minmax(9rem,11rem);grid-auto-flow:column;min-height:0;overflow:auto hidden}.examples-list li{display:grid}.examples-panels.examples-of-image{grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr))}}@media (width<=30rem){.examples-track{width:28%;min-width:3.5rem}}@media print{.examples-side,.examples-save,.examples-cells,.examples-display,.examples-said,.examples-heading button{display:none}.examples-layout{display:block}.examples-canvas,.examples-token,.examples-bar i,.examples-scale{-webkit-print-color-adjust:exact;print-color-adjust:exact}}@media (forced-colors:active){.examples-token,.examples-bar i,.examples-scale{forced-color-adjust:none}}";
+// src/define.ts
+function g(e, t) {
+	let n = e;
+	for (let t = 2; customElements.get(n); t++) n = `${e}-${t}`;
+	customElements.define(n, t);
+}
+// src/section.ts
+var _ = class extends HTMLElement {
 	context;
 	study;
 	end = null;
@@ -122,202 +177,32 @@ var c = class {
 		this.end?.(), this.end = null;
 	}
 };
-function d(e, t = 3) {
+function v(e, t = 3) {
 	if (e == null || Number.isNaN(e)) return "–";
 	if (!Number.isFinite(e)) return e > 0 ? "∞" : "-∞";
 	if (Number.isInteger(e) && Math.abs(e) < 1e6) return String(e);
 	let n = Math.abs(e);
 	return n >= 1e5 || n < .001 ? e.toExponential(t - 1) : e.toPrecision(t);
 }
-function f(e, t) {
-	return e === null || t === null ? "–" : `[${d(e)}, ${d(t)}]`;
+function ee(e, t) {
+	return e === null || t === null ? "–" : `[${v(e)}, ${v(t)}]`;
 }
-function p(e, t, n = `${t}s`) {
+function y(e, t, n = `${t}s`) {
 	return `${e.toLocaleString("en")} ${e === 1 ? t : n}`;
 }
-// src/answer/heat_table.ts
-function m(e, t) {
-	if (e.higher === null || t.mean === null) return null;
-	let n = e.means.flatMap((e) => e.mean === null ? [] : [e.mean]), [r, i] = [Math.min(...n), Math.max(...n)];
-	if (r === i) return null;
-	let a = (t.mean - r) / (i - r);
-	return e.higher ? a : 1 - a;
-}
-function h(e) {
-	let t = e.cells.map(() => []);
-	for (let n of e.metrics) for (let e of n.means) {
-		let r = m(n, e);
-		r !== null && t[e.cell].push(r);
-	}
-	let n = t.map((e) => e.length ? e.reduce((e, t) => e + t) / e.length : -1);
-	return e.cells.map((e, t) => t).filter((t) => e.cells[t].status === "done").sort((e, t) => n[t] - n[e] || e - t);
-}
-function g(e, t) {
-	if (!e.metrics.length) return i("p", null, "This study has no scores.");
-	let n = i("table", { class: "heat" }, i("caption", null, "Means of all cells"), i("thead", null, i("tr", null, i("th", { scope: "col" }, "method / baseline"), e.metrics.map((e) => _(e, t)))), i("tbody", null, h(e).map((t) => ee(e, t)))), r = e.made.families === "all" ? "over all metrics" : "within one metric, not over metrics";
-	return i("section", { class: "answer-table" }, i("h2", null, "Methods and metrics"), i("div", {
-		class: "scroll",
-		tabindex: "0",
-		role: "region",
-		"aria-label": "means of all cells"
-	}, n), i("p", { class: "soft" }, `Letters: two cells of a metric that share no letter differ significantly (paired tests, 5 % family-wise ${r}); cells that share one are not shown to be equal. `, "In brackets: the ranks that the tests leave possible; ★ where rank 1 is among them. Shade: the mean between the worst (none) and the best (full) of its metric. The order of the rows is for reading and not tested."));
-}
-function _(e, t) {
-	let n = e.higher === null ? "" : e.higher ? " ↑" : " ↓", r = e.higher === null ? "descriptive, not ranked" : e.higher ? "higher is better" : "lower is better";
-	return i("th", {
-		scope: "col",
-		class: "n",
-		title: `${e.summary}; ${r}`
-	}, i("a", {
-		href: "#",
-		onclick: (n) => {
-			n.preventDefault(), t.set({
-				section: "metrics",
-				metric: e.name
-			});
-		}
-	}, e.name), i("span", { "aria-label": r }, n));
-}
-function ee(e, t) {
-	let n = e.cells[t];
-	return i("tr", { class: n.control ? "control" : "" }, i("th", { scope: "row" }, n.label, n.control ? i("span", { class: "tag" }, "control") : null), e.metrics.map((e) => {
-		let r = e.means.find((e) => e.cell === t);
-		if (!r || r.mean === null) return i("td", {
-			class: "n undefined",
-			title: "undefined"
-		}, "–");
-		let a = m(e, r), o = r.ranks ? ` [${r.ranks[0] === r.ranks[1] ? r.ranks[0] : `${r.ranks[0]} to ${r.ranks[1]}`}]` : "", s = r.low === null ? "" : `; 95 % interval of this mean ${d(r.low)} to ${d(r.high)}; n ${r.n}`;
-		return i("td", {
-			class: "n",
-			style: a === null ? {} : { "--shade": a.toFixed(3) },
-			title: `${n.label}, ${e.name}: ${d(r.mean)}${s}`
-		}, i("span", { class: "mean" }, d(r.mean)), i("span", { class: "letters" }, r.letters), i("span", { class: "ranks" }, o.trim(), r.best ? " ★" : ""), r.undefined > 0 ? i("span", { class: "few" }, `n ${r.n}`) : null);
-	}));
-}
-// src/answer/section.ts
-var v = class extends u {
-	keys = [];
-	draw() {
-		let { answer: e, problems: t } = this.study;
-		this.replaceChildren(i("p", { class: "lead" }, e.asked), e.performance ? i("p", null, i("strong", null, "Model: "), e.performance, " on the explained examples.") : "", this.study.clusters ? i("p", null, this.study.clusters) : "", e.claim ? i("p", { class: "claim" }, e.claim) : "", this.verdicts(), g(this.study, this.context.state), e.hints.length ? i("section", null, i("h2", null, "What to do next"), i("ul", null, e.hints.map((e) => i("li", null, e)))) : "", t.length ? b(this.study) : "");
-	}
-	verdicts() {
-		let { verdicts: e } = this.study.answer;
-		return e.length ? i("section", null, i("h2", null, "What the tests show"), i("dl", { class: "verdicts" }, e.flatMap((e) => [i("dt", null, i("a", {
-			href: "#",
-			onclick: (t) => this.open_metric(t, e.metric)
-		}, e.metric)), i("dd", { class: e.refused ? "refused" : "" }, y(e.brief))]))) : i("p", null, "This study has no metric that ranks its cells.");
-	}
-	open_metric(e, t) {
-		e.preventDefault(), this.context.state.set({
-			section: "metrics",
-			metric: t
-		});
-	}
-};
-function y(e) {
-	return e.split("; ").map((t, n) => i("span", { class: n ? "part" : "part first" }, t + (n === e.split("; ").length - 1 ? "." : ";")));
-}
-function b(e) {
-	return i("section", { class: "problems" }, i("h2", null, "Notes and problems"), e.problems.map((e) => i("details", {
-		class: e.severe ? "problem severe" : "problem",
-		open: e.severe || e.title === "Read this first"
-	}, i("summary", null, e.title), i("dl", null, e.rows.flatMap(([e, t]) => [e ? i("dt", null, e) : null, i("dd", null, t)])), e.tracebacks.map(([e, t]) => i("details", null, i("summary", null, e), i("pre", { tabindex: "0" }, t))))));
-}
-customElements.define("xai-answer", v);
-// src/across/section.ts
-var te = class extends u {
-	keys = ["metric"];
-	draw() {
-		let { across: e, studies: t } = this.context.content.document;
-		if (!e) return;
-		let n = e.comparisons.find((e) => e.metric === this.context.state.get("metric")) ?? e.comparisons[0];
-		this.replaceChildren(i("section", null, i("h2", null, "Studies"), i("div", {
-			class: "scroll",
-			tabindex: "0",
-			role: "region",
-			"aria-label": "studies"
-		}, i("table", null, i("thead", null, i("tr", null, [
-			"",
-			"model",
-			"dataset",
-			"seed",
-			"status",
-			"cells",
-			"accuracy or the like"
-		].map((e) => i("th", { scope: "col" }, e)))), i("tbody", null, t.map((e, t) => i("tr", null, i("th", { scope: "row" }, i("a", {
-			href: "#",
-			onclick: (e) => this.open_study(e, t)
-		}, `${t + 1}. ${e.folder}`)), [
-			e.model,
-			e.dataset,
-			e.seed,
-			e.status
-		].map((e) => i("td", null, e || "–")), i("td", { class: "n" }, e.cells.filter((e) => e.status === "done").length), i("td", null, e.answer.performance || "–"))))))), n ? this.comparison(n) : i("p", null, "These studies have no scores."), e.pooled.length ? i("section", null, i("h2", null, "Over seeds"), i("p", { class: "soft" }, "Studies that differ in their seeds alone. The value of an example is its mean over the seeds; intervals are for other examples and other seeds."), e.pooled.map((e) => i("details", { open: e.metric.startsWith(`${n?.metric},`) }, i("summary", null, e.metric), i("p", null, y(e.sentence)), ne([
-			"method / baseline",
-			"mean",
-			"95 % interval"
-		], e.rows)))) : "", ...e.agreement.map((e) => i("section", null, i("h2", null, `Agreement across ${e.differ}`), i("p", { class: "soft" }, `Rank correlation of the maps of each cell with its own maps in studies that differ in their ${e.differ} alone; mean over examples with its 95 % interval.`), ne([
-			"method / baseline",
-			"mean",
-			"95 % interval",
-			"examples (pairs of studies)"
-		], e.rows))), e.sources.length ? i("section", null, i("h2", null, "Where differences come from"), i("p", { class: "soft" }, "Shares of the variance between the mean scores, without controls, less what sampling noise adds. In brackets: 95 % bootstrap intervals over examples."), i("dl", { class: "glossary" }, e.sources.flatMap(([e, t]) => [i("dt", null, e), i("dd", null, t)]))) : "");
-	}
-	open_study(e, t) {
-		e.preventDefault(), this.context.state.set({
-			section: "answer",
-			study: t ? String(t) : null
-		});
-	}
-	comparison(e) {
-		let { across: t, studies: n } = this.context.content.document, r = i("select", { onchange: (e) => this.context.state.set({ metric: e.target.value }) }, t.comparisons.map((t) => i("option", {
-			value: t.metric,
-			selected: t === e
-		}, t.metric)));
-		return i("section", null, i("h2", null, "Means by study"), i("p", null, i("label", null, "metric ", r), ` ${e.direction}. ★: no cell of this study is significantly better.`), i("div", {
-			class: "scroll",
-			tabindex: "0",
-			role: "region",
-			"aria-label": `means of ${e.metric} by study`
-		}, i("table", null, i("thead", null, i("tr", null, i("th", { scope: "col" }, "method / baseline"), n.map((e, t) => i("th", {
-			scope: "col",
-			class: "n",
-			title: e.name
-		}, `${t + 1}`)), i("th", {
-			scope: "col",
-			class: "n"
-		}, "★ in"))), i("tbody", null, e.rows.map((e) => i("tr", null, i("th", { scope: "row" }, e.cell), e.means.map((t, n) => i("td", {
-			class: "n",
-			title: `95 % interval of this mean: ${d(e.lows[n])} to ${d(e.highs[n])}`
-		}, d(t), e.best[n] ? " ★" : "")), i("td", { class: "n" }, `${e.best.filter(Boolean).length} of ${e.means.length}`)))))));
-	}
-};
-function ne(e, t) {
-	return i("div", {
-		class: "scroll",
-		tabindex: "0",
-		role: "region",
-		"aria-label": e.join(", ")
-	}, i("table", null, i("thead", null, i("tr", null, e.map((e, t) => i("th", {
-		scope: "col",
-		class: t ? "n" : ""
-	}, e)))), i("tbody", null, t.map((e) => i("tr", null, e.map((e, t) => t ? i("td", { class: "n" }, e || "–") : i("th", { scope: "row" }, e)))))));
-}
-customElements.define("xai-across", te);
 // src/tables/leaving.ts
-function re(e, t, n) {
+function b(e, t, n) {
 	let r = URL.createObjectURL(t instanceof Blob ? t : new Blob([t], { type: n })), i = document.createElement("a");
 	return i.href = r, i.download = e.replace(/[^\w.-]+/g, "_"), i.click(), setTimeout(() => URL.revokeObjectURL(r), 6e4), "saved";
 }
-async function ie(e) {
+async function te(e) {
 	try {
 		return await navigator.clipboard.writeText(e), "copied";
 	} catch {
-		return ae(e) ? "copied" : "the browser does not allow copying";
+		return ne(e) ? "copied" : "the browser does not allow copying";
 	}
 }
-function ae(e) {
+function ne(e) {
 	let t = document.createElement("textarea");
 	t.value = e, t.style.position = "fixed", t.style.opacity = "0", document.body.append(t), t.select();
 	try {
@@ -329,16 +214,16 @@ function ae(e) {
 	}
 }
 // src/tables/markup.ts
-function oe(e, t) {
-	return [e, ...t].map((e) => e.map(se).join(",")).join("\r\n") + "\r\n";
+function re(e, t) {
+	return [e, ...t].map((e) => e.map(ie).join(",")).join("\r\n") + "\r\n";
 }
-function se(e) {
+function ie(e) {
 	if (e === null || Number.isNaN(e)) return "";
 	let t = String(e);
 	return /[",\r\n]/.test(t) ? `"${t.replaceAll("\"", "\"\"")}"` : t;
 }
-function ce(e, t, n = "") {
-	let r = (e) => `| ${e.join(" | ")} |`, i = t.map((e) => r(e.map((e) => x(le(e))))), a = `|---|${"---:|".repeat(Math.max(0, e.length - 1))}`;
+function ae(e, t, n = "") {
+	let r = (e) => `| ${e.join(" | ")} |`, i = t.map((e) => r(e.map((e) => x(oe(e))))), a = `|---|${"---:|".repeat(Math.max(0, e.length - 1))}`;
 	return [
 		r(e.map(x)),
 		a,
@@ -347,13 +232,13 @@ function ce(e, t, n = "") {
 		""
 	].join("\n");
 }
-function le(e) {
+function oe(e) {
 	return e === null || Number.isNaN(e) ? "–" : String(e);
 }
 function x(e) {
 	return e.replace(/[\\`*_[\]<>|~#]/g, "\\$&").replace(/\s+/g, " ");
 }
-var ue = {
+var se = {
 	"\\": "\\textbackslash{}",
 	"{": "\\{",
 	"}": "\\}",
@@ -374,9 +259,9 @@ var ue = {
 	"↓": "$\\downarrow$"
 };
 function S(e) {
-	return [...e.replace(/\s+/g, " ")].map((e) => ue[e] ?? (/[\x20-\x7eÀ-ž]/.test(e) ? e : "?")).join("");
+	return [...e.replace(/\s+/g, " ")].map((e) => se[e] ?? (/[\x20-\x7eÀ-ž]/.test(e) ? e : "?")).join("");
 }
-function de(e, t, n = "") {
+function ce(e, t, n = "") {
 	let r = (e) => `${e.join(" & ")} \\\\`;
 	return [
 		"% needs \\usepackage{booktabs}",
@@ -388,78 +273,192 @@ function de(e, t, n = "") {
 		"\\toprule",
 		r(e.map(S)),
 		"\\midrule",
-		...t.map((e) => r(e.map((e) => fe(le(e))))),
+		...t.map((e) => r(e.map((e) => le(oe(e))))),
 		"\\bottomrule",
 		"\\end{tabular}",
 		"\\end{table}",
 		""
 	].join("\n");
 }
-function fe(e) {
+function le(e) {
 	let t = /^(-?[\d.]+)e([+-]?\d+)$/.exec(e);
 	return t ? `$${t[1]} \\times 10^{${Number(t[2])}}$` : /^-[\d.]+$/.test(e) ? `$${e}$` : S(e);
 }
-// src/tables/table.ts
-var pe = 40;
-function me({ caption: e, columns: t, rows: n }) {
+// src/tables/tools.ts
+function ue(e, t, n) {
 	let r = i("span", {
 		class: "table-status",
 		"aria-live": "polite"
-	}), a = i("tbody", null, n.map(he)), o = null, s = t.map((e, t) => i("th", {
-		scope: "col",
-		"aria-sort": "none",
-		title: e.title,
-		class: t && n.some((e) => typeof C(e[t] ?? null) == "number") ? "table-number" : null
-	}, i("button", {
-		type: "button",
-		onclick: () => c(t)
-	}, e.name))), c = (e) => {
-		let t = o?.column !== e || !o.up;
-		o = {
-			column: e,
-			up: t
-		}, s.forEach((n, r) => n.setAttribute("aria-sort", r === e ? t ? "ascending" : "descending" : "none")), a.replaceChildren(..._e(n, e, t).map(he));
-	}, l = t.map((e) => e.name), u = () => (o ? _e(n, o.column, o.up) : n).map((e) => e.map(ge)), d = [
-		["CSV", () => oe(l, n.map((e) => e.map(C)))],
-		["Markdown", () => ce(l, u(), e)],
-		["LaTeX", () => de(l, u(), e)]
+	});
+	return i("div", { class: "table-tools" }, [
+		["CSV", () => re(e, t().exact)],
+		["Markdown", () => ae(e, t().shown, n)],
+		["LaTeX", () => ce(e, t().shown, n)]
 	].map(([e, t]) => i("button", {
 		type: "button",
 		title: `copy the table as ${e}`,
-		onclick: () => void ie(t()).then((e) => r.textContent = e)
-	}, e));
+		onclick: () => void te(t()).then((e) => r.textContent = e)
+	}, e)), r);
+}
+// src/answer/heat_table.ts
+function de(e, t) {
+	if (e.higher === null || t.mean === null) return null;
+	let n = e.means.flatMap((e) => e.mean === null ? [] : [e.mean]), [r, i] = [Math.min(...n), Math.max(...n)];
+	if (r === i) return null;
+	let a = (t.mean - r) / (i - r);
+	return e.higher ? a : 1 - a;
+}
+function fe(e) {
+	let t = e.cells.map(() => []);
+	for (let n of e.metrics) for (let e of n.means) {
+		let r = de(n, e);
+		r !== null && t[e.cell].push(r);
+	}
+	let n = t.map((e) => e.length ? e.reduce((e, t) => e + t) / e.length : -1);
+	return e.cells.map((e, t) => t).filter((t) => e.cells[t].status === "done").sort((e, t) => n[t] - n[e] || e - t);
+}
+function pe(e, t) {
+	if (!e.metrics.length) return i("p", null, "This study has no scores.");
+	let n = i("table", { class: "heat" }, i("caption", null, "Means of all cells"), i("thead", null, i("tr", null, i("th", { scope: "col" }, "method / baseline"), e.metrics.map((e) => ge(e, t)))), i("tbody", null, fe(e).map((t) => _e(e, t)))), r = e.made.families === "all" ? "over all metrics" : "within one metric, not over metrics";
+	return i("section", { class: "answer-table" }, i("h2", null, "Methods and metrics"), i("div", {
+		class: "scroll",
+		tabindex: "0",
+		role: "region",
+		"aria-label": "means of all cells"
+	}, n), ue(me(e), () => he(e), "Means of all cells, with letters"), i("p", { class: "soft" }, `Letters: two cells of a metric that share no letter differ significantly (paired tests, 5 % family-wise ${r}); cells that share one are not shown to be equal. `, "In brackets: the ranks that the tests leave possible; ★ where rank 1 is among them. Shade: the mean between the worst (none) and the best (full) of its metric. The order of the rows is for reading and not tested."));
+}
+function me(e) {
+	return ["method / baseline", ...e.metrics.flatMap((e) => [e.name, `${e.name} letters`])];
+}
+function he(e) {
+	let t = (t) => fe(e).map((n) => [e.cells[n].label, ...e.metrics.flatMap((e) => {
+		let r = e.means.find((e) => e.cell === n);
+		return r ? [t(r), r.letters] : [null, ""];
+	})]);
+	return {
+		exact: t((e) => e.mean),
+		shown: t((e) => v(e.mean))
+	};
+}
+function ge(e, t) {
+	let n = e.higher === null ? "" : e.higher ? " ↑" : " ↓", r = e.higher === null ? "descriptive, not ranked" : e.higher ? "higher is better" : "lower is better";
+	return i("th", {
+		scope: "col",
+		class: "n",
+		title: `${e.summary}; ${r}`
+	}, i("a", {
+		href: "#",
+		onclick: (n) => {
+			n.preventDefault(), t.set({
+				section: "metrics",
+				metric: e.name
+			});
+		}
+	}, e.name), n && i("span", {
+		role: "img",
+		"aria-label": r
+	}, n));
+}
+function _e(e, t) {
+	let n = e.cells[t];
+	return i("tr", { class: n.control ? "control" : "" }, i("th", { scope: "row" }, n.label, n.control ? i("span", { class: "tag" }, "control") : null), e.metrics.map((e) => {
+		let r = e.means.find((e) => e.cell === t);
+		if (!r || r.mean === null) return i("td", {
+			class: "n undefined",
+			title: "undefined"
+		}, "–");
+		let a = de(e, r), o = r.ranks ? ` [${r.ranks[0] === r.ranks[1] ? r.ranks[0] : `${r.ranks[0]} to ${r.ranks[1]}`}]` : "", s = r.low === null ? "" : `; 95 % interval of this mean ${v(r.low)} to ${v(r.high)}; n ${r.n}`;
+		return i("td", {
+			class: "n",
+			style: a === null ? {} : { "--shade": a.toFixed(3) },
+			title: `${n.label}, ${e.name}: ${v(r.mean)}${s}`
+		}, i("span", { class: "mean" }, v(r.mean)), " ", i("span", { class: "letters" }, r.letters), " ", i("span", { class: "ranks" }, o.trim(), r.best ? " ★" : ""), r.undefined > 0 ? [" ", i("span", { class: "few" }, `n ${r.n}`)] : null);
+	}));
+}
+// src/answer/section.ts
+var ve = class extends _ {
+	keys = [];
+	draw() {
+		let { answer: e, problems: t } = this.study;
+		this.replaceChildren(i("p", { class: "lead" }, e.asked), e.performance ? i("p", null, i("strong", null, "Model: "), e.performance, " on the explained examples.") : "", this.study.clusters ? i("p", null, this.study.clusters) : "", e.claim ? i("p", { class: "claim" }, e.claim) : "", this.verdicts(), pe(this.study, this.context.state), e.hints.length ? i("section", null, i("h2", null, "What to do next"), i("ul", null, e.hints.map((e) => i("li", null, e)))) : "", t.length ? be(this.study) : "");
+	}
+	verdicts() {
+		let { verdicts: e } = this.study.answer;
+		return e.length ? i("section", null, i("h2", null, "What the tests show"), i("dl", { class: "verdicts" }, e.flatMap((e) => [i("dt", null, i("a", {
+			href: "#",
+			onclick: (t) => this.open_metric(t, e.metric)
+		}, e.metric)), i("dd", { class: e.refused ? "refused" : "" }, ye(e.brief))]))) : i("p", null, "This study has no metric that ranks its cells.");
+	}
+	open_metric(e, t) {
+		e.preventDefault(), this.context.state.set({
+			section: "metrics",
+			metric: t
+		});
+	}
+};
+function ye(e) {
+	return e.split("; ").map((t, n) => i("span", { class: n ? "part" : "part first" }, t + (n === e.split("; ").length - 1 ? "." : ";")));
+}
+function be(e) {
+	return i("section", { class: "problems" }, i("h2", null, "Notes and problems"), e.problems.map((e) => i("details", {
+		class: e.severe ? "problem severe" : "problem",
+		open: e.severe || e.title === "Read this first"
+	}, i("summary", null, e.title), e.rows.filter(([e]) => !e).map(([, e]) => i("p", null, e)), i("dl", null, e.rows.filter(([e]) => e).flatMap(([e, t]) => [i("dt", null, e), i("dd", null, t)])), e.tracebacks.map(([e, t]) => i("details", null, i("summary", null, e), i("pre", { tabindex: "0" }, t))))));
+}
+g("xai-answer", ve);
+// src/tables/table.ts
+var xe = 40;
+function C({ caption: e, columns: t, rows: n }) {
+	let r = i("tbody", null, n.map(Se)), a = null, o = t.map((e, t) => i("th", {
+		scope: "col",
+		"aria-sort": "none",
+		title: e.title,
+		class: t && n.some((e) => typeof w(e[t] ?? null) == "number") ? "table-number" : null
+	}, i("button", {
+		type: "button",
+		onclick: () => s(t)
+	}, e.name))), s = (e) => {
+		let t = a?.column !== e || !a.up;
+		a = {
+			column: e,
+			up: t
+		}, o.forEach((n, r) => n.setAttribute("aria-sort", r === e ? t ? "ascending" : "descending" : "none")), r.replaceChildren(...we(n, e, t).map(Se));
+	}, c = t.map((e) => e.name), l = () => (a ? we(n, a.column, a.up) : n).map((e) => e.map(Ce));
 	return i("div", { class: "table" }, i("div", {
-		class: n.length > pe ? "table-scroll table-long" : "table-scroll",
+		class: n.length > xe ? "table-scroll table-long" : "table-scroll",
 		tabindex: 0,
 		role: "group",
 		"aria-label": e
-	}, i("table", null, i("caption", null, e), i("thead", null, i("tr", null, s)), a)), i("div", { class: "table-tools" }, d, r));
+	}, i("table", null, i("caption", null, e), i("thead", null, i("tr", null, o)), r)), ue(c, () => ({
+		exact: n.map((e) => e.map(w)),
+		shown: l()
+	}), e));
 }
-function he(e) {
+function Se(e) {
 	return i("tr", null, e.map((e, t) => {
-		let n = typeof e == "object" && e ? e : null, r = n?.node ?? String(ge(e)), a = [(typeof C(e) == "number" || C(e) === null) && t ? "table-number" : "", n?.class ?? ""].join(" ").trim();
+		let n = typeof e == "object" && e ? e : null, r = n?.node ?? String(Ce(e)), a = [(typeof w(e) == "number" || w(e) === null) && t ? "table-number" : "", n?.class ?? ""].join(" ").trim();
 		return t ? i("td", { class: a || null }, r) : i("th", {
 			scope: "row",
 			class: a || null
 		}, r);
 	}));
 }
-function C(e) {
+function w(e) {
 	return typeof e == "object" && e ? e.value : e;
 }
-function ge(e) {
+function Ce(e) {
 	if (typeof e == "object" && e && e.text !== void 0) return e.text;
-	let t = C(e);
-	return typeof t == "string" ? t : d(t);
+	let t = w(e);
+	return typeof t == "string" ? t : v(t);
 }
-function _e(e, t, n) {
+function we(e, t, n) {
 	let r = n ? 1 : -1;
 	return [...e].sort((e, n) => {
-		let [i, a] = [C(e[t] ?? null), C(n[t] ?? null)], [o, s] = [i === null || Number.isNaN(i), a === null || Number.isNaN(a)];
+		let [i, a] = [w(e[t] ?? null), w(n[t] ?? null)], [o, s] = [i === null || Number.isNaN(i), a === null || Number.isNaN(a)];
 		return o || s ? Number(o) - Number(s) : typeof i == "number" && typeof a == "number" ? r * (i - a) : r * String(i).localeCompare(String(a), "en", { numeric: !0 });
 	});
 }
-var w = {
+var T = {
 	$schema: "https://vega.github.io/schema/vega-lite/v6.4.1.json",
 	config: {
 		axis: {
@@ -557,22 +556,22 @@ var w = {
 		}
 	],
 	charts: /* @__PURE__ */ JSON.parse("{\"intervals\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":22},\"layer\":[{\"encoding\":{\"tooltip\":[{\"field\":\"cell\",\"title\":\"control\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"}],\"x\":{\"field\":\"mean\",\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"warn\"},\"strokeDash\":[4,3],\"strokeWidth\":1.3,\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.control\"}]},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.best\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"},{\"field\":\"letters\",\"type\":\"nominal\"}],\"x\":{\"field\":\"low\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"high\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"strokeWidth\":2,\"type\":\"rule\"}},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.best\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"shape\":{\"condition\":{\"test\":\"datum.best\",\"value\":\"diamond\"},\"value\":\"circle\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"},{\"field\":\"letters\",\"type\":\"nominal\"}],\"x\":{\"axis\":{\"tickCount\":6},\"field\":\"mean\",\"scale\":{\"padding\":8,\"zero\":false},\"title\":\"mean and marginal 95 % interval\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"filled\":true,\"opacity\":1,\"size\":75,\"strokeWidth\":1.5,\"type\":\"point\"}},{\"encoding\":{\"text\":{\"field\":\"letters\",\"type\":\"nominal\"},\"x\":{\"field\":\"edge\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"align\":\"left\",\"color\":{\"expr\":\"ink\"},\"dx\":7,\"fontSize\":12,\"type\":\"text\"}}],\"width\":420},\"intervals_by_metric\":{\"columns\":2,\"data\":{\"name\":\"rows\"},\"facet\":{\"field\":\"metric\",\"sort\":null,\"title\":null,\"type\":\"nominal\"},\"resolve\":{\"scale\":{\"x\":\"independent\",\"y\":\"independent\"}},\"spec\":{\"height\":{\"step\":20},\"layer\":[{\"encoding\":{\"tooltip\":[{\"field\":\"cell\",\"title\":\"control\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"}],\"x\":{\"field\":\"mean\",\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"warn\"},\"strokeDash\":[4,3],\"strokeWidth\":1.3,\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.control\"}]},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.best\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"},{\"field\":\"letters\",\"type\":\"nominal\"}],\"x\":{\"field\":\"low\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"high\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"strokeWidth\":2,\"type\":\"rule\"}},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.best\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"shape\":{\"condition\":{\"test\":\"datum.best\",\"value\":\"diamond\"},\"value\":\"circle\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"},{\"field\":\"letters\",\"type\":\"nominal\"}],\"x\":{\"axis\":{\"tickCount\":6},\"field\":\"mean\",\"scale\":{\"padding\":8,\"zero\":false},\"title\":\"mean and marginal 95 % interval\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"filled\":true,\"opacity\":1,\"size\":75,\"strokeWidth\":1.5,\"type\":\"point\"}},{\"encoding\":{\"text\":{\"field\":\"letters\",\"type\":\"nominal\"},\"x\":{\"field\":\"edge\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"align\":\"left\",\"color\":{\"expr\":\"ink\"},\"dx\":7,\"fontSize\":12,\"type\":\"text\"}}],\"width\":300}},\"groups\":{\"data\":{\"name\":\"rows\"},\"encoding\":{\"color\":{\"field\":\"group\",\"legend\":{\"columns\":2,\"labelLimit\":300,\"orient\":\"top\",\"title\":null},\"scale\":{\"range\":[\"#0072b2\",\"#d55e00\",\"#009e73\",\"#cc79a7\",\"#e69f00\",\"#56b4e9\",\"#7f7f7f\"]},\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"shape\":{\"field\":\"group\",\"legend\":{\"columns\":2,\"labelLimit\":300,\"orient\":\"top\",\"title\":null},\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"group\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"tickCount\":6},\"field\":\"mean\",\"scale\":{\"padding\":8,\"zero\":false},\"title\":\"mean\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"scale\":{\"paddingInner\":0.35},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"yOffset\":{\"field\":\"group\",\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"height\":{\"for\":\"position\",\"step\":26},\"mark\":{\"filled\":true,\"opacity\":1,\"size\":55,\"type\":\"point\"},\"width\":420},\"group_means\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":24},\"layer\":[{\"encoding\":{\"color\":{\"field\":\"mean\",\"legend\":{\"orient\":\"bottom\",\"title\":\"mean\"},\"scale\":{\"interpolate\":\"rgb\",\"range\":[{\"expr\":\"middle\"},{\"expr\":\"high\"}],\"zero\":false},\"type\":\"quantitative\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"group\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":190,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"group\",\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"stroke\":{\"expr\":\"paper\"},\"type\":\"rect\"}},{\"encoding\":{\"text\":{\"field\":\"label\",\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"group\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":190,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"group\",\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"color\":{\"expr\":\"!isValid(datum['mean']) ? ink : luminance(scale('color', datum['mean'])) > 0.179 ? '#000000' : '#ffffff'\"},\"fontSize\":11,\"type\":\"text\"}}],\"padding\":{\"bottom\":4,\"left\":4,\"right\":120,\"top\":4},\"width\":420},\"across\":{\"data\":{\"name\":\"rows\"},\"height\":{\"for\":\"offset\",\"step\":11},\"layer\":[{\"encoding\":{\"color\":{\"field\":\"group\",\"legend\":{\"columns\":2,\"labelLimit\":300,\"orient\":\"top\",\"title\":null},\"scale\":{\"range\":[\"#0072b2\",\"#d55e00\",\"#009e73\",\"#cc79a7\",\"#e69f00\",\"#56b4e9\",\"#7f7f7f\"]},\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"x\":{\"field\":\"low\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"high\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"scale\":{\"paddingInner\":0.35},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"yOffset\":{\"field\":\"group\",\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"strokeWidth\":1.6,\"type\":\"rule\"}},{\"encoding\":{\"color\":{\"field\":\"group\",\"legend\":{\"columns\":2,\"labelLimit\":300,\"orient\":\"top\",\"title\":null},\"scale\":{\"range\":[\"#0072b2\",\"#d55e00\",\"#009e73\",\"#cc79a7\",\"#e69f00\",\"#56b4e9\",\"#7f7f7f\"]},\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"shape\":{\"field\":\"group\",\"legend\":{\"columns\":2,\"labelLimit\":300,\"orient\":\"top\",\"title\":null},\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"group\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"tickCount\":6},\"field\":\"mean\",\"scale\":{\"padding\":8,\"zero\":false},\"title\":\"mean and marginal 95 % interval\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"scale\":{\"paddingInner\":0.35},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"yOffset\":{\"field\":\"group\",\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"filled\":true,\"opacity\":1,\"size\":55,\"type\":\"point\"}}],\"width\":420},\"win_rates\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":24},\"layer\":[{\"encoding\":{\"color\":{\"field\":\"share\",\"legend\":{\"format\":\".0%\",\"orient\":\"bottom\",\"title\":\"row better, share of examples\"},\"scale\":{\"domain\":[0,0.5,1],\"interpolate\":\"rgb\",\"range\":[{\"expr\":\"low\"},{\"expr\":\"middle\"},{\"expr\":\"high\"}]},\"type\":\"quantitative\"},\"tooltip\":[{\"field\":\"row\",\"type\":\"nominal\"},{\"field\":\"column\",\"title\":\"compared with\",\"type\":\"nominal\"},{\"field\":\"share\",\"format\":\".0%\",\"title\":\"row better\",\"type\":\"quantitative\"},{\"field\":\"wins\",\"title\":\"examples, row better\",\"type\":\"quantitative\"},{\"field\":\"ties\",\"title\":\"examples, equal\",\"type\":\"quantitative\"},{\"field\":\"n\",\"title\":\"examples\",\"type\":\"quantitative\"},{\"field\":\"p\",\"format\":\".2~g\",\"title\":\"p of the means, adjusted\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":190,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"column\",\"sort\":{\"field\":\"column_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"row\",\"sort\":{\"field\":\"row_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"stroke\":{\"expr\":\"paper\"},\"type\":\"rect\"}},{\"encoding\":{\"text\":{\"field\":\"share\",\"format\":\".0%\",\"type\":\"quantitative\"},\"tooltip\":[{\"field\":\"row\",\"type\":\"nominal\"},{\"field\":\"column\",\"title\":\"compared with\",\"type\":\"nominal\"},{\"field\":\"share\",\"format\":\".0%\",\"title\":\"row better\",\"type\":\"quantitative\"},{\"field\":\"wins\",\"title\":\"examples, row better\",\"type\":\"quantitative\"},{\"field\":\"ties\",\"title\":\"examples, equal\",\"type\":\"quantitative\"},{\"field\":\"n\",\"title\":\"examples\",\"type\":\"quantitative\"},{\"field\":\"p\",\"format\":\".2~g\",\"title\":\"p of the means, adjusted\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":190,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"column\",\"sort\":{\"field\":\"column_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"row\",\"sort\":{\"field\":\"row_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"color\":{\"expr\":\"!isValid(datum['share']) ? ink : luminance(scale('color', datum['share'])) > 0.179 ? '#000000' : '#ffffff'\"},\"fontSize\":11,\"type\":\"text\"}}],\"padding\":{\"bottom\":4,\"left\":4,\"right\":120,\"top\":4},\"width\":420},\"letters\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":22},\"layer\":[{\"encoding\":{\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"letter\",\"type\":\"nominal\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":0,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"letter\",\"sort\":null,\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"scale\":{\"paddingInner\":0,\"paddingOuter\":0.1},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"color\":{\"expr\":\"accent\"},\"type\":\"rect\",\"width\":{\"band\":0.55}}},{\"encoding\":{\"text\":{\"field\":\"letter\",\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"letter\",\"type\":\"nominal\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":0,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"letter\",\"sort\":null,\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"scale\":{\"paddingInner\":0,\"paddingOuter\":0.1},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"color\":{\"expr\":\"paper\"},\"fontSize\":12,\"fontWeight\":\"bold\",\"type\":\"text\"}}],\"width\":{\"step\":46}},\"differences\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":20},\"layer\":[{\"encoding\":{\"x\":{\"field\":\"below\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"margin\"}},\"mark\":{\"color\":{\"expr\":\"good\"},\"opacity\":0.15,\"type\":\"rect\"},\"transform\":[{\"aggregate\":[{\"as\":\"margin\",\"field\":\"margin\",\"op\":\"max\"}]},{\"as\":\"below\",\"calculate\":\"-datum.margin\"}]},{\"encoding\":{\"x\":{\"datum\":0}},\"mark\":{\"color\":{\"expr\":\"ink\"},\"strokeWidth\":1,\"type\":\"rule\"},\"transform\":[{\"aggregate\":[{\"as\":\"pairs\",\"op\":\"count\"}]}]},{\"encoding\":{\"color\":{\"field\":\"shown\",\"legend\":{\"orient\":\"top\",\"symbolSize\":80,\"title\":null},\"scale\":{\"domain\":[\"different\",\"equal\",\"unknown\"],\"range\":[{\"expr\":\"accent\"},{\"expr\":\"good\"},{\"expr\":\"soft\"}]},\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"pair\",\"type\":\"nominal\"},{\"field\":\"difference\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"p\",\"format\":\".2~g\",\"title\":\"p, adjusted\",\"type\":\"quantitative\"},{\"field\":\"shown\",\"type\":\"nominal\"}],\"x\":{\"field\":\"low\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"high\"},\"y\":{\"axis\":{\"domain\":false,\"ticks\":false,\"title\":null},\"field\":\"pair\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"strokeWidth\":2,\"type\":\"rule\"}},{\"encoding\":{\"color\":{\"field\":\"shown\",\"legend\":{\"orient\":\"top\",\"symbolSize\":80,\"title\":null},\"scale\":{\"domain\":[\"different\",\"equal\",\"unknown\"],\"range\":[{\"expr\":\"accent\"},{\"expr\":\"good\"},{\"expr\":\"soft\"}]},\"type\":\"nominal\"},\"shape\":{\"field\":\"shown\",\"scale\":{\"domain\":[\"different\",\"equal\",\"unknown\"],\"range\":[\"circle\",\"square\",\"triangle-up\"]},\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"pair\",\"type\":\"nominal\"},{\"field\":\"difference\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"p\",\"format\":\".2~g\",\"title\":\"p, adjusted\",\"type\":\"quantitative\"},{\"field\":\"shown\",\"type\":\"nominal\"}],\"x\":{\"axis\":{\"tickCount\":6},\"field\":\"difference\",\"scale\":{\"zero\":true},\"title\":\"difference of the means, simultaneous 95 % interval\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"ticks\":false,\"title\":null},\"field\":\"pair\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"filled\":true,\"opacity\":1,\"size\":60,\"type\":\"point\"}}],\"width\":420},\"critical_difference\":{\"data\":{\"name\":\"rows\"},\"height\":220,\"layer\":[{\"encoding\":{\"x\":{\"axis\":{\"domainColor\":{\"expr\":\"ink\"},\"format\":\"d\",\"grid\":false,\"labelExpr\":\"datum.value < 1 || datum.value > cells ? '' : datum.label\",\"orient\":\"top\",\"tickMinStep\":1},\"field\":\"rank\",\"scale\":{\"nice\":false,\"padding\":190,\"zero\":false},\"title\":\"mean rank, 1 is best\",\"type\":\"quantitative\"},\"y\":{\"axis\":null,\"field\":\"axis\",\"type\":\"quantitative\"},\"y2\":{\"field\":\"level\"}},\"mark\":{\"color\":{\"expr\":\"soft\"},\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.kind == 'cell'\"},{\"as\":\"axis\",\"calculate\":\"0\"}]},{\"encoding\":{\"x\":{\"axis\":{\"domainColor\":{\"expr\":\"ink\"},\"format\":\"d\",\"grid\":false,\"labelExpr\":\"datum.value < 1 || datum.value > cells ? '' : datum.label\",\"orient\":\"top\",\"tickMinStep\":1},\"field\":\"rank\",\"scale\":{\"nice\":false,\"padding\":190,\"zero\":false},\"title\":\"mean rank, 1 is best\",\"type\":\"quantitative\"},\"x2\":{\"value\":0},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"soft\"},\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.kind == 'cell'\"},{\"filter\":\"datum.side == 'left'\"}]},{\"encoding\":{\"text\":{\"field\":\"name\",\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"rank\",\"format\":\".3f\",\"title\":\"mean rank\",\"type\":\"quantitative\"}],\"x\":{\"value\":0},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"align\":\"left\",\"baseline\":\"bottom\",\"color\":{\"expr\":\"ink\"},\"dy\":-2,\"fontSize\":12,\"limit\":240,\"type\":\"text\"},\"transform\":[{\"filter\":\"datum.kind == 'cell'\"},{\"filter\":\"datum.side == 'left'\"},{\"as\":\"name\",\"calculate\":\"datum.cell + '  ' + format(datum.rank, '.2f')\"}]},{\"encoding\":{\"x\":{\"axis\":{\"domainColor\":{\"expr\":\"ink\"},\"format\":\"d\",\"grid\":false,\"labelExpr\":\"datum.value < 1 || datum.value > cells ? '' : datum.label\",\"orient\":\"top\",\"tickMinStep\":1},\"field\":\"rank\",\"scale\":{\"nice\":false,\"padding\":190,\"zero\":false},\"title\":\"mean rank, 1 is best\",\"type\":\"quantitative\"},\"x2\":{\"value\":\"width\"},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"soft\"},\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.kind == 'cell'\"},{\"filter\":\"datum.side == 'right'\"}]},{\"encoding\":{\"text\":{\"field\":\"name\",\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"rank\",\"format\":\".3f\",\"title\":\"mean rank\",\"type\":\"quantitative\"}],\"x\":{\"value\":\"width\"},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"align\":\"right\",\"baseline\":\"bottom\",\"color\":{\"expr\":\"ink\"},\"dy\":-2,\"fontSize\":12,\"limit\":240,\"type\":\"text\"},\"transform\":[{\"filter\":\"datum.kind == 'cell'\"},{\"filter\":\"datum.side == 'right'\"},{\"as\":\"name\",\"calculate\":\"format(datum.rank, '.2f') + '  ' + datum.cell\"}]},{\"encoding\":{\"x\":{\"field\":\"start\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"end\"},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"ink\"},\"strokeCap\":\"butt\",\"strokeWidth\":4,\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.kind == 'group'\"}]},{\"encoding\":{\"x\":{\"field\":\"start\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"end\"},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"warn\"},\"strokeCap\":\"butt\",\"strokeWidth\":2.5,\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.kind == 'critical'\"}]},{\"encoding\":{\"text\":{\"field\":\"name\",\"type\":\"nominal\"},\"x\":{\"field\":\"start\",\"type\":\"quantitative\"},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"align\":\"left\",\"baseline\":\"bottom\",\"color\":{\"expr\":\"warn\"},\"dy\":-5,\"fontSize\":11,\"type\":\"text\"},\"transform\":[{\"filter\":\"datum.kind == 'critical'\"},{\"as\":\"name\",\"calculate\":\"'critical difference ' + format(datum.end - datum.start, '.2f')\"}]}],\"params\":[{\"name\":\"cells\",\"value\":1000}],\"width\":640},\"cost\":{\"data\":{\"name\":\"rows\"},\"height\":320,\"layer\":[{\"encoding\":{\"tooltip\":[{\"field\":\"cell\",\"title\":\"control\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"}],\"y\":{\"field\":\"mean\",\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"warn\"},\"strokeDash\":[4,3],\"strokeWidth\":1.3,\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.control\"}]},{\"encoding\":{\"order\":{\"field\":\"at\",\"type\":\"quantitative\"},\"x\":{\"axis\":{\"format\":\"~s\",\"grid\":false,\"tickCount\":4},\"field\":\"at\",\"scale\":{\"nice\":false,\"padding\":24,\"type\":\"log\"},\"title\":\"passes for an example, forward and backward\",\"type\":\"quantitative\"},\"y\":{\"field\":\"mean\",\"scale\":{\"padding\":16,\"zero\":false},\"title\":\"mean\",\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"accent\"},\"interpolate\":\"step-after\",\"strokeWidth\":1.5,\"type\":\"line\"},\"transform\":[{\"filter\":\"datum.front\"}]},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.front\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"x\":{\"axis\":{\"format\":\"~s\",\"grid\":false,\"tickCount\":4},\"field\":\"at\",\"scale\":{\"nice\":false,\"padding\":24,\"type\":\"log\"},\"title\":\"passes for an example, forward and backward\",\"type\":\"quantitative\"},\"y\":{\"field\":\"low\",\"type\":\"quantitative\"},\"y2\":{\"field\":\"high\"}},\"mark\":{\"strokeWidth\":1.5,\"type\":\"rule\"},\"transform\":[{\"filter\":\"!datum.control\"}]},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.front\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"shape\":{\"condition\":{\"test\":\"datum.control\",\"value\":\"cross\"},\"value\":\"circle\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"passes\",\"format\":\".4~g\",\"title\":\"passes for an example\",\"type\":\"quantitative\"},{\"field\":\"forward\",\"format\":\".4~g\",\"type\":\"quantitative\"},{\"field\":\"backward\",\"format\":\".4~g\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"format\":\"~s\",\"grid\":false,\"tickCount\":4},\"field\":\"at\",\"scale\":{\"nice\":false,\"padding\":24,\"type\":\"log\"},\"title\":\"passes for an example, forward and backward\",\"type\":\"quantitative\"},\"y\":{\"field\":\"mean\",\"scale\":{\"padding\":16,\"zero\":false},\"title\":\"mean\",\"type\":\"quantitative\"}},\"mark\":{\"filled\":true,\"opacity\":1,\"size\":80,\"type\":\"point\"}},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.front\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"text\":{\"field\":\"cell\",\"type\":\"nominal\"},\"x\":{\"axis\":{\"format\":\"~s\",\"grid\":false,\"tickCount\":4},\"field\":\"at\",\"scale\":{\"nice\":false,\"padding\":24,\"type\":\"log\"},\"title\":\"passes for an example, forward and backward\",\"type\":\"quantitative\"},\"y\":{\"field\":\"name_at\",\"type\":\"quantitative\"}},\"mark\":{\"align\":\"left\",\"dx\":8,\"dy\":-8,\"fontSize\":11,\"limit\":190,\"type\":\"text\"},\"transform\":[{\"joinaggregate\":[{\"as\":\"least\",\"field\":\"at\",\"op\":\"min\"},{\"as\":\"most\",\"field\":\"at\",\"op\":\"max\"}]},{\"as\":\"right\",\"calculate\":\"datum.at > sqrt(datum.least * datum.most)\"},{\"filter\":\"!datum.right\"}]},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.front\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"text\":{\"field\":\"cell\",\"type\":\"nominal\"},\"x\":{\"axis\":{\"format\":\"~s\",\"grid\":false,\"tickCount\":4},\"field\":\"at\",\"scale\":{\"nice\":false,\"padding\":24,\"type\":\"log\"},\"title\":\"passes for an example, forward and backward\",\"type\":\"quantitative\"},\"y\":{\"field\":\"name_at\",\"type\":\"quantitative\"}},\"mark\":{\"align\":\"right\",\"dx\":-8,\"dy\":-8,\"fontSize\":11,\"limit\":190,\"type\":\"text\"},\"transform\":[{\"joinaggregate\":[{\"as\":\"least\",\"field\":\"at\",\"op\":\"min\"},{\"as\":\"most\",\"field\":\"at\",\"op\":\"max\"}]},{\"as\":\"right\",\"calculate\":\"datum.at > sqrt(datum.least * datum.most)\"},{\"filter\":\"datum.right\"}]}],\"width\":480},\"curves\":{\"data\":{\"name\":\"rows\"},\"height\":300,\"layer\":[{\"encoding\":{\"fill\":{\"field\":\"cell\",\"legend\":null,\"scale\":{\"range\":[\"#0072b2\",\"#d55e00\",\"#009e73\",\"#cc79a7\",\"#e69f00\",\"#56b4e9\",\"#7f7f7f\"]},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"x\":{\"axis\":{\"format\":\".0%\",\"tickCount\":6},\"field\":\"share\",\"scale\":{\"nice\":false},\"title\":\"share of the features\",\"type\":\"quantitative\"},\"y\":{\"field\":\"low\",\"type\":\"quantitative\"},\"y2\":{\"field\":\"high\"}},\"mark\":{\"opacity\":0.14,\"type\":\"area\"}},{\"encoding\":{\"color\":{\"field\":\"cell\",\"legend\":{\"columns\":2,\"labelLimit\":260,\"orient\":\"bottom\",\"symbolSize\":300,\"symbolType\":\"stroke\",\"title\":null},\"scale\":{\"range\":[\"#0072b2\",\"#d55e00\",\"#009e73\",\"#cc79a7\",\"#e69f00\",\"#56b4e9\",\"#7f7f7f\"]},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"strokeDash\":{\"field\":\"cell\",\"legend\":{\"columns\":2,\"labelLimit\":260,\"orient\":\"bottom\",\"symbolSize\":300,\"symbolType\":\"stroke\",\"title\":null},\"scale\":{\"range\":[[1,0],[1,0],[1,0],[1,0],[1,0],[1,0],[1,0],[6,3],[6,3],[6,3],[6,3],[6,3],[6,3],[6,3],[2,2],[2,2],[2,2],[2,2],[2,2],[2,2],[2,2],[8,3,2,3],[8,3,2,3],[8,3,2,3],[8,3,2,3],[8,3,2,3],[8,3,2,3],[8,3,2,3]]},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"x\":{\"axis\":{\"format\":\".0%\",\"tickCount\":6},\"field\":\"share\",\"scale\":{\"nice\":false},\"title\":\"share of the features\",\"type\":\"quantitative\"},\"y\":{\"field\":\"mean\",\"scale\":{\"zero\":false},\"title\":\"mean and pointwise 95 % band\",\"type\":\"quantitative\"}},\"mark\":{\"strokeWidth\":2,\"type\":\"line\"}},{\"encoding\":{\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"share\",\"format\":\".1%\",\"type\":\"quantitative\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"format\":\".0%\",\"tickCount\":6},\"field\":\"share\",\"scale\":{\"nice\":false},\"title\":\"share of the features\",\"type\":\"quantitative\"},\"y\":{\"field\":\"mean\",\"scale\":{\"zero\":false},\"title\":\"mean and pointwise 95 % band\",\"type\":\"quantitative\"}},\"mark\":{\"filled\":true,\"opacity\":0,\"size\":60,\"type\":\"point\"}}],\"resolve\":{\"legend\":{\"color\":\"independent\",\"fill\":\"independent\",\"strokeDash\":\"independent\"}},\"width\":480},\"agreement\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":24},\"layer\":[{\"encoding\":{\"color\":{\"field\":\"value\",\"legend\":{\"orient\":\"bottom\",\"title\":\"mean agreement\"},\"scale\":{\"domainMax\":{\"expr\":\"limit\"},\"domainMin\":0,\"interpolate\":\"rgb\",\"range\":[{\"expr\":\"middle\"},{\"expr\":\"high\"}]},\"type\":\"quantitative\"},\"tooltip\":[{\"field\":\"row\",\"title\":\"cell\",\"type\":\"nominal\"},{\"field\":\"column\",\"title\":\"and\",\"type\":\"nominal\"},{\"field\":\"value\",\"format\":\".3~g\",\"title\":\"mean agreement\",\"type\":\"quantitative\"},{\"field\":\"n\",\"title\":\"examples\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":190,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"column\",\"sort\":{\"field\":\"column_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"row\",\"sort\":{\"field\":\"row_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"cursor\":\"pointer\",\"stroke\":{\"expr\":\"paper\"},\"type\":\"rect\"}},{\"encoding\":{\"text\":{\"field\":\"label\",\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"row\",\"title\":\"cell\",\"type\":\"nominal\"},{\"field\":\"column\",\"title\":\"and\",\"type\":\"nominal\"},{\"field\":\"value\",\"format\":\".3~g\",\"title\":\"mean agreement\",\"type\":\"quantitative\"},{\"field\":\"n\",\"title\":\"examples\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":190,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"column\",\"sort\":{\"field\":\"column_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"row\",\"sort\":{\"field\":\"row_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"color\":{\"expr\":\"!isValid(datum['value']) ? ink : luminance(scale('color', datum['value'])) > 0.179 ? '#000000' : '#ffffff'\"},\"cursor\":\"pointer\",\"fontSize\":11,\"type\":\"text\"}}],\"padding\":{\"bottom\":4,\"left\":4,\"right\":120,\"top\":4},\"params\":[{\"name\":\"limit\",\"value\":1}],\"width\":420},\"signed_agreement\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":24},\"layer\":[{\"encoding\":{\"color\":{\"field\":\"value\",\"legend\":{\"orient\":\"bottom\",\"title\":\"mean agreement\"},\"scale\":{\"domainMax\":{\"expr\":\"limit\"},\"domainMid\":0,\"domainMin\":{\"expr\":\"-limit\"},\"interpolate\":\"rgb\",\"range\":[{\"expr\":\"low\"},{\"expr\":\"middle\"},{\"expr\":\"high\"}]},\"type\":\"quantitative\"},\"tooltip\":[{\"field\":\"row\",\"title\":\"cell\",\"type\":\"nominal\"},{\"field\":\"column\",\"title\":\"and\",\"type\":\"nominal\"},{\"field\":\"value\",\"format\":\".3~g\",\"title\":\"mean agreement\",\"type\":\"quantitative\"},{\"field\":\"n\",\"title\":\"examples\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":190,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"column\",\"sort\":{\"field\":\"column_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"row\",\"sort\":{\"field\":\"row_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"cursor\":\"pointer\",\"stroke\":{\"expr\":\"paper\"},\"type\":\"rect\"}},{\"encoding\":{\"text\":{\"field\":\"label\",\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"row\",\"title\":\"cell\",\"type\":\"nominal\"},{\"field\":\"column\",\"title\":\"and\",\"type\":\"nominal\"},{\"field\":\"value\",\"format\":\".3~g\",\"title\":\"mean agreement\",\"type\":\"quantitative\"},{\"field\":\"n\",\"title\":\"examples\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":190,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"column\",\"sort\":{\"field\":\"column_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"row\",\"sort\":{\"field\":\"row_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"color\":{\"expr\":\"!isValid(datum['value']) ? ink : luminance(scale('color', datum['value'])) > 0.179 ? '#000000' : '#ffffff'\"},\"cursor\":\"pointer\",\"fontSize\":11,\"type\":\"text\"}}],\"padding\":{\"bottom\":4,\"left\":4,\"right\":120,\"top\":4},\"params\":[{\"name\":\"limit\",\"value\":1}],\"width\":420}}")
-}, ve = .42;
-function ye(e, t) {
+}, Te = .42;
+function Ee(e, t) {
 	if (typeof e.height == "number") return e.height;
 	let { step: n = 24, for: r } = e.height ?? { step: 24 }, i = [e, ...e.layer ?? []].map((e) => e.encoding?.y?.field).find((e) => e !== void 0 && typeof t[0]?.[e] == "string"), a = (e) => new Set(t.map((t) => t[e])).size;
 	return n * (i ? a(i) : 1) * (r === "offset" ? a("group") + 1 : 1);
 }
-function be(e, t, n) {
-	let r = w.charts[e], i = {
+function De(e, t, n) {
+	let r = T.charts[e], i = {
 		...n.theme.colours,
 		...n.parameters
-	}, a = [...w.params, ...r.params ?? []].map((e) => ({
+	}, a = [...T.params, ...r.params ?? []].map((e) => ({
 		...e,
 		value: i[e.name] ?? e.value
-	})), o = typeof r.width == "number" && n.width !== null, s = w.config, c = Math.min(300, Math.max(90, Math.floor((n.width ?? 640) * ve)));
+	})), o = typeof r.width == "number" && n.width !== null, s = T.config, c = Math.min(300, Math.max(90, Math.floor((n.width ?? 640) * Te)));
 	return {
-		$schema: w.$schema,
+		$schema: T.$schema,
 		...r,
 		...o ? {
 			width: n.width,
@@ -581,7 +580,7 @@ function be(e, t, n) {
 				contains: "padding"
 			}
 		} : {},
-		...o ? { height: n.height ?? ye(r, t) } : {},
+		...o ? { height: n.height ?? Ee(r, t) } : {},
 		config: {
 			...s,
 			aria: !1,
@@ -595,7 +594,7 @@ function be(e, t, n) {
 	};
 }
 // src/charts/theme.ts
-var xe = {
+var Oe = {
 	ink: "--ink",
 	soft: "--ink-soft",
 	line: "--line",
@@ -603,7 +602,7 @@ var xe = {
 	accent: "--accent",
 	warn: "--warn",
 	good: "--good"
-}, Se = {
+}, ke = {
 	light: {
 		low: "#b3470a",
 		middle: "#f4f4f2",
@@ -615,58 +614,58 @@ var xe = {
 		high: "#5fa8e6"
 	}
 };
-function Ce(e) {
+function Ae(e) {
 	let t = document.createElement("span");
 	t.hidden = !0, e.append(t);
 	let n = {};
-	for (let [e, r] of Object.entries(xe)) t.style.color = "", getComputedStyle(t).getPropertyValue(r).trim() && (t.style.color = `var(${r})`, n[e] = getComputedStyle(t).color);
+	for (let [e, r] of Object.entries(Oe)) t.style.color = "", getComputedStyle(t).getPropertyValue(r).trim() && (t.style.color = `var(${r})`, n[e] = getComputedStyle(t).color);
 	t.remove();
-	let r = we(n.paper ?? "rgb(255, 255, 255)");
+	let r = je(n.paper ?? "rgb(255, 255, 255)");
 	return {
 		colours: {
 			...n,
-			...Se[r ? "dark" : "light"]
+			...ke[r ? "dark" : "light"]
 		},
 		dark: r
 	};
 }
-function we(e) {
+function je(e) {
 	let [t = 255, n = 255, r = 255] = (e.match(/[\d.]+/g) ?? []).map(Number);
 	return .2126 * t + .7152 * n + .0722 * r < 128;
 }
-var Te = /* @__PURE__ */ new Set(), Ee = !1;
-function De(e, t) {
-	Te.add(t);
+var Me = /* @__PURE__ */ new Set(), Ne = !1;
+function Pe(e, t) {
+	Me.add(t);
 	let n = () => {
-		for (let e of [...Te]) e() || Te.delete(e);
+		for (let e of [...Me]) e() || Me.delete(e);
 	};
-	Ee || (Ee = !0, globalThis.matchMedia?.("(prefers-color-scheme: dark)").addEventListener("change", n), T(document.documentElement, n));
+	Ne || (Ne = !0, globalThis.matchMedia?.("(prefers-color-scheme: dark)").addEventListener("change", n), Ie(document.documentElement, n));
 	let r = e.getRootNode();
-	if (r instanceof ShadowRoot && !Oe.has(r)) {
-		Oe.add(r), T(r.host, n);
-		for (let e of r.children) T(e, n);
+	if (r instanceof ShadowRoot && !Fe.has(r)) {
+		Fe.add(r), Ie(r.host, n);
+		for (let e of r.children) Ie(e, n);
 	}
 }
-var Oe = /* @__PURE__ */ new WeakSet();
-function T(e, t) {
+var Fe = /* @__PURE__ */ new WeakSet();
+function Ie(e, t) {
 	new MutationObserver(t).observe(e, {
 		attributes: !0,
 		attributeFilter: ["data-theme"]
 	});
 }
 // src/charts/chart.ts
-var ke = "400px", Ae = 24;
-function je(e, t, n, r) {
+var Le = "400px", Re = 1, ze = 24;
+function Be(e, t, n, r) {
 	let a = i("div", {
 		class: "chart-stage",
 		role: "img",
 		"aria-label": r.label
 	}), o = r.file ?? t, s = i("figure", { class: `chart chart-${t}` });
-	if (!e.vega) return s.append(Fe(r.caption ?? r.label, n)), s;
+	if (!e.vega) return s.append(We(r.caption ?? r.label, n)), s;
 	let c = i("span", {
 		class: "chart-status",
 		"aria-live": "polite"
-	}), l = new Me(e.vega, a, t, n, r), u = (e, t, n) => i("button", {
+	}), l = new Ve(e.vega, a, t, n, r), u = (e, t, n) => i("button", {
 		type: "button",
 		title: t,
 		onclick: () => void n().then((e) => c.textContent = e)
@@ -676,9 +675,9 @@ function je(e, t, n, r) {
 		tabindex: r.fewest ? 0 : null,
 		role: r.fewest ? "group" : null,
 		"aria-label": r.fewest ? r.label : null
-	}, a), i("figcaption", null, r.caption ? i("span", { class: "chart-caption" }, r.caption) : null, i("span", { class: "chart-tools" }, u("SVG", `save the chart as ${o}.svg`, async () => re(`${o}.svg`, await l.svg(), "image/svg+xml")), u("PNG", `save the chart as ${o}.png`, async () => re(`${o}.png`, await l.png(), "image/png")), u("CSV", "copy the numbers of the chart", () => ie(oe(...Ne(n)))), c))), l.whenSeen(), s;
+	}, a), i("figcaption", null, r.caption ? i("span", { class: "chart-caption" }, r.caption) : null, i("span", { class: "chart-tools" }, u("SVG", `save the chart as ${o}.svg`, async () => b(`${o}.svg`, await l.svg(), "image/svg+xml")), u("PNG", `save the chart as ${o}.png`, async () => b(`${o}.png`, await l.png(), "image/png")), u("CSV", "copy the numbers of the chart", () => te(re(...He(n)))), c))), l.whenSeen(), s;
 }
-var Me = class {
+var Ve = class {
 	embed;
 	stage;
 	name;
@@ -698,8 +697,8 @@ var Me = class {
 			return;
 		}
 		let n = new IntersectionObserver((t) => {
-			t.some((e) => e.isIntersecting) && (n.disconnect(), this.draw(), new ResizeObserver(() => void (this.drawn && Math.abs(this.room() - this.drawn) > Ae && this.draw())).observe(e.parentElement), De(e, () => (e.isConnected && this.draw(!0), e.isConnected)));
-		}, { rootMargin: ke });
+			t.some((e) => e.isIntersecting) && (n.disconnect(), this.draw(), new ResizeObserver(() => void (this.drawn && Math.abs(this.room() - this.drawn) > ze && this.draw())).observe(e.parentElement), Pe(e, () => (e.isConnected && this.draw(!0), e.isConnected)));
+		}, { rootMargin: Le });
 		n.observe(e);
 	}
 	room() {
@@ -710,7 +709,7 @@ var Me = class {
 		let t = this.room();
 		if (this.drawn === t && !e) return;
 		this.drawn = t;
-		let n = ++this.round, r = Ce(this.stage), { height: a = null, parameters: o = {}, onclick: s } = this.options, c = be(this.name, this.rows, {
+		let n = ++this.round, r = Ae(this.stage), { height: a = null, parameters: o = {}, onclick: s } = this.options, c = De(this.name, this.rows, {
 			theme: r,
 			width: t,
 			height: a,
@@ -722,7 +721,8 @@ var Me = class {
 				renderer: "svg",
 				actions: !1,
 				defaultStyle: !1,
-				tooltip: u
+				tooltip: u,
+				logLevel: Re
 			});
 			if (n !== this.round) return e.finalize();
 			this.end?.(), this.end = () => e.finalize(), this.view = e.view, s && e.view.addEventListener("click", (e, t) => void (t?.datum && s(t.datum))), l.firstElementChild?.setAttribute("aria-hidden", "true"), this.stage.replaceChildren(l);
@@ -742,23 +742,159 @@ var Me = class {
 		return new Promise((t, n) => e.toBlob((e) => e ? t(e) : n(/* @__PURE__ */ Error("the picture is empty"))));
 	}
 };
-function Ne(e) {
+function He(e) {
 	let t = [...new Set(e.flatMap((e) => Object.keys(e)))].filter((e) => !/(^|_)place$|^edge$|^label$/.test(e));
-	return [t, e.map((e) => t.map((t) => Pe(e[t])))];
+	return [t, e.map((e) => t.map((t) => Ue(e[t])))];
 }
-function Pe(e) {
+function Ue(e) {
 	return typeof e == "boolean" ? e ? "yes" : "no" : e ?? null;
 }
-function Fe(e, t) {
-	let [n, r] = Ne(t);
-	return me({
+function We(e, t) {
+	let [n, r] = He(t);
+	return C({
 		caption: e,
 		columns: n.map((e) => ({ name: e })),
 		rows: r
 	});
 }
+// src/across/rows.ts
+var Ge = [
+	"model",
+	"dataset",
+	"seed"
+];
+function Ke(e) {
+	return Ge.filter((t) => new Set(e.map((e) => e[t])).size > 1);
+}
+function qe(e, t) {
+	let n = /* @__PURE__ */ new Map();
+	return e.forEach((e, r) => {
+		let i = t ? e[t] : "";
+		n.set(i, [...n.get(i) ?? [], r]);
+	}), [...n];
+}
+function Je(e, t, n) {
+	let r = Ke(n.map((t) => e[t])), i = r.map((n) => n === "seed" ? `seed ${e[t].seed}` : e[t][n]).join(", ");
+	return n.filter((n) => r.every((r) => e[n][r] === e[t][r])).length > 1 ? `${i ? `${i}, ` : ""}study ${t + 1}` : i || `study ${t + 1}`;
+}
+function Ye(e, t, n, r) {
+	let i = /* @__PURE__ */ new Map();
+	for (let n of r) {
+		let r = e.rows.filter((e) => typeof e.means[n] == "number");
+		r.sort((e, r) => (t ? -1 : 1) * (e.means[n] - r.means[n])), r.forEach((e, t) => i.set(e.cell, [...i.get(e.cell) ?? [], t]));
+	}
+	let a = (e) => i.get(e).reduce((e, t) => e + t, 0) / i.get(e).length, o = [...i.keys()].sort((e, t) => a(e) - a(t));
+	return e.rows.flatMap((e) => r.flatMap((t, i) => typeof e.means[t] == "number" ? [{
+		cell: e.cell,
+		place: o.indexOf(e.cell),
+		group: Je(n, t, r),
+		group_place: i,
+		mean: e.means[t],
+		low: e.lows[t] ?? null,
+		high: e.highs[t] ?? null,
+		n: null
+	}] : []));
+}
+// src/across/section.ts
+var Xe = 8, Ze = class extends _ {
+	keys = ["metric", "across.facet"];
+	draw() {
+		let { across: e, studies: t } = this.context.content.document;
+		if (!e) return;
+		let n = e.comparisons.find((e) => e.metric === this.context.state.get("metric")) ?? e.comparisons[0];
+		this.replaceChildren(i("section", null, i("h2", null, "Studies"), i("div", {
+			class: "scroll",
+			tabindex: "0",
+			role: "region",
+			"aria-label": "studies"
+		}, i("table", null, i("thead", null, i("tr", null, [
+			"study",
+			"model",
+			"dataset",
+			"seed",
+			"status",
+			"cells",
+			"accuracy or the like"
+		].map((e) => i("th", { scope: "col" }, e)))), i("tbody", null, t.map((e, t) => i("tr", null, i("th", { scope: "row" }, i("a", {
+			href: "#",
+			onclick: (e) => this.open_study(e, t)
+		}, `${t + 1}. ${e.folder}`)), [
+			e.model,
+			e.dataset,
+			e.seed,
+			e.status
+		].map((e) => i("td", null, e || "–")), i("td", { class: "n" }, e.cells.filter((e) => e.status === "done").length), i("td", null, e.answer.performance || "–"))))))), n ? this.charts(n) : "", n ? this.comparison(n) : i("p", null, "These studies have no scores."), e.pooled.length ? i("section", null, i("h2", null, "Over seeds"), i("p", { class: "soft" }, "Studies that differ in their seeds alone. The value of an example is its mean over the seeds; intervals are for other examples and other seeds."), e.pooled.map((e) => i("details", { open: e.metric.startsWith(`${n?.metric},`) }, i("summary", null, e.metric), i("p", null, ye(e.sentence)), Qe(e.metric, [
+			"method / baseline",
+			"mean",
+			"95 % interval"
+		], e.rows)))) : "", ...e.agreement.map((e) => i("section", null, i("h2", null, `Agreement across ${e.differ}`), i("p", { class: "soft" }, `Rank correlation of the maps of each cell with its own maps in studies that differ in their ${e.differ} alone; mean over examples with its 95 % interval.`), Qe(`agreement across ${e.differ}`, [
+			"method / baseline",
+			"mean",
+			"95 % interval",
+			"examples (pairs of studies)"
+		], e.rows))), e.sources.length ? i("section", null, i("h2", null, "Where differences come from"), i("p", { class: "soft" }, "Shares of the variance between the mean scores, without controls, less what sampling noise adds. In brackets: 95 % bootstrap intervals over examples."), i("dl", { class: "glossary" }, e.sources.flatMap(([e, t]) => [i("dt", null, e), i("dd", null, t)]))) : "");
+	}
+	open_study(e, t) {
+		e.preventDefault(), this.context.state.set({
+			section: "answer",
+			study: t ? String(t) : null
+		});
+	}
+	charts(e) {
+		let { across: t, studies: n } = this.context.content.document, { state: r } = this.context, a = Ke(n), o = a.find((e) => e === r.get("across.facet")) ?? null, s = e.direction.startsWith("higher") ? !0 : !e.direction.startsWith("lower") && null, c = i("select", { onchange: (e) => r.set({ metric: e.target.value }) }, t.comparisons.map((t) => i("option", {
+			value: t.metric,
+			".selected": t === e
+		}, t.metric))), l = i("select", { onchange: (e) => r.set({ "across.facet": e.target.value || null }) }, i("option", { value: "" }, "nothing"), a.map((e) => i("option", {
+			value: e,
+			".selected": e === o
+		}, e)));
+		return i("section", null, i("h2", null, `${e.metric} in all studies`), i("p", null, i("label", null, "Metric ", c), " ", a.length ? i("label", null, "Panels by ", l) : null), qe(n, o).map(([t, r]) => r.length > Xe ? i("p", null, `${t ? `${o} ${t}: ` : ""}${r.length} studies are too many for one chart; the table below has them all.`) : i("div", { class: "across-panel" }, t ? i("h3", null, `${o} ${t}`) : null, Be(this.context, "across", Ye(e, s, n, r), {
+			label: `Means of ${e.metric} for every cell in ${r.length} studies${t ? ` with ${o} ${t}` : ""}`,
+			caption: "Mean over examples with its marginal 95 % interval, which is for other examples of the same study. Overlap of intervals is no test.",
+			most: 900,
+			file: `across_${e.metric}${t ? `_${t}` : ""}`
+		}))));
+	}
+	comparison(e) {
+		let { studies: t } = this.context.content.document;
+		return i("section", null, i("h2", null, "Means by study"), i("p", null, `${e.metric}, ${e.direction}. ★: no cell of this study is significantly better.`), C({
+			caption: `${e.metric} by study`,
+			columns: [
+				{ name: "method / baseline" },
+				...t.map((e, t) => ({
+					name: String(t + 1),
+					title: e.name
+				})),
+				{ name: "★ in" }
+			],
+			rows: e.rows.map((e) => [
+				e.cell,
+				...e.means.map((t, n) => ({
+					value: t,
+					text: `${v(t)}${e.best[n] ? " ★" : ""}`
+				})),
+				`${e.best.filter(Boolean).length} of ${e.means.length}`
+			])
+		}));
+	}
+};
+function Qe(e, t, n) {
+	return C({
+		caption: e,
+		columns: t.map((e) => ({ name: e })),
+		rows: n.map((e) => e.map((e, t) => t ? $e(e) : e))
+	});
+}
+function $e(e) {
+	let t = e === "–" ? null : Number(e);
+	return t === null || e !== "" && !Number.isNaN(t) ? {
+		value: t,
+		text: e || "–"
+	} : e || "–";
+}
+g("xai-across", Ze);
 // src/agreement/rows.ts
-function Ie(e, t, n, r) {
+function et(e, t, n, r) {
 	let [i, a] = [e.numbers(n.matrix), e.numbers(n.defined)], o = n.cells.length, s = (e) => t.cells[n.cells[e]].label;
 	return r.flatMap((e, t) => r.flatMap((n, r) => {
 		if (e === n) return [];
@@ -769,34 +905,34 @@ function Ie(e, t, n, r) {
 			column: s(n),
 			column_place: r,
 			value: Number.isNaN(c) ? null : c,
-			label: Le(c),
+			label: tt(c),
 			n: a[e * o + n]
 		}];
 	}));
 }
-function Le(e) {
-	return Number.isNaN(e) ? d(null) : e.toFixed(2).replace(/^-0\.00$/, "0.00");
+function tt(e) {
+	return Number.isNaN(e) ? v(null) : e.toFixed(2).replace(/^-0\.00$/, "0.00");
 }
-function Re(e, t) {
+function nt(e, t) {
 	let [n, r] = e.bounds, i = Array.from(t).filter(Number.isFinite), a = [n, r].filter((e) => e !== null && Number.isFinite(e)).map(Math.abs);
 	return {
 		signed: n === null && r === null ? i.some((e) => e < 0) : n === null || n < 0,
 		limit: Math.max(...a.length ? a : i.map(Math.abs), 0) || 1
 	};
 }
-function ze(e, t, n) {
+function rt(e, t, n) {
 	return e * n - e * (e + 1) / 2 + (t - e - 1);
 }
-function Be(e, t, n, r, i) {
+function it(e, t, n, r, i) {
 	if (!t.values || n === r) return [];
-	let a = e.numbers(t.values), o = ze(Math.min(n, r), Math.max(n, r), t.cells.length) * i;
+	let a = e.numbers(t.values), o = rt(Math.min(n, r), Math.max(n, r), t.cells.length) * i;
 	return Array.from({ length: i }, (e, t) => ({
 		row: t,
 		value: a[o + t]
 	})).filter(({ value: e }) => Number.isFinite(e)).sort((e, t) => e.value - t.value || e.row - t.row);
 }
 // src/agreement/section.ts
-var E = 40, Ve = 44, He = 270, Ue = 10, We = class extends u {
+var E = 40, at = 44, ot = 270, st = 10, ct = class extends _ {
 	keys = [
 		"measure",
 		"agreement_pair",
@@ -835,13 +971,13 @@ var E = 40, Ve = 44, He = 270, Ue = 10, We = class extends u {
 		return i("p", { class: "agreement-summary" }, `${e.summary}${/[.!?]$/.test(e.summary) || !e.summary ? "" : "."}${t}`);
 	}
 	matrix(e) {
-		let { context: t, study: n } = this, { kept: r, left: i } = this.kept(e), a = Ie(t.content, n, e, r), { signed: o, limit: s } = Re(e, t.content.numbers(e.matrix)), l = a.map((e) => Number(e.n)), u = `Mean agreement over ${Math.min(...l) === Math.max(...l) ? String(l[0]) : `${Math.min(...l)} to ${Math.max(...l)}`} examples. Cells that agree stand side by side (average linkage). Click a pair for the examples on which it disagrees most.${i}`;
-		return je(t, o ? "signed_agreement" : "agreement", a, {
-			label: `${e.name} of all pairs of ${p(r.length, "cell")}. ${u}`,
+		let { context: t, study: n } = this, { kept: r, left: i } = this.kept(e), a = et(t.content, n, e, r), { signed: o, limit: s } = nt(e, t.content.numbers(e.matrix)), l = a.map((e) => Number(e.n)), u = `Mean agreement over ${Math.min(...l) === Math.max(...l) ? String(l[0]) : `${Math.min(...l)} to ${Math.max(...l)}`} examples. Cells that agree stand side by side (average linkage). Click a pair for the examples on which it disagrees most.${i}`;
+		return Be(t, o ? "signed_agreement" : "agreement", a, {
+			label: `${e.name} of all pairs of ${y(r.length, "cell")}. ${u}`,
 			caption: u,
 			file: `${n.name} ${e.name}`,
-			fewest: He + r.length * Ve,
-			most: He + Math.max(5, r.length) * 80,
+			fewest: ot + r.length * at,
+			most: ot + Math.max(5, r.length) * 80,
 			parameters: { limit: s },
 			onclick: (e) => t.state.set({ agreement_pair: c.joined([String(e.row), String(e.column)]) })
 		});
@@ -895,28 +1031,28 @@ var E = 40, Ve = 44, He = 270, Ue = 10, We = class extends u {
 			let n = this.querySelector(`#agreement-${"ab"[t]}`);
 			n && (n.value = String(e));
 		});
-		let [r, a] = [this.label(e, t), this.label(e, n)], o = i("h3", null, `${r} and ${a}: ${d(this.context.content.numbers(e.matrix)[t * e.cells.length + n] ?? NaN)} on average`);
+		let [r, a] = [this.label(e, t), this.label(e, n)], o = i("h3", null, `${r} and ${a}: ${v(this.context.content.numbers(e.matrix)[t * e.cells.length + n] ?? NaN)} on average`);
 		if (!e.values) return i("section", { class: "agreement-pair" }, o, i("p", null, "This page leaves out the values by example."));
-		let s = Be(this.context.content, e, t, n, this.study.rows.example.length), c = s.filter(({ row: e }) => this.exampleOf(e) !== null), l = s.slice(0, Ue), u = l.some(({ row: e }) => this.exampleOf(e) !== null) ? [] : c.slice(0, 3), f = [...l, ...u].map(({ row: e, value: t }) => this.line(e, t, [r, a])), p = [
+		let s = it(this.context.content, e, t, n, this.study.rows.example.length), c = s.filter(({ row: e }) => this.exampleOf(e) !== null), l = s.slice(0, st), u = l.some(({ row: e }) => this.exampleOf(e) !== null) ? [] : c.slice(0, 3), d = [...l, ...u].map(({ row: e, value: t }) => this.line(e, t, [r, a])), f = [
 			{ name: "example" },
 			{ name: "agreement" },
 			{ name: "label" },
 			{ name: "predicted" }
-		], m = `The examples on which ${r} and ${a} agree least by ${e.name}. Links show the maps of both; examples without a link have none on this page.`;
+		], p = `The examples on which ${r} and ${a} agree least by ${e.name}. Links show the maps of both; examples without a link have none on this page.`;
 		return i("section", {
 			class: "agreement-pair",
 			"aria-live": "polite"
-		}, o, f.length ? me({
-			caption: m,
-			columns: p,
-			rows: f
+		}, o, d.length ? C({
+			caption: p,
+			columns: f,
+			rows: d
 		}) : i("p", null, "The measure is undefined for every example of this pair."));
 	}
 	exampleOf(e) {
 		return this.study.examples.find((t) => t.row === e)?.id ?? null;
 	}
 	line(e, t, n) {
-		let { rows: r, classes: i } = this.study, a = this.exampleOf(e), o = r.name[e] || r.example[e], s = (e) => e === void 0 || e < 0 ? d(null) : i[e] ?? d(null);
+		let { rows: r, classes: i } = this.study, a = this.exampleOf(e), o = r.name[e] || r.example[e], s = (e) => e === void 0 || e < 0 ? v(null) : i[e] ?? v(null);
 		return [
 			a === null ? o : {
 				value: o,
@@ -947,15 +1083,15 @@ var E = 40, Ve = 44, He = 270, Ue = 10, We = class extends u {
 		}, e);
 	}
 };
-customElements.define("xai-agreement", We);
+g("xai-agreement", ct);
 // src/examples/maps/values.ts
-function Ge(e, t) {
+function lt(e, t) {
 	let n = Float64Array.from(e, Math.abs).filter(Number.isFinite).sort();
 	if (!n.length) return 0;
 	let r = t / 100 * (n.length - 1), i = Math.floor(r), a = n[i];
 	return a + (n[Math.min(i + 1, n.length - 1)] - a) * (r - i) || n.at(-1);
 }
-function Ke(e, t) {
+function ut(e, t) {
 	if (t === "all") return e;
 	let n = {
 		positive: (e) => Math.max(e, 0),
@@ -964,7 +1100,7 @@ function Ke(e, t) {
 	}[t];
 	return e.map(n);
 }
-function qe(e, t, n, r) {
+function dt(e, t, n, r) {
 	if (r <= 1) return e;
 	let i = new Float32Array(e.length);
 	for (let a = 0; a < t; a += r) for (let o = 0; o < n; o += r) {
@@ -980,7 +1116,7 @@ function D(e) {
 	for (let r of e) Number.isFinite(r) && (t += r, n++);
 	return n ? t / n : NaN;
 }
-function Je(e, t, n) {
+function ft(e, t, n) {
 	if (t[0] === n[0] && t[1] === n[1]) return e;
 	let r = new Float32Array(n[0] * n[1]);
 	for (let i = 0; i < n[0]; i++) {
@@ -989,10 +1125,10 @@ function Je(e, t, n) {
 	}
 	return r;
 }
-function Ye(e, t) {
+function pt(e, t) {
 	let n = e.signed && t.signed, r = e.shape.length === 2 && t.shape.length === 2, i = r ? [0, 1].map((n) => Math.max(e.shape[n], t.shape[n])) : e.shape;
 	if (!r && e.values.length !== t.values.length) return null;
-	let [a, o] = [e, t].map((e) => (r ? Je(e.values, Xe(e.shape), Xe(i)) : e.values).map((t) => {
+	let [a, o] = [e, t].map((e) => (r ? ft(e.values, mt(e.shape), mt(i)) : e.values).map((t) => {
 		let r = e.full > 0 ? Math.max(-1, Math.min(1, t / e.full)) : Number.isFinite(t) ? 0 : NaN;
 		return n ? r : Math.abs(r);
 	}));
@@ -1003,10 +1139,10 @@ function Ye(e, t) {
 		full: 1
 	};
 }
-function Xe(e) {
+function mt(e) {
 	return [e[0], e[1]];
 }
-function Ze(e) {
+function ht(e) {
 	let t = /* @__PURE__ */ new Map();
 	for (let n of e) {
 		let e = 0;
@@ -1024,7 +1160,7 @@ function Ze(e) {
 	return r ? n / r : NaN;
 }
 // src/examples/entries.ts
-function Qe(e) {
+function gt(e) {
 	let t = /* @__PURE__ */ new Map();
 	for (let n of e) {
 		let e = t.get(n.id);
@@ -1036,20 +1172,20 @@ function Qe(e) {
 	}
 	return [...t.values()];
 }
-function $e(e) {
+function _t(e) {
 	return e.metrics.find((e) => e.higher !== null) ?? null;
 }
-function et(e) {
-	let t = new Set($e(e)?.means.map((e) => e.cell) ?? []);
+function vt(e) {
+	let t = new Set(_t(e)?.means.map((e) => e.cell) ?? []);
 	return e.cells.forEach((e, n) => t.add(n)), [...t].filter((t) => e.cells[t]?.status === "done");
 }
-function tt(e, t) {
+function yt(e, t) {
 	let n = t.map((t) => e.cells.findIndex((e) => e.label === t)).filter((e) => e >= 0);
 	if (n.length) return [...new Set(n)];
-	let r = et(e), i = r.filter((t) => !e.cells[t].control);
+	let r = vt(e), i = r.filter((t) => !e.cells[t].control);
 	return (i.length ? i : r).slice(0, 4);
 }
-var nt = class {
+var bt = class {
 	content;
 	study;
 	arrays = /* @__PURE__ */ new Map();
@@ -1071,25 +1207,25 @@ var nt = class {
 		return t < 0 ? [] : this.study.metrics.map((n) => [n.name, this.score(n.name, e, t)]);
 	}
 	agreement(e, t, n) {
-		if (!e?.values) return k(Ze(t.flatMap((e) => n.maps[e] ?? []).map((e) => this.map(e))));
+		if (!e?.values) return k(ht(t.flatMap((e) => n.maps[e] ?? []).map((e) => this.map(e))));
 		if (n.row < 0) return null;
 		let r = this.array(e.values), i = t.map((t) => e.cells.indexOf(t));
-		return k(D(i.flatMap((t, n) => i.slice(n + 1).map((n) => rt(t, n, e.cells.length))).filter((e) => e >= 0).map((e) => r[e * this.study.rows.example.length + n.row])));
+		return k(D(i.flatMap((t, n) => i.slice(n + 1).map((n) => xt(t, n, e.cells.length))).filter((e) => e >= 0).map((e) => r[e * this.study.rows.example.length + n.row])));
 	}
 };
-function rt(e, t, n) {
+function xt(e, t, n) {
 	if (e < 0 || t < 0 || e === t) return -1;
 	let [r, i] = [Math.min(e, t), Math.max(e, t)];
 	return r * (2 * n - r - 1) / 2 + i - r - 1;
 }
-function it(e, t) {
+function St(e, t) {
 	let n = e.agreements.filter((e) => e.values !== null && !e.joint);
 	return n.find((e) => e.name === t) ?? n[0] ?? null;
 }
 function O(e, t) {
 	return t === void 0 || t < 0 ? "" : e.classes[t] ?? `class ${t}`;
 }
-function at(e, t, n, r, i) {
+function Ct(e, t, n, r, i) {
 	let { study: a } = e, o = t.row >= 0, s = o ? O(a, a.rows.label[t.row]) : "", c = o ? O(a, a.rows.predicted[t.row]) : "", l = t.tokens?.map((e) => e.joined ? e.text : ` ${e.text}`).join("") ?? "";
 	return {
 		words: [
@@ -1112,7 +1248,7 @@ function k(e) {
 	return e == null || !Number.isFinite(e) ? null : e;
 }
 // src/examples/chips.ts
-var ot = 16, st = class {
+var wt = 16, Tt = class {
 	state;
 	element;
 	chips = /* @__PURE__ */ new Map();
@@ -1121,7 +1257,7 @@ var ot = 16, st = class {
 	summary = i("span", { class: "examples-caption" });
 	constructor(e, t, n) {
 		this.state = e;
-		let r = $e(t);
+		let r = _t(t);
 		this.order = r ? `ordered by mean ${r.name}` : "in the order of the study";
 		for (let e of n) {
 			let { label: n, control: r } = t.cells[e], a = i("button", {
@@ -1142,13 +1278,13 @@ var ot = 16, st = class {
 			class: "examples-cells",
 			role: "group",
 			"aria-label": "Cells side by side"
-		}, i("div", { class: "examples-options" }, i("strong", null, "Cells"), this.summary, n.length > ot && o, i("button", {
+		}, i("div", { class: "examples-options" }, i("strong", null, "Cells"), this.summary, n.length > wt && o, i("button", {
 			type: "button",
 			onclick: () => e.set({ cells: null })
 		}, "First four"), i("button", {
 			type: "button",
 			onclick: () => e.set({ cells: c.joined(this.chips.keys()) })
-		}, "All"), a > 0 && i("span", { class: "examples-caption" }, `${p(a, "cell")} without maps: skipped or failed`)), i("div", { class: "examples-chips" }, [...this.chips.values()]));
+		}, "All"), a > 0 && i("span", { class: "examples-caption" }, `${y(a, "cell")} without maps: skipped or failed`)), i("div", { class: "examples-chips" }, [...this.chips.values()]));
 	}
 	show(e) {
 		this.chosen = e;
@@ -1163,7 +1299,7 @@ var ot = 16, st = class {
 		let t = e.toLowerCase().split(/\s+/);
 		for (let [e, n] of this.chips) n.hidden = !t.every((t) => e.toLowerCase().includes(t));
 	}
-}, ct = 50, A = 100, lt = [
+}, Et = 50, A = 100, Dt = [
 	154,
 	154,
 	154
@@ -1194,9 +1330,9 @@ function P(e) {
 	let t = Math.floor(e);
 	return e - t === .5 ? t % 2 == 0 ? t : t + 1 : Math.round(e);
 }
-var ut = /* @__PURE__ */ new Map();
-function dt(e, t) {
-	let n = `${e.name} ${t}`, r = ut.get(n);
+var Ot = /* @__PURE__ */ new Map();
+function kt(e, t) {
+	let n = `${e.name} ${t}`, r = Ot.get(n);
 	if (r) return r;
 	let i = (t ? e.signed : e.unsigned).map((e) => [
 		1,
@@ -1210,22 +1346,22 @@ function dt(e, t) {
 			a[e * 3 + r] = P(o + (s - o) * (t - n));
 		}
 	}
-	return a.set(lt, 303), ut.set(n, a), a;
+	return a.set(Dt, 303), Ot.set(n, a), a;
 }
 function F(e, t, n) {
 	if (!Number.isFinite(e)) return 101;
 	let r = n > 0 ? e / n : 0;
-	return t ? ct + P(ct * Math.max(-1, Math.min(1, r))) : P(A * Math.max(0, Math.min(1, r)));
+	return t ? Et + P(Et * Math.max(-1, Math.min(1, r))) : P(A * Math.max(0, Math.min(1, r)));
 }
 function I(e, t, n, r) {
-	let i = dt(r, t), a = F(e, t, n) * 3;
+	let i = kt(r, t), a = F(e, t, n) * 3;
 	return `#${[
 		0,
 		1,
 		2
 	].map((e) => i[a + e].toString(16).padStart(2, "0")).join("")}`;
 }
-function ft(e) {
+function At(e) {
 	let t = [
 		1,
 		3,
@@ -1236,11 +1372,11 @@ function ft(e) {
 	});
 	return .2126 * t[0] + .7152 * t[1] + .0722 * t[2];
 }
-function pt(e) {
-	let t = ft(e) + .05;
+function jt(e) {
+	let t = At(e) + .05;
 	return t / .05 >= 1.05 / t ? "#000000" : "#ffffff";
 }
-function mt(e, t) {
+function Mt(e, t) {
 	return `linear-gradient(to right, ${(t ? e.signed : e.unsigned).join(", ")})`;
 }
 // src/examples/keys.ts
@@ -1252,7 +1388,7 @@ var L = [
 	"ex.confidence",
 	"ex.agreement",
 	"ex.value"
-], ht = [
+], Nt = [
 	"ex.metric",
 	"ex.cell",
 	"ex.sort",
@@ -1267,17 +1403,17 @@ var L = [
 	"ex.block",
 	"ex.mask",
 	"ex.all"
-], gt = [
+], Pt = [
 	"example",
 	"ex.target",
 	"cells",
 	"ex.minus"
-], _t = [
+], Ft = [
 	"ex.important",
 	"ex.over",
 	"ex.colours"
 ];
-function vt(e) {
+function It(e) {
 	let t = e.get("ex.outcome");
 	return {
 		query: e.get("ex.q"),
@@ -1289,7 +1425,7 @@ function vt(e) {
 		value: V(e, "ex.value")
 	};
 }
-function yt(e) {
+function Lt(e) {
 	return {
 		sort: [
 			"confidence",
@@ -1299,7 +1435,7 @@ function yt(e) {
 		down: e.get("ex.down") === "1"
 	};
 }
-function bt(e) {
+function Rt(e) {
 	return {
 		overlay: e.get("ex.overlay") === "1",
 		opacity: H(e.get("ex.opacity"), 0, 100, 80) / 100,
@@ -1315,7 +1451,7 @@ function bt(e) {
 		all: e.get("ex.all") === "1"
 	};
 }
-function xt(e) {
+function zt(e) {
 	let [t, n, r] = e.list("ex.zoom").map(Number);
 	return B({
 		scale: t ?? 1,
@@ -1342,10 +1478,10 @@ function V(e, t) {
 	let [n, r] = e.list(t).map((e) => e.trim() === "" || !Number.isFinite(Number(e)) ? null : Number(e));
 	return [n ?? null, r ?? null];
 }
-function St(e, t) {
+function Bt(e, t) {
 	return e.trim() || t.trim() ? c.joined([e.trim(), t.trim()]) : null;
 }
-function Ct() {
+function Vt() {
 	return Object.fromEntries([
 		...L,
 		"ex.sort",
@@ -1374,13 +1510,13 @@ function U(e, t, n, r = "") {
 		options: (e) => (o(e), s())
 	};
 }
-function W(e, t, n) {
+function Ht(e, t, n) {
 	let r = ["from", "to"].map((a) => i("input", {
 		type: "number",
 		step: "any",
 		"aria-label": `${n} ${a}`,
 		placeholder: a,
-		onchange: () => e.set({ [t]: St(r[0].value, r[1].value) })
+		onchange: () => e.set({ [t]: Bt(r[0].value, r[1].value) })
 	}));
 	return {
 		element: i("span", { class: "examples-range" }, r),
@@ -1390,7 +1526,7 @@ function W(e, t, n) {
 		}
 	};
 }
-function G(e, t, n = !1) {
+function W(e, t, n = !1) {
 	let r = i("input", {
 		type: "checkbox",
 		onchange: () => e.set({ [t]: r.checked === n ? null : r.checked ? "1" : "0" })
@@ -1400,7 +1536,7 @@ function G(e, t, n = !1) {
 		sync: () => r.checked = e.get(t, n ? "1" : "0") === "1"
 	};
 }
-function wt(e, t, n, r, a) {
+function Ut(e, t, n, r, a) {
 	let o = i("output"), s = i("input", {
 		type: "range",
 		...a,
@@ -1414,7 +1550,7 @@ function wt(e, t, n, r, a) {
 		}
 	};
 }
-function K(e, t) {
+function G(e, t) {
 	let n = t.element.classList.contains("examples-range");
 	return i(n ? "div" : "label", {
 		class: "examples-field",
@@ -1425,25 +1561,25 @@ function K(e, t) {
 	}, i("span", null, e), t.element);
 }
 // src/examples/display.ts
-var Tt = class {
+var Wt = class {
 	state;
 	element;
 	fields = [];
 	ends;
 	constructor(e, t, n, r, a = []) {
 		this.state = e;
-		let o = (e, t) => (this.fields.push(t), K(e, t)), s = n.map((e) => t.cells[e].label);
+		let o = (e, t) => (this.fields.push(t), G(e, t)), s = n.map((e) => t.cells[e].label);
 		this.ends = ["Difference: first map", "Difference: second map"].map((e) => {
 			let t = [i("option", { value: "" }, "none"), ...s.map((e) => i("option", { value: e }, e))];
 			return i("select", {
 				"aria-label": e,
 				onchange: () => this.choose()
 			}, t);
-		}), this.element = i("div", { class: "examples-display" }, r.overlay && o("Over the input", G(e, "ex.overlay")), r.overlay && o("Opacity", wt(e, "ex.opacity", 80, " %", {
+		}), this.element = i("div", { class: "examples-display" }, r.overlay && o("Over the input", W(e, "ex.overlay")), r.overlay && o("Opacity", Ut(e, "ex.opacity", 80, " %", {
 			min: 0,
 			max: 100,
 			step: 5
-		})), r.mask && o("Ground truth", G(e, "ex.mask", !0)), r.bars && o("All columns", G(e, "ex.all")), ...a, i("details", { open: R.some((t) => e.get(t)) || !!e.get("ex.minus") }, i("summary", null, "More display options"), i("div", { class: "examples-options" }, o("Sign", U(e, "ex.sign", [
+		})), r.mask && o("Ground truth", W(e, "ex.mask", !0)), r.bars && o("All columns", W(e, "ex.all")), ...a, i("details", { open: R.some((t) => e.get(t)) || !!e.get("ex.minus") }, i("summary", null, "More display options"), i("div", { class: "examples-options" }, o("Sign", U(e, "ex.sign", [
 			["", "all"],
 			["positive", "positive only"],
 			["negative", "negative only"],
@@ -1480,14 +1616,14 @@ var Tt = class {
 	}
 };
 // src/examples/panels/bars.ts
-function Et(e) {
+function Gt(e) {
 	let t = e.map((e) => {
 		let t = e.reduce((e, t) => Number.isFinite(t) ? Math.max(e, Math.abs(t)) : e, 0);
 		return e.map((e) => t > 0 ? Math.abs(e) / t : Math.abs(e));
 	}), n = Math.max(0, ...e.map((e) => e.length)), r = Array.from({ length: n }, (e, n) => D(t.map((e) => e[n] ?? NaN)));
 	return r.map((e, t) => t).sort((e, t) => (r[t] || 0) - (r[e] || 0));
 }
-function Dt(e, t, n) {
+function Kt(e, t, n) {
 	let r = t > 0 && Number.isFinite(e) ? Math.min(1, Math.abs(e) / t) : 0;
 	return n ? {
 		start: e < 0 ? 50 - r * 50 : 50,
@@ -1497,22 +1633,22 @@ function Dt(e, t, n) {
 		length: e > 0 ? r * 100 : 0
 	};
 }
-function Ot(e) {
+function qt(e) {
 	return Array.from(e).reduce((e, t) => Number.isFinite(t) ? Math.max(e, Math.abs(t)) : e, 0);
 }
-var kt = (e, t, n) => I(Math.sign(e) * .75, t, 1, n);
-function At(e, t, n, r, a) {
+var Jt = (e, t, n) => I(Math.sign(e) * .75, t, 1, n);
+function Yt(e, t, n, r, a) {
 	let o = i("tr", null, i("th", { scope: "col" }, a), i("th", { scope: "col" }, i("span", { class: "examples-unseen" }, "bar")), i("th", { scope: "col" }, "attribution")), s = e.map((e) => {
-		let { start: a, length: o } = Dt(e.attribution, t, n), s = {
+		let { start: a, length: o } = Kt(e.attribution, t, n), s = {
 			width: `${o.toFixed(2)}%`,
 			"margin-left": `${a.toFixed(2)}%`,
-			background: kt(e.attribution, n, r)
+			background: Jt(e.attribution, n, r)
 		};
-		return i("tr", { class: e.inside ? "examples-inside" : null }, i("th", { scope: "row" }, i("bdi", null, e.name), e.value !== "" && i("small", null, " = ", i("bdi", null, e.value)), e.inside && i("small", { class: "examples-truth" }, " in the ground truth")), i("td", { class: "examples-track" }, i("div", { class: n ? "examples-bar examples-middle" : "examples-bar" }, i("i", { style: s }))), i("td", { class: "examples-number" }, d(e.attribution)));
+		return i("tr", { class: e.inside ? "examples-inside" : null }, i("th", { scope: "row" }, i("bdi", null, e.name), e.value !== "" && i("small", null, " = ", i("bdi", null, e.value)), e.inside && i("small", { class: "examples-truth" }, " in the ground truth")), i("td", { class: "examples-track" }, i("div", { class: n ? "examples-bar examples-middle" : "examples-bar" }, i("i", { style: s }))), i("td", { class: "examples-number" }, v(e.attribution)));
 	});
 	return i("table", { class: "examples-bars" }, i("thead", null, o), i("tbody", null, s));
 }
-function jt(e, t, n, r, i) {
+function Xt(e, t, n, r, i) {
 	let [o, s, c] = [
 		22,
 		240,
@@ -1534,21 +1670,21 @@ function jt(e, t, n, r, i) {
 		y: 18,
 		"font-weight": "bold"
 	}, i)), e.forEach((e, i) => {
-		let l = 30 + o * i, { start: f, length: p } = Dt(e.attribution, t, n), m = `${e.name}${e.value === "" ? "" : ` = ${e.value}`}${e.inside ? " *" : ""}`;
+		let l = 30 + o * i, { start: d, length: f } = Kt(e.attribution, t, n), p = `${e.name}${e.value === "" ? "" : ` = ${e.value}`}${e.inside ? " *" : ""}`;
 		u.append(a("text", {
 			x: s - 8,
 			y: l + 14,
 			"text-anchor": "end"
-		}, m.length > 38 ? `${m.slice(0, 37)}…` : m), a("rect", {
-			x: s + f / 100 * c,
+		}, p.length > 38 ? `${p.slice(0, 37)}…` : p), a("rect", {
+			x: s + d / 100 * c,
 			y: l + 3,
-			width: p / 100 * c,
+			width: f / 100 * c,
 			height: o - 8,
-			fill: kt(e.attribution, n, r)
+			fill: Jt(e.attribution, n, r)
 		}), a("text", {
 			x: s + c + 8,
 			y: l + 14
-		}, d(e.attribution)));
+		}, v(e.attribution)));
 	}), n && u.append(a("line", {
 		x1: s + c / 2,
 		x2: s + c / 2,
@@ -1558,72 +1694,72 @@ function jt(e, t, n, r, i) {
 	})), u;
 }
 // src/examples/panels/save.ts
-function Mt(e, t) {
+function Zt(e, t) {
 	return `${e.map((e) => e.normalize("NFKD").replace(/[^\p{L}\p{N}._-]+/gu, "-").replace(/^[-.]+|[-.]+$/g, "").slice(0, 60)).filter(Boolean).join("-") || "panel"}.${t}`;
 }
-function Nt(e, t) {
+function Qt(e, t) {
 	let n = URL.createObjectURL(e), r = document.createElement("a");
 	r.href = n, r.download = t, r.click(), setTimeout(() => URL.revokeObjectURL(n), 1e4);
 }
-function Pt(e) {
+function $t(e) {
 	return new Blob([new XMLSerializer().serializeToString(e)], { type: "image/svg+xml" });
 }
-function Ft(e) {
+function en(e) {
 	return new Promise((t, n) => {
 		e.toBlob((e) => e ? t(e) : n(/* @__PURE__ */ Error("the browser made no PNG of the panel")), "image/png");
 	});
 }
-async function It(e, t = 2) {
+async function tn(e, t = 2) {
 	let n = new Image();
 	n.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(new XMLSerializer().serializeToString(e))}`, await n.decode();
 	let r = document.createElement("canvas");
 	return [r.width, r.height] = [Number(e.getAttribute("width")) * t, Number(e.getAttribute("height")) * t], r.getContext("2d")?.drawImage(n, 0, 0, r.width, r.height), r;
 }
 // src/examples/visible.ts
-var Lt = /* @__PURE__ */ new WeakMap(), Rt = !1;
-function q(e, t) {
-	if (Rt || typeof IntersectionObserver > "u") return t(), () => void 0;
+var nn = /* @__PURE__ */ new WeakMap(), rn = !1;
+function K(e, t) {
+	if (rn || typeof IntersectionObserver > "u") return t(), () => void 0;
 	let n = new IntersectionObserver((e) => e.some((e) => e.isIntersecting) && i(), { rootMargin: "300px" }), r = () => {
-		n.disconnect(), Lt.delete(e);
+		n.disconnect(), nn.delete(e);
 	}, i = () => {
 		r(), t();
 	};
-	return n.observe(e), Lt.set(e, i), r;
+	return n.observe(e), nn.set(e, i), r;
 }
-function zt(e) {
-	Rt = !0;
+function an(e) {
+	rn = !0;
 	try {
-		for (let t of e.querySelectorAll("*")) Lt.get(t)?.();
+		for (let t of e.querySelectorAll("*")) nn.get(t)?.();
 	} finally {
-		Rt = !1;
+		rn = !1;
 	}
 }
 // src/examples/panels/shown.ts
-function Bt(e, t, n, r) {
-	let [i, a] = e.shape.length === 2 ? [e.shape[0], e.shape[1]] : [1, t.length], o = Ht(n) ? qe(t, i, a, r.block) : t, s = o === t && r.percentile === 99;
+function on(e, t, n, r) {
+	let [i, a] = e.shape.length === 2 ? [e.shape[0], e.shape[1]] : [1, t.length], o = cn(n) ? dt(t, i, a, r.block) : t, s = o === t && r.percentile === 99;
 	return {
-		values: Ke(o, r.sign),
+		values: ut(o, r.sign),
 		shape: e.shape,
 		signed: r.sign !== "magnitude" && e.signed,
-		full: s ? e.full : Ge(o, r.percentile)
+		full: s ? e.full : lt(o, r.percentile)
 	};
 }
-function J(e, t, n) {
+function q(e, t, n) {
 	return e?.units ? "units" : t.tokens ? "tokens" : t.series || n === "series" ? "series" : t.columns || e && e.shape.length !== 2 ? "columns" : "image";
 }
-function Vt(e, t) {
+function sn(e, t) {
 	let n = e.tokens ?? [], r = n.reduce((e, t) => Math.max(e, t.feature), -1) + 1;
 	return t === n.length && t !== r;
 }
-function Ht(e) {
+function cn(e) {
 	return e === "image" || e === "series";
 }
 // src/examples/panels/tokens.ts
-function Ut(e, t) {
+function ln(e, t) {
 	let n = e.tokens ?? [];
-	return Vt(e, t) ? n.map((e, t) => t) : n.map((e) => e.feature < t ? e.feature : -1);
+	return sn(e, t) ? n.map((e, t) => t) : n.map((e) => e.feature < t ? e.feature : -1);
 }
-function Wt(e, t) {
+function un(e, t) {
 	let n = /* @__PURE__ */ new Map();
 	return e.tokens?.forEach((e, r) => {
 		let i = t[r];
@@ -1632,64 +1768,64 @@ function Wt(e, t) {
 		n.set(i, a === void 0 ? e.text : a + (e.joined ? "" : " ") + e.text);
 	}), n;
 }
-function Gt(e, t) {
+function dn(e, t) {
 	let n = e.tokens ?? [];
 	return n.map((e, r) => (t.length === n.length ? t[r] : t[e.feature] ?? 0) > .5);
 }
-function Kt(e, t, n, r, a, o, s) {
-	let c = Ut(t, n?.values.length ?? Infinity), l = Wt(t, c), u = a ? Gt(t, a) : null, f = /* @__PURE__ */ new Map(), p = i("div", {
+function fn(e, t, n, r, a, o, s) {
+	let c = ln(t, n?.values.length ?? Infinity), l = un(t, c), u = a ? dn(t, a) : null, d = /* @__PURE__ */ new Map(), f = i("div", {
 		class: "examples-tokens",
 		dir: "auto",
 		tabindex: 0,
 		role: "group",
 		"aria-label": e
-	}), m = (e) => n && e >= 0 ? `${l.get(e) ?? ""}: ${d(n.values[e])}` : "";
+	}), p = (e) => n && e >= 0 ? `${l.get(e) ?? ""}: ${v(n.values[e])}` : "";
 	(t.tokens ?? []).forEach((e, t) => {
-		t && !e.joined && p.append(" ");
+		t && !e.joined && f.append(" ");
 		let a = c[t], s = e.feature < 0 && a < 0, l = i("span", {
 			class: [
 				"examples-token",
 				s && "examples-special",
 				u?.[t] && "examples-inside"
 			].filter(Boolean).join(" "),
-			title: (s ? "special token: no attribution" : m(a)) || null
+			title: (s ? "special token: no attribution" : p(a)) || null
 		}, e.text);
 		if (n && a >= 0) {
 			let e = I(n.values[a], n.signed, n.full, r);
-			l.style.background = e, l.style.color = pt(e), l.addEventListener("pointerenter", () => o.point({ feature: a })), f.set(a, [...f.get(a) ?? [], l]);
+			l.style.background = e, l.style.color = jt(e), l.addEventListener("pointerenter", () => o.point({ feature: a })), d.set(a, [...d.get(a) ?? [], l]);
 		}
-		p.append(l);
-	}), p.addEventListener("pointerleave", () => o.point(null)), p.addEventListener("keydown", (e) => {
+		f.append(l);
+	}), f.addEventListener("pointerleave", () => o.point(null)), f.addEventListener("keydown", (e) => {
 		let t = {
 			ArrowLeft: -1,
 			ArrowRight: 1
 		}[e.key];
-		if (!t || !e.shiftKey || !f.size) return;
-		let n = [...f.keys()], r = o.place && "feature" in o.place ? n.indexOf(o.place.feature) : t > 0 ? -1 : n.length;
+		if (!t || !e.shiftKey || !d.size) return;
+		let n = [...d.keys()], r = o.place && "feature" in o.place ? n.indexOf(o.place.feature) : t > 0 ? -1 : n.length;
 		o.point({ feature: n[Math.min(n.length - 1, Math.max(0, r + t))] }), e.preventDefault(), e.stopPropagation();
 	});
-	let h = [];
+	let m = [];
 	return o.add({ pointed: (e) => {
-		for (let e of h) e.classList.remove("examples-pointed");
-		h = e && "feature" in e ? f.get(e.feature) ?? [] : [];
-		for (let e of h) e.classList.add("examples-pointed");
-		n && s(h.length && e && "feature" in e ? m(e.feature) : "");
-	} }), p;
+		for (let e of m) e.classList.remove("examples-pointed");
+		m = e && "feature" in e ? d.get(e.feature) ?? [] : [];
+		for (let e of m) e.classList.add("examples-pointed");
+		n && s(m.length && e && "feature" in e ? p(e.feature) : "");
+	} }), f;
 }
-function qt(e, t) {
-	let n = Ut(e, t.values.length), r = i("tbody"), a = i("details", { class: "examples-table" }, i("summary", null, "Values as a table"));
+function pn(e, t) {
+	let n = ln(e, t.values.length), r = i("tbody"), a = i("details", { class: "examples-table" }, i("summary", null, "Values as a table"));
 	return a.addEventListener("toggle", () => {
 		if (a.open && !r.childElementCount) {
-			for (let [a, o] of Wt(e, n)) r.append(i("tr", null, i("th", {
+			for (let [a, o] of un(e, n)) r.append(i("tr", null, i("th", {
 				scope: "row",
 				dir: "auto"
-			}, o), i("td", null, d(t.values[a]))));
+			}, o), i("td", null, v(t.values[a]))));
 			a.append(i("table", null, i("thead", null, i("tr", null, i("th", { scope: "col" }, "token"), i("th", { scope: "col" }, "attribution"))), r));
 		}
 	}), a;
 }
 // src/examples/importance/importance.ts
-function Jt(e) {
+function mn(e) {
 	let t = /* @__PURE__ */ new Map();
 	for (let { example: n, map: r, values: i } of e) r.units || n.columns?.forEach((e, r) => {
 		let a = i[r] ?? NaN;
@@ -1705,19 +1841,19 @@ function Jt(e) {
 	});
 	return [...t].map(([e, t]) => ({
 		name: e,
-		points: Yt(t),
+		points: hn(t),
 		meanMagnitude: D(t.map((e) => Math.abs(e.attribution))),
 		meanAttribution: D(t.map((e) => e.attribution))
 	})).sort((e, t) => t.meanMagnitude - e.meanMagnitude);
 }
-function Yt(e) {
+function hn(e) {
 	let t = e.map((e) => e.value.trim() === "" ? NaN : Number(e.value)), [n, r] = [Math.min(...t), Math.max(...t)];
 	return !t.every(Number.isFinite) || r <= n ? e : e.map((e, i) => ({
 		...e,
 		share: (t[i] - n) / (r - n)
 	}));
 }
-function Xt(e, t) {
+function gn(e, t) {
 	let n = /* @__PURE__ */ new Map();
 	e.forEach((e, r) => {
 		let i = Math.round(e / t);
@@ -1730,26 +1866,26 @@ function Xt(e, t) {
 	});
 	return r;
 }
-var Zt = (e) => /[\p{L}\p{N}]/u.test(e);
-function Qt(e) {
+var _n = (e) => /[\p{L}\p{N}]/u.test(e);
+function vn(e) {
 	let t = [], n = -1;
 	return e.forEach((e, r) => {
 		if (e.feature < 0) return;
 		let i = t.at(-1);
-		i && e.joined && n === r - 1 && Zt(e.text) && Zt(i.text) ? (i.text += e.text, i.tokens.push(r)) : t.push({
+		i && e.joined && n === r - 1 && _n(e.text) && _n(i.text) ? (i.text += e.text, i.tokens.push(r)) : t.push({
 			text: e.text,
 			tokens: [r]
 		}), n = r;
 	}), t;
 }
-function $t(e, t = 2) {
+function yn(e, t = 2) {
 	let n = /* @__PURE__ */ new Map();
 	for (let { example: t, map: r, values: i } of e) {
 		if (!t.tokens || r.units) continue;
-		let e = Ut(t, i.length);
-		for (let r of Qt(t.tokens)) {
+		let e = ln(t, i.length);
+		for (let r of vn(t.tokens)) {
 			let a = new Set(r.tokens.map((t) => e[t]).filter((e) => e >= 0)), o = [...a].reduce((e, t) => e + i[t], 0), s = r.text.trim().toLowerCase();
-			if (!a.size || !Number.isFinite(o) || !Zt(s)) continue;
+			if (!a.size || !Number.isFinite(o) || !_n(s)) continue;
 			let c = n.get(s) ?? {
 				attributions: [],
 				examples: /* @__PURE__ */ new Set()
@@ -1765,42 +1901,42 @@ function $t(e, t = 2) {
 	})).sort((e, t) => t.mean - e.mean);
 }
 // src/examples/importance/beeswarm.ts
-var en = 560, Y = 34, tn = 150, nn = [
+var bn = 560, J = 34, xn = 150, Sn = [
 	0,
 	95,
 	168
-], rn = [
+], Cn = [
 	154,
 	141,
 	147
-], an = [
+], wn = [
 	213,
 	74,
 	0
 ];
-function on(e) {
+function Tn(e) {
 	if (e === null) return "#777777";
 	let [t, n, r] = e < .5 ? [
-		nn,
-		rn,
+		Sn,
+		Cn,
 		e * 2
 	] : [
-		rn,
-		an,
+		Cn,
+		wn,
 		e * 2 - 1
 	];
 	return `#${t.map((e, t) => Math.round(e + (n[t] - e) * r).toString(16).padStart(2, "0")).join("")}`;
 }
-var sn = `linear-gradient(to right, ${[
+var En = `linear-gradient(to right, ${[
 	0,
 	.5,
 	1
-].map(on).join(", ")})`;
-function cn(e, t, n) {
-	let r = e.length * Y + 34, i = Math.max(0, ...e.flatMap((e) => e.points.map((e) => Math.abs(e.attribution)))) || 1, o = e.some((e) => e.points.some((e) => e.attribution < 0)), s = o ? -i : 0, c = (e) => 158 + (e - s) / (i - s) * 374, l = a("svg", {
+].map(Tn).join(", ")})`;
+function Dn(e, t, n) {
+	let r = e.length * J + 34, i = Math.max(0, ...e.flatMap((e) => e.points.map((e) => Math.abs(e.attribution)))) || 1, o = e.some((e) => e.points.some((e) => e.attribution < 0)), s = o ? -i : 0, c = (e) => 158 + (e - s) / (i - s) * 374, l = a("svg", {
 		xmlns: "http://www.w3.org/2000/svg",
-		viewBox: `0 0 ${en} ${r}`,
-		width: en,
+		viewBox: `0 0 ${bn} ${r}`,
+		width: bn,
 		height: r,
 		role: "img",
 		"aria-label": t,
@@ -1815,28 +1951,28 @@ function cn(e, t, n) {
 		y2: r - 26,
 		stroke: "#888888"
 	})), e.forEach((e, t) => {
-		let r = t * Y + Y / 2 + 4, i = e.name.length > 22 ? `${e.name.slice(0, 21)}…` : e.name, o = a("text", {
+		let r = t * J + J / 2 + 4, i = e.name.length > 22 ? `${e.name.slice(0, 21)}…` : e.name, o = a("text", {
 			x: 142,
 			y: r + 4,
 			"text-anchor": "end",
 			class: "examples-ink"
 		}, i, a("title", null, e.name));
 		l.append(o, a("line", {
-			x1: tn,
+			x1: xn,
 			x2: 540,
 			y1: r,
 			y2: r,
 			stroke: "#888888",
 			"stroke-opacity": .3
 		}));
-		let s = e.points.map((e) => c(e.attribution)), u = Xt(s, 5);
+		let s = e.points.map((e) => c(e.attribution)), u = gn(s, 5);
 		e.points.forEach((t, i) => {
-			let o = `${t.name}: ${e.name} = ${t.value}, attribution ${d(t.attribution)}`;
+			let o = `${t.name}: ${e.name} = ${t.value}, attribution ${v(t.attribution)}`;
 			l.append(a("circle", {
 				cx: s[i].toFixed(1),
-				cy: (r + u[i] * (Y / 2 - 4)).toFixed(1),
+				cy: (r + u[i] * (J / 2 - 4)).toFixed(1),
 				r: 3.2,
-				fill: on(t.share),
+				fill: Tn(t.share),
 				"fill-opacity": .85,
 				onclick: () => n(t.id)
 			}, a("title", null, o)));
@@ -1851,11 +1987,11 @@ function cn(e, t, n) {
 		y: r - 10,
 		"text-anchor": "middle",
 		class: "examples-ink"
-	}, d(e)));
+	}, v(e)));
 	return l;
 }
 // src/examples/importance/view.ts
-var X = 15, ln = class {
+var Y = 15, On = class {
 	context;
 	values;
 	element = i("section", {
@@ -1871,7 +2007,7 @@ var X = 15, ln = class {
 	constructor(e, t, n) {
 		this.context = e, this.values = t;
 		let r = n.map((e) => t.study.cells[e].label), a = U(e.state, "ex.over", [["", "all examples of the page"], ["listed", "the examples that the filters leave"]]), o = U(e.state, "ex.important", [["", "the first chosen cell"], ...r.map((e) => [e, e])]);
-		this.fields = [o, a], this.element.append(i("h2", null, "Importance over the examples"), i("div", { class: "examples-options" }, K("Cell", o), K("Over", a)), this.body), q(this.element, () => {
+		this.fields = [o, a], this.element.append(i("h2", null, "Importance over the examples"), i("div", { class: "examples-options" }, G("Cell", o), G("Over", a)), this.body), K(this.element, () => {
 			this.seen = !0, this.fill();
 		});
 	}
@@ -1895,11 +2031,11 @@ var X = 15, ln = class {
 			this.body.replaceChildren(i("p", { class: "examples-caption" }, "This cell has no attributions of features with names on these examples."));
 			return;
 		}
-		let r = e.some((e) => e.targets.length > 1), a = new Set(t.map(({ example: e }) => e.target)), o = n.signed && a.size > 1 ? [i("p", { class: "examples-caption" }, "Evidence is for or against what is explained of each example, which is not the same class everywhere. Filter by prediction, and choose the examples that the filters leave, to see one class alone.")] : [], s = `${n.label}, over ${p(t.length, "example")}${r ? ", the first target of each" : ""}`, c = N(this.context.state.get("ex.colours")), l = t.some(({ example: e }) => e.tokens);
+		let r = e.some((e) => e.targets.length > 1), a = new Set(t.map(({ example: e }) => e.target)), o = n.signed && a.size > 1 ? [i("p", { class: "examples-caption" }, "Evidence is for or against what is explained of each example, which is not the same class everywhere. Filter by prediction, and choose the examples that the filters leave, to see one class alone.")] : [], s = `${n.label}, over ${y(t.length, "example")}${r ? ", the first target of each" : ""}`, c = N(this.context.state.get("ex.colours")), l = t.some(({ example: e }) => e.tokens);
 		this.body.replaceChildren(...o, ...l ? this.words(t, n.signed, s, c) : this.columns(t, s, c));
 	}
 	columns(e, t, n) {
-		let r = Jt(e), a = r.slice(0, X), o = cn(a, `attributions of each column: ${t}`, (e) => this.context.state.set({
+		let r = mn(e), a = r.slice(0, Y), o = Dn(a, `attributions of each column: ${t}`, (e) => this.context.state.set({
 			example: e,
 			"ex.target": null
 		})), s = a.map((e) => ({
@@ -1907,34 +2043,34 @@ var X = 15, ln = class {
 			value: "",
 			attribution: e.meanMagnitude,
 			inside: null
-		})), c = Ot(a.map((e) => e.meanMagnitude));
-		return [i("p", null, `${t}${r.length - a.length ? `; the ${a.length} of ${r.length} columns with the largest mean magnitude` : ""}.`), i("div", { class: "examples-pair" }, i("figure", null, i("figcaption", null, "Attribution of each example", this.saver("beeswarm", () => dn(o))), i("div", {
+		})), c = qt(a.map((e) => e.meanMagnitude));
+		return [i("p", null, `${t}${r.length - a.length ? `; the ${a.length} of ${r.length} columns with the largest mean magnitude` : ""}.`), i("div", { class: "examples-pair" }, i("figure", null, i("figcaption", null, "Attribution of each example", this.saver("beeswarm", () => An(o))), i("div", {
 			class: "examples-scroll",
 			tabindex: 0,
 			role: "group",
 			"aria-label": "beeswarm"
-		}, o), un()), i("figure", null, i("figcaption", null, "Mean magnitude", this.saver("magnitude", () => jt(s, c, !1, n, `mean magnitude: ${t}`))), At(s, c, !1, n, "column")))];
+		}, o), kn()), i("figure", null, i("figcaption", null, "Mean magnitude", this.saver("magnitude", () => Xt(s, c, !1, n, `mean magnitude: ${t}`))), Yt(s, c, !1, n, "column")))];
 	}
 	words(e, t, n, r) {
-		let a = $t(e);
+		let a = yn(e);
 		if (!a.length) return [i("p", { class: "examples-caption" }, `${n}: no word occurs in at least 2 examples.`)];
-		let o = Ot(a.map((e) => e.mean)), s = t ? [["Words for the explained class", a.filter((e) => e.mean > 0)], ["Words against it", a.filter((e) => e.mean < 0).reverse()]] : [["Words of the largest attribution", a]];
+		let o = qt(a.map((e) => e.mean)), s = t ? [["Words for the explained class", a.filter((e) => e.mean > 0)], ["Words against it", a.filter((e) => e.mean < 0).reverse()]] : [["Words of the largest attribution", a]];
 		return [i("p", null, `Mean attribution of each word that occurs in at least 2 examples: ${n}. A word's attribution is the sum over its tokens.`), i("div", { class: "examples-pair" }, s.map(([e, a]) => {
-			let s = a.slice(0, X).map((e) => ({
+			let s = a.slice(0, Y).map((e) => ({
 				name: e.word,
 				value: "",
 				attribution: e.mean,
 				inside: null
-			})), c = At(s, o, t, r, "word");
+			})), c = Yt(s, o, t, r, "word");
 			c.querySelector("thead tr").append(i("th", { scope: "col" }, "examples"), i("th", { scope: "col" }, "times")), c.querySelectorAll("tbody tr").forEach((e, t) => {
-				e.append(i("td", { class: "examples-number" }, d(a[t].examples)), i("td", { class: "examples-number" }, d(a[t].occurrences)));
+				e.append(i("td", { class: "examples-number" }, v(a[t].examples)), i("td", { class: "examples-number" }, v(a[t].occurrences)));
 			});
-			let l = a.length > X && i("p", { class: "examples-caption" }, `${a.length - X} more words`);
-			return i("figure", null, i("figcaption", null, e, this.saver(e, () => jt(s, o, t, r, `${e}: ${n}`))), a.length ? c : i("p", { class: "examples-caption" }, "none"), l);
+			let l = a.length > Y && i("p", { class: "examples-caption" }, `${a.length - Y} more words`);
+			return i("figure", null, i("figcaption", null, e, this.saver(e, () => Xt(s, o, t, r, `${e}: ${n}`))), a.length ? c : i("p", { class: "examples-caption" }, "none"), l);
 		}))];
 	}
 	saver(e, t) {
-		let n = Mt([
+		let n = Zt([
 			this.values.study.name,
 			this.values.study.cells[this.cell].label,
 			e
@@ -1942,40 +2078,40 @@ var X = 15, ln = class {
 		return i("span", { class: "examples-save" }, i("button", {
 			type: "button",
 			"aria-label": `Save ${e} as SVG`,
-			onclick: () => Nt(Pt(t()), n)
+			onclick: () => Qt($t(t()), n)
 		}, "SVG"));
 	}
 };
-function un() {
+function kn() {
 	return i("p", { class: "examples-caption examples-legend" }, "small value of the column ", i("span", {
 		class: "examples-scale",
-		style: { background: sn }
+		style: { background: En }
 	}), " large value; grey: a level, or the same value everywhere. Click a point to open its example.");
 }
-function dn(e) {
+function An(e) {
 	let t = e.cloneNode(!0);
 	return t.querySelectorAll(".examples-ink").forEach((e) => e.setAttribute("fill", "#111111")), t;
 }
 // src/examples/keyboard.ts
-var fn = "input, select, textarea, [contenteditable], [role=slider], [role=tab], [role=grid]";
-function pn(e, t) {
+var jn = "input, select, textarea, [contenteditable], [role=slider], [role=tab], [role=grid]";
+function Mn(e, t) {
 	if (e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || e.shiftKey) return null;
 	let n = e.composedPath()[0];
-	return n instanceof Element && n.closest(fn) ? null : e.key === "ArrowLeft" ? () => t.step(-1) : e.key === "ArrowRight" ? () => t.step(1) : e.key === "/" ? t.search : null;
+	return n instanceof Element && n.closest(jn) ? null : e.key === "ArrowLeft" ? () => t.step(-1) : e.key === "ArrowRight" ? () => t.step(1) : e.key === "/" ? t.search : null;
 }
-function mn(e, t) {
+function Nn(e, t) {
 	let n = e.getRootNode(), r = (r) => {
-		let i = r.composedPath()[0], a = (i === document.body || i === document.documentElement || i instanceof Node && i.getRootNode() === n) && hn(e) ? pn(r, t) : null;
+		let i = r.composedPath()[0], a = (i === document.body || i === document.documentElement || i instanceof Node && i.getRootNode() === n) && Pn(e) ? Mn(r, t) : null;
 		a && (r.preventDefault(), a());
 	};
 	return document.addEventListener("keydown", r), () => document.removeEventListener("keydown", r);
 }
-function hn(e) {
+function Pn(e) {
 	let t = e.getBoundingClientRect();
 	return e.isConnected && t.bottom >= 0 && t.top <= window.innerHeight && (t.width > 0 || t.height > 0);
 }
 // src/examples/maps/stage.ts
-var gn = class {
+var Fn = class {
 	zoom;
 	settled;
 	members = /* @__PURE__ */ new Set();
@@ -2017,16 +2153,16 @@ var gn = class {
 	}
 };
 // src/examples/maps/canvas.ts
-function _n(e, t, n = null) {
+function In(e, t, n = null) {
 	let r = document.createElement("canvas");
 	[r.height, r.width] = [e.shape[0], e.shape[1]];
 	let i = r.getContext("2d");
 	if (!i || !e.values.length) return r;
 	let a = i.createImageData(r.width, r.height);
-	return a.data.set(vn(e, t, n)), i.putImageData(a, 0, 0), r;
+	return a.data.set(Ln(e, t, n)), i.putImageData(a, 0, 0), r;
 }
-function vn(e, t, n) {
-	let r = dt(t, e.signed), i = new Uint8ClampedArray(e.values.length * 4);
+function Ln(e, t, n) {
+	let r = kt(t, e.signed), i = new Uint8ClampedArray(e.values.length * 4);
 	return e.values.forEach((t, a) => {
 		let o = F(t, e.signed, e.full) * 3;
 		i.set(r.subarray(o, o + 3), a * 4);
@@ -2034,13 +2170,13 @@ function vn(e, t, n) {
 		i[a * 4 + 3] = n === null ? 255 : Math.round(255 * n * s);
 	}), i;
 }
-function yn(e) {
+function Rn(e) {
 	let t = document.createElement("canvas");
 	[t.width, t.height] = [e.naturalWidth || 1, e.naturalHeight || 1];
 	let n = t.getContext("2d");
 	return n && (n.drawImage(e, 0, 0), n.globalCompositeOperation = "saturation", n.fillStyle = "#808080", n.fillRect(0, 0, t.width, t.height)), t;
 }
-function bn(e, t, n) {
+function zn(e, t, n) {
 	let r = (r, i) => r >= 0 && i >= 0 && r < t && i < n && e[r * n + i] > .5, i = [], a = (e, t, n) => {
 		let r = -1;
 		for (let i = 0; i <= e; i++) {
@@ -2062,7 +2198,7 @@ function bn(e, t, n) {
 	]));
 	return i;
 }
-function xn(e, t, n, r = 1) {
+function Bn(e, t, n, r = 1) {
 	let i = e.getContext("2d");
 	if (!i) return;
 	let { width: a, height: o } = e;
@@ -2077,18 +2213,18 @@ function xn(e, t, n, r = 1) {
 		let { lines: e, rows: n, columns: a } = t.edges;
 		i.beginPath();
 		for (let [t, r, o, s] of e) i.moveTo(l(t / a), u(r / n)), i.lineTo(l(o / a), u(s / n));
-		Sn(i, r, "#000");
+		Vn(i, r, "#000");
 	}
 	if (t.mark) {
 		let { mark: e } = t;
-		i.beginPath(), i.rect(l(e.x), u(e.y), e.width * n.scale * a, e.height * n.scale * o), Sn(i, r, "#0a7d28");
+		i.beginPath(), i.rect(l(e.x), u(e.y), e.width * n.scale * a, e.height * n.scale * o), Vn(i, r, "#0a7d28");
 	}
 }
-function Sn(e, t, n) {
+function Vn(e, t, n) {
 	e.lineCap = "square", [e.strokeStyle, e.lineWidth] = ["#fff", 4 * t], e.stroke(), [e.strokeStyle, e.lineWidth] = [n, 1.6 * t], e.stroke();
 }
 // src/examples/panels/image.ts
-function Cn(e, t, n) {
+function Hn(e, t, n) {
 	let r = i("canvas", {
 		class: "examples-canvas",
 		role: "img",
@@ -2101,14 +2237,14 @@ function Cn(e, t, n) {
 		let t = [];
 		if (e.picture && (!e.map || e.veil !== null)) {
 			let n = await e.picture;
-			t.push(e.map ? yn(n) : n);
+			t.push(e.map ? Rn(n) : n);
 		}
-		e.map && t.push(_n(e.map, e.scheme, t.length ? e.veil : null));
+		e.map && t.push(In(e.map, e.scheme, t.length ? e.veil : null));
 		let [n, r] = e.mask?.shape ?? [0, 0];
 		return a = {
 			images: t,
 			edges: e.mask && n && r ? {
-				lines: bn(e.mask.values, n, r),
+				lines: zn(e.mask.values, n, r),
 				rows: n,
 				columns: r
 			} : null,
@@ -2116,39 +2252,39 @@ function Cn(e, t, n) {
 		};
 	}, s = async () => {
 		let n = await o(), i = window.devicePixelRatio || 1, a = Math.max(1, Math.round(r.clientWidth * i)), s = Math.max(1, Math.round(a * e.size[0] / e.size[1]));
-		(r.width !== a || r.height !== s) && ([r.width, r.height] = [a, s]), xn(r, {
+		(r.width !== a || r.height !== s) && ([r.width, r.height] = [a, s]), Bn(r, {
 			...n,
-			mark: En(t.place, e)
+			mark: Gn(t.place, e)
 		}, t.zoom, i), r.classList.toggle("examples-zoomed", t.zoom.scale > 1);
 	}, c = !1;
-	return q(r, () => {
+	return K(r, () => {
 		c = !0, typeof ResizeObserver > "u" ? s() : new ResizeObserver(() => void s()).observe(r);
 	}), t.add({
 		zoomed: () => c && void s(),
 		pointed: (t) => {
-			n(Dn(t, e)), c && s();
+			n(Kn(t, e)), c && s();
 		}
-	}), On(r, e, t), {
+	}), qn(r, e, t), {
 		element: r,
 		at: async (n) => {
 			let r = document.createElement("canvas");
-			return [r.width, r.height] = [n, Math.round(n * e.size[0] / e.size[1])], xn(r, {
+			return [r.width, r.height] = [n, Math.round(n * e.size[0] / e.size[1])], Bn(r, {
 				...await o(),
 				mark: null
 			}, t.zoom, n / 400), r;
 		}
 	};
 }
-function wn(e) {
+function Un(e) {
 	return e.map ? [e.map.shape[0], e.map.shape[1]] : e.size;
 }
-function Tn(e, [t, n]) {
+function Wn(e, [t, n]) {
 	let r = (e, t) => Math.min(t - 1, Math.max(0, Math.floor(e * t)));
 	return [r(e.y, t), r(e.x, n)];
 }
-function En(e, t) {
+function Gn(e, t) {
 	if (!e || !("x" in e)) return null;
-	let [n, r] = wn(t), [i, a] = Tn(e, [n, r]);
+	let [n, r] = Un(t), [i, a] = Wn(e, [n, r]);
 	return {
 		x: a / r,
 		y: i / n,
@@ -2156,12 +2292,12 @@ function En(e, t) {
 		height: 1 / n
 	};
 }
-function Dn(e, t) {
+function Kn(e, t) {
 	if (!e || !("x" in e)) return "";
-	let [n, r] = Tn(e, wn(t)), i = `row ${n + 1}, column ${r + 1}`;
-	return t.map ? `${i}: ${d(t.map.values[n * t.map.shape[1] + r])}` : i;
+	let [n, r] = Wn(e, Un(t)), i = `row ${n + 1}, column ${r + 1}`;
+	return t.map ? `${i}: ${v(t.map.values[n * t.map.shape[1] + r])}` : i;
 }
-function On(e, t, n) {
+function qn(e, t, n) {
 	let r = null, i = (t) => {
 		let n = e.getBoundingClientRect();
 		return [(t.clientX - n.left) / n.width, (t.clientY - n.top) / n.height];
@@ -2198,10 +2334,10 @@ function On(e, t, n) {
 		let t = n.inside(...i(e));
 		n.enlarge(2, t.x, t.y);
 	}), e.addEventListener("keydown", (e) => {
-		kn(e, t, n) && (e.preventDefault(), e.stopPropagation());
+		Jn(e, t, n) && (e.preventDefault(), e.stopPropagation());
 	});
 }
-function kn(e, t, n) {
+function Jn(e, t, n) {
 	if (e.ctrlKey || e.metaKey || e.altKey) return !1;
 	let r = {
 		ArrowLeft: [0, -1],
@@ -2210,7 +2346,7 @@ function kn(e, t, n) {
 		ArrowDown: [1, 0]
 	}[e.key];
 	if (r && e.shiftKey) {
-		let [e, i] = wn(t), [a, o] = Tn(n.place && "x" in n.place ? n.place : {
+		let [e, i] = Un(t), [a, o] = Wn(n.place && "x" in n.place ? n.place : {
 			x: n.zoom.x,
 			y: n.zoom.y
 		}, [e, i]), s = {
@@ -2229,9 +2365,9 @@ function kn(e, t, n) {
 	return !0;
 }
 // src/examples/panels/series.ts
-var Z = 640, An = 120, jn = 800;
-function Mn(e, t, n = 0, r = e.values.length) {
-	let i = Math.max(1, Math.ceil((r - n) / jn)), a = [];
+var X = 640, Yn = 120, Xn = 800;
+function Zn(e, t, n = 0, r = e.values.length) {
+	let i = Math.max(1, Math.ceil((r - n) / Xn)), a = [];
 	for (let o = n; o < r; o += i) {
 		let n = Math.min(r, o + i), s = i === 1 ? e.values[o] : D(e.values.subarray(o, n)), c = a.at(-1), l = c && F(c.value, e.signed, e.full) === F(s, e.signed, e.full);
 		c && l && (!t || t[c.from] === t[o]) ? c.to = n : a.push({
@@ -2242,8 +2378,8 @@ function Mn(e, t, n = 0, r = e.values.length) {
 	}
 	return a;
 }
-function Nn(e, t, n) {
-	let r = Math.ceil((n - t) / (jn / 2)), i = /* @__PURE__ */ new Set();
+function Qn(e, t, n) {
+	let r = Math.ceil((n - t) / (Xn / 2)), i = /* @__PURE__ */ new Set();
 	for (let a = t; a < n; a += r) {
 		let t = Array.from({ length: Math.min(r, n - a) }, (e, t) => a + t).filter((t) => Number.isFinite(e[t]));
 		if (r === 1) t.forEach((e) => i.add(e));
@@ -2254,11 +2390,11 @@ function Nn(e, t, n) {
 	}
 	return [...i].map((t) => [t, e[t]]);
 }
-function Pn(e, t) {
+function $n(e, t) {
 	let n = Math.max(0, Math.floor((e.x - .5 / e.scale) * t));
 	return [n, Math.max(n + 1, Math.min(t, Math.ceil((e.x + .5 / e.scale) * t)))];
 }
-function Fn(e, t, n) {
+function er(e, t, n) {
 	if (!e.series) return {
 		curves: /* @__PURE__ */ new Float32Array(),
 		channels: 1,
@@ -2271,22 +2407,22 @@ function Fn(e, t, n) {
 		steps: i
 	};
 }
-function In(e, t, n) {
-	let { channels: r, steps: i, features: o } = e, s = Math.max(34, An / r), c = s * r, l = (e) => ((e - t) / (n - t) * Z).toFixed(2), u = a("svg", {
+function tr(e, t, n) {
+	let { channels: r, steps: i, features: o } = e, s = Math.max(34, Yn / r), c = s * r, l = (e) => ((e - t) / (n - t) * X).toFixed(2), u = a("svg", {
 		xmlns: "http://www.w3.org/2000/svg",
-		viewBox: `0 0 ${Z} ${c}`,
-		width: Z,
+		viewBox: `0 0 ${X} ${c}`,
+		width: X,
 		height: c,
 		preserveAspectRatio: "none",
 		role: "img",
 		"aria-label": e.label
 	});
 	if (u.append(a("rect", {
-		width: Z,
+		width: X,
 		height: c,
 		fill: "#ffffff"
 	})), e.map) {
-		for (let r of Mn(e.map, o, t, n)) u.append(a("rect", {
+		for (let r of Zn(e.map, o, t, n)) u.append(a("rect", {
 			x: l(r.from),
 			y: 0,
 			width: Number(l(r.to)) - Number(l(r.from)),
@@ -2294,10 +2430,10 @@ function In(e, t, n) {
 			fill: I(r.value, e.map.signed, e.map.full, e.scheme),
 			"shape-rendering": "crispEdges"
 		}));
-		for (let e = t + 1; o && e < n; e++) o[e] !== o[e - 1] && u.append(Ln(l(e), c));
+		for (let e = t + 1; o && e < n; e++) o[e] !== o[e - 1] && u.append(nr(l(e), c));
 	}
 	for (let o = 0; o < r && e.curves.length; o++) {
-		let r = Nn(e.curves.subarray(o * i, (o + 1) * i), t, n), [c, d] = r.reduce(([e, t], [, n]) => [Math.min(e, n), Math.max(t, n)], [Infinity, -Infinity]), f = (e) => (s * o + 4 + (d > c ? 1 - (e - c) / (d - c) : .5) * (s - 8)).toFixed(2), p = r.map(([e, t]) => `${l(e + .5)},${f(t)}`).join(" ");
+		let r = Qn(e.curves.subarray(o * i, (o + 1) * i), t, n), [c, d] = r.reduce(([e, t], [, n]) => [Math.min(e, n), Math.max(t, n)], [Infinity, -Infinity]), f = (e) => (s * o + 4 + (d > c ? 1 - (e - c) / (d - c) : .5) * (s - 8)).toFixed(2), p = r.map(([e, t]) => `${l(e + .5)},${f(t)}`).join(" ");
 		for (let [e, t] of [["#ffffff", 3.4], ["#111111", 1.4]]) u.append(a("polyline", {
 			points: p,
 			fill: "none",
@@ -2308,7 +2444,7 @@ function In(e, t, n) {
 	}
 	if (e.mask) {
 		let r = Float32Array.from({ length: i }, (t, n) => e.mask[e.mask.length === i ? n : o?.[n] ?? -1] ?? 0);
-		for (let e of Mn({
+		for (let e of Zn({
 			values: r,
 			shape: [i],
 			signed: !1,
@@ -2335,7 +2471,7 @@ function In(e, t, n) {
 	}
 	return u;
 }
-function Ln(e, t) {
+function nr(e, t) {
 	return a("line", {
 		x1: e,
 		x2: e,
@@ -2347,7 +2483,7 @@ function Ln(e, t) {
 		"vector-effect": "non-scaling-stroke"
 	});
 }
-function Rn(e, t, n) {
+function rr(e, t, n) {
 	let { steps: r } = e, a = i("div", {
 		class: "examples-series",
 		tabindex: 0,
@@ -2356,22 +2492,22 @@ function Rn(e, t, n) {
 	}), o = i("div", {
 		class: "examples-cursor",
 		hidden: !0
-	}), s = () => In(e, ...Pn(t.zoom, r)), c = () => {
+	}), s = () => tr(e, ...$n(t.zoom, r)), c = () => {
 		a.replaceChildren(s(), o), a.classList.toggle("examples-zoomed", t.zoom.scale > 1);
 	};
-	a.style.height = `${Math.max(34, An / e.channels) * e.channels}px`;
+	a.style.height = `${Math.max(34, Yn / e.channels) * e.channels}px`;
 	let l = !1;
-	q(a, () => {
+	K(a, () => {
 		l = !0, c();
 	}), t.add({
 		zoomed: () => l && c(),
 		pointed: (i) => {
-			let a = i && "feature" in i ? i.feature : -1, [s, c] = Pn(t.zoom, r);
-			o.hidden = a < s || a >= c, o.style.left = `${(a + .5 - s) / (c - s) * 100}%`, n(a < 0 ? "" : zn(e, a));
+			let a = i && "feature" in i ? i.feature : -1, [s, c] = $n(t.zoom, r);
+			o.hidden = a < s || a >= c, o.style.left = `${(a + .5 - s) / (c - s) * 100}%`, n(a < 0 ? "" : ir(e, a));
 		}
 	});
 	let u = (e) => {
-		let n = a.getBoundingClientRect(), [i, o] = Pn(t.zoom, r);
+		let n = a.getBoundingClientRect(), [i, o] = $n(t.zoom, r);
 		return Math.min(o - 1, Math.max(i, Math.floor(i + (e.clientX - n.left) / n.width * (o - i))));
 	}, d = null;
 	a.addEventListener("pointerdown", (e) => {
@@ -2404,15 +2540,15 @@ function Rn(e, t, n) {
 		svg: s
 	};
 }
-function zn(e, t) {
-	let { channels: n, steps: r } = e, i = Array.from({ length: e.curves.length ? n : 0 }, (n, i) => d(e.curves[i * r + t])), a = i.length > 4 ? [...i.slice(0, 4), "…"] : i, o = e.map ? `: ${d(e.map.values[t])}` : "";
+function ir(e, t) {
+	let { channels: n, steps: r } = e, i = Array.from({ length: e.curves.length ? n : 0 }, (n, i) => v(e.curves[i * r + t])), a = i.length > 4 ? [...i.slice(0, 4), "…"] : i, o = e.map ? `: ${v(e.map.values[t])}` : "";
 	return `step ${t + 1}${o}${a.length ? ` (series ${a.join(", ")})` : ""}`;
 }
 // src/examples/panels/tokens_svg.ts
-var Bn = "http://www.w3.org/2000/svg";
-function Vn(e, t) {
+var ar = "http://www.w3.org/2000/svg";
+function or(e, t) {
 	let n = e.getBoundingClientRect(), r = n.top - e.scrollTop, i = getComputedStyle(e), o = parseFloat(i.fontSize) || 14, [s, c] = [Math.ceil(n.width) + 16, Math.ceil(e.scrollHeight) + 40], l = a("svg", {
-		xmlns: Bn,
+		xmlns: ar,
 		width: s,
 		height: c,
 		viewBox: `0 0 ${s} ${c}`,
@@ -2462,42 +2598,42 @@ function Vn(e, t) {
 	return l;
 }
 // src/examples/panels/panel.ts
-function Hn(e, t) {
-	let n = i("p", { class: "examples-said" }, "\xA0"), r = Gn(e, t, (e) => n.textContent = e || "\xA0"), a = (n) => Mt([
+function sr(e, t) {
+	let n = i("p", { class: "examples-said" }, "\xA0"), r = ur(e, t, (e) => n.textContent = e || "\xA0"), a = (n) => Zt([
 		e.values.study.name,
 		e.example.name,
 		t.title
 	], n), o = i("span", { class: "examples-save" }), s = (e, n) => o.append(i("button", {
 		type: "button",
 		"aria-label": `Save ${t.title} as ${e.toUpperCase()}`,
-		onclick: () => void n().then((t) => Nt(t, a(e)))
+		onclick: () => void n().then((t) => Qt(t, a(e)))
 	}, e.toUpperCase()));
-	return s("png", async () => Ft(await r.png())), r.svg && s("svg", async () => Pt(r.svg())), i("figure", { class: "examples-panel" }, i("figcaption", null, Un(t.title), o), i("div", null, r.element), i("div", null, n, t.caption && i("p", { class: "examples-caption" }, t.caption), t.note && i("p", { class: "examples-caption" }, t.note), t.scores.length > 0 && Wn(t)));
+	return s("png", async () => en(await r.png())), r.svg && s("svg", async () => $t(r.svg())), i("figure", { class: "examples-panel" }, i("figcaption", null, cr(t.title), o), i("div", null, r.element), i("div", null, n, t.caption && i("p", { class: "examples-caption" }, t.caption), t.note && i("p", { class: "examples-caption" }, t.note), t.scores.length > 0 && lr(t)));
 }
-function Un(e) {
+function cr(e) {
 	return i("bdi", null, e.split(/(?<=[_/])/).flatMap((e, t) => t ? [i("wbr"), e] : [e]));
 }
-function Wn(e) {
-	let t = e.scores.map(([e, t]) => i("tr", null, i("th", { scope: "row" }, e), i("td", { class: "examples-number" }, d(t))));
+function lr(e) {
+	let t = e.scores.map(([e, t]) => i("tr", null, i("th", { scope: "row" }, e), i("td", { class: "examples-number" }, v(t))));
 	return i("table", { class: "examples-scores" }, i("caption", { class: "examples-unseen" }, `scores of ${e.title} on this example`), i("tbody", null, t));
 }
-function Gn(e, t, n) {
-	let { example: r, display: a, scheme: o, stage: s, values: c } = e, { shown: l, title: u } = t, d = J(t.map, r, c.study.modality), f = a.mask && r.mask ? {
+function ur(e, t, n) {
+	let { example: r, display: a, scheme: o, stage: s, values: c } = e, { shown: l, title: u } = t, d = q(t.map, r, c.study.modality), f = a.mask && r.mask ? {
 		values: c.array(r.mask.values),
 		shape: r.mask.shape
 	} : null, p = l ? `attributions of ${u} for ${r.name}` : `the input ${r.name}`;
 	if (d === "tokens") {
-		let e = Kt(p, r, l, o, f?.values ?? null, s, n), t = () => Vn(e, u);
+		let e = fn(p, r, l, o, f?.values ?? null, s, n), t = () => or(e, u);
 		return {
-			element: l ? [e, qt(r, l)] : [e],
-			png: () => It(t()),
+			element: l ? [e, pn(r, l)] : [e],
+			png: () => tn(t()),
 			svg: t
 		};
 	}
 	if (d === "series") {
-		let e = Rn({
+		let e = rr({
 			label: p,
-			...Fn(r, c, l),
+			...er(r, c, l),
 			features: r.steps,
 			map: l,
 			scheme: o,
@@ -2505,12 +2641,12 @@ function Gn(e, t, n) {
 		}, s, n);
 		return {
 			element: e.element,
-			png: () => It(e.svg()),
+			png: () => tn(e.svg()),
 			svg: e.svg
 		};
 	}
 	if (d === "image") {
-		let t = Cn({
+		let t = Hn({
 			label: p,
 			size: r.size ?? (l ? [l.shape[0], l.shape[1]] : [1, 1]),
 			picture: e.picture,
@@ -2525,14 +2661,14 @@ function Gn(e, t, n) {
 			svg: null
 		};
 	}
-	let m = d === "units", h = l ? Kn(r, t.map?.units ?? null, l, m ? null : f?.values ?? null) : [], g = m ? h.map((e, t) => t) : e.order.filter((e) => e < h.length), _ = (a.all || m ? g : g.slice(0, 12)).map((e) => h[e]), ee = l ? Ot(l.values) : 0, v = l?.signed ?? !0, y = () => jt(_, ee, v, o, u), b = h.length - _.length;
+	let m = d === "units", h = l ? dr(r, t.map?.units ?? null, l, m ? null : f?.values ?? null) : [], g = m ? h.map((e, t) => t) : e.order.filter((e) => e < h.length), _ = (a.all || m ? g : g.slice(0, 12)).map((e) => h[e]), v = l ? qt(l.values) : 0, ee = l?.signed ?? !0, y = () => Xt(_, v, ee, o, u), b = h.length - _.length;
 	return {
-		element: [At(_, ee, v, o, m ? "unit" : "column"), ...b ? [i("p", { class: "examples-caption" }, `${b} more in the same order`)] : []],
-		png: () => It(y()),
+		element: [Yt(_, v, ee, o, m ? "unit" : "column"), ...b ? [i("p", { class: "examples-caption" }, `${b} more in the same order`)] : []],
+		png: () => tn(y()),
 		svg: y
 	};
 }
-function Kn(e, t, n, r) {
+function dr(e, t, n, r) {
 	return Array.from(n.values, (n, i) => ({
 		name: t?.[i] ?? e.columns?.[i]?.name ?? `feature ${i}`,
 		value: t ? "" : e.columns?.[i]?.value ?? "",
@@ -2541,7 +2677,7 @@ function Kn(e, t, n, r) {
 	}));
 }
 // src/examples/large.ts
-var qn = 13, Jn = class {
+var fr = 13, pr = class {
 	context;
 	values;
 	pictures;
@@ -2558,23 +2694,23 @@ var qn = 13, Jn = class {
 		this.context = e, this.values = t, this.pictures = n, this.step = a, this.stage = this.newStage(), this.element.append(this.heading, r, this.options, this.legend, this.panels, this.hint), e.live && this.element.append(this.live = i("div", { class: "examples-live" }));
 	}
 	zoom() {
-		let e = xt(this.context.state);
+		let e = zt(this.context.state);
 		z(e) !== z(this.stage.zoom) && this.stage.show(e, !1);
 	}
 	show(e, t, n, r) {
 		this.stage = this.newStage();
-		let i = bt(this.context.state), a = N(i.colours), o = this.pictures.load(t), { study: s } = this.values, c = J(null, t, s.modality), l = /* @__PURE__ */ new Map(), u = /* @__PURE__ */ new Set([...n, ...this.ends()]);
+		let i = Rt(this.context.state), a = N(i.colours), o = this.pictures.load(t), { study: s } = this.values, c = q(null, t, s.modality), l = /* @__PURE__ */ new Map(), u = /* @__PURE__ */ new Set([...n, ...this.ends()]);
 		for (let e of u) {
 			let n = t.maps[e];
 			if (!n) continue;
-			let r = J(n, t, s.modality);
+			let r = q(n, t, s.modality);
 			l.set(e, {
 				map: n,
 				domain: r,
-				shown: Bt(n, this.values.map(n), r, i)
+				shown: on(n, this.values.map(n), r, i)
 			});
 		}
-		let d = Et(n.flatMap((e) => l.get(e)?.domain === "columns" ? [l.get(e).shown.values] : [])), f = {
+		let d = Gt(n.flatMap((e) => l.get(e)?.domain === "columns" ? [l.get(e).shown.values] : [])), f = {
 			values: this.values,
 			example: t,
 			display: i,
@@ -2586,7 +2722,7 @@ var qn = 13, Jn = class {
 			title: "input",
 			map: null,
 			shown: null,
-			caption: Zn(t, i),
+			caption: gr(t, i),
 			note: "",
 			scores: []
 		}, h = c !== "columns" && (t.picture || t.tokens || t.series), g = this.difference(l);
@@ -2596,14 +2732,14 @@ var qn = 13, Jn = class {
 			...p,
 			...g ? [g] : []
 		];
-		this.panels.replaceChildren(..._.map((e) => _.length > qn ? Yn(() => Xn(f, e)) : Xn(f, e))), this.mount(t, n);
+		this.panels.replaceChildren(..._.map((e) => _.length > fr ? mr(() => hr(f, e)) : hr(f, e))), this.mount(t, n);
 	}
 	nothing(e) {
 		this.heading.replaceChildren(i("p", null, e)), this.legend.replaceChildren(), this.panels.replaceChildren();
 	}
 	newStage() {
 		let { state: e } = this.context;
-		return new gn(xt(e), (t) => e.set({ "ex.zoom": z(t) }));
+		return new Fn(zt(e), (t) => e.set({ "ex.zoom": z(t) }));
 	}
 	ends() {
 		let e = this.context.state.list("ex.minus").map((e) => this.values.study.cells.findIndex((t) => t.label === e));
@@ -2619,12 +2755,12 @@ var qn = 13, Jn = class {
 			note: "no map of this example",
 			scores: a
 		};
-		let { full: o, values: s } = n.shown, c = s.reduce((e, t) => e + Number(!Number.isFinite(t)), 0), l = c === s.length ? "undefined" : o > 0 ? `full colour: ${d(o)}${c ? "; grey: undefined" : ""}` : "zero everywhere", u = n.domain === "columns" || n.domain === "units", f = r.block > 1 && n.map.shape.length === 2 ? `mean over blocks of ${r.block} × ${r.block}` : "";
+		let { full: o, values: s } = n.shown, c = s.reduce((e, t) => e + Number(!Number.isFinite(t)), 0), l = c === s.length ? "undefined" : o > 0 ? `full colour: ${v(o)}${c ? "; grey: undefined" : ""}` : "zero everywhere", u = n.domain === "columns" || n.domain === "units", d = r.block > 1 && n.map.shape.length === 2 ? `mean over blocks of ${r.block} × ${r.block}` : "";
 		return {
 			title: i,
 			map: n.map,
 			shown: n.shown,
-			caption: [u && o > 0 ? "" : l, f].filter(Boolean).join("; "),
+			caption: [u && o > 0 ? "" : l, d].filter(Boolean).join("; "),
 			note: n.map.note,
 			scores: a
 		};
@@ -2632,7 +2768,7 @@ var qn = 13, Jn = class {
 	difference(e) {
 		let [t, n] = this.ends();
 		if (t === void 0 || n === void 0) return null;
-		let [r, i] = [t, n].map((e) => this.values.study.cells[e].label), a = `${r} minus ${i}`, [o, s] = [e.get(t), e.get(n)], c = o && s && !!o.map.units == !!s.map.units && !o.map.units ? Ye(o.shown, s.shown) : null;
+		let [r, i] = [t, n].map((e) => this.values.study.cells[e].label), a = `${r} minus ${i}`, [o, s] = [e.get(t), e.get(n)], c = o && s && !!o.map.units == !!s.map.units && !o.map.units ? pt(o.shown, s.shown) : null;
 		if (!c) return {
 			title: a,
 			map: null,
@@ -2660,7 +2796,7 @@ var qn = 13, Jn = class {
 			"aria-label": t,
 			"aria-keyshortcuts": e < 0 ? "ArrowLeft" : "ArrowRight",
 			onclick: () => this.step(e)
-		}, n), a = e.targets.length > 1 && this.targets(e, t), o = t.facts.map(([e, t]) => i("div", null, i("dt", null, e), i("dd", null, i("bdi", null, t)))), s = Ht(J(null, t, this.values.study.modality)), c = Qn(this.heading);
+		}, n), a = e.targets.length > 1 && this.targets(e, t), o = t.facts.map(([e, t]) => i("div", null, i("dt", null, e), i("dd", null, i("bdi", null, t)))), s = cn(q(null, t, this.values.study.modality)), c = _r(this.heading);
 		this.heading.replaceChildren(i("div", { class: "examples-options" }, r(-1, "previous example", "←"), r(1, "next example", "→"), i("h2", null, i("bdi", null, t.name)), t.wrong && i("span", { class: "examples-wrong" }, "misclassified"), i("span", {
 			class: "examples-caption",
 			role: "status"
@@ -2702,7 +2838,7 @@ var qn = 13, Jn = class {
 	explain(e, t) {
 		let n = N(t.colours), r = (e) => i("span", {
 			class: "examples-scale",
-			style: { background: mt(n, e) }
+			style: { background: Mt(n, e) }
 		}), a = (t) => e.some((e) => e.shown.signed === t), o = e.some(({ map: e }) => e.values.kind === "int8" || e.values.kind === "uint8"), s = e.length > 0 && e.every(({ shown: e }) => e.shape.length === 1) && this.values.study.modality === "table", c = s ? "The columns have one order for all cells: by mean magnitude over the chosen cells, each on its own scale. Compare columns within a cell, not lengths between cells." : `White is zero. Each cell has its own scale, whose full colour is ${t.percentile === 100 ? "the largest magnitude" : `the ${t.percentile}th percentile of the magnitudes`} on this example: compare places within a cell, not colours between cells.`;
 		this.legend.replaceChildren(...a(!0) && !s ? [i("span", { class: "examples-legend" }, "evidence against ", r(!0), " evidence for the explained output")] : [], ...a(!1) && !s ? [i("span", { class: "examples-legend" }, "zero ", r(!1), " large magnitude")] : [], i("p", { class: "examples-caption" }, c, t.overlay ? " Over the input, a value is as opaque as it is large, and the picture has no colours." : "", o ? " Values of maps are rounded on this page to 1/127 of the largest." : ""));
 	}
@@ -2717,31 +2853,31 @@ var qn = 13, Jn = class {
 		}), n.isConnected || this.live.append(n);
 	}
 };
-function Yn(e) {
+function mr(e) {
 	let t = i("div", { class: "examples-later" }), n = null;
-	return q(t, () => {
+	return K(t, () => {
 		n = e(), t.replaceWith(n);
 	}), n ?? t;
 }
-function Xn(e, t) {
-	return t.shown || t.title === "input" ? Hn(e, t) : i("figure", { class: "examples-panel" }, i("figcaption", null, Un(t.title)), i("p", { class: "examples-caption" }, t.note));
+function hr(e, t) {
+	return t.shown || t.title === "input" ? sr(e, t) : i("figure", { class: "examples-panel" }, i("figcaption", null, cr(t.title)), i("p", { class: "examples-caption" }, t.note));
 }
-function Zn(e, t) {
+function gr(e, t) {
 	return !e.mask || !t.mask ? "" : e.tokens ? "underlined: the ground truth" : "outlined: the ground truth";
 }
-function Qn(e) {
+function _r(e) {
 	let t = e.getRootNode().activeElement;
 	return t && e.contains(t) ? t.getAttribute("aria-label")?.replace(/["\\]/g, "\\$&") ?? null : null;
 }
 // src/examples/list/filter.ts
-function $n(e, t) {
-	let n = nr(e.words);
-	return nr(t.query).split(/\s+/).every((e) => n.includes(e)) && (!t.label || e.label === t.label) && (!t.predicted || e.predicted === t.predicted) && (!t.outcome || e.wrong === (t.outcome === "wrong")) && er(e.confidence, t.confidence) && er(e.agreement, t.agreement) && er(e.value, t.value);
+function vr(e, t) {
+	let n = xr(e.words);
+	return xr(t.query).split(/\s+/).every((e) => n.includes(e)) && (!t.label || e.label === t.label) && (!t.predicted || e.predicted === t.predicted) && (!t.outcome || e.wrong === (t.outcome === "wrong")) && yr(e.confidence, t.confidence) && yr(e.agreement, t.agreement) && yr(e.value, t.value);
 }
-function er(e, [t, n]) {
+function yr(e, [t, n]) {
 	return t === null && n === null || e !== null && (t === null || e >= t) && (n === null || e <= n);
 }
-function tr(e, t, n) {
+function br(e, t, n) {
 	if (t === "study") return n ? e.toReversed() : e;
 	let r = {
 		confidence: "confidence",
@@ -2753,11 +2889,11 @@ function tr(e, t, n) {
 		return r === null || a === null ? r === a ? 0 : r === null ? 1 : -1 : n ? a - r : r - a;
 	});
 }
-function nr(e) {
+function xr(e) {
 	return e.normalize("NFKC").toLowerCase().trim();
 }
 // src/examples/list/filters.ts
-var rr = class {
+var Sr = class {
 	state;
 	examples;
 	element;
@@ -2781,9 +2917,9 @@ var rr = class {
 			e.key === "Escape" && (e.preventDefault(), e.stopPropagation(), this.search.blur());
 		}), this.clear = i("button", {
 			type: "button",
-			onclick: () => e.set(Ct())
+			onclick: () => e.set(Vt())
 		}, "Clear");
-		let o = r ? `agreement of the chosen cells (${r.name})` : "agreement of the chosen cells (cosine)", s = (e, t) => (this.fields.push(t), K(e, t)), c = (e) => [["", "any"], ...[...new Set(e)].map((e) => O(t, e)).filter(Boolean).sort().map((e) => [e, e])], l = (e) => e.some((e) => e >= 0), { rows: u } = t, d = t.metrics.map((e) => [e.name, e.name]), f = n.map((e) => [t.cells[e].label, t.cells[e].label]), p = d.length > 0 && f.length > 0, m = [
+		let o = r ? `agreement of the chosen cells (${r.name})` : "agreement of the chosen cells (cosine)", s = (e, t) => (this.fields.push(t), G(e, t)), c = (e) => [["", "any"], ...[...new Set(e)].map((e) => O(t, e)).filter(Boolean).sort().map((e) => [e, e])], l = (e) => e.some((e) => e >= 0), { rows: u } = t, d = t.metrics.map((e) => [e.name, e.name]), f = n.map((e) => [t.cells[e].label, t.cells[e].label]), p = d.length > 0 && f.length > 0, m = [
 			[
 				"study:",
 				"order of the study",
@@ -2824,7 +2960,7 @@ var rr = class {
 			["", "any"],
 			["right", "right"],
 			["wrong", "wrong"]
-		])), u.probability.some((e) => e !== null) && s("Probability", W(e, "ex.confidence", "probability")), n.length > 1 && s(o.replace(/^a/, "A"), W(e, "ex.agreement", o)), p && s("Score: metric", U(e, "ex.metric", [["", d[0][1]], ...d.slice(1)])), p && s("Score: cell", U(e, "ex.cell", [["", "the first chosen cell"], ...f])), p && s("Score", W(e, "ex.value", "score")), i("label", { class: "examples-field" }, i("span", null, "Order"), this.order), s("Maps in the list (up to 12 cells)", G(e, "ex.maps"))), this.more.open = this.isFiltered() || !!e.get("ex.sort"), this.element = i("div", {
+		])), u.probability.some((e) => e !== null) && s("Probability", Ht(e, "ex.confidence", "probability")), n.length > 1 && s(o.replace(/^a/, "A"), Ht(e, "ex.agreement", o)), p && s("Score: metric", U(e, "ex.metric", [["", d[0][1]], ...d.slice(1)])), p && s("Score: cell", U(e, "ex.cell", [["", "the first chosen cell"], ...f])), p && s("Score", Ht(e, "ex.value", "score")), i("label", { class: "examples-field" }, i("span", null, "Order"), this.order), s("Maps in the list (up to 12 cells)", W(e, "ex.maps"))), this.more.open = this.isFiltered() || !!e.get("ex.sort"), this.element = i("div", {
 			class: "examples-form",
 			role: "search",
 			"aria-label": "Examples"
@@ -2845,7 +2981,7 @@ var rr = class {
 			"ex.down": t || null
 		});
 	}
-}, ir = 110, ar = class {
+}, Cr = 110, wr = class {
 	content;
 	addresses = /* @__PURE__ */ new Map();
 	constructor(e) {
@@ -2869,7 +3005,7 @@ var rr = class {
 		this.addresses.clear();
 	}
 };
-function or(e, t, n, r) {
+function Tr(e, t, n, r) {
 	let a = n.address(e);
 	if (a) return i("img", {
 		src: a,
@@ -2881,13 +3017,13 @@ function or(e, t, n, r) {
 		return i("span", {
 			class: "examples-snippet",
 			dir: "auto"
-		}, t.length > ir ? `${t.slice(0, ir)}…` : t);
+		}, t.length > Cr ? `${t.slice(0, Cr)}…` : t);
 	}
 	if (e.columns) return i("span", { class: "examples-snippet" }, e.columns.slice(0, 3).map((e) => e.value ? `${e.name} = ${e.value}` : e.name).join(", "));
 	if (e.series) {
-		let n = In({
+		let n = tr({
 			label: "",
-			...Fn(e, t, null),
+			...er(e, t, null),
 			features: null,
 			map: null,
 			scheme: r,
@@ -2897,13 +3033,13 @@ function or(e, t, n, r) {
 	}
 	return null;
 }
-function sr(e, t, n, r) {
+function Er(e, t, n, r) {
 	let a = e.maps[t], { label: o } = n.study.cells[t];
 	if (!a) return i("span", {
 		class: "examples-mini examples-none",
 		title: `${o}: no map`
 	});
-	let s = n.map(a), c = a.shape.length === 2 ? a.shape : [1, s.length], l = _n({
+	let s = n.map(a), c = a.shape.length === 2 ? a.shape : [1, s.length], l = In({
 		values: s,
 		shape: c,
 		signed: a.signed,
@@ -2912,7 +3048,7 @@ function sr(e, t, n, r) {
 	return l.className = c[0] === 1 ? "examples-mini examples-strip" : "examples-mini", l.title = o, l.setAttribute("aria-hidden", "true"), l;
 }
 // src/examples/list/list.ts
-var cr = class {
+var Dr = class {
 	values;
 	pictures;
 	open;
@@ -2944,23 +3080,23 @@ var cr = class {
 			confidence: o.confidence,
 			metric: o.value,
 			agreement: o.agreement
-		}[t.sort], u = r.targets.length > 1 && `${r.targets.length} targets`, f = [o.predicted && `predicted ${o.predicted}`, u].filter(Boolean).join(" · "), p = i("button", {
+		}[t.sort], u = r.targets.length > 1 && `${r.targets.length} targets`, d = [o.predicted && `predicted ${o.predicted}`, u].filter(Boolean).join(" · "), f = i("button", {
 			type: "button",
 			onclick: () => this.open(e),
 			title: r.name
-		}, s, i("span", { class: "examples-words" }, i("bdi", { class: "examples-name" }, r.name), f && i("span", { class: "examples-small" }, i("bdi", null, f)), o.wrong && i("span", { class: "examples-wrong" }, "wrong"), l !== null && i("span", { class: "examples-small" }, d(l))), t.cells.length > 0 && c);
-		return this.buttons.set(r.id, p), this.forget.push(q(p, () => {
-			let e = or(a, this.values, this.pictures, n);
-			e ? s.append(e) : s.remove(), c.append(...t.cells.map((e) => sr(a, e, this.values, n)));
-		})), p;
+		}, s, i("span", { class: "examples-words" }, i("bdi", { class: "examples-name" }, r.name), d && i("span", { class: "examples-small" }, i("bdi", null, d)), o.wrong && i("span", { class: "examples-wrong" }, "wrong"), l !== null && i("span", { class: "examples-small" }, v(l))), t.cells.length > 0 && c);
+		return this.buttons.set(r.id, f), this.forget.push(K(f, () => {
+			let e = Tr(a, this.values, this.pictures, n);
+			e ? s.append(e) : s.remove(), c.append(...t.cells.map((e) => Er(a, e, this.values, n)));
+		})), f;
 	}
-}, lr = 12, ur = class extends u {
+}, Or = 12, kr = class extends _ {
 	keys = [
 		...L,
-		...ht,
+		...Nt,
 		...R,
-		...gt,
-		..._t,
+		...Pt,
+		...Ft,
 		"ex.zoom",
 		"ex.maps"
 	];
@@ -2970,7 +3106,7 @@ var cr = class {
 	deaf = null;
 	connectedCallback() {
 		super.connectedCallback();
-		let e = () => zt(this), t = mn(this, {
+		let e = () => an(this), t = Nn(this, {
 			step: (e) => this.step(e),
 			search: () => this.parts?.filters.search.focus()
 		});
@@ -2987,29 +3123,29 @@ var cr = class {
 			this.replaceChildren(i("p", null, "This page holds no single examples of the study."));
 			return;
 		}
-		let t = this.parts === null, n = this.parts ??= this.build(), r = (n) => t || n.some((t) => e.has(t)), a = tt(this.study, this.context.state.list("cells")), o = r([
+		let t = this.parts === null, n = this.parts ??= this.build(), r = (n) => t || n.some((t) => e.has(t)), a = yt(this.study, this.context.state.list("cells")), o = r([
 			...L,
-			...ht,
+			...Nt,
 			"cells",
 			"ex.maps",
 			"ex.colours"
 		]);
 		o && this.relist(n, a);
 		let s = this.view(), c = this.placeOf(s?.entry);
-		(r([...gt, ...R]) || s?.example !== this.shown?.example || c !== this.shown?.place) && (this.shown = {
+		(r([...Pt, ...R]) || s?.example !== this.shown?.example || c !== this.shown?.place) && (this.shown = {
 			example: s?.example,
 			place: c
-		}, n.chips.show(a.map((e) => this.study.cells[e].label)), n.display.sync(), s ? n.large.show(s.entry, s.example, a, c) : n.large.nothing(this.missing())), s && n.list.mark(s.entry.id), n.large.zoom(), (o || r(_t)) && n.importance?.show(n.entries, this.items.map((e) => e.entry), a[0] ?? -1);
+		}, n.chips.show(a.map((e) => this.study.cells[e].label)), n.display.sync(), s ? n.large.show(s.entry, s.example, a, c) : n.large.nothing(this.missing())), s && n.list.mark(s.entry.id), n.large.zoom(), (o || r(Ft)) && n.importance?.show(n.entries, this.items.map((e) => e.entry), a[0] ?? -1);
 	}
 	build() {
-		let { study: e, context: t } = this, n = new nt(t.content, e), r = new ar(t.content), a = Qe(e.examples), o = et(e), s = new rr(t.state, e, o, it(e, t.state.get("measure")), a.length), c = new cr(n, r, (e) => this.choose(e)), l = new st(t.state, e, o), [u] = e.examples, d = e.examples.some((e) => e.picture), f = e.examples.some((e) => !e.tokens && !e.columns), p = new Jn(t, n, r, l.element, (e) => this.step(e)), m = {
+		let { study: e, context: t } = this, n = new bt(t.content, e), r = new wr(t.content), a = gt(e.examples), o = vt(e), s = new Sr(t.state, e, o, St(e, t.state.get("measure")), a.length), c = new Dr(n, r, (e) => this.choose(e)), l = new Tt(t.state, e, o), [u] = e.examples, d = e.examples.some((e) => e.picture), f = e.examples.some((e) => !e.tokens && !e.columns), p = new pr(t, n, r, l.element, (e) => this.step(e)), m = {
 			overlay: d,
 			smooth: f,
 			mask: e.examples.some((e) => e.mask),
 			bars: !!u?.columns
-		}, h = new Tt(t.state, e, o, m, f ? [p.zoomButtons()] : []);
+		}, h = new Wt(t.state, e, o, m, f ? [p.zoomButtons()] : []);
 		p.options.append(h.element);
-		let g = e.examples.some((e) => e.columns || e.tokens) ? new ln(t, n, o) : null;
+		let g = e.examples.some((e) => e.columns || e.tokens) ? new On(t, n, o) : null;
 		return this.classList.add("examples"), this.replaceChildren(i("div", { class: "examples-layout" }, i("div", { class: "examples-side" }, s.element, this.leftOut(), c.element), p.element), ...g ? [g.element] : []), {
 			values: n,
 			pictures: r,
@@ -3028,19 +3164,19 @@ var cr = class {
 		return t < e && i("p", { class: "examples-caption" }, `${t} of the study's ${e.toLocaleString("en")} examples have their maps on this page.`);
 	}
 	relist(e, t) {
-		let { state: n } = this.context, r = vt(n), { sort: i, down: a } = yt(n), o = it(this.study, n.get("measure")), s = i === "agreement" || r.agreement.some((e) => e !== null), c = n.get("ex.metric", this.study.metrics[0]?.name ?? ""), l = this.study.cells.findIndex((e) => e.label === n.get("ex.cell")), u = l >= 0 ? l : t[0] ?? -1, d = e.entries.flatMap((n) => {
+		let { state: n } = this.context, r = It(n), { sort: i, down: a } = Lt(n), o = St(this.study, n.get("measure")), s = i === "agreement" || r.agreement.some((e) => e !== null), c = n.get("ex.metric", this.study.metrics[0]?.name ?? ""), l = this.study.cells.findIndex((e) => e.label === n.get("ex.cell")), u = l >= 0 ? l : t[0] ?? -1, d = e.entries.flatMap((n) => {
 			let i = n.targets.map((r) => {
 				let i = s ? e.values.agreement(o, t, r) : null;
 				return {
 					entry: n,
 					example: r,
-					candidate: at(e.values, r, i, c, u)
+					candidate: Ct(e.values, r, i, c, u)
 				};
-			}).find(({ candidate: e }) => $n(e, r));
+			}).find(({ candidate: e }) => vr(e, r));
 			return i ? [i] : [];
 		});
-		this.items = tr(d, i, a), e.filters.sync(this.items.length), e.list.show(this.items, {
-			cells: n.get("ex.maps") === "1" ? t.slice(0, lr) : [],
+		this.items = br(d, i, a), e.filters.sync(this.items.length), e.list.show(this.items, {
+			cells: n.get("ex.maps") === "1" ? t.slice(0, Or) : [],
 			colours: n.get("ex.colours"),
 			sort: i
 		});
@@ -3074,45 +3210,54 @@ var cr = class {
 		this.choose(r);
 	}
 };
-customElements.get("xai-examples") || customElements.define("xai-examples", ur);
+g("xai-examples", kr);
 // src/made/section.ts
-var dr = class extends u {
+var Ar = class extends _ {
 	keys = [];
 	draw() {
 		let { made: e, cells: t } = this.study;
-		this.replaceChildren(e.command ? i("section", null, i("h2", null, "The command that repeats it"), i("pre", { tabindex: "0" }, e.command)) : "", i("section", null, i("h2", null, "Facts"), i("dl", { class: "facts" }, e.facts.flatMap(([e, t]) => [i("dt", null, e), i("dd", null, t)]))), this.study.problems.length ? b(this.study) : "", i("details", { open: !0 }, i("summary", null, "Cost of each cell"), i("div", {
-			class: "scroll",
-			tabindex: "0",
-			role: "region",
-			"aria-label": "cost of each cell"
-		}, i("table", null, i("thead", null, i("tr", null, [
-			"method / baseline",
-			"status",
-			"examples",
-			"forward passes",
-			"backward passes",
-			"time",
-			"peak memory",
-			"from the store"
-		].map((e, t) => i("th", {
-			scope: "col",
-			class: t > 1 && t < 7 ? "n" : ""
-		}, e)))), i("tbody", null, t.map((e) => i("tr", null, i("th", { scope: "row" }, e.label), i("td", { title: e.reason }, e.status), [
-			e.examples,
-			e.forward,
-			e.backward
-		].map((e) => i("td", { class: "n" }, e === null ? "–" : e.toLocaleString("en"))), i("td", { class: "n" }, e.seconds === null ? "–" : `${d(e.seconds)} s`), i("td", { class: "n" }, e.memory ? `${(e.memory / 2 ** 20).toFixed(1)} MiB` : "–"), i("td", null, e.cached ? "yes" : "no"))))))), i("details", null, i("summary", null, "Methods, baselines, metrics and agreements"), e.glossary.map(({ kind: e, entries: t }) => i("section", null, i("h3", null, e), i("dl", { class: "glossary" }, t.flatMap((e) => [i("dt", null, e.label), i("dd", null, e.summary, e.details ? i("span", { class: "soft" }, ` ${e.details}.`) : null, e.source ? i("cite", { class: "soft" }, ` ${e.source}`) : null)]))))), i("details", null, i("summary", null, "Configuration"), e.config ? i("pre", { tabindex: "0" }, e.config) : i("p", null, "config.yaml is missing.")));
+		this.replaceChildren(e.command ? i("section", null, i("h2", null, "The command that repeats it"), i("pre", { tabindex: "0" }, e.command)) : "", i("section", null, i("h2", null, "Facts"), i("dl", { class: "facts" }, e.facts.flatMap(([e, t]) => [i("dt", null, e), i("dd", null, t)]))), this.study.problems.length ? be(this.study) : "", i("details", { open: !0 }, i("summary", null, "Cost of each cell"), C({
+			caption: "What the attributions of each cell cost",
+			columns: [
+				"method / baseline",
+				"status",
+				"examples",
+				"forward passes",
+				"backward passes",
+				"seconds",
+				"peak memory in MiB",
+				"from the store"
+			].map((e) => ({ name: e })),
+			rows: t.map((e) => [
+				e.label,
+				e.reason ? `${e.status}: ${e.reason}` : e.status,
+				...[
+					e.examples,
+					e.forward,
+					e.backward
+				].map((e) => ({
+					value: e,
+					text: e === null ? "–" : e.toLocaleString("en")
+				})),
+				e.seconds,
+				e.memory ? {
+					value: e.memory / 2 ** 20,
+					text: (e.memory / 2 ** 20).toFixed(1)
+				} : null,
+				e.cached ? "yes" : "no"
+			])
+		})), i("details", null, i("summary", null, "Methods, baselines, metrics and agreements"), e.glossary.map(({ kind: e, entries: t }) => i("section", null, i("h3", null, e), i("dl", { class: "glossary" }, t.flatMap((e) => [i("dt", null, e.label), i("dd", null, e.summary, e.details ? i("span", { class: "soft" }, ` ${e.details}.`) : null, e.source ? i("cite", { class: "soft" }, ` ${e.source}`) : null)]))))), i("details", null, i("summary", null, "Configuration"), e.config ? i("pre", { tabindex: "0" }, e.config) : i("p", null, "config.yaml is missing.")));
 	}
 };
-customElements.define("xai-made", dr);
+g("xai-made", Ar);
 // src/document/types.ts
-var fr = [
+var jr = [
 	"unknown",
 	"different",
 	"equal"
 ];
 // src/document/access.ts
-function pr(e, t) {
+function Mr(e, t) {
 	let n = t.pairs, [r, i, a, o, s, c, l] = [
 		n.a,
 		n.b,
@@ -3129,39 +3274,39 @@ function pr(e, t) {
 		low: o[t],
 		high: s[t],
 		p: c[t],
-		shown: fr[l[t]] ?? "unknown"
+		shown: jr[l[t]] ?? "unknown"
 	}));
 }
 // src/metrics/cost.ts
-var mr = .5;
-function hr(e) {
+var Nr = .5;
+function Pr(e) {
 	let { forward: t, backward: n, examples: r, cached: i } = e;
 	return t === null || n === null || !r || i && t + n === 0 ? null : {
 		forward: t / r,
 		backward: n / r
 	};
 }
-function gr(e, t) {
+function Fr(e, t) {
 	let n = t ? 1 : -1;
 	return e.map((t) => e.every((e) => e.passes > t.passes || n * e.mean < n * t.mean || e.passes === t.passes && e.mean === t.mean));
 }
-function _r(e, t, n) {
+function Ir(e, t, n) {
 	let r = t.flatMap((t) => {
-		let n = e[t.cell], r = hr(n);
+		let n = e[t.cell], r = Pr(n);
 		return r && t.mean !== null ? [{
 			cell: n,
 			mean: t,
 			...r,
 			total: r.forward + r.backward
 		}] : [];
-	}), i = r.filter(({ cell: e }) => !e.control), a = gr(i.map(({ total: e, mean: t }) => ({
+	}), i = r.filter(({ cell: e }) => !e.control), a = Fr(i.map(({ total: e, mean: t }) => ({
 		passes: e,
 		mean: t.mean
-	})), n), o = yr(r.map(({ mean: e }) => e.mean), vr);
+	})), n), o = Rr(r.map(({ mean: e }) => e.mean), Lr);
 	return r.map((e, t) => ({
 		cell: e.cell.label,
 		passes: e.total,
-		at: Math.max(mr, e.total),
+		at: Math.max(Nr, e.total),
 		forward: e.forward,
 		backward: e.backward,
 		mean: e.mean.mean,
@@ -3172,13 +3317,13 @@ function _r(e, t, n) {
 		name_at: o[t]
 	}));
 }
-var vr = .06;
-function yr(e, t) {
+var Lr = .06;
+function Rr(e, t) {
 	let n = t * (Math.max(...e) - Math.min(...e)), r = [...e], i = Infinity;
 	for (let t of e.map((e, t) => t).sort((t, n) => e[n] - e[t])) r[t] = Math.min(e[t], i - n), i = r[t];
 	return r;
 }
-function br(e, t, n) {
+function zr(e, t, n) {
 	let r = /* @__PURE__ */ new Map(), i = n.map((e) => r.get(e) ?? (r.set(e, r.size), r.size - 1)), a = n.length;
 	return Array.from({ length: t }, (t, n) => {
 		let [o, s] = [new Float64Array(r.size), new Float64Array(r.size)];
@@ -3189,11 +3334,11 @@ function br(e, t, n) {
 		return o.map((e, t) => s[t] ? e / s[t] : NaN);
 	});
 }
-function xr(e, t) {
+function Br(e, t) {
 	let n = e[0]?.length ?? 0;
 	return Array.from({ length: n }, (e, t) => t).filter((n) => t.every((t) => Number.isFinite(e[t][n])));
 }
-function Sr(e, t, n, r) {
+function Vr(e, t, n, r) {
 	let i = {
 		n: 0,
 		wins: 0,
@@ -3206,8 +3351,8 @@ function Sr(e, t, n, r) {
 	return i;
 }
 // src/metrics/curves.ts
-var Cr = 1.959964;
-function wr(e) {
+var Hr = 1.959964;
+function Ur(e) {
 	let t = Array.from(e).filter(Number.isFinite), n = t.length, r = t.reduce((e, t) => e + t, 0) / n;
 	if (n < 2) return {
 		mean: r,
@@ -3218,16 +3363,16 @@ function wr(e) {
 	let i = Math.sqrt(t.reduce((e, t) => e + (t - r) ** 2, 0) / (n - 1) / n);
 	return {
 		mean: r,
-		low: r - Cr * i,
-		high: r + Cr * i,
+		low: r - Hr * i,
+		high: r + Hr * i,
 		n
 	};
 }
-function Tr(e, t, n, r, i) {
+function Wr(e, t, n, r, i) {
 	if (!n.curves) return [];
 	let { shares: a, values: o } = n.curves, s = e.numbers(o), [c, l] = [i.length, a.length];
 	return r.flatMap((e, n) => a.flatMap((r, a) => {
-		let { mean: o, low: u, high: d, n: f } = wr(br(Float32Array.from({ length: c }, (t, n) => s[(e * c + n) * l + a]), 1, i)[0]);
+		let { mean: o, low: u, high: d, n: f } = Ur(zr(Float32Array.from({ length: c }, (t, n) => s[(e * c + n) * l + a]), 1, i)[0]);
 		return f ? [{
 			cell: t.cells[e].label,
 			place: n,
@@ -3240,23 +3385,23 @@ function Tr(e, t, n, r, i) {
 	}));
 }
 // src/metrics/groups.ts
-function Er(e) {
+function Gr(e) {
 	return [{
 		name: "right",
 		is: 0
 	}, {
 		name: "wrong",
 		is: 1
-	}].map(({ name: t, is: n }) => Or(e, t, (t) => e.wrong[t] === n)).filter((e) => e.n > 0);
+	}].map(({ name: t, is: n }) => qr(e, t, (t) => e.wrong[t] === n)).filter((e) => e.n > 0);
 }
-function Dr(e) {
+function Kr(e) {
 	let { rows: t, classes: n } = e, r = t.label.some((e) => e >= 0), i = r ? t.label : t.predicted;
 	return {
-		groups: n.map((e, n) => Or(t, e, (e) => i[e] === n)).filter((e) => e.n > 0),
+		groups: n.map((e, n) => qr(t, e, (e) => i[e] === n)).filter((e) => e.n > 0),
 		by: r ? "label" : "predicted class"
 	};
 }
-function Or(e, t, n) {
+function qr(e, t, n) {
 	let r = e.example.map((e, t) => t).filter(n);
 	return {
 		name: t,
@@ -3264,10 +3409,10 @@ function Or(e, t, n) {
 		n: new Set(r.map((t) => e.example[t])).size
 	};
 }
-function kr(e, t, n, r) {
+function Jr(e, t, n, r) {
 	let i = n.example.length, a = new Float32Array(t * r.rows.length);
 	for (let n = 0; n < t; n++) r.rows.forEach((t, o) => a[n * r.rows.length + o] = e[n * i + t]);
-	return br(a, t, r.rows.map((e) => n.example[e])).map((e) => {
+	return zr(a, t, r.rows.map((e) => n.example[e])).map((e) => {
 		let t = e.filter(Number.isFinite);
 		return {
 			mean: t.length ? t.reduce((e, t) => e + t, 0) / t.length : NaN,
@@ -3276,10 +3421,10 @@ function kr(e, t, n, r) {
 	});
 }
 // src/metrics/rows.ts
-function Ar(e) {
+function Yr(e) {
 	return e.rows.cluster ?? e.rows.example;
 }
-function jr(e, t, n) {
+function Xr(e, t, n) {
 	return n.flatMap((n, r) => {
 		let i = t.means.find((e) => e.cell === n);
 		if (!i || i.mean === null) return [];
@@ -3298,17 +3443,17 @@ function jr(e, t, n) {
 		}];
 	});
 }
-function Mr(e, t, n) {
-	return n.flatMap((n, r) => Nr(t.means.find((e) => e.cell === n)?.letters ?? "").map((t) => ({
+function Zr(e, t, n) {
+	return n.flatMap((n, r) => Qr(t.means.find((e) => e.cell === n)?.letters ?? "").map((t) => ({
 		cell: e.cells[n].label,
 		place: r,
 		letter: t
 	})));
 }
-function Nr(e) {
+function Qr(e) {
 	return e.match(/\.*[a-z]/gi) ?? [];
 }
-function Pr(e, t, n, r) {
+function $r(e, t, n, r) {
 	let i = new Map(r.map((e, t) => [e, t])), a = n.filter(({ a: e, b: t, low: n }) => i.has(e) && i.has(t) && !Number.isNaN(n)).map((e) => i.get(e.a) < i.get(e.b) ? e : {
 		...e,
 		a: e.b,
@@ -3330,12 +3475,12 @@ function Pr(e, t, n, r) {
 		margin: t.margin ?? 0
 	}));
 }
-function Fr(e, t, n, r, i) {
+function ei(e, t, n, r, i) {
 	if (n.higher === null) return [];
-	let a = n.higher, o = br(e.numbers(n.scores), t.cells.length, Ar(t)), s = new Map(r.flatMap((e) => [[`${e.a} ${e.b}`, e.p], [`${e.b} ${e.a}`, e.p]])), [c, l] = [xr(o, [...new Set(r.flatMap(({ a: e, b: t }) => [e, t]))]), xr(o, [])];
+	let a = n.higher, o = zr(e.numbers(n.scores), t.cells.length, Yr(t)), s = new Map(r.flatMap((e) => [[`${e.a} ${e.b}`, e.p], [`${e.b} ${e.a}`, e.p]])), [c, l] = [Br(o, [...new Set(r.flatMap(({ a: e, b: t }) => [e, t]))]), Br(o, [])];
 	return i.flatMap((e, n) => i.flatMap((r, i) => {
 		if (e === r) return [];
-		let u = s.get(`${e} ${r}`), d = Sr(o[e], o[r], a, u === void 0 ? l : c);
+		let u = s.get(`${e} ${r}`), d = Vr(o[e], o[r], a, u === void 0 ? l : c);
 		return d.n ? [{
 			row: t.cells[e].label,
 			row_place: n,
@@ -3347,7 +3492,7 @@ function Fr(e, t, n, r, i) {
 		}] : [];
 	}));
 }
-function Ir(e, { cells: t, mean: n, critical: r }) {
+function ti(e, { cells: t, mean: n, critical: r }) {
 	let i = t.map((t, r) => ({
 		label: e.cells[t].label,
 		rank: n[r]
@@ -3357,7 +3502,7 @@ function Ir(e, { cells: t, mean: n, critical: r }) {
 		rank: t,
 		level: n < a ? n + 1 : i.length - n,
 		side: n < a ? "left" : "right"
-	})), s = Lr(i.map(({ rank: e }) => e), r), c = s.map(([e, t], n) => ({
+	})), s = ni(i.map(({ rank: e }) => e), r), c = s.map(([e, t], n) => ({
 		kind: "group",
 		start: i[e].rank,
 		end: i[t].rank,
@@ -3374,17 +3519,17 @@ function Ir(e, { cells: t, mean: n, critical: r }) {
 		}
 	];
 }
-function Lr(e, t) {
+function ni(e, t) {
 	let n = [];
 	return e.forEach((r, i) => {
 		let a = e.findLastIndex((e) => e - r <= t);
 		a > i && !n.some(([e, t]) => e <= i && a <= t) && n.push([i, a]);
 	}), n;
 }
-function Rr(e, t, n, r, i) {
+function ri(e, t, n, r, i) {
 	let a = e.numbers(n.scores);
 	return i.flatMap((e, n) => {
-		let i = kr(a, t.cells.length, t.rows, e);
+		let i = Jr(a, t.cells.length, t.rows, e);
 		return r.flatMap((r, a) => {
 			let { mean: o, n: s } = i[r];
 			return s ? [{
@@ -3393,25 +3538,25 @@ function Rr(e, t, n, r, i) {
 				group: `${e.name} (${e.n})`,
 				group_place: n,
 				mean: o,
-				label: d(o, 2),
+				label: v(o, 2),
 				n: s
 			}] : [];
 		});
 	});
 }
-function zr(e, t, n, r) {
-	let i = Er(t.rows);
-	return i.length > 1 ? Rr(e, t, n, r, i) : [];
+function ii(e, t, n, r) {
+	let i = Gr(t.rows);
+	return i.length > 1 ? ri(e, t, n, r, i) : [];
 }
-function Br(e, t, n, r) {
-	let { groups: i, by: a } = Dr(t);
+function ai(e, t, n, r) {
+	let { groups: i, by: a } = Kr(t);
 	return {
-		rows: i.length > 1 ? Rr(e, t, n, r, i) : [],
+		rows: i.length > 1 ? ri(e, t, n, r, i) : [],
 		by: a
 	};
 }
 // src/metrics/section.ts
-var Q = 40, Vr = 6, Hr = 35, $ = 270, Ur = class extends u {
+var Z = 40, oi = 6, si = 35, Q = 270, ci = class extends _ {
 	keys = [
 		"metric",
 		"metrics_pairs",
@@ -3425,9 +3570,9 @@ var Q = 40, Vr = 6, Hr = 35, $ = 270, Ur = class extends u {
 			this.replaceChildren(i("p", null, "This study has no scores."));
 			return;
 		}
-		if (e.size && !e.has("metric") && !e.has("metrics_pairs") && n.length <= Q) return;
+		if (e.size && !e.has("metric") && !e.has("metrics_pairs") && n.length <= Z) return;
 		let a = e.size ? this.querySelector(":focus")?.id ?? "" : "";
-		this.replaceChildren(this.picker(r), i("h2", null, `${r.name}${Gr(r)}`), ...this.words(r), this.means(r), this.charts(r)), a && this.querySelector(`#${CSS.escape(a)}`)?.focus();
+		this.replaceChildren(this.picker(r), i("h2", null, `${r.name}${ui(r)}`), ...this.words(r), this.means(r), this.charts(r)), a && this.querySelector(`#${CSS.escape(a)}`)?.focus();
 	}
 	picker(e) {
 		let { state: t } = this.context;
@@ -3437,18 +3582,18 @@ var Q = 40, Vr = 6, Hr = 35, $ = 270, Ur = class extends u {
 		}, this.study.metrics.map((t) => i("option", {
 			value: t.name,
 			".selected": t === e
-		}, `${t.name}${Gr(t)}`))));
+		}, `${t.name}${ui(t)}`))));
 	}
 	words(e) {
 		let t = [
 			e.summary,
-			Kr(e),
-			qr(e),
+			di(e),
+			fi(e),
 			e.unit && `in ${e.unit}`
 		], n = this.study.removals.find((t) => e.name === t.metric || e.name.startsWith(`${t.metric}@`));
 		return [
 			i("p", { class: "metrics-summary" }, t.filter(Boolean).join("; ") + "."),
-			...e.verdict ? [i("p", { class: e.refused ? "metrics-verdict metrics-refused" : "metrics-verdict" }, y(e.verdict))] : [],
+			...e.verdict ? [i("p", { class: e.refused ? "metrics-verdict metrics-refused" : "metrics-verdict" }, ye(e.verdict))] : [],
 			...e.shift ? [i("p", { class: "metrics-note" }, e.shift)] : [],
 			...n ? [i("p", { class: "metrics-note" }, `${n.sentence} Distance to the data: ${n.distances.map(([e, t]) => `${e} ${t}`).join(", ")}.`)] : []
 		];
@@ -3487,19 +3632,19 @@ var Q = 40, Vr = 6, Hr = 35, $ = 270, Ur = class extends u {
 			},
 			{
 				value: e.low,
-				text: f(e.low, e.high)
+				text: ee(e.low, e.high)
 			},
 			...r ? [e.letters || "–", {
 				value: e.ranks?.[0] ?? null,
-				text: Jr(e)
+				text: pi(e)
 			}] : [],
 			e.n,
 			...i ? [{
 				value: e.undefined,
-				text: Yr(e)
+				text: mi(e)
 			}] : []
 		]), s = r ? " Cells that share no letter differ significantly; sharing a letter does not show that two are equal. Bold: no cell is shown to be better." : "";
-		return me({
+		return C({
 			caption: `${e.name}: means over ${t}, each with its own 95 % interval for other ${t}.${s}`,
 			columns: a,
 			rows: o
@@ -3507,23 +3652,23 @@ var Q = 40, Vr = 6, Hr = 35, $ = 270, Ur = class extends u {
 	}
 	order(e) {
 		let t = e.means.filter((e) => e.mean !== null).map((e) => e.cell);
-		if (t.length <= Q) return {
+		if (t.length <= Z) return {
 			order: t,
 			left: ""
 		};
 		let n = new Set(this.context.state.list("cells")), r = t.filter((e) => n.has(this.study.cells[e].label));
 		return r.length > 1 ? {
-			order: r.slice(0, Q),
+			order: r.slice(0, Z),
 			left: ` ${r.length} chosen of ${t.length} cells.`
 		} : {
-			order: t.slice(0, Q),
-			left: ` The ${Q} of ${t.length} cells with the best means.`
+			order: t.slice(0, Z),
+			left: ` The ${Z} of ${t.length} cells with the best means.`
 		};
 	}
 	charts(e) {
-		let { study: t, context: n } = this, { content: r } = n, { order: a, left: o } = this.order(e), s = pr(r, e), c = t.unit, l = i("div", { class: "metrics-grid" }), u = (r, a, s, c, u = {}, ...d) => {
+		let { study: t, context: n } = this, { content: r } = n, { order: a, left: o } = this.order(e), s = Mr(r, e), c = t.unit, l = i("div", { class: "metrics-grid" }), u = (r, a, s, c, u = {}, ...d) => {
 			if (!s.length) return;
-			let f = `${t.name} ${e.name} ${a}`, p = `${r}, ${e.name}. ${c}`, m = je(n, a, s, {
+			let f = `${t.name} ${e.name} ${a}`, p = `${r}, ${e.name}. ${c}`, m = Be(n, a, s, {
 				label: p,
 				caption: c + o,
 				file: f,
@@ -3531,16 +3676,16 @@ var Q = 40, Vr = 6, Hr = 35, $ = 270, Ur = class extends u {
 			});
 			l.append(i("section", { class: `metrics-card metrics-${a}` }, i("h3", null, r), ...d, m));
 		}, d = {
-			fewest: $ + a.length * Hr,
-			most: $ + Math.max(5, a.length) * 80
-		}, f = jr(t, e, a), m = f.some((e) => e.control) ? " Dashed: the means of controls, which every explanation should be better than." : "";
-		u("Means", "intervals", f, `Mean over ${c} with its marginal 95 % interval, for other ${c}.${f.some((e) => e.best) ? " Blue diamonds: no cell is shown to be better." : ""}${m}`);
-		let h = Mr(t, e, a);
-		u("Letters", "letters", h, "A bar for each letter over the cells that carry it. Cells that share no letter differ significantly; sharing a letter does not show that two are equal.", { fewest: $ + 46 * new Set(h.map((e) => e.letter)).size });
-		let g = Fr(r, t, e, s, a);
-		if (u("Win rates", "win_rates", g, `Share of ${p(Math.max(0, ...g.map((e) => Number(e.n))), Xr(c), c)} on which the cell of the row is better than that of the column; equal scores are no win.`, d), this.differences(e, s, a, u), this.cost(e, u), u("Curves", "curves", Tr(r, t, e, a, Ar(t)), `Mean ${e.curves?.unit ?? "score"} over the share of ${e.curves?.over ?? "features"}, with pointwise normal 95 % bands of the mean for other ${c}.`), this.groups(e, a, u), e.ranks && e.ranks.cells.length <= Q) {
+			fewest: Q + a.length * si,
+			most: Q + Math.max(5, a.length) * 80
+		}, f = Xr(t, e, a), p = f.some((e) => e.control) ? " Dashed: the means of controls, which every explanation should be better than." : "";
+		u("Means", "intervals", f, `Mean over ${c} with its marginal 95 % interval, for other ${c}.${f.some((e) => e.best) ? " Blue diamonds: no cell is shown to be better." : ""}${p}`);
+		let m = Zr(t, e, a);
+		u("Letters", "letters", m, "A bar for each letter over the cells that carry it. Cells that share no letter differ significantly; sharing a letter does not show that two are equal.", { fewest: Q + 46 * new Set(m.map((e) => e.letter)).size });
+		let h = ei(r, t, e, s, a);
+		if (u("Win rates", "win_rates", h, `Share of ${y(Math.max(0, ...h.map((e) => Number(e.n))), hi(c), c)} on which the cell of the row is better than that of the column; equal scores are no win.`, d), this.differences(e, s, a, u), this.cost(e, u), u("Curves", "curves", Wr(r, t, e, a, Yr(t)), `Mean ${e.curves?.unit ?? "score"} over the share of ${e.curves?.over ?? "features"}, with pointwise normal 95 % bands of the mean for other ${c}.`), this.groups(e, a, u), e.ranks && e.ranks.cells.length <= Z) {
 			let n = 46 + 24 * (Math.ceil(e.ranks.cells.length / 2) + 1);
-			u("Another test: Nemenyi's critical difference", "critical_difference", Ir(t, e.ranks), "Mean ranks; cells that a bar joins do not differ by Nemenyi's test. This is another test than that of the letters: it is of ranks, not of means.", {
+			u("Another test: Nemenyi's critical difference", "critical_difference", ti(t, e.ranks), "Mean ranks; cells that a bar joins do not differ by Nemenyi's test. This is another test than that of the letters: it is of ranks, not of means.", {
 				height: n,
 				fewest: 640,
 				most: 900,
@@ -3550,9 +3695,9 @@ var Q = 40, Vr = 6, Hr = 35, $ = 270, Ur = class extends u {
 		return l;
 	}
 	differences(e, t, n, r) {
-		let a = Pr(this.study, e, t, n);
+		let a = $r(this.study, e, t, n);
 		if (!a.length) return;
-		let { state: o } = this.context, s = this.study.cells[n.find((e) => t.some(({ a: t, b: n }) => t === e || n === e)) ?? 0].label, c = o.get("metrics_pairs") || (a.length > Vr ? s : "all"), l = c === "all" ? a.slice(0, 300) : a.filter((e) => e.a === c || e.b === c).map((e) => Wr(e, c)), u = [...new Set(a.flatMap((e) => [String(e.a), String(e.b)]))], f = i("p", { class: "metrics-picker" }, i("label", { for: "metrics-pairs" }, "Pairs "), i("select", {
+		let { state: o } = this.context, s = this.study.cells[n.find((e) => t.some(({ a: t, b: n }) => t === e || n === e)) ?? 0].label, c = o.get("metrics_pairs") || (a.length > oi ? s : "all"), l = c === "all" ? a.slice(0, 300) : a.filter((e) => e.a === c || e.b === c).map((e) => li(e, c)), u = [...new Set(a.flatMap((e) => [String(e.a), String(e.b)]))], d = i("p", { class: "metrics-picker" }, i("label", { for: "metrics-pairs" }, "Pairs "), i("select", {
 			id: "metrics-pairs",
 			onchange: (e) => o.set({ metrics_pairs: e.target.value })
 		}, i("option", {
@@ -3561,34 +3706,34 @@ var Q = 40, Vr = 6, Hr = 35, $ = 270, Ur = class extends u {
 		}, `all ${a.length}`), u.map((e) => i("option", {
 			value: e,
 			".selected": c === e
-		}, `with ${e}`)))), p = e.margin ? ` Equal: within the band of ±${d(e.margin)}.` : "", m = `${c === "all" ? "Difference of the means of two cells, the better mean first," : `Mean of ${c} less that of each other cell,`} with 95 % intervals that hold for all pairs at once.${p} Unknown: neither is shown.`;
+		}, `with ${e}`)))), f = e.margin ? ` Equal: within the band of ±${v(e.margin)}.` : "", p = `${c === "all" ? "Difference of the means of two cells, the better mean first," : `Mean of ${c} less that of each other cell,`} with 95 % intervals that hold for all pairs at once.${f} Unknown: neither is shown.`;
 		r("Differences", "differences", l.map((e, t) => ({
 			...e,
 			place: t
-		})), m, {}, ...a.length > 1 ? [f] : []);
+		})), p, {}, ...a.length > 1 ? [d] : []);
 	}
 	cost(e, t) {
 		if (e.higher === null) return;
-		let n = _r(this.study.cells, e.means, e.higher);
+		let n = Ir(this.study.cells, e.means, e.higher);
 		if (n.filter((e) => !e.control).length < 2) return;
 		let r = e.means.filter((e) => e.mean !== null).length - n.length;
 		t("Quality and cost", "cost", n, [
 			"Mean over the passes that the attributions of a cell took. The line joins the Pareto front: no cell has as good a mean for fewer passes.",
 			n.some((e) => !e.passes) ? " Cells at the left edge had no passes of their own: they need none, or shared those of other cells." : "",
-			r ? ` ${p(r, "cell")} came from the store, so that no passes were counted.` : ""
+			r ? ` ${y(r, "cell")} came from the store, so that no passes were counted.` : ""
 		].join(""));
 	}
 	groups(e, t, n) {
 		let { study: r } = this, { content: i } = this.context, a = "Plain means over the examples of each group, without a test.";
-		n("By right or wrong prediction", "groups", zr(i, r, e, t), `${a} The number of examples is in brackets.`);
-		let { rows: o, by: s } = Br(i, r, e, t), c = new Set(o.map((e) => e.group)).size, l = {
-			fewest: $ + c * Hr,
-			most: $ + Math.max(4, c) * 80
+		n("By right or wrong prediction", "groups", ii(i, r, e, t), `${a} The number of examples is in brackets.`);
+		let { rows: o, by: s } = ai(i, r, e, t), c = new Set(o.map((e) => e.group)).size, l = {
+			fewest: Q + c * si,
+			most: Q + Math.max(4, c) * 80
 		};
-		c <= Q && n("By class", "group_means", o, `${a} Groups are by ${s}; the number of examples is in brackets.`, l);
+		c <= Z && n("By class", "group_means", o, `${a} Groups are by ${s}; the number of examples is in brackets.`, l);
 	}
 };
-function Wr(e, t) {
+function li(e, t) {
 	if (e.a === t) return {
 		...e,
 		pair: e.b
@@ -3608,60 +3753,60 @@ function Wr(e, t) {
 		high: i
 	};
 }
-function Gr(e) {
+function ui(e) {
 	return e.higher === null ? "" : e.higher ? " ↑" : " ↓";
 }
-function Kr(e) {
+function di(e) {
 	return e.higher === null ? "descriptive, not ranked" : e.higher ? "higher is better" : "lower is better";
 }
-function qr({ bounds: [e, t] }) {
-	return e === null && t === null ? "unbounded" : `${e === null ? "-∞" : d(e)} to ${t === null ? "∞" : d(t)}`;
+function fi({ bounds: [e, t] }) {
+	return e === null && t === null ? "unbounded" : `${e === null ? "-∞" : v(e)} to ${t === null ? "∞" : v(t)}`;
 }
-function Jr(e) {
+function pi(e) {
 	if (!e.ranks) return "–";
 	let [t, n] = e.ranks;
 	return t === n ? String(t) : `${t} to ${n}`;
 }
-function Yr(e) {
-	return e.range && e.undefined ? `${e.undefined} (mean ${d(e.range[0])} to ${d(e.range[1])})` : String(e.undefined);
+function mi(e) {
+	return e.range && e.undefined ? `${e.undefined} (mean ${v(e.range[0])} to ${v(e.range[1])})` : String(e.undefined);
 }
-function Xr(e) {
+function hi(e) {
 	return e.replace(/s$/, "");
 }
-customElements.define("xai-metrics", Ur);
+g("xai-metrics", ci);
 // src/viewer.ts
-var Zr = [
+var gi = [
 	{
 		name: "answer",
 		title: "Answer",
-		make: () => new v()
+		make: () => new ve()
 	},
 	{
 		name: "metrics",
 		title: "Metrics",
-		make: () => new Ur()
+		make: () => new ci()
 	},
 	{
 		name: "agreement",
 		title: "Agreement",
-		make: () => new We()
+		make: () => new ct()
 	},
 	{
 		name: "examples",
 		title: "Examples",
-		make: () => new ur()
+		make: () => new kr()
 	},
 	{
 		name: "across",
 		title: "Across studies",
-		make: () => new te()
+		make: () => new Ze()
 	},
 	{
 		name: "made",
 		title: "How it was made",
-		make: () => new dr()
+		make: () => new Ar()
 	}
-], Qr = class extends HTMLElement {
+], _i = class extends HTMLElement {
 	context = null;
 	body = i("div", { class: "body" });
 	tabs = /* @__PURE__ */ new Map();
@@ -3679,7 +3824,7 @@ var Zr = [
 	}
 	get doors() {
 		let e = this.context.content.document.across !== null;
-		return Zr.filter((t) => e || t.name !== "across");
+		return gi.filter((t) => e || t.name !== "across");
 	}
 	get section() {
 		let e = this.context.state.get("section", this.context.content.document.across ? "across" : "answer");
@@ -3706,7 +3851,7 @@ var Zr = [
 			metric: null,
 			measure: null,
 			cells: null
-		}) }), e.studies.forEach((t, n) => this.picker.append(i("option", { value: n }, `${n + 1}. ${$r(e.studies, n)}`))), r = i("label", { class: "picker" }, "study ", this.picker));
+		}) }), e.studies.forEach((t, n) => this.picker.append(i("option", { value: n }, `${n + 1}. ${vi(e.studies, n)}`))), r = i("label", { class: "picker" }, "study ", this.picker));
 		let a = i("button", {
 			type: "button",
 			class: "quiet",
@@ -3742,13 +3887,13 @@ var Zr = [
 		return i("footer", null, t.length ? [i("p", null, "This page leaves out:"), i("ul", null, t)] : null, i("p", null, `xaiexp ${e.version}`));
 	}
 };
-function $r(e, t) {
+function vi(e, t) {
 	let { name: n, folder: r } = e[t];
 	return e.filter((e) => e.name === n).length > 1 ? `${n} (${r})` : n;
 }
-customElements.define("xai-page", Qr);
+g("xai-page", _i);
 // src/main.ts
-function ei(e, t, n) {
+function yi(e, t, n) {
 	return {
 		content: e,
 		state: t,
@@ -3756,23 +3901,24 @@ function ei(e, t, n) {
 		live: n
 	};
 }
-function ti(e, t, n) {
-	let r = new Qr();
-	return r.open(ei(e, t, n), l), r;
+function bi(e, t, n) {
+	let r = new _i();
+	return r.open(yi(e, t, n), h), r;
 }
-async function ni(e, r, i, a = null) {
-	let o = ti(t(await n(r)), i, a);
+async function $(e, r, i, a = null) {
+	let o = bi(t(await n(r)), i, a);
 	return e.replaceChildren(o), o;
 }
-async function ri() {
+async function xi() {
 	let e = document.getElementById("xaiexp-document");
 	if (!e) return;
 	let t = document.getElementById("xaiexp-summary"), n = i("div");
 	try {
-		await ni(n, r(e.textContent ?? ""), new c(window.location)), t?.replaceWith(n);
+		await $(n, r(e.textContent ?? ""), new c(window.location)), t?.replaceWith(n);
 	} catch (e) {
 		t?.prepend(i("p", { role: "alert" }, `The page could not be opened: ${e instanceof Error ? e.message : String(e)}`));
 	}
 }
-ri();
-export { ni as show };
+var Si = p($);
+xi();
+export { Si as default, $ as show };

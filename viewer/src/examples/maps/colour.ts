@@ -1,4 +1,4 @@
-/** The colour of a value, as `xaiexp/report/images.py` defines it: white is zero, undefined is grey. */
+/** The colour of a value, as `xaiexp/report/pictures/images.py` defines it: white is zero, undefined is grey. */
 
 /** Shades on either side of zero. */
 const LEVELS = 50;

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from xaiexp.report.images import heatmap
+from xaiexp.report.pictures.images import heatmap
 
 __all__ = ["series_image"]
 

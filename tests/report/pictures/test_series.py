@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xaiexp.report.images import colour
-from xaiexp.report.series import HEIGHT, WIDTH, series_image
+from xaiexp.report.pictures.images import colour
+from xaiexp.report.pictures.series import HEIGHT, WIDTH, series_image
 
 
 def rgb(value: str) -> tuple[int, ...]:

@@ -9,8 +9,8 @@ import numpy as np
 from xaiexp.core.ids import CellId
 from xaiexp.report.charts.drawing import drawn, specification
 from xaiexp.report.charts.figures import main_figures
-from xaiexp.report.images import heatmap_png, input_image, png
-from xaiexp.report.series import series_image
+from xaiexp.report.pictures.images import heatmap_png, input_image, png
+from xaiexp.report.pictures.series import series_image
 from xaiexp.report.studies import StudyFolder, read_study
 from xaiexp.store.files import file_name
 

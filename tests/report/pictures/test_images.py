@@ -13,7 +13,7 @@ from PIL import Image
 
 from xaiexp.report import heatmap, heatmap_png
 from xaiexp.report.charts.matrices import agreement_matrix
-from xaiexp.report.images import LEVELS, colour, full_colour, gradient, input_image, png, text_colour
+from xaiexp.report.pictures.images import LEVELS, colour, full_colour, gradient, input_image, png, text_colour
 
 SVG = "{http://www.w3.org/2000/svg}"
 GREY = "#9a9a9a"
