@@ -28,7 +28,12 @@ def _network(*shape: int) -> nn.Module:
 def _compared(folder: Path, shape: tuple[int, ...], examples: int, axes: str, **more: object) -> Path:
     inputs = torch.rand(examples, *shape, generator=torch.Generator().manual_seed(1))
     labels = torch.arange(examples) % len(CLASSES)
-    settings = {"metrics": ["deletion", "insertion", "sparseness"], "baselines": ["zero", "mean"], "seed": 0, "store": str(folder / ".store")} | more
+    settings = {
+        "metrics": ["deletion", "insertion", "sparseness"],
+        "baselines": ["zero", "mean"],
+        "seed": 0,
+        "store": str(folder / ".store"),
+    } | more
     result = xaiexp.compare(
         _network(*shape),
         inputs,
