@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from small_studies import run
 
 from xaiexp.cli import app as cli
 from xaiexp.cli.tools import conformance
+from xaiexp.cli.tools.ui import addresses
 from xaiexp.contract.registry import installed
 from xaiexp.testing import CheckResult
 
@@ -30,7 +32,8 @@ def study(tmp_path_factory):
         (
             ["repot"],
             "repot: is neither KEY=VALUE nor a tool\n"
-            "  nearest: report, export   tools: export, plan, plugins, repair, report, store, track, ui",
+            "  nearest: report, export   tools: completion, export, plan, plugins, repair, report, show, store, "
+            "track, ui, view",
         ),
         (["export", "nowhere"], "export: no such folder (got 'nowhere')"),
         (["report"], "report: the following arguments are required: DIR"),
@@ -39,6 +42,10 @@ def study(tmp_path_factory):
         (["plugins", "check", "nothing"], "plugins check: no installed plugin has this name (got 'nothing')"),
         (["plugins", "nw"], "plugins: argument TOOL: invalid choice: 'nw'"),
         (["ui"], "ui: there are no runs here yet (got 'outputs/mlflow.db')\n  run a study: xaiexp"),
+        (["view"], "view: the following arguments are required: DIR"),
+        (["view", "nowhere"], "view: no such folder (got 'nowhere')"),
+        (["view", "."], "view: contains no study (a folder with record.json) (got '.')"),
+        (["view", ".", "--port", "70000"], "view --port: must be between 0 and 65535 (got 70000)"),
         (["ui", "--port", "x"], "ui: argument --port: invalid int value: 'x'"),
     ],
 )
@@ -94,6 +101,17 @@ def test_the_interface_of_mlflow_replaces_the_process_and_listens_on_the_loopbac
         "--workers": "1",
     }
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    assert capsys.readouterr().out == "http://127.0.0.1:5077\n"
+
+
+def test_the_interface_of_mlflow_is_opened_where_the_runs_are(tmp_path):
+    file = tmp_path / "mlflow.db"
+    with sqlite3.connect(file) as database:
+        database.execute("CREATE TABLE experiments (experiment_id INTEGER, name TEXT)")
+        database.execute("CREATE TABLE runs (run_uuid TEXT, name TEXT, experiment_id INTEGER)")
+        database.execute("INSERT INTO experiments VALUES (0, 'Default'), (3, 'xaiexp')")
+        database.execute("INSERT INTO runs VALUES ('a', 'one', 3), ('b', 'two', 3)")
+    assert addresses(file, 5077) == ["xaiexp: http://127.0.0.1:5077/#/experiments/3/runs?workflowType=machine_learning"]
 
 
 def test_a_new_plugin_is_written_where_it_is_asked_for_and_the_next_steps_are_told(tmp_path, capsys):

@@ -97,7 +97,7 @@ export class Viewer extends HTMLElement {
     const chosen = this.context!.state.get("theme");
     if (chosen) this.setAttribute("data-theme", chosen);
     else this.removeAttribute("data-theme");
-    const page = this.ownerDocument.getElementById("xaiexp-document") !== null;
+    const page = this.ownerDocument.querySelector('#xaiexp-document, meta[name="xaiexp-live"]') !== null;
     if (page) document.documentElement.style.colorScheme = chosen || "light dark";
   }
 

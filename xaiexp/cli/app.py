@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TOOLS", "job", "main"]
 
-TOOLS = ("completion", "export", "plan", "plugins", "repair", "report", "show", "store", "track", "ui")
+TOOLS = ("completion", "export", "plan", "plugins", "repair", "report", "show", "store", "track", "ui", "view")
 """The first words that name a tool; each is a module of :mod:`xaiexp.cli.tools` with a function ``run(words)``."""
 
 _codes: list[int] = []

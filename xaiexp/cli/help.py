@@ -26,6 +26,7 @@ xaiexp compares explanations of neural networks.
   xaiexp plugins [--json]            plugins and components
   xaiexp plugins new NAME            a plugin to start from; plugins check [NAME]: the conformance kit
   xaiexp report DIR... [--out FILE]  one report over studies or sweeps
+  xaiexp view DIR... [--port N]      the same page served live: cells are explained again in it
   xaiexp store [verify|prune]        size and content of the store, its checksums, removal
   xaiexp ui [--port N]               the MLflow UI on this project's runs
 """

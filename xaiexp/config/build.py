@@ -16,7 +16,7 @@ from xaiexp.plan.claim import Claim
 from xaiexp.plan.settings import Page, Settings, Tracking
 from xaiexp.plan.study import DEFAULT_FEATURES, Study, check_label
 
-__all__ = ["listed", "plain", "settings_of", "to_study"]
+__all__ = ["listed", "plain", "settings_of", "study_of", "to_study"]
 
 
 def to_study(cfg: DictConfig, registry: Registry) -> Study:
@@ -26,7 +26,17 @@ def to_study(cfg: DictConfig, registry: Registry) -> Study:
         UserError: an unknown component, an unknown or mistyped parameter, a value out of range.
     """
     with translated(registry):
-        values = {k: _without_missing(v) for k, v in plain(cfg).items()}
+        values = plain(cfg)
+    return study_of(values, registry)
+
+
+def study_of(values: Mapping[str, Any], registry: Registry) -> Study:
+    """As :func:`to_study`, from plain values: no text in them is an interpolation.
+
+    Raises:
+        UserError: as :func:`to_study`.
+    """
+    values = {k: _without_missing(v) for k, v in values.items()}
     settings = settings_of({k: v for k, v in values.items() if k not in SINGLES + LISTS})
     single = {kind: _single(registry, kind, values.get(kind)) for kind in SINGLES}
     lists = {kind: listed(registry, kind, values.get(kind) or {}) for kind in LISTS}

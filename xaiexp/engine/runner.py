@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from xaiexp.contract import registry
 from xaiexp.contract.identity import component_key, provider
 from xaiexp.contract.kinds import Dataset, Output
+from xaiexp.contract.networks import network_of
 from xaiexp.contract.repeats import maps_scored
 from xaiexp.core.batches import Batch
 from xaiexp.core.draws import Draws
@@ -105,7 +106,7 @@ class Run:
 
     def _results(self, device: torch.device) -> Iterator[Loaded | Chunk]:
         settings = self.study.settings
-        network = self.study.model.load(self._context())
+        network = network_of(self.study.model, self.study.dataset, self._context(), settings.device)
         weights = weights_fingerprint(network, self.study.model)
         network = replace(network, task=settings.task or network.task)
         if isinstance(network.module, nn.Module):

@@ -18,7 +18,7 @@ from xaiexp.report.studies import read_study
 from xaiexp.report.vega import bundle
 from xaiexp.store.files import write_atomically
 
-__all__ = ["build", "page", "templates", "viewer"]
+__all__ = ["build", "live_page", "page", "templates", "viewer"]
 
 
 def build(
@@ -65,22 +65,36 @@ def page(content: bytes, cache: Path | None = None) -> str:
         cache: see :func:`build`.
     """
     about, _ = unpack(content)
+    encoded = base64.b64encode(content).decode("ascii")
+    return _rendered(cache, "", title=about["title"], summaries=_summaries(about), document=encoded, live=False)[0]
+
+
+def live_page(cache: Path | None = None) -> tuple[str, str]:
+    """The HTML of the page that a server hands out, and its Content-Security-Policy.
+
+    It holds no study: its viewer asks the server for the document.
+
+    Args:
+        cache: see :func:`build`.
+    """
+    return _rendered(cache, "; connect-src 'self'", title="xaiexp", summaries=(), document="", live=True)
+
+
+def _rendered(cache: Path | None, further: str, **values: Any) -> tuple[str, str]:
+    """The template with the scripts, and the policy that allows these alone.
+
+    Args:
+        cache: see :func:`build`.
+        further: directives of the policy.
+        values: of the template.
+    """
     scripts = {"vega": _inline(bundle(cache)), "viewer": _inline(viewer())}
     hashes = " ".join(f"'{_hash(text)}'" for text in scripts.values())
-    return (
-        templates()
-        .get_template("page.html")
-        .render(
-            title=about["title"],
-            summaries=_summaries(about),
-            document=base64.b64encode(content).decode("ascii"),
-            policy=(
-                f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
-                "base-uri 'none'; form-action 'none'"
-            ),
-            **scripts,
-        )
+    policy = (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:{further}; "
+        "base-uri 'none'; form-action 'none'"
     )
+    return templates().get_template("page.html").render(policy=policy, **values, **scripts), policy
 
 
 def _summaries(about: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ _TOOL_WORDS: Mapping[str, tuple[str, ...]] = {
     "store": ("verify", "prune", "--store", "--older-than", "--damaged", "--all", "--yes", "--help"),
     "track": (FILES, "--help"),
     "ui": ("--port", "--help"),
-    "view": (FILES, "--port", "--help"),
+    "view": (FILES, "--port", "--no-browser", "--trust", "--help"),
 }
 
 
