@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from small_studies import run
 
 from xaiexp.cli import app as cli
 from xaiexp.cli.tools import conformance
+from xaiexp.cli.tools.ui import addresses
 from xaiexp.contract.registry import installed
 from xaiexp.testing import CheckResult
 
@@ -99,6 +101,17 @@ def test_the_interface_of_mlflow_replaces_the_process_and_listens_on_the_loopbac
         "--workers": "1",
     }
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    assert capsys.readouterr().out == "http://127.0.0.1:5077\n"
+
+
+def test_the_interface_of_mlflow_is_opened_where_the_runs_are(tmp_path):
+    file = tmp_path / "mlflow.db"
+    with sqlite3.connect(file) as database:
+        database.execute("CREATE TABLE experiments (experiment_id INTEGER, name TEXT)")
+        database.execute("CREATE TABLE runs (run_uuid TEXT, name TEXT, experiment_id INTEGER)")
+        database.execute("INSERT INTO experiments VALUES (0, 'Default'), (3, 'xaiexp')")
+        database.execute("INSERT INTO runs VALUES ('a', 'one', 3), ('b', 'two', 3)")
+    assert addresses(file, 5077) == ["xaiexp: http://127.0.0.1:5077/#/experiments/3/runs?workflowType=machine_learning"]
 
 
 def test_a_new_plugin_is_written_where_it_is_asked_for_and_the_next_steps_are_told(tmp_path, capsys):

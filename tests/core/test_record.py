@@ -88,7 +88,7 @@ def test_keys_of_the_file_are_stable():
         "name summary source parameters signed complete multiplied_by_inputs space control draws"
     )
     assert " ".join(content["metrics"]["deletion"]) == (
-        "name summary source parameters higher_is_better bounds unit needs_sign"
+        "name summary source parameters higher_is_better bounds unit needs_sign curve"
     )
     assert " ".join(content["agreements"]["rho"]) == "name summary source parameters bounds needs_sign symmetric"
 

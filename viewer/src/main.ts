@@ -4,6 +4,7 @@ import { type Content, fromBase64, inflate, unpack } from "./document/decode";
 import { h } from "./dom";
 import "./live/element";
 import { Server, tokenOf } from "./live/server";
+import { widget } from "./notebook";
 import type { Context, Live, VegaEmbed } from "./section";
 import { State } from "./state";
 import style from "./styles";
@@ -63,5 +64,8 @@ async function boot(): Promise<void> {
     summary?.prepend(h("p", { role: "alert" }, `The page could not be opened: ${error instanceof Error ? error.message : String(error)}`));
   }
 }
+
+/** For notebooks. */
+export default widget(show);
 
 void boot();

@@ -3,6 +3,7 @@
 import { AcrossSection } from "./across/section";
 import { AgreementSection } from "./agreement/section";
 import { AnswerSection } from "./answer/section";
+import { define } from "./define";
 import type { Study } from "./document/types";
 import { h } from "./dom";
 import { ExamplesSection } from "./examples/section";
@@ -133,4 +134,4 @@ function named(studies: Study[], place: number): string {
   return studies.filter((study) => study.name === name).length > 1 ? `${name} (${folder})` : name;
 }
 
-customElements.define("xai-page", Viewer);
+define("xai-page", Viewer);

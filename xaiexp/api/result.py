@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from xaiexp.api.outcomes import Examples
     from xaiexp.plan.study import Study
+    from xaiexp.report.notebook.widget import View
     from xaiexp.report.paper.score_table import ScoreTable
     from xaiexp.store.objects import Store
 
@@ -116,6 +117,26 @@ class Result:
 
         self._refuse_sweep("inputs, predictions and labels")
         return examples_of(self._study, self.path, self._record(), self._store)
+
+    def view(self, every: bool = False) -> View:
+        """The interactive page as a widget of this notebook; of a study, or of all studies of a sweep.
+
+        ``view.selection`` is what is chosen in it: ``study``, ``section``, ``metric``, ``measure``, ``cells`` and
+        ``example``; assigning chooses.
+
+        Args:
+            every: whether nothing is left out, however large the widget becomes.
+
+        Raises:
+            UserError: anywidget is not installed, or the folder has been removed since.
+        """
+        try:
+            from xaiexp.report.notebook.widget import view
+        except ImportError:
+            raise UserError("view", "needs anywidget", hint="pip install 'xaiexp[notebook]'") from None
+        folders = [each.path for each in self.studies.values()] or [self.path]
+        cache = self._store.folder
+        return view(folders, cache if cache.is_dir() else None, every)
 
     def plot(self, example: int = 0, cells: Sequence[str] | None = None) -> Figure:
         """The input and the maps of one example as a figure of matplotlib.

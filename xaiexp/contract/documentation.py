@@ -11,9 +11,10 @@ from typing import Any, get_args
 from xaiexp.contract.kinds import Component
 from xaiexp.core import parameters
 
-__all__ = ["Description", "Parameter", "described"]
+__all__ = ["REQUIRED", "Description", "Parameter", "described", "example"]
 
 REQUIRED = "required"
+_SINGLES = ("model", "dataset", "features", "output")  # kinds of which a study has one
 
 _FACTS: Mapping[str, Mapping[object, str]] = {
     "signed": {True: "signed", False: "unsigned"},
@@ -109,6 +110,17 @@ def described(cls: type[Component], values: Mapping[str, Any] | None = None) -> 
             for name, hint in parameters.hints(cls).items()
         ),
     )
+
+
+def example(about: Description) -> str:
+    """A command line that uses a component, with its required parameters or its first one."""
+    single = about.kind in _SINGLES
+    words = [f"{about.kind}={about.name}" if single else f"'{about.kind}=[{about.name}]'"]
+    where = about.kind if single else f"{about.kind}.{about.name}"
+    shown = [each for each in about.parameters if each.default == REQUIRED] or list(about.parameters[:1])
+    values = ["..." if each.default == REQUIRED else each.default.partition(" ")[0] for each in shown]
+    words += [f"{where}.{each.name}={value}" for each, value in zip(shown, values, strict=True)]
+    return " ".join(["xaiexp", *words])
 
 
 _UNKNOWN: Any = object()

@@ -53,11 +53,16 @@ class TrackedCell:
         id: method and baseline.
         row: of ``cells.parquet``, by column.
         summary: its rows of ``summary.csv``, one for each metric.
+        curves: metric to the mean over examples at evenly spaced shares of the features from 0 to 1; NaN where no
+            example is defined.
+        maps: example to a picture of its map, in the order of the study, for the first examples of images and series.
     """
 
     id: CellId
     row: Mapping[str, Any]
     summary: Sequence[Mapping[str, Any]]
+    curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    maps: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

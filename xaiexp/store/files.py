@@ -1,15 +1,21 @@
-"""Atomic file writes, and whether they can be made."""
+"""Atomic file writes, whether they can be made, and names of files."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
 from pathlib import Path
 
 from xaiexp.errors import ResourceError
 
-__all__ = ["ensure_writable", "move_aside", "write_atomically"]
+__all__ = ["ensure_writable", "file_name", "move_aside", "write_atomically"]
+
+
+def file_name(text: str) -> str:
+    """The text as a file name for every file system and artifact store."""
+    return re.sub(r"[^\w.-]+", "_", text).strip("._")[:80] or "unnamed"
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -14,6 +14,7 @@ from xaiexp.plan.settings import Tracking
 from xaiexp.statistics.frames import rows
 from xaiexp.store.owners import this_process
 from xaiexp.tracking.addresses import address_of, one_line, prepare
+from xaiexp.tracking.cell_files import curves_of, maps_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,12 +77,15 @@ class Session:
         summaries: dict[CellId, list[dict[str, Any]]] = {}
         for row in rows(tables["summary"]):
             summaries.setdefault(CellId(row["method"], row["baseline"]), []).append(row)
-        cells = [(CellId(row["method"], row["baseline"]), row) for row in rows(tables["cells"])]
+        cells = {CellId(row["method"], row["baseline"]): row for row in rows(tables["cells"])}
         figures = sorted((self._folder / "pictures").rglob("*.*"))
+        maps = maps_of(self._folder, cells)
+        curves = curves_of(self._folder, (None if record.data is None else record.data.clusters) or {})
         for label, run in list(self._runs.items()):
             try:
-                for cell, row in cells:
-                    run.log_cell(TrackedCell(cell, row, summaries.get(cell, [])))
+                for cell, row in cells.items():
+                    found = summaries.get(cell, []), curves.get(cell, {}), maps[cell]
+                    run.log_cell(TrackedCell(cell, row, *found))
                 run.log_tables({name: tables[name] for name in _TABLES})
                 run.log_figures(figures)
                 run.finish(record)

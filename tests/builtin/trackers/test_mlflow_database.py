@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from mlflow.data import get_source as get_dataset_source
+from mlflow.data.code_dataset_source import CodeDatasetSource
+from mlflow.data.numpy_dataset import from_numpy
+from mlflow.data.schema import TensorDatasetSchema
 from mlflow.store.db.utils import _get_latest_schema_revision
 
 from xaiexp.builtin.trackers import mlflow_database, mlflow_schema
@@ -18,7 +26,17 @@ from xaiexp.builtin.trackers.mlflow_runs import StudyRun
 from xaiexp.builtin.trackers.mlflow_tracker import Mlflow
 from xaiexp.contract.tracker import TrackedCell, TrackedStudy
 from xaiexp.core.ids import CellId
-from xaiexp.core.record import MethodFacts, Record, StudyFacts
+from xaiexp.core.record import (
+    ComponentFacts,
+    DataFacts,
+    MethodFacts,
+    PassCount,
+    PassCounts,
+    PerformanceFacts,
+    Record,
+    StudyFacts,
+)  # fmt: skip
+from xaiexp.statistics.frames import mean_agreement
 from xaiexp.store.owners import this_process
 
 RECORD = Record(
@@ -28,6 +46,13 @@ RECORD = Record(
     methods={"a": MethodFacts(name="saliency", parameters={"power": 2})},
     versions={"torch": "9.9"},
     seconds=12.5,
+)
+DONE = replace(
+    RECORD,
+    dataset=ComponentFacts(name="data", parameters={"split": "test"}),
+    data=DataFacts(count=4, shape=(1, 8, 8), fingerprint="0123456789abcdef" * 3, class_counts={"a": 4}),
+    performance=PerformanceFacts(examples=4, accuracy=0.75, chance=0.5),
+    passes=PassCounts(PassCount(3, 2), {"deletion": PassCount(4, 0, 0.5)}, PassCount(1, 0)),
 )
 TABLES = {
     "agreement": pd.DataFrame(
@@ -61,15 +86,19 @@ def log(run, cells=2, until="finish"):
         row = {"status": "done", "reason": "", "key": "k", "cached": True}
         row |= {"forward_passes": 10, "backward_passes": 4, "seconds": 0.5, "peak_memory_bytes": 1024}
         summary = {"metric": "deletion", "mean": 0.5, "low": 0.25, "high": float("nan"), "undefined": 1, "letters": "a"}
-        run.log_cell(TrackedCell(cell, row, [summary]))
+        maps = {"0_e": run._study.folder / "maps" / "a.svg"}
+        run.log_cell(TrackedCell(cell, row, [summary], {"deletion": [1.0, float("nan"), 0.25]}, maps))
     run.log_tables(TABLES)
-    run.stop("interrupted") if until == "stop" else run.finish(RECORD)
+    run.stop("interrupted") if until == "stop" else run.finish(DONE)
 
 
 def content(file):
     """All rows of a database: names of runs in place of identifiers, and of times only whether there is one."""
     with sqlite3.connect(file) as database:
         names = dict(database.execute("SELECT run_uuid, name FROM runs"))
+        names |= {made: f"data {name}" for made, name in database.execute("SELECT dataset_uuid, name FROM datasets")}
+        edges = database.execute("SELECT input_uuid, source_id, destination_id FROM inputs").fetchall()
+        names |= {edge: f"{names[source]} of {names[run]}" for edge, source, run in edges}
         tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         out = {}
         for table in tables:
@@ -126,11 +155,25 @@ def test_all_rows_are_those_that_mlflow_writes(made_by_mlflow, tmp_path, ends):
             run = client_run(study) if name == "client" else Mlflow().start(study)
             assert isinstance(run._runs, ClientRuns if name == "client" else DatabaseRuns)
             log(run, cells=1 + number, until=end)
-        files = {file.relative_to(folder).as_posix() for file in (folder / "mlartifacts").rglob("*") if file.is_file()}
-        found.append((content(folder / "mlflow.db"), {file.replace(run.name, "RUN") for file in files}))
+        named = {run.name: "RUN", **{child: label for label, child in run._children.items()}}
+        files = {}
+        for file in (folder / "mlartifacts").rglob("*"):
+            if file.is_file():
+                made, *rest = file.relative_to(folder / "mlartifacts").parts
+                files["/".join(["mlartifacts", named[made], *rest])] = file.read_bytes()
+        found.append((content(folder / "mlflow.db"), files))
     assert found[0] == found[1]
-    assert len(found[1][0]["runs"]) == 1 + len(ends)
-    assert found[1][1] == {"mlartifacts/RUN/artifacts/record.json", "mlartifacts/RUN/artifacts/maps/a.svg"}
+    rows = found[1][0]
+    assert len(rows["runs"]) == 1 + len(ends)
+    assert (len(rows["datasets"]), len(rows["inputs"]), len(rows["input_tags"])) == (
+        1,
+        len(rows["runs"]),
+        len(rows["runs"]),
+    )
+    names = {name.removeprefix("mlartifacts/RUN/artifacts/") for name in found[1][1] if "/RUN/" in name}
+    assert names == {"record.json", "maps/a.svg", "tables/agreement.json", "tables/verdicts.json"}
+    images = [name for name in found[1][1] if "/images/" in name]
+    assert len(images) == 2 * len(ends)
 
 
 def test_mlflow_reads_what_was_written(tmp_path):
@@ -139,11 +182,60 @@ def test_mlflow_reads_what_was_written(tmp_path):
     log(Mlflow().start(study))
     (kept,) = Mlflow().kept(study)
     assert (kept.status, sorted(kept.cells)) == ("done", ["a/b0", "a/b1"])
-    assert kept.values["a/b1.deletion"] == 0.5
     client = client_at(study.address)
-    assert {file.path for file in client.list_artifacts(kept.run)} == {"record.json", "maps"}
+    assert {file.path for file in client.list_artifacts(kept.run)} == {"record.json", "maps", "tables"}
     client.set_terminated(kept.run, "RUNNING")  # what MLflow changes later is found again
     assert Mlflow().start(study).name == kept.run
+
+
+@pytest.mark.filterwarnings("ignore:For backward compatibility, 'str' dtypes")  # of pandas, in MLflow's log_table
+def test_mlflow_reads_data_curves_and_tables_as_it_would_write_them(tmp_path):
+    """Compared with ``log_table``, with the schema of an array and with the fingerprint of the record."""
+    study = study_in(tmp_path)
+    Mlflow().prepare(study.address, study.group)
+    log(Mlflow().start(study), cells=1)
+    (kept,) = Mlflow().kept(study)
+    client = client_at(study.address)
+    run = client.get_run(kept.run)
+    (found,) = run.inputs.dataset_inputs
+    assert (found.dataset.name, found.dataset.digest) == ("data", DONE.data.fingerprint[:36])
+    assert {tag.key: tag.value for tag in found.tags} == {"mlflow.data.context": "explanation"}
+    schema = TensorDatasetSchema.from_dict(json.loads(found.dataset.schema))
+    array = from_numpy(np.zeros((4, 1, 8, 8), np.float32))
+    assert schema == array.schema
+    assert json.loads(found.dataset.profile)["num_rows"] == len(array.features)
+    source = get_dataset_source(found)
+    assert isinstance(source, CodeDatasetSource)
+    assert source.to_dict()["tags"]["xaiexp.dataset.split"] == "test"
+
+    other = client.create_run(run.info.experiment_id).info.run_id
+    client.log_table(other, mean_agreement(TABLES["agreement"]), "tables/agreement.json")
+    theirs, ours = (client.download_artifacts(name, "tables/agreement.json") for name in (other, kept.run))
+    assert Path(ours).read_bytes() == Path(theirs).read_bytes()
+    (tag,) = json.loads(client.get_run(other).data.tags["mlflow.loggedArtifacts"])
+    assert tag in json.loads(run.data.tags["mlflow.loggedArtifacts"])
+    as_load_table = """tags.mlflow.loggedArtifacts LIKE '%"path"%:%"tables/verdicts.json",%"type"%:%"table"%'"""
+    assert [each.info.run_id for each in client.search_runs([run.info.experiment_id], as_load_table)] == [kept.run]
+
+    (child,) = [child for child in client.search_runs([run.info.experiment_id]) if child.info.run_name == "a/b0"]
+    points = client.get_metric_history(child.info.run_id, "deletion_curve")
+    assert [(point.step, point.value) for point in points] == [(0, 1.0), (100, 0.25)]
+    assert [each.dataset.digest for each in child.inputs.dataset_inputs] == [found.dataset.digest]
+
+
+def test_an_experiment_that_mlflow_makes_is_the_same(made_by_mlflow, tmp_path):
+    made = []
+    for name in ("client", "database"):
+        file = tmp_path / name / "mlflow.db"
+        file.parent.mkdir()
+        shutil.copyfile(made_by_mlflow, file)
+        address = f"sqlite:///{file}"
+        if name == "client":
+            experiment_of(client_at(address), address, "mine")
+        else:
+            Mlflow().prepare(address, "mine")
+        made.append(content(file))
+    assert made[0] == made[1]
 
 
 def changes(file):

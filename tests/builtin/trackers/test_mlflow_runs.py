@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
 import sqlite3
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import mlflow
@@ -13,10 +16,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from xaiexp.builtin.trackers import mlflow_content, mlflow_dataset, mlflow_system, mlflow_tracker
 from xaiexp.builtin.trackers.mlflow_tracker import Mlflow
 from xaiexp.contract.tracker import TrackedCell, TrackedStudy
 from xaiexp.core.ids import CellId
-from xaiexp.core.record import ComponentFacts, GitState, MethodFacts, Record, StudyFacts
+from xaiexp.core.record import (
+    ComponentFacts,
+    DataFacts,
+    GitState,
+    MethodFacts,
+    PassCount,
+    PassCounts,
+    PerformanceFacts,
+    Record,
+    StudyFacts,
+)  # fmt: skip
 from xaiexp.errors import ResourceError
 from xaiexp.plan.settings import Tracking
 from xaiexp.statistics.frames import rows
@@ -33,7 +47,7 @@ class Client:
 
     def __init__(self, tracking_uri):
         self.uri, self.runs, self.tags, self.params, self.metrics, self.batches = tracking_uri, [], {}, {}, {}, []
-        self.ended, self.artifacts, self.created = {}, [], []
+        self.ended, self.artifacts, self.written, self.curves, self.inputs = {}, [], {}, {}, {}
 
     def get_experiment_by_name(self, name):
         return SimpleNamespace(experiment_id=self.experiments[name]) if name in self.experiments else None
@@ -63,13 +77,25 @@ class Client:
         self.batches.append((len(params), len(metrics), len(tags)))
         self.tags[run].update({t.key: t.value for t in tags})
         self.params.setdefault(run, {}).update({p.key: p.value for p in params})
-        self.metrics.setdefault(run, {}).update({m.key: m.value for m in metrics})
+        self.metrics.setdefault(run, {}).update({m.key: m.value for m in metrics if not m.key.endswith("_curve")})
+        self.curves.setdefault(run, []).extend((m.key, m.step, m.value) for m in metrics if m.key.endswith("_curve"))
+
+    def log_inputs(self, run, datasets):
+        self.inputs.setdefault(run, []).extend(each.dataset.name for each in datasets)
+
+    def get_run(self, run):
+        return SimpleNamespace(data=SimpleNamespace(tags=self.tags[run]))
+
+    def delete_tag(self, run, key):
+        del self.tags[run][key]
 
     def set_tag(self, run, key, value):
         self.tags[run][key] = value
 
     def log_artifacts(self, run, folder):
         self.artifacts.append((run, folder))
+        files = [file for file in Path(folder).rglob("*") if file.is_file()]
+        self.written.setdefault(run, {}).update({f.relative_to(folder).as_posix(): f.read_bytes() for f in files})
 
     def set_terminated(self, run, status):
         self.ended[run] = status
@@ -112,17 +138,18 @@ def cells(*rows):
     return frame.assign(peak_memory_bytes=1024, key="k", cached=False)
 
 
-def log(run, cells, summary=(), agreement=(), verdicts=()):
+def log(run, cells, summary=(), agreement=(), verdicts=(), curves=None, maps=None):
     """Log cells and tables, as the program does."""
     columns = ["method", "baseline", "metric", "mean", "low", "high", "undefined", "letters"]
     means = rows(pd.DataFrame(list(summary), columns=columns))
     for row in rows(cells):
         own = [each for each in means if (each["method"], each["baseline"]) == (row["method"], row["baseline"])]
-        run.log_cell(TrackedCell(CellId(row["method"], row["baseline"]), row, own))
+        run.log_cell(TrackedCell(CellId(row["method"], row["baseline"]), row, own, curves or {}, maps or {}))
     pair = ["measure", "method_a", "baseline_a", "method_b", "baseline_b", "value"]
     run.log_tables(
         {
             "agreement": pd.DataFrame(list(agreement), columns=pair),
+            "summary": pd.DataFrame(list(summary), columns=columns),
             "verdicts": pd.DataFrame(list(verdicts), columns=["metric", "verdict", "alpha"]),
         }
     )
@@ -135,6 +162,7 @@ def test_the_run_of_a_study_has_its_parameters_and_where_it_ran(start, client, t
     assert client.params == {"net on data": {"seed": "3", "method.a.power": "2"}}
     assert client.tags["net on data"] == {
         "mlflow.source.name": "xaiexp",
+        "mlflow.source.type": "LOCAL",
         "xaiexp.id": "abc",
         "xaiexp.folder": str((tmp_path / "study").resolve()),
         "xaiexp.host": socket.gethostname(),
@@ -163,49 +191,135 @@ CELLS = (
 )
 
 
-def test_every_cell_is_a_child_with_its_numbers_and_the_study_has_the_main_ones(start, client, tmp_path):
+def test_every_cell_is_a_child_with_its_means_curves_and_maps(start, client, tmp_path):
     run = start("run", {}, RECORD)
+    (tmp_path / "map.png").write_bytes(b"png")
     log(
         run,
         cells(*CELLS),
         [
             ("a", "zero", "infidelity", 0.5, 0.25, 0.75, 1, "ab"),
             ("a", "zero", "infidelity.shift", 2.0, NAN, NAN, 0, ""),
+            ("a", "zero", "log_odds/top", NAN, NAN, NAN, 4, ""),
         ],
-        [("rank", "a", "zero", "b", "none", 0.25), ("rank", "a", "zero", "b", "none", 0.75)],
-        [("infidelity", "a tie" + "!" * 6000, 0.125), ("other@[x]", "nothing", NAN)],
+        curves={"deletion": [1.0, NAN, 0.5, 0.25, 0.125]},
+        maps={"0_dog": tmp_path / "map.png"},
     )
     run.finish(RECORD)
     assert client.ended == {"a/zero": "FINISHED", "b": "KILLED", "c": "FAILED", "run": "FINISHED"}
     child = client.tags["a/zero"]
     assert {key: child[key] for key in child if key not in client.tags["run"]} == {
         "mlflow.parentRunId": "run",
+        "mlflow.loggedImages": "True",
         "xaiexp.status": "done",
         "xaiexp.reason": "warning: noisy",
         "xaiexp.key": "k",
         "xaiexp.cached": "False",
         "letters.infidelity": "ab",
     }
-    assert {key: client.tags["run"][key] for key in child if key in client.tags["run"]}.items() <= child.items()
     params = client.params["a/zero"]
-    assert (params["method.name"], params["method.parameters.power"]) == ("saliency", "2")
-    assert (params["baseline.name"], params["model"], params["seed"]) == ("zero", "net", "3")
-    assert client.params["b"]["baseline"] == "none"
-    assert not any(key.startswith("method.") for key in client.params["b"])
-    own = {"forward_passes": 10.0, "backward_passes": 4.0, "seconds": 0.5, "peak_memory_bytes": 1024.0}
-    means = {"infidelity": 0.5, "infidelity.low": 0.25, "infidelity.high": 0.75, "infidelity.undefined": 1.0}
-    shift = {"infidelity.shift": 2.0, "infidelity.shift.undefined": 0.0}
-    assert client.metrics["a/zero"] == own | means | shift
-    study = client.metrics["run"]
-    assert study["a/zero.infidelity"] == 0.5
-    assert study["a/zero.forward_passes"] == 10.0
-    assert not any("shift" in key for key in study)
-    assert study["agreement.rank.a/zero.b"] == 0.5
-    assert (study["alpha.infidelity"], study["seconds"]) == (0.125, 12.5)
-    assert not any("other" in key for key in study)  # NaN is not sent
-    assert client.tags["run"]["verdict.infidelity"] == ("a tie" + "!" * 6000)[:5000]
-    assert client.tags["run"]["verdict.other__x_"] == "nothing"
-    assert client.artifacts == [("run", str(tmp_path / "study"))]
+    assert {key: params[key] for key in ("method", "method.name", "method.power", "baseline", "baseline.name")} == {
+        "method": "a",
+        "method.name": "saliency",
+        "method.power": "2",
+        "baseline": "zero",
+        "baseline.name": "zero",
+    }
+    assert (params["model"], params["seed"]) == ("net", "3")
+    assert (client.params["b"]["method"], client.params["b"]["baseline"]) == ("b", "none")
+    costs = {"forward_passes": 10.0, "backward_passes": 4.0, "seconds": 0.5, "peak_memory_bytes": 1024.0}
+    assert client.metrics["a/zero"] == costs | {"infidelity": 0.5}  # neither parts of metrics nor NaN
+    points = [(0, 1.0), (50, 0.5), (75, 0.25), (100, 0.125)]
+    assert client.curves["a/zero"] == [("deletion_curve", step, value) for step, value in points]
+    names = ("images/map+step+0+timestamp+0+0_dog.png", "images/map+step+0+timestamp+0+0_dog+compressed.png")
+    assert client.written["a/zero"] == dict.fromkeys(names, b"png")
+
+
+def test_a_study_has_few_numbers_its_verdicts_as_description_and_the_rest_as_tables(start, client, tmp_path):
+    passes = PassCounts(PassCount(30, 20), {"infidelity": PassCount(4, 1, 0.5)}, None)
+    performance = PerformanceFacts(examples=4, accuracy=0.75, chance=0.5, p_value=0.25)
+    data = DataFacts(count=4, shape=(3,), fingerprint="f" * 40)
+    run = start("run", {}, RECORD)
+    log(
+        run,
+        cells(*CELLS),
+        [("a", "zero", "infidelity", 0.5, 0.25, 0.75, 1, "ab")],
+        [("rank", "a", "zero", "b", "none", 0.25), ("rank", "a", "zero", "b", "none", 0.75)],
+        [("infidelity", "a < b by all tests", 0.125), ("deletion", "nothing" + "!" * 6000, NAN)],
+    )
+    run.finish(replace(RECORD, passes=passes, performance=performance, data=data))
+    assert client.metrics["run"] == {
+        "accuracy": 0.75,
+        "chance": 0.5,
+        "forward_passes": 34.0,
+        "backward_passes": 21.0,
+        "seconds": 12.5,
+        "cells_done": 1.0,
+        "cells_failed": 1.0,
+        "cells_skipped": 1.0,
+    }
+    note = client.tags["run"]["mlflow.note.content"]
+    assert note.startswith("- **infidelity**: a &lt; b by all tests\n- **deletion**: nothing!!!")
+    assert len(note) == 5000
+    tables = {Path(name).stem: json.loads(content) for name, content in client.written["run"].items()}
+    assert tables["agreement"]["data"] == [["rank", "a", "zero", "b", "none", 0.5]]
+    assert dict(zip(tables["means"]["columns"], tables["means"]["data"][0], strict=True)) == {
+        "method": "a",
+        "baseline": "zero",
+        "infidelity": 0.5,
+    }
+    assert tables["verdicts"]["data"][0] == ["infidelity", "a < b by all tests", 0.125]
+    assert {each["path"] for each in json.loads(client.tags["run"]["mlflow.loggedArtifacts"])} == set(
+        client.written["run"]
+    )
+    assert client.artifacts[-1] == ("run", str(tmp_path / "study"))
+    assert client.inputs == {"run": ["data"], "a/zero": ["data"], "b": ["data"], "c": ["data"]}
+
+
+@pytest.mark.parametrize(("count", "steps"), [(1, [0]), (5, [0, 25, 50, 75, 100]), (1001, list(range(101)))])
+def test_the_steps_of_a_curve_are_percent_and_none_has_two_values(count, steps):
+    found = mlflow_content.steps(list(range(count)))
+    assert [step for step, _ in found] == steps
+    assert all(abs(value - step * (count - 1) / 100) <= (count - 1) / 200 for step, value in found)
+
+
+def test_a_file_as_source_of_the_data_is_named(tmp_path):
+    record = replace(RECORD, data=DataFacts(fingerprint="f"), dataset=ComponentFacts(name="csv"))
+    file = tmp_path / "data.csv"
+    file.write_text("a,b")
+    with_file = replace(record, dataset=ComponentFacts(name="csv", parameters={"label": "b", "path": str(file)}))
+    found = mlflow_dataset.dataset_of(with_file)
+    assert (found.source_type, json.loads(found.source)) == ("local", {"uri": str(file.resolve())})
+    assert mlflow_dataset.dataset_of(record).source_type == "code"
+    assert mlflow_dataset.dataset_of(RECORD) is None
+
+
+def test_the_load_of_the_machine_is_watched_on_demand_and_until_the_first_cell(client, tmp_path, monkeypatch):
+    said = []
+
+    def watch(run, address):
+        said.append((run, address))
+        return lambda: said.append("ended")
+
+    monkeypatch.setattr(mlflow_system, "watch", watch)
+    study = TrackedStudy("abc", "run", tmp_path, {}, RECORD, "mine", client.uri, this_process())
+    Mlflow(system_metrics=True).start(study)  # a study that is over
+    Mlflow().start(replace(study, record=replace(RECORD, status="running")))
+    assert said == []
+    run = Mlflow(system_metrics=True).start(replace(study, record=replace(RECORD, status="running")))
+    assert said == [("run", client.uri)]
+    log(run, cells(*CELLS))
+    run.finish(RECORD)
+    assert said == [("run", client.uri), "ended"]
+    Mlflow(system_metrics=True).start(replace(study, record=replace(RECORD, status="running"))).stop("interrupted")
+    assert said[2:] == [("run", client.uri), "ended"]
+
+
+def test_system_metrics_without_psutil_are_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr(mlflow_tracker, "find_spec", lambda name: None)
+    with pytest.raises(ResourceError, match=r"tracker.mlflow.system_metrics: needs psutil\n  pip install psutil"):
+        Mlflow(system_metrics=True).prepare(f"sqlite:///{tmp_path / 'mlflow.db'}", "mine")
+    assert not (tmp_path / "mlflow.db").exists()
 
 
 def test_a_failed_study_ends_its_run_with_the_error(start, client):
@@ -243,7 +357,7 @@ def test_what_is_sent_keeps_the_limits_of_mlflow(start, client):
     assert "n" * 250 in client.params["run"]
     client.batches.clear()
     numbers = {f"m{n}": float(n) for n in range(2001)} | {"nan": NAN, "inf": np.inf}
-    run._log("run", {"p": "1"}, numbers, {"t": "2"})
+    run._log("run", {"p": "1"}, run._numbers(numbers), {"t": "2"})
     assert client.batches == [(1, 998, 1), (0, 1000, 0), (0, 3, 0)]
 
 

@@ -2,10 +2,12 @@
 
 import { sentences } from "../answer/section";
 import { chart } from "../charts/chart";
+import { define } from "../define";
 import type { Comparison } from "../document/types";
 import { h } from "../dom";
 import { DASH, number } from "../format";
 import { Section } from "../section";
+import { table, type Cell } from "../tables/table";
 import { acrossRows, panels, varying } from "./rows";
 
 /** Most studies of one chart. */
@@ -29,7 +31,7 @@ export class AcrossSection extends Section {
           h(
             "table",
             null,
-            h("thead", null, h("tr", null, ["", "model", "dataset", "seed", "status", "cells", "accuracy or the like"].map((name) => h("th", { scope: "col" }, name)))),
+            h("thead", null, h("tr", null, ["study", "model", "dataset", "seed", "status", "cells", "accuracy or the like"].map((name) => h("th", { scope: "col" }, name)))),
             h(
               "tbody",
               null,
@@ -61,7 +63,7 @@ export class AcrossSection extends Section {
                 { open: each.metric.startsWith(`${chosen?.metric},`) },
                 h("summary", null, each.metric),
                 h("p", null, sentences(each.sentence)),
-                rows(["method / baseline", "mean", "95 % interval"], each.rows),
+                rows(each.metric, ["method / baseline", "mean", "95 % interval"], each.rows),
               ),
             ),
           )
@@ -72,7 +74,7 @@ export class AcrossSection extends Section {
           null,
           h("h2", null, `Agreement across ${each.differ}`),
           h("p", { class: "soft" }, `Rank correlation of the maps of each cell with its own maps in studies that differ in their ${each.differ} alone; mean over examples with its 95 % interval.`),
-          rows(["method / baseline", "mean", "95 % interval", "examples (pairs of studies)"], each.rows),
+          rows(`agreement across ${each.differ}`, ["method / baseline", "mean", "95 % interval", "examples (pairs of studies)"], each.rows),
         ),
       ),
       across.sources.length
@@ -139,43 +141,27 @@ export class AcrossSection extends Section {
       null,
       h("h2", null, "Means by study"),
       h("p", null, `${chosen.metric}, ${chosen.direction}. ★: no cell of this study is significantly better.`),
-      h(
-        "div",
-        { class: "scroll", tabindex: "0", role: "region", "aria-label": `means of ${chosen.metric} by study` },
-        h(
-          "table",
-          null,
-          h("thead", null, h("tr", null, h("th", { scope: "col" }, "method / baseline"), studies.map((study, i) => h("th", { scope: "col", class: "n", title: study.name }, `${i + 1}`)), h("th", { scope: "col", class: "n" }, "★ in"))),
-          h(
-            "tbody",
-            null,
-            chosen.rows.map((row) =>
-              h(
-                "tr",
-                null,
-                h("th", { scope: "row" }, row.cell),
-                row.means.map((mean, i) => h("td", { class: "n", title: `95 % interval of this mean: ${number(row.lows[i])} to ${number(row.highs[i])}` }, number(mean), row.best[i] ? " ★" : "")),
-                h("td", { class: "n" }, `${row.best.filter(Boolean).length} of ${row.means.length}`),
-              ),
-            ),
-          ),
-        ),
-      ),
+      table({
+        caption: `${chosen.metric} by study`,
+        columns: [{ name: "method / baseline" }, ...studies.map((study, i) => ({ name: String(i + 1), title: study.name })), { name: "★ in" }],
+        rows: chosen.rows.map((row) => [
+          row.cell,
+          ...row.means.map((mean, i) => ({ value: mean, text: `${number(mean)}${row.best[i] ? " ★" : ""}` })),
+          `${row.best.filter(Boolean).length} of ${row.means.length}`,
+        ]),
+      }),
     );
   }
 }
 
-function rows(names: string[], values: string[][]): HTMLElement {
-  return h(
-    "div",
-    { class: "scroll", tabindex: "0", role: "region", "aria-label": names.join(", ") },
-    h(
-      "table",
-      null,
-      h("thead", null, h("tr", null, names.map((name, i) => h("th", { scope: "col", class: i ? "n" : "" }, name)))),
-      h("tbody", null, values.map((row) => h("tr", null, row.map((value, i) => (i ? h("td", { class: "n" }, value || DASH) : h("th", { scope: "row" }, value)))))),
-    ),
-  );
+function rows(caption: string, names: string[], values: string[][]): HTMLElement {
+  return table({ caption, columns: names.map((name) => ({ name })), rows: values.map((row) => row.map((value, i) => (i ? number_of(value) : value))) });
 }
 
-customElements.define("xai-across", AcrossSection);
+/** A printed number as it sorts; other texts as they are. */
+function number_of(text: string): Cell {
+  const value = text === DASH ? null : Number(text);
+  return value === null || (text !== "" && !Number.isNaN(value)) ? { value, text: text || DASH } : text || DASH;
+}
+
+define("xai-across", AcrossSection);

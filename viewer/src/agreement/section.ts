@@ -1,6 +1,7 @@
 /** The section on agreement: a measure, its matrix, and the examples on which a pair disagrees most. */
 
 import { chart } from "../charts/chart";
+import { define } from "../define";
 import type { Measure } from "../document/types";
 import { h } from "../dom";
 import { number, plural } from "../format";
@@ -165,4 +166,4 @@ export class AgreementSection extends Section {
   }
 }
 
-customElements.define("xai-agreement", AgreementSection);
+define("xai-agreement", AgreementSection);

@@ -4,6 +4,8 @@ import { h } from "../dom";
 import type { Mean, Metric, Study } from "../document/types";
 import { number } from "../format";
 import type { State } from "../state";
+import type { Value } from "../tables/markup";
+import { copyTools, type Leaving } from "../tables/tools";
 
 /** How far a mean lies from the worst to the best of its metric, 0 to 1; null where nothing is ranked. */
 export function shade(metric: Metric, mean: Mean): number | null {
@@ -43,6 +45,7 @@ export function heatTable(study: Study, state: State): HTMLElement {
     { class: "answer-table" },
     h("h2", null, "Methods and metrics"),
     h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "means of all cells" }, table),
+    copyTools(names(study), () => leaving(study), "Means of all cells, with letters"),
     h(
       "p",
       { class: "soft" },
@@ -52,6 +55,22 @@ export function heatTable(study: Study, state: State): HTMLElement {
   );
 }
 
+function names(study: Study): string[] {
+  return ["method / baseline", ...study.metrics.flatMap((metric) => [metric.name, `${metric.name} letters`])];
+}
+
+function leaving(study: Study): Leaving {
+  const rows = (value: (mean: Mean) => Value): Value[][] =>
+    reading_order(study).map((cell) => [
+      study.cells[cell]!.label,
+      ...study.metrics.flatMap((metric) => {
+        const mean = metric.means.find((each) => each.cell === cell);
+        return mean ? [value(mean), mean.letters] : [null, ""];
+      }),
+    ]);
+  return { exact: rows((mean) => mean.mean), shown: rows((mean) => number(mean.mean)) };
+}
+
 function head(metric: Metric, state: State): HTMLElement {
   const arrow = metric.higher === null ? "" : metric.higher ? " ↑" : " ↓";
   const words = metric.higher === null ? "descriptive, not ranked" : metric.higher ? "higher is better" : "lower is better";
@@ -59,7 +78,7 @@ function head(metric: Metric, state: State): HTMLElement {
     event.preventDefault();
     state.set({ section: "metrics", metric: metric.name });
   };
-  return h("th", { scope: "col", class: "n", title: `${metric.summary}; ${words}` }, h("a", { href: "#", onclick: open }, metric.name), h("span", { "aria-label": words }, arrow));
+  return h("th", { scope: "col", class: "n", title: `${metric.summary}; ${words}` }, h("a", { href: "#", onclick: open }, metric.name), arrow && h("span", { role: "img", "aria-label": words }, arrow));
 }
 
 function row(study: Study, place: number): HTMLElement {
@@ -78,9 +97,11 @@ function row(study: Study, place: number): HTMLElement {
         "td",
         { class: "n", style: value === null ? {} : { "--shade": value.toFixed(3) }, title: `${cell.label}, ${metric.name}: ${number(mean.mean)}${interval}` },
         h("span", { class: "mean" }, number(mean.mean)),
+        " ",
         h("span", { class: "letters" }, mean.letters),
+        " ",
         h("span", { class: "ranks" }, ranks.trim(), mean.best ? " ★" : ""),
-        mean.undefined > 0 ? h("span", { class: "few" }, `n ${mean.n}`) : null,
+        mean.undefined > 0 ? [" ", h("span", { class: "few" }, `n ${mean.n}`)] : null,
       );
     }),
   );

@@ -1,5 +1,6 @@
 /** The answer: what was asked, what the tests show, the table of all cells and metrics, what to do next. */
 
+import { define } from "../define";
 import { h } from "../dom";
 import type { Study } from "../document/types";
 import { Section } from "../section";
@@ -61,11 +62,12 @@ export function problemList(study: Study): HTMLElement {
         "details",
         { class: problem.severe ? "problem severe" : "problem", open: problem.severe || problem.title === "Read this first" },
         h("summary", null, problem.title),
-        h("dl", null, problem.rows.flatMap(([name, text]) => [name ? h("dt", null, name) : null, h("dd", null, text)])),
+        problem.rows.filter(([name]) => !name).map(([, text]) => h("p", null, text)),
+        h("dl", null, problem.rows.filter(([name]) => name).flatMap(([name, text]) => [h("dt", null, name), h("dd", null, text)])),
         problem.tracebacks.map(([name, text]) => h("details", null, h("summary", null, name), h("pre", { tabindex: "0" }, text))),
       ),
     ),
   );
 }
 
-customElements.define("xai-answer", AnswerSection);
+define("xai-answer", AnswerSection);

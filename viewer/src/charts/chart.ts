@@ -27,6 +27,7 @@ export interface ChartOptions {
 }
 
 const AHEAD = "400px";
+const ERRORS = 1; // of Vega, which also warns of layers without rows
 const SLACK = 24; // pixels of width that change nothing
 
 export function chart(context: Context, name: ChartName, rows: Row[], options: ChartOptions): HTMLElement {
@@ -115,7 +116,7 @@ class Drawing {
     const place = h("div");
     const tooltip = { theme: theme.dark ? "dark" : "light" };
     try {
-      const result = await this.embed(place, spec, { ast: true, renderer: "svg", actions: false, defaultStyle: false, tooltip });
+      const result = await this.embed(place, spec, { ast: true, renderer: "svg", actions: false, defaultStyle: false, tooltip, logLevel: ERRORS });
       if (round !== this.round) return result.finalize();
       this.end?.();
       this.end = () => result.finalize();

@@ -1,5 +1,6 @@
 /** The section Examples: a list with search and filters, one example large, and importance over all of them. */
 
+import { define } from "../define";
 import { h } from "../dom";
 import type { Example } from "../document/types";
 import { Section } from "../section";
@@ -180,4 +181,4 @@ export class ExamplesSection extends Section {
   }
 }
 
-if (!customElements.get("xai-examples")) customElements.define("xai-examples", ExamplesSection);
+define("xai-examples", ExamplesSection);

@@ -1,9 +1,11 @@
 /** How a study was made: facts, cost of the cells, components, configuration, and the command that repeats it. */
 
 import { problemList } from "../answer/section";
+import { define } from "../define";
 import { h } from "../dom";
-import { DASH, number } from "../format";
+import { DASH } from "../format";
 import { Section } from "../section";
+import { table } from "../tables/table";
 
 export class MadeSection extends Section {
   readonly keys = [];
@@ -18,31 +20,18 @@ export class MadeSection extends Section {
         "details",
         { open: true },
         h("summary", null, "Cost of each cell"),
-        h(
-          "div",
-          { class: "scroll", tabindex: "0", role: "region", "aria-label": "cost of each cell" },
-          h(
-            "table",
-            null,
-            h("thead", null, h("tr", null, ["method / baseline", "status", "examples", "forward passes", "backward passes", "time", "peak memory", "from the store"].map((name, i) => h("th", { scope: "col", class: i > 1 && i < 7 ? "n" : "" }, name)))),
-            h(
-              "tbody",
-              null,
-              cells.map((cell) =>
-                h(
-                  "tr",
-                  null,
-                  h("th", { scope: "row" }, cell.label),
-                  h("td", { title: cell.reason }, cell.status),
-                  [cell.examples, cell.forward, cell.backward].map((value) => h("td", { class: "n" }, value === null ? DASH : value.toLocaleString("en"))),
-                  h("td", { class: "n" }, cell.seconds === null ? DASH : `${number(cell.seconds)} s`),
-                  h("td", { class: "n" }, cell.memory ? `${(cell.memory / 2 ** 20).toFixed(1)} MiB` : DASH),
-                  h("td", null, cell.cached ? "yes" : "no"),
-                ),
-              ),
-            ),
-          ),
-        ),
+        table({
+          caption: "What the attributions of each cell cost",
+          columns: ["method / baseline", "status", "examples", "forward passes", "backward passes", "seconds", "peak memory in MiB", "from the store"].map((name) => ({ name })),
+          rows: cells.map((cell) => [
+            cell.label,
+            cell.reason ? `${cell.status}: ${cell.reason}` : cell.status,
+            ...[cell.examples, cell.forward, cell.backward].map((value) => ({ value, text: value === null ? DASH : value.toLocaleString("en") })),
+            cell.seconds,
+            cell.memory ? { value: cell.memory / 2 ** 20, text: (cell.memory / 2 ** 20).toFixed(1) } : null,
+            cell.cached ? "yes" : "no",
+          ]),
+        }),
       ),
       h(
         "details",
@@ -69,4 +58,4 @@ export class MadeSection extends Section {
   }
 }
 
-customElements.define("xai-made", MadeSection);
+define("xai-made", MadeSection);

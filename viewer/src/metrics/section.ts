@@ -2,6 +2,7 @@
 
 import { sentences } from "../answer/section";
 import { chart, type ChartName, type ChartOptions, type Row } from "../charts/chart";
+import { define } from "../define";
 import { pairsOf, type Pair } from "../document/access";
 import type { Mean, Metric } from "../document/types";
 import { h } from "../dom";
@@ -222,4 +223,4 @@ function unitName(units: string): string {
   return units.replace(/s$/, "");
 }
 
-customElements.define("xai-metrics", MetricsSection);
+define("xai-metrics", MetricsSection);

@@ -2,8 +2,8 @@
 
 import { h } from "../dom";
 import { number } from "../format";
-import { copy } from "./leaving";
-import { csv, latex, markdown, type Value } from "./markup";
+import type { Value } from "./markup";
+import { copyTools } from "./tools";
 
 export interface Column {
   name: string;
@@ -31,7 +31,6 @@ export interface TableOptions {
 const LONG = 40;
 
 export function table({ caption, columns, rows }: TableOptions): HTMLElement {
-  const status = h("span", { class: "table-status", "aria-live": "polite" });
   const body = h("tbody", null, rows.map(line));
   let sorted: { column: number; up: boolean } | null = null;
   const heads = columns.map((column, i) =>
@@ -45,14 +44,6 @@ export function table({ caption, columns, rows }: TableOptions): HTMLElement {
   };
   const names = columns.map((column) => column.name);
   const current = (): Value[][] => (sorted ? order(rows, sorted.column, sorted.up) : rows).map((row) => row.map(printed));
-  const formats: [string, () => string][] = [
-    ["CSV", () => csv(names, rows.map((row) => row.map(valueOf)))],
-    ["Markdown", () => markdown(names, current(), caption)],
-    ["LaTeX", () => latex(names, current(), caption)],
-  ];
-  const tools = formats.map(([name, text]) =>
-    h("button", { type: "button", title: `copy the table as ${name}`, onclick: () => void copy(text()).then((told) => (status.textContent = told)) }, name),
-  );
   return h(
     "div",
     { class: "table" },
@@ -61,7 +52,7 @@ export function table({ caption, columns, rows }: TableOptions): HTMLElement {
       { class: rows.length > LONG ? "table-scroll table-long" : "table-scroll", tabindex: 0, role: "group", "aria-label": caption },
       h("table", null, h("caption", null, caption), h("thead", null, h("tr", null, heads)), body),
     ),
-    h("div", { class: "table-tools" }, tools, status),
+    copyTools(names, () => ({ exact: rows.map((row) => row.map(valueOf)), shown: current() }), caption),
   );
 }
 

@@ -10,14 +10,25 @@ import contextlib
 import os
 import shutil
 import sqlite3
+import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from xaiexp.builtin.trackers.mlflow_client import ERROR, PARENT, SQLITE, artifacts_of, client_at
+from xaiexp.builtin.trackers.mlflow_client import (
+    ERROR,
+    PARENT,
+    SQLITE,
+    Number,
+    artifacts_at,
+    artifacts_of,
+    write_files,
+)
+from xaiexp.builtin.trackers.mlflow_dataset import CONTEXT, DatasetFacts
 from xaiexp.builtin.trackers.mlflow_schema import create, known_revision, revision_of
 
 __all__ = ["DatabaseRuns", "database_at"]
@@ -34,13 +45,23 @@ _TAG = (
     "INSERT INTO tags (key, value, run_uuid) VALUES (?, ?, ?)"
     " ON CONFLICT (key, run_uuid) DO UPDATE SET value = excluded.value"
 )
-_METRIC = "INSERT OR IGNORE INTO metrics (key, value, timestamp, run_uuid, step, is_nan) VALUES (?, ?, ?, ?, 0, 0)"
+_METRIC = "INSERT OR IGNORE INTO metrics (key, value, timestamp, step, run_uuid, is_nan) VALUES (?, ?, ?, ?, ?, 0)"
 _LATEST = (
-    "INSERT INTO latest_metrics (key, value, timestamp, run_uuid, step, is_nan) VALUES (?, ?, ?, ?, 0, 0)"
+    "INSERT INTO latest_metrics (key, value, timestamp, step, run_uuid, is_nan) VALUES (?, ?, ?, ?, ?, 0)"
     " ON CONFLICT (key, run_uuid) DO UPDATE SET value = excluded.value, timestamp = excluded.timestamp,"
-    " step = 0, is_nan = 0 WHERE (excluded.step, excluded.timestamp, excluded.value)"
+    " step = excluded.step, is_nan = 0 WHERE (excluded.step, excluded.timestamp, excluded.value)"
     " > (latest_metrics.step, latest_metrics.timestamp, latest_metrics.value)"
 )
+
+_DATASET = (
+    "INSERT OR IGNORE INTO datasets (experiment_id, dataset_uuid, name, digest, dataset_source_type, dataset_source,"
+    " dataset_schema, dataset_profile) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_INPUT = (
+    "INSERT OR IGNORE INTO inputs (input_uuid, source_type, source_id, destination_type, destination_id)"
+    " SELECT ?, 'DATASET', dataset_uuid, 'RUN', ? FROM datasets WHERE experiment_id = ? AND name = ? AND digest = ?"
+)
+_INPUT_TAG = "INSERT INTO input_tags (input_uuid, name, value) SELECT input_uuid, ?, ? FROM inputs WHERE input_uuid = ?"
 
 
 def database_at(address: str, name: str, *, new: bool = False) -> DatabaseRuns | None:
@@ -63,21 +84,21 @@ def database_at(address: str, name: str, *, new: bool = False) -> DatabaseRuns |
             experiment = _experiment(database, address, name)
     except (sqlite3.Error, OSError):  # MLflow says what is wrong with it
         return None
-    return None if experiment is None else DatabaseRuns(address, file, *experiment)
+    return None if experiment is None else DatabaseRuns(file, *experiment)
 
 
 class DatabaseRuns:
     """The runs of an experiment of an embedded database. What is written waits for :meth:`flush`.
 
     Args:
-        address: of the database.
-        file: the same as a path.
+        file: of the database.
         experiment: its identifier.
         artifacts: the address of the experiment's artifacts.
     """
 
-    def __init__(self, address: str, file: Path, experiment: int, artifacts: str) -> None:
-        self._address, self._file, self._experiment, self._artifacts = address, file, experiment, artifacts.rstrip("/")
+    def __init__(self, file: Path, experiment: int, artifacts: str) -> None:
+        self._file, self._experiment, self._artifacts = file, experiment, artifacts.rstrip("/")
+        self._uris: dict[str, str] = {}
         self._waiting: list[tuple[str, list[tuple[Any, ...]]]] = []
 
     def of_study(self, study: str) -> str | None:
@@ -91,7 +112,8 @@ class DatabaseRuns:
     def create(self, name: str, tags: Mapping[str, str]) -> str:
         """Start a run."""
         run = uuid.uuid4().hex
-        self._add(_CREATE, (run, name, _now(), self._artifacts_of(run), self._experiment))
+        self._uris[run] = f"{self._artifacts}/{run}/artifacts"
+        self._add(_CREATE, (run, name, _now(), self._uris[run], self._experiment))
         self._add(_TAG, *((key, value, run) for key, value in {**tags, "mlflow.runName": name}.items()))
         return run
 
@@ -100,15 +122,21 @@ class DatabaseRuns:
         self._add("UPDATE runs SET status = 'RUNNING' WHERE run_uuid = ?", (run,))
         self._add("DELETE FROM tags WHERE run_uuid = ? AND key = ?", (run, ERROR))
 
-    def log(
-        self, run: str, params: Mapping[str, str], metrics: Mapping[str, float], tags: Mapping[str, str], time: int
-    ) -> None:
+    def log(self, run: str, params: Mapping[str, str], metrics: Sequence[Number], tags: Mapping[str, str]) -> None:
         """Log finite numbers, texts that are parameters and texts that are tags."""
-        numbers = [(key, value, time, run) for key, value in metrics.items()]
+        numbers = [(each.key, each.value, each.time, each.step, run) for each in metrics]
         self._add(_PARAM, *((key, value, run) for key, value in params.items()))
         self._add(_METRIC, *numbers)
         self._add(_LATEST, *numbers)
         self._add(_TAG, *((key, value, run) for key, value in tags.items()))
+
+    def add_dataset(self, runs: Sequence[str], dataset: DatasetFacts) -> None:
+        """Make a dataset an input of runs."""
+        self._add(_DATASET, (self._experiment, uuid.uuid4().hex, *astuple(dataset)))
+        for run in runs:
+            edge = uuid.uuid4().hex
+            self._add(_INPUT, (edge, run, self._experiment, dataset.name, dataset.digest))
+            self._add(_INPUT_TAG, *((key, value, edge) for key, value in CONTEXT.items()))
 
     def end(self, run: str, status: str) -> None:
         """End a run."""
@@ -116,13 +144,21 @@ class DatabaseRuns:
 
     def copy(self, run: str, folder: Path) -> None:
         """Copy the files of a folder to the artifacts of a run."""
-        with _connected(self._file) as database:
-            (uri,) = database.execute("SELECT artifact_uri FROM runs WHERE run_uuid = ?", (run,)).fetchone()
-        place = urlsplit(uri)
-        if place.scheme in ("", "file") and not place.netloc:
-            shutil.copytree(folder, unquote(place.path), dirs_exist_ok=True, copy_function=shutil.copyfile)
+        if (place := self._place(run)) is not None:
+            shutil.copytree(folder, place, dirs_exist_ok=True, copy_function=shutil.copyfile)
         else:
-            client_at(self._address).log_artifacts(run, str(folder))
+            artifacts_at(self._uri_of(run)).log_artifacts(str(folder))
+
+    def write(self, run: str, files: Mapping[str, bytes]) -> None:
+        """Write artifacts of a run, by their paths."""
+        if not files:
+            return
+        if (place := self._place(run)) is not None:
+            write_files(place, files)
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            write_files(Path(folder), files)
+            self.copy(run, Path(folder))
 
     def flush(self) -> None:
         """Write what waits, as a whole or not at all."""
@@ -148,8 +184,18 @@ class DatabaseRuns:
         with _connected(self._file) as database:
             return database.execute(found, (key, value, self._experiment)).fetchall()
 
-    def _artifacts_of(self, run: str) -> str:
-        return f"{self._artifacts}/{run}/artifacts"
+    def _place(self, run: str) -> Path | None:
+        """The folder of the artifacts of a run; None where it is elsewhere."""
+        place = urlsplit(self._uri_of(run))
+        return Path(unquote(place.path)) if place.scheme in ("", "file") and not place.netloc else None
+
+    def _uri_of(self, run: str) -> str:
+        """The address of the artifacts of a run, which may wait to be written."""
+        if run not in self._uris:
+            with _connected(self._file) as database:
+                found = database.execute("SELECT artifact_uri FROM runs WHERE run_uuid = ?", (run,)).fetchone()
+            self._uris[run] = str(found[0])
+        return self._uris[run]
 
 
 @contextlib.contextmanager

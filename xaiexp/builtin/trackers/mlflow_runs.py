@@ -6,31 +6,39 @@ so that MLflow recognises what it has.
 
 from __future__ import annotations
 
-import json
 import math
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from xaiexp.builtin.trackers.mlflow_client import ERROR, PARENT
+from xaiexp.builtin.trackers.mlflow_client import ERROR, PARENT, Number
+from xaiexp.builtin.trackers.mlflow_content import (
+    MAX_TAG_LENGTH,
+    cell_metrics,
+    cell_parameters,
+    description,
+    flattened,
+    images,
+    key_of,
+    letters,
+    logged_tables,
+    steps,
+    study_metrics,
+    tables_tag,
+)
+from xaiexp.builtin.trackers.mlflow_dataset import dataset_of
 from xaiexp.contract.tracker import TrackedCell, TrackedRun, TrackedStudy
-from xaiexp.core.ids import CellId, MetricId
 from xaiexp.core.record import Record
-from xaiexp.statistics.frames import mean_agreement, rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from xaiexp.builtin.trackers.mlflow_client import Runs
 
-__all__ = ["StudyRun", "flattened"]
+__all__ = ["StudyRun"]
 
 _MAX_PARAM_LENGTH = 6000
-_MAX_TAG_LENGTH = 5000
-_MAX_KEY_LENGTH = 250
-_ILLEGAL = re.compile(r"[^\w\-./ :]")
 
 
 class StudyRun(TrackedRun):
@@ -39,12 +47,15 @@ class StudyRun(TrackedRun):
     Args:
         runs: where they go.
         study: what to log.
+        monitor: starts to watch a run, and returns what ends that.
     """
 
-    def __init__(self, runs: Runs, study: TrackedStudy) -> None:
+    def __init__(
+        self, runs: Runs, study: TrackedStudy, monitor: Callable[[str], Callable[[], None]] | None = None
+    ) -> None:
         self._runs, self._study = runs, study
         self._time = _milliseconds(study.record.started)
-        self._metrics: dict[str, float] = {}
+        self._statuses: dict[str, str] = {}
         known = runs.of_study(study.id)
         tags = self._tags(study.record)
         if known is not None:
@@ -57,71 +68,74 @@ class StudyRun(TrackedRun):
             tags = {}
         self._log(self.name, params=dict(flattened(study.config)), tags=tags)
         runs.flush()
+        self._end_of_monitor = None if monitor is None else monitor(self.name)
 
     def log_cell(self, cell: TrackedCell) -> None:
-        """Log a child run: components as parameters, means, intervals and costs as metrics."""
+        """Log a child run: components as parameters, means, curves and costs as metrics, maps as images."""
+        self._stop_monitor()
         record, label = self._study.record, cell.id.joined("/")
+        pictures = images(cell.maps, self._time)
         tags = {
             **{key: value for key, value in self._tags(record).items() if key != "xaiexp.id"},
+            **letters(cell),
             PARENT: self.name,
             "xaiexp.status": cell.row["status"],
             "xaiexp.reason": cell.row["reason"],
             "xaiexp.key": cell.row["key"],
             "xaiexp.cached": str(cell.row["cached"]),
+            **({"mlflow.loggedImages": "True"} if pictures else {}),
         }
-        metrics = {k: float(cell.row[k]) for k in ("forward_passes", "backward_passes", "seconds", "peak_memory_bytes")}
-        for summary in cell.summary:
-            for suffix, value in (("", summary["mean"]), (".low", summary["low"]), (".high", summary["high"])):
-                metrics[f"{summary['metric']}{suffix}"] = float(value)
-            metrics[f"{summary['metric']}.undefined"] = float(summary["undefined"])
-            if isinstance(summary["letters"], str) and summary["letters"]:
-                tags[f"letters.{summary['metric']}"] = summary["letters"]
-        tags = {_key(name): value[:_MAX_TAG_LENGTH] for name, value in tags.items()}
+        tags = {key_of(name): value[:MAX_TAG_LENGTH] for name, value in tags.items()}
         run = self._children.get(label)
         created = run is None
         if run is None:
             run = self._runs.create(label, tags)
             self._children[label] = run
-        self._log(run, dict(flattened(_parameters(record, cell.id))), metrics, {} if created else tags)
-        status = {"done": "FINISHED", "skipped": "KILLED"}.get(cell.row["status"], "FAILED")
-        self._runs.end(run, status)
-        self._metrics |= {f"{label}.{key}": value for key, value in metrics.items() if not MetricId.parse(key).part}
+        numbers = self._numbers(cell_metrics(cell))
+        for metric, curve in cell.curves.items():
+            key = key_of(f"{metric}_curve")
+            numbers += [Number(key, value, self._time, step) for step, value in steps(curve) if math.isfinite(value)]
+        self._log(run, cell_parameters(record, cell.id), numbers, {} if created else tags)
+        self._runs.write(run, pictures)
+        self._statuses[label] = cell.row["status"]
+        self._runs.end(run, {"done": "FINISHED", "skipped": "KILLED"}.get(cell.row["status"], "FAILED"))
 
     def log_tables(self, tables: Mapping[str, pd.DataFrame]) -> None:
-        """Log the main metrics of all cells, mean agreement and verdicts with the run of the study."""
-        metrics, tags = self._metrics, {}
-        for row in rows(mean_agreement(tables["agreement"])):
-            a, b = CellId(row["method_a"], row["baseline_a"]), CellId(row["method_b"], row["baseline_b"])
-            metrics[f"agreement.{row['measure']}.{a.joined('/')}.{b.joined('/')}"] = float(row["value"])
-        for row in rows(tables["verdicts"]):
-            tags[_key(f"verdict.{row['metric']}")] = str(row["verdict"])[:_MAX_TAG_LENGTH]
-            metrics[f"alpha.{row['metric']}"] = float(row["alpha"])
-        self._log(self.name, metrics=metrics, tags=tags)
+        """Log the tables, with their means over examples, and the verdicts as the description of the run."""
+        files = logged_tables(tables)
+        self._runs.write(self.name, files)
+        note = description(tables["verdicts"])
+        self._log(self.name, tags={**tables_tag(files), **({"mlflow.note.content": note} if note else {})})
 
     def finish(self, record: Record) -> None:
-        """Log the performance and the files, and end the run."""
-        metrics: dict[str, float] = {}
-        if record.performance is not None:
-            known = record.performance.to_mapping()
-            metrics |= {name: float(value) for name, value in known.items() if name != "examples"}
-        metrics["seconds"] = math.nan if record.seconds is None else record.seconds
-        tags = {ERROR: record.error[:_MAX_TAG_LENGTH]} if record.error else {}
-        self._log(self.name, metrics=metrics, tags=tags)
+        """Log what the whole study came to, its data and its files, and end the run."""
+        self._stop_monitor()
+        tags = {ERROR: record.error[:MAX_TAG_LENGTH]} if record.error else {}
+        self._log(self.name, metrics=self._numbers(study_metrics(record, self._statuses.values())), tags=tags)
+        if (dataset := dataset_of(record)) is not None:
+            self._runs.add_dataset([self.name, *self._children.values()], dataset)
         self._runs.copy(self.name, self._study.folder)
         self._runs.end(self.name, "FINISHED" if record.status == "done" else "FAILED")
         self._runs.flush()
 
     def stop(self, error: str) -> None:
         """End the run of a study that failed as a whole."""
+        self._stop_monitor()
         if error:
-            self._log(self.name, tags={ERROR: error[:_MAX_TAG_LENGTH]})
+            self._log(self.name, tags={ERROR: error[:MAX_TAG_LENGTH]})
         self._runs.end(self.name, "FAILED")
         self._runs.flush()
+
+    def _stop_monitor(self) -> None:
+        if self._end_of_monitor is not None:
+            self._end_of_monitor()
+            self._end_of_monitor = None
 
     def _tags(self, record: Record) -> dict[str, str]:
         git, process = record.git, self._study.process
         return {
             "mlflow.source.name": "xaiexp",
+            "mlflow.source.type": "LOCAL",
             "xaiexp.id": self._study.id,
             "xaiexp.folder": str(Path(self._study.folder).resolve()),
             "xaiexp.host": process.host,
@@ -137,26 +151,16 @@ class StudyRun(TrackedRun):
         self,
         run: str,
         params: Mapping[str, str] | None = None,
-        metrics: Mapping[str, float] | None = None,
+        metrics: Sequence[Number] = (),
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        """Send everything of a run within the limits of MLflow, and only what is finite."""
-        self._runs.log(
-            run,
-            {_key(key): value[:_MAX_PARAM_LENGTH] for key, value in (params or {}).items()},
-            {_key(key): value for key, value in (metrics or {}).items() if math.isfinite(value)},
-            dict(tags or {}),
-            self._time,
-        )
+        """Send everything of a run within the limits of MLflow."""
+        known = {key_of(key): value[:_MAX_PARAM_LENGTH] for key, value in (params or {}).items()}
+        self._runs.log(run, known, metrics, dict(tags or {}))
 
-
-def _parameters(record: Record, cell: CellId) -> dict[str, Any]:
-    method, baseline = record.methods.get(cell.method), record.baselines.get(cell.baseline)
-    return {
-        "method": {} if method is None else method.to_mapping(),
-        "baseline": cell.baseline if baseline is None else baseline.to_mapping(),
-        **record.study.to_mapping(),
-    }
+    def _numbers(self, metrics: Mapping[str, float]) -> list[Number]:
+        """Those that are finite."""
+        return [Number(key_of(key), value, self._time) for key, value in metrics.items() if math.isfinite(value)]
 
 
 def _milliseconds(started: str) -> int:
@@ -164,18 +168,3 @@ def _milliseconds(started: str) -> int:
         return int(datetime.fromisoformat(started).timestamp() * 1000)
     except ValueError:
         return 0
-
-
-def flattened(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Nested mappings as dotted keys with texts; values that are no text are written as JSON."""
-    for key, value in values.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            yield from flattened(value, f"{name}.")
-        else:
-            yield name, value if isinstance(value, str) else json.dumps(value, default=str)
-
-
-def _key(name: str) -> str:
-    """A key with the characters and the length that MLflow accepts."""
-    return _ILLEGAL.sub("_", name)[:_MAX_KEY_LENGTH]

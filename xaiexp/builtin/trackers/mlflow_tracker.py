@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -28,13 +29,23 @@ _PAGE = 1000
 
 @dataclass(frozen=True)
 class Mlflow(Tracker):
-    """MLflow at `tracking.uri`, in the experiment `tracking.experiment`."""
+    """MLflow at `tracking.uri`, in the experiment `tracking.experiment`.
+
+    Args:
+        system_metrics: whether the load of processor, memory and GPU is logged every 10 s while the study runs, by
+            MLflow's client, which takes seconds to be imported. It needs psutil, for GPUs nvidia-ml-py;
+            MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL sets the seconds.
+    """
 
     summary: ClassVar[str] = "MLflow: a run for the study, a child run for each cell, and a copy of the study's files"
     source: ClassVar[str] = "https://mlflow.org"
 
+    system_metrics: bool = False
+
     def prepare(self, address: str, group: str) -> None:
         """Create the database and the experiment."""
+        if self.system_metrics and find_spec("psutil") is None:
+            raise ResourceError("tracker.mlflow.system_metrics", "needs psutil", hint="pip install psutil")
         if database_at(address, group, new=True) is not None:
             return
         try:
@@ -56,10 +67,15 @@ class Mlflow(Tracker):
         """Start the run, or go on with the one whose tag ``xaiexp.id`` is that of the study."""
         from xaiexp.builtin.trackers.mlflow_runs import StudyRun
 
-        if (runs := database_at(study.address, study.group)) is not None:
+        if not self.system_metrics and (runs := database_at(study.address, study.group)) is not None:
             return StudyRun(runs, study)
         client = client_at(study.address)
-        return StudyRun(ClientRuns(client, experiment_of(client, study.address, study.group)), study)
+        runs_of_client = ClientRuns(client, experiment_of(client, study.address, study.group))
+        if not self.system_metrics or study.record.status != "running":  # the load of a study that is over is not known
+            return StudyRun(runs_of_client, study)
+        from xaiexp.builtin.trackers.mlflow_system import watch
+
+        return StudyRun(runs_of_client, study, lambda run: watch(run, study.address))
 
     def kept(self, study: TrackedStudy) -> list[KeptRun]:
         """The runs of a study with the names of their child runs and their metrics."""

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 
 from xaiexp.cli.arguments import ToolParser
 from xaiexp.cli.exit_codes import DONE
-from xaiexp.contract.documentation import REQUIRED, Description, described
+from xaiexp.contract.documentation import REQUIRED, Description, described, example
 from xaiexp.contract.kinds import KINDS, Component, Method, Metric, offered
 from xaiexp.contract.registry import Registry, installed
 from xaiexp.errors import UnknownName, UserError, nearest
 
 __all__ = ["run"]
-
-_SINGLES = ("model", "dataset", "features", "output")
 
 
 def run(words: Sequence[str]) -> int:
@@ -67,7 +65,7 @@ def _lines(about: Description, cls: type[Component], registry: Registry) -> list
         required = f", {REQUIRED}" if each.default == REQUIRED else ""
         lines.append(f"    {each.name}: {each.type}{required}{default}")
         lines += _wrapped(each.meaning, 6) if each.meaning else []
-    return [*lines, "", f"  example: {_example(about)}"]
+    return [*lines, "", f"  example: {example(about)}"]
 
 
 def _wrapped(text: str, indent: int) -> list[str]:
@@ -88,16 +86,6 @@ def _offering(about: Description, registry: Registry) -> str:
     if others:
         names.append(f"by their parameters {', '.join(others)}")
     return ", ".join(names) or "no installed model"
-
-
-def _example(about: Description) -> str:
-    single = about.kind in _SINGLES
-    words = [f"{about.kind}={about.name}" if single else f"'{about.kind}=[{about.name}]'"]
-    where = about.kind if single else f"{about.kind}.{about.name}"
-    shown = [each for each in about.parameters if each.default == REQUIRED] or list(about.parameters[:1])
-    values = ["..." if each.default == REQUIRED else each.default.partition(" ")[0] for each in shown]
-    words += [f"{where}.{each.name}={value}" for each, value in zip(shown, values, strict=True)]
-    return " ".join(["xaiexp", *words])
 
 
 def _in(cls: type[Component], words: Sequence[str], registry: Registry) -> list[str]:

@@ -16,7 +16,7 @@ from xaiexp.report.results import is_joint
 from xaiexp.report.studies import StudyFolder
 from xaiexp.statistics.clustering import clustered
 
-__all__ = ["MOST_CELLS", "Figure", "agreement_figures", "metric_figures", "sweep_figures"]
+__all__ = ["MOST_CELLS", "Figure", "agreement_figures", "main_figures", "metric_figures", "sweep_figures"]
 
 MOST_CELLS = 40
 """Most cells of a matrix or a diagram: those with the best means."""
@@ -39,6 +39,18 @@ class Figure:
     rows: pd.DataFrame
     parameters: Mapping[str, float] = field(default_factory=dict)
     height: int | None = None
+
+
+def main_figures(study: StudyFolder) -> Iterator[Figure]:
+    """The means of all metrics in one figure, the curves of those that have any, and agreement."""
+    rankings = [_limited(each) for each in frames.rankings(study)]
+    if means := [frames.intervals(each) for each in rankings if each.means]:
+        chart = "intervals_by_metric" if len(means) > 1 else "intervals"
+        yield Figure("intervals", chart, pd.concat(means, ignore_index=True))
+    for ranking in rankings:
+        if len(curves := frames.curves_of(study, ranking)):
+            yield Figure(f"{ranking.metric}_curves", "curves", curves)
+    yield from agreement_figures(study)
 
 
 def metric_figures(study: StudyFolder) -> Iterator[Figure]:

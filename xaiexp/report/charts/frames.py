@@ -18,9 +18,10 @@ from xaiexp.report.results import best_first, summary_of
 from xaiexp.report.studies import StudyFolder
 from xaiexp.report.verdicts import comparisons_of, controls, directions, verdicts_of
 from xaiexp.report.wording import DASH
+from xaiexp.statistics.curve_means import unit_curves
 from xaiexp.statistics.frames import rows
 from xaiexp.statistics.significance import friedman
-from xaiexp.statistics.summary import Table, by_cluster, tables
+from xaiexp.statistics.summary import Table, tables
 from xaiexp.statistics.tolerance import difference
 
 __all__ = [
@@ -287,11 +288,7 @@ def curves_of(study: StudyFolder, ranking: Ranking) -> pd.DataFrame:
     names = [name for name in ranking.order if name in by_cell]
     if not names:
         return pd.DataFrame()
-    values = []
-    for name in names:
-        units = by_cluster(by_cell[name], study.clusters)["example"].astype(str).to_numpy()
-        points = pd.DataFrame(np.stack(list(by_cell[name]["values"])).astype(np.float64))
-        values.append(points.groupby(units).mean().to_numpy())  # of the values that are defined
+    values = [unit_curves(by_cell[name], study.clusters) for name in names]
     return curves(names, np.linspace(0, 1, values[0].shape[1]).tolist(), values)
 
 

@@ -84,7 +84,7 @@ def _grouped(data: pd.DataFrame | None, intervals: bool) -> Any:
     offset = alt.YOffset("group:N", sort=ordered("group_place"))
     legend = alt.Legend(title=None, orient="top", columns=2, labelLimit=300)
     tone = alt.Color("group:N", sort=ordered("group_place"), scale=alt.Scale(range=CATEGORIES), legend=legend)
-    shape = alt.Shape("group:N", sort=ordered("group_place"), legend=None)  # as the colour, which has the legend
+    shape = alt.Shape("group:N", sort=ordered("group_place"), legend=legend)  # one legend with the colour
     tooltip = [
         alt.Tooltip("cell:N"),
         alt.Tooltip("group:N"),

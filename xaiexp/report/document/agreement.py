@@ -46,8 +46,8 @@ def agreements(
             continue
         values, numbers = _by_pair(rows, cells, index)
         matrix, defined = _matrix(values, len(numbers))
-        fits = values.size <= room
-        room -= values.size if fits else 0
+        fine, fits = 2 * values.size <= room, values.size <= room
+        room -= values.size * (1 + fine) if fits else 0
         without += not fits
         found.append(
             parts.Measure(
@@ -59,7 +59,7 @@ def agreements(
                 matrix=binary.exact(matrix),
                 defined=binary.whole(defined.ravel()),
                 order=clustered(matrix, bounds),
-                values=binary.in_steps(values) if fits else None,
+                values=binary.in_steps(values, fine) if fits else None,
             )
         )
     return tuple(found), without

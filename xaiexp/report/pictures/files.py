@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
 
 from xaiexp.core.ids import CellId
 from xaiexp.report.charts.drawing import drawn, specification
-from xaiexp.report.charts.figures import agreement_figures
+from xaiexp.report.charts.figures import main_figures
 from xaiexp.report.pictures.images import heatmap_png, input_image, png
 from xaiexp.report.pictures.series import series_image
 from xaiexp.report.studies import StudyFolder, read_study
+from xaiexp.store.files import file_name
 
 __all__ = ["export_images"]
+
+AGREEMENT = ("agreement", "signed_agreement")
+"""The charts of agreement."""
 
 EXAMPLES = 8
 """The pictures of how many examples are written."""
@@ -23,7 +26,8 @@ EXAMPLES = 8
 def export_images(folder: Path) -> list[Path]:
     """Write ``pictures/`` into a study folder, from the other files of the study.
 
-    It holds ``agreement/MEASURE.svg`` for every measure of pairs. For images and series it also holds
+    It holds ``agreement/MEASURE.svg`` for every measure of pairs, ``metrics/intervals.svg`` with the means of all
+    metrics, and ``metrics/METRIC_curves.svg`` for those with curves. For images and series it also holds
     ``examples/NUMBER_NAME/METHOD_BASELINE.png`` for every example and cell, and ``input.png``.
     The pixels of small images are repeated.
 
@@ -36,9 +40,10 @@ def export_images(folder: Path) -> list[Path]:
     study = read_study(Path(folder))
     target = Path(folder) / "pictures"
     files: dict[Path, bytes] = {}
-    for figure in agreement_figures(study):
+    for figure in main_figures(study):
         drawing = drawn(specification(figure.chart, figure.rows, figure.parameters, figure.height), "svg")
-        files[target / "agreement" / f"{_file_name(figure.name.removeprefix('agreement_'))}.svg"] = drawing
+        part = "agreement" if figure.chart in AGREEMENT else "metrics"
+        files[target / part / f"{file_name(figure.name.removeprefix('agreement_'))}.svg"] = drawing
     files |= {target / "examples" / name: content for name, content in _examples(study).items()}
     for file, content in files.items():
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -46,16 +51,11 @@ def export_images(folder: Path) -> list[Path]:
     return list(files)
 
 
-def _file_name(text: str) -> str:
-    """The text as a file name for every file system and artifact store."""
-    return re.sub(r"[^\w.-]+", "_", text).strip("._")[:80] or "unnamed"
-
-
 def _examples(study: StudyFolder) -> dict[str, bytes]:
     modality, arrays = study.gallery.modality, study.gallery.arrays
     files: dict[str, bytes] = {}
     for number, example in enumerate(study.gallery.examples[:EXAMPLES]):
-        folder = f"{number}_{_file_name(str(example.get('name') or example.get('id')))}"
+        folder = f"{number}_{file_name(str(example.get('name') or example.get('id')))}"
         inputs = arrays.get(example.get("input") or "")
         if modality == "image" and inputs is not None:
             files[f"{folder}/input.png"] = png(input_image(inputs, enlarge=True))
@@ -66,9 +66,9 @@ def _examples(study: StudyFolder) -> dict[str, bytes]:
             title = str(CellId(method, str(described.get("baseline"))))
             signed = study.signed(method, values)
             if modality == "image" and values.ndim == 2:
-                files[f"{folder}/{_file_name(title)}.png"] = heatmap_png(values, signed, enlarge=True)
+                files[f"{folder}/{file_name(title)}.png"] = heatmap_png(values, signed, enlarge=True)
             elif modality == "series" and inputs is not None:
                 steps = example.get("steps") if described.get("space") != "layer" else None
                 picture = series_image(np.atleast_2d(inputs), values.ravel(), signed, steps)
-                files[f"{folder}/{_file_name(title)}.png"] = png(picture)
+                files[f"{folder}/{file_name(title)}.png"] = png(picture)
     return files
