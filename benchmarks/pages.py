@@ -30,6 +30,8 @@ from xaiexp.statistics.summary import summarise
 CHROMIUM = "/usr/bin/chromium"
 METRICS = {"deletion": False, "insertion": True, "sparseness": None}
 MEASURES = ("rank_correlation", "sign_agreement")
+LEVELS = 8
+"""Of the means of the cells: cells of one level are not told apart."""
 STUDY = {"model": "network", "dataset": "pictures", "seed": 0}
 
 
@@ -76,7 +78,7 @@ def write(folder: Path, case: Case) -> Path:
 
 def score_rows(where: pd.DataFrame, ids: list[str], metric: str, rng: np.random.Generator) -> pd.DataFrame:
     rows = where.loc[where.index.repeat(len(ids))].reset_index(drop=True)
-    values = np.arange(len(where))[:, None] / len(where) + rng.standard_normal((len(where), len(ids)))
+    values = 3 * (np.arange(len(where)) % LEVELS)[:, None] + rng.standard_normal((len(where), len(ids)))
     return rows.assign(metric=metric, example=ids * len(where), target=0, value=values.ravel())
 
 

@@ -28,24 +28,22 @@ def _network(*shape: int) -> nn.Module:
 def _compared(folder: Path, shape: tuple[int, ...], examples: int, axes: str, **more: object) -> Path:
     inputs = torch.rand(examples, *shape, generator=torch.Generator().manual_seed(1))
     labels = torch.arange(examples) % len(CLASSES)
-    settings = {
-        "metrics": ["deletion", "insertion", "sparseness"],
-        "baselines": ["zero", "mean"],
-        "seed": 0,
-        "store": str(folder / ".store"),
-    } | more
     result = xaiexp.compare(
         _network(*shape),
         inputs,
         labels,
         methods=METHODS,
+        metrics=["deletion", "insertion", "sparseness"],
+        baselines=["zero", "mean"],
         agreements=["rank_correlation", "sign_agreement"],
         task="multiclass",
         axes=axes,
         class_names=CLASSES,
         folder=folder,
         quiet=True,
-        **settings,
+        seed=0,
+        store=str(folder / ".store"),
+        **more,
     )
     return result.path
 
