@@ -52,7 +52,7 @@ def test_several_studies_are_compared_first_and_open_one_by_one(visit):
     opened = visit("sweep")
     assert opened.texts("nav [aria-current=page]") == ["Across studies"]
     assert len(opened.table("xai-across table")) == 5
-    opened.page.locator("xai-across select").select_option("insertion")
+    opened.page.locator("xai-across select").first.select_option("insertion")
     assert "metric=insertion" in opened.view
     assert "Over seeds" in opened.text("xai-across")
     assert "Where differences come from" in opened.text("xai-across")

@@ -73,7 +73,7 @@ def asked(study: StudyFolder) -> str:
     count = _examples(study)
     shown = plural(count, "example") if count else "the examples"
     metrics = len({name for name in summary_of(study)["metric"] if not record.is_auxiliary(str(name))})
-    measures = len(set(study.agreement["measure"]))
+    measures = study.agreement["measure"].nunique()
     return (
         f"Explanations of the {output} of {study.shown('model')} for {explained}, on {shown} of "
         f"{study.shown('dataset')} (seed {about.seed}), by {compared}. Evaluated by {plural(metrics, 'metric')} and "

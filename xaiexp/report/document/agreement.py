@@ -97,7 +97,8 @@ def _places(rows: pd.DataFrame, index: RowIndex) -> NDArray[Any]:
         wanted = pd.MultiIndex.from_arrays([examples, rows["target"].astype(int)])
         return pd.MultiIndex.from_tuples(index.pairs).get_indexer(wanted)
     first = {example: i for i, (example, _) in reversed(list(enumerate(index.pairs)))}
-    return examples.map(first).fillna(-1).to_numpy(dtype=np.int64)
+    codes, names = pd.factorize(examples)
+    return np.array([*(first.get(name, -1) for name in names), -1], dtype=np.int64)[codes]
 
 
 def _matrix(values: NDArray[np.float64], count: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -18,7 +18,7 @@ __all__ = ["BYTES", "FORMAT", "document"]
 FORMAT = 1
 """Of the document; the viewer reads this one alone."""
 
-BYTES = 9_000_000
+BYTES = 4_400_000
 """How many bytes the maps and pictures of a page take at most, before compression."""
 
 FEWEST = 3
