@@ -108,7 +108,7 @@ def execute(study: Study, config: Mapping[str, Any], folder: Path, registry: Reg
         writer.write_record()
         run, tables = _run(prepared, store, writer, meter, started)
         report = _page(study, writer.path, store) if whole else None
-        _send(session, writer, tables, meter)
+        _send(session, writer, tables, meter, store.folder)
     except BaseException as error:
         reason = reason_of(error)
         if isinstance(error, Exception) or writer.record.status == "running":  # else it was only not sent any more
@@ -190,12 +190,12 @@ def _continued(folder: Path, record: Record) -> Record:
     return replace(record, id=uuid.uuid4().hex)
 
 
-def _send(session: Session, writer: FolderWriter, tables: Tables, meter: Meter) -> None:
+def _send(session: Session, writer: FolderWriter, tables: Tables, meter: Meter, cache: Path) -> None:
     """Send the study to its trackers; it is complete on disk, whatever happens to them."""
     if not session.facts:
         return
     try:
-        reports.export_images(writer.path)
+        reports.export_images(writer.path, cache)
     except (ResourceError, OSError) as error:
         meter.say(f"pictures: {error}")
     session.finish(writer.record, tables.by_name())

@@ -35,7 +35,7 @@ def derived(cls: type, **extra: Any) -> type:
     fields: list[Any] = [(name, str, dataclasses.field(default=value)) for name, value in extra.items()]
     defaults = parameters.default_values(cls)
     for name, hint in parameters.hints(cls).items():
-        default = _field(defaults[name])
+        default = _field(defaults[name], _plain(hint) is Any)
         effort = next((e for e in getattr(hint, "__metadata__", ()) if isinstance(e, parameters.Effort)), None)
         if effort is not None:
             levels = (effort.draft, defaults[name], effort.publication)
@@ -53,9 +53,13 @@ def _written(value: Any) -> str:
     return "null" if value is None else str(value)
 
 
-def _field(default: Any) -> Any:
+def _field(default: Any, untyped: bool = False) -> Any:
+    """The default of a field; ``untyped`` where it may be of another kind, as ``report`` is a mapping or a bool."""
     if default is parameters.MISSING:
         return dataclasses.field(default=MISSING)
+    if is_dataclass(default) and not isinstance(default, type) and untyped:
+        values = dataclasses.asdict(default)
+        return dataclasses.field(default_factory=lambda: dict(values))
     if is_dataclass(default) and not isinstance(default, type):
         return dataclasses.field(default_factory=derived(type(default)))
     if isinstance(default, tuple | list | dict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import signal
 import socket
 import webbrowser
 from collections.abc import Callable, Sequence
@@ -16,6 +16,9 @@ from xaiexp.server.application import application
 from xaiexp.server.workplace import Workplace
 
 __all__ = ["listening", "serve"]
+
+_LAST = 30.0
+"""Seconds that the thread of the jobs has to end."""
 
 LOOPBACK = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 
@@ -86,16 +89,20 @@ def serve(
         limit_concurrency=100,
     )
     address = f"http://127.0.0.1:{number}/#token={work.token}"
+    server = _Server(config, work)
+    before = {sign: signal.signal(sign, server.handle_exit) for sign in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with contextlib.suppress(KeyboardInterrupt):
-            say(address)
-            if browser:
-                webbrowser.open(address)
-            _Server(config, work).run(sockets=sockets)
+        say(address)
+        if browser:
+            webbrowser.open(address)
+        server.run(sockets=sockets)
     finally:
         work.close()
         for opened in sockets:
             opened.close()
+        work.jobs.wait(_LAST)  # a thread that is inside torch when the interpreter ends takes the program down
+        for sign, handler in before.items():
+            signal.signal(sign, handler)
 
 
 class _Server(uvicorn.Server):
@@ -105,6 +112,7 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._work = work
 
-    def handle_exit(self, sig: int, frame: object) -> None:
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End what was begun, then the connections."""
         self._work.close()
-        super().handle_exit(sig, frame)  # type: ignore[arg-type]  # the frame of a signal handler
+        await super().shutdown(sockets)

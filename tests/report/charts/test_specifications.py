@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 import pandas as pd
 import pytest
 
+from xaiexp.report.charts import drawing
 from xaiexp.report.charts.catalogue import CHARTS, FILE, text
 from xaiexp.report.charts.drawing import FORMATS, drawn, specification
 from xaiexp.report.charts.frames import curves
@@ -181,3 +182,15 @@ def test_drawing_needs_no_altair():
         "sys.exit('altair' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", line], check=False).returncode == 0
+
+
+def test_a_figure_that_was_drawn_is_not_drawn_again(tmp_path, monkeypatch):
+    rows = pd.DataFrame(ROWS["intervals"])
+    spec = specification("intervals", rows)
+    first = drawn(spec, "svg", tmp_path)
+    assert first == drawn(spec, "svg")
+    monkeypatch.setattr(drawing, "_drawn", lambda *_: b"drawn again")
+    assert drawn(spec, "svg", tmp_path) == first
+    other = specification("intervals", rows.assign(mean=7.0))
+    assert drawn(other, "svg", tmp_path) == b"drawn again"
+    assert drawn(spec, "png", tmp_path) == b"drawn again"

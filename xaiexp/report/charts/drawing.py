@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import hashlib
 import json
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+from xaiexp.store.files import write_atomically
 
 __all__ = ["FORMATS", "drawn", "specification"]
 
@@ -53,17 +58,33 @@ def specification(
     }
 
 
-def drawn(spec: Mapping[str, Any], form: str) -> bytes:
+def drawn(spec: Mapping[str, Any], form: str, cache: Path | None = None) -> bytes:
     """The file of a specification.
 
     Args:
         spec: of :func:`specification`.
         form: one of :data:`FORMATS`.
+        cache: a folder of this program's own, where figures are kept by the digest of their specification: drawing one
+            takes a third of a second, and most of it for the first.
     """
+    if cache is None:
+        return _drawn(spec, form)
+    content = json.dumps([version("vl-convert-python"), form, spec], sort_keys=True)
+    kept = cache / "figures" / f"{hashlib.sha256(content.encode()).hexdigest()}.{form}"
+    try:
+        return kept.read_bytes()
+    except OSError:
+        figure = _drawn(spec, form)
+    with contextlib.suppress(OSError):  # a figure needs no cache
+        write_atomically(kept, figure)
+    return figure
+
+
+def _drawn(spec: Mapping[str, Any], form: str) -> bytes:
     import vl_convert
 
-    version = str(spec["$schema"]).rsplit("/v", 1)[-1].removesuffix(".json")
-    major_minor = ".".join(version.split(".")[:2])
+    schema = str(spec["$schema"]).rsplit("/v", 1)[-1].removesuffix(".json")
+    major_minor = ".".join(schema.split(".")[:2])
     if form == "png":
         return bytes(vl_convert.vegalite_to_png(dict(spec), vl_version=major_minor, scale=_SCALE))
     if form == "pdf":

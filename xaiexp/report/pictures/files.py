@@ -23,13 +23,17 @@ EXAMPLES = 8
 """The pictures of how many examples are written."""
 
 
-def export_images(folder: Path) -> list[Path]:
+def export_images(folder: Path, cache: Path | None = None) -> list[Path]:
     """Write ``pictures/`` into a study folder, from the other files of the study.
 
     It holds ``agreement/MEASURE.svg`` for every measure of pairs, ``metrics/intervals.svg`` with the means of all
     metrics, and ``metrics/METRIC_curves.svg`` for those with curves. For images and series it also holds
     ``examples/NUMBER_NAME/METHOD_BASELINE.png`` for every example and cell, and ``input.png``.
     The pixels of small images are repeated.
+
+    Args:
+        folder: of the study.
+        cache: a folder of this program's own, where figures are kept.
 
     Returns:
         The files, in the order of writing.
@@ -41,7 +45,7 @@ def export_images(folder: Path) -> list[Path]:
     target = Path(folder) / "pictures"
     files: dict[Path, bytes] = {}
     for figure in main_figures(study):
-        drawing = drawn(specification(figure.chart, figure.rows, figure.parameters, figure.height), "svg")
+        drawing = drawn(specification(figure.chart, figure.rows, figure.parameters, figure.height), "svg", cache)
         part = "agreement" if figure.chart in AGREEMENT else "metrics"
         files[target / part / f"{file_name(figure.name.removeprefix('agreement_'))}.svg"] = drawing
     files |= {target / "examples" / name: content for name, content in _examples(study).items()}
