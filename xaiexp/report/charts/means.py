@@ -98,8 +98,11 @@ def _grouped(data: pd.DataFrame | None, intervals: bool) -> Any:
     )
     if not intervals:
         return points.properties(width=420, height=alt.Step(26, **{"for": "position"}))
-    rules = base.mark_rule(strokeWidth=1.6).encode(x="low:Q", x2="high:Q", y=y, yOffset=offset, color=tone)
-    return alt.layer(rules, points).properties(width=420, height=alt.Step(11, **{"for": "offset"}))
+    unnamed = alt.Color("group:N", sort=ordered("group_place"), scale=alt.Scale(range=CATEGORIES), legend=None)
+    rules = base.mark_rule(strokeWidth=1.6).encode(x="low:Q", x2="high:Q", y=y, yOffset=offset, color=unnamed)
+    # The points have scales of their own, so that their colour and shape have one legend.
+    both = alt.layer(rules, points).resolve_scale(color="independent", shape="independent")
+    return both.properties(width=420, height=alt.Step(11, **{"for": "offset"}))
 
 
 def groups(data: pd.DataFrame | None = None) -> Any:
