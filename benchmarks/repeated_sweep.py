@@ -1,6 +1,8 @@
 """What a finished cell costs in a sweep that is repeated: CPU time beyond start-up, everything from the store.
 
-uv run python benchmarks/repeated_sweep.py [STUDIES]
+uv run python benchmarks/repeated_sweep.py [STUDIES] [many]
+
+With ``many`` a study has 25 cells in place of 5.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from xaiexp.cli import app
 
 CELLS = ["method=[saliency,input_x_gradient,occlusion,random]", "baseline=[zero,blur]"]
 STUDY = ["model=digits_mlp", "examples=16", "metric=[deletion,sparseness]", "agreement=[rank_correlation]", *CELLS]
+MANY = ["method=[integrated_gradients,occlusion,feature_ablation,gradient_shap,deep_lift]", "effort=draft"]
+MANY += ["baseline=[zero,mean,blur,black,white]"]
 BARE = ["tracking.uri=off", "report=false"]
 
 
@@ -32,13 +36,14 @@ def cpu(words: list[str]) -> float:
 def main() -> None:
     studies = int(sys.argv[1]) if len(sys.argv) > 1 else 8
     seeds = f"seed={','.join(map(str, range(studies)))}"
+    study = [*STUDY, *(MANY if "many" in sys.argv else [])]
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         print(f"{'':28}ms of CPU a study   a cell")
         for name, more in (("without tracking and page", BARE), ("with tracking and page", [])):
-            cpu(["-m", seeds, *STUDY, *more])  # fills the store; imports and start-up are paid
-            one = cpu(["-m", "seed=0", *STUDY, *more])
-            every = cpu(["-m", seeds, *STUDY, *more])
+            cpu(["-m", seeds, *study, *more])  # fills the store; imports and start-up are paid
+            one = cpu(["-m", "seed=0", *study, *more])
+            every = cpu(["-m", seeds, *study, *more])
             each = (every - one) / (studies - 1)
             import pandas as pd
 

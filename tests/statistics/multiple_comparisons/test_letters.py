@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -77,3 +78,21 @@ def test_rank_sets_contain_every_order_that_the_tests_allow(seed):
         if all(place[i] < place[j] for i, j in zip(*np.nonzero(better), strict=True)):
             assert all(low[cell] <= rank <= high[cell] for cell, rank in place.items())
     assert (low == 1 + better.sum(axis=0)).all()
+
+
+def _parts(letters: str) -> set[str]:
+    """The letters of a cell, each with its dots."""
+    return set(re.findall(r"\.*[a-zA-Z]", letters))
+
+
+@pytest.mark.parametrize("cells", [40, 200])
+def test_letters_of_many_cells_that_overlap_without_order_are_found_and_right(cells):
+    """All largest sets of which no two differ would be exponentially many here."""
+    rng = np.random.default_rng(0)
+    differs = np.triu(rng.random((cells, cells)) < 0.3, 1)
+    differs |= differs.T
+    letters = [_parts(each) for each in compact_letters(differs, list(range(cells)))]
+    for i in range(cells):
+        assert letters[i]
+        for j in range(i):
+            assert bool(letters[i] & letters[j]) != differs[i, j]

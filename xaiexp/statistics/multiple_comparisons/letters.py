@@ -8,7 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["compact_letters", "rank_sets"]
+__all__ = ["MOST_SETS", "compact_letters", "rank_sets"]
+
+MOST_SETS = 4
+"""Up to so many sets a cell are all kept; cells in the order of their means rarely have more than one each."""
 
 _ALPHABET = string.ascii_lowercase + string.ascii_uppercase
 
@@ -17,7 +20,9 @@ def compact_letters(differs: NDArray[np.bool_], order: Sequence[int]) -> list[st
     """Letters such that two cells share one exactly where they do not differ (Piepho 2004, insert and absorb).
 
     Each letter stands for a largest possible set of cells of which no two differ. The letters are in the order of the
-    best cell that carries them, so that ``a`` belongs to the first cell of ``order``.
+    best cell that carries them, so that ``a`` belongs to the first cell of ``order``. All of these sets may be
+    exponentially many; beyond :data:`MOST_SETS` for each cell, the letters are those of a greedy cover of the pairs
+    that do not differ, for which the same holds with fewer letters.
 
     Args:
         differs: bool ``[cells, cells]``, symmetric: whether a test separates two cells.
@@ -33,8 +38,20 @@ def compact_letters(differs: NDArray[np.bool_], order: Sequence[int]) -> list[st
     out = [""] * len(differs)
     if not len(order):
         return out
-    columns = [frozenset(range(len(order)))]
     different = differs[np.ix_(order, order)]
+    columns = _all_sets(different)
+    if columns is None:
+        columns = _cover(different)
+    for number, column in enumerate(sorted(columns, key=sorted)):
+        dots, place = divmod(number, len(_ALPHABET))
+        for member in column:
+            out[order[member]] += "." * dots + _ALPHABET[place]
+    return out
+
+
+def _all_sets(different: NDArray[np.bool_]) -> list[frozenset[int]] | None:
+    """All largest sets of which no two differ; None where they become too many."""
+    columns = [frozenset(range(len(different)))]
     for i, j in zip(*np.nonzero(np.triu(different, 1)), strict=True):
         split = [part for column in columns if {i, j} <= column for part in (column - {i}, column - {j})]
         kept = [column for column in columns if not {i, j} <= column]
@@ -44,11 +61,30 @@ def compact_letters(differs: NDArray[np.bool_], order: Sequence[int]) -> list[st
             if not any(part <= other for other in kept) and not any(part < other for other in split)
             if part not in split[:k]
         ]
-    for number, column in enumerate(sorted(columns, key=sorted)):
-        dots, place = divmod(number, len(_ALPHABET))
-        for member in column:
-            out[order[member]] += "." * dots + _ALPHABET[place]
-    return out
+        if len(columns) > MOST_SETS * len(different):
+            return None
+    return columns
+
+
+def _cover(different: NDArray[np.bool_]) -> list[frozenset[int]]:
+    """Largest sets of which no two differ, as many as it takes for each such pair to share one."""
+    shared = np.zeros_like(different)
+    columns: list[frozenset[int]] = []
+    for i in range(len(different)):
+        for j in range(i, len(different)):
+            if shared[i, j] or different[i, j]:
+                continue
+            members = [i] if i == j else [i, j]
+            free = ~different[members].any(axis=0)
+            free[members] = False
+            while free.any():
+                member = int(free.argmax())
+                members.append(member)
+                free &= ~different[member]
+                free[member] = False
+            shared[np.ix_(members, members)] = True
+            columns.append(frozenset(members))
+    return [column for column in columns if not any(column < other for other in columns)]
 
 
 def rank_sets(better: NDArray[np.bool_], ranked: Sequence[int]) -> NDArray[np.float64]:
