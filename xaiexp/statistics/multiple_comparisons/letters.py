@@ -68,7 +68,7 @@ def _all_sets(different: NDArray[np.bool_]) -> list[frozenset[int]] | None:
 
 def _cover(different: NDArray[np.bool_]) -> list[frozenset[int]]:
     """Largest sets of which no two differ, as many as it takes for each such pair to share one."""
-    shared = np.zeros_like(different)
+    shared = np.zeros(different.shape, dtype=bool)
     columns: list[frozenset[int]] = []
     for i in range(len(different)):
         for j in range(i, len(different)):
