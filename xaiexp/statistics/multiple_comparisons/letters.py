@@ -75,7 +75,7 @@ def _cover(different: NDArray[np.bool_]) -> list[frozenset[int]]:
             if shared[i, j] or different[i, j]:
                 continue
             members = [i] if i == j else [i, j]
-            free = ~different[members].any(axis=0)
+            free: NDArray[np.bool_] = np.asarray(~different[members].any(axis=0))
             free[members] = False
             while free.any():
                 member = int(free.argmax())
