@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import os
 import types
 from collections.abc import Callable, Iterator
@@ -30,13 +31,17 @@ def kit() -> Path:
 
 
 @pytest.fixture
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty folder to work in; the trained networks that ship with the package are trained once a session."""
     monkeypatch.chdir(tmp_path)
     models = tmp_path / "outputs" / "store" / "models"
     models.parent.mkdir(parents=True)
     models.symlink_to(trained_networks(), target_is_directory=True)
-    return tmp_path
+    yield tmp_path
+    root = logging.getLogger()
+    for handler in [each for each in root.handlers if isinstance(each, logging.FileHandler)]:
+        root.removeHandler(handler)  # Hydra leaves the log of a job open until the next one
+        handler.close()
 
 
 @pytest.fixture

@@ -124,7 +124,7 @@ WRONG = [
     (["plan", "sed=1"], f"sed: no such key\n  nearest: seed   {KEYS}"),
     (
         ["report"],
-        "report: the following arguments are required: DIR\n  xaiexp report [-h] [--out FILE] DIR [DIR ...]",
+        "report: the following arguments are required: DIR\n  xaiexp report [-h] [--out FILE] [--all] DIR [DIR ...]",
     ),
     (["report", "nowhere"], "report: no such folder (got 'nowhere')"),
     (["report", "pics"], "report: contains no study (a folder with record.json) (got 'pics')"),

@@ -47,7 +47,7 @@ def test_a_metric_that_is_left_out_says_why_whatever_its_reason_contains(workpla
     from xaiexp.plan import plan as planning
 
     monkeypatch.setattr(
-        planning, "_unfit", lambda component, model: "[bold]loud[/bold]" if component.kind == "metric" else ""
+        planning, "unfit", lambda component, model: "[bold]loud[/bold]" if component.kind == "metric" else ""
     )
     assert "metric sparseness is left out: [bold]loud[/bold]" in planned(capsys, "metric=[sparseness]")
 

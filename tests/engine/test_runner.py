@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from documents import Opened
 from omegaconf import OmegaConf
 from small_studies import SMALL, Facts, passes, run
 
@@ -220,7 +221,7 @@ def test_an_interrupted_study_says_so_and_loses_nothing_that_was_done(workplace,
     assert result.cells["cached"].all()
     assert result.record["passes"]["attributions"] == {"forward": 0, "backward": 0}
     assert cli.main(["report", "outputs", "--out", "page.html"]) == 0
-    assert "KeyboardInterrupt" in Path("page.html").read_text()
+    assert "KeyboardInterrupt" in str(Opened(Path("page.html")).fields)
 
 
 def test_a_claim_of_completeness_that_fails_is_a_warning_on_the_cell(workplace, bring):

@@ -93,7 +93,7 @@ class TrackedRun(ABC):
 
     @abstractmethod
     def log_cell(self, cell: TrackedCell) -> None:
-        """Log a cell."""
+        """Log a cell; a tracker may send it as late as in :meth:`finish` or :meth:`stop`."""
 
     @abstractmethod
     def log_tables(self, tables: Mapping[str, pd.DataFrame]) -> None:

@@ -141,9 +141,11 @@ def one_run(tracker: Tracker) -> None:
 
 @SUITE.register(after=("one_run",))
 def cells(tracker: Tracker) -> None:
-    """Every cell that was logged is kept by its name."""
+    """Every cell that was logged is kept by its name when the study has finished."""
     study = _study(tracker)
-    _log(tracker.start(study), study, _tables())
+    run = tracker.start(study)
+    _log(run, study, _tables())
+    run.finish(_DONE)
     kept = sorted(_kept(tracker, study).cells)
     require(kept == _NAMES, f"kept {kept} of {_NAMES}")
 
