@@ -47,24 +47,26 @@ def one_reading() -> Iterator[None]:
 
 class _KeepingLoader(ConfigLoaderImpl):
     def _parse_overrides_and_create_caching_repo(
-        self, config_name: str | None, overrides: list[str]
+        self, config_name: str | None, overrides: list[str], *more: Any
     ) -> tuple[list[Override], CachingConfigRepository]:
         if not _kept:
-            return super()._parse_overrides_and_create_caching_repo(config_name, overrides)
+            return super()._parse_overrides_and_create_caching_repo(config_name, overrides, *more)
         parsed = OverridesParser.create().parse_overrides(overrides=overrides)
         folders = [(path.provider, path.path) for path in self.config_search_path.get_path()]
         further = [each.input_line for each in parsed if each.get_key_element() == "hydra.searchpath"]
-        key = (config_name, *folders, *further)
+        key = (config_name, *folders, *further, *map(repr, more))  # Hydra 1.4 has a further argument
         if key not in _kept[-1]:
-            _kept[-1][key] = super()._parse_overrides_and_create_caching_repo(config_name, overrides)[1]
+            _kept[-1][key] = super()._parse_overrides_and_create_caching_repo(config_name, overrides, *more)[1]
         return parsed, _kept[-1][key]
 
-    def _compose_config_from_defaults_list(self, defaults: list[ResultDefault], repo: IConfigRepository) -> DictConfig:
+    def _compose_config_from_defaults_list(
+        self, defaults: list[ResultDefault], repo: IConfigRepository, *more: Any
+    ) -> DictConfig:
         if not _kept:
-            return super()._compose_config_from_defaults_list(defaults, repo)
-        key = (id(repo), *(repr(each) for each in defaults))
+            return super()._compose_config_from_defaults_list(defaults, repo, *more)
+        key = (id(repo), *(repr(each) for each in defaults), *map(repr, more))
         if key not in _kept[-1]:
-            _kept[-1][key] = _Original(super()._compose_config_from_defaults_list(defaults, _Copies(repo)))
+            _kept[-1][key] = _Original(super()._compose_config_from_defaults_list(defaults, _Copies(repo), *more))
         merged: DictConfig = _kept[-1][key].copy()
         return merged
 
