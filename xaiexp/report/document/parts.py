@@ -1,4 +1,4 @@
-"""The fields of a document. The interfaces of ``viewer/src/document/types.ts`` have the same, and say what they mean.
+"""The fields of a document, as in the interfaces of ``viewer/src/document/types.ts``, which say what they mean.
 
 Undefined numbers are NaN here and null there.
 """
