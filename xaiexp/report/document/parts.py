@@ -1,7 +1,4 @@
-"""The fields of a document, as in the interfaces of ``viewer/src/document/types.ts``, which say what they mean.
-
-Undefined numbers are NaN here and null there.
-"""
+"""The fields of a document; ``viewer/src/document/types.ts`` has the same and says what they mean. NaN is null there."""
 
 from __future__ import annotations
 
