@@ -1,4 +1,4 @@
-"""The fields of a document; ``viewer/src/document/types.ts`` has the same and says what they mean. NaN is null there."""
+"""The fields of a document, which ``viewer/src/document/types.ts`` explains; NaN here is null there."""
 
 from __future__ import annotations
 
