@@ -19,7 +19,7 @@ from xaiexp.core.record import Record
 from xaiexp.errors import ResourceError
 from xaiexp.plan.study import Study
 from xaiexp.report import build
-from xaiexp.results.gallery import Gallery
+from xaiexp.results.examples.gallery import Gallery
 from xaiexp.results.providers import CONFORMANCE, conformance_of, provider_of, save_providers
 from xaiexp.results.study_folder import FolderWriter
 from xaiexp.results.tables import Tables

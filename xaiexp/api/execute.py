@@ -23,11 +23,11 @@ from xaiexp.errors import ResourceError
 from xaiexp.plan.plan import Plan, plan
 from xaiexp.plan.study import Study
 from xaiexp.results.claim import registered, with_verdict
-from xaiexp.results.curve_table import CurveTable
 from xaiexp.results.description import add_loaded, add_results, components, describe
-from xaiexp.results.example_table import ExampleTable
+from xaiexp.results.examples.curve_table import CurveTable
+from xaiexp.results.examples.example_table import ExampleTable
+from xaiexp.results.examples.gallery import Gallery
 from xaiexp.results.foreign_folder import refuse_foreign
-from xaiexp.results.gallery import Gallery
 from xaiexp.results.identity import config_digest, saved
 from xaiexp.results.job_errors import reason_of
 from xaiexp.results.providers import save_providers

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from xaiexp.core.record import MethodFacts, Record
 from xaiexp.errors import ResourceError
 from xaiexp.report.names import shown_name
-from xaiexp.results.curve_table import CURVES
-from xaiexp.results.example_table import EXAMPLES
+from xaiexp.results.examples.curve_table import CURVES
+from xaiexp.results.examples.example_table import EXAMPLES
 from xaiexp.results.study_tables import read_table
 from xaiexp.results.verdict import COMPARISONS
 from xaiexp.statistics.summary import SUMMARY_COLUMNS, by_cluster

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xaiexp.core.record import Record
-from xaiexp.results.gallery import Gallery
+from xaiexp.results.examples.gallery import Gallery
 from xaiexp.results.tables import Tables
 from xaiexp.store.files import write_atomically
 

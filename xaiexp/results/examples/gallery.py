@@ -18,7 +18,7 @@ from xaiexp.core.vocabulary import Task
 from xaiexp.engine.chunk import Chunk, Loaded
 from xaiexp.inference.outputs import Readout
 from xaiexp.plan.study import Study
-from xaiexp.results.example_table import Predicted, predicted_labels
+from xaiexp.results.examples.example_table import Predicted, predicted_labels
 from xaiexp.store.files import write_atomically
 
 __all__ = ["EXAMPLES", "FEWEST", "STEPS", "TARGETS", "UNITS", "VALUES", "Gallery", "map_of_values", "table_columns"]

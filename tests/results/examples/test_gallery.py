@@ -20,8 +20,17 @@ from xaiexp.core.samples import Encoded, Sample
 from xaiexp.inference.outputs import Readout
 from xaiexp.plan.settings import Page, Settings
 from xaiexp.report.studies import read_gallery
-from xaiexp.results import gallery
-from xaiexp.results.gallery import EXAMPLES, FEWEST, STEPS, TARGETS, UNITS, Gallery, map_of_values, table_columns
+from xaiexp.results.examples import gallery
+from xaiexp.results.examples.gallery import (
+    EXAMPLES,
+    FEWEST,
+    STEPS,
+    TARGETS,
+    UNITS,
+    Gallery,
+    map_of_values,
+    table_columns,
+)
 
 CELL = CellId("occlusion", "zero")
 
