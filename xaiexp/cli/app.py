@@ -126,21 +126,25 @@ def _run_study(cfg: DictConfig) -> float | None:
 
     owner, value = job_owner_file(folder), None
     try:
-        from xaiexp.api.execute import execute
-        from xaiexp.cli.summary import print_outcome
         from xaiexp.config.build import plain, to_study
         from xaiexp.config.compose import prepare
         from xaiexp.config.safety import refuse_trust
 
         registry = prepare()
-        refuse_trust(cfg.trust, list(HydraConfig.get().overrides.task))
+        words = list(HydraConfig.get().overrides.task)
+        refuse_trust(cfg.trust, words)
         study = to_study(cfg, registry)
+        title = study.describe()
         if sweeping:
             _wait_for(owner)
         if sweeping and _is_done(cfg, folder):
             code = DONE
         else:
-            with Meter(study.describe()) as meter:
+            with Meter(title) as meter:
+                meter.say(f"study {folder.name}: {' '.join(words)}" if sweeping else f"{title}: loading ...")
+                from xaiexp.api.execute import execute  # imports torch, which takes seconds
+                from xaiexp.cli.summary import print_outcome
+
                 outcome = execute(study, plain(cfg), folder, registry, meter)
             print_outcome(outcome, brief=sweeping)
             code = outcome.code

@@ -29,7 +29,7 @@ def print_outcome(outcome: Outcome, brief: bool) -> None:
 
     Args:
         outcome: of the study.
-        brief: one line in place of the tables, for the jobs of a sweep.
+        brief: one line in place of the tables and paths, for the jobs of a sweep, which prints its own at the end.
     """
     out = console()
     if brief:
@@ -61,7 +61,7 @@ def print_outcome(outcome: Outcome, brief: bool) -> None:
         out.print(line, markup=False)
     for note in tables.notes(outcome.cells, outcome.errors):
         out.print(note, markup=False)
-    for line in tables.result_paths(outcome.folder, outcome.report, outcome.tracked):
+    for line in [] if brief else tables.result_paths(outcome.folder, outcome.report, outcome.tracked):
         out.print(line, markup=False)
 
 

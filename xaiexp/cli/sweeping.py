@@ -15,6 +15,9 @@ from xaiexp.sweep.states import Job, counted
 
 __all__ = ["run_sweep"]
 
+_QUIET = "hydra.hydra_logging.root.level=WARNING"
+"""Hydra does not log its jobs; each prints a line of its own."""
+
 
 def run_sweep(words: Sequence[str], overrides: list[str], hydra: Callable[[list[str]], int]) -> int:
     """Run the jobs of a sweep that are not done, and write its tables and its page.
@@ -37,19 +40,19 @@ def run_sweep(words: Sequence[str], overrides: list[str], hydra: Callable[[list[
         goal = None if sweep.basic else objective_of(sweep)
         uris = _checked(sweep)
         words = [word for word in hydra_words(words, overrides, uris) if not is_pairing(word)]  # they are in the jobs
-        folder = f"hydra.sweep.dir={quoted(str(sweep.folder))}"
+        where = [f"hydra.sweep.dir={quoted(str(sweep.folder))}", _QUIET]
         more = [] if goal is None else words_of_search(sweep, goal)
         _say_what_is_left(sweep)
 
         def launch(jobs: Sequence[Job]) -> int:
             known = [replace(j, overrides=tuple(hydra_words(j.overrides, j.overrides, uris))) for j in jobs]
             with only(known) if sweep.basic else nullcontext():
-                return hydra([*words, *more, folder])
+                return hydra([*words, *more, *where])
 
         code = 0
         try:
             if goal is not None:
-                run_default(sweep, lambda shared: hydra([*hydra_words(shared, shared, uris), folder]))
+                run_default(sweep, lambda shared: hydra([*hydra_words(shared, shared, uris), *where]))
             if sweep.first:
                 code = launch_all(sweep, sweep.first, launch, _say)
             if sweep.sharded and (merged := sweep.refreshed().mergeable()):

@@ -6,7 +6,7 @@ import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import cast, get_args
 
@@ -79,7 +79,7 @@ def _translation(error: Exception, registry: Registry) -> UserError:
         key = str(cause.full_key)
         message = str(cause.msg or cause).splitlines()[0].strip()
         if "struct" in text or "not in" in message or "No such key" in message or "Key" in message.split(" ")[:1]:
-            return _missing_key(key, registry)
+            return _missing_key(key, registry, cause.object_type)
         if match := _NO_CONVERSION.search(message):
             value, wanted = match.groups()
             return ParameterError(key, f"must be {_TYPES.get(wanted, wanted.lower())}", got=value)
@@ -92,16 +92,18 @@ def _translation(error: Exception, registry: Registry) -> UserError:
             hint=f"a sweep: -m {key}={value}   a list: '{key}=[{value}]'",
         )
     if isinstance(error, ConfigCompositionException) and (match := _NO_KEY.search(text)):
-        return _missing_key(match.group(1), registry)
+        return _missing_key(match.group(1), registry, getattr(cause, "object_type", None))
     if match := _IN_FILE.search(text):
         file, message = match.groups()
         if unknown := _NO_KEY_IN.match(message):
             key = unknown.group(1)
             here = key == file.partition("/")[0]  # Hydra places a file without a header into the node of its folder
+            name, known = _component_of(getattr(cause, "object_type", None))
             hint = "its first line must be: # @package _global_" if here else ""
-            return UnknownName(
-                f"conf/{file}.yaml", "sets an unknown key", got=key, nearest=nearest(key, root_keys()), hint=hint
-            )
+            if name:
+                hint = f"parameters of {name}: {', '.join(known) or 'none'}"
+            close = nearest(key, known if name else root_keys())
+            return UnknownName(f"conf/{file}.yaml", "sets an unknown key", got=key, nearest=close, hint=hint)
         return UserError(f"conf/{file}.yaml", message[:1].lower() + message[1:])
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return UserError("config", lines[0] if lines else type(error).__name__, notes=lines[1:2])
@@ -123,7 +125,8 @@ def _missing_option(path: str, registry: Registry) -> UserError:
     )
 
 
-def _missing_key(key: str, registry: Registry) -> UserError:
+def _missing_key(key: str, registry: Registry, schema: object) -> UserError:
+    """The error for a key that does not exist; ``schema`` is the class of the node in which it was looked for."""
     head, _, rest = key.partition(".")
     roots = root_keys()
     if not rest or head not in roots:
@@ -155,7 +158,19 @@ def _missing_key(key: str, registry: Registry) -> UserError:
         known = [*hints(nested)]
         hint = f"parameters: {', '.join(known)}"
         return ParameterError(key, "no such parameter", nearest=nearest(rest, known), hint=hint)
+    name, known = _component_of(schema)
+    if head in SINGLES and name:
+        hint = f"parameters of {name}: {', '.join(known) or 'none'}"
+        return ParameterError(key, "no such parameter", nearest=nearest(rest, known), hint=hint)
     return ParameterError(key, "no such parameter", hint=f"the parameters: xaiexp {head}=NAME --cfg job")
+
+
+def _component_of(schema: object) -> tuple[str, list[str]]:
+    """The name and the parameters of the component that a schema belongs to; empty for another class."""
+    if not isinstance(schema, type) or not is_dataclass(schema):
+        return "", []
+    defaults = {field.name: field.default for field in fields(schema)}
+    return str(defaults.pop("name", "")), list(defaults)
 
 
 def _nested(key: str) -> type | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from types import TracebackType
@@ -19,9 +20,10 @@ _PLAIN_EVERY = 10.0
 
 
 def console(stderr: bool = False) -> Console:
-    """A console as wide as the terminal, or 160 columns where the output is not a terminal."""
+    """A console as wide as the terminal, or where the output is none as ``COLUMNS`` says, 160 by default."""
     file = sys.stderr if stderr else sys.stdout
-    return _Terminal(file=file, width=None if file.isatty() else 160, highlight=False, soft_wrap=False)
+    stated = os.environ.get("COLUMNS", "").isdecimal()  # rich reads it
+    return _Terminal(file=file, width=None if stated or file.isatty() else 160, highlight=False, soft_wrap=False)
 
 
 class _Terminal(Console):

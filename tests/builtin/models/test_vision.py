@@ -309,3 +309,20 @@ def test_a_vision_transformer_is_built_for_its_crop():
         MismatchError, match=r"model\.crop: the default weights of vit_b_16 require images of 224 pixels"
     ):
         load(arch="vit_b_16", weights="default", classes=1000, crop=64)
+
+
+@pytest.mark.parametrize(("arch", "classes"), [("squeezenet1_0", 1000), ("mobilenet_v3_small", 7)])
+def test_weights_of_another_architecture_name_the_one_that_they_fit(tmp_path, arch, classes):
+    torch.save(tv.get_model(arch, weights=None, num_classes=classes).state_dict(), tmp_path / "w.pth")
+    more = "" if classes == 1000 else f" model.classes={classes}"
+    with pytest.raises(MismatchError, match=rf"(?m)^  the file fits: model\.arch={arch}{re.escape(more)}$"):
+        load(arch="resnet18", weights=str(tmp_path / "w.pth"))
+    assert load(arch=arch, classes=classes, weights=str(tmp_path / "w.pth")).classes == classes
+
+
+def test_weights_of_no_architecture_of_torchvision_name_none(tmp_path):
+    module = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten(), torch.nn.Linear(64, 3))
+    torch.save(module.state_dict(), tmp_path / "w.pth")
+    with pytest.raises(MismatchError) as said:
+        load(arch="resnet18", weights=str(tmp_path / "w.pth"))
+    assert "fits" not in str(said.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -179,7 +180,8 @@ class Torchvision(Model):
             else:
                 module = self._untrained(state)
         if state is not None:
-            note = load_state_dict("model.weights", module, state, f"{self.arch} with {self.classes} classes")
+            described = f"{self.arch} with {self.classes} classes"
+            note = load_state_dict("model.weights", module, state, described, partial(_fitting, state.tensors))
             facts |= {"note": note} if note else {}
         module.eval()
         for parameter in module.parameters():
@@ -230,6 +232,41 @@ class Torchvision(Model):
                 hint="without a network give a file: model.weights=FILE",
             ) from None
         return module
+
+
+def _fitting(tensors: Mapping[str, Tensor]) -> str:
+    """The options that fit a state dict, as a hint; empty where no architecture of torchvision does.
+
+    Architectures are found by the number of parameters that torchvision publishes for 1000 classes, and then compared
+    by names and shapes.
+    """
+    from torchvision import models
+
+    heads = [value for value in tensors.values() if value.ndim > 1]
+    if not heads:
+        return ""
+    classes, inputs = heads[-1].shape[0], heads[-1][0].numel()
+    buffers = ("running_mean", "running_var", "num_batches_tracked", "relative_position_index")
+    count = sum(value.numel() for name, value in tensors.items() if not name.endswith(buffers))
+    count += (1000 - classes) * (inputs + 1)
+    for arch in models.list_models(module=models):
+        published = models.get_model_weights(arch).DEFAULT.meta
+        if published["num_params"] == count and _has_shapes(arch, classes, tensors):
+            more = f" model.classes={classes}" if classes != len(published["categories"]) else ""
+            return f"the file fits: model.arch={arch}{more}"
+    return ""
+
+
+def _has_shapes(arch: str, classes: int, tensors: Mapping[str, Tensor]) -> bool:
+    """Whether the parameters of an architecture have these names and shapes."""
+    import torch
+    from torchvision import models
+
+    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+        warnings.simplefilter("ignore")  # of torchvision about its own default arguments
+        module = models.get_model(arch, weights=None, num_classes=classes)
+    own = {name: value.shape for name, value in module.named_parameters()}
+    return all(name in tensors and tensors[name].shape == shape for name, shape in own.items())
 
 
 @dataclass(frozen=True)

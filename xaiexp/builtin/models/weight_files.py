@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,9 @@ def read_state_dict(where: str, path: Path, hint: str = "") -> StateDict:
     return StateDict(path, bare, ".".join(containers), prefix, compiled)
 
 
-def load_state_dict(where: str, module: nn.Module, state: StateDict, description: str) -> str:
+def load_state_dict(
+    where: str, module: nn.Module, state: StateDict, description: str, fitting: Callable[[], str] = str
+) -> str:
     """Load a state dict into a module; all names and shapes must match, except for what wrappers add to names.
 
     Args:
@@ -111,6 +113,7 @@ def load_state_dict(where: str, module: nn.Module, state: StateDict, description
         module: the module; unchanged if the state dict does not match.
         state: the state dict.
         description: the module, in words for messages.
+        fitting: what would fit the state dict, for the hint; called where it does not fit the module.
 
     Returns:
         How the file was read where its names are not those of the module, for ``record.json``; otherwise empty.
@@ -137,7 +140,7 @@ def load_state_dict(where: str, module: nn.Module, state: StateDict, description
         raise MismatchError(
             where,
             f"{state.path} does not match {description}",
-            hint=_hint_for_classes(expected, given, mismatched),
+            hint=((missing or extra) and fitting()) or _hint_for_classes(expected, given, mismatched),
             notes=notes,
         )
     unfit = [key for key, value in given.items() if not _same_kind(value, expected[key])]
