@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import cast, get_args
 
 import hydra
 import omegaconf
@@ -20,7 +19,7 @@ from xaiexp.config.search_path import conf_folders
 from xaiexp.contract.registry import Registry
 from xaiexp.core.parameters import hints
 from xaiexp.errors import ParameterError, UnknownName, UserError, nearest
-from xaiexp.plan.settings import Settings
+from xaiexp.plan.settings import Settings, nested_settings
 
 __all__ = ["as_request", "root_keys", "translated"]
 
@@ -151,7 +150,7 @@ def _missing_key(key: str, registry: Registry, schema: object) -> UserError:
             nearest=nearest(label, registry.names(head)),
             hint=f"label one: +{head}@{head}.{label}=NAME",
         )
-    nested = _nested(head)
+    nested = nested_settings(head)
     if head == "margin":
         return ParameterError(key, "must be given in braces", hint="as 'margin={METRIC: NUMBER}'")
     if nested is not None:
@@ -171,10 +170,3 @@ def _component_of(schema: object) -> tuple[str, list[str]]:
         return "", []
     defaults = {field.name: field.default for field in fields(schema)}
     return str(defaults.pop("name", "")), list(defaults)
-
-
-def _nested(key: str) -> type | None:
-    """The dataclass that a root key may hold."""
-    hint = hints(Settings).get(key)
-    options = [hint, *get_args(hint)]
-    return next((cast("type", option) for option in options if is_dataclass(option)), None)

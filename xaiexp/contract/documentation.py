@@ -11,7 +11,7 @@ from typing import Any, get_args
 from xaiexp.contract.kinds import Component
 from xaiexp.core import parameters
 
-__all__ = ["REQUIRED", "Description", "Parameter", "described", "example"]
+__all__ = ["REQUIRED", "Description", "Parameter", "described", "example", "fields_of"]
 
 REQUIRED = "required"
 _SINGLES = ("model", "dataset", "features", "output")  # kinds of which a study has one
@@ -81,10 +81,6 @@ def described(cls: type[Component], values: Mapping[str, Any] | None = None) -> 
         values: parameters that its facts may depend on; by default its own defaults.
     """
     paragraphs, _ = _sections(inspect.getdoc(cls) or "")
-    meanings: dict[str, str] = {}
-    for base in reversed(cls.__mro__):  # a parameter may be described where it is declared
-        meanings |= _sections(inspect.cleandoc(base.__doc__ or ""))[1]
-    defaults = parameters.default_values(cls)
     component = _instance(cls, values or {})
     of = {name: _fact(cls, component, name) for name in (*_FACTS, "needs", "bounds", "unit", "modalities", "modality")}
     words = [words[of[name]] for name, words in _FACTS.items() if _known(of[name]) and of[name] in words]
@@ -105,10 +101,19 @@ def described(cls: type[Component], values: Mapping[str, Any] | None = None) -> 
         paragraphs=tuple(paragraphs),
         facts=tuple(words),
         needs=tuple(sorted(needs)),
-        parameters=tuple(
-            Parameter(name, parameters.describe(hint), _default(hint, defaults[name]), meanings.get(name, ""))
-            for name, hint in parameters.hints(cls).items()
-        ),
+        parameters=fields_of(cls),
+    )
+
+
+def fields_of(cls: type) -> tuple[Parameter, ...]:
+    """The fields of a dataclass, a component or settings, with the meanings that its docstring gives."""
+    meanings: dict[str, str] = {}
+    for base in reversed(cls.__mro__):  # a parameter may be described where it is declared
+        meanings |= _sections(inspect.cleandoc(base.__doc__ or ""))[1]
+    defaults = parameters.default_values(cls)
+    return tuple(
+        Parameter(name, parameters.describe(hint), _default(hint, defaults[name]), meanings.get(name, ""))
+        for name, hint in parameters.hints(cls).items()
     )
 
 

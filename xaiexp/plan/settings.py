@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from dataclasses import dataclass, field, is_dataclass
+from typing import Annotated, Literal, cast, get_args
 
-from xaiexp.core.parameters import Range
+from xaiexp.core.parameters import Range, hints
 from xaiexp.core.vocabulary import ExampleOrder, Task
 from xaiexp.errors import ParameterError
 from xaiexp.plan.claim import Claim
 
-__all__ = ["Page", "Settings", "Tracking"]
+__all__ = ["Page", "Settings", "Tracking", "nested_settings"]
 
 
 @dataclass(frozen=True)
@@ -173,3 +173,9 @@ class Settings:
             or (self.device.endswith(":"))
         ):
             raise ParameterError("device", "must be auto, cpu, cuda or cuda:INDEX", got=self.device)
+
+
+def nested_settings(key: str) -> type | None:
+    """The dataclass that a root key may hold; None for a key that holds a value."""
+    hint = hints(Settings).get(key)
+    return next((cast("type", option) for option in (hint, *get_args(hint)) if is_dataclass(option)), None)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from xaiexp.cli.arguments import ToolParser
 from xaiexp.cli.exit_codes import DONE
-from xaiexp.contract.documentation import REQUIRED, Description, described, example
+from xaiexp.cli.wording import parameter_lines, wrapped
+from xaiexp.contract.documentation import Description, described, example
 from xaiexp.contract.kinds import KINDS, Component, Method, Metric, offered
 from xaiexp.contract.registry import Registry, installed
 from xaiexp.errors import UnknownName, UserError, nearest
@@ -54,25 +55,15 @@ def _lines(about: Description, cls: type[Component], registry: Registry) -> list
     lines = [f"{about.kind} {about.name}: {about.summary}", f"  from {registry.plugin_of(cls)}"]
     lines += [f"  source: {about.source}"] if about.source else []
     for paragraph in about.paragraphs:
-        lines += ["", *_wrapped(paragraph, 2)]
+        lines += ["", *wrapped(paragraph, 2)]
     if about.facts:
-        lines += ["", *_wrapped("; ".join(about.facts), 2)]
+        lines += ["", *wrapped("; ".join(about.facts), 2)]
     if about.needs:
-        lines += _wrapped(f"needs of the model: {', '.join(about.needs)}; offered by: {_offering(about, registry)}", 2)
+        lines += wrapped(f"needs of the model: {', '.join(about.needs)}; offered by: {_offering(about, registry)}", 2)
     lines += ["", "  parameters:" if about.parameters else "  no parameters"]
     for each in about.parameters:
-        default = "" if each.default == REQUIRED else f", default {each.default}"
-        required = f", {REQUIRED}" if each.default == REQUIRED else ""
-        lines.append(f"    {each.name}: {each.type}{required}{default}")
-        lines += _wrapped(each.meaning, 6) if each.meaning else []
+        lines += parameter_lines(each, each.name, 4)
     return [*lines, "", f"  example: {example(about)}"]
-
-
-def _wrapped(text: str, indent: int) -> list[str]:
-    import textwrap
-
-    space = " " * indent
-    return textwrap.wrap(text, 100, initial_indent=space, subsequent_indent=space, break_long_words=False)
 
 
 def _offering(about: Description, registry: Registry) -> str:
