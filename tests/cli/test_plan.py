@@ -57,3 +57,33 @@ def test_a_sweep_has_a_plan_for_every_study(workplace, capsys, flag):
     lines = planned(capsys, flag, "seed=0,1", "metric=[]")
     titles = [line for line in lines if line.startswith("digits_mlp on digits")]
     assert [line.split(":")[0] for line in titles] == [f"digits_mlp on digits, seed {seed}" for seed in (0, 1)]
+
+
+def test_a_plan_tells_time_and_disk_once_a_study_of_the_model_has_run(workplace, capsys):
+    words = ("examples=4", "metric=[sparseness]")
+    first = planned(capsys, *words)
+    assert any(line.startswith("time: not known before a first study of this model") for line in first)
+    # 2 cells x 4 examples x (64 elements + 64 features) x 4 bytes
+    assert "disk: about 4.1 kB of attributions in the store" in first
+    run(
+        "model=digits_mlp",
+        "method=[integrated_gradients]",
+        "baseline=[zero]",
+        "metric=[]",
+        "agreement=[]",
+        "examples=2",
+    )
+    capsys.readouterr()
+    (time,) = [line for line in planned(capsys, *words) if line.startswith("time: ")]
+    assert time.startswith("time: at most about 1 s, at ")
+    (other,) = [line for line in planned(capsys, *words, "model=digits_cnn") if line.startswith("time: ")]
+    assert other.startswith("time: not known")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.2, "1 s"), (89, "89 s"), (90, "1.5 min"), (5399, "90.0 min"), (7200, "2.0 h")]
+)
+def test_durations_are_told_in_the_unit_that_fits(seconds, said):
+    from xaiexp.cli.tools import plan
+
+    assert plan._duration(seconds) == said

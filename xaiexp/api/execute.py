@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import uuid
 from collections.abc import Mapping
@@ -15,11 +16,12 @@ from omegaconf import OmegaConf
 
 from xaiexp import report as reports
 from xaiexp.contract.registry import Registry
-from xaiexp.core.record import Record
+from xaiexp.core.record import PassCount, PassCounts, Record
 from xaiexp.engine.chunk import Chunk, Loaded
 from xaiexp.engine.progress import Meter
 from xaiexp.engine.runner import Run
 from xaiexp.errors import ResourceError
+from xaiexp.plan.keys import timing_key
 from xaiexp.plan.plan import Plan, plan
 from xaiexp.plan.study import Study
 from xaiexp.results.claim import registered, with_verdict
@@ -35,9 +37,12 @@ from xaiexp.results.study_folder import FolderWriter
 from xaiexp.results.tables import TableBuilder, Tables
 from xaiexp.store.files import ensure_writable
 from xaiexp.store.objects import Store
+from xaiexp.store.timings import keep_timing
 from xaiexp.tracking.session import Session, is_sent
 
 __all__ = ["Outcome", "execute"]
+
+_ENOUGH_PASSES = 100
 
 
 @dataclass(frozen=True)
@@ -157,6 +162,7 @@ def _run(prepared: Plan, store: Store, writer: FolderWriter, meter: Meter, start
     for note in run.notes:
         meter.say(note)
     writer.record = add_results(writer.record, run)
+    _keep_timing(prepared, store.folder, writer.record.passes, sum(s.seconds for s in run.states.values()))
     if run.claim_test is not None and writer.record.claim is not None and run.loader is not None:
         tested = run.claim_test.claim, run.claim_test.result(), run.loader.count
         writer.update(claim=with_verdict(writer.record.claim, *tested))
@@ -167,6 +173,19 @@ def _run(prepared: Plan, store: Store, writer: FolderWriter, meter: Meter, start
     writer.update(seconds=_seconds_since(started))
     writer.write_record()
     return run, tables
+
+
+def _keep_timing(prepared: Plan, store: Path, passes: PassCounts | None, seconds: float) -> None:
+    """Keep how long a pass took, for the plans of further studies; where enough were made to tell."""
+    if passes is None:
+        return
+    attributions = passes.attributions or PassCount()
+    counts = [(attributions, seconds), *((each, each.seconds or 0.0) for each in passes.metrics.values())]
+    made = [(each.forward + each.backward, spent) for each, spent in counts if each.forward + each.backward]
+    total = sum(number for number, _ in made)
+    if total >= _ENOUGH_PASSES:
+        with contextlib.suppress(OSError):  # it is for estimates alone
+            keep_timing(store, timing_key(prepared), sum(spent for _, spent in made), total)
 
 
 def _page(study: Study, folder: Path, store: Store) -> Path | None:

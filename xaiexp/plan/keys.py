@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import platform
+
 from xaiexp.contract.identity import component_key
 from xaiexp.contract.registry import Registry
 from xaiexp.core.ids import CellId
-from xaiexp.core.keys import PlanKey
+from xaiexp.core.keys import PlanKey, digest
 from xaiexp.plan.plan import Plan
 
-__all__ = ["plan_keys"]
+__all__ = ["plan_keys", "timing_key"]
 
 
 def plan_keys(plan: Plan, registry: Registry) -> dict[CellId, str]:
@@ -40,3 +42,10 @@ def plan_keys(plan: Plan, registry: Registry) -> dict[CellId, str]:
         ).digest
 
     return {cell.id: key(cell.id) for cell in plan.cells}
+
+
+def timing_key(plan: Plan) -> str:
+    """What the time of a pass depends on: the network, the shape of an input, precision, device and machine."""
+    model, settings = plan.study.model, plan.study.settings
+    parts = [model.name, model.parameters(), model.fingerprint(), plan.shape, settings.precision, settings.device]
+    return digest([*parts, platform.node()])

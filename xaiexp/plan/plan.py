@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -17,6 +18,8 @@ from xaiexp.plan.objective import Objective, objective
 from xaiexp.plan.study import DEFAULT_FEATURES, Study
 
 __all__ = ["Plan", "PlannedCell", "cost", "plan", "unfit"]
+
+_FLOAT = 4  # bytes
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Plan:
     Args:
         count: examples; None where the dataset must be read to know.
         shape: of one input, or None where the model must be loaded to know.
+        features: of one input; None where the shape is not known.
         exact: whether ``shape`` is exact, or typical of the dataset.
         metric_costs: passes of one example for each metric, over all cells that run.
         metric_skips: metrics that are left out, with the reason.
@@ -52,6 +56,7 @@ class Plan:
     cells: tuple[PlannedCell, ...]
     count: int | None
     shape: tuple[int, ...] | None
+    features: int | None
     exact: bool
     metric_costs: Mapping[str, Cost | None]
     metric_skips: Mapping[str, str] = field(default_factory=dict)
@@ -71,6 +76,13 @@ class Plan:
         """
         cells = [cell.cost for cell in self.running if cell.id not in without]
         return self._total(cells), self._total(list(self.metric_costs.values()))
+
+    def stored_bytes(self, without: Collection[CellId] = ()) -> int | None:
+        """What the attributions take in the store, in bytes; None where shape or number of examples is not known."""
+        if self.count is None or self.shape is None or self.features is None:
+            return None
+        cells = sum(cell.id not in without for cell in self.running)
+        return _FLOAT * cells * self.count * (math.prod(self.shape) + self.features)
 
     @property
     def complete(self) -> bool:
@@ -126,7 +138,7 @@ def plan(study: Study) -> Plan:
     ids = {cell.id: cell.skip for cell in cells}
     claim = _claim(study, directions, skips, ids)
     goal = objective(study.settings.objective, directions, skips, ids)
-    return Plan(study, cells, count, shape, outline.exact, costs, skips, claim, goal)
+    return Plan(study, cells, count, shape, d, outline.exact, costs, skips, claim, goal)
 
 
 def _claim(

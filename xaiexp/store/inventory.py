@@ -13,10 +13,12 @@ from pathlib import Path
 
 from xaiexp.store.objects import OBJECTS, PLANS, SUFFIX
 from xaiexp.store.tensor_files import Damaged, read_metadata, read_tensors
+from xaiexp.store.timings import TIMING_NAME, TIMINGS
 
 __all__ = ["LEFTOVERS", "LISTS", "MODELS", "StoredFile", "damage", "inventory", "remove"]
 
 MODELS, LISTS, LEFTOVERS = "trained models", "lists of a cell's objects", "leftovers"
+TIMES = "times of a pass"
 EARLIER = "objects of an earlier version"
 """Kinds of files besides those of objects. Leftovers are of writers that were killed, or were moved aside as damaged.
 Objects of an earlier version have no checksum and are never read."""
@@ -28,6 +30,7 @@ _NAMES = {
     OBJECTS: re.compile(rf"[0-9a-f]{{40}}{re.escape(SUFFIX)}"),
     PLANS: re.compile(r"[0-9a-f]{40}\.json"),
     _MODELS_FOLDER: re.compile(rf"[\w-]+{re.escape(SUFFIX)}"),
+    TIMINGS: TIMING_NAME,
 }
 _LEFTOVER = re.compile(r"\.(?P<of>.+)\.\w{8}(\.damaged)?")
 _WRITTEN_WITHIN = 3600.0
@@ -61,7 +64,7 @@ def inventory(folder: Path) -> Iterator[StoredFile]:
             continue
         for place, folders, files in os.walk(folder / room):
             folders.sort()
-            deep = 0 if room == _MODELS_FOLDER else 1
+            deep = 0 if room in (_MODELS_FOLDER, TIMINGS) else 1
             if len(Path(place).relative_to(folder / room).parts) != deep:
                 continue
             for name in sorted([*files, *folders]):
@@ -80,7 +83,7 @@ def _stored(path: Path, room: str, pattern: re.Pattern[str]) -> StoredFile | Non
         if leftover:
             kind, fresh = LEFTOVERS, time.time() - status.st_mtime < _WRITTEN_WITHIN
             return None if fresh and not path.is_dir() else StoredFile(path, kind, status.st_size, status.st_mtime)
-        kind = {PLANS: LISTS, _MODELS_FOLDER: MODELS}.get(room) or _kind_of(path)
+        kind = {PLANS: LISTS, _MODELS_FOLDER: MODELS, TIMINGS: TIMES}.get(room) or _kind_of(path)
         return StoredFile(path, kind, status.st_size, status.st_mtime)
     except OSError:  # another process has removed it
         return None
@@ -97,7 +100,7 @@ def _kind_of(path: Path) -> str:
 
 def damage(file: StoredFile) -> str:
     """What is wrong with a file, which is read for it; empty where it is as it was written."""
-    if file.kind in (LISTS, EARLIER, LEFTOVERS):
+    if file.kind in (LISTS, TIMES, EARLIER, LEFTOVERS):
         return "is left over" if file.kind == LEFTOVERS else ""
     try:
         _, metadata = read_tensors(file.path)

@@ -5,12 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.filesize import decimal
 
 from xaiexp.cli.arguments import ToolParser
 from xaiexp.cli.exit_codes import DONE
 from xaiexp.core.ids import CellId
 from xaiexp.core.record import Record
 from xaiexp.errors import MismatchError, ParameterError, ResourceError, UnknownName, UserError, nearest
+
+if TYPE_CHECKING:
+    from xaiexp.plan.plan import Plan
 
 __all__ = ["run"]
 
@@ -68,7 +74,7 @@ def _print_plan(overrides: Sequence[str]) -> None:
     from xaiexp.contract.registry import installed
     from xaiexp.engine.progress import console
     from xaiexp.plan.keys import plan_keys
-    from xaiexp.plan.plan import Plan, PlannedCell, plan
+    from xaiexp.plan.plan import PlannedCell, plan
     from xaiexp.store.objects import Store
 
     def cost(planned: Plan, cell: PlannedCell, hits: Collection[CellId]) -> str:
@@ -107,6 +113,8 @@ def _print_plan(overrides: Sequence[str]) -> None:
         for what, number in (("attributions", attributions), ("metrics at most", metrics))
     ]
     out.print(f"passes for {', '.join(passes)}")
+    for line in _estimates(planned, hits, None if attributions is None or metrics is None else attributions + metrics):
+        out.print(line, markup=False)
     if planned.claim is not None:
         out.print(planned.claim.describe(), markup=False)
     for label, reason in planned.metric_skips.items():
@@ -114,6 +122,33 @@ def _print_plan(overrides: Sequence[str]) -> None:
     explaining = [label for label, metric in study.metrics.items() if metric.re_explains]
     if explaining:
         out.print(f"not counted: {', '.join(explaining)} (explains perturbed inputs again)")
+
+
+def _estimates(planned: Plan, hits: Collection[CellId], passes: int | None) -> list[str]:
+    """Time and disk, as far as they can be told."""
+    from xaiexp.plan.keys import timing_key
+    from xaiexp.store.timings import timing
+
+    store = Path(planned.study.settings.store)
+    each, size = timing(store, timing_key(planned)), planned.stored_bytes(without=hits)
+    if each is None:
+        lines = ["time: not known before a first study of this model on this machine, such as one with examples=4"]
+    else:
+        known = "not known" if passes is None else f"at most about {_duration(each * passes)}"
+        lines = [
+            f"time: {known}, at {1000 * each:.2g} ms a pass as in the last study of this model, start not included"
+        ]
+    if size is not None:
+        lines.append(f"disk: about {decimal(size)} of attributions in the store")
+    return lines
+
+
+def _duration(seconds: float) -> str:
+    """In the unit that fits: s, min or h."""
+    for least, unit, size in ((5400, "h", 3600), (90, "min", 60)):
+        if seconds >= least:
+            return f"{seconds / size:,.1f} {unit}"
+    return f"{max(1, math.ceil(seconds))} s"
 
 
 def _print_examples_needed(difference: str, pilot: Path | None, metric: str | None, overrides: Sequence[str]) -> None:
