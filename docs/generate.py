@@ -1,4 +1,4 @@
-"""Writes methods.md, metrics.md and outputs.md from the registry: ``uv run python docs/generate.py``."""
+"""Writes the tables of components, and notebooks of pages with Python code: ``uv run python docs/generate.py``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from notebook_files import notebooks
 
 from xaiexp.contract.kinds import Component
 from xaiexp.contract.registry import installed
@@ -224,4 +226,6 @@ PAGES = {"methods.md": methods, "metrics.md": metrics, "outputs.md": outputs}
 if __name__ == "__main__":
     for name, page in PAGES.items():
         (HERE / name).write_text(page(), encoding="utf-8")
+    for name, text in notebooks().items():
+        (HERE / name).write_text(text, encoding="utf-8")
         sys.stdout.write(f"{HERE / name}\n")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,51 @@ def test_studies_are_tracked_and_the_password_is_nowhere(server, tmp_path):
     files = [file for file in (tmp_path / "outputs").rglob("*") if file.is_file()]
     assert files
     assert [file for file in files if password.encode() in file.read_bytes()] == []
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(600)
+def test_the_server_of_the_container_takes_studies_and_keeps_the_password_to_itself(server, tmp_path):
+    address, password = server
+    host, _, database = address.rpartition("@")[2].partition("/")
+    (tmp_path / "password").write_text(password)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    script = Path(__file__).parents[2] / "container" / "mlflow_server.sh"
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "DATABASE": f"xaiexp@{host}/{database}",
+        "PASSWORD_FILE": str(tmp_path / "password"),
+        "ARTIFACTS": str(tmp_path / "artifacts"),
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "ALLOWED_HOSTS": f"127.0.0.1:{port}",
+    }
+    said = (tmp_path / "said").open("w")
+    with subprocess.Popen(["sh", script], cwd=tmp_path, env=environment, stdout=said, stderr=said) as process:
+        try:
+            _wait_until_healthy(f"http://127.0.0.1:{port}/health")
+            arguments = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+            command = [sys.executable, "-m", "xaiexp", *STUDY[2:], f"tracking.uri=http://127.0.0.1:{port}"]
+            ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+        finally:
+            process.terminate()
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert b"mlflow" in arguments
+    assert password.encode() not in arguments
+    assert password not in (tmp_path / "said").read_text()
+    assert list((tmp_path / "artifacts").rglob("verdicts.csv"))
+
+
+def _wait_until_healthy(address):
+    until = time.monotonic() + 120
+    while True:
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+        except OSError:
+            assert time.monotonic() < until
+            time.sleep(0.5)
+        else:
+            return

@@ -64,3 +64,12 @@ def test_a_sweep_shows_one_metric_across_its_studies(tmp_path):
     assert {row["group"] for row in rows} == {"one", "two"}
     with pytest.raises(UserError, match="not of a sweep"):
         sweep.plot_agreement()
+
+
+def test_a_chart_that_was_changed_is_still_shown_without_a_network(result):
+    changed = result.plot_metrics().properties(title="changed")
+    shown = changed._repr_mimebundle_()
+    assert "changed" in shown["image/svg+xml"]
+    assert "text/html" not in shown
+    (specification,) = (value for name, value in shown.items() if name.startswith("application/vnd.vegalite.v"))
+    assert specification == changed.to_dict()

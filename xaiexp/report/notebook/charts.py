@@ -7,6 +7,7 @@ from typing import Any
 
 from xaiexp.errors import UnknownName, UserError, nearest
 from xaiexp.report.charts.figures import Figure, agreement_figures, metric_figures, sweep_figures
+from xaiexp.report.notebook.shown import shown_chart
 from xaiexp.report.studies import StudyFolder
 
 __all__ = ["KINDS", "across_chart", "agreement_chart", "curves_chart", "metric_chart"]
@@ -115,4 +116,4 @@ def _chart(figure: Figure) -> Any:
 
     limit = {name: value for name, value in figure.parameters.items() if name == "limit"}
     chart = CHARTS[figure.chart](figure.rows, **limit)
-    return chart if figure.height is None else chart.properties(height=figure.height)
+    return shown_chart(chart if figure.height is None else chart.properties(height=figure.height))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from xaiexp.core.ids import CellId
 from xaiexp.errors import ParameterError, ResourceError, UnknownName, UserError, nearest
 from xaiexp.report.examples import BARS
+from xaiexp.report.notebook.shown import shown_figure
 from xaiexp.report.pictures.images import colour, full_colour, heatmap
 from xaiexp.report.studies import StudyFolder
 from xaiexp.report.wording import number
@@ -40,7 +41,7 @@ def figure(study: StudyFolder, example: int, cells: Sequence[str] | None) -> Fig
         UserError: there is no such example or cell, or matplotlib is not installed.
     """
     try:
-        from matplotlib.figure import Figure
+        import matplotlib.figure  # noqa: F401
     except ImportError:
         raise UserError("plot", "needs matplotlib", hint="pip install 'xaiexp[notebook]'") from None
     gallery = study.gallery.examples
@@ -54,7 +55,7 @@ def figure(study: StudyFolder, example: int, cells: Sequence[str] | None) -> Fig
     original = study.gallery.arrays.get(chosen.get("input") or "")
     count = len(maps) + (original is not None)
     columns = min(_ROW, count)
-    shown = Figure(figsize=(3 * columns, 2.8 * math.ceil(count / columns) + 0.4), layout="constrained")
+    shown: Figure = shown_figure(figsize=(3 * columns, 2.8 * math.ceil(count / columns) + 0.4), layout="constrained")
     axes = list(np.ravel(shown.subplots(math.ceil(count / columns), columns, squeeze=False)))
     if original is not None:
         _input(axes[0], study.gallery.modality, original)
