@@ -45,7 +45,7 @@ def test_the_context_has_what_the_wheel_is_built_from():
     kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
-    needed = {"pyproject.toml", "constraints.txt", project["project"]["readme"], *project["project"]["license-files"]}
+    needed = {"pyproject.toml", "constraints.txt", "README.md", *project["project"]["license-files"]}
     assert kept >= needed | set(wheel["packages"]) | set(wheel["force-include"])
     assert [name for name in kept if not (ROOT / name).exists()] == []
 
