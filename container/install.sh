@@ -8,4 +8,4 @@ python=/opt/xaiexp/bin/python
 if [ -n "${TORCH_INDEX:-}" ]; then
   "$python" -m uv pip install --no-cache --python "$python" --constraints constraints.txt --index-url "$TORCH_INDEX" torch torchvision
 fi
-"$python" -m uv pip install --no-cache --python "$python" --constraints constraints.txt '.[joblib,notebook,postgres]' jupyterlab
+"$python" -m uv pip install --no-cache --no-sources --python "$python" --constraints constraints.txt '.[joblib,notebook,postgres]' jupyterlab

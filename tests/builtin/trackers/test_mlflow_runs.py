@@ -429,3 +429,12 @@ def test_a_server_that_refuses_is_a_wrong_address(monkeypatch, tmp_path):
     failing(monkeypatch, RestException(403))
     with pytest.raises(ResourceError, match="answered 403"):
         addresses.prepare({"mlflow": Mlflow()}, Tracking(uri="http://server"), tmp_path)
+
+
+def test_a_registered_model_is_linked_in_the_description(start, client):
+    run = start("run", {}, RECORD)
+    log(run, cells(*CELLS), [], [], [("infidelity", "a best", 0.125)])
+    run.finish(replace(RECORD, model_facts={"registered_model": "models:/digits of all/3"}))
+    note = client.tags["run"]["mlflow.note.content"]
+    link = "Model: [digits of all, version 3](#/models/digits%20of%20all/versions/3)"
+    assert note == f"{link}\n\n- **infidelity**: a best"

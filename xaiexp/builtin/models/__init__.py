@@ -2,7 +2,8 @@
 
 The components are in ``torchvision_classifiers``, ``transformers_classifiers`` (with ``checkpoints`` to read the files,
 ``text_models``, ``embeddings``, ``embedding_check`` and ``word_spans`` for texts and ``image_models`` for images),
-``factory`` (a network from a function of the user) and the folder ``trained`` (small networks, trained on first use).
+``factory`` (a network from a function of the user) and the folders ``trained`` (small networks, trained on first use)
+and ``registered`` (networks of MLflow's registry).
 Shared by them are ``tensor_encoding`` and ``image_encoding`` (samples to tensors), ``input_channels`` (what a network
 takes), ``weight_files`` (state dicts from files) and ``random_state`` (seeded initial weights).
 """
@@ -10,6 +11,7 @@ takes), ``weight_files`` (state dicts from files) and ``random_state`` (seeded i
 from __future__ import annotations
 
 from xaiexp.builtin.models.factory import Factory
+from xaiexp.builtin.models.registered.mlflow_model import Mlflow
 from xaiexp.builtin.models.torchvision_classifiers import Torchvision
 from xaiexp.builtin.models.trained.digits_and_shapes import DigitsCnn, DigitsMlp, ShapesCnn
 from xaiexp.builtin.models.trained.tabular_and_series import SeriesCnn, TabularMlp
@@ -27,4 +29,5 @@ COMPONENTS: tuple[type[Component], ...] = (
     Torchvision,
     Transformers,
     Factory,
+    Mlflow,
 )

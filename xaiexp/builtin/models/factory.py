@@ -87,7 +87,7 @@ class Factory(Model):
         result = self._call(_trusted_function(self.target, context.trust))
         if isinstance(result, Network):
             return self._checked(result)
-        return self._network(result)
+        return self.wrapped(result)
 
     def _checked(self, network: Network) -> Network:
         """A network that the function returned, with the weights of the file if there is one."""
@@ -122,8 +122,13 @@ class Factory(Model):
         except Exception as broken:
             raise UserError("model.target", f"{self.target} raised {type(broken).__name__}: {broken}") from broken
 
-    def _network(self, module: Any) -> Network:
-        """The network of a bare module."""
+    def wrapped(self, module: Any) -> Network:
+        """The network of a bare module.
+
+        Raises:
+            MismatchError: it is no module, has other numbers than real ones, or is for texts.
+            ParameterError: the normalisation of images is missing or does not fit the network.
+        """
         import torch
 
         from xaiexp.builtin.models.image_encoding import image_encoder

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from xaiexp.contract.tracker import TrackedCell
 from xaiexp.core.ids import CellId, MetricId
@@ -25,6 +26,7 @@ __all__ = [
     "images",
     "key_of",
     "letters",
+    "link_to",
     "logged_tables",
     "steps",
     "study_metrics",
@@ -110,6 +112,19 @@ def description(verdicts: pd.DataFrame) -> str:
         text = brief if isinstance(brief, str) and brief else str(row["verdict"])
         lines.append(f"- **{row['metric']}**: {text.replace('<', '&lt;')}")
     return "\n".join(lines)[:MAX_TAG_LENGTH]
+
+
+def link_to(model: Mapping[str, Any]) -> str:
+    """A link in Markdown from a run to the registered model that it studied, on the same server; empty for others.
+
+    Args:
+        model: the facts of the network, from the record.
+    """
+    registered = model.get("registered_model")
+    if not isinstance(registered, str):
+        return ""
+    name, _, version = registered.removeprefix("models:/").rpartition("/")
+    return f"Model: [{name}, version {version}](#/models/{quote(name, safe='')}/versions/{version})\n\n"
 
 
 def logged_tables(tables: Mapping[str, pd.DataFrame]) -> dict[str, bytes]:

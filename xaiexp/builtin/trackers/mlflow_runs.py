@@ -22,6 +22,7 @@ from xaiexp.builtin.trackers.mlflow_content import (
     images,
     key_of,
     letters,
+    link_to,
     logged_tables,
     steps,
     study_metrics,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["StudyRun"]
 
 _MAX_PARAM_LENGTH = 6000
+_NOTE = "mlflow.note.content"
 
 
 class StudyRun(TrackedRun):
@@ -56,6 +58,7 @@ class StudyRun(TrackedRun):
         self._runs, self._study = runs, study
         self._time = _milliseconds(study.record.started)
         self._statuses: dict[str, str] = {}
+        self._note = ""
         known = runs.of_study(study.id)
         tags = self._tags(study.record)
         if known is not None:
@@ -104,13 +107,15 @@ class StudyRun(TrackedRun):
         """Log the tables, with their means over examples, and the verdicts as the description of the run."""
         files = logged_tables(tables)
         self._runs.write(self.name, files)
-        note = description(tables["verdicts"])
-        self._log(self.name, tags={**tables_tag(files), **({"mlflow.note.content": note} if note else {})})
+        self._note = description(tables["verdicts"])
+        self._log(self.name, tags={**tables_tag(files), **({_NOTE: self._note} if self._note else {})})
 
     def finish(self, record: Record) -> None:
         """Log what the whole study came to, its data and its files, and end the run."""
         self._stop_monitor()
         tags = {ERROR: record.error[:MAX_TAG_LENGTH]} if record.error else {}
+        if link := link_to(record.model_facts or {}):
+            tags[_NOTE] = f"{link}{self._note}"[:MAX_TAG_LENGTH]
         self._log(self.name, metrics=self._numbers(study_metrics(record, self._statuses.values())), tags=tags)
         if (dataset := dataset_of(record)) is not None:
             self._runs.add_dataset([self.name, *self._children.values()], dataset)
