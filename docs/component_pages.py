@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from generate import SAMPLES, cost
@@ -28,6 +29,7 @@ KIND_MEANINGS: Mapping[str, str] = {
 }
 # Plugins of this repository; others that happen to be installed are left out.
 OURS = ("xaiexp", "xaiexp-onnx", "xaiexp-sklearn", "xaiexp-timm", "xaiexp-zennit")
+_FIGURES = Path(__file__).parent / "images" / "methods"
 _CODE = re.compile(r"(`[^`]*`)")
 
 
@@ -76,6 +78,7 @@ def _page(about: Description, cls: type[Component], registry: Registry) -> str:
         f"*[{about.kind}](../{about.kind}.md) of {registry.plugin_of(cls)}:* {escaped(about.summary)}",
         "",
         *(line for paragraph in about.paragraphs for line in (escaped(paragraph), "")),
+        *_figure(about),
         *(f"- {escaped(fact)}" for fact in about.facts),
         "",
         *needs,
@@ -89,6 +92,14 @@ def _page(about: Description, cls: type[Component], registry: Registry) -> str:
         "",
         f"    {example(about)}",
     )
+
+
+def _figure(about: Description) -> list[str]:
+    """The map of a method for an image, where ``docs/figures.py`` has drawn one."""
+    if about.kind != "method" or not (_FIGURES / f"{about.name}.png").is_file():
+        return []
+    picture = f"![An image of a shape, and the map of {about.name}](../../images/methods/{about.name}.png)"
+    return [picture, "", "*An image of `dataset=shapes` and its map on `shapes_cnn`, with `baseline=blur`.*", ""]
 
 
 def _parameters(found: Sequence[Parameter]) -> list[str]:
