@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from generate import SAMPLES, cost
+from repository_pages import PLUGINS
 
 from xaiexp.contract.documentation import REQUIRED, Description, Parameter, described, example
 from xaiexp.contract.kinds import KINDS, Component
@@ -28,7 +29,7 @@ KIND_MEANINGS: Mapping[str, str] = {
     "tracker": "Where runs are recorded besides the folder of a study.",
 }
 # Plugins of this repository; others that happen to be installed are left out.
-OURS = ("xaiexp", "xaiexp-onnx", "xaiexp-sklearn", "xaiexp-timm", "xaiexp-zennit")
+OURS = ("xaiexp", *PLUGINS)
 _FIGURES = Path(__file__).parent / "images" / "methods"
 _CODE = re.compile(r"(`[^`]*`)")
 

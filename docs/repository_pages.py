@@ -6,9 +6,10 @@ import posixpath
 import re
 from pathlib import Path
 
-__all__ = ["OUTSIDE", "ROOT", "linked", "outside_pages"]
+__all__ = ["OUTSIDE", "PLUGINS", "ROOT", "linked", "outside_pages"]
 
 ROOT = Path(__file__).parents[1]
+PLUGINS = tuple(sorted(folder.name for folder in (ROOT / "plugins").glob("xaiexp-*")))
 # File of the repository to page of the site.
 OUTSIDE = {
     "ARCHITECTURE.md": "architecture.md",
@@ -17,10 +18,7 @@ OUTSIDE = {
     "benchmarks/README.md": "benchmarks.md",
     "benchmarks/mutations.md": "mutations.md",
     "plugins/README.md": "packages.md",
-    **{
-        f"plugins/{name}/README.md": f"packages/{name}.md"
-        for name in ("xaiexp-onnx", "xaiexp-sklearn", "xaiexp-timm", "xaiexp-zennit")
-    },
+    **{f"plugins/{name}/README.md": f"packages/{name}.md" for name in PLUGINS},
 }
 _PAGES = OUTSIDE | {"README.md": "index.md"}
 _FILES = {page: file for file, page in OUTSIDE.items()}

@@ -21,6 +21,16 @@ PUBLIC = {"xaiexp", "xaiexp.plugin", "xaiexp.testing"}
 
 # Imports of internal modules in tests of plugins, with the reason.
 EXCEPTIONS = {
+    ("plugins/xaiexp-lxt/tests/lxt_cases.py", "xaiexp.builtin.models.embeddings"): "runs classifiers as studies do",
+    ("plugins/xaiexp-lxt/tests/lxt_cases.py", "xaiexp.inference.passes"): "sets precision and rows per pass",
+    (
+        "plugins/xaiexp-lxt/tests/test_lxt_networks.py",
+        "xaiexp.builtin.models.embeddings",
+    ): "runs classifiers as studies do",
+    (
+        "plugins/xaiexp-lxt/tests/test_lxt_networks.py",
+        "xaiexp.builtin.models.image_models",
+    ): "runs classifiers as studies do",
     ("plugins/xaiexp-onnx/tests/test_onnx.py", "xaiexp.inference.passes"): "compares the outputs of single passes",
     ("plugins/xaiexp-onnx/tests/test_onnx.py", "xaiexp.plan.plan"): "plans a study without running it",
     ("plugins/xaiexp-onnx/tests/test_onnx.py", "xaiexp.plan.settings"): "plans a study without running it",
