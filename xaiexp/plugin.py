@@ -4,10 +4,11 @@
 
     from xaiexp.plugin import Batch, Handle, Method, Range, hookimpl
 
-A component is a frozen dataclass that is derived from one of the nine kinds (:class:`Model`, :class:`Dataset`,
-:class:`Features`, :class:`Output`, :class:`Baseline`, :class:`Method`, :class:`Metric`, :class:`Agreement`,
-:class:`Tracker`); its fields are its parameters. A plugin returns its component classes from the hook
-``xaiexp_components``. Importing this module imports no torch. The conformance kit is in :mod:`xaiexp.testing`.
+A component is a frozen dataclass that is derived from one of the kinds (:class:`Model`, :class:`Dataset`,
+:class:`Features`, :class:`Output`, :class:`Baseline`, :class:`Method`, :class:`Removal`, :class:`Metric`,
+:class:`Agreement`, :class:`Tracker`, :class:`Callback`); its fields are its parameters. A plugin returns its component
+classes from the hook ``xaiexp_components``. Importing this module imports no torch. The conformance kit is in
+:mod:`xaiexp.testing`.
 
 Names that are not classes or functions:
 
@@ -23,10 +24,12 @@ Names that are not classes or functions:
 
 from __future__ import annotations
 
+from xaiexp.contract.callback import FinishedCell, FinishedChunk, FinishedStudy, StartedStudy
 from xaiexp.contract.hookspecs import API, hookimpl
 from xaiexp.contract.kinds import (
     Agreement,
     Baseline,
+    Callback,
     Component,
     Dataset,
     Features,
@@ -34,14 +37,27 @@ from xaiexp.contract.kinds import (
     Metric,
     Model,
     Output,
+    Removal,
     Tracker,
+)
+from xaiexp.contract.removal import Fill, ReferenceFill
+from xaiexp.contract.tracked_content import (
+    cell_numbers,
+    cell_parameters,
+    curve_points,
+    flattened,
+    shown_tables,
+    study_numbers,
+    verdict_lines,
 )
 from xaiexp.contract.tracker import KeptRun, TrackedCell, TrackedRun, TrackedStudy
 from xaiexp.core.batches import Background, Batch
 from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Cost, Estimate, Explanation, Scores, Spent
 from xaiexp.core.feature_map import FeatureMap
+from xaiexp.core.ids import CellId
 from xaiexp.core.parameters import Effort, PerAxis, Range
+from xaiexp.core.record import Record
 from xaiexp.core.samples import Encoded, LoadContext, Network, Outline, Sample, Source
 from xaiexp.core.vocabulary import MODALITIES, TASKS, Modality, Precision, Space, Task
 from xaiexp.errors import (
@@ -58,6 +74,7 @@ from xaiexp.inference.block import Block
 from xaiexp.inference.outputs import Readout, log_probabilities, margins, probabilities
 from xaiexp.inference.passes import Handle
 from xaiexp.store.fingerprints import file_hash, file_stamp
+from xaiexp.store.owners import Owner
 
 __all__ = [
     "API",
@@ -68,7 +85,9 @@ __all__ = [
     "Baseline",
     "Batch",
     "Block",
+    "Callback",
     "CellError",
+    "CellId",
     "Component",
     "Cost",
     "Dataset",
@@ -79,6 +98,10 @@ __all__ = [
     "Explanation",
     "FeatureMap",
     "Features",
+    "Fill",
+    "FinishedCell",
+    "FinishedChunk",
+    "FinishedStudy",
     "Handle",
     "KeptRun",
     "LoadContext",
@@ -90,17 +113,22 @@ __all__ = [
     "Network",
     "Outline",
     "Output",
+    "Owner",
     "ParameterError",
     "PerAxis",
     "Precision",
     "Range",
     "Readout",
+    "Record",
+    "ReferenceFill",
+    "Removal",
     "ResourceError",
     "Sample",
     "Scores",
     "Source",
     "Space",
     "Spent",
+    "StartedStudy",
     "Task",
     "TrackedCell",
     "TrackedRun",
@@ -109,11 +137,18 @@ __all__ = [
     "UnknownName",
     "Unsupported",
     "UserError",
+    "cell_numbers",
+    "cell_parameters",
+    "curve_points",
     "file_hash",
     "file_stamp",
+    "flattened",
     "hookimpl",
     "log_probabilities",
     "margins",
     "nearest",
     "probabilities",
+    "shown_tables",
+    "study_numbers",
+    "verdict_lines",
 ]

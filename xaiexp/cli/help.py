@@ -46,7 +46,11 @@ def page(overrides: Sequence[str]) -> str:
             names = choices.setdefault(file.parent.name, [])
             if file.stem not in names:
                 names.append(file.stem)
-    lines = [_USAGE, "What can be chosen (GROUP=NAME; method, baseline, metric, agreement: 'GROUP=[A,B]'):", ""]
+    lines = [
+        _USAGE,
+        "What can be chosen (GROUP=NAME; method, baseline, removal, metric, agreement: 'GROUP=[A,B]'):",
+        "",
+    ]
     for group, names in choices.items():
         lines.append(
             textwrap.fill(", ".join(names), 110, initial_indent=f"  {group + ':':<12}", subsequent_indent=" " * 14)
