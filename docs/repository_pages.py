@@ -19,7 +19,14 @@ OUTSIDE = {
     "plugins/README.md": "packages.md",
     **{
         f"plugins/{name}/README.md": f"packages/{name}.md"
-        for name in ("xaiexp-onnx", "xaiexp-sklearn", "xaiexp-timm", "xaiexp-zennit")
+        for name in (
+            "xaiexp-onnx",
+            "xaiexp-sklearn",
+            "xaiexp-tensorboard",
+            "xaiexp-timm",
+            "xaiexp-wandb",
+            "xaiexp-zennit",
+        )
     },
 }
 _PAGES = OUTSIDE | {"README.md": "index.md"}
