@@ -25,6 +25,7 @@ KIND_MEANINGS: Mapping[str, str] = {
     "removal": "How metrics take features away: what stands in an input where they are absent.",
     "metric": "How attributions are judged.",
     "agreement": "How far two or more maps agree.",
+    "panel": "What a plugin adds to the page of a study.",
     "callback": "What is told how far a study is.",
     "tracker": "Where runs are recorded besides the folder of a study.",
 }

@@ -6,9 +6,9 @@
 
 A component is a frozen dataclass that is derived from one of the kinds (:class:`Model`, :class:`Dataset`,
 :class:`Features`, :class:`Output`, :class:`Baseline`, :class:`Method`, :class:`Removal`, :class:`Metric`,
-:class:`Agreement`, :class:`Tracker`, :class:`Callback`); its fields are its parameters. A plugin returns its component
-classes from the hook ``xaiexp_components``. Importing this module imports no torch. The conformance kit is in
-:mod:`xaiexp.testing`.
+:class:`Agreement`, :class:`Panel`, :class:`Tracker`, :class:`Callback`); its fields are its parameters. A plugin
+returns its component classes from the hook ``xaiexp_components``. Importing this module imports no torch. The
+conformance kit is in :mod:`xaiexp.testing`.
 
 Names that are not classes or functions:
 
@@ -18,6 +18,7 @@ Names that are not classes or functions:
 - ``MODALITIES``: the tuple of all modalities.
 - ``Precision``: the precision of forward and backward passes, ``"fp32"``, ``"bf16"`` or ``"fp16"``.
 - ``Task``: what it returns: ``"multiclass"``, ``"binary"``, ``"multilabel"``, ``"regression"`` or ``"probabilities"``.
+- ``SECTIONS``: the sections of the page in which a panel may stand.
 - ``TASKS``: the tuple of all tasks.
 - ``Space``: what attributions refer to, the ``"input"``, the units of a ``"layer"``, or the input for a ``"neuron"``.
 """
@@ -37,9 +38,11 @@ from xaiexp.contract.kinds import (
     Metric,
     Model,
     Output,
+    Panel,
     Removal,
     Tracker,
 )
+from xaiexp.contract.panel import SECTIONS, Chart, Html, PanelData
 from xaiexp.contract.removal import Fill, ReferenceFill
 from xaiexp.contract.tracked_content import (
     cell_numbers,
@@ -79,6 +82,7 @@ from xaiexp.store.owners import Owner
 __all__ = [
     "API",
     "MODALITIES",
+    "SECTIONS",
     "TASKS",
     "Agreement",
     "Background",
@@ -88,6 +92,7 @@ __all__ = [
     "Callback",
     "CellError",
     "CellId",
+    "Chart",
     "Component",
     "Cost",
     "Dataset",
@@ -103,6 +108,7 @@ __all__ = [
     "FinishedChunk",
     "FinishedStudy",
     "Handle",
+    "Html",
     "KeptRun",
     "LoadContext",
     "Method",
@@ -114,6 +120,8 @@ __all__ = [
     "Outline",
     "Output",
     "Owner",
+    "Panel",
+    "PanelData",
     "ParameterError",
     "PerAxis",
     "Precision",

@@ -132,6 +132,7 @@ DECLARED = {
     "method": facts.MethodFacts,
     "metric": facts.MetricFacts,
     "agreement": facts.AgreementFacts,
+    "panel": facts.PanelFacts,
     "callback": object,
     "tracker": object,  # it states no facts of its own
 }

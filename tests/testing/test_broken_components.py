@@ -9,6 +9,7 @@ import broken_heavy as heavy
 import broken_methods as methods
 import broken_metrics as metrics
 import broken_outputs as outputs
+import broken_panels as panels
 import broken_removals as removals
 import broken_trackers as trackers
 import pytest
@@ -106,6 +107,13 @@ BROKEN = [
     ("removal", "needs", removals.ReadsTheMean),
     ("removal", "differentiable", removals.Detached),
     ("removal", "in_a_metric", removals.EmptyBlocks),
+    ("panel", "facts", panels.OtherSection),
+    ("panel", "shown", panels.PlainText),
+    ("panel", "accepted", panels.FromAddress),
+    ("panel", "compiles", panels.NoMark),
+    ("panel", "tables_unchanged", panels.FillsInPlace),
+    ("panel", "same_tables", panels.CountsCalls),
+    ("panel", "without_rows", panels.ExpectsRows),
     ("callback", "told", callbacks.NeedsReport),
     ("callback", "again", callbacks.NewFile),
     ("callback", "stays_in_folder", callbacks.WorkingDirectory),
@@ -137,6 +145,8 @@ CORRECT = [
     removals.CorrectRemoval,
     trackers.Notes,
     callbacks.CorrectCallback,
+    panels.CorrectPanel,
+    panels.CorrectHtml,
 ]
 
 

@@ -55,7 +55,7 @@ def test_a_complete_example_of_a_kind_is_short_and_passes_all_checks(kind, tmp_p
 
 
 def test_kinds_whose_section_is_complete():
-    assert set(FURTHER) == {"callback", "removal"}
+    assert set(FURTHER) == {"callback", "panel", "removal"}
 
 
 def test_the_test_module_in_the_page_has_one_case_per_check(mine):

@@ -35,7 +35,7 @@ from xaiexp.store.fingerprints import fingerprint
 from xaiexp.tracking.addresses import prepare
 
 if TYPE_CHECKING:
-    from xaiexp.contract.kinds import Agreement, Baseline, Callback, Method, Metric, Tracker
+    from xaiexp.contract.kinds import Agreement, Baseline, Callback, Method, Metric, Panel, Tracker
 
 __all__ = ["Given", "compare"]
 
@@ -56,6 +56,7 @@ def compare(
     agreements: Sequence[Given] | Mapping[str, Given] = ("rank_correlation",),
     trackers: Sequence[Given] | Mapping[str, Given] = (),
     callbacks: Sequence[Given] | Mapping[str, Given] = (),
+    panels: Sequence[Given] | Mapping[str, Given] = (),
     target: str | int | Sequence[str | int] | None = None,
     output: Given | None = None,
     task: Task | None = None,
@@ -85,8 +86,8 @@ def compare(
         inputs: float ``[N, *shape]``; or several tensors, as for :func:`xaiexp.attribute`.
         targets: the truth, which is explained by default: class indices ``[N]``; values, floats ``[N]``; several labels
             an example, bool ``[N, K]``. None where it is not known.
-        methods, metrics, baselines, agreements, trackers, callbacks: components, each a name, a pair of name and
-            parameters, or an instance; a mapping gives them labels. A number is a constant baseline.
+        methods, metrics, baselines, agreements, trackers, callbacks, panels: components, each a name, a pair of name
+            and parameters, or an instance; a mapping gives them labels. A number is a constant baseline.
         target: what is explained, as the root key of a study: ``"label"``, ``"predicted"``, a class by index or name, a
             list of these, or ``"all"``. By default the label where ``targets`` are classes, otherwise the prediction.
         output: which scalars of the model are explained; by default the numbers that the model returns.
@@ -120,6 +121,7 @@ def compare(
             ("agreement", agreements),
             ("tracker", trackers),
             ("callback", callbacks),
+            ("panel", panels),
         )
     }
     chosen: Output | None = None if output is None else _built(registry, "output", output)
@@ -176,6 +178,7 @@ def compare(
             chosen,
             lists["tracker"],
             lists["callback"],
+            lists["panel"],
         )
         study.settings.refuse_undivided()
         if study.trackers:
@@ -269,13 +272,14 @@ def _configuration(study: Study, values: Mapping[str, Any]) -> dict[str, Any]:
     def plain(component: Component) -> dict[str, Any]:
         return {"name": component.name, **plain_parameters(component)}
 
-    lists: dict[str, Mapping[str, Method | Baseline | Metric | Agreement | Tracker | Callback]] = {
+    lists: dict[str, Mapping[str, Method | Baseline | Metric | Agreement | Tracker | Callback | Panel]] = {
         "method": study.methods,
         "baseline": study.baselines,
         "metric": study.metrics,
         "agreement": study.agreements,
         "tracker": study.trackers,
         "callback": study.callbacks,
+        "panel": study.panels,
     }
     return {
         "own_tensors": True,

@@ -1,7 +1,7 @@
 """The built-in components, registered as a plugin through the entry point ``xaiexp.builtin``.
 
 One folder holds each kind: models, datasets, features, outputs, baselines, methods, removals, metrics, agreements,
-trackers and callbacks. The modules beside the folders are shared by several
+panels, trackers and callbacks. The modules beside the folders are shared by several
 families: ``splits`` (training and held-out parts), ``shape_images`` (generated images), ``gaussian_blur`` and
 ``data_range``.
 """
@@ -18,6 +18,7 @@ from xaiexp.builtin import (
     metrics,
     models,
     outputs,
+    panels,
     removals,
     trackers,
 )
@@ -40,6 +41,7 @@ def xaiexp_components() -> list[type[Component]]:
         *removals.COMPONENTS,
         *metrics.COMPONENTS,
         *agreements.COMPONENTS,
+        *panels.COMPONENTS,
         *trackers.COMPONENTS,
         *callbacks.COMPONENTS,
     ]

@@ -59,6 +59,7 @@ def study_of(values: Mapping[str, Any], registry: Registry) -> Study:
         single["output"],
         lists["tracker"],
         lists["callback"],
+        lists["panel"],
     )
 
 

@@ -7,6 +7,8 @@ run time they do not exist, and a fact without a default is missing until a comp
 
 from __future__ import annotations
 
+from typing import Literal
+
 from xaiexp.core.vocabulary import BackgroundPart, Modality, Precision, Space, Task
 
 __all__ = [
@@ -16,6 +18,7 @@ __all__ = [
     "MetricFacts",
     "ModelFacts",
     "OutputFacts",
+    "PanelFacts",
     "RemovalFacts",
     "SingleInputFacts",
 ]
@@ -59,6 +62,20 @@ class OutputFacts:
     @property
     def own_scale(self) -> bool:
         """Whether its scalars stand for no probability."""
+        raise NotImplementedError
+
+
+class PanelFacts:
+    """Facts of a panel."""
+
+    @property
+    def title(self) -> str:
+        """Of the panel."""
+        raise NotImplementedError
+
+    @property
+    def section(self) -> Literal["answer", "metrics", "agreement", "examples", "made"]:
+        """Section of the page in which it stands."""
         raise NotImplementedError
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from xaiexp.contract.callback import Callback
 from xaiexp.contract.component import Component
 from xaiexp.contract.output import Output
+from xaiexp.contract.panel import Panel
 from xaiexp.contract.removal import Removal
 from xaiexp.contract.tracker import Tracker
 from xaiexp.core.batches import Batch
@@ -46,6 +47,7 @@ __all__ = [
     "Metric",
     "Model",
     "Output",
+    "Panel",
     "Removal",
     "Tracker",
     "offered",
@@ -383,5 +385,18 @@ def offered(offers: frozenset[str]) -> frozenset[str]:
 
 KINDS: dict[str, type[Component]] = {
     cls.kind: cls
-    for cls in (Model, Dataset, Features, Output, Baseline, Method, Removal, Metric, Agreement, Tracker, Callback)
+    for cls in (
+        Model,
+        Dataset,
+        Features,
+        Output,
+        Baseline,
+        Method,
+        Removal,
+        Metric,
+        Agreement,
+        Panel,
+        Tracker,
+        Callback,
+    )
 }

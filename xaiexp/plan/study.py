@@ -15,6 +15,7 @@ from xaiexp.contract.kinds import (
     Metric,
     Model,
     Output,
+    Panel,
     Tracker,
 )
 from xaiexp.core.ids import NO_BASELINE
@@ -28,7 +29,8 @@ DEFAULT_FEATURES = {"image": "pixel", "text": "token", "table": "column", "serie
 
 @dataclass(frozen=True)
 class Study:
-    """One model on one dataset, with methods, baselines, metrics, agreements, trackers and callbacks by label.
+    """One model on one dataset, with methods, baselines, metrics, agreements, trackers, callbacks and panels
+    by label.
 
     ``output`` is None where the task of the network decides what is explained.
     """
@@ -44,6 +46,7 @@ class Study:
     output: Output | None = None
     trackers: Mapping[str, Tracker] = field(default_factory=dict)
     callbacks: Mapping[str, Callback] = field(default_factory=dict)
+    panels: Mapping[str, Panel] = field(default_factory=dict)
 
     def describe(self) -> str:
         """Model, dataset and seed in a few words, for titles."""

@@ -179,6 +179,7 @@ def components(study: Study) -> list[Component]:
         *study.agreements.values(),
         *study.trackers.values(),
         *study.callbacks.values(),
+        *study.panels.values(),
     ]
     return [each for component in listed for each in (component, *parts(component))]
 

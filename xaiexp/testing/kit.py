@@ -22,6 +22,7 @@ from xaiexp.testing.suites import (
     metrics,
     models,
     outputs,
+    panels,
     removals,
     trackers,
 )
@@ -40,6 +41,7 @@ SUITES = (
     removals.SUITE,
     metrics.SUITE,
     agreements.SUITE,
+    panels.SUITE,
     trackers.SUITE,
     callbacks.SUITE,
 )
@@ -50,7 +52,7 @@ def checks(kind: str) -> tuple[Check, ...]:
 
     Args:
         kind: ``model``, ``dataset``, ``features``, ``output``, ``baseline``, ``method``, ``removal``,
-            ``metric``, ``agreement``, ``tracker`` or ``callback``.
+            ``metric``, ``agreement``, ``panel``, ``tracker`` or ``callback``.
 
     Raises:
         UnknownName: no kind has this name.

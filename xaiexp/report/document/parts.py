@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from xaiexp.report.document.panel_part import PanelPart
+
 __all__ = [
     "Across",
     "AgreementAcross",
@@ -336,6 +338,7 @@ class Study:
     sources: Texts
     examples: tuple[Example, ...]
     classes: tuple[str, ...]
+    panels: tuple[PanelPart, ...]
     made: Made
 
 
