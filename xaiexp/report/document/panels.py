@@ -14,7 +14,7 @@ import yaml
 from xaiexp.contract.panel import SECTIONS, Chart, Html, Panel, PanelData
 from xaiexp.contract.registry import Registry, installed
 from xaiexp.errors import Unsupported, UserError
-from xaiexp.report.document.panel_part import PanelPart
+from xaiexp.report.document import parts
 from xaiexp.report.studies import StudyFolder
 
 __all__ = ["LARGEST", "checked_specification", "cleaned", "panels"]
@@ -37,7 +37,7 @@ _ADDRESSES = ("url", "href")
 _INLINE = ("values", "datasets")
 
 
-def panels(study: StudyFolder) -> tuple[PanelPart, ...]:
+def panels(study: StudyFolder) -> tuple[parts.Panel, ...]:
     """The panels that the configuration of a study names."""
     registry = installed()
     return tuple(_panel(registry, study, label, node) for label, node in _named(study.config).items())
@@ -82,14 +82,14 @@ def _named(config: str) -> dict[str, Any]:
     return {str(label): node for label, node in found.items()} if isinstance(found, dict) else {}
 
 
-def _panel(registry: Registry, study: StudyFolder, label: str, node: Any) -> PanelPart:
-    shown = PanelPart(label, label)
+def _panel(registry: Registry, study: StudyFolder, label: str, node: Any) -> parts.Panel:
+    shown = parts.Panel(label, label)
     try:
         values = dict(node)
         name = str(values.pop("name", label))
         panel: Panel = registry.build("panel", name, values, f"panel.{label}")
         section = panel.section if panel.section in SECTIONS else "made"
-        shown = PanelPart(label, str(panel.title), str(registry.plugin_of(panel)), section)
+        shown = parts.Panel(label, str(panel.title), str(registry.plugin_of(panel)), section)
         return _filled(shown, panel.content(_data(study)))
     except Unsupported as reason:
         return replace(shown, error=f"nothing to show: {reason}")
@@ -98,7 +98,7 @@ def _panel(registry: Registry, study: StudyFolder, label: str, node: Any) -> Pan
         return replace(shown, error=f"{label} failed ({type(raised).__name__}: {line})")
 
 
-def _filled(shown: PanelPart, content: Any) -> PanelPart:
+def _filled(shown: parts.Panel, content: Any) -> parts.Panel:
     """The panel with its content, checked and cleaned."""
     if isinstance(content, Chart):
         chart = checked_specification(content.specification)

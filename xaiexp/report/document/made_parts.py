@@ -1,14 +1,16 @@
-"""The part of a document that a panel is."""
+"""The parts of a document that say how a study was made, and its panels."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["PanelPart"]
+__all__ = ["Entry", "Glossary", "Made", "Panel", "Texts"]
+
+Texts = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
-class PanelPart:
+class Panel:
     """A panel of the page, or the line that says why there is none.
 
     Args:
@@ -30,3 +32,32 @@ class PanelPart:
     chart: str = ""
     caption: str = ""
     error: str = ""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A component of the glossary."""
+
+    label: str
+    summary: str
+    details: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Glossary:
+    """The components of a kind."""
+
+    kind: str
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Made:
+    """How a study was made."""
+
+    facts: Texts
+    glossary: tuple[Glossary, ...]
+    config: str
+    command: str
+    families: str
