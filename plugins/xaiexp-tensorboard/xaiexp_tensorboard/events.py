@@ -49,7 +49,10 @@ class Events:
         from torch.utils.tensorboard.summary import hparams
 
         known = {name: value for name, value in metrics.items() if math.isfinite(value)}
-        for summary in hparams(dict(parameters), known):  # type: ignore[no-untyped-call]
+        # TensorBoard reads the description of the experiment from one run alone, which lacks the parameters of others.
+        # Without a description it collects those of all runs.
+        _, *session = hparams(dict(parameters), known)  # type: ignore[no-untyped-call]
+        for summary in session:
             self._writer.file_writer.add_summary(summary, walltime=self._time)
         for name, value in known.items():
             self.scalar(name, value)
