@@ -24,8 +24,11 @@ KIND_MEANINGS: Mapping[str, str] = {
     "output": "Which scalars of a network are explained.",
     "baseline": "What the absence of a feature looks like: the reference that methods compare an input with.",
     "method": "How attributions are computed.",
+    "removal": "How metrics take features away: what stands in an input where they are absent.",
     "metric": "How attributions are judged.",
     "agreement": "How far two or more maps agree.",
+    "panel": "What a plugin adds to the page of a study.",
+    "callback": "What is told how far a study is.",
     "tracker": "Where runs are recorded besides the folder of a study.",
 }
 # Plugins of this repository; others that happen to be installed are left out.

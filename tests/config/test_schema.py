@@ -179,7 +179,7 @@ def test_the_axis_of_removals_lists_each_metric_that_removes_once_for_each():
         "s": {"name": "sparseness"},
     }
     assert list(values["metric"]) == ["d_zero", "d_blur", "s"]
-    assert values["removal"] == []
+    assert values["removal"] == {}
     assert "hydra" not in values
     assert plain(configuration(metric=metrics, removal=[]))["metric"] == metrics
 

@@ -128,9 +128,12 @@ DECLARED = {
     "features": facts.InputFacts,
     "baseline": facts.InputFacts,
     "output": facts.OutputFacts,
+    "removal": facts.RemovalFacts,
     "method": facts.MethodFacts,
     "metric": facts.MetricFacts,
     "agreement": facts.AgreementFacts,
+    "panel": facts.PanelFacts,
+    "callback": object,
     "tracker": object,  # it states no facts of its own
 }
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import broken_callbacks as callbacks
 import broken_components as components
 import broken_data as data
 import broken_heavy as heavy
 import broken_methods as methods
 import broken_metrics as metrics
 import broken_outputs as outputs
+import broken_panels as panels
+import broken_removals as removals
 import broken_trackers as trackers
 import pytest
 import torch
@@ -91,6 +94,30 @@ BROKEN = [
     ("output", "batch_mates", outputs.RelativeToBatch),
     ("output", "inputs_unchanged", outputs.InPlace),
     ("output", "other_tasks", outputs.EveryTask),
+    ("removal", "facts", removals.UnknownNeed),
+    ("removal", "shape", removals.DoublePrecision),
+    ("removal", "kept", removals.ShiftsEverything),
+    ("removal", "removed", removals.ChangesNothing),
+    ("removal", "inputs_unchanged", removals.OverwritesInputs),
+    ("removal", "same_seed", removals.OwnGenerator),
+    ("removal", "global_randomness", removals.GlobalGenerator),
+    ("removal", "batch_mates", removals.MeanOverBatch),
+    ("removal", "blocks", removals.CountsRows),
+    ("removal", "reference", removals.OtherReference),
+    ("removal", "needs", removals.ReadsTheMean),
+    ("removal", "differentiable", removals.Detached),
+    ("removal", "in_a_metric", removals.EmptyBlocks),
+    ("panel", "facts", panels.OtherSection),
+    ("panel", "shown", panels.PlainText),
+    ("panel", "accepted", panels.FromAddress),
+    ("panel", "compiles", panels.NoMark),
+    ("panel", "tables_unchanged", panels.FillsInPlace),
+    ("panel", "same_tables", panels.CountsCalls),
+    ("panel", "without_rows", panels.ExpectsRows),
+    ("callback", "told", callbacks.NeedsReport),
+    ("callback", "again", callbacks.NewFile),
+    ("callback", "stays_in_folder", callbacks.WorkingDirectory),
+    ("callback", "results_unchanged", callbacks.EditsRecord),
     ("dataset", "outline", data.WrongCount),
     ("dataset", "modality", data.ImagesInBytes),
     ("dataset", "stable", data.RandomAugmentation),
@@ -115,7 +142,11 @@ CORRECT = [
     data.CorrectDataset,
     data.CorrectModel,
     outputs.CorrectOutput,
+    removals.CorrectRemoval,
     trackers.Notes,
+    callbacks.CorrectCallback,
+    panels.CorrectPanel,
+    panels.CorrectHtml,
 ]
 
 

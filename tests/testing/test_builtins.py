@@ -12,6 +12,7 @@ from PIL import Image
 from testing_networks import Trusting
 
 from xaiexp.builtin.models.factory import Factory
+from xaiexp.builtin.removals.named import Constant
 from xaiexp.contract.registry import installed
 from xaiexp.testing import check, checks
 
@@ -31,7 +32,7 @@ VARIANTS = {
         {"normalize": False, "n_samples": 32},
         *({"perturbation": kind, "n_samples": 32} for kind in ("noise", "square", "baseline_difference")),
     ],
-    "deletion": [{"steps": 4, "removal": "zero"}],
+    "deletion": [{"steps": 4, "removal": "zero"}, {"removal": Constant(value=0.1)}],
     "aopc": [{"order": order, "steps": 4} for order in ("lerf", "difference")],
     "road": [{"order": order, "removal": "mean"} for order in ("morf", "lerf", "difference")],
     "sensitivity_n": [{"removal": "zero", "n_samples": 8}],
@@ -91,6 +92,8 @@ SKIPS = {
     "output": "does not run the network",
     "pairs": "compares all maps jointly",
     "order_of_features": "reads the positions of features",
+    "differentiable": "differentiable is False",
+    "reference": "the values of absent features depend on the mask",
 }
 
 
@@ -200,4 +203,6 @@ def test_variants_belong_to_built_in_components(name):
 
 
 def test_the_checks_that_may_be_skipped_exist():
-    assert set(SKIPS) <= {item.name for kind in ("method", "metric", "model", "agreement") for item in checks(kind)}
+    assert set(SKIPS) <= {
+        item.name for kind in ("method", "metric", "model", "agreement", "removal") for item in checks(kind)
+    }

@@ -15,6 +15,7 @@ from xaiexp.testing import check, checks, report
 PAGE = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
 TITLES = {"component": "All components", "features": "Features"}
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
+FURTHER = dict(re.findall(r"^### A (\w+)\n(?:(?!^#).)*?```python\n(from dataclasses.*?)```", PAGE, re.M | re.S))
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +41,26 @@ def test_the_components_in_the_page_pass_all_checks(mine):
     assert {result.component for result in results} == {"method.noisy_difference", "metric.single_removal"}
 
 
+@pytest.mark.parametrize("kind", sorted(FURTHER))
+def test_a_complete_example_of_a_kind_is_short_and_passes_all_checks(kind, tmp_path, monkeypatch):
+    assert len(FURTHER[kind].strip().splitlines()) < 40
+    (tmp_path / f"xaiexp_page_{kind}.py").write_text(FURTHER[kind])
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = importlib.import_module(f"xaiexp_page_{kind}")
+    registry = Registry()
+    assert registry.add("page", "xaiexp-page", "1.0", lambda: module).reason == ""
+    results = report("page", registry)
+    assert [str(result) for result in results if result.outcome == "failed"] == []
+    assert {result.component.partition(".")[0] for result in results} == {kind}
+
+
+def test_kinds_whose_section_is_complete():
+    assert set(FURTHER) == {"callback", "panel", "removal"}
+
+
 def test_the_test_module_in_the_page_has_one_case_per_check(mine):
     namespace: dict[str, object] = {}
-    exec(BLOCKS[3], namespace)
+    exec(BLOCKS[-1], namespace)
     (mark,) = namespace["test_conformance"].pytestmark
     assert len(mark.args[1]) == 2 * len(checks("method")) + len(checks("metric"))
 

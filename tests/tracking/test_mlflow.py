@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from small_studies import Facts
 
-from xaiexp.builtin.trackers.mlflow_content import flattened
 from xaiexp.cli import app as cli
+from xaiexp.contract.tracked_content import flattened
 from xaiexp.core.record import VERSION
 from xaiexp.tracking.addresses import embedded_uri
 

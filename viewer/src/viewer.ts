@@ -9,6 +9,7 @@ import { h } from "./dom";
 import { ExamplesSection } from "./examples/section";
 import { MadeSection } from "./made/section";
 import { MetricsSection } from "./metrics/section";
+import { panelsOf } from "./panels/panels";
 import type { Context, Section } from "./section";
 
 interface Door {
@@ -117,7 +118,7 @@ export class Viewer extends HTMLElement {
       this.picker.disabled = section.name === "across";
     }
     const element = section.make().open(this.context!, this.study);
-    const main = h("main", { tabindex: "-1", "aria-label": section.title }, element);
+    const main = h("main", { tabindex: "-1", "aria-label": section.title }, element, ...panelsOf(this.context!, this.study, section.name));
     this.body.replaceChildren(main, this.footer());
     if (moved) main.focus({ preventScroll: true });
   }

@@ -45,7 +45,7 @@ export function study(labels: string[], examples: Example[], more: Partial<Study
   const none = () => new Array<number>(count).fill(-1);
   const rows = { cluster: null, example: examples.map((each) => each.id), name: examples.map((each) => each.name), target: examples.map((each) => each.target), label: none(), predicted: none(), wrong: none(), probability: new Array<null>(count).fill(null) };
   return { name: "trial", model: "", dataset: "", seed: "0", folder: "", status: "complete", modality: "image", unit: "examples",
-    clusters: "", answer: null as never, problems: [], cells, metrics: [], rows, agreements: [], removals: [], sources: [], examples, classes: [], made: null as never, ...more };
+    clusters: "", answer: null as never, problems: [], cells, metrics: [], rows, agreements: [], removals: [], panels: [], sources: [], examples, classes: [], made: null as never, ...more };
 }
 
 export function document(study: Study): Document {

@@ -18,6 +18,7 @@ from xaiexp.api.own import OwnFeatures, labels_of, own_model, own_tensors
 from xaiexp.api.result import Result
 from xaiexp.api.run import result_of
 from xaiexp.config.build import settings_of
+from xaiexp.contract.component import parts, plain_parameters
 from xaiexp.contract.kinds import Component, Features, Output
 from xaiexp.contract.registry import OWN, Registry, installed
 from xaiexp.core.batches import Batch
@@ -34,7 +35,7 @@ from xaiexp.store.fingerprints import fingerprint
 from xaiexp.tracking.addresses import prepare
 
 if TYPE_CHECKING:
-    from xaiexp.contract.kinds import Agreement, Baseline, Method, Metric, Tracker
+    from xaiexp.contract.kinds import Agreement, Baseline, Callback, Method, Metric, Panel, Tracker
 
 __all__ = ["Given", "compare"]
 
@@ -54,6 +55,8 @@ def compare(
     baselines: Sequence[Given | float] | Mapping[str, Given | float] = ("zero",),
     agreements: Sequence[Given] | Mapping[str, Given] = ("rank_correlation",),
     trackers: Sequence[Given] | Mapping[str, Given] = (),
+    callbacks: Sequence[Given] | Mapping[str, Given] = (),
+    panels: Sequence[Given] | Mapping[str, Given] = (),
     target: str | int | Sequence[str | int] | None = None,
     output: Given | None = None,
     task: Task | None = None,
@@ -83,8 +86,8 @@ def compare(
         inputs: float ``[N, *shape]``; or several tensors, as for :func:`xaiexp.attribute`.
         targets: the truth, which is explained by default: class indices ``[N]``; values, floats ``[N]``; several labels
             an example, bool ``[N, K]``. None where it is not known.
-        methods, metrics, baselines, agreements, trackers: components, each a name, a pair of name and parameters, or
-            an instance; a mapping gives them labels. A number is a constant baseline.
+        methods, metrics, baselines, agreements, trackers, callbacks, panels: components, each a name, a pair of name
+            and parameters, or an instance; a mapping gives them labels. A number is a constant baseline.
         target: what is explained, as the root key of a study: ``"label"``, ``"predicted"``, a class by index or name, a
             list of these, or ``"all"``. By default the label where ``targets`` are classes, otherwise the prediction.
         output: which scalars of the model are explained; by default the numbers that the model returns.
@@ -117,6 +120,8 @@ def compare(
             ("metric", metrics),
             ("agreement", agreements),
             ("tracker", trackers),
+            ("callback", callbacks),
+            ("panel", panels),
         )
     }
     chosen: Output | None = None if output is None else _built(registry, "output", output)
@@ -140,13 +145,16 @@ def compare(
         data = own_tensors(content, batch, layout, labels, class_names, feature_names)
         probed = _behaviour(model, batch, layout, chosen)
         network = own_model(model, batch, layout, probed, offers_of(model), class_names=tuple(class_names))
-        parts = [
+        used = [
             features,
             *([] if chosen is None else [chosen]),
             *(c for each in lists.values() for c in each.values()),
         ]
         known = bool(tensors_of(model)) and all(
-            registry.plugin_of(part) is not OWN for part in parts if part is not features
+            registry.plugin_of(part) is not OWN
+            for each in used
+            for part in (each, *parts(each))
+            if part is not features
         )
         values = {
             "target": _target(target, labels.each, labels.task),
@@ -169,6 +177,8 @@ def compare(
             settings_of(values),
             chosen,
             lists["tracker"],
+            lists["callback"],
+            lists["panel"],
         )
         study.settings.refuse_undivided()
         if study.trackers:
@@ -260,14 +270,16 @@ def _configuration(study: Study, values: Mapping[str, Any]) -> dict[str, Any]:
     """What the folder keeps of the request; a study of own tensors cannot be rebuilt from it."""
 
     def plain(component: Component) -> dict[str, Any]:
-        return {"name": component.name, **component.parameters()}
+        return {"name": component.name, **plain_parameters(component)}
 
-    lists: dict[str, Mapping[str, Method | Baseline | Metric | Agreement | Tracker]] = {
+    lists: dict[str, Mapping[str, Method | Baseline | Metric | Agreement | Tracker | Callback | Panel]] = {
         "method": study.methods,
         "baseline": study.baselines,
         "metric": study.metrics,
         "agreement": study.agreements,
         "tracker": study.trackers,
+        "callback": study.callbacks,
+        "panel": study.panels,
     }
     return {
         "own_tensors": True,

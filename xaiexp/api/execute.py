@@ -15,6 +15,7 @@ import pandas as pd
 from omegaconf import OmegaConf
 
 from xaiexp import report as reports
+from xaiexp.api.callbacks import Callbacks
 from xaiexp.contract.registry import Registry
 from xaiexp.core.record import PassCount, PassCounts, Record
 from xaiexp.engine.chunk import Chunk, Loaded
@@ -98,6 +99,7 @@ def execute(study: Study, config: Mapping[str, Any], folder: Path, registry: Reg
     writer.write_record()
     whole = study.settings.shard is None  # the study that its shards are parts of has a page and is tracked
     session = Session(study.trackers if whole else {}, study.settings.tracking, writer.path, meter.say)
+    callbacks = Callbacks(study.callbacks, record.id, writer.path, meter.say)
     try:
         prepared = plan(study)
         claim = registered(prepared.claim, now, study.settings.until == "decided")
@@ -111,9 +113,10 @@ def execute(study: Study, config: Mapping[str, Any], folder: Path, registry: Reg
         session.start(study.describe(), config, writer.record)
         writer.update(tracking=dict(session.facts))
         writer.write_record()
-        run, tables = _run(prepared, store, writer, meter, started)
+        run, tables = _run(prepared, store, writer, meter, started, callbacks)
         report = _page(study, writer.path, store) if whole else None
         _send(session, writer, tables, meter, store.folder)
+        callbacks.end("failed" if run.failed() else "done", "", report)
     except BaseException as error:
         reason = reason_of(error)
         if isinstance(error, Exception) or writer.record.status == "running":  # else it was only not sent any more
@@ -121,6 +124,7 @@ def execute(study: Study, config: Mapping[str, Any], folder: Path, registry: Reg
         writer.update(tracking=dict(session.facts))
         writer.write_record()
         session.stop(reason)
+        callbacks.end("failed", reason, None)
         raise
     return Outcome(
         folder=writer.path,
@@ -138,7 +142,9 @@ def execute(study: Study, config: Mapping[str, Any], folder: Path, registry: Reg
     )
 
 
-def _run(prepared: Plan, store: Store, writer: FolderWriter, meter: Meter, started: float) -> tuple[Run, Tables]:
+def _run(
+    prepared: Plan, store: Store, writer: FolderWriter, meter: Meter, started: float, callbacks: Callbacks
+) -> tuple[Run, Tables]:
     """Run the plan and write its results."""
     study = prepared.study
     run = Run(prepared, store, meter.advance)
@@ -151,11 +157,13 @@ def _run(prepared: Plan, store: Store, writer: FolderWriter, meter: Meter, start
                 meter.say(note)
             gallery, examples = Gallery(study, result), ExampleTable(result)
             meter.start(result.passes)
+            callbacks.start(prepared, result)
         elif isinstance(result, Chunk) and gallery is not None and examples is not None:
             builder.add(result)
             gallery.add(result)
             examples.add(result)
             curves.add(result)
+            callbacks.chunk(result)
         del result  # frees the chunk before the next one is made
     tables = builder.build(run, store)
     run.notes += store.notes()
@@ -172,6 +180,7 @@ def _run(prepared: Plan, store: Store, writer: FolderWriter, meter: Meter, start
         writer.write_examples(examples.frame(), curves.frame(run))
     writer.update(seconds=_seconds_since(started))
     writer.write_record()
+    callbacks.cells(tables)
     return run, tables
 
 

@@ -97,6 +97,7 @@ def _reduced(study: Study, cell: CellId, store: Store) -> Study:
         metrics={},
         agreements={},
         trackers={},
+        callbacks={},
         settings=settings,
     )
 

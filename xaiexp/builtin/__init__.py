@@ -1,15 +1,27 @@
 """The built-in components, registered as a plugin through the entry point ``xaiexp.builtin``.
 
-One folder holds each family: models, datasets, features, outputs, baselines, methods, metrics, agreements and
-trackers;
-``removals`` holds how metrics and methods remove features. The modules beside the folders are shared by several
+One folder holds each kind: models, datasets, features, outputs, baselines, methods, removals, metrics, agreements,
+panels, trackers and callbacks. The modules beside the folders are shared by several
 families: ``splits`` (training and held-out parts), ``shape_images`` (generated images), ``gaussian_blur`` and
 ``data_range``.
 """
 
 from __future__ import annotations
 
-from xaiexp.builtin import agreements, baselines, datasets, features, methods, metrics, models, outputs, trackers
+from xaiexp.builtin import (
+    agreements,
+    baselines,
+    callbacks,
+    datasets,
+    features,
+    methods,
+    metrics,
+    models,
+    outputs,
+    panels,
+    removals,
+    trackers,
+)
 from xaiexp.contract.hookspecs import hookimpl
 from xaiexp.contract.kinds import Component
 
@@ -26,7 +38,10 @@ def xaiexp_components() -> list[type[Component]]:
         *outputs.COMPONENTS,
         *baselines.COMPONENTS,
         *methods.COMPONENTS,
+        *removals.COMPONENTS,
         *metrics.COMPONENTS,
         *agreements.COMPONENTS,
+        *panels.COMPONENTS,
         *trackers.COMPONENTS,
+        *callbacks.COMPONENTS,
     ]

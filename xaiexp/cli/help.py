@@ -102,7 +102,11 @@ def _choices() -> list[str]:
             names = choices.setdefault(file.parent.name, [])
             if file.stem not in names:
                 names.append(file.stem)
-    lines = [_USAGE, "What can be chosen (GROUP=NAME; method, baseline, metric, agreement: 'GROUP=[A,B]'):", ""]
+    lines = [
+        _USAGE,
+        "What can be chosen (GROUP=NAME; method, baseline, removal, metric, agreement: 'GROUP=[A,B]'):",
+        "",
+    ]
     width = min(110, shutil.get_terminal_size((110, 24)).columns)
     for group, names in choices.items():
         first = f"  {group + ':':<12}"

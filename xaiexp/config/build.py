@@ -9,7 +9,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from xaiexp.config.messages import root_keys, translated
 from xaiexp.config.schema import LISTS, SINGLES
-from xaiexp.contract.registry import Registry
+from xaiexp.contract.component import Component, plain_parameters
+from xaiexp.contract.registry import Registry, installed
 from xaiexp.core import parameters
 from xaiexp.errors import ParameterError, UnknownName, nearest
 from xaiexp.plan.claim import Claim
@@ -57,6 +58,8 @@ def study_of(values: Mapping[str, Any], registry: Registry) -> Study:
         settings,
         single["output"],
         lists["tracker"],
+        lists["callback"],
+        lists["panel"],
     )
 
 
@@ -67,21 +70,37 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
         if key != "hydra":  # contains values that are known inside a job only
             value = OmegaConf.select(cfg, str(key), throw_on_missing=False)
             out[str(key)] = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
-    return _with_removals(out)
+    return _with_removals(out, installed())
 
 
-def _with_removals(values: dict[str, Any]) -> dict[str, Any]:
-    """Apply the axis ``removal``: a metric that removes features is listed once for each of its values."""
+def _with_removals(values: dict[str, Any], registry: Registry) -> dict[str, Any]:
+    """Apply the axis ``removal``: a metric that removes features is listed once for each of its entries.
+
+    Raises:
+        UserError: an unknown removal or parameter, whether or not a metric removes features.
+    """
     removals, metrics = values.get("removal"), values.get("metric")
-    if not removals or not isinstance(removals, list) or not isinstance(metrics, dict):
+    if not removals:
+        return values | {"removal": {}}
+    if isinstance(removals, list):  # a file may list names only
+        removals = {str(name): {"name": name} for name in removals}
+    built = listed(registry, "removal", removals)
+    if not isinstance(metrics, dict):
         return values
     expanded: dict[str, Any] = {}
     for label, node in metrics.items():
         if isinstance(node, dict) and "removal" in node:
-            expanded |= {f"{label}_{removal}": {**node, "removal": removal} for removal in removals}
+            expanded |= {f"{label}_{name}": {**node, "removal": _shortest(each)} for name, each in built.items()}
         else:
             expanded[label] = node
-    return values | {"metric": expanded, "removal": []}
+    return values | {"metric": expanded, "removal": {}}
+
+
+def _shortest(component: Component) -> Any:
+    """A component by its name, with the parameters that are not at their defaults."""
+    defaults = parameters.default_values(type(component))
+    changed = {key: value for key, value in plain_parameters(component).items() if value != defaults[key]}
+    return {"name": component.name, **changed} if changed else component.name
 
 
 def settings_of(values: Mapping[str, Any]) -> Settings:

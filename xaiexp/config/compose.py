@@ -62,7 +62,9 @@ def prepare() -> Registry:
         register_component(store, component)
     root: Any = [
         *((kind, Any, dataclasses.field(default=None)) for kind in SINGLES),
-        *((kind, dict[str, Any], dataclasses.field(default_factory=dict)) for kind in LISTS),
+        # A file may list removals by name, as `removal: [blur, mean]`.
+        *((kind, Any, dataclasses.field(default=None)) for kind in LISTS if kind == "removal"),
+        *((kind, dict[str, Any], dataclasses.field(default_factory=dict)) for kind in LISTS if kind != "removal"),
     ]
     if _root_in != [store]:
         schema = dataclasses.make_dataclass("Root", root, bases=(derived(Settings),))

@@ -19,7 +19,7 @@ __all__ = ["EFFORT", "LISTS", "SINGLES", "at_effort", "derived"]
 SINGLES = ("model", "dataset", "features", "output")
 """Config groups of which a study chooses one option."""
 
-LISTS = ("method", "baseline", "metric", "agreement", "tracker")
+LISTS = ("method", "baseline", "removal", "metric", "agreement", "panel", "tracker", "callback")
 """Config groups of which a study lists several options by label."""
 
 EFFORT = "xaiexp_effort"

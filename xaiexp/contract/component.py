@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from xaiexp.core.parameters import check
 
-__all__ = ["Component"]
+__all__ = ["Component", "parts", "plain_parameters"]
 
 
 @dataclass(frozen=True)
@@ -49,3 +49,16 @@ class Component(ABC):
         It must change when the content changes, and may also change otherwise. Keys of the store contain it.
         """
         return ""
+
+
+def parts(component: Component) -> list[Component]:
+    """The components among the parameters of a component."""
+    return [value for value in component.parameters().values() if isinstance(value, Component)]
+
+
+def plain_parameters(component: Component) -> dict[str, Any]:
+    """The parameters by name; a component among them as a mapping of its ``name`` and its parameters."""
+    return {
+        key: {"name": value.name, **plain_parameters(value)} if isinstance(value, Component) else value
+        for key, value in component.parameters().items()
+    }

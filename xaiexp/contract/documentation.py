@@ -32,6 +32,7 @@ _FACTS: Mapping[str, Mapping[object, str]] = {
     "needs_sign": {True: "undefined for unsigned methods"},
     "re_explains": {True: "explains again: its cost is a multiple of that of the method"},
     "scale_invariant": {True: "a positive factor of a map changes nothing"},
+    "differentiable": {True: "perturbed inputs may be differentiated"},
     "symmetric": {False: "not symmetric"},
     "joint": {True: "of all cells jointly"},
 }
@@ -93,6 +94,9 @@ def described(cls: type[Component], values: Mapping[str, Any] | None = None) -> 
     if all(isinstance(kind, str) for kind in kinds):
         words.append(f"for {', '.join(kinds)}")
     needs = of["needs"] if isinstance(of["needs"], frozenset) else frozenset()
+    if cls.kind == "removal" and needs:  # parts of the data, not capabilities of the model
+        words.append(f"needs {', '.join(sorted(needs))} of the data")
+        needs = frozenset()
     return Description(
         kind=cls.kind,
         name=cls.name,

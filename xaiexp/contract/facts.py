@@ -7,7 +7,9 @@ run time they do not exist, and a fact without a default is missing until a comp
 
 from __future__ import annotations
 
-from xaiexp.core.vocabulary import Modality, Precision, Space, Task
+from typing import Literal
+
+from xaiexp.core.vocabulary import BackgroundPart, Modality, Precision, Space, Task
 
 __all__ = [
     "AgreementFacts",
@@ -16,6 +18,8 @@ __all__ = [
     "MetricFacts",
     "ModelFacts",
     "OutputFacts",
+    "PanelFacts",
+    "RemovalFacts",
     "SingleInputFacts",
 ]
 
@@ -58,6 +62,34 @@ class OutputFacts:
     @property
     def own_scale(self) -> bool:
         """Whether its scalars stand for no probability."""
+        raise NotImplementedError
+
+
+class PanelFacts:
+    """Facts of a panel."""
+
+    @property
+    def title(self) -> str:
+        """Of the panel."""
+        raise NotImplementedError
+
+    @property
+    def section(self) -> Literal["answer", "metrics", "agreement", "examples", "made"]:
+        """Section of the page in which it stands."""
+        raise NotImplementedError
+
+
+class RemovalFacts(InputFacts):
+    """Facts of a removal."""
+
+    @property
+    def needs(self) -> frozenset[BackgroundPart]:
+        """Parts of the background without which it cannot work."""
+        raise NotImplementedError
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether perturbed inputs may be differentiated with respect to the inputs."""
         raise NotImplementedError
 
 

@@ -17,9 +17,16 @@ __all__ = ["component_key", "editable_source", "provider"]
 
 
 def component_key(component: Component, registry: Registry) -> ComponentKey:
-    """Kind, name, parameters and content of a component, and version and source of the plugin that provides it."""
+    """Kind, name, parameters and content of a component, and version and source of the plugin that provides it.
+
+    A component among the parameters contributes its own key.
+    """
     plugin, source = provider(component, registry)
-    return ComponentKey(component.kind, component.name, component.parameters(), plugin, source, component.fingerprint())
+    values = {
+        name: component_key(value, registry) if isinstance(value, Component) else value
+        for name, value in component.parameters().items()
+    }
+    return ComponentKey(component.kind, component.name, values, plugin, source, component.fingerprint())
 
 
 def provider(component: Component, registry: Registry) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The nine kinds of components that a plugin may provide, each a frozen dataclass whose fields are its parameters.
+"""The kinds of components that a plugin may provide, each a frozen dataclass whose fields are its parameters.
 
 The fields define the constructor, the Hydra schema, the tracked parameters, the store key and the repr. The facts of
 a component are class attributes or properties that its author states; they are read before the first forward pass.
@@ -13,8 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from xaiexp.contract.callback import Callback
 from xaiexp.contract.component import Component
 from xaiexp.contract.output import Output
+from xaiexp.contract.panel import Panel
+from xaiexp.contract.removal import Removal
 from xaiexp.contract.tracker import Tracker
 from xaiexp.core.batches import Batch
 from xaiexp.core.explanations import Cost, Estimate, Explanation, Scores
@@ -36,6 +39,7 @@ __all__ = [
     "KINDS",
     "Agreement",
     "Baseline",
+    "Callback",
     "Component",
     "Dataset",
     "Features",
@@ -43,6 +47,8 @@ __all__ = [
     "Metric",
     "Model",
     "Output",
+    "Panel",
+    "Removal",
     "Tracker",
     "offered",
 ]
@@ -378,5 +384,19 @@ def offered(offers: frozenset[str]) -> frozenset[str]:
 
 
 KINDS: dict[str, type[Component]] = {
-    cls.kind: cls for cls in (Model, Dataset, Features, Output, Baseline, Method, Metric, Agreement, Tracker)
+    cls.kind: cls
+    for cls in (
+        Model,
+        Dataset,
+        Features,
+        Output,
+        Baseline,
+        Method,
+        Removal,
+        Metric,
+        Agreement,
+        Panel,
+        Tracker,
+        Callback,
+    )
 }

@@ -13,7 +13,19 @@ from typing import Any, Literal, get_args, get_origin
 
 from xaiexp.errors import ParameterError, nearest
 
-__all__ = ["MISSING", "Effort", "PerAxis", "Range", "check", "default_values", "describe", "hints", "per_axis"]
+__all__ = [
+    "MISSING",
+    "Effort",
+    "Named",
+    "PerAxis",
+    "Range",
+    "check",
+    "default_values",
+    "describe",
+    "hints",
+    "named_kind",
+    "per_axis",
+]
 
 MISSING = dataclasses.MISSING
 
@@ -71,6 +83,17 @@ class PerAxis:
 
     :func:`xaiexp.attribute` takes it in the order of the user's axes and reorders it with the inputs.
     """
+
+
+@dataclass(frozen=True)
+class Named:
+    """Marks a parameter that is a component: its name, a mapping of its name and parameters, or the component.
+
+    Args:
+        kind: of the component.
+    """
+
+    kind: str
 
 
 @functools.cache
@@ -140,6 +163,8 @@ def describe(hint: Any) -> str:
     """
     base, ranges = _unwrap(hint)
     origin = get_origin(base)
+    if kind := named_kind(hint):
+        return f"the name of a {kind}"
     if origin is Literal:
         return "one of " + ", ".join(str(a) for a in get_args(base))
     if origin in (typing.Union, types.UnionType):
@@ -155,6 +180,11 @@ def describe(hint: Any) -> str:
     else:
         text = getattr(base, "__name__", str(base))
     return text + "".join(f" {r}" for r in ranges)
+
+
+def named_kind(hint: Any) -> str:
+    """The kind of component that a parameter names; empty for other parameters."""
+    return next((each.kind for each in getattr(hint, "__metadata__", ()) if isinstance(each, Named)), "")
 
 
 def _unwrap(hint: Any) -> tuple[Any, list[Range]]:

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Literal
 
-__all__ = ["MODALITIES", "TASKS", "ExampleOrder", "Modality", "Precision", "Space", "Task", "plural"]
+__all__ = [
+    "BACKGROUND_PARTS",
+    "MODALITIES",
+    "TASKS",
+    "BackgroundPart",
+    "ExampleOrder",
+    "Modality",
+    "Precision",
+    "Space",
+    "Task",
+    "plural",
+]
 
 Modality = Literal["image", "text", "table", "series"]
 """The kind of input of a model or dataset."""
@@ -35,6 +46,12 @@ Space = Literal["input", "layer", "neuron"]
 ``input``: elements of the input, for the explained score. ``layer``: units of a layer, for the explained score.
 ``neuron``: elements of the input, for a neuron inside the network.
 """
+
+BackgroundPart = Literal["pool", "mean", "low", "high", "special", "labels", "embed"]
+"""A part of what is known of the dataset that may be missing, see :class:`xaiexp.core.batches.Background`."""
+
+BACKGROUND_PARTS: tuple[BackgroundPart, ...] = ("pool", "mean", "low", "high", "special", "labels", "embed")
+"""All parts, in the order in which messages list them."""
 
 
 def plural(modality: str) -> str:

@@ -67,8 +67,6 @@ class Settings:
             pictures and notebooks (patients' data).
         trust: module prefixes whose factories this study may name.
         effort: level of the numbers of steps and samples that are not set.
-        removal: an axis: every metric that removes features is computed once with each of these removals, under the
-            label ``METRIC_REMOVAL``; empty leaves each metric its own removal.
         margin: metric to the smallest difference of means that matters, in its unit, as
             ``{deletion: 0.02}``; cells may be shown to be equal within it.
         families: over what the error rate of the tests holds: each ``metric``, or ``all`` metrics of the study.
@@ -99,7 +97,6 @@ class Settings:
     report: bool | Page = field(default_factory=Page)
     trust: tuple[str, ...] = ()
     effort: Literal["draft", "standard", "publication"] = "standard"
-    removal: tuple[str, ...] = ()
     margin: Mapping[str, float] | None = None
     families: Literal["metric", "all"] = "metric"
     null_draws: Annotated[int, Range(0, 10000)] = 200

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from xaiexp.contract.kinds import Agreement, Baseline, Dataset, Features, Method, Metric, Model, Output, Tracker
+from xaiexp.contract.kinds import (
+    Agreement,
+    Baseline,
+    Callback,
+    Dataset,
+    Features,
+    Method,
+    Metric,
+    Model,
+    Output,
+    Panel,
+    Tracker,
+)
 from xaiexp.core.ids import NO_BASELINE
 from xaiexp.errors import UserError
 from xaiexp.plan.settings import Settings
@@ -17,7 +29,8 @@ DEFAULT_FEATURES = {"image": "pixel", "text": "token", "table": "column", "serie
 
 @dataclass(frozen=True)
 class Study:
-    """One model on one dataset, with methods, baselines, metrics, agreements and trackers by label.
+    """One model on one dataset, with methods, baselines, metrics, agreements, trackers, callbacks and panels
+    by label.
 
     ``output`` is None where the task of the network decides what is explained.
     """
@@ -32,6 +45,8 @@ class Study:
     settings: Settings = field(default_factory=Settings)
     output: Output | None = None
     trackers: Mapping[str, Tracker] = field(default_factory=dict)
+    callbacks: Mapping[str, Callback] = field(default_factory=dict)
+    panels: Mapping[str, Panel] = field(default_factory=dict)
 
     def describe(self) -> str:
         """Model, dataset and seed in a few words, for titles."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from xaiexp.contract.component import parts, plain_parameters
 from xaiexp.contract.kinds import Agreement, Component, Method, Metric
 from xaiexp.contract.registry import Registry
 from xaiexp.core.ids import MetricId
@@ -166,8 +167,8 @@ def _with_readout(record: Record, readout: Readout, metrics: Mapping[str, Metric
 
 
 def components(study: Study) -> list[Component]:
-    """All components of a study."""
-    return [
+    """All components of a study, those among the parameters of others included."""
+    listed: list[Component] = [
         study.model,
         study.dataset,
         study.features,
@@ -177,7 +178,10 @@ def components(study: Study) -> list[Component]:
         *study.metrics.values(),
         *study.agreements.values(),
         *study.trackers.values(),
+        *study.callbacks.values(),
+        *study.panels.values(),
     ]
+    return [each for component in listed for each in (component, *parts(component))]
 
 
 def _facts(component: Component) -> dict[str, Any]:
@@ -185,7 +189,7 @@ def _facts(component: Component) -> dict[str, Any]:
         "name": component.name,
         "summary": component.summary,
         "source": component.source,
-        "parameters": component.parameters(),
+        "parameters": plain_parameters(component),
     }
 
 

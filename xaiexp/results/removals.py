@@ -16,7 +16,7 @@ from xaiexp.results.sentences import first_three
 from xaiexp.statistics.multiple_comparisons.comparison import Comparison
 from xaiexp.statistics.summary import Table
 
-__all__ = ["across_removals", "mean_of_finite", "removal_groups"]
+__all__ = ["across_removals", "mean_of_finite", "removal_groups", "removal_name"]
 
 
 def removal_groups(metrics: Mapping[str, tuple[str, Mapping[str, Any]]]) -> dict[str, dict[str, str]]:
@@ -34,10 +34,22 @@ def removal_groups(metrics: Mapping[str, tuple[str, Mapping[str, Any]]]) -> dict
         if "removal" in parameters:
             others = {k: v for k, v in parameters.items() if k != "removal"}
             key = (name, json.dumps(others, sort_keys=True, default=str))
-            by_parameters.setdefault(key, {})[str(parameters["removal"])] = label
+            by_parameters.setdefault(key, {})[removal_name(parameters["removal"])] = label
     groups = {key: labels for key, labels in by_parameters.items() if len(labels) > 1}
     names = [name for name, _ in groups]
     return {(name if names.count(name) == 1 else f"{name} {rest}"): labels for (name, rest), labels in groups.items()}
+
+
+def removal_name(removal: Any) -> str:
+    """A removal in the words of messages: its name, and the parameters that a record has of it.
+
+    >>> removal_name({"name": "blur", "sigma": 3.0})
+    'blur(sigma=3.0)'
+    """
+    if not isinstance(removal, Mapping):
+        return str(removal)
+    values = ", ".join(f"{key}={value}" for key, value in removal.items() if key != "name")
+    return f"{removal['name']}({values})" if values else str(removal["name"])
 
 
 def across_removals(tables_by_removal: Mapping[str, tuple[Table, Comparison, bool]]) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from xaiexp.contract.component import plain_parameters
 from xaiexp.core.ids import ALL_METHODS, CellId, MetricId
 from xaiexp.engine.cell_state import CellState
 from xaiexp.engine.chunk import Chunk
@@ -128,7 +129,7 @@ class TableBuilder:
         return [label for label, method in self._study.methods.items() if method.control]
 
     def _groups(self) -> Mapping[str, Mapping[str, str]]:
-        return removal_groups({k: (m.name, m.parameters()) for k, m in self._study.metrics.items()})
+        return removal_groups({k: (m.name, plain_parameters(m)) for k, m in self._study.metrics.items()})
 
     def _cell_rows(self, run: Run) -> pd.DataFrame:
         return self._frame(CELLS, [self._cell(state) for state in run.states.values()])

@@ -19,7 +19,6 @@ LONGEST = 4096
 
 _FOR_ITSELF = (
     "tracking",
-    "removal",
     "margin",
     "claim",
     "until",
@@ -119,9 +118,11 @@ def changed(study: Served, change: Change, dataset: Mapping[str, Any] | None = N
     values |= {
         "method": {cell.method: {**lists["method"][cell.method], **change.method}},
         "baseline": baseline,
+        "removal": {},
         "metric": {},
         "agreement": {},
         "tracker": {},
+        "callback": {},
     }
     plain = asdict(Settings())
     values |= {key: _listed(plain[key]) for key in _FOR_ITSELF}

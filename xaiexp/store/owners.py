@@ -16,7 +16,7 @@ __all__ = ["Owner", "claim", "owner_of", "release", "this_process"]
 
 @dataclass(frozen=True)
 class Owner:
-    """A process.
+    """A process of this or another machine.
 
     Args:
         pid: its number.

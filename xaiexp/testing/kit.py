@@ -14,6 +14,7 @@ from xaiexp.testing.definition import Check, CheckResult, run_check
 from xaiexp.testing.suites import (
     agreements,
     baselines,
+    callbacks,
     components,
     datasets,
     features,
@@ -21,6 +22,8 @@ from xaiexp.testing.suites import (
     metrics,
     models,
     outputs,
+    panels,
+    removals,
     trackers,
 )
 
@@ -35,9 +38,12 @@ SUITES = (
     outputs.SUITE,
     baselines.SUITE,
     methods.SUITE,
+    removals.SUITE,
     metrics.SUITE,
     agreements.SUITE,
+    panels.SUITE,
     trackers.SUITE,
+    callbacks.SUITE,
 )
 
 
@@ -45,8 +51,8 @@ def checks(kind: str) -> tuple[Check, ...]:
     """The checks of a kind in the order in which they run; those of all components come first.
 
     Args:
-        kind: ``model``, ``dataset``, ``features``, ``output``, ``baseline``, ``method``, ``metric``,
-            ``agreement`` or ``tracker``.
+        kind: ``model``, ``dataset``, ``features``, ``output``, ``baseline``, ``method``, ``removal``,
+            ``metric``, ``agreement``, ``panel``, ``tracker`` or ``callback``.
 
     Raises:
         UnknownName: no kind has this name.

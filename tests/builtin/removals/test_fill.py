@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import typing
 from dataclasses import replace
 
 import numpy as np
@@ -12,13 +11,13 @@ from scipy.ndimage import gaussian_filter
 
 from xaiexp.builtin.removals import imputation
 from xaiexp.builtin.removals.fill import fill_for, removed_inputs
-from xaiexp.builtin.removals.masking import Removal
 from xaiexp.builtin.removals.multigrid import MultigridSolver
+from xaiexp.builtin.removals.named import COMPONENTS
 from xaiexp.core.batches import Background
 from xaiexp.core.feature_map import FeatureMap
 from xaiexp.errors import Unsupported
 
-NAMES = [name for name in typing.get_args(Removal) if name not in ("auto", "noisy_linear")]
+NAMES = [cls.name for cls in COMPONENTS if cls.name not in ("auto", "noisy_linear", "marginal")]
 
 
 def normal(*shape, seed=0):
@@ -253,11 +252,11 @@ def test_time_series_are_imputed_along_time():
 @pytest.mark.parametrize(
     ("modality", "shape", "name", "words"),
     [
-        ("table", (4,), "noisy_linear", "neighbours"),
+        ("table", (4,), "noisy_linear", "is for images and time series; the inputs are tables"),
         ("table", (4,), "blur", "blur"),
-        ("text", (4, 3), "noisy_linear", "neighbours"),
+        ("text", (4, 3), "noisy_linear", "is for images and time series; the inputs are texts"),
         ("text", (4, 3), "black", "black"),
-        ("image", (2, 4, 4), "noisy_linear", "range of the data"),
+        ("image", (2, 4, 4), "noisy_linear", "needs low, high of the data"),
         ("image", (2, 4, 4), "pad_token", "pad_token"),
     ],
 )

@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xaiexp.builtin.trackers import mlflow_content, mlflow_dataset, mlflow_system, mlflow_tracker
+from xaiexp.builtin.trackers import mlflow_dataset, mlflow_system, mlflow_tracker
 from xaiexp.builtin.trackers.mlflow_tracker import Mlflow
+from xaiexp.contract.tracked_content import curve_points
 from xaiexp.contract.tracker import TrackedCell, TrackedStudy
 from xaiexp.core.ids import CellId
 from xaiexp.core.record import (
@@ -278,7 +279,7 @@ def test_a_study_has_few_numbers_its_verdicts_as_description_and_the_rest_as_tab
 
 @pytest.mark.parametrize(("count", "steps"), [(1, [0]), (5, [0, 25, 50, 75, 100]), (1001, list(range(101)))])
 def test_the_steps_of_a_curve_are_percent_and_none_has_two_values(count, steps):
-    found = mlflow_content.steps(list(range(count)))
+    found = curve_points(list(range(count)))
     assert [step for step, _ in found] == steps
     assert all(abs(value - step * (count - 1) / 100) <= (count - 1) / 200 for step, value in found)
 

@@ -45,6 +45,19 @@ function heightOf(own: Specification, rows: Row[]): number {
   return step * (field ? count(field) : 1) * (what === "offset" ? count("group") + 1 : 1);
 }
 
+/** A specification from elsewhere, in the colours of the page; what it says itself goes first. */
+export function inColours(own: Record<string, unknown>, filling: Pick<Filling, "theme" | "width">): object {
+  const params = compiled.params.map((each) => ({ ...each, value: (filling.theme.colours as Record<string, unknown>)[each.name] ?? each.value }));
+  const single = "mark" in own || "layer" in own;
+  return {
+    $schema: compiled.$schema,
+    ...own,
+    ...(single && typeof own["width"] !== "number" && filling.width !== null ? { width: filling.width, autosize: { type: "fit-x", contains: "padding" } } : {}),
+    config: { ...compiled.config, ...((own["config"] as object | undefined) ?? {}), aria: false },
+    params: [...params, ...((own["params"] as object[] | undefined) ?? [])],
+  };
+}
+
 export function specification(name: ChartName, rows: Row[], filling: Filling): object {
   const own = compiled.charts[name] as unknown as Specification;
   const values = { ...filling.theme.colours, ...filling.parameters } as Record<string, unknown>;

@@ -56,6 +56,7 @@ export interface Study {
   examples: Example[];
   /** Class names that occur among labels and predictions. */
   classes: string[];
+  panels: Panel[];
   made: Made;
 }
 
@@ -82,6 +83,21 @@ export interface Removal {
   metric: string;
   sentence: string;
   distances: [string, string][];
+}
+
+/** A panel of a plugin, or the line that says why there is none. */
+export interface Panel {
+  label: string;
+  title: string;
+  /** The distribution that provides it, with its version. */
+  plugin: string;
+  section: "answer" | "metrics" | "agreement" | "examples" | "made";
+  /** Cleaned: no scripts, styles, images, links or attributes that do anything. */
+  html: string;
+  /** A Vega-Lite specification as JSON without addresses, or empty. */
+  chart: string;
+  caption: string;
+  error: string;
 }
 
 export interface Problem {

@@ -139,6 +139,7 @@ export function fixture(): { content: Content; study: Study } {
       },
     ],
     removals: [],
+    panels: [],
     sources: [],
     examples: [
       {

@@ -9,8 +9,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from xaiexp.builtin.removals.choice import RemovalChoice
 from xaiexp.builtin.removals.data_distance import scores_and_shifts
-from xaiexp.builtin.removals.fill import Fill, fill_for
+from xaiexp.builtin.removals.fill import fill_for
+from xaiexp.contract.removal import Fill
 from xaiexp.core.batches import Batch
 from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Explanation
@@ -90,7 +92,7 @@ def curves(
     batch: Batch,
     explanations: Sequence[Explanation],
     rng: Draws,
-    removal: str,
+    removal: RemovalChoice,
     n_removed: Tensor,
     first: Sequence[First] = ("highest",),
     output: Asked = None,

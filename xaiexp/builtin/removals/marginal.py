@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from xaiexp.builtin.removals.fill import Fill
+from xaiexp.contract.removal import Fill
 from xaiexp.core.batches import Batch
 from xaiexp.core.draws import Draws
 from xaiexp.errors import Unsupported
@@ -28,18 +28,13 @@ def marginal_fills(batch: Batch, rng: Draws, draws: int) -> list[Fill]:
 
 
 @dataclass(frozen=True)
-class _PoolFill:
+class _PoolFill(Fill):
     """Replaces removed features with those of one example of the pool per example of the batch, ``rows [N]``."""
 
     batch: Batch
     pool: Tensor
     rows: Tensor
-    reference: None = None
 
     def __call__(self, owners: Tensor, present: Tensor) -> Tensor:
         other = self.pool[self.rows[owners]].to(self.batch.inputs)
         return self.batch.features.rows(owners).keep(self.batch.inputs[owners], other, present)
-
-    def block_size(self, budget: int) -> int:
-        """One pass of the model; larger blocks are not faster."""
-        return budget

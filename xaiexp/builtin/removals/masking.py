@@ -1,36 +1,21 @@
-"""Base class of the metrics that remove features, and the names of the removals."""
+"""Base classes of the metrics that remove features."""
 
 from __future__ import annotations
 
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Literal
 
+from xaiexp.builtin.removals.choice import RemovalChoice, canonical, removal_of
 from xaiexp.contract.kinds import Metric
-from xaiexp.core.vocabulary import MODALITIES, Modality
+from xaiexp.core.vocabulary import Modality
 
-__all__ = ["Masking", "Removal", "feature_count", "modalities_of"]
-
-Removal = Literal[
-    "auto",
-    "blur",
-    "mean",
-    "zero",
-    "constant",
-    "black",
-    "white",
-    "max_distance",
-    "inpaint",
-    "pad_token",
-    "mask_token",
-    "noisy_linear",
-]
+__all__ = ["Masking", "RemovalChoice", "RemovesFeatures", "feature_count", "modalities_of"]
 
 
-def modalities_of(removal: str) -> tuple[Modality, ...]:
-    """The modalities that a removal supports, as far as its name decides them."""
-    return ("image", "series") if removal == "noisy_linear" else MODALITIES
+def modalities_of(removal: RemovalChoice) -> tuple[Modality, ...]:
+    """The modalities that a removal supports."""
+    return removal_of(removal).modalities
 
 
 def feature_count(share: float, count: int) -> int:
@@ -44,7 +29,22 @@ def feature_count(share: float, count: int) -> int:
 
 
 @dataclass(frozen=True)
-class Masking(Metric):
+class RemovesFeatures(Metric):
+    """Base of the metrics with the parameter ``removal``."""
+
+    # A property, because a dataclass field of the base class would come first among the parameters of each metric.
+    @property
+    @abstractmethod
+    def removal(self) -> RemovalChoice:
+        """What a removed feature is replaced with: a parameter of every subclass."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "removal", canonical(f"{self.kind}.{self.name}.removal", self.removal))
+
+
+@dataclass(frozen=True)
+class Masking(RemovesFeatures):
     """Base of the metrics that evaluate inputs without some of their features.
 
     The auxiliary value ``shift`` is the mean distance of the masked inputs from the data, see
@@ -55,13 +55,7 @@ class Masking(Metric):
     re_explains = False
     auxiliary = ("shift",)
 
-    # A property, because a dataclass field of the base class would come first among the parameters of each metric.
-    @property
-    @abstractmethod
-    def removal(self) -> str:
-        """What a removed feature is replaced with: a parameter of every subclass."""
-
     @property
     def modalities(self) -> tuple[Modality, ...]:
-        """Noisy linear imputation needs neighbours; other removals support every modality."""
+        """Those of the removal."""
         return modalities_of(self.removal)

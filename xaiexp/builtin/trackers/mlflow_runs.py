@@ -15,20 +15,22 @@ from typing import TYPE_CHECKING
 from xaiexp.builtin.trackers.mlflow_client import ERROR, PARENT, Number
 from xaiexp.builtin.trackers.mlflow_content import (
     MAX_TAG_LENGTH,
-    cell_metrics,
-    cell_parameters,
     description,
-    flattened,
     images,
     key_of,
     letters,
     link_to,
     logged_tables,
-    steps,
-    study_metrics,
     tables_tag,
 )
 from xaiexp.builtin.trackers.mlflow_dataset import dataset_of
+from xaiexp.contract.tracked_content import (
+    cell_numbers,
+    cell_parameters,
+    curve_points,
+    flattened,
+    study_numbers,
+)
 from xaiexp.contract.tracker import TrackedCell, TrackedRun, TrackedStudy
 from xaiexp.core.record import Record
 
@@ -94,10 +96,12 @@ class StudyRun(TrackedRun):
         if run is None:
             run = self._runs.create(label, tags)
             self._children[label] = run
-        numbers = self._numbers(cell_metrics(cell))
+        numbers = self._numbers(cell_numbers(cell))
         for metric, curve in cell.curves.items():
             key = key_of(f"{metric}_curve")
-            numbers += [Number(key, value, self._time, step) for step, value in steps(curve) if math.isfinite(value)]
+            numbers += [
+                Number(key, value, self._time, step) for step, value in curve_points(curve) if math.isfinite(value)
+            ]
         self._log(run, cell_parameters(record, cell.id), numbers, {} if created else tags)
         self._runs.write(run, pictures)
         self._statuses[label] = cell.row["status"]
@@ -116,7 +120,7 @@ class StudyRun(TrackedRun):
         tags = {ERROR: record.error[:MAX_TAG_LENGTH]} if record.error else {}
         if link := link_to(record.model_facts or {}):
             tags[_NOTE] = f"{link}{self._note}"[:MAX_TAG_LENGTH]
-        self._log(self.name, metrics=self._numbers(study_metrics(record, self._statuses.values())), tags=tags)
+        self._log(self.name, metrics=self._numbers(study_numbers(record, self._statuses.values())), tags=tags)
         if (dataset := dataset_of(record)) is not None:
             self._runs.add_dataset([self.name, *self._children.values()], dataset)
         self._runs.copy(self.name, self._study.folder)

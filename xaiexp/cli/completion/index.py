@@ -10,7 +10,10 @@ import time
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xaiexp.contract.registry import Registry
 
 __all__ = ["Index", "load", "make"]
 
@@ -18,7 +21,7 @@ Index = Mapping[str, Any]
 """``kinds``: kind to component to parameter to its values; ``keys``: root key to its values; ``lists``: kinds of which
 several are chosen; ``chosen``: kind to the labels of the default study; ``presets``: folder of YAML to names."""
 
-FORMAT = 1
+FORMAT = 2
 FRESH = 600.0
 """For how many seconds an index is used where a plugin is installed in editable mode, whose source may change."""
 
@@ -74,7 +77,9 @@ def make() -> Index:
     registry = installed()
     kinds: dict[str, dict[str, dict[str, list[str]]]] = {kind: {} for kind in (*SINGLES, *LISTS)}
     for cls in registry.classes():
-        kinds.setdefault(cls.kind, {})[cls.name] = {name: _values(hint) for name, hint in hints(cls).items()}
+        kinds.setdefault(cls.kind, {})[cls.name] = {
+            name: _values_of(hint, registry) for name, hint in hints(cls).items()
+        }
     presets: dict[str, list[str]] = {}
     for folder in conf_folders(registry)[1:]:  # that of the user is read each time
         for file in sorted(folder.rglob("*.yaml")):
@@ -104,6 +109,14 @@ def _chosen(conf: Path) -> dict[str, list[str]]:
                 key = str(kind).split()[-1]
                 chosen[key] = [str(name) for name in (names if isinstance(names, list) else [names])]
     return chosen
+
+
+def _values_of(hint: Any, registry: Registry) -> list[str]:
+    """The values that a parameter of a component may have; of one that is a component, the names."""
+    from xaiexp.core.parameters import named_kind
+
+    kind = named_kind(hint)
+    return registry.names(kind) if kind else _values(hint)
 
 
 def _values(hint: Any) -> list[str]:

@@ -8,6 +8,7 @@ from xaiexp.report.results import summary_of
 from xaiexp.report.studies import StudyFolder
 from xaiexp.report.verdicts import removal_groups, verdicts_of
 from xaiexp.report.wording import number, plural
+from xaiexp.results.removals import removal_name
 from xaiexp.statistics.frames import rows
 
 __all__ = ["hints"]
@@ -65,7 +66,7 @@ def _one_removal(study: StudyFolder) -> list[str]:
     removing = [label for label, facts in study.record.metrics.items() if "removal" in facts.parameters]
     if not removing or removal_groups([study]):
         return []
-    used = sorted({str(study.record.metrics[label].parameters["removal"]) for label in removing})
+    used = sorted({removal_name(study.record.metrics[label].parameters["removal"]) for label in removing})
     return [
         f"{', '.join(removing[:3])} removed features in one way ({', '.join(used)}). Whether the order of the cells "
         "depends on it: repeat with several, such as 'removal=[mean,blur]'."

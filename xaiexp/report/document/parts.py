@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from xaiexp.report.document.made_parts import Entry, Glossary, Made, Panel, Texts
+
 __all__ = [
     "Across",
     "AgreementAcross",
@@ -26,6 +28,7 @@ __all__ = [
     "Metric",
     "Numbers",
     "Pairs",
+    "Panel",
     "Pooled",
     "Problem",
     "Ranks",
@@ -39,7 +42,6 @@ __all__ = [
 
 Interval = tuple[float, float]
 Bounds = tuple[float | None, float | None]
-Texts = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -285,35 +287,6 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A component of the glossary."""
-
-    label: str
-    summary: str
-    details: str
-    source: str
-
-
-@dataclass(frozen=True)
-class Glossary:
-    """The components of a kind."""
-
-    kind: str
-    entries: tuple[Entry, ...]
-
-
-@dataclass(frozen=True)
-class Made:
-    """How a study was made."""
-
-    facts: Texts
-    glossary: tuple[Glossary, ...]
-    config: str
-    command: str
-    families: str
-
-
-@dataclass(frozen=True)
 class Study:
     """One study."""
 
@@ -336,6 +309,7 @@ class Study:
     sources: Texts
     examples: tuple[Example, ...]
     classes: tuple[str, ...]
+    panels: tuple[Panel, ...]
     made: Made
 
 

@@ -20,6 +20,7 @@ from xaiexp.report.document.binary import Binary
 from xaiexp.report.document.examples import examples
 from xaiexp.report.document.hints import hints
 from xaiexp.report.document.metrics import RowIndex, metrics
+from xaiexp.report.document.panels import panels
 from xaiexp.report.results import problems, summary_of
 from xaiexp.report.sources import sources
 from xaiexp.report.studies import StudyFolder
@@ -87,6 +88,7 @@ def study_part(study: StudyFolder, room: Room, binary: Binary) -> tuple[parts.St
         sources=tuple((each.metric, each.sentence) for each in sources([study])),
         examples=examples(study, room.examples, numbers, index, binary),
         classes=classes,
+        panels=panels(study),
         made=parts.Made(
             facts=facts.facts(study),
             glossary=tuple(

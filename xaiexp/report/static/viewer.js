@@ -202,7 +202,7 @@ var y = class {
 		let t = new p(e, this.changed);
 		return this.place.replaceChildren(t.element), t;
 	}
-}, b = class {
+}, ee = class {
 	form;
 	element;
 	method;
@@ -211,7 +211,7 @@ var y = class {
 	target;
 	examples;
 	constructor(e, t, n) {
-		this.form = e, this.method = new p(e.method, n), this.baseline = e.baseline && new y("Baseline", e.baseline, n), this.features = new y("Features", e.features, n), this.target = new f(ee(e, t), n), this.examples = i("select", { onchange: n }, i("option", { value: "shown" }, "this one, and those that are computed with it"), i("option", { value: "all" }, `all ${e.examples.toLocaleString("en")} of the study`)), this.element = i("div", { class: "live-form" }, i("fieldset", { class: "live-group" }, i("legend", null, "Method: ", i("bdi", null, e.method.name)), this.method.element), this.baseline?.element, this.features.element, i("fieldset", { class: "live-group" }, i("legend", null, "Target and examples"), this.target.element, i("label", { class: "live-choice" }, "examples ", this.examples)));
+		this.form = e, this.method = new p(e.method, n), this.baseline = e.baseline && new y("Baseline", e.baseline, n), this.features = new y("Features", e.features, n), this.target = new f(b(e, t), n), this.examples = i("select", { onchange: n }, i("option", { value: "shown" }, "this one, and those that are computed with it"), i("option", { value: "all" }, `all ${e.examples.toLocaleString("en")} of the study`)), this.element = i("div", { class: "live-form" }, i("fieldset", { class: "live-group" }, i("legend", null, "Method: ", i("bdi", null, e.method.name)), this.method.element), this.baseline?.element, this.features.element, i("fieldset", { class: "live-group" }, i("legend", null, "Target and examples"), this.target.element, i("label", { class: "live-choice" }, "examples ", this.examples)));
 	}
 	get asked() {
 		return {
@@ -243,7 +243,7 @@ var y = class {
 		}[t]?.find(r) ?? null;
 	}
 };
-function ee(e, t) {
+function b(e, t) {
 	let n = t.length ? `; classes: ${t.slice(0, 12).join(", ")}${t.length > 12 ? ", ..." : ""}` : "", r = e.target;
 	return {
 		name: "target",
@@ -564,13 +564,13 @@ var S = class {
 function T(e) {
 	return w.find((t) => t.name === e) ?? w[0];
 }
-function E(e) {
+function Ee(e) {
 	let t = Math.floor(e);
 	return e - t === .5 ? t % 2 == 0 ? t : t + 1 : Math.round(e);
 }
-var Ee = /* @__PURE__ */ new Map();
-function De(e, t) {
-	let n = `${e.name} ${t}`, r = Ee.get(n);
+var De = /* @__PURE__ */ new Map();
+function Oe(e, t) {
+	let n = `${e.name} ${t}`, r = De.get(n);
 	if (r) return r;
 	let i = (t ? e.signed : e.unsigned).map((e) => [
 		1,
@@ -581,25 +581,25 @@ function De(e, t) {
 		let t = e / we * (i.length - 1), n = Math.min(Math.floor(t), i.length - 2);
 		for (let r = 0; r < 3; r++) {
 			let [o, s] = [i[n][r], i[n + 1][r]];
-			a[e * 3 + r] = E(o + (s - o) * (t - n));
+			a[e * 3 + r] = Ee(o + (s - o) * (t - n));
 		}
 	}
-	return a.set(Te, 303), Ee.set(n, a), a;
+	return a.set(Te, 303), De.set(n, a), a;
 }
-function D(e, t, n) {
+function E(e, t, n) {
 	if (!Number.isFinite(e)) return 101;
 	let r = n > 0 ? e / n : 0;
-	return t ? Ce + E(Ce * Math.max(-1, Math.min(1, r))) : E(we * Math.max(0, Math.min(1, r)));
+	return t ? Ce + Ee(Ce * Math.max(-1, Math.min(1, r))) : Ee(we * Math.max(0, Math.min(1, r)));
 }
-function O(e, t, n, r) {
-	let i = De(r, t), a = D(e, t, n) * 3;
+function ke(e, t, n, r) {
+	let i = Oe(r, t), a = E(e, t, n) * 3;
 	return `#${[
 		0,
 		1,
 		2
 	].map((e) => i[a + e].toString(16).padStart(2, "0")).join("")}`;
 }
-function Oe(e) {
+function Ae(e) {
 	let t = [
 		1,
 		3,
@@ -610,15 +610,15 @@ function Oe(e) {
 	});
 	return .2126 * t[0] + .7152 * t[1] + .0722 * t[2];
 }
-function ke(e) {
-	let t = Oe(e) + .05;
+function je(e) {
+	let t = Ae(e) + .05;
 	return t / .05 >= 1.05 / t ? "#000000" : "#ffffff";
 }
-function Ae(e, t) {
+function Me(e, t) {
 	return `linear-gradient(to right, ${(t ? e.signed : e.unsigned).join(", ")})`;
 }
 // src/examples/keys.ts
-var k = [
+var D = [
 	"ex.q",
 	"ex.label",
 	"ex.predicted",
@@ -626,13 +626,13 @@ var k = [
 	"ex.confidence",
 	"ex.agreement",
 	"ex.value"
-], je = [
+], Ne = [
 	"ex.metric",
 	"ex.cell",
 	"ex.sort",
 	"ex.down",
 	"measure"
-], A = [
+], Pe = [
 	"ex.overlay",
 	"ex.opacity",
 	"ex.sign",
@@ -641,29 +641,29 @@ var k = [
 	"ex.block",
 	"ex.mask",
 	"ex.all"
-], Me = [
+], Fe = [
 	"example",
 	"ex.target",
 	"cells",
 	"ex.minus"
-], Ne = [
+], Ie = [
 	"ex.important",
 	"ex.over",
 	"ex.colours"
 ];
-function Pe(e) {
+function Le(e) {
 	let t = e.get("ex.outcome");
 	return {
 		query: e.get("ex.q"),
 		label: e.get("ex.label"),
 		predicted: e.get("ex.predicted"),
 		outcome: t === "right" || t === "wrong" ? t : "",
-		confidence: N(e, "ex.confidence"),
-		agreement: N(e, "ex.agreement"),
-		value: N(e, "ex.value")
+		confidence: Ue(e, "ex.confidence"),
+		agreement: Ue(e, "ex.agreement"),
+		value: Ue(e, "ex.value")
 	};
 }
-function Fe(e) {
+function Re(e) {
 	return {
 		sort: [
 			"confidence",
@@ -673,38 +673,38 @@ function Fe(e) {
 		down: e.get("ex.down") === "1"
 	};
 }
-function Ie(e) {
+function ze(e) {
 	return {
 		overlay: e.get("ex.overlay") === "1",
-		opacity: P(e.get("ex.opacity"), 0, 100, 80) / 100,
+		opacity: Ke(e.get("ex.opacity"), 0, 100, 80) / 100,
 		sign: [
 			"positive",
 			"negative",
 			"magnitude"
 		].find((t) => t === e.get("ex.sign")) ?? "all",
 		colours: e.get("ex.colours", w[0].name),
-		percentile: P(e.get("ex.percentile"), 50, 100, 99),
-		block: Math.round(P(e.get("ex.block"), 1, 256, 1)),
+		percentile: Ke(e.get("ex.percentile"), 50, 100, 99),
+		block: Math.round(Ke(e.get("ex.block"), 1, 256, 1)),
 		mask: e.get("ex.mask") !== "0",
 		all: e.get("ex.all") === "1"
 	};
 }
-function Le(e) {
+function Be(e) {
 	let [t, n, r] = e.list("ex.zoom").map(Number);
-	return M({
+	return He({
 		scale: t ?? 1,
 		x: n ?? .5,
 		y: r ?? .5
 	});
 }
-function j(e) {
+function Ve(e) {
 	return e.scale === 1 ? null : S.joined([
 		e.scale,
 		e.x,
 		e.y
 	].map((e) => String(Number(e.toFixed(4)))));
 }
-function M(e) {
+function He(e) {
 	let t = Math.min(64, Math.max(1, Number.isFinite(e.scale) ? e.scale : 1)), n = (e) => Math.min(1 - .5 / t, Math.max(.5 / t, Number.isFinite(e) ? e : .5));
 	return {
 		scale: t,
@@ -712,51 +712,51 @@ function M(e) {
 		y: n(e.y)
 	};
 }
-function N(e, t) {
+function Ue(e, t) {
 	let [n, r] = e.list(t).map((e) => e.trim() === "" || !Number.isFinite(Number(e)) ? null : Number(e));
 	return [n ?? null, r ?? null];
 }
-function Re(e, t) {
+function We(e, t) {
 	return e.trim() || t.trim() ? S.joined([e.trim(), t.trim()]) : null;
 }
-function ze() {
+function Ge() {
 	return Object.fromEntries([
-		...k,
+		...D,
 		"ex.sort",
 		"ex.down",
 		"ex.metric",
 		"ex.cell"
 	].map((e) => [e, null]));
 }
-function P(e, t, n, r) {
+function Ke(e, t, n, r) {
 	let i = Number(e);
 	return e.trim() === "" || !Number.isFinite(i) ? r : Math.min(n, Math.max(t, i));
 }
 // src/examples/maps/canvas.ts
-function Be(e, t, n = null) {
+function qe(e, t, n = null) {
 	let r = document.createElement("canvas");
 	[r.height, r.width] = [e.shape[0], e.shape[1]];
 	let i = r.getContext("2d");
 	if (!i || !e.values.length) return r;
 	let a = i.createImageData(r.width, r.height);
-	return a.data.set(Ve(e, t, n)), i.putImageData(a, 0, 0), r;
+	return a.data.set(Je(e, t, n)), i.putImageData(a, 0, 0), r;
 }
-function Ve(e, t, n) {
-	let r = De(t, e.signed), i = new Uint8ClampedArray(e.values.length * 4);
+function Je(e, t, n) {
+	let r = Oe(t, e.signed), i = new Uint8ClampedArray(e.values.length * 4);
 	return e.values.forEach((t, a) => {
-		let o = D(t, e.signed, e.full) * 3;
+		let o = E(t, e.signed, e.full) * 3;
 		i.set(r.subarray(o, o + 3), a * 4);
 		let s = Number.isFinite(t) ? Math.min(1, e.full > 0 ? Math.abs(t) / e.full : 0) : 1;
 		i[a * 4 + 3] = n === null ? 255 : Math.round(255 * n * s);
 	}), i;
 }
-function He(e) {
+function Ye(e) {
 	let t = document.createElement("canvas");
 	[t.width, t.height] = [e.naturalWidth || 1, e.naturalHeight || 1];
 	let n = t.getContext("2d");
 	return n && (n.drawImage(e, 0, 0), n.globalCompositeOperation = "saturation", n.fillStyle = "#808080", n.fillRect(0, 0, t.width, t.height)), t;
 }
-function Ue(e, t, n) {
+function Xe(e, t, n) {
 	let r = (r, i) => r >= 0 && i >= 0 && r < t && i < n && e[r * n + i] > .5, i = [], a = (e, t, n) => {
 		let r = -1;
 		for (let i = 0; i <= e; i++) {
@@ -778,7 +778,7 @@ function Ue(e, t, n) {
 	]));
 	return i;
 }
-function We(e, t, n, r = 1) {
+function Ze(e, t, n, r = 1) {
 	let i = e.getContext("2d");
 	if (!i) return;
 	let { width: a, height: o } = e;
@@ -793,54 +793,54 @@ function We(e, t, n, r = 1) {
 		let { lines: e, rows: n, columns: a } = t.edges;
 		i.beginPath();
 		for (let [t, r, o, s] of e) i.moveTo(l(t / a), u(r / n)), i.lineTo(l(o / a), u(s / n));
-		Ge(i, r, "#000");
+		Qe(i, r, "#000");
 	}
 	if (t.mark) {
 		let { mark: e } = t;
-		i.beginPath(), i.rect(l(e.x), u(e.y), e.width * n.scale * a, e.height * n.scale * o), Ge(i, r, "#0a7d28");
+		i.beginPath(), i.rect(l(e.x), u(e.y), e.width * n.scale * a, e.height * n.scale * o), Qe(i, r, "#0a7d28");
 	}
 }
-function Ge(e, t, n) {
+function Qe(e, t, n) {
 	e.lineCap = "square", [e.strokeStyle, e.lineWidth] = ["#fff", 4 * t], e.stroke(), [e.strokeStyle, e.lineWidth] = [n, 1.6 * t], e.stroke();
 }
-function F(e, t = 3) {
+function O(e, t = 3) {
 	if (e == null || Number.isNaN(e)) return "–";
 	if (!Number.isFinite(e)) return e > 0 ? "∞" : "-∞";
 	if (Number.isInteger(e) && Math.abs(e) < 1e6) return String(e);
 	let n = Math.abs(e);
 	return n >= 1e5 || n < .001 ? e.toExponential(t - 1) : e.toPrecision(t);
 }
-function Ke(e, t) {
-	return e === null || t === null ? "–" : `[${F(e)}, ${F(t)}]`;
+function $e(e, t) {
+	return e === null || t === null ? "–" : `[${O(e)}, ${O(t)}]`;
 }
-function I(e, t, n = `${t}s`) {
+function k(e, t, n = `${t}s`) {
 	return `${e.toLocaleString("en")} ${e === 1 ? t : n}`;
 }
 // src/examples/visible.ts
-var L = /* @__PURE__ */ new WeakMap(), qe = !1;
-function R(e, t) {
-	if (qe || typeof IntersectionObserver > "u") return t(), () => void 0;
+var et = /* @__PURE__ */ new WeakMap(), tt = !1;
+function A(e, t) {
+	if (tt || typeof IntersectionObserver > "u") return t(), () => void 0;
 	let n = new IntersectionObserver((e) => e.some((e) => e.isIntersecting) && i(), { rootMargin: "300px" }), r = () => {
-		n.disconnect(), L.delete(e);
+		n.disconnect(), et.delete(e);
 	}, i = () => {
 		r(), t();
 	};
-	return n.observe(e), L.set(e, i), r;
+	return n.observe(e), et.set(e, i), r;
 }
-function Je(e) {
-	qe = !0;
+function nt(e) {
+	tt = !0;
 	try {
-		for (let t of e.querySelectorAll("*")) L.get(t)?.();
+		for (let t of e.querySelectorAll("*")) et.get(t)?.();
 	} finally {
-		qe = !1;
+		tt = !1;
 	}
 }
 // src/examples/panels/series.ts
-var z = 640, Ye = 120, Xe = 800;
-function Ze(e, t, n = 0, r = e.values.length) {
-	let i = Math.max(1, Math.ceil((r - n) / Xe)), a = [];
+var j = 640, rt = 120, it = 800;
+function at(e, t, n = 0, r = e.values.length) {
+	let i = Math.max(1, Math.ceil((r - n) / it)), a = [];
 	for (let o = n; o < r; o += i) {
-		let n = Math.min(r, o + i), s = i === 1 ? e.values[o] : x(e.values.subarray(o, n)), c = a.at(-1), l = c && D(c.value, e.signed, e.full) === D(s, e.signed, e.full);
+		let n = Math.min(r, o + i), s = i === 1 ? e.values[o] : x(e.values.subarray(o, n)), c = a.at(-1), l = c && E(c.value, e.signed, e.full) === E(s, e.signed, e.full);
 		c && l && (!t || t[c.from] === t[o]) ? c.to = n : a.push({
 			from: o,
 			to: n,
@@ -849,8 +849,8 @@ function Ze(e, t, n = 0, r = e.values.length) {
 	}
 	return a;
 }
-function Qe(e, t, n) {
-	let r = Math.ceil((n - t) / (Xe / 2)), i = /* @__PURE__ */ new Set();
+function ot(e, t, n) {
+	let r = Math.ceil((n - t) / (it / 2)), i = /* @__PURE__ */ new Set();
 	for (let a = t; a < n; a += r) {
 		let t = Array.from({ length: Math.min(r, n - a) }, (e, t) => a + t).filter((t) => Number.isFinite(e[t]));
 		if (r === 1) t.forEach((e) => i.add(e));
@@ -861,11 +861,11 @@ function Qe(e, t, n) {
 	}
 	return [...i].map((t) => [t, e[t]]);
 }
-function $e(e, t) {
+function st(e, t) {
 	let n = Math.max(0, Math.floor((e.x - .5 / e.scale) * t));
 	return [n, Math.max(n + 1, Math.min(t, Math.ceil((e.x + .5 / e.scale) * t)))];
 }
-function et(e, t, n) {
+function ct(e, t, n) {
 	if (!e.series) return {
 		curves: /* @__PURE__ */ new Float32Array(),
 		channels: 1,
@@ -878,33 +878,33 @@ function et(e, t, n) {
 		steps: i
 	};
 }
-function tt(e, t, n) {
-	let { channels: r, steps: i, features: o } = e, s = Math.max(34, Ye / r), c = s * r, l = (e) => ((e - t) / (n - t) * z).toFixed(2), u = a("svg", {
+function lt(e, t, n) {
+	let { channels: r, steps: i, features: o } = e, s = Math.max(34, rt / r), c = s * r, l = (e) => ((e - t) / (n - t) * j).toFixed(2), u = a("svg", {
 		xmlns: "http://www.w3.org/2000/svg",
-		viewBox: `0 0 ${z} ${c}`,
-		width: z,
+		viewBox: `0 0 ${j} ${c}`,
+		width: j,
 		height: c,
 		preserveAspectRatio: "none",
 		role: "img",
 		"aria-label": e.label
 	});
 	if (u.append(a("rect", {
-		width: z,
+		width: j,
 		height: c,
 		fill: "#ffffff"
 	})), e.map) {
-		for (let r of Ze(e.map, o, t, n)) u.append(a("rect", {
+		for (let r of at(e.map, o, t, n)) u.append(a("rect", {
 			x: l(r.from),
 			y: 0,
 			width: Number(l(r.to)) - Number(l(r.from)),
 			height: c,
-			fill: O(r.value, e.map.signed, e.map.full, e.scheme),
+			fill: ke(r.value, e.map.signed, e.map.full, e.scheme),
 			"shape-rendering": "crispEdges"
 		}));
-		for (let e = t + 1; o && e < n; e++) o[e] !== o[e - 1] && u.append(nt(l(e), c));
+		for (let e = t + 1; o && e < n; e++) o[e] !== o[e - 1] && u.append(ut(l(e), c));
 	}
 	for (let o = 0; o < r && e.curves.length; o++) {
-		let r = Qe(e.curves.subarray(o * i, (o + 1) * i), t, n), [c, d] = r.reduce(([e, t], [, n]) => [Math.min(e, n), Math.max(t, n)], [Infinity, -Infinity]), f = (e) => (s * o + 4 + (d > c ? 1 - (e - c) / (d - c) : .5) * (s - 8)).toFixed(2), p = r.map(([e, t]) => `${l(e + .5)},${f(t)}`).join(" ");
+		let r = ot(e.curves.subarray(o * i, (o + 1) * i), t, n), [c, d] = r.reduce(([e, t], [, n]) => [Math.min(e, n), Math.max(t, n)], [Infinity, -Infinity]), f = (e) => (s * o + 4 + (d > c ? 1 - (e - c) / (d - c) : .5) * (s - 8)).toFixed(2), p = r.map(([e, t]) => `${l(e + .5)},${f(t)}`).join(" ");
 		for (let [e, t] of [["#ffffff", 3.4], ["#111111", 1.4]]) u.append(a("polyline", {
 			points: p,
 			fill: "none",
@@ -915,7 +915,7 @@ function tt(e, t, n) {
 	}
 	if (e.mask) {
 		let r = Float32Array.from({ length: i }, (t, n) => e.mask[e.mask.length === i ? n : o?.[n] ?? -1] ?? 0);
-		for (let e of Ze({
+		for (let e of at({
 			values: r,
 			shape: [i],
 			signed: !1,
@@ -942,7 +942,7 @@ function tt(e, t, n) {
 	}
 	return u;
 }
-function nt(e, t) {
+function ut(e, t) {
 	return a("line", {
 		x1: e,
 		x2: e,
@@ -954,7 +954,7 @@ function nt(e, t) {
 		"vector-effect": "non-scaling-stroke"
 	});
 }
-function rt(e, t, n) {
+function dt(e, t, n) {
 	let { steps: r } = e, a = i("div", {
 		class: "examples-series",
 		tabindex: 0,
@@ -963,22 +963,22 @@ function rt(e, t, n) {
 	}), o = i("div", {
 		class: "examples-cursor",
 		hidden: !0
-	}), s = () => tt(e, ...$e(t.zoom, r)), c = () => {
+	}), s = () => lt(e, ...st(t.zoom, r)), c = () => {
 		a.replaceChildren(s(), o), a.classList.toggle("examples-zoomed", t.zoom.scale > 1);
 	};
-	a.style.height = `${Math.max(34, Ye / e.channels) * e.channels}px`;
+	a.style.height = `${Math.max(34, rt / e.channels) * e.channels}px`;
 	let l = !1;
-	R(a, () => {
+	A(a, () => {
 		l = !0, c();
 	}), t.add({
 		zoomed: () => l && c(),
 		pointed: (i) => {
-			let a = i && "feature" in i ? i.feature : -1, [s, c] = $e(t.zoom, r);
-			o.hidden = a < s || a >= c, o.style.left = `${(a + .5 - s) / (c - s) * 100}%`, n(a < 0 ? "" : it(e, a));
+			let a = i && "feature" in i ? i.feature : -1, [s, c] = st(t.zoom, r);
+			o.hidden = a < s || a >= c, o.style.left = `${(a + .5 - s) / (c - s) * 100}%`, n(a < 0 ? "" : ft(e, a));
 		}
 	});
 	let u = (e) => {
-		let n = a.getBoundingClientRect(), [i, o] = $e(t.zoom, r);
+		let n = a.getBoundingClientRect(), [i, o] = st(t.zoom, r);
 		return Math.min(o - 1, Math.max(i, Math.floor(i + (e.clientX - n.left) / n.width * (o - i))));
 	}, d = null;
 	a.addEventListener("pointerdown", (e) => {
@@ -1011,12 +1011,12 @@ function rt(e, t, n) {
 		svg: s
 	};
 }
-function it(e, t) {
-	let { channels: n, steps: r } = e, i = Array.from({ length: e.curves.length ? n : 0 }, (n, i) => F(e.curves[i * r + t])), a = i.length > 4 ? [...i.slice(0, 4), "…"] : i, o = e.map ? `: ${F(e.map.values[t])}` : "";
+function ft(e, t) {
+	let { channels: n, steps: r } = e, i = Array.from({ length: e.curves.length ? n : 0 }, (n, i) => O(e.curves[i * r + t])), a = i.length > 4 ? [...i.slice(0, 4), "…"] : i, o = e.map ? `: ${O(e.map.values[t])}` : "";
 	return `step ${t + 1}${o}${a.length ? ` (series ${a.join(", ")})` : ""}`;
 }
 // src/examples/list/thumbnail.ts
-var at = 110, ot = class {
+var pt = 110, mt = class {
 	content;
 	addresses = /* @__PURE__ */ new Map();
 	constructor(e) {
@@ -1040,7 +1040,7 @@ var at = 110, ot = class {
 		this.addresses.clear();
 	}
 };
-function st(e, t, n, r) {
+function ht(e, t, n, r) {
 	let a = n.address(e);
 	if (a) return i("img", {
 		src: a,
@@ -1052,13 +1052,13 @@ function st(e, t, n, r) {
 		return i("span", {
 			class: "examples-snippet",
 			dir: "auto"
-		}, t.length > at ? `${t.slice(0, at)}…` : t);
+		}, t.length > pt ? `${t.slice(0, pt)}…` : t);
 	}
 	if (e.columns) return i("span", { class: "examples-snippet" }, e.columns.slice(0, 3).map((e) => e.value ? `${e.name} = ${e.value}` : e.name).join(", "));
 	if (e.series) {
-		let n = tt({
+		let n = lt({
 			label: "",
-			...et(e, t, null),
+			...ct(e, t, null),
 			features: null,
 			map: null,
 			scheme: r,
@@ -1068,13 +1068,13 @@ function st(e, t, n, r) {
 	}
 	return null;
 }
-function ct(e, t, n, r) {
+function gt(e, t, n, r) {
 	let a = e.maps[t], { label: o } = n.study.cells[t];
 	if (!a) return i("span", {
 		class: "examples-mini examples-none",
 		title: `${o}: no map`
 	});
-	let s = n.map(a), c = a.shape.length === 2 ? a.shape : [1, s.length], l = Be({
+	let s = n.map(a), c = a.shape.length === 2 ? a.shape : [1, s.length], l = qe({
 		values: s,
 		shape: c,
 		signed: a.signed,
@@ -1083,7 +1083,7 @@ function ct(e, t, n, r) {
 	return l.className = c[0] === 1 ? "examples-mini examples-strip" : "examples-mini", l.title = o, l.setAttribute("aria-hidden", "true"), l;
 }
 // src/examples/maps/stage.ts
-var lt = class {
+var _t = class {
 	zoom;
 	settled;
 	members = /* @__PURE__ */ new Set();
@@ -1099,12 +1099,12 @@ var lt = class {
 		for (let t of this.members) t.pointed?.(e);
 	}
 	show(e, t = !0) {
-		this.zoom = M(e);
+		this.zoom = He(e);
 		for (let e of this.members) e.zoomed?.();
 		t && this.settled(this.zoom);
 	}
 	enlarge(e, t = this.zoom.x, n = this.zoom.y) {
-		let r = M({
+		let r = He({
 			...this.zoom,
 			scale: this.zoom.scale * e
 		}).scale, i = this.zoom.scale / r;
@@ -1125,14 +1125,14 @@ var lt = class {
 	}
 };
 // src/examples/panels/bars.ts
-function ut(e) {
+function vt(e) {
 	let t = e.map((e) => {
 		let t = e.reduce((e, t) => Number.isFinite(t) ? Math.max(e, Math.abs(t)) : e, 0);
 		return e.map((e) => t > 0 ? Math.abs(e) / t : Math.abs(e));
 	}), n = Math.max(0, ...e.map((e) => e.length)), r = Array.from({ length: n }, (e, n) => x(t.map((e) => e[n] ?? NaN)));
 	return r.map((e, t) => t).sort((e, t) => (r[t] || 0) - (r[e] || 0));
 }
-function dt(e, t, n) {
+function yt(e, t, n) {
 	let r = t > 0 && Number.isFinite(e) ? Math.min(1, Math.abs(e) / t) : 0;
 	return n ? {
 		start: e < 0 ? 50 - r * 50 : 50,
@@ -1142,22 +1142,22 @@ function dt(e, t, n) {
 		length: e > 0 ? r * 100 : 0
 	};
 }
-function ft(e) {
+function bt(e) {
 	return Array.from(e).reduce((e, t) => Number.isFinite(t) ? Math.max(e, Math.abs(t)) : e, 0);
 }
-var pt = (e, t, n) => O(Math.sign(e) * .75, t, 1, n);
-function mt(e, t, n, r, a) {
+var xt = (e, t, n) => ke(Math.sign(e) * .75, t, 1, n);
+function St(e, t, n, r, a) {
 	let o = i("tr", null, i("th", { scope: "col" }, a), i("th", { scope: "col" }, i("span", { class: "examples-unseen" }, "bar")), i("th", { scope: "col" }, "attribution")), s = e.map((e) => {
-		let { start: a, length: o } = dt(e.attribution, t, n), s = {
+		let { start: a, length: o } = yt(e.attribution, t, n), s = {
 			width: `${o.toFixed(2)}%`,
 			"margin-left": `${a.toFixed(2)}%`,
-			background: pt(e.attribution, n, r)
+			background: xt(e.attribution, n, r)
 		};
-		return i("tr", { class: e.inside ? "examples-inside" : null }, i("th", { scope: "row" }, i("bdi", null, e.name), e.value !== "" && i("small", null, " = ", i("bdi", null, e.value)), e.inside && i("small", { class: "examples-truth" }, " in the ground truth")), i("td", { class: "examples-track" }, i("div", { class: n ? "examples-bar examples-middle" : "examples-bar" }, i("i", { style: s }))), i("td", { class: "examples-number" }, F(e.attribution)));
+		return i("tr", { class: e.inside ? "examples-inside" : null }, i("th", { scope: "row" }, i("bdi", null, e.name), e.value !== "" && i("small", null, " = ", i("bdi", null, e.value)), e.inside && i("small", { class: "examples-truth" }, " in the ground truth")), i("td", { class: "examples-track" }, i("div", { class: n ? "examples-bar examples-middle" : "examples-bar" }, i("i", { style: s }))), i("td", { class: "examples-number" }, O(e.attribution)));
 	});
 	return i("table", { class: "examples-bars" }, i("thead", null, o), i("tbody", null, s));
 }
-function ht(e, t, n, r, i) {
+function M(e, t, n, r, i) {
 	let [o, s, c] = [
 		22,
 		240,
@@ -1179,7 +1179,7 @@ function ht(e, t, n, r, i) {
 		y: 18,
 		"font-weight": "bold"
 	}, i)), e.forEach((e, i) => {
-		let l = 30 + o * i, { start: d, length: f } = dt(e.attribution, t, n), p = `${e.name}${e.value === "" ? "" : ` = ${e.value}`}${e.inside ? " *" : ""}`;
+		let l = 30 + o * i, { start: d, length: f } = yt(e.attribution, t, n), p = `${e.name}${e.value === "" ? "" : ` = ${e.value}`}${e.inside ? " *" : ""}`;
 		u.append(a("text", {
 			x: s - 8,
 			y: l + 14,
@@ -1189,11 +1189,11 @@ function ht(e, t, n, r, i) {
 			y: l + 3,
 			width: f / 100 * c,
 			height: o - 8,
-			fill: pt(e.attribution, n, r)
+			fill: xt(e.attribution, n, r)
 		}), a("text", {
 			x: s + c + 8,
 			y: l + 14
-		}, F(e.attribution)));
+		}, O(e.attribution)));
 	}), n && u.append(a("line", {
 		x1: s + c / 2,
 		x2: s + c / 2,
@@ -1203,7 +1203,7 @@ function ht(e, t, n, r, i) {
 	})), u;
 }
 // src/examples/panels/image.ts
-function gt(e, t, n) {
+function Ct(e, t, n) {
 	let r = i("canvas", {
 		class: "examples-canvas",
 		role: "img",
@@ -1216,14 +1216,14 @@ function gt(e, t, n) {
 		let t = [];
 		if (e.picture && (!e.map || e.veil !== null)) {
 			let n = await e.picture;
-			t.push(e.map ? He(n) : n);
+			t.push(e.map ? Ye(n) : n);
 		}
-		e.map && t.push(Be(e.map, e.scheme, t.length ? e.veil : null));
+		e.map && t.push(qe(e.map, e.scheme, t.length ? e.veil : null));
 		let [n, r] = e.mask?.shape ?? [0, 0];
 		return a = {
 			images: t,
 			edges: e.mask && n && r ? {
-				lines: Ue(e.mask.values, n, r),
+				lines: Xe(e.mask.values, n, r),
 				rows: n,
 				columns: r
 			} : null,
@@ -1231,39 +1231,39 @@ function gt(e, t, n) {
 		};
 	}, s = async () => {
 		let n = await o(), i = window.devicePixelRatio || 1, a = Math.max(1, Math.round(r.clientWidth * i)), s = Math.max(1, Math.round(a * e.size[0] / e.size[1]));
-		(r.width !== a || r.height !== s) && ([r.width, r.height] = [a, s]), We(r, {
+		(r.width !== a || r.height !== s) && ([r.width, r.height] = [a, s]), Ze(r, {
 			...n,
-			mark: yt(t.place, e)
+			mark: wt(t.place, e)
 		}, t.zoom, i), r.classList.toggle("examples-zoomed", t.zoom.scale > 1);
 	}, c = !1;
-	return R(r, () => {
+	return A(r, () => {
 		c = !0, typeof ResizeObserver > "u" ? s() : new ResizeObserver(() => void s()).observe(r);
 	}), t.add({
 		zoomed: () => c && void s(),
 		pointed: (t) => {
-			n(bt(t, e)), c && s();
+			n(Tt(t, e)), c && s();
 		}
-	}), xt(r, e, t), {
+	}), Et(r, e, t), {
 		element: r,
 		at: async (n) => {
 			let r = document.createElement("canvas");
-			return [r.width, r.height] = [n, Math.round(n * e.size[0] / e.size[1])], We(r, {
+			return [r.width, r.height] = [n, Math.round(n * e.size[0] / e.size[1])], Ze(r, {
 				...await o(),
 				mark: null
 			}, t.zoom, n / 400), r;
 		}
 	};
 }
-function _t(e) {
+function N(e) {
 	return e.map ? [e.map.shape[0], e.map.shape[1]] : e.size;
 }
-function vt(e, [t, n]) {
+function P(e, [t, n]) {
 	let r = (e, t) => Math.min(t - 1, Math.max(0, Math.floor(e * t)));
 	return [r(e.y, t), r(e.x, n)];
 }
-function yt(e, t) {
+function wt(e, t) {
 	if (!e || !("x" in e)) return null;
-	let [n, r] = _t(t), [i, a] = vt(e, [n, r]);
+	let [n, r] = N(t), [i, a] = P(e, [n, r]);
 	return {
 		x: a / r,
 		y: i / n,
@@ -1271,12 +1271,12 @@ function yt(e, t) {
 		height: 1 / n
 	};
 }
-function bt(e, t) {
+function Tt(e, t) {
 	if (!e || !("x" in e)) return "";
-	let [n, r] = vt(e, _t(t)), i = `row ${n + 1}, column ${r + 1}`;
-	return t.map ? `${i}: ${F(t.map.values[n * t.map.shape[1] + r])}` : i;
+	let [n, r] = P(e, N(t)), i = `row ${n + 1}, column ${r + 1}`;
+	return t.map ? `${i}: ${O(t.map.values[n * t.map.shape[1] + r])}` : i;
 }
-function xt(e, t, n) {
+function Et(e, t, n) {
 	let r = null, i = (t) => {
 		let n = e.getBoundingClientRect();
 		return [(t.clientX - n.left) / n.width, (t.clientY - n.top) / n.height];
@@ -1313,10 +1313,10 @@ function xt(e, t, n) {
 		let t = n.inside(...i(e));
 		n.enlarge(2, t.x, t.y);
 	}), e.addEventListener("keydown", (e) => {
-		St(e, t, n) && (e.preventDefault(), e.stopPropagation());
+		Dt(e, t, n) && (e.preventDefault(), e.stopPropagation());
 	});
 }
-function St(e, t, n) {
+function Dt(e, t, n) {
 	if (e.ctrlKey || e.metaKey || e.altKey) return !1;
 	let r = {
 		ArrowLeft: [0, -1],
@@ -1325,7 +1325,7 @@ function St(e, t, n) {
 		ArrowDown: [1, 0]
 	}[e.key];
 	if (r && e.shiftKey) {
-		let [e, i] = _t(t), [a, o] = vt(n.place && "x" in n.place ? n.place : {
+		let [e, i] = N(t), [a, o] = P(n.place && "x" in n.place ? n.place : {
 			x: n.zoom.x,
 			y: n.zoom.y
 		}, [e, i]), s = {
@@ -1344,30 +1344,30 @@ function St(e, t, n) {
 	return !0;
 }
 // src/examples/panels/save.ts
-function Ct(e, t) {
+function Ot(e, t) {
 	return `${e.map((e) => e.normalize("NFKD").replace(/[^\p{L}\p{N}._-]+/gu, "-").replace(/^[-.]+|[-.]+$/g, "").slice(0, 60)).filter(Boolean).join("-") || "panel"}.${t}`;
 }
-function wt(e, t) {
+function kt(e, t) {
 	let n = URL.createObjectURL(e), r = document.createElement("a");
 	r.href = n, r.download = t, r.click(), setTimeout(() => URL.revokeObjectURL(n), 1e4);
 }
-function Tt(e) {
+function At(e) {
 	return new Blob([new XMLSerializer().serializeToString(e)], { type: "image/svg+xml" });
 }
-function Et(e) {
+function jt(e) {
 	return new Promise((t, n) => {
 		e.toBlob((e) => e ? t(e) : n(/* @__PURE__ */ Error("the browser made no PNG of the panel")), "image/png");
 	});
 }
-async function Dt(e, t = 2) {
+async function F(e, t = 2) {
 	let n = new Image();
 	n.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(new XMLSerializer().serializeToString(e))}`, await n.decode();
 	let r = document.createElement("canvas");
 	return [r.width, r.height] = [Number(e.getAttribute("width")) * t, Number(e.getAttribute("height")) * t], r.getContext("2d")?.drawImage(n, 0, 0, r.width, r.height), r;
 }
 // src/examples/panels/shown.ts
-function Ot(e, t, n, r) {
-	let [i, a] = e.shape.length === 2 ? [e.shape[0], e.shape[1]] : [1, t.length], o = At(n) ? ce(t, i, a, r.block) : t, s = o === t && r.percentile === 99;
+function Mt(e, t, n, r) {
+	let [i, a] = e.shape.length === 2 ? [e.shape[0], e.shape[1]] : [1, t.length], o = Pt(n) ? ce(t, i, a, r.block) : t, s = o === t && r.percentile === 99;
 	return {
 		values: se(o, r.sign),
 		shape: e.shape,
@@ -1375,22 +1375,22 @@ function Ot(e, t, n, r) {
 		full: s ? e.full : oe(o, r.percentile)
 	};
 }
-function B(e, t, n) {
+function I(e, t, n) {
 	return e?.units ? "units" : t.tokens ? "tokens" : t.series || n === "series" ? "series" : t.columns || e && e.shape.length !== 2 ? "columns" : "image";
 }
-function kt(e, t) {
+function Nt(e, t) {
 	let n = e.tokens ?? [], r = n.reduce((e, t) => Math.max(e, t.feature), -1) + 1;
 	return t === n.length && t !== r;
 }
-function At(e) {
+function Pt(e) {
 	return e === "image" || e === "series";
 }
 // src/examples/panels/tokens.ts
-function jt(e, t) {
+function L(e, t) {
 	let n = e.tokens ?? [];
-	return kt(e, t) ? n.map((e, t) => t) : n.map((e) => e.feature < t ? e.feature : -1);
+	return Nt(e, t) ? n.map((e, t) => t) : n.map((e) => e.feature < t ? e.feature : -1);
 }
-function Mt(e, t) {
+function Ft(e, t) {
 	let n = /* @__PURE__ */ new Map();
 	return e.tokens?.forEach((e, r) => {
 		let i = t[r];
@@ -1399,18 +1399,18 @@ function Mt(e, t) {
 		n.set(i, a === void 0 ? e.text : a + (e.joined ? "" : " ") + e.text);
 	}), n;
 }
-function Nt(e, t) {
+function It(e, t) {
 	let n = e.tokens ?? [];
 	return n.map((e, r) => (t.length === n.length ? t[r] : t[e.feature] ?? 0) > .5);
 }
-function Pt(e, t, n, r, a, o, s) {
-	let c = jt(t, n?.values.length ?? Infinity), l = Mt(t, c), u = a ? Nt(t, a) : null, d = /* @__PURE__ */ new Map(), f = i("div", {
+function Lt(e, t, n, r, a, o, s) {
+	let c = L(t, n?.values.length ?? Infinity), l = Ft(t, c), u = a ? It(t, a) : null, d = /* @__PURE__ */ new Map(), f = i("div", {
 		class: "examples-tokens",
 		dir: "auto",
 		tabindex: 0,
 		role: "group",
 		"aria-label": e
-	}), p = (e) => n && e >= 0 ? `${l.get(e) ?? ""}: ${F(n.values[e])}` : "";
+	}), p = (e) => n && e >= 0 ? `${l.get(e) ?? ""}: ${O(n.values[e])}` : "";
 	(t.tokens ?? []).forEach((e, t) => {
 		t && !e.joined && f.append(" ");
 		let a = c[t], s = e.feature < 0 && a < 0, l = i("span", {
@@ -1422,8 +1422,8 @@ function Pt(e, t, n, r, a, o, s) {
 			title: (s ? "special token: no attribution" : p(a)) || null
 		}, e.text);
 		if (n && a >= 0) {
-			let e = O(n.values[a], n.signed, n.full, r);
-			l.style.background = e, l.style.color = ke(e), l.addEventListener("pointerenter", () => o.point({ feature: a })), d.set(a, [...d.get(a) ?? [], l]);
+			let e = ke(n.values[a], n.signed, n.full, r);
+			l.style.background = e, l.style.color = je(e), l.addEventListener("pointerenter", () => o.point({ feature: a })), d.set(a, [...d.get(a) ?? [], l]);
 		}
 		f.append(l);
 	}), f.addEventListener("pointerleave", () => o.point(null)), f.addEventListener("keydown", (e) => {
@@ -1443,23 +1443,23 @@ function Pt(e, t, n, r, a, o, s) {
 		n && s(m.length && e && "feature" in e ? p(e.feature) : "");
 	} }), f;
 }
-function Ft(e, t) {
-	let n = jt(e, t.values.length), r = i("tbody"), a = i("details", { class: "examples-table" }, i("summary", null, "Values as a table"));
+function Rt(e, t) {
+	let n = L(e, t.values.length), r = i("tbody"), a = i("details", { class: "examples-table" }, i("summary", null, "Values as a table"));
 	return a.addEventListener("toggle", () => {
 		if (a.open && !r.childElementCount) {
-			for (let [a, o] of Mt(e, n)) r.append(i("tr", null, i("th", {
+			for (let [a, o] of Ft(e, n)) r.append(i("tr", null, i("th", {
 				scope: "row",
 				dir: "auto"
-			}, o), i("td", null, F(t.values[a]))));
+			}, o), i("td", null, O(t.values[a]))));
 			a.append(i("table", null, i("thead", null, i("tr", null, i("th", { scope: "col" }, "token"), i("th", { scope: "col" }, "attribution"))), r));
 		}
 	}), a;
 }
 // src/examples/panels/tokens_svg.ts
-var It = "http://www.w3.org/2000/svg";
-function Lt(e, t) {
+var zt = "http://www.w3.org/2000/svg";
+function Bt(e, t) {
 	let n = e.getBoundingClientRect(), r = n.top - e.scrollTop, i = getComputedStyle(e), o = parseFloat(i.fontSize) || 14, [s, c] = [Math.ceil(n.width) + 16, Math.ceil(e.scrollHeight) + 40], l = a("svg", {
-		xmlns: It,
+		xmlns: zt,
 		width: s,
 		height: c,
 		viewBox: `0 0 ${s} ${c}`,
@@ -1509,42 +1509,42 @@ function Lt(e, t) {
 	return l;
 }
 // src/examples/panels/panel.ts
-function Rt(e, t) {
-	let n = i("p", { class: "examples-said" }, "\xA0"), r = Vt(e, t, (e) => n.textContent = e || "\xA0"), a = (n) => Ct([
+function R(e, t) {
+	let n = i("p", { class: "examples-said" }, "\xA0"), r = Ut(e, t, (e) => n.textContent = e || "\xA0"), a = (n) => Ot([
 		e.values.study.name,
 		e.example.name,
 		t.title
 	], n), o = i("span", { class: "examples-save" }), s = (e, n) => o.append(i("button", {
 		type: "button",
 		"aria-label": `Save ${t.title} as ${e.toUpperCase()}`,
-		onclick: () => void n().then((t) => wt(t, a(e)))
+		onclick: () => void n().then((t) => kt(t, a(e)))
 	}, e.toUpperCase()));
-	return s("png", async () => Et(await r.png())), r.svg && s("svg", async () => Tt(r.svg())), i("figure", { class: "examples-panel" }, i("figcaption", null, zt(t.title), o), i("div", null, r.element), i("div", null, n, t.caption && i("p", { class: "examples-caption" }, t.caption), t.note && i("p", { class: "examples-caption" }, t.note), t.scores.length > 0 && Bt(t)));
+	return s("png", async () => jt(await r.png())), r.svg && s("svg", async () => At(r.svg())), i("figure", { class: "examples-panel" }, i("figcaption", null, Vt(t.title), o), i("div", null, r.element), i("div", null, n, t.caption && i("p", { class: "examples-caption" }, t.caption), t.note && i("p", { class: "examples-caption" }, t.note), t.scores.length > 0 && Ht(t)));
 }
-function zt(e) {
+function Vt(e) {
 	return i("bdi", null, e.split(/(?<=[_/])/).flatMap((e, t) => t ? [i("wbr"), e] : [e]));
 }
-function Bt(e) {
-	let t = e.scores.map(([e, t]) => i("tr", null, i("th", { scope: "row" }, e), i("td", { class: "examples-number" }, F(t))));
+function Ht(e) {
+	let t = e.scores.map(([e, t]) => i("tr", null, i("th", { scope: "row" }, e), i("td", { class: "examples-number" }, O(t))));
 	return i("table", { class: "examples-scores" }, i("caption", { class: "examples-unseen" }, `scores of ${e.title} on this example`), i("tbody", null, t));
 }
-function Vt(e, t, n) {
-	let { example: r, display: a, scheme: o, stage: s, values: c } = e, { shown: l, title: u } = t, d = B(t.map, r, c.study.modality), f = a.mask && r.mask ? {
+function Ut(e, t, n) {
+	let { example: r, display: a, scheme: o, stage: s, values: c } = e, { shown: l, title: u } = t, d = I(t.map, r, c.study.modality), f = a.mask && r.mask ? {
 		values: c.array(r.mask.values),
 		shape: r.mask.shape
 	} : null, p = l ? `attributions of ${u} for ${r.name}` : `the input ${r.name}`;
 	if (d === "tokens") {
-		let e = Pt(p, r, l, o, f?.values ?? null, s, n), t = () => Lt(e, u);
+		let e = Lt(p, r, l, o, f?.values ?? null, s, n), t = () => Bt(e, u);
 		return {
-			element: l ? [e, Ft(r, l)] : [e],
-			png: () => Dt(t()),
+			element: l ? [e, Rt(r, l)] : [e],
+			png: () => F(t()),
 			svg: t
 		};
 	}
 	if (d === "series") {
-		let e = rt({
+		let e = dt({
 			label: p,
-			...et(r, c, l),
+			...ct(r, c, l),
 			features: r.steps,
 			map: l,
 			scheme: o,
@@ -1552,12 +1552,12 @@ function Vt(e, t, n) {
 		}, s, n);
 		return {
 			element: e.element,
-			png: () => Dt(e.svg()),
+			png: () => F(e.svg()),
 			svg: e.svg
 		};
 	}
 	if (d === "image") {
-		let t = gt({
+		let t = Ct({
 			label: p,
 			size: r.size ?? (l ? [l.shape[0], l.shape[1]] : [1, 1]),
 			picture: e.picture,
@@ -1572,14 +1572,14 @@ function Vt(e, t, n) {
 			svg: null
 		};
 	}
-	let m = d === "units", h = l ? Ht(r, t.map?.units ?? null, l, m ? null : f?.values ?? null) : [], g = m ? h.map((e, t) => t) : e.order.filter((e) => e < h.length), _ = (a.all || m ? g : g.slice(0, 12)).map((e) => h[e]), v = l ? ft(l.values) : 0, y = l?.signed ?? !0, b = () => ht(_, v, y, o, u), ee = h.length - _.length;
+	let m = d === "units", h = l ? Wt(r, t.map?.units ?? null, l, m ? null : f?.values ?? null) : [], g = m ? h.map((e, t) => t) : e.order.filter((e) => e < h.length), _ = (a.all || m ? g : g.slice(0, 12)).map((e) => h[e]), v = l ? bt(l.values) : 0, y = l?.signed ?? !0, ee = () => M(_, v, y, o, u), b = h.length - _.length;
 	return {
-		element: [mt(_, v, y, o, m ? "unit" : "column"), ...ee ? [i("p", { class: "examples-caption" }, `${ee} more in the same order`)] : []],
-		png: () => Dt(b()),
-		svg: b
+		element: [St(_, v, y, o, m ? "unit" : "column"), ...b ? [i("p", { class: "examples-caption" }, `${b} more in the same order`)] : []],
+		png: () => F(ee()),
+		svg: ee
 	};
 }
-function Ht(e, t, n, r) {
+function Wt(e, t, n, r) {
 	return Array.from(n.values, (n, i) => ({
 		name: t?.[i] ?? e.columns?.[i]?.name ?? `feature ${i}`,
 		value: t ? "" : e.columns?.[i]?.value ?? "",
@@ -1588,24 +1588,24 @@ function Ht(e, t, n, r) {
 	}));
 }
 // src/live/results.ts
-var Ut = /* @__PURE__ */ new WeakMap();
-function Wt(e, t) {
-	let n = Ut.get(e);
-	n || Ut.set(e, n = /* @__PURE__ */ new Map());
+var Gt = /* @__PURE__ */ new WeakMap();
+function Kt(e, t) {
+	let n = Gt.get(e);
+	n || Gt.set(e, n = /* @__PURE__ */ new Map());
 	let r = n.get(t.id);
-	return r || (r = Gt(e, t.id), r.catch(() => n.delete(t.id)), n.set(t.id, r)), r;
+	return r || (r = qt(e, t.id), r.catch(() => n.delete(t.id)), n.set(t.id, r)), r;
 }
-async function Gt(e, r) {
+async function qt(e, r) {
 	let i = await e.ask(`/document/${encodeURIComponent(r)}`);
 	if (!i.ok) throw Error(`the result could not be read (${i.status})`);
 	return t(await n(new Uint8Array(await i.arrayBuffer())));
 }
-function Kt(e, t, n) {
+function Jt(e, t, n) {
 	let r = t.document.studies[0], i = r.cells.findIndex((t) => t.label === e.result), a = r.examples.filter((e) => !n || e.id === n.id), o = a.find((e) => e.target === n?.target) ?? a[0];
 	if (i < 0 || !o?.maps[i]) return null;
 	let s = n && o.target === n.target ? "" : `explained: ${o.target_name}`;
 	return {
-		title: qt(e),
+		title: z(e),
 		caption: s,
 		content: t,
 		study: r,
@@ -1613,10 +1613,10 @@ function Kt(e, t, n) {
 		cell: i
 	};
 }
-function qt(e) {
+function z(e) {
 	return e.changes.map(([e, t]) => `${e} ${t}`).join(", ") || "unchanged";
 }
-var Jt = class {
+var Yt = class {
 	context;
 	element = i("div");
 	pictures = [];
@@ -1625,21 +1625,21 @@ var Jt = class {
 	}
 	show(e, t) {
 		this.forget();
-		let n = Ie(this.context.state), r = new lt({
+		let n = ze(this.context.state), r = new _t({
 			scale: 1,
 			x: .5,
 			y: .5
 		}, () => void 0), i = e.map((e) => {
-			let t = new _e(e.content, e.study), r = e.example.maps[e.cell], i = B(r, e.example, e.study.modality);
+			let t = new _e(e.content, e.study), r = e.example.maps[e.cell], i = I(r, e.example, e.study.modality);
 			return {
 				one: e,
 				values: t,
 				map: r,
 				domain: i,
-				shown: Ot(r, t.map(r), i, n)
+				shown: Mt(r, t.map(r), i, n)
 			};
-		}), a = ut(i.flatMap((e) => e.domain === "columns" ? [e.shown.values] : [])), o = i.flatMap(({ one: e, values: i, map: o, domain: s, shown: c }, l) => {
-			let u = new ot(e.content);
+		}), a = vt(i.flatMap((e) => e.domain === "columns" ? [e.shown.values] : [])), o = i.flatMap(({ one: e, values: i, map: o, domain: s, shown: c }, l) => {
+			let u = new mt(e.content);
 			this.pictures.push(u);
 			let d = u.load(e.example), f = {
 				values: i,
@@ -1649,7 +1649,7 @@ var Jt = class {
 				stage: r,
 				picture: d,
 				order: a
-			}, p = [e.caption, `full colour: ${F(c.full)}`].filter(Boolean).join("; "), m = {
+			}, p = [e.caption, `full colour: ${O(c.full)}`].filter(Boolean).join("; "), m = {
 				title: e.title,
 				map: o,
 				shown: c,
@@ -1657,14 +1657,14 @@ var Jt = class {
 				note: o.note,
 				scores: []
 			};
-			return [...t && l === 0 && s !== "columns" && (e.example.picture || e.example.tokens || e.example.series) ? [Rt(f, {
+			return [...t && l === 0 && s !== "columns" && (e.example.picture || e.example.tokens || e.example.series) ? [R(f, {
 				title: "input",
 				map: null,
 				shown: null,
 				caption: "",
 				note: "",
 				scores: []
-			})] : [], Rt(f, m)];
+			})] : [], R(f, m)];
 		});
 		this.element.className = `examples-panels examples-of-${i[0]?.domain ?? "image"}`, this.element.replaceChildren(...o);
 	}
@@ -1672,7 +1672,7 @@ var Jt = class {
 		for (let e of this.pictures) e.forget();
 		this.pictures = [];
 	}
-}, Yt = 300, Xt = class extends HTMLElement {
+}, Xt = 300, Zt = class extends HTMLElement {
 	context;
 	study;
 	cell = "";
@@ -1769,7 +1769,7 @@ var Jt = class {
 		}), n = await this.ask(`/parameters?${t}`);
 		if (!n || this.chosen !== e || !this.current) return;
 		let r = n;
-		this.form = new b(r, this.study.classes, () => this.typed()), this.place.replaceChildren(this.form.element), this.ownPlace.replaceChildren(), r.own && this.ownPlace.append(new te(this.context.live, r, this.number, this.current, (e) => void this.explain(e)).element), this.typed(0);
+		this.form = new ee(r, this.study.classes, () => this.typed()), this.place.replaceChildren(this.form.element), this.ownPlace.replaceChildren(), r.own && this.ownPlace.append(new te(this.context.live, r, this.number, this.current, (e) => void this.explain(e)).element), this.typed(0);
 	}
 	change(e) {
 		return !this.form || !this.current ? null : {
@@ -1780,7 +1780,7 @@ var Jt = class {
 			input: e
 		};
 	}
-	typed(e = Yt) {
+	typed(e = Xt) {
 		clearTimeout(this.waiting), this.waiting = setTimeout(() => {
 			let e = this.change("");
 			e && this.ask("/command", e).then((e) => {
@@ -1854,10 +1854,10 @@ var Jt = class {
 				value: e.done
 			}) : this.progress.removeAttribute("value");
 			let t = e.total ? `${e.done.toLocaleString("en")} of about ${e.total.toLocaleString("en")} passes` : e.state === "queued" ? "waiting" : "starting";
-			return this.say(this.said, `${e.cell}, ${qt(e)}: ${t}`);
+			return this.say(this.said, `${e.cell}, ${z(e)}: ${t}`);
 		}
 		let t = [...this.jobs.values()].at(-1);
-		t && (t.state === "done" ? this.say(this.said, `${t.cell}, ${qt(t)}: explained in ${t.seconds.toFixed(1)} s`) : this.say(this.said, t.state === "stopped" ? `${t.cell}: stopped` : t.message, t.state === "failed"));
+		t && (t.state === "done" ? this.say(this.said, `${t.cell}, ${z(t)}: explained in ${t.seconds.toFixed(1)} s`) : this.say(this.said, t.state === "stopped" ? `${t.cell}: stopped` : t.message, t.state === "failed"));
 	}
 	async show() {
 		let e = this.current;
@@ -1874,33 +1874,33 @@ var Jt = class {
 			example: e,
 			cell: a
 		}] : [], u = n.length - s.length;
-		this.panels ??= new Jt(this.context), this.panels.show(s.length ? [...l, ...s] : [], !1), this.results.replaceChildren(...s.length ? [i("h4", null, i("bdi", null, this.chosen), " on ", i("bdi", null, e.name)), this.panels.element] : [], ...u ? [i("p", { class: "live-hint" }, `${u} of the results do not hold this example: explain again.`)] : []), this.ownPanels ??= new Jt(this.context), this.ownPanels.show(c, !0), this.ownResults.replaceChildren(...c.length ? [i("h4", null, "Your input"), this.ownPanels.element] : []);
+		this.panels ??= new Yt(this.context), this.panels.show(s.length ? [...l, ...s] : [], !1), this.results.replaceChildren(...s.length ? [i("h4", null, i("bdi", null, this.chosen), " on ", i("bdi", null, e.name)), this.panels.element] : [], ...u ? [i("p", { class: "live-hint" }, `${u} of the results do not hold this example: explain again.`)] : []), this.ownPanels ??= new Yt(this.context), this.ownPanels.show(c, !0), this.ownResults.replaceChildren(...c.length ? [i("h4", null, "Your input"), this.ownPanels.element] : []);
 	}
 	latest = "";
 	async maps(e, t) {
-		return (await Promise.all(e.map((e) => Wt(this.context.live, e).catch(() => null)))).flatMap((n, r) => {
-			let i = n && Kt(e[r], n, t);
+		return (await Promise.all(e.map((e) => Kt(this.context.live, e).catch(() => null)))).flatMap((n, r) => {
+			let i = n && Jt(e[r], n, t);
 			return i ? [i] : [];
 		});
 	}
 };
-customElements.get("xai-live") || customElements.define("xai-live", Xt);
+customElements.get("xai-live") || customElements.define("xai-live", Zt);
 // src/live/server.ts
-var Zt = "X-Xaiexp-Token", Qt = "xaiexp-token", $t = 1500;
-function en(e, t) {
+var Qt = "X-Xaiexp-Token", $t = "xaiexp-token", en = 1500;
+function tn(e, t) {
 	let n = new URLSearchParams(e.hash.slice(1)), r = n.get("token");
-	if (!r) return t?.getItem(Qt) ?? "";
+	if (!r) return t?.getItem($t) ?? "";
 	n.delete("token");
 	let i = n.toString();
-	return history.replaceState(null, "", e.pathname + e.search + (i ? `#${i}` : "")), t?.setItem(Qt, r), r;
+	return history.replaceState(null, "", e.pathname + e.search + (i ? `#${i}` : "")), t?.setItem($t, r), r;
 }
-var tn = class {
+var nn = class {
 	token;
 	constructor(e) {
 		this.token = e;
 	}
 	ask(e, t, n) {
-		let r = { [Zt]: this.token };
+		let r = { [Qt]: this.token };
 		if (t === void 0) return fetch(e, {
 			headers: r,
 			signal: n ?? null,
@@ -1921,15 +1921,15 @@ var tn = class {
 				try {
 					let n = await this.ask("/events", void 0, t.signal);
 					if (!n.ok || !n.body) throw Error(String(n.status));
-					for await (let t of nn(n.body)) t.startsWith("data: ") && e(JSON.parse(t.slice(6)));
+					for await (let t of rn(n.body)) t.startsWith("data: ") && e(JSON.parse(t.slice(6)));
 				} catch {}
 				if (t.signal.aborted) return;
-				e({ kind: "lost" }), await new Promise((e) => setTimeout(e, $t));
+				e({ kind: "lost" }), await new Promise((e) => setTimeout(e, en));
 			}
 		})(), () => t.abort();
 	}
 };
-async function* nn(e) {
+async function* rn(e) {
 	let t = e.getReader(), n = new TextDecoder(), r = "";
 	for (;;) {
 		let { done: e, value: i } = await t.read();
@@ -1939,36 +1939,36 @@ async function* nn(e) {
 	}
 }
 // src/notebook.ts
-var rn = [
+var an = [
 	"section",
 	"metric",
 	"measure",
 	"example"
 ];
-function an(e) {
+function on(e) {
 	let t = {};
 	e.get("study") && (t.study = Number(e.get("study"))), e.get("cells") && (t.cells = e.list("cells"));
-	for (let n of rn) e.get(n) && (t[n] = e.get(n));
+	for (let n of an) e.get(n) && (t[n] = e.get(n));
 	return t;
 }
-function on(e) {
-	let t = Object.fromEntries(rn.map((t) => [t, e[t] ?? null]));
+function sn(e) {
+	let t = Object.fromEntries(an.map((t) => [t, e[t] ?? null]));
 	return t.study = e.study ? String(e.study) : null, t.cells = e.cells?.length ? S.joined(e.cells) : null, t;
 }
-function sn() {
+function cn() {
 	let { body: e, documentElement: t } = document;
 	return e.dataset.jpThemeLight ? e.dataset.jpThemeLight === "true" ? "light" : "dark" : e.classList.contains("vscode-dark") || t.getAttribute("theme") === "dark" ? "dark" : e.classList.contains("vscode-light") ? "light" : "";
 }
-function cn(e) {
+function ln(e) {
 	return { async render({ model: t, el: n }) {
 		let r = new S();
 		r.set({
-			theme: sn() || null,
-			...on(t.get("selection"))
+			theme: cn() || null,
+			...sn(t.get("selection"))
 		});
-		let a = () => JSON.stringify(an(r)) === JSON.stringify(an(ln(t.get("selection")))), o = r.on(() => {
-			a() || (t.set("selection", an(r)), t.save_changes());
-		}), s = () => void (a() || r.set(on(t.get("selection"))));
+		let a = () => JSON.stringify(on(r)) === JSON.stringify(on(un(t.get("selection")))), o = r.on(() => {
+			a() || (t.set("selection", on(r)), t.save_changes());
+		}), s = () => void (a() || r.set(sn(t.get("selection"))));
 		t.on("change:selection", s);
 		try {
 			let { buffer: i, byteOffset: a, byteLength: o } = t.get("document");
@@ -1981,20 +1981,20 @@ function cn(e) {
 		};
 	} };
 }
-function ln(e) {
+function un(e) {
 	let t = new S();
-	return t.set(on(e)), t;
+	return t.set(sn(e)), t;
 }
 // src/styles.ts
-var un = ":host{--ink:#1c1e21;--ink-soft:#545a63;--paper:#fff;--paper-raised:#f4f5f7;--line:#d5d9df;--accent:#0b5cad;--warn:#9a3d00;--good:#0a6b3d;--focus:#b2480a;--heat:11, 92, 173;--radius:6px;--space:1rem;background:var(--paper);min-height:100vh;color:var(--ink);--lightningcss-light:initial;--lightningcss-dark: ;color-scheme:light;font:16px/1.5 system-ui,-apple-system,Segoe UI,sans-serif;display:block}@media (prefers-color-scheme:dark){:host(:not([data-theme=light])){--ink:#e7e9ec;--ink-soft:#a9b0ba;--paper:#15181c;--paper-raised:#1f242a;--line:#3a424c;--accent:#7db8f2;--warn:#f0a56b;--good:#66c794;--focus:#ffb87a;--heat:90, 160, 235;--lightningcss-light: ;--lightningcss-dark:initial;color-scheme:dark}}:host([data-theme=dark]){--ink:#e7e9ec;--ink-soft:#a9b0ba;--paper:#15181c;--paper-raised:#1f242a;--line:#3a424c;--accent:#7db8f2;--warn:#f0a56b;--good:#66c794;--focus:#ffb87a;--heat:90, 160, 235;--lightningcss-light: ;--lightningcss-dark:initial;color-scheme:dark}:host([data-place=notebook]){border:1px solid var(--line);border-radius:var(--radius);min-height:0}:host([data-place=notebook]) header{position:static}*,:before,:after{box-sizing:border-box}:focus-visible{outline:2px solid var(--focus);outline-offset:2px}main:focus{outline:none}.body *{scroll-margin-top:7rem}a{color:var(--accent)}h1{overflow-wrap:anywhere;margin:0;font-size:1.35rem;font-weight:650;line-height:1.25}h2{margin:2rem 0 .5rem;font-size:1.15rem}h3{margin:1.25rem 0 .25rem;font-size:1rem}p{max-width:48rem;margin:.5rem 0}.soft{color:var(--ink-soft);font-size:.875rem}.lead{font-size:1.05rem}header{z-index:3;background:var(--paper);border-bottom:1px solid var(--line);padding:.75rem clamp(.75rem,3vw,2.5rem) 0;position:sticky;top:0}header .title{flex-wrap:wrap;align-items:baseline;gap:1rem;display:flex}header .title h1{flex:16rem}header nav{gap:.25rem;margin-top:.5rem;display:flex;overflow-x:auto}.tab{color:var(--ink);white-space:nowrap;border-bottom:3px solid #0000;padding:.4rem .75rem;text-decoration:none}.tab:hover{background:var(--paper-raised)}.tab[aria-current]{border-bottom-color:var(--accent);font-weight:600}.body{max-width:110rem;margin:0 auto;padding:.5rem clamp(.75rem,3vw,2.5rem) 3rem}footer{border-top:1px solid var(--line);color:var(--ink-soft);margin-top:3rem;font-size:.875rem}button,select,input{font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);max-width:100%;padding:.25rem .6rem}button{cursor:pointer}button.quiet{background:0 0;border-color:#0000}button:hover,select:hover{border-color:var(--ink-soft)}button[aria-pressed=true]{background:var(--accent);color:var(--paper);border-color:var(--accent)}.picker select{max-width:22rem}.scroll{max-width:100%;overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}caption{clip-path:inset(50%);width:1px;height:1px;position:absolute;overflow:hidden}th,td{text-align:left;border-bottom:1px solid var(--line);vertical-align:baseline;padding:.3rem .6rem}thead th{border-bottom-color:var(--ink-soft);font-weight:600}tbody th{white-space:nowrap;font-weight:400}.n{text-align:right}th.n,td.n{white-space:nowrap}.tag{border:1px solid var(--line);border-radius:var(--radius);color:var(--ink-soft);margin-left:.4rem;padding:0 .3rem;font-size:.75rem}tr.control th{font-style:italic}.heat td{--shade:0;background:rgba(var(--heat), calc(var(--shade) * .3))}.heat td span{margin-left:.15rem}.heat td .mean{margin-left:0}.heat .letters{font-weight:600}.heat .ranks,.heat .few{color:var(--ink);font-size:.85em}.heat tbody th{background:var(--paper);position:sticky;left:0}dl{margin:.5rem 0}dl.facts,dl.verdicts{grid-template-columns:minmax(8rem,max-content) minmax(0,1fr);gap:.3rem 1rem;display:grid}dl.facts dt,dl.verdicts dt{font-weight:600}dd{overflow-wrap:anywhere;margin:0}dl.verdicts dd .part{color:var(--ink-soft);display:block}dl.verdicts dd .part.first{color:var(--ink)}dl.glossary dt{margin-top:.4rem;font-weight:600}.part{display:block}pre{background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);white-space:pre-wrap;overflow-wrap:anywhere;max-height:30rem;padding:.75rem;font-size:.85rem;overflow:auto}details{margin:.5rem 0}summary{cursor:pointer;font-weight:600}.problem.severe>summary{color:var(--warn)}.problem dl{margin-left:1.1rem}@media (width<=40rem){header{position:static}dl.facts,dl.verdicts{grid-template-columns:1fr;gap:0}dl.facts dd,dl.verdicts dd{margin-bottom:.5rem}}@media (prefers-reduced-motion:no-preference){.tab{transition:border-color .12s}}@media print{:host{--paper:#fff;--ink:#000;--ink-soft:#333;min-height:0}header{position:static}header nav,button,.picker{display:none}.scroll{overflow:visible}}\n.table{min-width:0}.table-scroll{overflow-x:auto}.table-long{max-height:36rem;overflow-y:auto}.table-long thead th{background:var(--paper);position:sticky;top:0}@media print{.table-long{max-height:none;overflow:visible}}.table-scroll:focus-visible{outline:2px solid var(--focus);outline-offset:2px}.table table{border-collapse:collapse;font-variant-numeric:tabular-nums;min-width:min(100%,36rem)}.table caption{clip-path:none;text-align:left;width:auto;height:auto;color:var(--ink-soft);padding-bottom:calc(var(--space) / 2);max-width:75ch;font-size:.875rem;position:static;overflow:visible}.table th,.table td{text-align:left;border-bottom:1px solid var(--line);vertical-align:baseline;padding:.25rem .75rem .25rem 0}.table tbody th{font-weight:400}.table .table-number,.table .table-number button{text-align:right;white-space:nowrap}.table .table-best{font-weight:650}.table thead button{font:inherit;color:inherit;cursor:pointer;text-align:left;background:0 0;border:0;min-height:24px;padding:.15rem 0;font-weight:600}.table thead button:focus-visible{outline:2px solid var(--focus)}.table thead th[aria-sort=ascending] button:after{content:\" ▲\";font-size:.7em}.table thead th[aria-sort=descending] button:after{content:\" ▼\";font-size:.7em}.table-tools{margin-top:calc(var(--space) / 2);align-items:baseline;gap:.25rem;display:flex}\n.chart{min-width:0;margin:0}.chart-scroll{overflow-x:auto}.chart-scroll:focus-visible{outline:2px solid var(--focus);outline-offset:2px}.chart-stage{min-height:6rem}.chart-stage svg{max-width:none;display:block}.chart-agreement .chart-stage,.chart-signed_agreement .chart-stage{cursor:pointer}.chart figcaption{gap:calc(var(--space) / 2) var(--space);color:var(--ink-soft);margin-top:calc(var(--space) / 2);flex-wrap:wrap;justify-content:space-between;align-items:baseline;font-size:.875rem;display:flex}.chart-caption{flex:18rem}.chart-tools{flex-wrap:wrap;align-items:baseline;gap:.25rem;display:inline-flex}.chart-tools button,.table-tools button{font:inherit;min-height:24px;color:var(--ink-soft);border:1px solid var(--line);border-radius:var(--radius);cursor:pointer;background:0 0;padding:.2rem .5rem;font-size:.75rem}.chart-tools button:hover,.table-tools button:hover{color:var(--ink);border-color:var(--ink-soft)}.chart-tools button:focus-visible,.table-tools button:focus-visible{outline:2px solid var(--focus);outline-offset:1px}.chart-status,.table-status{font-size:.75rem}.chart-failed{color:var(--warn)}@media print{.chart-tools,.table-tools{display:none}.chart{break-inside:avoid}.chart-scroll{overflow:visible}}\nxai-metrics{display:block}.metrics-picker{margin:0 0 var(--space);align-items:baseline;gap:.5rem;display:flex}.metrics-picker select{font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);min-width:0;max-width:min(100%,24rem);padding:.25rem .5rem}.metrics-picker select:focus-visible{outline:2px solid var(--focus);outline-offset:1px}.metrics-summary:first-letter{text-transform:uppercase}.metrics-summary,.metrics-note{color:var(--ink-soft);max-width:80ch}.metrics-verdict{border-left:3px solid var(--accent);max-width:80ch;padding-left:.75rem}.metrics-refused{border-left-color:var(--warn)}.metrics-grid{gap:calc(var(--space) * 2);margin-top:calc(var(--space) * 2);grid-template-columns:repeat(auto-fill,minmax(min(100%,30rem),1fr));display:grid}.metrics-card{min-width:0}.metrics-critical_difference{grid-column:1/-1}.metrics-card h3{margin:0 0 calc(var(--space) / 2);font-size:1rem}@media print{.metrics-grid{display:block}.metrics-card{break-inside:avoid;margin-bottom:var(--space)}.metrics-picker{display:none}}\nxai-agreement{display:block}.agreement-picker{margin:0 0 var(--space);flex-wrap:wrap;align-items:baseline;gap:.5rem;display:flex}.agreement-picker select{font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);min-width:0;max-width:min(100%,24rem);padding:.25rem .5rem}.agreement-picker select:focus-visible{outline:2px solid var(--focus);outline-offset:1px}.agreement-summary:first-letter{text-transform:uppercase}.agreement-summary{color:var(--ink-soft);max-width:80ch}.agreement-pair{margin-top:var(--space)}.agreement-pair h3{margin:var(--space) 0 calc(var(--space) / 2);font-size:1rem}.agreement-wrong{color:var(--warn)}.agreement .chart{margin-bottom:var(--space)}@media print{.agreement-picker{display:none}}\n.examples{color:var(--ink);display:block}.examples *,.examples :before{box-sizing:border-box}.examples h2{overflow-wrap:anywhere;margin:0;font-size:1.15rem}.examples button,.examples select,.examples input{font:inherit;color:inherit}.examples button,.examples select,.examples input[type=search],.examples input[type=number]{background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius,6px);max-width:100%;min-height:2rem;padding:.25rem .55rem}.examples button{cursor:pointer}.examples button:hover{border-color:var(--ink-soft)}.examples :focus-visible{outline:2px solid var(--focus);outline-offset:2px}.examples summary{cursor:pointer;width:fit-content;padding:.3rem 0;font-weight:600}.examples details{margin:0}.examples [hidden]{display:none}.examples-unseen{clip-path:inset(50%);white-space:nowrap;width:1px;height:1px;position:absolute;overflow:hidden}.examples-caption,.examples-small{color:var(--ink-soft);overflow-wrap:anywhere;margin:.15rem 0;font-size:.85rem}.examples-wrong{color:var(--warn);font-size:.85rem;font-weight:600}.examples-layout{grid-template-columns:minmax(15rem,19rem) minmax(0,1fr);align-items:start;gap:1.5rem;display:grid}.examples-side{top:var(--sticky-top,6.2rem);max-height:calc(100vh - .5rem - var(--sticky-top,6.2rem));grid-template-rows:auto auto minmax(0,1fr);gap:.5rem;min-width:0;display:grid;position:sticky}.examples-form{gap:.4rem;min-width:0;display:grid}.examples-form input[type=search]{width:100%}.examples-filters[open]{max-height:45vh;padding:0 .2rem .3rem;overflow:hidden auto}.examples-filters .examples-field{gap:.1rem;margin-bottom:.4rem;display:grid}.examples-filters .examples-field:has(input[type=checkbox]){flex-direction:row-reverse;justify-content:start;display:flex}.examples-count{margin:0;font-size:.9rem;font-weight:600}.examples-options{flex-wrap:wrap;align-items:center;gap:.4rem .9rem;margin:.3rem 0;display:flex}.examples-field{flex-wrap:wrap;align-items:center;gap:.4rem;min-width:0;max-width:100%;font-size:.88rem;display:flex}.examples-field select{text-overflow:ellipsis;min-width:0;max-width:17rem}.examples-range{gap:.4rem;display:flex}.examples-range input{width:6rem}.examples-slider{align-items:center;gap:.4rem;display:inline-flex}.examples-slider input{accent-color:var(--accent);width:8rem}.examples-slider output{font-variant-numeric:tabular-nums;min-width:3.2rem}.examples input[type=checkbox]{accent-color:var(--accent);width:1.15rem;height:1.15rem;margin:0}.examples-list{align-content:start;gap:.3rem;min-height:8rem;margin:0;padding:3px;list-style:none;display:grid;position:relative;overflow-y:auto}.examples-list li{min-width:0}.examples-list button{text-align:start;background:0 0;grid-template-columns:auto minmax(0,1fr);align-items:center;gap:.2rem .6rem;width:100%;min-height:3.4rem;padding:.3rem .4rem;display:grid}.examples-list button[aria-current]{background:var(--paper-raised);border-color:var(--accent);box-shadow:inset 3px 0 0 var(--accent)}.examples-thumbnail{width:3rem;display:block}.examples-thumbnail img{object-fit:contain;background:#fff;width:3rem;height:3rem;display:block}.examples-thumbnail svg{width:3rem;height:2.4rem;display:block}.examples-thumbnail:has(.examples-snippet){grid-area:2/1/auto/-1;width:auto}.examples-snippet{-webkit-line-clamp:2;color:var(--ink-soft);overflow-wrap:anywhere;-webkit-box-orient:vertical;font-size:.82rem;display:-webkit-box;overflow:hidden}.examples-tiny,.examples-mini{image-rendering:pixelated}.examples-words{flex-wrap:wrap;align-items:baseline;gap:0 .5rem;min-width:0;display:flex}.examples-name{text-overflow:ellipsis;white-space:nowrap;flex-basis:100%;font-size:.9rem;overflow:hidden}.examples-list .examples-small{text-overflow:ellipsis;white-space:nowrap;max-width:100%;margin:0;font-size:.78rem;overflow:hidden}.examples-minis{flex-wrap:wrap;grid-column:1/-1;gap:3px;display:flex}.examples-mini{border:1px solid var(--line);background:#fff;max-width:4rem;height:2.8rem;display:inline-block}.examples-mini.examples-strip{width:100%;max-width:none;height:.8rem}.examples-none{width:2.8rem}.examples-large{grid-template-columns:minmax(0,1fr);gap:.5rem;min-width:0;display:grid}.examples-facts{flex-wrap:wrap;gap:.1rem 1.3rem;margin:.2rem 0;font-size:.9rem;display:flex}.examples-facts div{gap:.4rem;min-width:0;display:flex}.examples-facts dt{color:var(--ink-soft)}.examples-facts dd{overflow-wrap:anywhere;margin:0;font-weight:600}.examples-chips{flex-wrap:wrap;align-items:center;gap:.3rem;max-height:11.5rem;padding:3px;display:flex;overflow-y:auto}.examples .examples-chip{text-overflow:ellipsis;white-space:nowrap;border-radius:99px;max-width:100%;padding:.15rem .7rem;font-size:.86rem;overflow:hidden}.examples-chip small{color:var(--ink-soft)}.examples .examples-chip[aria-pressed=true]{background:var(--accent);border-color:var(--accent);color:var(--on-accent,var(--paper))}.examples-chip[aria-pressed=true] small{color:inherit}.examples-legends{flex-wrap:wrap;align-items:center;gap:.2rem 1.5rem;display:flex}.examples-legends p{flex-basis:100%;max-width:60rem}.examples-legend{font-size:.85rem}.examples-scale{border:1px solid var(--line);vertical-align:middle;width:8rem;height:.8rem;margin:0 .3rem;display:inline-block}.examples-panels{grid-template-columns:repeat(auto-fill,minmax(min(13rem,100%),1fr));align-items:start;gap:0 1rem;display:grid}.examples-panels.examples-of-image{grid-template-columns:repeat(auto-fit,minmax(min(10.4rem,44vw),1fr))}.examples-panels.examples-of-tokens,.examples-panels.examples-of-series,.examples-panels.examples-of-columns{grid-template-columns:repeat(auto-fill,minmax(min(24rem,100%),1fr))}.examples-panel{grid-row:span 3;grid-template-rows:subgrid;break-inside:avoid;align-items:start;min-width:0;margin:0 0 1.2rem;display:grid}.examples-of-image .examples-panel{max-width:24rem}.examples-panel>div{min-width:0}.examples-display{flex-wrap:wrap;align-items:center;gap:.3rem 1.1rem;display:flex}.examples-display details[open]{flex-basis:100%}.examples-panel figcaption,.examples-pair figcaption{overflow-wrap:anywhere;justify-content:space-between;align-items:center;gap:.5rem;margin-bottom:.25rem;font-size:.9rem;font-weight:600;display:flex}.examples-save{flex:none;gap:.2rem;display:inline-flex}.examples .examples-save button{min-height:1.6rem;color:var(--ink-soft);padding:0 .4rem;font-size:.72rem;font-weight:400}.examples-later{grid-row:span 3;min-height:22rem}.examples-canvas{touch-action:pan-y;cursor:crosshair;width:100%;image-rendering:pixelated;background:#fff;display:block}.examples-zoomed{touch-action:none;cursor:grab}.examples-said{font-variant-numeric:tabular-nums;overflow-wrap:anywhere;min-height:1.3em;margin:.15rem 0;font-size:.85rem}div.examples-tokens{color:#111;border:1px solid var(--line);border-radius:var(--radius,6px);overflow-wrap:anywhere;background:#fff;max-height:30rem;margin:0;padding:.5rem;line-height:1.75;overflow-y:auto}.examples-token{border-radius:2px;padding:.08em 0}.examples-special{color:#6a6a6a;font-size:.82em}.examples-token.examples-inside{text-underline-offset:3px;text-decoration:underline;text-decoration-thickness:2px}.examples-pointed{outline-offset:1px;outline:2px solid #0a7d28}.examples-table table,.examples-scores,.examples-bars{border-collapse:collapse;font-variant-numeric:tabular-nums;width:100%;font-size:.85rem}.examples-table th,.examples-table td,.examples-scores th,.examples-scores td,.examples-bars th,.examples-bars td{text-align:start;border-bottom:1px solid var(--line);overflow-wrap:anywhere;padding:.15rem .4rem .15rem 0;font-weight:400}.examples-number{white-space:nowrap;text-align:end!important}.examples-bars thead th{color:var(--ink-soft);overflow-wrap:normal}.examples-bars thead th:nth-child(n+3){text-align:end}.examples-bars small{color:var(--ink-soft)}.examples-bars tr.examples-inside th{font-weight:700}.examples-bars .examples-truth{color:var(--good)}.examples-track{width:46%;min-width:5rem}.examples-bar{background:#fff;height:.9rem;position:relative}.examples-bar i{height:100%;display:block}.examples-middle:before{content:\"\";border-inline-start:1px solid #777;position:absolute;inset:-2px auto -2px 50%}.examples-series{touch-action:pan-y;cursor:crosshair;position:relative}.examples-series svg{width:100%;height:100%;display:block}.examples-cursor{pointer-events:none;background:#0a7d28;width:2px;margin-inline-start:-1px;position:absolute;inset-block:0}.examples-importance{border-top:1px solid var(--line);margin-top:2rem;padding-top:1rem}.examples-pair{grid-template-columns:repeat(auto-fit,minmax(min(24rem,100%),1fr));align-items:start;gap:1.5rem;display:grid}.examples-pair figure{min-width:0;margin:0}.examples-scroll{overflow-x:auto}.examples-swarm{min-width:26rem;max-width:100%;height:auto}.examples-swarm circle{cursor:pointer}.examples-swarm .examples-ink{fill:var(--ink)}@media (width<=56rem){.examples-layout{grid-template-columns:minmax(0,1fr);gap:1rem}.examples-side{grid-template-rows:none;max-height:none;position:static}.examples-list{grid-auto-columns:minmax(9rem,11rem);grid-auto-flow:column;min-height:0;overflow:auto hidden}.examples-list li{display:grid}.examples-panels.examples-of-image{grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr))}}@media (width<=30rem){.examples-track{width:28%;min-width:3.5rem}}@media print{.examples-side,.examples-save,.examples-cells,.examples-display,.examples-said,.examples-heading button{display:none}.examples-layout{display:block}.examples-canvas,.examples-token,.examples-bar i,.examples-scale{-webkit-print-color-adjust:exact;print-color-adjust:exact}}@media (forced-colors:active){.examples-token,.examples-bar i,.examples-scale{forced-color-adjust:none}}\n.live{border-top:1px solid var(--line);margin-top:1.5rem;padding-top:.5rem;display:block}.live h3{margin:.5rem 0}.live h4{overflow-wrap:anywhere;margin:.9rem 0 .4rem;font-size:.95rem}.live-form{grid-template-columns:repeat(auto-fit,minmax(min(17rem,100%),1fr));gap:.75rem;margin:.6rem 0;display:grid}.live-group{border:1px solid var(--line);border-radius:var(--radius);min-width:0;margin:0;padding:.4rem .75rem .6rem}.live-group legend{overflow-wrap:anywhere;padding:0 .3rem;font-size:.9rem;font-weight:600}.live-fields{gap:.5rem;display:grid}.live-field{gap:.15rem;min-width:0;display:grid}.live-field label,.live-choice{font-size:.9rem;font-weight:600}.live-field input[type=text],.live-field select{width:100%}.live-choice{flex-wrap:wrap;align-items:center;gap:.4rem;margin:.3rem 0;display:flex}.live-choice select{min-width:0;font-weight:400}.live-hint{color:var(--ink-soft);overflow-wrap:anywhere;margin:0;font-size:.8rem}.live-error{color:var(--warn);white-space:pre-wrap;overflow-wrap:anywhere;margin:.1rem 0;font-size:.85rem}.live [aria-invalid=true]{border-color:var(--warn);outline:1px solid var(--warn)}.live-actions{flex-wrap:wrap;align-items:center;gap:.5rem .75rem;margin:.5rem 0;display:flex}.examples .live-go{background:var(--accent);color:var(--on-accent,var(--paper));border-color:var(--accent);font-weight:600}.live-said{font-variant-numeric:tabular-nums;overflow-wrap:anywhere;margin:0;font-size:.9rem}.live progress{width:10rem;accent-color:var(--accent)}.live-own textarea{width:100%;max-width:48rem;font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);padding:.4rem}.live-row{max-height:22rem;margin:.4rem 0;overflow-y:auto}.live-own>button,.live-own>.live-hint{margin:.4rem 0}@media (prefers-reduced-motion:no-preference){.live progress{transition:width .12s}}@media print{.live-form,.live-actions,.live-more,.live-own,.live-choice{display:none}}";
+var dn = ":host{--ink:#1c1e21;--ink-soft:#545a63;--paper:#fff;--paper-raised:#f4f5f7;--line:#d5d9df;--accent:#0b5cad;--warn:#9a3d00;--good:#0a6b3d;--focus:#b2480a;--heat:11, 92, 173;--radius:6px;--space:1rem;background:var(--paper);min-height:100vh;color:var(--ink);--lightningcss-light:initial;--lightningcss-dark: ;color-scheme:light;font:16px/1.5 system-ui,-apple-system,Segoe UI,sans-serif;display:block}@media (prefers-color-scheme:dark){:host(:not([data-theme=light])){--ink:#e7e9ec;--ink-soft:#a9b0ba;--paper:#15181c;--paper-raised:#1f242a;--line:#3a424c;--accent:#7db8f2;--warn:#f0a56b;--good:#66c794;--focus:#ffb87a;--heat:90, 160, 235;--lightningcss-light: ;--lightningcss-dark:initial;color-scheme:dark}}:host([data-theme=dark]){--ink:#e7e9ec;--ink-soft:#a9b0ba;--paper:#15181c;--paper-raised:#1f242a;--line:#3a424c;--accent:#7db8f2;--warn:#f0a56b;--good:#66c794;--focus:#ffb87a;--heat:90, 160, 235;--lightningcss-light: ;--lightningcss-dark:initial;color-scheme:dark}:host([data-place=notebook]){border:1px solid var(--line);border-radius:var(--radius);min-height:0}:host([data-place=notebook]) header{position:static}*,:before,:after{box-sizing:border-box}:focus-visible{outline:2px solid var(--focus);outline-offset:2px}main:focus{outline:none}.body *{scroll-margin-top:7rem}a{color:var(--accent)}h1{overflow-wrap:anywhere;margin:0;font-size:1.35rem;font-weight:650;line-height:1.25}h2{margin:2rem 0 .5rem;font-size:1.15rem}h3{margin:1.25rem 0 .25rem;font-size:1rem}p{max-width:48rem;margin:.5rem 0}.soft{color:var(--ink-soft);font-size:.875rem}.lead{font-size:1.05rem}header{z-index:3;background:var(--paper);border-bottom:1px solid var(--line);padding:.75rem clamp(.75rem,3vw,2.5rem) 0;position:sticky;top:0}header .title{flex-wrap:wrap;align-items:baseline;gap:1rem;display:flex}header .title h1{flex:16rem}header nav{gap:.25rem;margin-top:.5rem;display:flex;overflow-x:auto}.tab{color:var(--ink);white-space:nowrap;border-bottom:3px solid #0000;padding:.4rem .75rem;text-decoration:none}.tab:hover{background:var(--paper-raised)}.tab[aria-current]{border-bottom-color:var(--accent);font-weight:600}.body{max-width:110rem;margin:0 auto;padding:.5rem clamp(.75rem,3vw,2.5rem) 3rem}footer{border-top:1px solid var(--line);color:var(--ink-soft);margin-top:3rem;font-size:.875rem}button,select,input{font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);max-width:100%;padding:.25rem .6rem}button{cursor:pointer}button.quiet{background:0 0;border-color:#0000}button:hover,select:hover{border-color:var(--ink-soft)}button[aria-pressed=true]{background:var(--accent);color:var(--paper);border-color:var(--accent)}.picker select{max-width:22rem}.scroll{max-width:100%;overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}caption{clip-path:inset(50%);width:1px;height:1px;position:absolute;overflow:hidden}th,td{text-align:left;border-bottom:1px solid var(--line);vertical-align:baseline;padding:.3rem .6rem}thead th{border-bottom-color:var(--ink-soft);font-weight:600}tbody th{white-space:nowrap;font-weight:400}.n{text-align:right}th.n,td.n{white-space:nowrap}.tag{border:1px solid var(--line);border-radius:var(--radius);color:var(--ink-soft);margin-left:.4rem;padding:0 .3rem;font-size:.75rem}tr.control th{font-style:italic}.heat td{--shade:0;background:rgba(var(--heat), calc(var(--shade) * .3))}.heat td span{margin-left:.15rem}.heat td .mean{margin-left:0}.heat .letters{font-weight:600}.heat .ranks,.heat .few{color:var(--ink);font-size:.85em}.heat tbody th{background:var(--paper);position:sticky;left:0}dl{margin:.5rem 0}dl.facts,dl.verdicts{grid-template-columns:minmax(8rem,max-content) minmax(0,1fr);gap:.3rem 1rem;display:grid}dl.facts dt,dl.verdicts dt{font-weight:600}dd{overflow-wrap:anywhere;margin:0}dl.verdicts dd .part{color:var(--ink-soft);display:block}dl.verdicts dd .part.first{color:var(--ink)}dl.glossary dt{margin-top:.4rem;font-weight:600}.part{display:block}pre{background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);white-space:pre-wrap;overflow-wrap:anywhere;max-height:30rem;padding:.75rem;font-size:.85rem;overflow:auto}details{margin:.5rem 0}summary{cursor:pointer;font-weight:600}.problem.severe>summary{color:var(--warn)}.problem dl{margin-left:1.1rem}@media (width<=40rem){header{position:static}dl.facts,dl.verdicts{grid-template-columns:1fr;gap:0}dl.facts dd,dl.verdicts dd{margin-bottom:.5rem}}@media (prefers-reduced-motion:no-preference){.tab{transition:border-color .12s}}@media print{:host{--paper:#fff;--ink:#000;--ink-soft:#333;min-height:0}header{position:static}header nav,button,.picker{display:none}.scroll{overflow:visible}}\n.table{min-width:0}.table-scroll{overflow-x:auto}.table-long{max-height:36rem;overflow-y:auto}.table-long thead th{background:var(--paper);position:sticky;top:0}@media print{.table-long{max-height:none;overflow:visible}}.table-scroll:focus-visible{outline:2px solid var(--focus);outline-offset:2px}.table table{border-collapse:collapse;font-variant-numeric:tabular-nums;min-width:min(100%,36rem)}.table caption{clip-path:none;text-align:left;width:auto;height:auto;color:var(--ink-soft);padding-bottom:calc(var(--space) / 2);max-width:75ch;font-size:.875rem;position:static;overflow:visible}.table th,.table td{text-align:left;border-bottom:1px solid var(--line);vertical-align:baseline;padding:.25rem .75rem .25rem 0}.table tbody th{font-weight:400}.table .table-number,.table .table-number button{text-align:right;white-space:nowrap}.table .table-best{font-weight:650}.table thead button{font:inherit;color:inherit;cursor:pointer;text-align:left;background:0 0;border:0;min-height:24px;padding:.15rem 0;font-weight:600}.table thead button:focus-visible{outline:2px solid var(--focus)}.table thead th[aria-sort=ascending] button:after{content:\" ▲\";font-size:.7em}.table thead th[aria-sort=descending] button:after{content:\" ▼\";font-size:.7em}.table-tools{margin-top:calc(var(--space) / 2);align-items:baseline;gap:.25rem;display:flex}\n.chart{min-width:0;margin:0}.chart-scroll{overflow-x:auto}.chart-scroll:focus-visible{outline:2px solid var(--focus);outline-offset:2px}.chart-stage{min-height:6rem}.chart-stage svg{max-width:none;display:block}.chart-agreement .chart-stage,.chart-signed_agreement .chart-stage{cursor:pointer}.chart figcaption{gap:calc(var(--space) / 2) var(--space);color:var(--ink-soft);margin-top:calc(var(--space) / 2);flex-wrap:wrap;justify-content:space-between;align-items:baseline;font-size:.875rem;display:flex}.chart-caption{flex:18rem}.chart-tools{flex-wrap:wrap;align-items:baseline;gap:.25rem;display:inline-flex}.chart-tools button,.table-tools button{font:inherit;min-height:24px;color:var(--ink-soft);border:1px solid var(--line);border-radius:var(--radius);cursor:pointer;background:0 0;padding:.2rem .5rem;font-size:.75rem}.chart-tools button:hover,.table-tools button:hover{color:var(--ink);border-color:var(--ink-soft)}.chart-tools button:focus-visible,.table-tools button:focus-visible{outline:2px solid var(--focus);outline-offset:1px}.chart-status,.table-status{font-size:.75rem}.chart-failed{color:var(--warn)}@media print{.chart-tools,.table-tools{display:none}.chart{break-inside:avoid}.chart-scroll{overflow:visible}}\nxai-metrics{display:block}.metrics-picker{margin:0 0 var(--space);align-items:baseline;gap:.5rem;display:flex}.metrics-picker select{font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);min-width:0;max-width:min(100%,24rem);padding:.25rem .5rem}.metrics-picker select:focus-visible{outline:2px solid var(--focus);outline-offset:1px}.metrics-summary:first-letter{text-transform:uppercase}.metrics-summary,.metrics-note{color:var(--ink-soft);max-width:80ch}.metrics-verdict{border-left:3px solid var(--accent);max-width:80ch;padding-left:.75rem}.metrics-refused{border-left-color:var(--warn)}.metrics-grid{gap:calc(var(--space) * 2);margin-top:calc(var(--space) * 2);grid-template-columns:repeat(auto-fill,minmax(min(100%,30rem),1fr));display:grid}.metrics-card{min-width:0}.metrics-critical_difference{grid-column:1/-1}.metrics-card h3{margin:0 0 calc(var(--space) / 2);font-size:1rem}@media print{.metrics-grid{display:block}.metrics-card{break-inside:avoid;margin-bottom:var(--space)}.metrics-picker{display:none}}\nxai-agreement{display:block}.agreement-picker{margin:0 0 var(--space);flex-wrap:wrap;align-items:baseline;gap:.5rem;display:flex}.agreement-picker select{font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);min-width:0;max-width:min(100%,24rem);padding:.25rem .5rem}.agreement-picker select:focus-visible{outline:2px solid var(--focus);outline-offset:1px}.agreement-summary:first-letter{text-transform:uppercase}.agreement-summary{color:var(--ink-soft);max-width:80ch}.agreement-pair{margin-top:var(--space)}.agreement-pair h3{margin:var(--space) 0 calc(var(--space) / 2);font-size:1rem}.agreement-wrong{color:var(--warn)}.agreement .chart{margin-bottom:var(--space)}@media print{.agreement-picker{display:none}}\n.examples{color:var(--ink);display:block}.examples *,.examples :before{box-sizing:border-box}.examples h2{overflow-wrap:anywhere;margin:0;font-size:1.15rem}.examples button,.examples select,.examples input{font:inherit;color:inherit}.examples button,.examples select,.examples input[type=search],.examples input[type=number]{background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius,6px);max-width:100%;min-height:2rem;padding:.25rem .55rem}.examples button{cursor:pointer}.examples button:hover{border-color:var(--ink-soft)}.examples :focus-visible{outline:2px solid var(--focus);outline-offset:2px}.examples summary{cursor:pointer;width:fit-content;padding:.3rem 0;font-weight:600}.examples details{margin:0}.examples [hidden]{display:none}.examples-unseen{clip-path:inset(50%);white-space:nowrap;width:1px;height:1px;position:absolute;overflow:hidden}.examples-caption,.examples-small{color:var(--ink-soft);overflow-wrap:anywhere;margin:.15rem 0;font-size:.85rem}.examples-wrong{color:var(--warn);font-size:.85rem;font-weight:600}.examples-layout{grid-template-columns:minmax(15rem,19rem) minmax(0,1fr);align-items:start;gap:1.5rem;display:grid}.examples-side{top:var(--sticky-top,6.2rem);max-height:calc(100vh - .5rem - var(--sticky-top,6.2rem));grid-template-rows:auto auto minmax(0,1fr);gap:.5rem;min-width:0;display:grid;position:sticky}.examples-form{gap:.4rem;min-width:0;display:grid}.examples-form input[type=search]{width:100%}.examples-filters[open]{max-height:45vh;padding:0 .2rem .3rem;overflow:hidden auto}.examples-filters .examples-field{gap:.1rem;margin-bottom:.4rem;display:grid}.examples-filters .examples-field:has(input[type=checkbox]){flex-direction:row-reverse;justify-content:start;display:flex}.examples-count{margin:0;font-size:.9rem;font-weight:600}.examples-options{flex-wrap:wrap;align-items:center;gap:.4rem .9rem;margin:.3rem 0;display:flex}.examples-field{flex-wrap:wrap;align-items:center;gap:.4rem;min-width:0;max-width:100%;font-size:.88rem;display:flex}.examples-field select{text-overflow:ellipsis;min-width:0;max-width:17rem}.examples-range{gap:.4rem;display:flex}.examples-range input{width:6rem}.examples-slider{align-items:center;gap:.4rem;display:inline-flex}.examples-slider input{accent-color:var(--accent);width:8rem}.examples-slider output{font-variant-numeric:tabular-nums;min-width:3.2rem}.examples input[type=checkbox]{accent-color:var(--accent);width:1.15rem;height:1.15rem;margin:0}.examples-list{align-content:start;gap:.3rem;min-height:8rem;margin:0;padding:3px;list-style:none;display:grid;position:relative;overflow-y:auto}.examples-list li{min-width:0}.examples-list button{text-align:start;background:0 0;grid-template-columns:auto minmax(0,1fr);align-items:center;gap:.2rem .6rem;width:100%;min-height:3.4rem;padding:.3rem .4rem;display:grid}.examples-list button[aria-current]{background:var(--paper-raised);border-color:var(--accent);box-shadow:inset 3px 0 0 var(--accent)}.examples-thumbnail{width:3rem;display:block}.examples-thumbnail img{object-fit:contain;background:#fff;width:3rem;height:3rem;display:block}.examples-thumbnail svg{width:3rem;height:2.4rem;display:block}.examples-thumbnail:has(.examples-snippet){grid-area:2/1/auto/-1;width:auto}.examples-snippet{-webkit-line-clamp:2;color:var(--ink-soft);overflow-wrap:anywhere;-webkit-box-orient:vertical;font-size:.82rem;display:-webkit-box;overflow:hidden}.examples-tiny,.examples-mini{image-rendering:pixelated}.examples-words{flex-wrap:wrap;align-items:baseline;gap:0 .5rem;min-width:0;display:flex}.examples-name{text-overflow:ellipsis;white-space:nowrap;flex-basis:100%;font-size:.9rem;overflow:hidden}.examples-list .examples-small{text-overflow:ellipsis;white-space:nowrap;max-width:100%;margin:0;font-size:.78rem;overflow:hidden}.examples-minis{flex-wrap:wrap;grid-column:1/-1;gap:3px;display:flex}.examples-mini{border:1px solid var(--line);background:#fff;max-width:4rem;height:2.8rem;display:inline-block}.examples-mini.examples-strip{width:100%;max-width:none;height:.8rem}.examples-none{width:2.8rem}.examples-large{grid-template-columns:minmax(0,1fr);gap:.5rem;min-width:0;display:grid}.examples-facts{flex-wrap:wrap;gap:.1rem 1.3rem;margin:.2rem 0;font-size:.9rem;display:flex}.examples-facts div{gap:.4rem;min-width:0;display:flex}.examples-facts dt{color:var(--ink-soft)}.examples-facts dd{overflow-wrap:anywhere;margin:0;font-weight:600}.examples-chips{flex-wrap:wrap;align-items:center;gap:.3rem;max-height:11.5rem;padding:3px;display:flex;overflow-y:auto}.examples .examples-chip{text-overflow:ellipsis;white-space:nowrap;border-radius:99px;max-width:100%;padding:.15rem .7rem;font-size:.86rem;overflow:hidden}.examples-chip small{color:var(--ink-soft)}.examples .examples-chip[aria-pressed=true]{background:var(--accent);border-color:var(--accent);color:var(--on-accent,var(--paper))}.examples-chip[aria-pressed=true] small{color:inherit}.examples-legends{flex-wrap:wrap;align-items:center;gap:.2rem 1.5rem;display:flex}.examples-legends p{flex-basis:100%;max-width:60rem}.examples-legend{font-size:.85rem}.examples-scale{border:1px solid var(--line);vertical-align:middle;width:8rem;height:.8rem;margin:0 .3rem;display:inline-block}.examples-panels{grid-template-columns:repeat(auto-fill,minmax(min(13rem,100%),1fr));align-items:start;gap:0 1rem;display:grid}.examples-panels.examples-of-image{grid-template-columns:repeat(auto-fit,minmax(min(10.4rem,44vw),1fr))}.examples-panels.examples-of-tokens,.examples-panels.examples-of-series,.examples-panels.examples-of-columns{grid-template-columns:repeat(auto-fill,minmax(min(24rem,100%),1fr))}.examples-panel{grid-row:span 3;grid-template-rows:subgrid;break-inside:avoid;align-items:start;min-width:0;margin:0 0 1.2rem;display:grid}.examples-of-image .examples-panel{max-width:24rem}.examples-panel>div{min-width:0}.examples-display{flex-wrap:wrap;align-items:center;gap:.3rem 1.1rem;display:flex}.examples-display details[open]{flex-basis:100%}.examples-panel figcaption,.examples-pair figcaption{overflow-wrap:anywhere;justify-content:space-between;align-items:center;gap:.5rem;margin-bottom:.25rem;font-size:.9rem;font-weight:600;display:flex}.examples-save{flex:none;gap:.2rem;display:inline-flex}.examples .examples-save button{min-height:1.6rem;color:var(--ink-soft);padding:0 .4rem;font-size:.72rem;font-weight:400}.examples-later{grid-row:span 3;min-height:22rem}.examples-canvas{touch-action:pan-y;cursor:crosshair;width:100%;image-rendering:pixelated;background:#fff;display:block}.examples-zoomed{touch-action:none;cursor:grab}.examples-said{font-variant-numeric:tabular-nums;overflow-wrap:anywhere;min-height:1.3em;margin:.15rem 0;font-size:.85rem}div.examples-tokens{color:#111;border:1px solid var(--line);border-radius:var(--radius,6px);overflow-wrap:anywhere;background:#fff;max-height:30rem;margin:0;padding:.5rem;line-height:1.75;overflow-y:auto}.examples-token{border-radius:2px;padding:.08em 0}.examples-special{color:#6a6a6a;font-size:.82em}.examples-token.examples-inside{text-underline-offset:3px;text-decoration:underline;text-decoration-thickness:2px}.examples-pointed{outline-offset:1px;outline:2px solid #0a7d28}.examples-table table,.examples-scores,.examples-bars{border-collapse:collapse;font-variant-numeric:tabular-nums;width:100%;font-size:.85rem}.examples-table th,.examples-table td,.examples-scores th,.examples-scores td,.examples-bars th,.examples-bars td{text-align:start;border-bottom:1px solid var(--line);overflow-wrap:anywhere;padding:.15rem .4rem .15rem 0;font-weight:400}.examples-number{white-space:nowrap;text-align:end!important}.examples-bars thead th{color:var(--ink-soft);overflow-wrap:normal}.examples-bars thead th:nth-child(n+3){text-align:end}.examples-bars small{color:var(--ink-soft)}.examples-bars tr.examples-inside th{font-weight:700}.examples-bars .examples-truth{color:var(--good)}.examples-track{width:46%;min-width:5rem}.examples-bar{background:#fff;height:.9rem;position:relative}.examples-bar i{height:100%;display:block}.examples-middle:before{content:\"\";border-inline-start:1px solid #777;position:absolute;inset:-2px auto -2px 50%}.examples-series{touch-action:pan-y;cursor:crosshair;position:relative}.examples-series svg{width:100%;height:100%;display:block}.examples-cursor{pointer-events:none;background:#0a7d28;width:2px;margin-inline-start:-1px;position:absolute;inset-block:0}.examples-importance{border-top:1px solid var(--line);margin-top:2rem;padding-top:1rem}.examples-pair{grid-template-columns:repeat(auto-fit,minmax(min(24rem,100%),1fr));align-items:start;gap:1.5rem;display:grid}.examples-pair figure{min-width:0;margin:0}.examples-scroll{overflow-x:auto}.examples-swarm{min-width:26rem;max-width:100%;height:auto}.examples-swarm circle{cursor:pointer}.examples-swarm .examples-ink{fill:var(--ink)}@media (width<=56rem){.examples-layout{grid-template-columns:minmax(0,1fr);gap:1rem}.examples-side{grid-template-rows:none;max-height:none;position:static}.examples-list{grid-auto-columns:minmax(9rem,11rem);grid-auto-flow:column;min-height:0;overflow:auto hidden}.examples-list li{display:grid}.examples-panels.examples-of-image{grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr))}}@media (width<=30rem){.examples-track{width:28%;min-width:3.5rem}}@media print{.examples-side,.examples-save,.examples-cells,.examples-display,.examples-said,.examples-heading button{display:none}.examples-layout{display:block}.examples-canvas,.examples-token,.examples-bar i,.examples-scale{-webkit-print-color-adjust:exact;print-color-adjust:exact}}@media (forced-colors:active){.examples-token,.examples-bar i,.examples-scale{forced-color-adjust:none}}\n.panel{margin-top:2rem}.panel-failed{overflow-wrap:anywhere}.panel-html{overflow-x:auto}.panel-html table{border-collapse:collapse}.panel-html th,.panel-html td{text-align:left;padding:.2rem .6rem}\n.live{border-top:1px solid var(--line);margin-top:1.5rem;padding-top:.5rem;display:block}.live h3{margin:.5rem 0}.live h4{overflow-wrap:anywhere;margin:.9rem 0 .4rem;font-size:.95rem}.live-form{grid-template-columns:repeat(auto-fit,minmax(min(17rem,100%),1fr));gap:.75rem;margin:.6rem 0;display:grid}.live-group{border:1px solid var(--line);border-radius:var(--radius);min-width:0;margin:0;padding:.4rem .75rem .6rem}.live-group legend{overflow-wrap:anywhere;padding:0 .3rem;font-size:.9rem;font-weight:600}.live-fields{gap:.5rem;display:grid}.live-field{gap:.15rem;min-width:0;display:grid}.live-field label,.live-choice{font-size:.9rem;font-weight:600}.live-field input[type=text],.live-field select{width:100%}.live-choice{flex-wrap:wrap;align-items:center;gap:.4rem;margin:.3rem 0;display:flex}.live-choice select{min-width:0;font-weight:400}.live-hint{color:var(--ink-soft);overflow-wrap:anywhere;margin:0;font-size:.8rem}.live-error{color:var(--warn);white-space:pre-wrap;overflow-wrap:anywhere;margin:.1rem 0;font-size:.85rem}.live [aria-invalid=true]{border-color:var(--warn);outline:1px solid var(--warn)}.live-actions{flex-wrap:wrap;align-items:center;gap:.5rem .75rem;margin:.5rem 0;display:flex}.examples .live-go{background:var(--accent);color:var(--on-accent,var(--paper));border-color:var(--accent);font-weight:600}.live-said{font-variant-numeric:tabular-nums;overflow-wrap:anywhere;margin:0;font-size:.9rem}.live progress{width:10rem;accent-color:var(--accent)}.live-own textarea{width:100%;max-width:48rem;font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);padding:.4rem}.live-row{max-height:22rem;margin:.4rem 0;overflow-y:auto}.live-own>button,.live-own>.live-hint{margin:.4rem 0}@media (prefers-reduced-motion:no-preference){.live progress{transition:width .12s}}@media print{.live-form,.live-actions,.live-more,.live-own,.live-choice{display:none}}";
 // src/define.ts
-function V(e, t) {
+function B(e, t) {
 	let n = e;
 	for (let t = 2; customElements.get(n); t++) n = `${e}-${t}`;
 	customElements.define(n, t);
 }
 // src/section.ts
-var H = class extends HTMLElement {
+var V = class extends HTMLElement {
 	context;
 	study;
 	end = null;
@@ -2011,31 +2011,31 @@ var H = class extends HTMLElement {
 	}
 };
 // src/tables/markup.ts
-function dn(e, t) {
-	return [e, ...t].map((e) => e.map(fn).join(",")).join("\r\n") + "\r\n";
+function fn(e, t) {
+	return [e, ...t].map((e) => e.map(pn).join(",")).join("\r\n") + "\r\n";
 }
-function fn(e) {
+function pn(e) {
 	if (e === null || Number.isNaN(e)) return "";
 	let t = String(e);
 	return /[",\r\n]/.test(t) ? `"${t.replaceAll("\"", "\"\"")}"` : t;
 }
-function pn(e, t, n = "") {
-	let r = (e) => `| ${e.join(" | ")} |`, i = t.map((e) => r(e.map((e) => hn(mn(e))))), a = `|---|${"---:|".repeat(Math.max(0, e.length - 1))}`;
+function mn(e, t, n = "") {
+	let r = (e) => `| ${e.join(" | ")} |`, i = t.map((e) => r(e.map((e) => gn(hn(e))))), a = `|---|${"---:|".repeat(Math.max(0, e.length - 1))}`;
 	return [
-		r(e.map(hn)),
+		r(e.map(gn)),
 		a,
 		...i,
-		...n ? ["", hn(n)] : [],
+		...n ? ["", gn(n)] : [],
 		""
 	].join("\n");
 }
-function mn(e) {
+function hn(e) {
 	return e === null || Number.isNaN(e) ? "–" : String(e);
 }
-function hn(e) {
+function gn(e) {
 	return e.replace(/[\\`*_[\]<>|~#]/g, "\\$&").replace(/\s+/g, " ");
 }
-var gn = {
+var _n = {
 	"\\": "\\textbackslash{}",
 	"{": "\\{",
 	"}": "\\}",
@@ -2055,42 +2055,42 @@ var gn = {
 	"↑": "$\\uparrow$",
 	"↓": "$\\downarrow$"
 };
-function _n(e) {
-	return [...e.replace(/\s+/g, " ")].map((e) => gn[e] ?? (/[\x20-\x7eÀ-ž]/.test(e) ? e : "?")).join("");
+function vn(e) {
+	return [...e.replace(/\s+/g, " ")].map((e) => _n[e] ?? (/[\x20-\x7eÀ-ž]/.test(e) ? e : "?")).join("");
 }
-function vn(e, t, n = "") {
+function yn(e, t, n = "") {
 	let r = (e) => `${e.join(" & ")} \\\\`;
 	return [
 		"% needs \\usepackage{booktabs}",
 		"\\begin{table}",
 		"\\centering",
 		"\\small",
-		...n ? [`\\caption{${_n(n)}}`] : [],
+		...n ? [`\\caption{${vn(n)}}`] : [],
 		`\\begin{tabular}{l${"r".repeat(Math.max(0, e.length - 1))}}`,
 		"\\toprule",
-		r(e.map(_n)),
+		r(e.map(vn)),
 		"\\midrule",
-		...t.map((e) => r(e.map((e) => yn(mn(e))))),
+		...t.map((e) => r(e.map((e) => bn(hn(e))))),
 		"\\bottomrule",
 		"\\end{tabular}",
 		"\\end{table}",
 		""
 	].join("\n");
 }
-function yn(e) {
+function bn(e) {
 	let t = /^(-?[\d.]+)e([+-]?\d+)$/.exec(e);
-	return t ? `$${t[1]} \\times 10^{${Number(t[2])}}$` : /^-[\d.]+$/.test(e) ? `$${e}$` : _n(e);
+	return t ? `$${t[1]} \\times 10^{${Number(t[2])}}$` : /^-[\d.]+$/.test(e) ? `$${e}$` : vn(e);
 }
 // src/tables/tools.ts
-function bn(e, t, n) {
+function xn(e, t, n) {
 	let r = i("span", {
 		class: "table-status",
 		"aria-live": "polite"
 	});
 	return i("div", { class: "table-tools" }, [
-		["CSV", () => dn(e, t().exact)],
-		["Markdown", () => pn(e, t().shown, n)],
-		["LaTeX", () => vn(e, t().shown, n)]
+		["CSV", () => fn(e, t().exact)],
+		["Markdown", () => mn(e, t().shown, n)],
+		["LaTeX", () => yn(e, t().shown, n)]
 	].map(([e, t]) => i("button", {
 		type: "button",
 		title: `copy the table as ${e}`,
@@ -2098,46 +2098,46 @@ function bn(e, t, n) {
 	}, e)), r);
 }
 // src/answer/heat_table.ts
-function xn(e, t) {
+function Sn(e, t) {
 	if (e.higher === null || t.mean === null) return null;
 	let n = e.means.flatMap((e) => e.mean === null ? [] : [e.mean]), [r, i] = [Math.min(...n), Math.max(...n)];
 	if (r === i) return null;
 	let a = (t.mean - r) / (i - r);
 	return e.higher ? a : 1 - a;
 }
-function Sn(e) {
+function Cn(e) {
 	let t = e.cells.map(() => []);
 	for (let n of e.metrics) for (let e of n.means) {
-		let r = xn(n, e);
+		let r = Sn(n, e);
 		r !== null && t[e.cell].push(r);
 	}
 	let n = t.map((e) => e.length ? e.reduce((e, t) => e + t) / e.length : -1);
 	return e.cells.map((e, t) => t).filter((t) => e.cells[t].status === "done").sort((e, t) => n[t] - n[e] || e - t);
 }
-function Cn(e, t) {
+function wn(e, t) {
 	if (!e.metrics.length) return i("p", null, "This study has no scores.");
-	let n = i("table", { class: "heat" }, i("caption", null, "Means of all cells"), i("thead", null, i("tr", null, i("th", { scope: "col" }, "method / baseline"), e.metrics.map((e) => En(e, t)))), i("tbody", null, Sn(e).map((t) => Dn(e, t)))), r = e.made.families === "all" ? "over all metrics" : "within one metric, not over metrics";
+	let n = i("table", { class: "heat" }, i("caption", null, "Means of all cells"), i("thead", null, i("tr", null, i("th", { scope: "col" }, "method / baseline"), e.metrics.map((e) => Dn(e, t)))), i("tbody", null, Cn(e).map((t) => On(e, t)))), r = e.made.families === "all" ? "over all metrics" : "within one metric, not over metrics";
 	return i("section", { class: "answer-table" }, i("h2", null, "Methods and metrics"), i("div", {
 		class: "scroll",
 		tabindex: "0",
 		role: "region",
 		"aria-label": "means of all cells"
-	}, n), bn(wn(e), () => Tn(e), "Means of all cells, with letters"), i("p", { class: "soft" }, `Letters: two cells of a metric that share no letter differ significantly (paired tests, 5 % family-wise ${r}); cells that share one are not shown to be equal. `, "In brackets: the ranks that the tests leave possible; ★ where rank 1 is among them. Shade: the mean between the worst (none) and the best (full) of its metric. The order of the rows is for reading and not tested."));
-}
-function wn(e) {
-	return ["method / baseline", ...e.metrics.flatMap((e) => [e.name, `${e.name} letters`])];
+	}, n), xn(Tn(e), () => En(e), "Means of all cells, with letters"), i("p", { class: "soft" }, `Letters: two cells of a metric that share no letter differ significantly (paired tests, 5 % family-wise ${r}); cells that share one are not shown to be equal. `, "In brackets: the ranks that the tests leave possible; ★ where rank 1 is among them. Shade: the mean between the worst (none) and the best (full) of its metric. The order of the rows is for reading and not tested."));
 }
 function Tn(e) {
-	let t = (t) => Sn(e).map((n) => [e.cells[n].label, ...e.metrics.flatMap((e) => {
+	return ["method / baseline", ...e.metrics.flatMap((e) => [e.name, `${e.name} letters`])];
+}
+function En(e) {
+	let t = (t) => Cn(e).map((n) => [e.cells[n].label, ...e.metrics.flatMap((e) => {
 		let r = e.means.find((e) => e.cell === n);
 		return r ? [t(r), r.letters] : [null, ""];
 	})]);
 	return {
 		exact: t((e) => e.mean),
-		shown: t((e) => F(e.mean))
+		shown: t((e) => O(e.mean))
 	};
 }
-function En(e, t) {
+function Dn(e, t) {
 	let n = e.higher === null ? "" : e.higher ? " ↑" : " ↓", r = e.higher === null ? "descriptive, not ranked" : e.higher ? "higher is better" : "lower is better";
 	return i("th", {
 		scope: "col",
@@ -2156,7 +2156,7 @@ function En(e, t) {
 		"aria-label": r
 	}, n));
 }
-function Dn(e, t) {
+function On(e, t) {
 	let n = e.cells[t];
 	return i("tr", { class: n.control ? "control" : "" }, i("th", { scope: "row" }, n.label, n.control ? i("span", { class: "tag" }, "control") : null), e.metrics.map((e) => {
 		let r = e.means.find((e) => e.cell === t);
@@ -2164,27 +2164,27 @@ function Dn(e, t) {
 			class: "n undefined",
 			title: "undefined"
 		}, "–");
-		let a = xn(e, r), o = r.ranks ? ` [${r.ranks[0] === r.ranks[1] ? r.ranks[0] : `${r.ranks[0]} to ${r.ranks[1]}`}]` : "", s = r.low === null ? "" : `; 95 % interval of this mean ${F(r.low)} to ${F(r.high)}; n ${r.n}`;
+		let a = Sn(e, r), o = r.ranks ? ` [${r.ranks[0] === r.ranks[1] ? r.ranks[0] : `${r.ranks[0]} to ${r.ranks[1]}`}]` : "", s = r.low === null ? "" : `; 95 % interval of this mean ${O(r.low)} to ${O(r.high)}; n ${r.n}`;
 		return i("td", {
 			class: "n",
 			style: a === null ? {} : { "--shade": a.toFixed(3) },
-			title: `${n.label}, ${e.name}: ${F(r.mean)}${s}`
-		}, i("span", { class: "mean" }, F(r.mean)), " ", i("span", { class: "letters" }, r.letters), " ", i("span", { class: "ranks" }, o.trim(), r.best ? " ★" : ""), r.undefined > 0 ? [" ", i("span", { class: "few" }, `n ${r.n}`)] : null);
+			title: `${n.label}, ${e.name}: ${O(r.mean)}${s}`
+		}, i("span", { class: "mean" }, O(r.mean)), " ", i("span", { class: "letters" }, r.letters), " ", i("span", { class: "ranks" }, o.trim(), r.best ? " ★" : ""), r.undefined > 0 ? [" ", i("span", { class: "few" }, `n ${r.n}`)] : null);
 	}));
 }
 // src/answer/section.ts
-var On = class extends H {
+var kn = class extends V {
 	keys = [];
 	draw() {
 		let { answer: e, problems: t } = this.study;
-		this.replaceChildren(i("p", { class: "lead" }, e.asked), e.performance ? i("p", null, i("strong", null, "Model: "), e.performance, " on the explained examples.") : "", this.study.clusters ? i("p", null, this.study.clusters) : "", e.claim ? i("p", { class: "claim" }, e.claim) : "", this.verdicts(), Cn(this.study, this.context.state), e.hints.length ? i("section", null, i("h2", null, "What to do next"), i("ul", null, e.hints.map((e) => i("li", null, e)))) : "", t.length ? An(this.study) : "");
+		this.replaceChildren(i("p", { class: "lead" }, e.asked), e.performance ? i("p", null, i("strong", null, "Model: "), e.performance, " on the explained examples.") : "", this.study.clusters ? i("p", null, this.study.clusters) : "", e.claim ? i("p", { class: "claim" }, e.claim) : "", this.verdicts(), wn(this.study, this.context.state), e.hints.length ? i("section", null, i("h2", null, "What to do next"), i("ul", null, e.hints.map((e) => i("li", null, e)))) : "", t.length ? jn(this.study) : "");
 	}
 	verdicts() {
 		let { verdicts: e } = this.study.answer;
 		return e.length ? i("section", null, i("h2", null, "What the tests show"), i("dl", { class: "verdicts" }, e.flatMap((e) => [i("dt", null, i("a", {
 			href: "#",
 			onclick: (t) => this.open_metric(t, e.metric)
-		}, e.metric)), i("dd", { class: e.refused ? "refused" : "" }, kn(e.brief))]))) : i("p", null, "This study has no metric that ranks its cells.");
+		}, e.metric)), i("dd", { class: e.refused ? "refused" : "" }, An(e.brief))]))) : i("p", null, "This study has no metric that ranks its cells.");
 	}
 	open_metric(e, t) {
 		e.preventDefault(), this.context.state.set({
@@ -2193,24 +2193,24 @@ var On = class extends H {
 		});
 	}
 };
-function kn(e) {
+function An(e) {
 	return e.split("; ").map((t, n) => i("span", { class: n ? "part" : "part first" }, t + (n === e.split("; ").length - 1 ? "." : ";")));
 }
-function An(e) {
+function jn(e) {
 	return i("section", { class: "problems" }, i("h2", null, "Notes and problems"), e.problems.map((e) => i("details", {
 		class: e.severe ? "problem severe" : "problem",
 		open: e.severe || e.title === "Read this first"
 	}, i("summary", null, e.title), e.rows.filter(([e]) => !e).map(([, e]) => i("p", null, e)), i("dl", null, e.rows.filter(([e]) => e).flatMap(([e, t]) => [i("dt", null, e), i("dd", null, t)])), e.tracebacks.map(([e, t]) => i("details", null, i("summary", null, e), i("pre", { tabindex: "0" }, t))))));
 }
-V("xai-answer", On);
+B("xai-answer", kn);
 // src/tables/table.ts
-var jn = 40;
-function U({ caption: e, columns: t, rows: n }) {
-	let r = i("tbody", null, n.map(Mn)), a = null, o = t.map((e, t) => i("th", {
+var Mn = 40;
+function H({ caption: e, columns: t, rows: n }) {
+	let r = i("tbody", null, n.map(Nn)), a = null, o = t.map((e, t) => i("th", {
 		scope: "col",
 		"aria-sort": "none",
 		title: e.title,
-		class: t && n.some((e) => typeof W(e[t] ?? null) == "number") ? "table-number" : null
+		class: t && n.some((e) => typeof U(e[t] ?? null) == "number") ? "table-number" : null
 	}, i("button", {
 		type: "button",
 		onclick: () => s(t)
@@ -2219,43 +2219,43 @@ function U({ caption: e, columns: t, rows: n }) {
 		a = {
 			column: e,
 			up: t
-		}, o.forEach((n, r) => n.setAttribute("aria-sort", r === e ? t ? "ascending" : "descending" : "none")), r.replaceChildren(...Pn(n, e, t).map(Mn));
-	}, c = t.map((e) => e.name), l = () => (a ? Pn(n, a.column, a.up) : n).map((e) => e.map(Nn));
+		}, o.forEach((n, r) => n.setAttribute("aria-sort", r === e ? t ? "ascending" : "descending" : "none")), r.replaceChildren(...Fn(n, e, t).map(Nn));
+	}, c = t.map((e) => e.name), l = () => (a ? Fn(n, a.column, a.up) : n).map((e) => e.map(Pn));
 	return i("div", { class: "table" }, i("div", {
-		class: n.length > jn ? "table-scroll table-long" : "table-scroll",
+		class: n.length > Mn ? "table-scroll table-long" : "table-scroll",
 		tabindex: 0,
 		role: "group",
 		"aria-label": e
-	}, i("table", null, i("caption", null, e), i("thead", null, i("tr", null, o)), r)), bn(c, () => ({
-		exact: n.map((e) => e.map(W)),
+	}, i("table", null, i("caption", null, e), i("thead", null, i("tr", null, o)), r)), xn(c, () => ({
+		exact: n.map((e) => e.map(U)),
 		shown: l()
 	}), e));
 }
-function Mn(e) {
+function Nn(e) {
 	return i("tr", null, e.map((e, t) => {
-		let n = typeof e == "object" && e ? e : null, r = n?.node ?? String(Nn(e)), a = [(typeof W(e) == "number" || W(e) === null) && t ? "table-number" : "", n?.class ?? ""].join(" ").trim();
+		let n = typeof e == "object" && e ? e : null, r = n?.node ?? String(Pn(e)), a = [(typeof U(e) == "number" || U(e) === null) && t ? "table-number" : "", n?.class ?? ""].join(" ").trim();
 		return t ? i("td", { class: a || null }, r) : i("th", {
 			scope: "row",
 			class: a || null
 		}, r);
 	}));
 }
-function W(e) {
+function U(e) {
 	return typeof e == "object" && e ? e.value : e;
 }
-function Nn(e) {
+function Pn(e) {
 	if (typeof e == "object" && e && e.text !== void 0) return e.text;
-	let t = W(e);
-	return typeof t == "string" ? t : F(t);
+	let t = U(e);
+	return typeof t == "string" ? t : O(t);
 }
-function Pn(e, t, n) {
+function Fn(e, t, n) {
 	let r = n ? 1 : -1;
 	return [...e].sort((e, n) => {
-		let [i, a] = [W(e[t] ?? null), W(n[t] ?? null)], [o, s] = [i === null || Number.isNaN(i), a === null || Number.isNaN(a)];
+		let [i, a] = [U(e[t] ?? null), U(n[t] ?? null)], [o, s] = [i === null || Number.isNaN(i), a === null || Number.isNaN(a)];
 		return o || s ? Number(o) - Number(s) : typeof i == "number" && typeof a == "number" ? r * (i - a) : r * String(i).localeCompare(String(a), "en", { numeric: !0 });
 	});
 }
-var G = {
+var W = {
 	$schema: "https://vega.github.io/schema/vega-lite/v6.4.1.json",
 	config: {
 		axis: {
@@ -2353,22 +2353,45 @@ var G = {
 		}
 	],
 	charts: /* @__PURE__ */ JSON.parse("{\"intervals\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":22},\"layer\":[{\"encoding\":{\"tooltip\":[{\"field\":\"cell\",\"title\":\"control\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"}],\"x\":{\"field\":\"mean\",\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"warn\"},\"strokeDash\":[4,3],\"strokeWidth\":1.3,\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.control\"}]},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.best\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"},{\"field\":\"letters\",\"type\":\"nominal\"}],\"x\":{\"field\":\"low\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"high\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"strokeWidth\":2,\"type\":\"rule\"}},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.best\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"shape\":{\"condition\":{\"test\":\"datum.best\",\"value\":\"diamond\"},\"value\":\"circle\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"},{\"field\":\"letters\",\"type\":\"nominal\"}],\"x\":{\"axis\":{\"tickCount\":6},\"field\":\"mean\",\"scale\":{\"padding\":8,\"zero\":false},\"title\":\"mean and marginal 95 % interval\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"filled\":true,\"opacity\":1,\"size\":75,\"strokeWidth\":1.5,\"type\":\"point\"}},{\"encoding\":{\"text\":{\"field\":\"letters\",\"type\":\"nominal\"},\"x\":{\"field\":\"edge\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"align\":\"left\",\"color\":{\"expr\":\"ink\"},\"dx\":7,\"fontSize\":12,\"type\":\"text\"}}],\"width\":420},\"intervals_by_metric\":{\"columns\":2,\"data\":{\"name\":\"rows\"},\"facet\":{\"field\":\"metric\",\"sort\":null,\"title\":null,\"type\":\"nominal\"},\"resolve\":{\"scale\":{\"x\":\"independent\",\"y\":\"independent\"}},\"spec\":{\"height\":{\"step\":20},\"layer\":[{\"encoding\":{\"tooltip\":[{\"field\":\"cell\",\"title\":\"control\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"}],\"x\":{\"field\":\"mean\",\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"warn\"},\"strokeDash\":[4,3],\"strokeWidth\":1.3,\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.control\"}]},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.best\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"},{\"field\":\"letters\",\"type\":\"nominal\"}],\"x\":{\"field\":\"low\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"high\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"strokeWidth\":2,\"type\":\"rule\"}},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.best\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"shape\":{\"condition\":{\"test\":\"datum.best\",\"value\":\"diamond\"},\"value\":\"circle\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"},{\"field\":\"letters\",\"type\":\"nominal\"}],\"x\":{\"axis\":{\"tickCount\":6},\"field\":\"mean\",\"scale\":{\"padding\":8,\"zero\":false},\"title\":\"mean and marginal 95 % interval\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"filled\":true,\"opacity\":1,\"size\":75,\"strokeWidth\":1.5,\"type\":\"point\"}},{\"encoding\":{\"text\":{\"field\":\"letters\",\"type\":\"nominal\"},\"x\":{\"field\":\"edge\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"align\":\"left\",\"color\":{\"expr\":\"ink\"},\"dx\":7,\"fontSize\":12,\"type\":\"text\"}}],\"width\":300}},\"groups\":{\"data\":{\"name\":\"rows\"},\"encoding\":{\"color\":{\"field\":\"group\",\"legend\":{\"columns\":2,\"labelLimit\":300,\"orient\":\"top\",\"title\":null},\"scale\":{\"range\":[\"#0072b2\",\"#d55e00\",\"#009e73\",\"#cc79a7\",\"#e69f00\",\"#56b4e9\",\"#7f7f7f\"]},\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"shape\":{\"field\":\"group\",\"legend\":{\"columns\":2,\"labelLimit\":300,\"orient\":\"top\",\"title\":null},\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"group\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"tickCount\":6},\"field\":\"mean\",\"scale\":{\"padding\":8,\"zero\":false},\"title\":\"mean\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"scale\":{\"paddingInner\":0.35},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"yOffset\":{\"field\":\"group\",\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"height\":{\"for\":\"position\",\"step\":26},\"mark\":{\"filled\":true,\"opacity\":1,\"size\":55,\"type\":\"point\"},\"width\":420},\"group_means\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":24},\"layer\":[{\"encoding\":{\"color\":{\"field\":\"mean\",\"legend\":{\"orient\":\"bottom\",\"title\":\"mean\"},\"scale\":{\"interpolate\":\"rgb\",\"range\":[{\"expr\":\"middle\"},{\"expr\":\"high\"}],\"zero\":false},\"type\":\"quantitative\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"group\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":190,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"group\",\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"stroke\":{\"expr\":\"paper\"},\"type\":\"rect\"}},{\"encoding\":{\"text\":{\"field\":\"label\",\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"group\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":190,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"group\",\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"color\":{\"expr\":\"!isValid(datum['mean']) ? ink : luminance(scale('color', datum['mean'])) > 0.179 ? '#000000' : '#ffffff'\"},\"fontSize\":11,\"type\":\"text\"}}],\"padding\":{\"bottom\":4,\"left\":4,\"right\":120,\"top\":4},\"width\":420},\"across\":{\"data\":{\"name\":\"rows\"},\"height\":{\"for\":\"offset\",\"step\":11},\"layer\":[{\"encoding\":{\"color\":{\"field\":\"group\",\"legend\":null,\"scale\":{\"range\":[\"#0072b2\",\"#d55e00\",\"#009e73\",\"#cc79a7\",\"#e69f00\",\"#56b4e9\",\"#7f7f7f\"]},\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"x\":{\"field\":\"low\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"high\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"scale\":{\"paddingInner\":0.35},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"yOffset\":{\"field\":\"group\",\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"strokeWidth\":1.6,\"type\":\"rule\"}},{\"encoding\":{\"color\":{\"field\":\"group\",\"legend\":{\"columns\":2,\"labelLimit\":300,\"orient\":\"top\",\"title\":null},\"scale\":{\"range\":[\"#0072b2\",\"#d55e00\",\"#009e73\",\"#cc79a7\",\"#e69f00\",\"#56b4e9\",\"#7f7f7f\"]},\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"shape\":{\"field\":\"group\",\"legend\":{\"columns\":2,\"labelLimit\":300,\"orient\":\"top\",\"title\":null},\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"group\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"tickCount\":6},\"field\":\"mean\",\"scale\":{\"padding\":8,\"zero\":false},\"title\":\"mean and marginal 95 % interval\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"scale\":{\"paddingInner\":0.35},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"yOffset\":{\"field\":\"group\",\"sort\":{\"field\":\"group_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"filled\":true,\"opacity\":1,\"size\":55,\"type\":\"point\"}}],\"resolve\":{\"scale\":{\"color\":\"independent\",\"shape\":\"independent\"}},\"width\":420},\"win_rates\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":24},\"layer\":[{\"encoding\":{\"color\":{\"field\":\"share\",\"legend\":{\"format\":\".0%\",\"orient\":\"bottom\",\"title\":\"row better, share of examples\"},\"scale\":{\"domain\":[0,0.5,1],\"interpolate\":\"rgb\",\"range\":[{\"expr\":\"low\"},{\"expr\":\"middle\"},{\"expr\":\"high\"}]},\"type\":\"quantitative\"},\"tooltip\":[{\"field\":\"row\",\"type\":\"nominal\"},{\"field\":\"column\",\"title\":\"compared with\",\"type\":\"nominal\"},{\"field\":\"share\",\"format\":\".0%\",\"title\":\"row better\",\"type\":\"quantitative\"},{\"field\":\"wins\",\"title\":\"examples, row better\",\"type\":\"quantitative\"},{\"field\":\"ties\",\"title\":\"examples, equal\",\"type\":\"quantitative\"},{\"field\":\"n\",\"title\":\"examples\",\"type\":\"quantitative\"},{\"field\":\"p\",\"format\":\".2~g\",\"title\":\"p of the means, adjusted\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":190,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"column\",\"sort\":{\"field\":\"column_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"row\",\"sort\":{\"field\":\"row_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"stroke\":{\"expr\":\"paper\"},\"type\":\"rect\"}},{\"encoding\":{\"text\":{\"field\":\"share\",\"format\":\".0%\",\"type\":\"quantitative\"},\"tooltip\":[{\"field\":\"row\",\"type\":\"nominal\"},{\"field\":\"column\",\"title\":\"compared with\",\"type\":\"nominal\"},{\"field\":\"share\",\"format\":\".0%\",\"title\":\"row better\",\"type\":\"quantitative\"},{\"field\":\"wins\",\"title\":\"examples, row better\",\"type\":\"quantitative\"},{\"field\":\"ties\",\"title\":\"examples, equal\",\"type\":\"quantitative\"},{\"field\":\"n\",\"title\":\"examples\",\"type\":\"quantitative\"},{\"field\":\"p\",\"format\":\".2~g\",\"title\":\"p of the means, adjusted\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":190,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"column\",\"sort\":{\"field\":\"column_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"row\",\"sort\":{\"field\":\"row_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"color\":{\"expr\":\"!isValid(datum['share']) ? ink : luminance(scale('color', datum['share'])) > 0.179 ? '#000000' : '#ffffff'\"},\"fontSize\":11,\"type\":\"text\"}}],\"padding\":{\"bottom\":4,\"left\":4,\"right\":120,\"top\":4},\"width\":420},\"letters\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":22},\"layer\":[{\"encoding\":{\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"letter\",\"type\":\"nominal\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":0,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"letter\",\"sort\":null,\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"scale\":{\"paddingInner\":0,\"paddingOuter\":0.1},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"color\":{\"expr\":\"accent\"},\"type\":\"rect\",\"width\":{\"band\":0.55}}},{\"encoding\":{\"text\":{\"field\":\"letter\",\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"letter\",\"type\":\"nominal\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":0,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"letter\",\"sort\":null,\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"cell\",\"scale\":{\"paddingInner\":0,\"paddingOuter\":0.1},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"color\":{\"expr\":\"paper\"},\"fontSize\":12,\"fontWeight\":\"bold\",\"type\":\"text\"}}],\"width\":{\"step\":46}},\"differences\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":20},\"layer\":[{\"encoding\":{\"x\":{\"field\":\"below\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"margin\"}},\"mark\":{\"color\":{\"expr\":\"good\"},\"opacity\":0.15,\"type\":\"rect\"},\"transform\":[{\"aggregate\":[{\"as\":\"margin\",\"field\":\"margin\",\"op\":\"max\"}]},{\"as\":\"below\",\"calculate\":\"-datum.margin\"}]},{\"encoding\":{\"x\":{\"datum\":0}},\"mark\":{\"color\":{\"expr\":\"ink\"},\"strokeWidth\":1,\"type\":\"rule\"},\"transform\":[{\"aggregate\":[{\"as\":\"pairs\",\"op\":\"count\"}]}]},{\"encoding\":{\"color\":{\"field\":\"shown\",\"legend\":{\"orient\":\"top\",\"symbolSize\":80,\"title\":null},\"scale\":{\"domain\":[\"different\",\"equal\",\"unknown\"],\"range\":[{\"expr\":\"accent\"},{\"expr\":\"good\"},{\"expr\":\"soft\"}]},\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"pair\",\"type\":\"nominal\"},{\"field\":\"difference\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"p\",\"format\":\".2~g\",\"title\":\"p, adjusted\",\"type\":\"quantitative\"},{\"field\":\"shown\",\"type\":\"nominal\"}],\"x\":{\"field\":\"low\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"high\"},\"y\":{\"axis\":{\"domain\":false,\"ticks\":false,\"title\":null},\"field\":\"pair\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"strokeWidth\":2,\"type\":\"rule\"}},{\"encoding\":{\"color\":{\"field\":\"shown\",\"legend\":{\"orient\":\"top\",\"symbolSize\":80,\"title\":null},\"scale\":{\"domain\":[\"different\",\"equal\",\"unknown\"],\"range\":[{\"expr\":\"accent\"},{\"expr\":\"good\"},{\"expr\":\"soft\"}]},\"type\":\"nominal\"},\"shape\":{\"field\":\"shown\",\"scale\":{\"domain\":[\"different\",\"equal\",\"unknown\"],\"range\":[\"circle\",\"square\",\"triangle-up\"]},\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"pair\",\"type\":\"nominal\"},{\"field\":\"difference\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"p\",\"format\":\".2~g\",\"title\":\"p, adjusted\",\"type\":\"quantitative\"},{\"field\":\"shown\",\"type\":\"nominal\"}],\"x\":{\"axis\":{\"tickCount\":6},\"field\":\"difference\",\"scale\":{\"zero\":true},\"title\":\"difference of the means, simultaneous 95 % interval\",\"type\":\"quantitative\"},\"y\":{\"axis\":{\"domain\":false,\"ticks\":false,\"title\":null},\"field\":\"pair\",\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"filled\":true,\"opacity\":1,\"size\":60,\"type\":\"point\"}}],\"width\":420},\"critical_difference\":{\"data\":{\"name\":\"rows\"},\"height\":220,\"layer\":[{\"encoding\":{\"x\":{\"axis\":{\"domainColor\":{\"expr\":\"ink\"},\"format\":\"d\",\"grid\":false,\"labelExpr\":\"datum.value < 1 || datum.value > cells ? '' : datum.label\",\"orient\":\"top\",\"tickMinStep\":1},\"field\":\"rank\",\"scale\":{\"nice\":false,\"padding\":190,\"zero\":false},\"title\":\"mean rank, 1 is best\",\"type\":\"quantitative\"},\"y\":{\"axis\":null,\"field\":\"axis\",\"type\":\"quantitative\"},\"y2\":{\"field\":\"level\"}},\"mark\":{\"color\":{\"expr\":\"soft\"},\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.kind == 'cell'\"},{\"as\":\"axis\",\"calculate\":\"0\"}]},{\"encoding\":{\"x\":{\"axis\":{\"domainColor\":{\"expr\":\"ink\"},\"format\":\"d\",\"grid\":false,\"labelExpr\":\"datum.value < 1 || datum.value > cells ? '' : datum.label\",\"orient\":\"top\",\"tickMinStep\":1},\"field\":\"rank\",\"scale\":{\"nice\":false,\"padding\":190,\"zero\":false},\"title\":\"mean rank, 1 is best\",\"type\":\"quantitative\"},\"x2\":{\"value\":0},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"soft\"},\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.kind == 'cell'\"},{\"filter\":\"datum.side == 'left'\"}]},{\"encoding\":{\"text\":{\"field\":\"name\",\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"rank\",\"format\":\".3f\",\"title\":\"mean rank\",\"type\":\"quantitative\"}],\"x\":{\"value\":0},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"align\":\"left\",\"baseline\":\"bottom\",\"color\":{\"expr\":\"ink\"},\"dy\":-2,\"fontSize\":12,\"limit\":240,\"type\":\"text\"},\"transform\":[{\"filter\":\"datum.kind == 'cell'\"},{\"filter\":\"datum.side == 'left'\"},{\"as\":\"name\",\"calculate\":\"datum.cell + '  ' + format(datum.rank, '.2f')\"}]},{\"encoding\":{\"x\":{\"axis\":{\"domainColor\":{\"expr\":\"ink\"},\"format\":\"d\",\"grid\":false,\"labelExpr\":\"datum.value < 1 || datum.value > cells ? '' : datum.label\",\"orient\":\"top\",\"tickMinStep\":1},\"field\":\"rank\",\"scale\":{\"nice\":false,\"padding\":190,\"zero\":false},\"title\":\"mean rank, 1 is best\",\"type\":\"quantitative\"},\"x2\":{\"value\":\"width\"},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"soft\"},\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.kind == 'cell'\"},{\"filter\":\"datum.side == 'right'\"}]},{\"encoding\":{\"text\":{\"field\":\"name\",\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"rank\",\"format\":\".3f\",\"title\":\"mean rank\",\"type\":\"quantitative\"}],\"x\":{\"value\":\"width\"},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"align\":\"right\",\"baseline\":\"bottom\",\"color\":{\"expr\":\"ink\"},\"dy\":-2,\"fontSize\":12,\"limit\":240,\"type\":\"text\"},\"transform\":[{\"filter\":\"datum.kind == 'cell'\"},{\"filter\":\"datum.side == 'right'\"},{\"as\":\"name\",\"calculate\":\"format(datum.rank, '.2f') + '  ' + datum.cell\"}]},{\"encoding\":{\"x\":{\"field\":\"start\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"end\"},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"ink\"},\"strokeCap\":\"butt\",\"strokeWidth\":4,\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.kind == 'group'\"}]},{\"encoding\":{\"x\":{\"field\":\"start\",\"type\":\"quantitative\"},\"x2\":{\"field\":\"end\"},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"warn\"},\"strokeCap\":\"butt\",\"strokeWidth\":2.5,\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.kind == 'critical'\"}]},{\"encoding\":{\"text\":{\"field\":\"name\",\"type\":\"nominal\"},\"x\":{\"field\":\"start\",\"type\":\"quantitative\"},\"y\":{\"axis\":null,\"field\":\"level\",\"scale\":{\"domainMin\":0,\"nice\":false,\"reverse\":true},\"type\":\"quantitative\"}},\"mark\":{\"align\":\"left\",\"baseline\":\"bottom\",\"color\":{\"expr\":\"warn\"},\"dy\":-5,\"fontSize\":11,\"type\":\"text\"},\"transform\":[{\"filter\":\"datum.kind == 'critical'\"},{\"as\":\"name\",\"calculate\":\"'critical difference ' + format(datum.end - datum.start, '.2f')\"}]}],\"params\":[{\"name\":\"cells\",\"value\":1000}],\"width\":640},\"cost\":{\"data\":{\"name\":\"rows\"},\"height\":320,\"layer\":[{\"encoding\":{\"tooltip\":[{\"field\":\"cell\",\"title\":\"control\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"}],\"y\":{\"field\":\"mean\",\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"warn\"},\"strokeDash\":[4,3],\"strokeWidth\":1.3,\"type\":\"rule\"},\"transform\":[{\"filter\":\"datum.control\"}]},{\"encoding\":{\"order\":{\"field\":\"at\",\"type\":\"quantitative\"},\"x\":{\"axis\":{\"format\":\"~s\",\"grid\":false,\"tickCount\":4},\"field\":\"at\",\"scale\":{\"nice\":false,\"padding\":24,\"type\":\"log\"},\"title\":\"passes for an example, forward and backward\",\"type\":\"quantitative\"},\"y\":{\"field\":\"mean\",\"scale\":{\"padding\":16,\"zero\":false},\"title\":\"mean\",\"type\":\"quantitative\"}},\"mark\":{\"color\":{\"expr\":\"accent\"},\"interpolate\":\"step-after\",\"strokeWidth\":1.5,\"type\":\"line\"},\"transform\":[{\"filter\":\"datum.front\"}]},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.front\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"x\":{\"axis\":{\"format\":\"~s\",\"grid\":false,\"tickCount\":4},\"field\":\"at\",\"scale\":{\"nice\":false,\"padding\":24,\"type\":\"log\"},\"title\":\"passes for an example, forward and backward\",\"type\":\"quantitative\"},\"y\":{\"field\":\"low\",\"type\":\"quantitative\"},\"y2\":{\"field\":\"high\"}},\"mark\":{\"strokeWidth\":1.5,\"type\":\"rule\"},\"transform\":[{\"filter\":\"!datum.control\"}]},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.front\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"shape\":{\"condition\":{\"test\":\"datum.control\",\"value\":\"cross\"},\"value\":\"circle\"},\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"passes\",\"format\":\".4~g\",\"title\":\"passes for an example\",\"type\":\"quantitative\"},{\"field\":\"forward\",\"format\":\".4~g\",\"type\":\"quantitative\"},{\"field\":\"backward\",\"format\":\".4~g\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"format\":\"~s\",\"grid\":false,\"tickCount\":4},\"field\":\"at\",\"scale\":{\"nice\":false,\"padding\":24,\"type\":\"log\"},\"title\":\"passes for an example, forward and backward\",\"type\":\"quantitative\"},\"y\":{\"field\":\"mean\",\"scale\":{\"padding\":16,\"zero\":false},\"title\":\"mean\",\"type\":\"quantitative\"}},\"mark\":{\"filled\":true,\"opacity\":1,\"size\":80,\"type\":\"point\"}},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.front\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"text\":{\"field\":\"cell\",\"type\":\"nominal\"},\"x\":{\"axis\":{\"format\":\"~s\",\"grid\":false,\"tickCount\":4},\"field\":\"at\",\"scale\":{\"nice\":false,\"padding\":24,\"type\":\"log\"},\"title\":\"passes for an example, forward and backward\",\"type\":\"quantitative\"},\"y\":{\"field\":\"name_at\",\"type\":\"quantitative\"}},\"mark\":{\"align\":\"left\",\"dx\":8,\"dy\":-8,\"fontSize\":11,\"limit\":190,\"type\":\"text\"},\"transform\":[{\"joinaggregate\":[{\"as\":\"least\",\"field\":\"at\",\"op\":\"min\"},{\"as\":\"most\",\"field\":\"at\",\"op\":\"max\"}]},{\"as\":\"right\",\"calculate\":\"datum.at > sqrt(datum.least * datum.most)\"},{\"filter\":\"!datum.right\"}]},{\"encoding\":{\"color\":{\"condition\":{\"test\":\"datum.front\",\"value\":{\"expr\":\"accent\"}},\"value\":{\"expr\":\"soft\"}},\"text\":{\"field\":\"cell\",\"type\":\"nominal\"},\"x\":{\"axis\":{\"format\":\"~s\",\"grid\":false,\"tickCount\":4},\"field\":\"at\",\"scale\":{\"nice\":false,\"padding\":24,\"type\":\"log\"},\"title\":\"passes for an example, forward and backward\",\"type\":\"quantitative\"},\"y\":{\"field\":\"name_at\",\"type\":\"quantitative\"}},\"mark\":{\"align\":\"right\",\"dx\":-8,\"dy\":-8,\"fontSize\":11,\"limit\":190,\"type\":\"text\"},\"transform\":[{\"joinaggregate\":[{\"as\":\"least\",\"field\":\"at\",\"op\":\"min\"},{\"as\":\"most\",\"field\":\"at\",\"op\":\"max\"}]},{\"as\":\"right\",\"calculate\":\"datum.at > sqrt(datum.least * datum.most)\"},{\"filter\":\"datum.right\"}]}],\"width\":480},\"curves\":{\"data\":{\"name\":\"rows\"},\"height\":300,\"layer\":[{\"encoding\":{\"fill\":{\"field\":\"cell\",\"legend\":null,\"scale\":{\"range\":[\"#0072b2\",\"#d55e00\",\"#009e73\",\"#cc79a7\",\"#e69f00\",\"#56b4e9\",\"#7f7f7f\"]},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"x\":{\"axis\":{\"format\":\".0%\",\"tickCount\":6},\"field\":\"share\",\"scale\":{\"nice\":false},\"title\":\"share of the features\",\"type\":\"quantitative\"},\"y\":{\"field\":\"low\",\"type\":\"quantitative\"},\"y2\":{\"field\":\"high\"}},\"mark\":{\"opacity\":0.14,\"type\":\"area\"}},{\"encoding\":{\"color\":{\"field\":\"cell\",\"legend\":{\"columns\":2,\"labelLimit\":260,\"orient\":\"bottom\",\"symbolSize\":300,\"symbolType\":\"stroke\",\"title\":null},\"scale\":{\"range\":[\"#0072b2\",\"#d55e00\",\"#009e73\",\"#cc79a7\",\"#e69f00\",\"#56b4e9\",\"#7f7f7f\"]},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"strokeDash\":{\"field\":\"cell\",\"legend\":{\"columns\":2,\"labelLimit\":260,\"orient\":\"bottom\",\"symbolSize\":300,\"symbolType\":\"stroke\",\"title\":null},\"scale\":{\"range\":[[1,0],[1,0],[1,0],[1,0],[1,0],[1,0],[1,0],[6,3],[6,3],[6,3],[6,3],[6,3],[6,3],[6,3],[2,2],[2,2],[2,2],[2,2],[2,2],[2,2],[2,2],[8,3,2,3],[8,3,2,3],[8,3,2,3],[8,3,2,3],[8,3,2,3],[8,3,2,3],[8,3,2,3]]},\"sort\":{\"field\":\"place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"x\":{\"axis\":{\"format\":\".0%\",\"tickCount\":6},\"field\":\"share\",\"scale\":{\"nice\":false},\"title\":\"share of the features\",\"type\":\"quantitative\"},\"y\":{\"field\":\"mean\",\"scale\":{\"zero\":false},\"title\":\"mean and pointwise 95 % band\",\"type\":\"quantitative\"}},\"mark\":{\"strokeWidth\":2,\"type\":\"line\"}},{\"encoding\":{\"tooltip\":[{\"field\":\"cell\",\"type\":\"nominal\"},{\"field\":\"share\",\"format\":\".1%\",\"type\":\"quantitative\"},{\"field\":\"mean\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"low\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"high\",\"format\":\".3~g\",\"type\":\"quantitative\"},{\"field\":\"n\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"format\":\".0%\",\"tickCount\":6},\"field\":\"share\",\"scale\":{\"nice\":false},\"title\":\"share of the features\",\"type\":\"quantitative\"},\"y\":{\"field\":\"mean\",\"scale\":{\"zero\":false},\"title\":\"mean and pointwise 95 % band\",\"type\":\"quantitative\"}},\"mark\":{\"filled\":true,\"opacity\":0,\"size\":60,\"type\":\"point\"}}],\"resolve\":{\"legend\":{\"color\":\"independent\",\"fill\":\"independent\",\"strokeDash\":\"independent\"}},\"width\":480},\"agreement\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":24},\"layer\":[{\"encoding\":{\"color\":{\"field\":\"value\",\"legend\":{\"orient\":\"bottom\",\"title\":\"mean agreement\"},\"scale\":{\"domainMax\":{\"expr\":\"limit\"},\"domainMin\":0,\"interpolate\":\"rgb\",\"range\":[{\"expr\":\"middle\"},{\"expr\":\"high\"}]},\"type\":\"quantitative\"},\"tooltip\":[{\"field\":\"row\",\"title\":\"cell\",\"type\":\"nominal\"},{\"field\":\"column\",\"title\":\"and\",\"type\":\"nominal\"},{\"field\":\"value\",\"format\":\".3~g\",\"title\":\"mean agreement\",\"type\":\"quantitative\"},{\"field\":\"n\",\"title\":\"examples\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":190,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"column\",\"sort\":{\"field\":\"column_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"row\",\"sort\":{\"field\":\"row_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"cursor\":\"pointer\",\"stroke\":{\"expr\":\"paper\"},\"type\":\"rect\"}},{\"encoding\":{\"text\":{\"field\":\"label\",\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"row\",\"title\":\"cell\",\"type\":\"nominal\"},{\"field\":\"column\",\"title\":\"and\",\"type\":\"nominal\"},{\"field\":\"value\",\"format\":\".3~g\",\"title\":\"mean agreement\",\"type\":\"quantitative\"},{\"field\":\"n\",\"title\":\"examples\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":190,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"column\",\"sort\":{\"field\":\"column_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"row\",\"sort\":{\"field\":\"row_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"color\":{\"expr\":\"!isValid(datum['value']) ? ink : luminance(scale('color', datum['value'])) > 0.179 ? '#000000' : '#ffffff'\"},\"cursor\":\"pointer\",\"fontSize\":11,\"type\":\"text\"}}],\"padding\":{\"bottom\":4,\"left\":4,\"right\":120,\"top\":4},\"params\":[{\"name\":\"limit\",\"value\":1}],\"width\":420},\"signed_agreement\":{\"data\":{\"name\":\"rows\"},\"height\":{\"step\":24},\"layer\":[{\"encoding\":{\"color\":{\"field\":\"value\",\"legend\":{\"orient\":\"bottom\",\"title\":\"mean agreement\"},\"scale\":{\"domainMax\":{\"expr\":\"limit\"},\"domainMid\":0,\"domainMin\":{\"expr\":\"-limit\"},\"interpolate\":\"rgb\",\"range\":[{\"expr\":\"low\"},{\"expr\":\"middle\"},{\"expr\":\"high\"}]},\"type\":\"quantitative\"},\"tooltip\":[{\"field\":\"row\",\"title\":\"cell\",\"type\":\"nominal\"},{\"field\":\"column\",\"title\":\"and\",\"type\":\"nominal\"},{\"field\":\"value\",\"format\":\".3~g\",\"title\":\"mean agreement\",\"type\":\"quantitative\"},{\"field\":\"n\",\"title\":\"examples\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":190,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"column\",\"sort\":{\"field\":\"column_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"row\",\"sort\":{\"field\":\"row_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"cursor\":\"pointer\",\"stroke\":{\"expr\":\"paper\"},\"type\":\"rect\"}},{\"encoding\":{\"text\":{\"field\":\"label\",\"type\":\"nominal\"},\"tooltip\":[{\"field\":\"row\",\"title\":\"cell\",\"type\":\"nominal\"},{\"field\":\"column\",\"title\":\"and\",\"type\":\"nominal\"},{\"field\":\"value\",\"format\":\".3~g\",\"title\":\"mean agreement\",\"type\":\"quantitative\"},{\"field\":\"n\",\"title\":\"examples\",\"type\":\"quantitative\"}],\"x\":{\"axis\":{\"domain\":false,\"labelAngle\":-40,\"labelLimit\":190,\"orient\":\"top\",\"ticks\":false,\"title\":null},\"field\":\"column\",\"sort\":{\"field\":\"column_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"},\"y\":{\"axis\":{\"domain\":false,\"grid\":false,\"ticks\":false,\"title\":null},\"field\":\"row\",\"sort\":{\"field\":\"row_place\",\"op\":\"min\",\"order\":\"ascending\"},\"type\":\"nominal\"}},\"mark\":{\"color\":{\"expr\":\"!isValid(datum['value']) ? ink : luminance(scale('color', datum['value'])) > 0.179 ? '#000000' : '#ffffff'\"},\"cursor\":\"pointer\",\"fontSize\":11,\"type\":\"text\"}}],\"padding\":{\"bottom\":4,\"left\":4,\"right\":120,\"top\":4},\"params\":[{\"name\":\"limit\",\"value\":1}],\"width\":420}}")
-}, Fn = .42;
-function In(e, t) {
+}, In = .42;
+function Ln(e, t) {
 	if (typeof e.height == "number") return e.height;
 	let { step: n = 24, for: r } = e.height ?? { step: 24 }, i = [e, ...e.layer ?? []].map((e) => e.encoding?.y?.field).find((e) => e !== void 0 && typeof t[0]?.[e] == "string"), a = (e) => new Set(t.map((t) => t[e])).size;
 	return n * (i ? a(i) : 1) * (r === "offset" ? a("group") + 1 : 1);
 }
-function Ln(e, t, n) {
-	let r = G.charts[e], i = {
+function Rn(e, t) {
+	let n = W.params.map((e) => ({
+		...e,
+		value: t.theme.colours[e.name] ?? e.value
+	})), r = "mark" in e || "layer" in e;
+	return {
+		$schema: W.$schema,
+		...e,
+		...r && typeof e.width != "number" && t.width !== null ? {
+			width: t.width,
+			autosize: {
+				type: "fit-x",
+				contains: "padding"
+			}
+		} : {},
+		config: {
+			...W.config,
+			...e.config ?? {},
+			aria: !1
+		},
+		params: [...n, ...e.params ?? []]
+	};
+}
+function zn(e, t, n) {
+	let r = W.charts[e], i = {
 		...n.theme.colours,
 		...n.parameters
-	}, a = [...G.params, ...r.params ?? []].map((e) => ({
+	}, a = [...W.params, ...r.params ?? []].map((e) => ({
 		...e,
 		value: i[e.name] ?? e.value
-	})), o = typeof r.width == "number" && n.width !== null, s = G.config, c = Math.min(300, Math.max(90, Math.floor((n.width ?? 640) * Fn)));
+	})), o = typeof r.width == "number" && n.width !== null, s = W.config, c = Math.min(300, Math.max(90, Math.floor((n.width ?? 640) * In)));
 	return {
-		$schema: G.$schema,
+		$schema: W.$schema,
 		...r,
 		...o ? {
 			width: n.width,
@@ -2377,7 +2400,7 @@ function Ln(e, t, n) {
 				contains: "padding"
 			}
 		} : {},
-		...o ? { height: n.height ?? In(r, t) } : {},
+		...o ? { height: n.height ?? Ln(r, t) } : {},
 		config: {
 			...s,
 			aria: !1,
@@ -2391,7 +2414,7 @@ function Ln(e, t, n) {
 	};
 }
 // src/charts/theme.ts
-var Rn = {
+var Bn = {
 	ink: "--ink",
 	soft: "--ink-soft",
 	line: "--line",
@@ -2399,7 +2422,7 @@ var Rn = {
 	accent: "--accent",
 	warn: "--warn",
 	good: "--good"
-}, zn = {
+}, Vn = {
 	light: {
 		low: "#b3470a",
 		middle: "#f4f4f2",
@@ -2411,58 +2434,58 @@ var Rn = {
 		high: "#5fa8e6"
 	}
 };
-function Bn(e) {
+function Hn(e) {
 	let t = document.createElement("span");
 	t.hidden = !0, e.append(t);
 	let n = {};
-	for (let [e, r] of Object.entries(Rn)) t.style.color = "", getComputedStyle(t).getPropertyValue(r).trim() && (t.style.color = `var(${r})`, n[e] = getComputedStyle(t).color);
+	for (let [e, r] of Object.entries(Bn)) t.style.color = "", getComputedStyle(t).getPropertyValue(r).trim() && (t.style.color = `var(${r})`, n[e] = getComputedStyle(t).color);
 	t.remove();
-	let r = Vn(n.paper ?? "rgb(255, 255, 255)");
+	let r = Un(n.paper ?? "rgb(255, 255, 255)");
 	return {
 		colours: {
 			...n,
-			...zn[r ? "dark" : "light"]
+			...Vn[r ? "dark" : "light"]
 		},
 		dark: r
 	};
 }
-function Vn(e) {
+function Un(e) {
 	let [t = 255, n = 255, r = 255] = (e.match(/[\d.]+/g) ?? []).map(Number);
 	return .2126 * t + .7152 * n + .0722 * r < 128;
 }
-var Hn = /* @__PURE__ */ new Set(), Un = !1;
-function Wn(e, t) {
-	Hn.add(t);
+var Wn = /* @__PURE__ */ new Set(), Gn = !1;
+function Kn(e, t) {
+	Wn.add(t);
 	let n = () => {
-		for (let e of [...Hn]) e() || Hn.delete(e);
+		for (let e of [...Wn]) e() || Wn.delete(e);
 	};
-	Un || (Un = !0, globalThis.matchMedia?.("(prefers-color-scheme: dark)").addEventListener("change", n), Kn(document.documentElement, n));
+	Gn || (Gn = !0, globalThis.matchMedia?.("(prefers-color-scheme: dark)").addEventListener("change", n), Jn(document.documentElement, n));
 	let r = e.getRootNode();
-	if (r instanceof ShadowRoot && !Gn.has(r)) {
-		Gn.add(r), Kn(r.host, n);
-		for (let e of r.children) Kn(e, n);
+	if (r instanceof ShadowRoot && !qn.has(r)) {
+		qn.add(r), Jn(r.host, n);
+		for (let e of r.children) Jn(e, n);
 	}
 }
-var Gn = /* @__PURE__ */ new WeakSet();
-function Kn(e, t) {
+var qn = /* @__PURE__ */ new WeakSet();
+function Jn(e, t) {
 	new MutationObserver(t).observe(e, {
 		attributes: !0,
 		attributeFilter: ["data-theme"]
 	});
 }
 // src/charts/chart.ts
-var qn = "400px", Jn = 1, Yn = 24;
-function Xn(e, t, n, r) {
+var Yn = "400px", Xn = 1, Zn = 24;
+function Qn(e, t, n, r) {
 	let a = i("div", {
 		class: "chart-stage",
 		role: "img",
 		"aria-label": r.label
 	}), o = r.file ?? t, s = i("figure", { class: `chart chart-${t}` });
-	if (!e.vega) return s.append(er(r.caption ?? r.label, n)), s;
+	if (!e.vega) return s.append(nr(r.caption ?? r.label, n)), s;
 	let u = i("span", {
 		class: "chart-status",
 		"aria-live": "polite"
-	}), d = new Zn(e.vega, a, t, n, r), f = (e, t, n) => i("button", {
+	}), d = new $n(e.vega, a, t, n, r), f = (e, t, n) => i("button", {
 		type: "button",
 		title: t,
 		onclick: () => void n().then((e) => u.textContent = e)
@@ -2472,9 +2495,9 @@ function Xn(e, t, n, r) {
 		tabindex: r.fewest ? 0 : null,
 		role: r.fewest ? "group" : null,
 		"aria-label": r.fewest ? r.label : null
-	}, a), i("figcaption", null, r.caption ? i("span", { class: "chart-caption" }, r.caption) : null, i("span", { class: "chart-tools" }, f("SVG", `save the chart as ${o}.svg`, async () => c(`${o}.svg`, await d.svg(), "image/svg+xml")), f("PNG", `save the chart as ${o}.png`, async () => c(`${o}.png`, await d.png(), "image/png")), f("CSV", "copy the numbers of the chart", () => l(dn(...Qn(n)))), u))), d.whenSeen(), s;
+	}, a), i("figcaption", null, r.caption ? i("span", { class: "chart-caption" }, r.caption) : null, i("span", { class: "chart-tools" }, f("SVG", `save the chart as ${o}.svg`, async () => c(`${o}.svg`, await d.svg(), "image/svg+xml")), f("PNG", `save the chart as ${o}.png`, async () => c(`${o}.png`, await d.png(), "image/png")), f("CSV", "copy the numbers of the chart", () => l(fn(...er(n)))), u))), d.whenSeen(), s;
 }
-var Zn = class {
+var $n = class {
 	embed;
 	stage;
 	name;
@@ -2494,8 +2517,8 @@ var Zn = class {
 			return;
 		}
 		let n = new IntersectionObserver((t) => {
-			t.some((e) => e.isIntersecting) && (n.disconnect(), this.draw(), new ResizeObserver(() => void (this.drawn && Math.abs(this.room() - this.drawn) > Yn && this.draw())).observe(e.parentElement), Wn(e, () => (e.isConnected && this.draw(!0), e.isConnected)));
-		}, { rootMargin: qn });
+			t.some((e) => e.isIntersecting) && (n.disconnect(), this.draw(), new ResizeObserver(() => void (this.drawn && Math.abs(this.room() - this.drawn) > Zn && this.draw())).observe(e.parentElement), Kn(e, () => (e.isConnected && this.draw(!0), e.isConnected)));
+		}, { rootMargin: Yn });
 		n.observe(e);
 	}
 	room() {
@@ -2506,7 +2529,7 @@ var Zn = class {
 		let t = this.room();
 		if (this.drawn === t && !e) return;
 		this.drawn = t;
-		let n = ++this.round, r = Bn(this.stage), { height: a = null, parameters: o = {}, onclick: s } = this.options, c = Ln(this.name, this.rows, {
+		let n = ++this.round, r = Hn(this.stage), { height: a = null, parameters: o = {}, onclick: s } = this.options, c = zn(this.name, this.rows, {
 			theme: r,
 			width: t,
 			height: a,
@@ -2519,7 +2542,7 @@ var Zn = class {
 				actions: !1,
 				defaultStyle: !1,
 				tooltip: u,
-				logLevel: Jn
+				logLevel: Xn
 			});
 			if (n !== this.round) return e.finalize();
 			this.end?.(), this.end = () => e.finalize(), this.view = e.view, s && e.view.addEventListener("click", (e, t) => void (t?.datum && s(t.datum))), l.firstElementChild?.setAttribute("aria-hidden", "true"), this.stage.replaceChildren(l);
@@ -2539,42 +2562,42 @@ var Zn = class {
 		return new Promise((t, n) => e.toBlob((e) => e ? t(e) : n(/* @__PURE__ */ Error("the picture is empty"))));
 	}
 };
-function Qn(e) {
+function er(e) {
 	let t = [...new Set(e.flatMap((e) => Object.keys(e)))].filter((e) => !/(^|_)place$|^edge$|^label$/.test(e));
-	return [t, e.map((e) => t.map((t) => $n(e[t])))];
+	return [t, e.map((e) => t.map((t) => tr(e[t])))];
 }
-function $n(e) {
+function tr(e) {
 	return typeof e == "boolean" ? e ? "yes" : "no" : e ?? null;
 }
-function er(e, t) {
-	let [n, r] = Qn(t);
-	return U({
+function nr(e, t) {
+	let [n, r] = er(t);
+	return H({
 		caption: e,
 		columns: n.map((e) => ({ name: e })),
 		rows: r
 	});
 }
 // src/across/rows.ts
-var tr = [
+var rr = [
 	"model",
 	"dataset",
 	"seed"
 ];
-function nr(e) {
-	return tr.filter((t) => new Set(e.map((e) => e[t])).size > 1);
+function ir(e) {
+	return rr.filter((t) => new Set(e.map((e) => e[t])).size > 1);
 }
-function rr(e, t) {
+function ar(e, t) {
 	let n = /* @__PURE__ */ new Map();
 	return e.forEach((e, r) => {
 		let i = t ? e[t] : "";
 		n.set(i, [...n.get(i) ?? [], r]);
 	}), [...n];
 }
-function ir(e, t, n) {
-	let r = nr(n.map((t) => e[t])), i = r.map((n) => n === "seed" ? `seed ${e[t].seed}` : e[t][n]).join(", ");
+function or(e, t, n) {
+	let r = ir(n.map((t) => e[t])), i = r.map((n) => n === "seed" ? `seed ${e[t].seed}` : e[t][n]).join(", ");
 	return n.filter((n) => r.every((r) => e[n][r] === e[t][r])).length > 1 ? `${i ? `${i}, ` : ""}study ${t + 1}` : i || `study ${t + 1}`;
 }
-function ar(e, t, n, r) {
+function sr(e, t, n, r) {
 	let i = /* @__PURE__ */ new Map();
 	for (let n of r) {
 		let r = e.rows.filter((e) => typeof e.means[n] == "number");
@@ -2584,7 +2607,7 @@ function ar(e, t, n, r) {
 	return e.rows.flatMap((e) => r.flatMap((t, i) => typeof e.means[t] == "number" ? [{
 		cell: e.cell,
 		place: o.indexOf(e.cell),
-		group: ir(n, t, r),
+		group: or(n, t, r),
 		group_place: i,
 		mean: e.means[t],
 		low: e.lows[t] ?? null,
@@ -2593,7 +2616,7 @@ function ar(e, t, n, r) {
 	}] : []));
 }
 // src/across/section.ts
-var or = 8, sr = class extends H {
+var cr = 8, lr = class extends V {
 	keys = ["metric", "across.facet"];
 	draw() {
 		let { across: e, studies: t } = this.context.content.document;
@@ -2620,11 +2643,11 @@ var or = 8, sr = class extends H {
 			e.dataset,
 			e.seed,
 			e.status
-		].map((e) => i("td", null, e || "–")), i("td", { class: "n" }, e.cells.filter((e) => e.status === "done").length), i("td", null, e.answer.performance || "–"))))))), n ? this.charts(n) : "", n ? this.comparison(n) : i("p", null, "These studies have no scores."), e.pooled.length ? i("section", null, i("h2", null, "Over seeds"), i("p", { class: "soft" }, "Studies that differ in their seeds alone. The value of an example is its mean over the seeds; intervals are for other examples and other seeds."), e.pooled.map((e) => i("details", { open: e.metric.startsWith(`${n?.metric},`) }, i("summary", null, e.metric), i("p", null, kn(e.sentence)), cr(e.metric, [
+		].map((e) => i("td", null, e || "–")), i("td", { class: "n" }, e.cells.filter((e) => e.status === "done").length), i("td", null, e.answer.performance || "–"))))))), n ? this.charts(n) : "", n ? this.comparison(n) : i("p", null, "These studies have no scores."), e.pooled.length ? i("section", null, i("h2", null, "Over seeds"), i("p", { class: "soft" }, "Studies that differ in their seeds alone. The value of an example is its mean over the seeds; intervals are for other examples and other seeds."), e.pooled.map((e) => i("details", { open: e.metric.startsWith(`${n?.metric},`) }, i("summary", null, e.metric), i("p", null, An(e.sentence)), ur(e.metric, [
 			"method / baseline",
 			"mean",
 			"95 % interval"
-		], e.rows)))) : "", ...e.agreement.map((e) => i("section", null, i("h2", null, `Agreement across ${e.differ}`), i("p", { class: "soft" }, `Rank correlation of the maps of each cell with its own maps in studies that differ in their ${e.differ} alone; mean over examples with its 95 % interval.`), cr(`agreement across ${e.differ}`, [
+		], e.rows)))) : "", ...e.agreement.map((e) => i("section", null, i("h2", null, `Agreement across ${e.differ}`), i("p", { class: "soft" }, `Rank correlation of the maps of each cell with its own maps in studies that differ in their ${e.differ} alone; mean over examples with its 95 % interval.`), ur(`agreement across ${e.differ}`, [
 			"method / baseline",
 			"mean",
 			"95 % interval",
@@ -2638,14 +2661,14 @@ var or = 8, sr = class extends H {
 		});
 	}
 	charts(e) {
-		let { across: t, studies: n } = this.context.content.document, { state: r } = this.context, a = nr(n), o = a.find((e) => e === r.get("across.facet")) ?? null, s = e.direction.startsWith("higher") ? !0 : !e.direction.startsWith("lower") && null, c = i("select", { onchange: (e) => r.set({ metric: e.target.value }) }, t.comparisons.map((t) => i("option", {
+		let { across: t, studies: n } = this.context.content.document, { state: r } = this.context, a = ir(n), o = a.find((e) => e === r.get("across.facet")) ?? null, s = e.direction.startsWith("higher") ? !0 : !e.direction.startsWith("lower") && null, c = i("select", { onchange: (e) => r.set({ metric: e.target.value }) }, t.comparisons.map((t) => i("option", {
 			value: t.metric,
 			".selected": t === e
 		}, t.metric))), l = i("select", { onchange: (e) => r.set({ "across.facet": e.target.value || null }) }, i("option", { value: "" }, "nothing"), a.map((e) => i("option", {
 			value: e,
 			".selected": e === o
 		}, e)));
-		return i("section", null, i("h2", null, `${e.metric} in all studies`), i("p", null, i("label", null, "Metric ", c), " ", a.length ? i("label", null, "Panels by ", l) : null), rr(n, o).map(([t, r]) => r.length > or ? i("p", null, `${t ? `${o} ${t}: ` : ""}${r.length} studies are too many for one chart; the table below has them all.`) : i("div", { class: "across-panel" }, t ? i("h3", null, `${o} ${t}`) : null, Xn(this.context, "across", ar(e, s, n, r), {
+		return i("section", null, i("h2", null, `${e.metric} in all studies`), i("p", null, i("label", null, "Metric ", c), " ", a.length ? i("label", null, "Panels by ", l) : null), ar(n, o).map(([t, r]) => r.length > cr ? i("p", null, `${t ? `${o} ${t}: ` : ""}${r.length} studies are too many for one chart; the table below has them all.`) : i("div", { class: "across-panel" }, t ? i("h3", null, `${o} ${t}`) : null, Qn(this.context, "across", sr(e, s, n, r), {
 			label: `Means of ${e.metric} for every cell in ${r.length} studies${t ? ` with ${o} ${t}` : ""}`,
 			caption: "Mean over examples with its marginal 95 % interval, which is for other examples of the same study. Overlap of intervals is no test.",
 			most: 900,
@@ -2654,7 +2677,7 @@ var or = 8, sr = class extends H {
 	}
 	comparison(e) {
 		let { studies: t } = this.context.content.document;
-		return i("section", null, i("h2", null, "Means by study"), i("p", null, `${e.metric}, ${e.direction}. ★: no cell of this study is significantly better.`), U({
+		return i("section", null, i("h2", null, "Means by study"), i("p", null, `${e.metric}, ${e.direction}. ★: no cell of this study is significantly better.`), H({
 			caption: `${e.metric} by study`,
 			columns: [
 				{ name: "method / baseline" },
@@ -2668,30 +2691,30 @@ var or = 8, sr = class extends H {
 				e.cell,
 				...e.means.map((t, n) => ({
 					value: t,
-					text: `${F(t)}${e.best[n] ? " ★" : ""}`
+					text: `${O(t)}${e.best[n] ? " ★" : ""}`
 				})),
 				`${e.best.filter(Boolean).length} of ${e.means.length}`
 			])
 		}));
 	}
 };
-function cr(e, t, n) {
-	return U({
+function ur(e, t, n) {
+	return H({
 		caption: e,
 		columns: t.map((e) => ({ name: e })),
-		rows: n.map((e) => e.map((e, t) => t ? lr(e) : e))
+		rows: n.map((e) => e.map((e, t) => t ? dr(e) : e))
 	});
 }
-function lr(e) {
+function dr(e) {
 	let t = e === "–" ? null : Number(e);
 	return t === null || e !== "" && !Number.isNaN(t) ? {
 		value: t,
 		text: e || "–"
 	} : e || "–";
 }
-V("xai-across", sr);
+B("xai-across", lr);
 // src/agreement/rows.ts
-function ur(e, t, n, r) {
+function fr(e, t, n, r) {
 	let [i, a] = [e.numbers(n.matrix), e.numbers(n.defined)], o = n.cells.length, s = (e) => t.cells[n.cells[e]].label;
 	return r.flatMap((e, t) => r.flatMap((n, r) => {
 		if (e === n) return [];
@@ -2702,34 +2725,34 @@ function ur(e, t, n, r) {
 			column: s(n),
 			column_place: r,
 			value: Number.isNaN(c) ? null : c,
-			label: dr(c),
+			label: pr(c),
 			n: a[e * o + n]
 		}];
 	}));
 }
-function dr(e) {
-	return Number.isNaN(e) ? F(null) : e.toFixed(2).replace(/^-0\.00$/, "0.00");
+function pr(e) {
+	return Number.isNaN(e) ? O(null) : e.toFixed(2).replace(/^-0\.00$/, "0.00");
 }
-function fr(e, t) {
+function mr(e, t) {
 	let [n, r] = e.bounds, i = Array.from(t).filter(Number.isFinite), a = [n, r].filter((e) => e !== null && Number.isFinite(e)).map(Math.abs);
 	return {
 		signed: n === null && r === null ? i.some((e) => e < 0) : n === null || n < 0,
 		limit: Math.max(...a.length ? a : i.map(Math.abs), 0) || 1
 	};
 }
-function pr(e, t, n) {
+function hr(e, t, n) {
 	return e * n - e * (e + 1) / 2 + (t - e - 1);
 }
-function mr(e, t, n, r, i) {
+function gr(e, t, n, r, i) {
 	if (!t.values || n === r) return [];
-	let a = e.numbers(t.values), o = pr(Math.min(n, r), Math.max(n, r), t.cells.length) * i;
+	let a = e.numbers(t.values), o = hr(Math.min(n, r), Math.max(n, r), t.cells.length) * i;
 	return Array.from({ length: i }, (e, t) => ({
 		row: t,
 		value: a[o + t]
 	})).filter(({ value: e }) => Number.isFinite(e)).sort((e, t) => e.value - t.value || e.row - t.row);
 }
 // src/agreement/section.ts
-var K = 40, hr = 44, gr = 270, _r = 10, vr = class extends H {
+var G = 40, _r = 44, vr = 270, yr = 10, br = class extends V {
 	keys = [
 		"measure",
 		"agreement_pair",
@@ -2742,7 +2765,7 @@ var K = 40, hr = 44, gr = 270, _r = 10, vr = class extends H {
 			this.replaceChildren(i("p", null, "This study compares no cells by a measure of agreement."));
 			return;
 		}
-		if (e.size && !e.has("measure") && (e.has("agreement_pair") || n.cells.length <= K)) {
+		if (e.size && !e.has("measure") && (e.has("agreement_pair") || n.cells.length <= G)) {
 			e.has("agreement_pair") && this.querySelector(".agreement-pair")?.replaceWith(this.pair(n));
 			return;
 		}
@@ -2768,32 +2791,32 @@ var K = 40, hr = 44, gr = 270, _r = 10, vr = class extends H {
 		return i("p", { class: "agreement-summary" }, `${e.summary}${/[.!?]$/.test(e.summary) || !e.summary ? "" : "."}${t}`);
 	}
 	matrix(e) {
-		let { context: t, study: n } = this, { kept: r, left: i } = this.kept(e), a = ur(t.content, n, e, r), { signed: o, limit: s } = fr(e, t.content.numbers(e.matrix)), c = a.map((e) => Number(e.n)), l = `Mean agreement over ${Math.min(...c) === Math.max(...c) ? String(c[0]) : `${Math.min(...c)} to ${Math.max(...c)}`} examples. Cells that agree stand side by side (average linkage). Click a pair for the examples on which it disagrees most.${i}`;
-		return Xn(t, o ? "signed_agreement" : "agreement", a, {
-			label: `${e.name} of all pairs of ${I(r.length, "cell")}. ${l}`,
+		let { context: t, study: n } = this, { kept: r, left: i } = this.kept(e), a = fr(t.content, n, e, r), { signed: o, limit: s } = mr(e, t.content.numbers(e.matrix)), c = a.map((e) => Number(e.n)), l = `Mean agreement over ${Math.min(...c) === Math.max(...c) ? String(c[0]) : `${Math.min(...c)} to ${Math.max(...c)}`} examples. Cells that agree stand side by side (average linkage). Click a pair for the examples on which it disagrees most.${i}`;
+		return Qn(t, o ? "signed_agreement" : "agreement", a, {
+			label: `${e.name} of all pairs of ${k(r.length, "cell")}. ${l}`,
 			caption: l,
 			file: `${n.name} ${e.name}`,
-			fewest: gr + r.length * hr,
-			most: gr + Math.max(5, r.length) * 80,
+			fewest: vr + r.length * _r,
+			most: vr + Math.max(5, r.length) * 80,
 			parameters: { limit: s },
 			onclick: (e) => t.state.set({ agreement_pair: S.joined([String(e.row), String(e.column)]) })
 		});
 	}
 	kept(e) {
 		let { order: t } = e;
-		if (t.length <= K) return {
+		if (t.length <= G) return {
 			kept: t,
 			left: ""
 		};
 		let n = new Set(this.context.state.list("cells")), r = t.filter((t) => n.has(this.label(e, t)));
 		if (r.length > 1) return {
-			kept: r.slice(0, K),
+			kept: r.slice(0, G),
 			left: ` ${r.length} chosen of ${t.length} cells.`
 		};
-		let i = new Set([...t].sort((e, t) => e - t).slice(0, K));
+		let i = new Set([...t].sort((e, t) => e - t).slice(0, G));
 		return {
 			kept: t.filter((e) => i.has(e)),
-			left: ` The first ${K} of ${t.length} cells.`
+			left: ` The first ${G} of ${t.length} cells.`
 		};
 	}
 	label(e, t) {
@@ -2828,9 +2851,9 @@ var K = 40, hr = 44, gr = 270, _r = 10, vr = class extends H {
 			let n = this.querySelector(`#agreement-${"ab"[t]}`);
 			n && (n.value = String(e));
 		});
-		let [r, a] = [this.label(e, t), this.label(e, n)], o = i("h3", null, `${r} and ${a}: ${F(this.context.content.numbers(e.matrix)[t * e.cells.length + n] ?? NaN)} on average`);
+		let [r, a] = [this.label(e, t), this.label(e, n)], o = i("h3", null, `${r} and ${a}: ${O(this.context.content.numbers(e.matrix)[t * e.cells.length + n] ?? NaN)} on average`);
 		if (!e.values) return i("section", { class: "agreement-pair" }, o, i("p", null, "This page leaves out the values by example."));
-		let s = mr(this.context.content, e, t, n, this.study.rows.example.length), c = s.filter(({ row: e }) => this.exampleOf(e) !== null), l = s.slice(0, _r), u = l.some(({ row: e }) => this.exampleOf(e) !== null) ? [] : c.slice(0, 3), d = [...l, ...u].map(({ row: e, value: t }) => this.line(e, t, [r, a])), f = [
+		let s = gr(this.context.content, e, t, n, this.study.rows.example.length), c = s.filter(({ row: e }) => this.exampleOf(e) !== null), l = s.slice(0, yr), u = l.some(({ row: e }) => this.exampleOf(e) !== null) ? [] : c.slice(0, 3), d = [...l, ...u].map(({ row: e, value: t }) => this.line(e, t, [r, a])), f = [
 			{ name: "example" },
 			{ name: "agreement" },
 			{ name: "label" },
@@ -2839,7 +2862,7 @@ var K = 40, hr = 44, gr = 270, _r = 10, vr = class extends H {
 		return i("section", {
 			class: "agreement-pair",
 			"aria-live": "polite"
-		}, o, d.length ? U({
+		}, o, d.length ? H({
 			caption: p,
 			columns: f,
 			rows: d
@@ -2849,7 +2872,7 @@ var K = 40, hr = 44, gr = 270, _r = 10, vr = class extends H {
 		return this.study.examples.find((t) => t.row === e)?.id ?? null;
 	}
 	line(e, t, n) {
-		let { rows: r, classes: i } = this.study, a = this.exampleOf(e), o = r.name[e] || r.example[e], s = (e) => e === void 0 || e < 0 ? F(null) : i[e] ?? F(null);
+		let { rows: r, classes: i } = this.study, a = this.exampleOf(e), o = r.name[e] || r.example[e], s = (e) => e === void 0 || e < 0 ? O(null) : i[e] ?? O(null);
 		return [
 			a === null ? o : {
 				value: o,
@@ -2880,9 +2903,9 @@ var K = 40, hr = 44, gr = 270, _r = 10, vr = class extends H {
 		}, e);
 	}
 };
-V("xai-agreement", vr);
+B("xai-agreement", br);
 // src/examples/chips.ts
-var yr = 16, br = class {
+var xr = 16, Sr = class {
 	state;
 	element;
 	chips = /* @__PURE__ */ new Map();
@@ -2912,13 +2935,13 @@ var yr = 16, br = class {
 			class: "examples-cells",
 			role: "group",
 			"aria-label": "Cells side by side"
-		}, i("div", { class: "examples-options" }, i("strong", null, "Cells"), this.summary, n.length > yr && o, i("button", {
+		}, i("div", { class: "examples-options" }, i("strong", null, "Cells"), this.summary, n.length > xr && o, i("button", {
 			type: "button",
 			onclick: () => e.set({ cells: null })
 		}, "First four"), i("button", {
 			type: "button",
 			onclick: () => e.set({ cells: S.joined(this.chips.keys()) })
-		}, "All"), a > 0 && i("span", { class: "examples-caption" }, `${I(a, "cell")} without maps: skipped or failed`)), i("div", { class: "examples-chips" }, [...this.chips.values()]));
+		}, "All"), a > 0 && i("span", { class: "examples-caption" }, `${k(a, "cell")} without maps: skipped or failed`)), i("div", { class: "examples-chips" }, [...this.chips.values()]));
 	}
 	show(e) {
 		this.chosen = e;
@@ -2935,7 +2958,7 @@ var yr = 16, br = class {
 	}
 };
 // src/examples/fields.ts
-function q(e, t, n, r = "") {
+function K(e, t, n, r = "") {
 	let a = i("select", { onchange: () => e.set({ [t]: a.value === r ? null : a.value }) }), o = (e) => a.replaceChildren(...e.map(([e, t]) => i("option", {
 		value: e,
 		dir: "auto"
@@ -2950,13 +2973,13 @@ function q(e, t, n, r = "") {
 		options: (e) => (o(e), s())
 	};
 }
-function xr(e, t, n) {
+function Cr(e, t, n) {
 	let r = ["from", "to"].map((a) => i("input", {
 		type: "number",
 		step: "any",
 		"aria-label": `${n} ${a}`,
 		placeholder: a,
-		onchange: () => e.set({ [t]: Re(r[0].value, r[1].value) })
+		onchange: () => e.set({ [t]: We(r[0].value, r[1].value) })
 	}));
 	return {
 		element: i("span", { class: "examples-range" }, r),
@@ -2966,7 +2989,7 @@ function xr(e, t, n) {
 		}
 	};
 }
-function J(e, t, n = !1) {
+function q(e, t, n = !1) {
 	let r = i("input", {
 		type: "checkbox",
 		onchange: () => e.set({ [t]: r.checked === n ? null : r.checked ? "1" : "0" })
@@ -2976,7 +2999,7 @@ function J(e, t, n = !1) {
 		sync: () => r.checked = e.get(t, n ? "1" : "0") === "1"
 	};
 }
-function Sr(e, t, n, r, a) {
+function wr(e, t, n, r, a) {
 	let o = i("output"), s = i("input", {
 		type: "range",
 		...a,
@@ -2990,7 +3013,7 @@ function Sr(e, t, n, r, a) {
 		}
 	};
 }
-function Y(e, t) {
+function J(e, t) {
 	let n = t.element.classList.contains("examples-range");
 	return i(n ? "div" : "label", {
 		class: "examples-field",
@@ -3001,37 +3024,37 @@ function Y(e, t) {
 	}, i("span", null, e), t.element);
 }
 // src/examples/display.ts
-var Cr = class {
+var Tr = class {
 	state;
 	element;
 	fields = [];
 	ends;
 	constructor(e, t, n, r, a = []) {
 		this.state = e;
-		let o = (e, t) => (this.fields.push(t), Y(e, t)), s = n.map((e) => t.cells[e].label);
+		let o = (e, t) => (this.fields.push(t), J(e, t)), s = n.map((e) => t.cells[e].label);
 		this.ends = ["Difference: first map", "Difference: second map"].map((e) => {
 			let t = [i("option", { value: "" }, "none"), ...s.map((e) => i("option", { value: e }, e))];
 			return i("select", {
 				"aria-label": e,
 				onchange: () => this.choose()
 			}, t);
-		}), this.element = i("div", { class: "examples-display" }, r.overlay && o("Over the input", J(e, "ex.overlay")), r.overlay && o("Opacity", Sr(e, "ex.opacity", 80, " %", {
+		}), this.element = i("div", { class: "examples-display" }, r.overlay && o("Over the input", q(e, "ex.overlay")), r.overlay && o("Opacity", wr(e, "ex.opacity", 80, " %", {
 			min: 0,
 			max: 100,
 			step: 5
-		})), r.mask && o("Ground truth", J(e, "ex.mask", !0)), r.bars && o("All columns", J(e, "ex.all")), ...a, i("details", { open: A.some((t) => e.get(t)) || !!e.get("ex.minus") }, i("summary", null, "More display options"), i("div", { class: "examples-options" }, o("Sign", q(e, "ex.sign", [
+		})), r.mask && o("Ground truth", q(e, "ex.mask", !0)), r.bars && o("All columns", q(e, "ex.all")), ...a, i("details", { open: Pe.some((t) => e.get(t)) || !!e.get("ex.minus") }, i("summary", null, "More display options"), i("div", { class: "examples-options" }, o("Sign", K(e, "ex.sign", [
 			["", "all"],
 			["positive", "positive only"],
 			["negative", "negative only"],
 			["magnitude", "magnitude"]
-		])), o("Colours", q(e, "ex.colours", w.map((e, t) => [t ? e.name : "", e.label]))), !r.bars && o("Full colour at percentile", q(e, "ex.percentile", [
+		])), o("Colours", K(e, "ex.colours", w.map((e, t) => [t ? e.name : "", e.label]))), !r.bars && o("Full colour at percentile", K(e, "ex.percentile", [
 			["90", "90"],
 			["95", "95"],
 			["98", "98"],
 			["", "99"],
 			["99.5", "99.5"],
 			["100", "100 (largest)"]
-		])), r.smooth && o("Mean over blocks", q(e, "ex.block", [["", "none"], ...[
+		])), r.smooth && o("Mean over blocks", K(e, "ex.block", [["", "none"], ...[
 			"2",
 			"4",
 			"8",
@@ -3056,7 +3079,7 @@ var Cr = class {
 	}
 };
 // src/examples/importance/importance.ts
-function wr(e) {
+function Er(e) {
 	let t = /* @__PURE__ */ new Map();
 	for (let { example: n, map: r, values: i } of e) r.units || n.columns?.forEach((e, r) => {
 		let a = i[r] ?? NaN;
@@ -3072,19 +3095,19 @@ function wr(e) {
 	});
 	return [...t].map(([e, t]) => ({
 		name: e,
-		points: Tr(t),
+		points: Dr(t),
 		meanMagnitude: x(t.map((e) => Math.abs(e.attribution))),
 		meanAttribution: x(t.map((e) => e.attribution))
 	})).sort((e, t) => t.meanMagnitude - e.meanMagnitude);
 }
-function Tr(e) {
+function Dr(e) {
 	let t = e.map((e) => e.value.trim() === "" ? NaN : Number(e.value)), [n, r] = [Math.min(...t), Math.max(...t)];
 	return !t.every(Number.isFinite) || r <= n ? e : e.map((e, i) => ({
 		...e,
 		share: (t[i] - n) / (r - n)
 	}));
 }
-function Er(e, t) {
+function Or(e, t) {
 	let n = /* @__PURE__ */ new Map();
 	e.forEach((e, r) => {
 		let i = Math.round(e / t);
@@ -3097,26 +3120,26 @@ function Er(e, t) {
 	});
 	return r;
 }
-var Dr = (e) => /[\p{L}\p{N}]/u.test(e);
-function Or(e) {
+var kr = (e) => /[\p{L}\p{N}]/u.test(e);
+function Ar(e) {
 	let t = [], n = -1;
 	return e.forEach((e, r) => {
 		if (e.feature < 0) return;
 		let i = t.at(-1);
-		i && e.joined && n === r - 1 && Dr(e.text) && Dr(i.text) ? (i.text += e.text, i.tokens.push(r)) : t.push({
+		i && e.joined && n === r - 1 && kr(e.text) && kr(i.text) ? (i.text += e.text, i.tokens.push(r)) : t.push({
 			text: e.text,
 			tokens: [r]
 		}), n = r;
 	}), t;
 }
-function kr(e, t = 2) {
+function jr(e, t = 2) {
 	let n = /* @__PURE__ */ new Map();
 	for (let { example: t, map: r, values: i } of e) {
 		if (!t.tokens || r.units) continue;
-		let e = jt(t, i.length);
-		for (let r of Or(t.tokens)) {
+		let e = L(t, i.length);
+		for (let r of Ar(t.tokens)) {
 			let a = new Set(r.tokens.map((t) => e[t]).filter((e) => e >= 0)), o = [...a].reduce((e, t) => e + i[t], 0), s = r.text.trim().toLowerCase();
-			if (!a.size || !Number.isFinite(o) || !Dr(s)) continue;
+			if (!a.size || !Number.isFinite(o) || !kr(s)) continue;
 			let c = n.get(s) ?? {
 				attributions: [],
 				examples: /* @__PURE__ */ new Set()
@@ -3132,42 +3155,42 @@ function kr(e, t = 2) {
 	})).sort((e, t) => t.mean - e.mean);
 }
 // src/examples/importance/beeswarm.ts
-var Ar = 560, X = 34, jr = 150, Mr = [
+var Mr = 560, Y = 34, Nr = 150, Pr = [
 	0,
 	95,
 	168
-], Nr = [
+], Fr = [
 	154,
 	141,
 	147
-], Pr = [
+], Ir = [
 	213,
 	74,
 	0
 ];
-function Fr(e) {
+function Lr(e) {
 	if (e === null) return "#777777";
 	let [t, n, r] = e < .5 ? [
-		Mr,
-		Nr,
+		Pr,
+		Fr,
 		e * 2
 	] : [
-		Nr,
-		Pr,
+		Fr,
+		Ir,
 		e * 2 - 1
 	];
 	return `#${t.map((e, t) => Math.round(e + (n[t] - e) * r).toString(16).padStart(2, "0")).join("")}`;
 }
-var Ir = `linear-gradient(to right, ${[
+var Rr = `linear-gradient(to right, ${[
 	0,
 	.5,
 	1
-].map(Fr).join(", ")})`;
-function Lr(e, t, n) {
-	let r = e.length * X + 34, i = Math.max(0, ...e.flatMap((e) => e.points.map((e) => Math.abs(e.attribution)))) || 1, o = e.some((e) => e.points.some((e) => e.attribution < 0)), s = o ? -i : 0, c = (e) => 158 + (e - s) / (i - s) * 374, l = a("svg", {
+].map(Lr).join(", ")})`;
+function zr(e, t, n) {
+	let r = e.length * Y + 34, i = Math.max(0, ...e.flatMap((e) => e.points.map((e) => Math.abs(e.attribution)))) || 1, o = e.some((e) => e.points.some((e) => e.attribution < 0)), s = o ? -i : 0, c = (e) => 158 + (e - s) / (i - s) * 374, l = a("svg", {
 		xmlns: "http://www.w3.org/2000/svg",
-		viewBox: `0 0 ${Ar} ${r}`,
-		width: Ar,
+		viewBox: `0 0 ${Mr} ${r}`,
+		width: Mr,
 		height: r,
 		role: "img",
 		"aria-label": t,
@@ -3182,28 +3205,28 @@ function Lr(e, t, n) {
 		y2: r - 26,
 		stroke: "#888888"
 	})), e.forEach((e, t) => {
-		let r = t * X + X / 2 + 4, i = e.name.length > 22 ? `${e.name.slice(0, 21)}…` : e.name, o = a("text", {
+		let r = t * Y + Y / 2 + 4, i = e.name.length > 22 ? `${e.name.slice(0, 21)}…` : e.name, o = a("text", {
 			x: 142,
 			y: r + 4,
 			"text-anchor": "end",
 			class: "examples-ink"
 		}, i, a("title", null, e.name));
 		l.append(o, a("line", {
-			x1: jr,
+			x1: Nr,
 			x2: 540,
 			y1: r,
 			y2: r,
 			stroke: "#888888",
 			"stroke-opacity": .3
 		}));
-		let s = e.points.map((e) => c(e.attribution)), u = Er(s, 5);
+		let s = e.points.map((e) => c(e.attribution)), u = Or(s, 5);
 		e.points.forEach((t, i) => {
-			let o = `${t.name}: ${e.name} = ${t.value}, attribution ${F(t.attribution)}`;
+			let o = `${t.name}: ${e.name} = ${t.value}, attribution ${O(t.attribution)}`;
 			l.append(a("circle", {
 				cx: s[i].toFixed(1),
-				cy: (r + u[i] * (X / 2 - 4)).toFixed(1),
+				cy: (r + u[i] * (Y / 2 - 4)).toFixed(1),
 				r: 3.2,
-				fill: Fr(t.share),
+				fill: Lr(t.share),
 				"fill-opacity": .85,
 				onclick: () => n(t.id)
 			}, a("title", null, o)));
@@ -3218,11 +3241,11 @@ function Lr(e, t, n) {
 		y: r - 10,
 		"text-anchor": "middle",
 		class: "examples-ink"
-	}, F(e)));
+	}, O(e)));
 	return l;
 }
 // src/examples/importance/view.ts
-var Z = 15, Rr = class {
+var X = 15, Br = class {
 	context;
 	values;
 	element = i("section", {
@@ -3237,8 +3260,8 @@ var Z = 15, Rr = class {
 	cell = -1;
 	constructor(e, t, n) {
 		this.context = e, this.values = t;
-		let r = n.map((e) => t.study.cells[e].label), a = q(e.state, "ex.over", [["", "all examples of the page"], ["listed", "the examples that the filters leave"]]), o = q(e.state, "ex.important", [["", "the first chosen cell"], ...r.map((e) => [e, e])]);
-		this.fields = [o, a], this.element.append(i("h2", null, "Importance over the examples"), i("div", { class: "examples-options" }, Y("Cell", o), Y("Over", a)), this.body), R(this.element, () => {
+		let r = n.map((e) => t.study.cells[e].label), a = K(e.state, "ex.over", [["", "all examples of the page"], ["listed", "the examples that the filters leave"]]), o = K(e.state, "ex.important", [["", "the first chosen cell"], ...r.map((e) => [e, e])]);
+		this.fields = [o, a], this.element.append(i("h2", null, "Importance over the examples"), i("div", { class: "examples-options" }, J("Cell", o), J("Over", a)), this.body), A(this.element, () => {
 			this.seen = !0, this.fill();
 		});
 	}
@@ -3262,11 +3285,11 @@ var Z = 15, Rr = class {
 			this.body.replaceChildren(i("p", { class: "examples-caption" }, "This cell has no attributions of features with names on these examples."));
 			return;
 		}
-		let r = e.some((e) => e.targets.length > 1), a = new Set(t.map(({ example: e }) => e.target)), o = n.signed && a.size > 1 ? [i("p", { class: "examples-caption" }, "Evidence is for or against what is explained of each example, which is not the same class everywhere. Filter by prediction, and choose the examples that the filters leave, to see one class alone.")] : [], s = `${n.label}, over ${I(t.length, "example")}${r ? ", the first target of each" : ""}`, c = T(this.context.state.get("ex.colours")), l = t.some(({ example: e }) => e.tokens);
+		let r = e.some((e) => e.targets.length > 1), a = new Set(t.map(({ example: e }) => e.target)), o = n.signed && a.size > 1 ? [i("p", { class: "examples-caption" }, "Evidence is for or against what is explained of each example, which is not the same class everywhere. Filter by prediction, and choose the examples that the filters leave, to see one class alone.")] : [], s = `${n.label}, over ${k(t.length, "example")}${r ? ", the first target of each" : ""}`, c = T(this.context.state.get("ex.colours")), l = t.some(({ example: e }) => e.tokens);
 		this.body.replaceChildren(...o, ...l ? this.words(t, n.signed, s, c) : this.columns(t, s, c));
 	}
 	columns(e, t, n) {
-		let r = wr(e), a = r.slice(0, Z), o = Lr(a, `attributions of each column: ${t}`, (e) => this.context.state.set({
+		let r = Er(e), a = r.slice(0, X), o = zr(a, `attributions of each column: ${t}`, (e) => this.context.state.set({
 			example: e,
 			"ex.target": null
 		})), s = a.map((e) => ({
@@ -3274,34 +3297,34 @@ var Z = 15, Rr = class {
 			value: "",
 			attribution: e.meanMagnitude,
 			inside: null
-		})), c = ft(a.map((e) => e.meanMagnitude));
-		return [i("p", null, `${t}${r.length - a.length ? `; the ${a.length} of ${r.length} columns with the largest mean magnitude` : ""}.`), i("div", { class: "examples-pair" }, i("figure", null, i("figcaption", null, "Attribution of each example", this.saver("beeswarm", () => Br(o))), i("div", {
+		})), c = bt(a.map((e) => e.meanMagnitude));
+		return [i("p", null, `${t}${r.length - a.length ? `; the ${a.length} of ${r.length} columns with the largest mean magnitude` : ""}.`), i("div", { class: "examples-pair" }, i("figure", null, i("figcaption", null, "Attribution of each example", this.saver("beeswarm", () => Hr(o))), i("div", {
 			class: "examples-scroll",
 			tabindex: 0,
 			role: "group",
 			"aria-label": "beeswarm"
-		}, o), zr()), i("figure", null, i("figcaption", null, "Mean magnitude", this.saver("magnitude", () => ht(s, c, !1, n, `mean magnitude: ${t}`))), mt(s, c, !1, n, "column")))];
+		}, o), Vr()), i("figure", null, i("figcaption", null, "Mean magnitude", this.saver("magnitude", () => M(s, c, !1, n, `mean magnitude: ${t}`))), St(s, c, !1, n, "column")))];
 	}
 	words(e, t, n, r) {
-		let a = kr(e);
+		let a = jr(e);
 		if (!a.length) return [i("p", { class: "examples-caption" }, `${n}: no word occurs in at least 2 examples.`)];
-		let o = ft(a.map((e) => e.mean)), s = t ? [["Words for the explained class", a.filter((e) => e.mean > 0)], ["Words against it", a.filter((e) => e.mean < 0).reverse()]] : [["Words of the largest attribution", a]];
+		let o = bt(a.map((e) => e.mean)), s = t ? [["Words for the explained class", a.filter((e) => e.mean > 0)], ["Words against it", a.filter((e) => e.mean < 0).reverse()]] : [["Words of the largest attribution", a]];
 		return [i("p", null, `Mean attribution of each word that occurs in at least 2 examples: ${n}. A word's attribution is the sum over its tokens.`), i("div", { class: "examples-pair" }, s.map(([e, a]) => {
-			let s = a.slice(0, Z).map((e) => ({
+			let s = a.slice(0, X).map((e) => ({
 				name: e.word,
 				value: "",
 				attribution: e.mean,
 				inside: null
-			})), c = mt(s, o, t, r, "word");
+			})), c = St(s, o, t, r, "word");
 			c.querySelector("thead tr").append(i("th", { scope: "col" }, "examples"), i("th", { scope: "col" }, "times")), c.querySelectorAll("tbody tr").forEach((e, t) => {
-				e.append(i("td", { class: "examples-number" }, F(a[t].examples)), i("td", { class: "examples-number" }, F(a[t].occurrences)));
+				e.append(i("td", { class: "examples-number" }, O(a[t].examples)), i("td", { class: "examples-number" }, O(a[t].occurrences)));
 			});
-			let l = a.length > Z && i("p", { class: "examples-caption" }, `${a.length - Z} more words`);
-			return i("figure", null, i("figcaption", null, e, this.saver(e, () => ht(s, o, t, r, `${e}: ${n}`))), a.length ? c : i("p", { class: "examples-caption" }, "none"), l);
+			let l = a.length > X && i("p", { class: "examples-caption" }, `${a.length - X} more words`);
+			return i("figure", null, i("figcaption", null, e, this.saver(e, () => M(s, o, t, r, `${e}: ${n}`))), a.length ? c : i("p", { class: "examples-caption" }, "none"), l);
 		}))];
 	}
 	saver(e, t) {
-		let n = Ct([
+		let n = Ot([
 			this.values.study.name,
 			this.values.study.cells[this.cell].label,
 			e
@@ -3309,40 +3332,40 @@ var Z = 15, Rr = class {
 		return i("span", { class: "examples-save" }, i("button", {
 			type: "button",
 			"aria-label": `Save ${e} as SVG`,
-			onclick: () => wt(Tt(t()), n)
+			onclick: () => kt(At(t()), n)
 		}, "SVG"));
 	}
 };
-function zr() {
+function Vr() {
 	return i("p", { class: "examples-caption examples-legend" }, "small value of the column ", i("span", {
 		class: "examples-scale",
-		style: { background: Ir }
+		style: { background: Rr }
 	}), " large value; grey: a level, or the same value everywhere. Click a point to open its example.");
 }
-function Br(e) {
+function Hr(e) {
 	let t = e.cloneNode(!0);
 	return t.querySelectorAll(".examples-ink").forEach((e) => e.setAttribute("fill", "#111111")), t;
 }
 // src/examples/keyboard.ts
-var Vr = "input, select, textarea, [contenteditable], [role=slider], [role=tab], [role=grid]";
-function Hr(e, t) {
+var Ur = "input, select, textarea, [contenteditable], [role=slider], [role=tab], [role=grid]";
+function Wr(e, t) {
 	if (e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || e.shiftKey) return null;
 	let n = e.composedPath()[0];
-	return n instanceof Element && n.closest(Vr) ? null : e.key === "ArrowLeft" ? () => t.step(-1) : e.key === "ArrowRight" ? () => t.step(1) : e.key === "/" ? t.search : null;
+	return n instanceof Element && n.closest(Ur) ? null : e.key === "ArrowLeft" ? () => t.step(-1) : e.key === "ArrowRight" ? () => t.step(1) : e.key === "/" ? t.search : null;
 }
-function Ur(e, t) {
+function Gr(e, t) {
 	let n = e.getRootNode(), r = (r) => {
-		let i = r.composedPath()[0], a = (i === document.body || i === document.documentElement || i instanceof Node && i.getRootNode() === n) && Wr(e) ? Hr(r, t) : null;
+		let i = r.composedPath()[0], a = (i === document.body || i === document.documentElement || i instanceof Node && i.getRootNode() === n) && Kr(e) ? Wr(r, t) : null;
 		a && (r.preventDefault(), a());
 	};
 	return document.addEventListener("keydown", r), () => document.removeEventListener("keydown", r);
 }
-function Wr(e) {
+function Kr(e) {
 	let t = e.getBoundingClientRect();
 	return e.isConnected && t.bottom >= 0 && t.top <= window.innerHeight && (t.width > 0 || t.height > 0);
 }
 // src/examples/large.ts
-var Gr = 13, Kr = class {
+var qr = 13, Jr = class {
 	context;
 	values;
 	pictures;
@@ -3359,23 +3382,23 @@ var Gr = 13, Kr = class {
 		this.context = e, this.values = t, this.pictures = n, this.step = a, this.stage = this.newStage(), this.element.append(this.heading, r, this.options, this.legend, this.panels, this.hint), e.live && this.element.append(this.live = i("div", { class: "examples-live" }));
 	}
 	zoom() {
-		let e = Le(this.context.state);
-		j(e) !== j(this.stage.zoom) && this.stage.show(e, !1);
+		let e = Be(this.context.state);
+		Ve(e) !== Ve(this.stage.zoom) && this.stage.show(e, !1);
 	}
 	show(e, t, n, r) {
 		this.stage = this.newStage();
-		let i = Ie(this.context.state), a = T(i.colours), o = this.pictures.load(t), { study: s } = this.values, c = B(null, t, s.modality), l = /* @__PURE__ */ new Map(), u = /* @__PURE__ */ new Set([...n, ...this.ends()]);
+		let i = ze(this.context.state), a = T(i.colours), o = this.pictures.load(t), { study: s } = this.values, c = I(null, t, s.modality), l = /* @__PURE__ */ new Map(), u = /* @__PURE__ */ new Set([...n, ...this.ends()]);
 		for (let e of u) {
 			let n = t.maps[e];
 			if (!n) continue;
-			let r = B(n, t, s.modality);
+			let r = I(n, t, s.modality);
 			l.set(e, {
 				map: n,
 				domain: r,
-				shown: Ot(n, this.values.map(n), r, i)
+				shown: Mt(n, this.values.map(n), r, i)
 			});
 		}
-		let d = ut(n.flatMap((e) => l.get(e)?.domain === "columns" ? [l.get(e).shown.values] : [])), f = {
+		let d = vt(n.flatMap((e) => l.get(e)?.domain === "columns" ? [l.get(e).shown.values] : [])), f = {
 			values: this.values,
 			example: t,
 			display: i,
@@ -3387,7 +3410,7 @@ var Gr = 13, Kr = class {
 			title: "input",
 			map: null,
 			shown: null,
-			caption: Yr(t, i),
+			caption: Zr(t, i),
 			note: "",
 			scores: []
 		}, h = c !== "columns" && (t.picture || t.tokens || t.series), g = this.difference(l);
@@ -3397,14 +3420,14 @@ var Gr = 13, Kr = class {
 			...p,
 			...g ? [g] : []
 		];
-		this.panels.replaceChildren(..._.map((e) => _.length > Gr ? qr(() => Jr(f, e)) : Jr(f, e))), this.mount(t, n);
+		this.panels.replaceChildren(..._.map((e) => _.length > qr ? Yr(() => Xr(f, e)) : Xr(f, e))), this.mount(t, n);
 	}
 	nothing(e) {
 		this.heading.replaceChildren(i("p", null, e)), this.legend.replaceChildren(), this.panels.replaceChildren();
 	}
 	newStage() {
 		let { state: e } = this.context;
-		return new lt(Le(e), (t) => e.set({ "ex.zoom": j(t) }));
+		return new _t(Be(e), (t) => e.set({ "ex.zoom": Ve(t) }));
 	}
 	ends() {
 		let e = this.context.state.list("ex.minus").map((e) => this.values.study.cells.findIndex((t) => t.label === e));
@@ -3420,7 +3443,7 @@ var Gr = 13, Kr = class {
 			note: "no map of this example",
 			scores: a
 		};
-		let { full: o, values: s } = n.shown, c = s.reduce((e, t) => e + Number(!Number.isFinite(t)), 0), l = c === s.length ? "undefined" : o > 0 ? `full colour: ${F(o)}${c ? "; grey: undefined" : ""}` : "zero everywhere", u = n.domain === "columns" || n.domain === "units", d = r.block > 1 && n.map.shape.length === 2 ? `mean over blocks of ${r.block} × ${r.block}` : "";
+		let { full: o, values: s } = n.shown, c = s.reduce((e, t) => e + Number(!Number.isFinite(t)), 0), l = c === s.length ? "undefined" : o > 0 ? `full colour: ${O(o)}${c ? "; grey: undefined" : ""}` : "zero everywhere", u = n.domain === "columns" || n.domain === "units", d = r.block > 1 && n.map.shape.length === 2 ? `mean over blocks of ${r.block} × ${r.block}` : "";
 		return {
 			title: i,
 			map: n.map,
@@ -3461,7 +3484,7 @@ var Gr = 13, Kr = class {
 			"aria-label": t,
 			"aria-keyshortcuts": e < 0 ? "ArrowLeft" : "ArrowRight",
 			onclick: () => this.step(e)
-		}, n), a = e.targets.length > 1 && this.targets(e, t), o = t.facts.map(([e, t]) => i("div", null, i("dt", null, e), i("dd", null, i("bdi", null, t)))), s = At(B(null, t, this.values.study.modality)), c = Xr(this.heading);
+		}, n), a = e.targets.length > 1 && this.targets(e, t), o = t.facts.map(([e, t]) => i("div", null, i("dt", null, e), i("dd", null, i("bdi", null, t)))), s = Pt(I(null, t, this.values.study.modality)), c = Qr(this.heading);
 		this.heading.replaceChildren(i("div", { class: "examples-options" }, r(-1, "previous example", "←"), r(1, "next example", "→"), i("h2", null, i("bdi", null, t.name)), t.wrong && i("span", { class: "examples-wrong" }, "misclassified"), i("span", {
 			class: "examples-caption",
 			role: "status"
@@ -3503,7 +3526,7 @@ var Gr = 13, Kr = class {
 	explain(e, t) {
 		let n = T(t.colours), r = (e) => i("span", {
 			class: "examples-scale",
-			style: { background: Ae(n, e) }
+			style: { background: Me(n, e) }
 		}), a = (t) => e.some((e) => e.shown.signed === t), o = e.some(({ map: e }) => e.values.kind === "int8" || e.values.kind === "uint8"), s = e.length > 0 && e.every(({ shown: e }) => e.shape.length === 1) && this.values.study.modality === "table", c = s ? "The columns have one order for all cells: by mean magnitude over the chosen cells, each on its own scale. Compare columns within a cell, not lengths between cells." : `White is zero. Each cell has its own scale, whose full colour is ${t.percentile === 100 ? "the largest magnitude" : `the ${t.percentile}th percentile of the magnitudes`} on this example: compare places within a cell, not colours between cells.`;
 		this.legend.replaceChildren(...a(!0) && !s ? [i("span", { class: "examples-legend" }, "evidence against ", r(!0), " evidence for the explained output")] : [], ...a(!1) && !s ? [i("span", { class: "examples-legend" }, "zero ", r(!1), " large magnitude")] : [], i("p", { class: "examples-caption" }, c, t.overlay ? " Over the input, a value is as opaque as it is large, and the picture has no colours." : "", o ? " Values of maps are rounded on this page to 1/127 of the largest." : ""));
 	}
@@ -3518,31 +3541,31 @@ var Gr = 13, Kr = class {
 		}), n.isConnected || this.live.append(n);
 	}
 };
-function qr(e) {
+function Yr(e) {
 	let t = i("div", { class: "examples-later" }), n = null;
-	return R(t, () => {
+	return A(t, () => {
 		n = e(), t.replaceWith(n);
 	}), n ?? t;
 }
-function Jr(e, t) {
-	return t.shown || t.title === "input" ? Rt(e, t) : i("figure", { class: "examples-panel" }, i("figcaption", null, zt(t.title)), i("p", { class: "examples-caption" }, t.note));
+function Xr(e, t) {
+	return t.shown || t.title === "input" ? R(e, t) : i("figure", { class: "examples-panel" }, i("figcaption", null, Vt(t.title)), i("p", { class: "examples-caption" }, t.note));
 }
-function Yr(e, t) {
+function Zr(e, t) {
 	return !e.mask || !t.mask ? "" : e.tokens ? "underlined: the ground truth" : "outlined: the ground truth";
 }
-function Xr(e) {
+function Qr(e) {
 	let t = e.getRootNode().activeElement;
 	return t && e.contains(t) ? t.getAttribute("aria-label")?.replace(/["\\]/g, "\\$&") ?? null : null;
 }
 // src/examples/list/filter.ts
-function Zr(e, t) {
-	let n = ei(e.words);
-	return ei(t.query).split(/\s+/).every((e) => n.includes(e)) && (!t.label || e.label === t.label) && (!t.predicted || e.predicted === t.predicted) && (!t.outcome || e.wrong === (t.outcome === "wrong")) && Qr(e.confidence, t.confidence) && Qr(e.agreement, t.agreement) && Qr(e.value, t.value);
+function $r(e, t) {
+	let n = ti(e.words);
+	return ti(t.query).split(/\s+/).every((e) => n.includes(e)) && (!t.label || e.label === t.label) && (!t.predicted || e.predicted === t.predicted) && (!t.outcome || e.wrong === (t.outcome === "wrong")) && Z(e.confidence, t.confidence) && Z(e.agreement, t.agreement) && Z(e.value, t.value);
 }
-function Qr(e, [t, n]) {
+function Z(e, [t, n]) {
 	return t === null && n === null || e !== null && (t === null || e >= t) && (n === null || e <= n);
 }
-function $r(e, t, n) {
+function ei(e, t, n) {
 	if (t === "study") return n ? e.toReversed() : e;
 	let r = {
 		confidence: "confidence",
@@ -3554,11 +3577,11 @@ function $r(e, t, n) {
 		return r === null || a === null ? r === a ? 0 : r === null ? 1 : -1 : n ? a - r : r - a;
 	});
 }
-function ei(e) {
+function ti(e) {
 	return e.normalize("NFKC").toLowerCase().trim();
 }
 // src/examples/list/filters.ts
-var ti = class {
+var ni = class {
 	state;
 	examples;
 	element;
@@ -3582,9 +3605,9 @@ var ti = class {
 			e.key === "Escape" && (e.preventDefault(), e.stopPropagation(), this.search.blur());
 		}), this.clear = i("button", {
 			type: "button",
-			onclick: () => e.set(ze())
+			onclick: () => e.set(Ge())
 		}, "Clear");
-		let o = r ? `agreement of the chosen cells (${r.name})` : "agreement of the chosen cells (cosine)", s = (e, t) => (this.fields.push(t), Y(e, t)), c = (e) => [["", "any"], ...[...new Set(e)].map((e) => be(t, e)).filter(Boolean).sort().map((e) => [e, e])], l = (e) => e.some((e) => e >= 0), { rows: u } = t, d = t.metrics.map((e) => [e.name, e.name]), f = n.map((e) => [t.cells[e].label, t.cells[e].label]), p = d.length > 0 && f.length > 0, m = [
+		let o = r ? `agreement of the chosen cells (${r.name})` : "agreement of the chosen cells (cosine)", s = (e, t) => (this.fields.push(t), J(e, t)), c = (e) => [["", "any"], ...[...new Set(e)].map((e) => be(t, e)).filter(Boolean).sort().map((e) => [e, e])], l = (e) => e.some((e) => e >= 0), { rows: u } = t, d = t.metrics.map((e) => [e.name, e.name]), f = n.map((e) => [t.cells[e].label, t.cells[e].label]), p = d.length > 0 && f.length > 0, m = [
 			[
 				"study:",
 				"order of the study",
@@ -3621,11 +3644,11 @@ var ti = class {
 				p
 			]
 		];
-		this.order = i("select", { onchange: () => this.sort() }, m.filter(([, , e]) => e).map(([e, t]) => i("option", { value: e }, t))), this.more = i("details", { class: "examples-filters" }, i("summary", null, "Filters and order"), l(u.label) && s("Label", q(e, "ex.label", c(u.label))), l(u.predicted) && s("Prediction", q(e, "ex.predicted", c(u.predicted))), u.wrong.some((e) => e >= 0) && s("Right or wrong", q(e, "ex.outcome", [
+		this.order = i("select", { onchange: () => this.sort() }, m.filter(([, , e]) => e).map(([e, t]) => i("option", { value: e }, t))), this.more = i("details", { class: "examples-filters" }, i("summary", null, "Filters and order"), l(u.label) && s("Label", K(e, "ex.label", c(u.label))), l(u.predicted) && s("Prediction", K(e, "ex.predicted", c(u.predicted))), u.wrong.some((e) => e >= 0) && s("Right or wrong", K(e, "ex.outcome", [
 			["", "any"],
 			["right", "right"],
 			["wrong", "wrong"]
-		])), u.probability.some((e) => e !== null) && s("Probability", xr(e, "ex.confidence", "probability")), n.length > 1 && s(o.replace(/^a/, "A"), xr(e, "ex.agreement", o)), p && s("Score: metric", q(e, "ex.metric", [["", d[0][1]], ...d.slice(1)])), p && s("Score: cell", q(e, "ex.cell", [["", "the first chosen cell"], ...f])), p && s("Score", xr(e, "ex.value", "score")), i("label", { class: "examples-field" }, i("span", null, "Order"), this.order), s("Maps in the list (up to 12 cells)", J(e, "ex.maps"))), this.more.open = this.isFiltered() || !!e.get("ex.sort"), this.element = i("div", {
+		])), u.probability.some((e) => e !== null) && s("Probability", Cr(e, "ex.confidence", "probability")), n.length > 1 && s(o.replace(/^a/, "A"), Cr(e, "ex.agreement", o)), p && s("Score: metric", K(e, "ex.metric", [["", d[0][1]], ...d.slice(1)])), p && s("Score: cell", K(e, "ex.cell", [["", "the first chosen cell"], ...f])), p && s("Score", Cr(e, "ex.value", "score")), i("label", { class: "examples-field" }, i("span", null, "Order"), this.order), s("Maps in the list (up to 12 cells)", q(e, "ex.maps"))), this.more.open = this.isFiltered() || !!e.get("ex.sort"), this.element = i("div", {
 			class: "examples-form",
 			role: "search",
 			"aria-label": "Examples"
@@ -3637,7 +3660,7 @@ var ti = class {
 		this.order.value = `${this.state.get("ex.sort", "study")}:${this.state.get("ex.down")}`, this.order.selectedIndex < 0 && (this.order.value = "study:"), this.count.textContent = `${e} of ${this.examples} ${this.examples === 1 ? "example" : "examples"}`, this.clear.hidden = !this.isFiltered() && !this.state.get("ex.sort");
 	}
 	isFiltered() {
-		return k.some((e) => this.state.get(e));
+		return D.some((e) => this.state.get(e));
 	}
 	sort() {
 		let [e, t] = this.order.value.split(":");
@@ -3646,7 +3669,7 @@ var ti = class {
 			"ex.down": t || null
 		});
 	}
-}, ni = class {
+}, ri = class {
 	values;
 	pictures;
 	open;
@@ -3682,19 +3705,19 @@ var ti = class {
 			type: "button",
 			onclick: () => this.open(e),
 			title: r.name
-		}, s, i("span", { class: "examples-words" }, i("bdi", { class: "examples-name" }, r.name), d && i("span", { class: "examples-small" }, i("bdi", null, d)), o.wrong && i("span", { class: "examples-wrong" }, "wrong"), l !== null && i("span", { class: "examples-small" }, F(l))), t.cells.length > 0 && c);
-		return this.buttons.set(r.id, f), this.forget.push(R(f, () => {
-			let e = st(a, this.values, this.pictures, n);
-			e ? s.append(e) : s.remove(), c.append(...t.cells.map((e) => ct(a, e, this.values, n)));
+		}, s, i("span", { class: "examples-words" }, i("bdi", { class: "examples-name" }, r.name), d && i("span", { class: "examples-small" }, i("bdi", null, d)), o.wrong && i("span", { class: "examples-wrong" }, "wrong"), l !== null && i("span", { class: "examples-small" }, O(l))), t.cells.length > 0 && c);
+		return this.buttons.set(r.id, f), this.forget.push(A(f, () => {
+			let e = ht(a, this.values, this.pictures, n);
+			e ? s.append(e) : s.remove(), c.append(...t.cells.map((e) => gt(a, e, this.values, n)));
 		})), f;
 	}
-}, ri = 12, ii = class extends H {
+}, ii = 12, ai = class extends V {
 	keys = [
-		...k,
-		...je,
-		...A,
-		...Me,
+		...D,
 		...Ne,
+		...Pe,
+		...Fe,
+		...Ie,
 		"ex.zoom",
 		"ex.maps"
 	];
@@ -3704,7 +3727,7 @@ var ti = class {
 	deaf = null;
 	connectedCallback() {
 		super.connectedCallback();
-		let e = () => Je(this), t = Ur(this, {
+		let e = () => nt(this), t = Gr(this, {
 			step: (e) => this.step(e),
 			search: () => this.parts?.filters.search.focus()
 		});
@@ -3722,28 +3745,28 @@ var ti = class {
 			return;
 		}
 		let t = this.parts === null, n = this.parts ??= this.build(), r = (n) => t || n.some((t) => e.has(t)), a = ge(this.study, this.context.state.list("cells")), o = r([
-			...k,
-			...je,
+			...D,
+			...Ne,
 			"cells",
 			"ex.maps",
 			"ex.colours"
 		]);
 		o && this.relist(n, a);
 		let s = this.view(), c = this.placeOf(s?.entry);
-		(r([...Me, ...A]) || s?.example !== this.shown?.example || c !== this.shown?.place) && (this.shown = {
+		(r([...Fe, ...Pe]) || s?.example !== this.shown?.example || c !== this.shown?.place) && (this.shown = {
 			example: s?.example,
 			place: c
-		}, n.chips.show(a.map((e) => this.study.cells[e].label)), n.display.sync(), s ? n.large.show(s.entry, s.example, a, c) : n.large.nothing(this.missing())), s && n.list.mark(s.entry.id), n.large.zoom(), (o || r(Ne)) && n.importance?.show(n.entries, this.items.map((e) => e.entry), a[0] ?? -1);
+		}, n.chips.show(a.map((e) => this.study.cells[e].label)), n.display.sync(), s ? n.large.show(s.entry, s.example, a, c) : n.large.nothing(this.missing())), s && n.list.mark(s.entry.id), n.large.zoom(), (o || r(Ie)) && n.importance?.show(n.entries, this.items.map((e) => e.entry), a[0] ?? -1);
 	}
 	build() {
-		let { study: e, context: t } = this, n = new _e(t.content, e), r = new ot(t.content), a = pe(e.examples), o = he(e), s = new ti(t.state, e, o, ye(e, t.state.get("measure")), a.length), c = new ni(n, r, (e) => this.choose(e)), l = new br(t.state, e, o), [u] = e.examples, d = e.examples.some((e) => e.picture), f = e.examples.some((e) => !e.tokens && !e.columns), p = new Kr(t, n, r, l.element, (e) => this.step(e)), m = {
+		let { study: e, context: t } = this, n = new _e(t.content, e), r = new mt(t.content), a = pe(e.examples), o = he(e), s = new ni(t.state, e, o, ye(e, t.state.get("measure")), a.length), c = new ri(n, r, (e) => this.choose(e)), l = new Sr(t.state, e, o), [u] = e.examples, d = e.examples.some((e) => e.picture), f = e.examples.some((e) => !e.tokens && !e.columns), p = new Jr(t, n, r, l.element, (e) => this.step(e)), m = {
 			overlay: d,
 			smooth: f,
 			mask: e.examples.some((e) => e.mask),
 			bars: !!u?.columns
-		}, h = new Cr(t.state, e, o, m, f ? [p.zoomButtons()] : []);
+		}, h = new Tr(t.state, e, o, m, f ? [p.zoomButtons()] : []);
 		p.options.append(h.element);
-		let g = e.examples.some((e) => e.columns || e.tokens) ? new Rr(t, n, o) : null;
+		let g = e.examples.some((e) => e.columns || e.tokens) ? new Br(t, n, o) : null;
 		return this.classList.add("examples"), this.replaceChildren(i("div", { class: "examples-layout" }, i("div", { class: "examples-side" }, s.element, this.leftOut(), c.element), p.element), ...g ? [g.element] : []), {
 			values: n,
 			pictures: r,
@@ -3762,7 +3785,7 @@ var ti = class {
 		return t < e && i("p", { class: "examples-caption" }, `${t} of the study's ${e.toLocaleString("en")} examples have their maps on this page.`);
 	}
 	relist(e, t) {
-		let { state: n } = this.context, r = Pe(n), { sort: i, down: a } = Fe(n), o = ye(this.study, n.get("measure")), s = i === "agreement" || r.agreement.some((e) => e !== null), c = n.get("ex.metric", this.study.metrics[0]?.name ?? ""), l = this.study.cells.findIndex((e) => e.label === n.get("ex.cell")), u = l >= 0 ? l : t[0] ?? -1, d = e.entries.flatMap((n) => {
+		let { state: n } = this.context, r = Le(n), { sort: i, down: a } = Re(n), o = ye(this.study, n.get("measure")), s = i === "agreement" || r.agreement.some((e) => e !== null), c = n.get("ex.metric", this.study.metrics[0]?.name ?? ""), l = this.study.cells.findIndex((e) => e.label === n.get("ex.cell")), u = l >= 0 ? l : t[0] ?? -1, d = e.entries.flatMap((n) => {
 			let i = n.targets.map((r) => {
 				let i = s ? e.values.agreement(o, t, r) : null;
 				return {
@@ -3770,11 +3793,11 @@ var ti = class {
 					example: r,
 					candidate: xe(e.values, r, i, c, u)
 				};
-			}).find(({ candidate: e }) => Zr(e, r));
+			}).find(({ candidate: e }) => $r(e, r));
 			return i ? [i] : [];
 		});
-		this.items = $r(d, i, a), e.filters.sync(this.items.length), e.list.show(this.items, {
-			cells: n.get("ex.maps") === "1" ? t.slice(0, ri) : [],
+		this.items = ei(d, i, a), e.filters.sync(this.items.length), e.list.show(this.items, {
+			cells: n.get("ex.maps") === "1" ? t.slice(0, ii) : [],
 			colours: n.get("ex.colours"),
 			sort: i
 		});
@@ -3808,13 +3831,13 @@ var ti = class {
 		this.choose(r);
 	}
 };
-V("xai-examples", ii);
+B("xai-examples", ai);
 // src/made/section.ts
-var ai = class extends H {
+var oi = class extends V {
 	keys = [];
 	draw() {
 		let { made: e, cells: t } = this.study;
-		this.replaceChildren(e.command ? i("section", null, i("h2", null, "The command that repeats it"), i("pre", { tabindex: "0" }, e.command)) : "", i("section", null, i("h2", null, "Facts"), i("dl", { class: "facts" }, e.facts.flatMap(([e, t]) => [i("dt", null, e), i("dd", null, t)]))), this.study.problems.length ? An(this.study) : "", i("details", { open: !0 }, i("summary", null, "Cost of each cell"), U({
+		this.replaceChildren(e.command ? i("section", null, i("h2", null, "The command that repeats it"), i("pre", { tabindex: "0" }, e.command)) : "", i("section", null, i("h2", null, "Facts"), i("dl", { class: "facts" }, e.facts.flatMap(([e, t]) => [i("dt", null, e), i("dd", null, t)]))), this.study.problems.length ? jn(this.study) : "", i("details", { open: !0 }, i("summary", null, "Cost of each cell"), H({
 			caption: "What the attributions of each cell cost",
 			columns: [
 				"method / baseline",
@@ -3847,15 +3870,15 @@ var ai = class extends H {
 		})), i("details", null, i("summary", null, "Methods, baselines, metrics and agreements"), e.glossary.map(({ kind: e, entries: t }) => i("section", null, i("h3", null, e), i("dl", { class: "glossary" }, t.flatMap((e) => [i("dt", null, e.label), i("dd", null, e.summary, e.details ? i("span", { class: "soft" }, ` ${e.details}.`) : null, e.source ? i("cite", { class: "soft" }, ` ${e.source}`) : null)]))))), i("details", null, i("summary", null, "Configuration"), e.config ? i("pre", { tabindex: "0" }, e.config) : i("p", null, "config.yaml is missing.")));
 	}
 };
-V("xai-made", ai);
+B("xai-made", oi);
 // src/document/types.ts
-var oi = [
+var si = [
 	"unknown",
 	"different",
 	"equal"
 ];
 // src/document/access.ts
-function si(e, t) {
+function ci(e, t) {
 	let n = t.pairs, [r, i, a, o, s, c, l] = [
 		n.a,
 		n.b,
@@ -3872,39 +3895,39 @@ function si(e, t) {
 		low: o[t],
 		high: s[t],
 		p: c[t],
-		shown: oi[l[t]] ?? "unknown"
+		shown: si[l[t]] ?? "unknown"
 	}));
 }
 // src/metrics/cost.ts
-var ci = .5;
-function li(e) {
+var li = .5;
+function ui(e) {
 	let { forward: t, backward: n, examples: r, cached: i } = e;
 	return t === null || n === null || !r || i && t + n === 0 ? null : {
 		forward: t / r,
 		backward: n / r
 	};
 }
-function ui(e, t) {
+function di(e, t) {
 	let n = t ? 1 : -1;
 	return e.map((t) => e.every((e) => e.passes > t.passes || n * e.mean < n * t.mean || e.passes === t.passes && e.mean === t.mean));
 }
-function di(e, t, n) {
+function fi(e, t, n) {
 	let r = t.flatMap((t) => {
-		let n = e[t.cell], r = li(n);
+		let n = e[t.cell], r = ui(n);
 		return r && t.mean !== null ? [{
 			cell: n,
 			mean: t,
 			...r,
 			total: r.forward + r.backward
 		}] : [];
-	}), i = r.filter(({ cell: e }) => !e.control), a = ui(i.map(({ total: e, mean: t }) => ({
+	}), i = r.filter(({ cell: e }) => !e.control), a = di(i.map(({ total: e, mean: t }) => ({
 		passes: e,
 		mean: t.mean
-	})), n), o = pi(r.map(({ mean: e }) => e.mean), fi);
+	})), n), o = mi(r.map(({ mean: e }) => e.mean), pi);
 	return r.map((e, t) => ({
 		cell: e.cell.label,
 		passes: e.total,
-		at: Math.max(ci, e.total),
+		at: Math.max(li, e.total),
 		forward: e.forward,
 		backward: e.backward,
 		mean: e.mean.mean,
@@ -3915,13 +3938,13 @@ function di(e, t, n) {
 		name_at: o[t]
 	}));
 }
-var fi = .06;
-function pi(e, t) {
+var pi = .06;
+function mi(e, t) {
 	let n = t * (Math.max(...e) - Math.min(...e)), r = [...e], i = Infinity;
 	for (let t of e.map((e, t) => t).sort((t, n) => e[n] - e[t])) r[t] = Math.min(e[t], i - n), i = r[t];
 	return r;
 }
-function mi(e, t, n) {
+function hi(e, t, n) {
 	let r = /* @__PURE__ */ new Map(), i = n.map((e) => r.get(e) ?? (r.set(e, r.size), r.size - 1)), a = n.length;
 	return Array.from({ length: t }, (t, n) => {
 		let [o, s] = [new Float64Array(r.size), new Float64Array(r.size)];
@@ -3932,11 +3955,11 @@ function mi(e, t, n) {
 		return o.map((e, t) => s[t] ? e / s[t] : NaN);
 	});
 }
-function hi(e, t) {
+function gi(e, t) {
 	let n = e[0]?.length ?? 0;
 	return Array.from({ length: n }, (e, t) => t).filter((n) => t.every((t) => Number.isFinite(e[t][n])));
 }
-function gi(e, t, n, r) {
+function _i(e, t, n, r) {
 	let i = {
 		n: 0,
 		wins: 0,
@@ -3949,8 +3972,8 @@ function gi(e, t, n, r) {
 	return i;
 }
 // src/metrics/curves.ts
-var _i = 1.959964;
-function vi(e) {
+var vi = 1.959964;
+function yi(e) {
 	let t = Array.from(e).filter(Number.isFinite), n = t.length, r = t.reduce((e, t) => e + t, 0) / n;
 	if (n < 2) return {
 		mean: r,
@@ -3961,16 +3984,16 @@ function vi(e) {
 	let i = Math.sqrt(t.reduce((e, t) => e + (t - r) ** 2, 0) / (n - 1) / n);
 	return {
 		mean: r,
-		low: r - _i * i,
-		high: r + _i * i,
+		low: r - vi * i,
+		high: r + vi * i,
 		n
 	};
 }
-function yi(e, t, n, r, i) {
+function bi(e, t, n, r, i) {
 	if (!n.curves) return [];
 	let { shares: a, values: o } = n.curves, s = e.numbers(o), [c, l] = [i.length, a.length];
 	return r.flatMap((e, n) => a.flatMap((r, a) => {
-		let { mean: o, low: u, high: d, n: f } = vi(mi(Float32Array.from({ length: c }, (t, n) => s[(e * c + n) * l + a]), 1, i)[0]);
+		let { mean: o, low: u, high: d, n: f } = yi(hi(Float32Array.from({ length: c }, (t, n) => s[(e * c + n) * l + a]), 1, i)[0]);
 		return f ? [{
 			cell: t.cells[e].label,
 			place: n,
@@ -3983,23 +4006,23 @@ function yi(e, t, n, r, i) {
 	}));
 }
 // src/metrics/groups.ts
-function bi(e) {
+function xi(e) {
 	return [{
 		name: "right",
 		is: 0
 	}, {
 		name: "wrong",
 		is: 1
-	}].map(({ name: t, is: n }) => Si(e, t, (t) => e.wrong[t] === n)).filter((e) => e.n > 0);
+	}].map(({ name: t, is: n }) => Ci(e, t, (t) => e.wrong[t] === n)).filter((e) => e.n > 0);
 }
-function xi(e) {
+function Si(e) {
 	let { rows: t, classes: n } = e, r = t.label.some((e) => e >= 0), i = r ? t.label : t.predicted;
 	return {
-		groups: n.map((e, n) => Si(t, e, (e) => i[e] === n)).filter((e) => e.n > 0),
+		groups: n.map((e, n) => Ci(t, e, (e) => i[e] === n)).filter((e) => e.n > 0),
 		by: r ? "label" : "predicted class"
 	};
 }
-function Si(e, t, n) {
+function Ci(e, t, n) {
 	let r = e.example.map((e, t) => t).filter(n);
 	return {
 		name: t,
@@ -4007,10 +4030,10 @@ function Si(e, t, n) {
 		n: new Set(r.map((t) => e.example[t])).size
 	};
 }
-function Ci(e, t, n, r) {
+function wi(e, t, n, r) {
 	let i = n.example.length, a = new Float32Array(t * r.rows.length);
 	for (let n = 0; n < t; n++) r.rows.forEach((t, o) => a[n * r.rows.length + o] = e[n * i + t]);
-	return mi(a, t, r.rows.map((e) => n.example[e])).map((e) => {
+	return hi(a, t, r.rows.map((e) => n.example[e])).map((e) => {
 		let t = e.filter(Number.isFinite);
 		return {
 			mean: t.length ? t.reduce((e, t) => e + t, 0) / t.length : NaN,
@@ -4019,10 +4042,10 @@ function Ci(e, t, n, r) {
 	});
 }
 // src/metrics/rows.ts
-function wi(e) {
+function Ti(e) {
 	return e.rows.cluster ?? e.rows.example;
 }
-function Ti(e, t, n) {
+function Ei(e, t, n) {
 	return n.flatMap((n, r) => {
 		let i = t.means.find((e) => e.cell === n);
 		if (!i || i.mean === null) return [];
@@ -4041,17 +4064,17 @@ function Ti(e, t, n) {
 		}];
 	});
 }
-function Ei(e, t, n) {
-	return n.flatMap((n, r) => Di(t.means.find((e) => e.cell === n)?.letters ?? "").map((t) => ({
+function Di(e, t, n) {
+	return n.flatMap((n, r) => Oi(t.means.find((e) => e.cell === n)?.letters ?? "").map((t) => ({
 		cell: e.cells[n].label,
 		place: r,
 		letter: t
 	})));
 }
-function Di(e) {
+function Oi(e) {
 	return e.match(/\.*[a-z]/gi) ?? [];
 }
-function Oi(e, t, n, r) {
+function ki(e, t, n, r) {
 	let i = new Map(r.map((e, t) => [e, t])), a = n.filter(({ a: e, b: t, low: n }) => i.has(e) && i.has(t) && !Number.isNaN(n)).map((e) => i.get(e.a) < i.get(e.b) ? e : {
 		...e,
 		a: e.b,
@@ -4073,12 +4096,12 @@ function Oi(e, t, n, r) {
 		margin: t.margin ?? 0
 	}));
 }
-function ki(e, t, n, r, i) {
+function Ai(e, t, n, r, i) {
 	if (n.higher === null) return [];
-	let a = n.higher, o = mi(e.numbers(n.scores), t.cells.length, wi(t)), s = new Map(r.flatMap((e) => [[`${e.a} ${e.b}`, e.p], [`${e.b} ${e.a}`, e.p]])), [c, l] = [hi(o, [...new Set(r.flatMap(({ a: e, b: t }) => [e, t]))]), hi(o, [])];
+	let a = n.higher, o = hi(e.numbers(n.scores), t.cells.length, Ti(t)), s = new Map(r.flatMap((e) => [[`${e.a} ${e.b}`, e.p], [`${e.b} ${e.a}`, e.p]])), [c, l] = [gi(o, [...new Set(r.flatMap(({ a: e, b: t }) => [e, t]))]), gi(o, [])];
 	return i.flatMap((e, n) => i.flatMap((r, i) => {
 		if (e === r) return [];
-		let u = s.get(`${e} ${r}`), d = gi(o[e], o[r], a, u === void 0 ? l : c);
+		let u = s.get(`${e} ${r}`), d = _i(o[e], o[r], a, u === void 0 ? l : c);
 		return d.n ? [{
 			row: t.cells[e].label,
 			row_place: n,
@@ -4090,7 +4113,7 @@ function ki(e, t, n, r, i) {
 		}] : [];
 	}));
 }
-function Ai(e, { cells: t, mean: n, critical: r }) {
+function ji(e, { cells: t, mean: n, critical: r }) {
 	let i = t.map((t, r) => ({
 		label: e.cells[t].label,
 		rank: n[r]
@@ -4100,7 +4123,7 @@ function Ai(e, { cells: t, mean: n, critical: r }) {
 		rank: t,
 		level: n < a ? n + 1 : i.length - n,
 		side: n < a ? "left" : "right"
-	})), s = ji(i.map(({ rank: e }) => e), r), c = s.map(([e, t], n) => ({
+	})), s = Mi(i.map(({ rank: e }) => e), r), c = s.map(([e, t], n) => ({
 		kind: "group",
 		start: i[e].rank,
 		end: i[t].rank,
@@ -4117,17 +4140,17 @@ function Ai(e, { cells: t, mean: n, critical: r }) {
 		}
 	];
 }
-function ji(e, t) {
+function Mi(e, t) {
 	let n = [];
 	return e.forEach((r, i) => {
 		let a = e.findLastIndex((e) => e - r <= t);
 		a > i && !n.some(([e, t]) => e <= i && a <= t) && n.push([i, a]);
 	}), n;
 }
-function Mi(e, t, n, r, i) {
+function Ni(e, t, n, r, i) {
 	let a = e.numbers(n.scores);
 	return i.flatMap((e, n) => {
-		let i = Ci(a, t.cells.length, t.rows, e);
+		let i = wi(a, t.cells.length, t.rows, e);
 		return r.flatMap((r, a) => {
 			let { mean: o, n: s } = i[r];
 			return s ? [{
@@ -4136,25 +4159,25 @@ function Mi(e, t, n, r, i) {
 				group: `${e.name} (${e.n})`,
 				group_place: n,
 				mean: o,
-				label: F(o, 2),
+				label: O(o, 2),
 				n: s
 			}] : [];
 		});
 	});
 }
-function Ni(e, t, n, r) {
-	let i = bi(t.rows);
-	return i.length > 1 ? Mi(e, t, n, r, i) : [];
-}
 function Pi(e, t, n, r) {
-	let { groups: i, by: a } = xi(t);
+	let i = xi(t.rows);
+	return i.length > 1 ? Ni(e, t, n, r, i) : [];
+}
+function Fi(e, t, n, r) {
+	let { groups: i, by: a } = Si(t);
 	return {
-		rows: i.length > 1 ? Mi(e, t, n, r, i) : [],
+		rows: i.length > 1 ? Ni(e, t, n, r, i) : [],
 		by: a
 	};
 }
 // src/metrics/section.ts
-var Q = 40, Fi = 6, Ii = 35, $ = 270, Li = class extends H {
+var Q = 40, Ii = 6, Li = 35, $ = 270, Ri = class extends V {
 	keys = [
 		"metric",
 		"metrics_pairs",
@@ -4170,7 +4193,7 @@ var Q = 40, Fi = 6, Ii = 35, $ = 270, Li = class extends H {
 		}
 		if (e.size && !e.has("metric") && !e.has("metrics_pairs") && n.length <= Q) return;
 		let a = e.size ? this.querySelector(":focus")?.id ?? "" : "";
-		this.replaceChildren(this.picker(r), i("h2", null, `${r.name}${zi(r)}`), ...this.words(r), this.means(r), this.charts(r)), a && this.querySelector(`#${CSS.escape(a)}`)?.focus();
+		this.replaceChildren(this.picker(r), i("h2", null, `${r.name}${Bi(r)}`), ...this.words(r), this.means(r), this.charts(r)), a && this.querySelector(`#${CSS.escape(a)}`)?.focus();
 	}
 	picker(e) {
 		let { state: t } = this.context;
@@ -4180,18 +4203,18 @@ var Q = 40, Fi = 6, Ii = 35, $ = 270, Li = class extends H {
 		}, this.study.metrics.map((t) => i("option", {
 			value: t.name,
 			".selected": t === e
-		}, `${t.name}${zi(t)}`))));
+		}, `${t.name}${Bi(t)}`))));
 	}
 	words(e) {
 		let t = [
 			e.summary,
-			Bi(e),
 			Vi(e),
+			Hi(e),
 			e.unit && `in ${e.unit}`
 		], n = this.study.removals.find((t) => e.name === t.metric || e.name.startsWith(`${t.metric}@`));
 		return [
 			i("p", { class: "metrics-summary" }, t.filter(Boolean).join("; ") + "."),
-			...e.verdict ? [i("p", { class: e.refused ? "metrics-verdict metrics-refused" : "metrics-verdict" }, kn(e.verdict))] : [],
+			...e.verdict ? [i("p", { class: e.refused ? "metrics-verdict metrics-refused" : "metrics-verdict" }, An(e.verdict))] : [],
 			...e.shift ? [i("p", { class: "metrics-note" }, e.shift)] : [],
 			...n ? [i("p", { class: "metrics-note" }, `${n.sentence} Distance to the data: ${n.distances.map(([e, t]) => `${e} ${t}`).join(", ")}.`)] : []
 		];
@@ -4230,19 +4253,19 @@ var Q = 40, Fi = 6, Ii = 35, $ = 270, Li = class extends H {
 			},
 			{
 				value: e.low,
-				text: Ke(e.low, e.high)
+				text: $e(e.low, e.high)
 			},
 			...r ? [e.letters || "–", {
 				value: e.ranks?.[0] ?? null,
-				text: Hi(e)
+				text: Ui(e)
 			}] : [],
 			e.n,
 			...i ? [{
 				value: e.undefined,
-				text: Ui(e)
+				text: Wi(e)
 			}] : []
 		]), s = r ? " Cells that share no letter differ significantly; sharing a letter does not show that two are equal. Bold: no cell is shown to be better." : "";
-		return U({
+		return H({
 			caption: `${e.name}: means over ${t}, each with its own 95 % interval for other ${t}.${s}`,
 			columns: a,
 			rows: o
@@ -4264,9 +4287,9 @@ var Q = 40, Fi = 6, Ii = 35, $ = 270, Li = class extends H {
 		};
 	}
 	charts(e) {
-		let { study: t, context: n } = this, { content: r } = n, { order: a, left: o } = this.order(e), s = si(r, e), c = t.unit, l = i("div", { class: "metrics-grid" }), u = (r, a, s, c, u = {}, ...d) => {
+		let { study: t, context: n } = this, { content: r } = n, { order: a, left: o } = this.order(e), s = ci(r, e), c = t.unit, l = i("div", { class: "metrics-grid" }), u = (r, a, s, c, u = {}, ...d) => {
 			if (!s.length) return;
-			let f = `${t.name} ${e.name} ${a}`, p = `${r}, ${e.name}. ${c}`, m = Xn(n, a, s, {
+			let f = `${t.name} ${e.name} ${a}`, p = `${r}, ${e.name}. ${c}`, m = Qn(n, a, s, {
 				label: p,
 				caption: c + o,
 				file: f,
@@ -4274,16 +4297,16 @@ var Q = 40, Fi = 6, Ii = 35, $ = 270, Li = class extends H {
 			});
 			l.append(i("section", { class: `metrics-card metrics-${a}` }, i("h3", null, r), ...d, m));
 		}, d = {
-			fewest: $ + a.length * Ii,
+			fewest: $ + a.length * Li,
 			most: $ + Math.max(5, a.length) * 80
-		}, f = Ti(t, e, a), p = f.some((e) => e.control) ? " Dashed: the means of controls, which every explanation should be better than." : "";
+		}, f = Ei(t, e, a), p = f.some((e) => e.control) ? " Dashed: the means of controls, which every explanation should be better than." : "";
 		u("Means", "intervals", f, `Mean over ${c} with its marginal 95 % interval, for other ${c}.${f.some((e) => e.best) ? " Blue diamonds: no cell is shown to be better." : ""}${p}`);
-		let m = Ei(t, e, a);
+		let m = Di(t, e, a);
 		u("Letters", "letters", m, "A bar for each letter over the cells that carry it. Cells that share no letter differ significantly; sharing a letter does not show that two are equal.", { fewest: $ + 46 * new Set(m.map((e) => e.letter)).size });
-		let h = ki(r, t, e, s, a);
-		if (u("Win rates", "win_rates", h, `Share of ${I(Math.max(0, ...h.map((e) => Number(e.n))), Wi(c), c)} on which the cell of the row is better than that of the column; equal scores are no win.`, d), this.differences(e, s, a, u), this.cost(e, u), u("Curves", "curves", yi(r, t, e, a, wi(t)), `Mean ${e.curves?.unit ?? "score"} over the share of ${e.curves?.over ?? "features"}, with pointwise normal 95 % bands of the mean for other ${c}.`), this.groups(e, a, u), e.ranks && e.ranks.cells.length <= Q) {
+		let h = Ai(r, t, e, s, a);
+		if (u("Win rates", "win_rates", h, `Share of ${k(Math.max(0, ...h.map((e) => Number(e.n))), Gi(c), c)} on which the cell of the row is better than that of the column; equal scores are no win.`, d), this.differences(e, s, a, u), this.cost(e, u), u("Curves", "curves", bi(r, t, e, a, Ti(t)), `Mean ${e.curves?.unit ?? "score"} over the share of ${e.curves?.over ?? "features"}, with pointwise normal 95 % bands of the mean for other ${c}.`), this.groups(e, a, u), e.ranks && e.ranks.cells.length <= Q) {
 			let n = 46 + 24 * (Math.ceil(e.ranks.cells.length / 2) + 1);
-			u("Another test: Nemenyi's critical difference", "critical_difference", Ai(t, e.ranks), "Mean ranks; cells that a bar joins do not differ by Nemenyi's test. This is another test than that of the letters: it is of ranks, not of means.", {
+			u("Another test: Nemenyi's critical difference", "critical_difference", ji(t, e.ranks), "Mean ranks; cells that a bar joins do not differ by Nemenyi's test. This is another test than that of the letters: it is of ranks, not of means.", {
 				height: n,
 				fewest: 640,
 				most: 900,
@@ -4293,9 +4316,9 @@ var Q = 40, Fi = 6, Ii = 35, $ = 270, Li = class extends H {
 		return l;
 	}
 	differences(e, t, n, r) {
-		let a = Oi(this.study, e, t, n);
+		let a = ki(this.study, e, t, n);
 		if (!a.length) return;
-		let { state: o } = this.context, s = this.study.cells[n.find((e) => t.some(({ a: t, b: n }) => t === e || n === e)) ?? 0].label, c = o.get("metrics_pairs") || (a.length > Fi ? s : "all"), l = c === "all" ? a.slice(0, 300) : a.filter((e) => e.a === c || e.b === c).map((e) => Ri(e, c)), u = [...new Set(a.flatMap((e) => [String(e.a), String(e.b)]))], d = i("p", { class: "metrics-picker" }, i("label", { for: "metrics-pairs" }, "Pairs "), i("select", {
+		let { state: o } = this.context, s = this.study.cells[n.find((e) => t.some(({ a: t, b: n }) => t === e || n === e)) ?? 0].label, c = o.get("metrics_pairs") || (a.length > Ii ? s : "all"), l = c === "all" ? a.slice(0, 300) : a.filter((e) => e.a === c || e.b === c).map((e) => zi(e, c)), u = [...new Set(a.flatMap((e) => [String(e.a), String(e.b)]))], d = i("p", { class: "metrics-picker" }, i("label", { for: "metrics-pairs" }, "Pairs "), i("select", {
 			id: "metrics-pairs",
 			onchange: (e) => o.set({ metrics_pairs: e.target.value })
 		}, i("option", {
@@ -4304,7 +4327,7 @@ var Q = 40, Fi = 6, Ii = 35, $ = 270, Li = class extends H {
 		}, `all ${a.length}`), u.map((e) => i("option", {
 			value: e,
 			".selected": c === e
-		}, `with ${e}`)))), f = e.margin ? ` Equal: within the band of ±${F(e.margin)}.` : "", p = `${c === "all" ? "Difference of the means of two cells, the better mean first," : `Mean of ${c} less that of each other cell,`} with 95 % intervals that hold for all pairs at once.${f} Unknown: neither is shown.`;
+		}, `with ${e}`)))), f = e.margin ? ` Equal: within the band of ±${O(e.margin)}.` : "", p = `${c === "all" ? "Difference of the means of two cells, the better mean first," : `Mean of ${c} less that of each other cell,`} with 95 % intervals that hold for all pairs at once.${f} Unknown: neither is shown.`;
 		r("Differences", "differences", l.map((e, t) => ({
 			...e,
 			place: t
@@ -4312,26 +4335,26 @@ var Q = 40, Fi = 6, Ii = 35, $ = 270, Li = class extends H {
 	}
 	cost(e, t) {
 		if (e.higher === null) return;
-		let n = di(this.study.cells, e.means, e.higher);
+		let n = fi(this.study.cells, e.means, e.higher);
 		if (n.filter((e) => !e.control).length < 2) return;
 		let r = e.means.filter((e) => e.mean !== null).length - n.length;
 		t("Quality and cost", "cost", n, [
 			"Mean over the passes that the attributions of a cell took. The line joins the Pareto front: no cell has as good a mean for fewer passes.",
 			n.some((e) => !e.passes) ? " Cells at the left edge had no passes of their own: they need none, or shared those of other cells." : "",
-			r ? ` ${I(r, "cell")} came from the store, so that no passes were counted.` : ""
+			r ? ` ${k(r, "cell")} came from the store, so that no passes were counted.` : ""
 		].join(""));
 	}
 	groups(e, t, n) {
 		let { study: r } = this, { content: i } = this.context, a = "Plain means over the examples of each group, without a test.";
-		n("By right or wrong prediction", "groups", Ni(i, r, e, t), `${a} The number of examples is in brackets.`);
-		let { rows: o, by: s } = Pi(i, r, e, t), c = new Set(o.map((e) => e.group)).size, l = {
-			fewest: $ + c * Ii,
+		n("By right or wrong prediction", "groups", Pi(i, r, e, t), `${a} The number of examples is in brackets.`);
+		let { rows: o, by: s } = Fi(i, r, e, t), c = new Set(o.map((e) => e.group)).size, l = {
+			fewest: $ + c * Li,
 			most: $ + Math.max(4, c) * 80
 		};
 		c <= Q && n("By class", "group_means", o, `${a} Groups are by ${s}; the number of examples is in brackets.`, l);
 	}
 };
-function Ri(e, t) {
+function zi(e, t) {
 	if (e.a === t) return {
 		...e,
 		pair: e.b
@@ -4351,60 +4374,119 @@ function Ri(e, t) {
 		high: i
 	};
 }
-function zi(e) {
+function Bi(e) {
 	return e.higher === null ? "" : e.higher ? " ↑" : " ↓";
 }
-function Bi(e) {
+function Vi(e) {
 	return e.higher === null ? "descriptive, not ranked" : e.higher ? "higher is better" : "lower is better";
 }
-function Vi({ bounds: [e, t] }) {
-	return e === null && t === null ? "unbounded" : `${e === null ? "-∞" : F(e)} to ${t === null ? "∞" : F(t)}`;
+function Hi({ bounds: [e, t] }) {
+	return e === null && t === null ? "unbounded" : `${e === null ? "-∞" : O(e)} to ${t === null ? "∞" : O(t)}`;
 }
-function Hi(e) {
+function Ui(e) {
 	if (!e.ranks) return "–";
 	let [t, n] = e.ranks;
 	return t === n ? String(t) : `${t} to ${n}`;
 }
-function Ui(e) {
-	return e.range && e.undefined ? `${e.undefined} (mean ${F(e.range[0])} to ${F(e.range[1])})` : String(e.undefined);
-}
 function Wi(e) {
+	return e.range && e.undefined ? `${e.undefined} (mean ${O(e.range[0])} to ${O(e.range[1])})` : String(e.undefined);
+}
+function Gi(e) {
 	return e.replace(/s$/, "");
 }
-V("xai-metrics", Li);
+B("xai-metrics", Ri);
+// src/panels/panels.ts
+var Ki = 760, qi = 1, Ji = {
+	load: (e) => Promise.reject(/* @__PURE__ */ Error(`panels load nothing: ${e}`)),
+	sanitize: (e) => Promise.reject(/* @__PURE__ */ Error(`panels link to nothing: ${e}`)),
+	http: (e) => Promise.reject(/* @__PURE__ */ Error(`panels load nothing: ${e}`)),
+	file: (e) => Promise.reject(/* @__PURE__ */ Error(`panels load nothing: ${e}`))
+};
+function Yi(e, t, n) {
+	return t.panels.filter((e) => e.section === n).map((t) => Xi(e, t));
+}
+function Xi(e, { label: t, title: n, plugin: r, html: a, chart: o, caption: s, error: c }) {
+	let l = r ? i("p", { class: "panel-from soft" }, `panel ${t}, of ${r}`) : null, u;
+	return c ? u = Zi(c) : o ? u = Qi(e, o, n, s) : (u = i("div", { class: "panel-html" }), u.innerHTML = a), i("section", {
+		class: "panel",
+		"aria-label": n
+	}, i("h2", null, n), u, l);
+}
+function Zi(e) {
+	return i("p", {
+		class: "panel-failed",
+		role: "note"
+	}, e);
+}
+function Qi(e, t, n, r) {
+	let a = i("div", {
+		class: "chart-stage",
+		role: "img",
+		"aria-label": r ? `${n}. ${r}` : n
+	}), o = i("figure", { class: "chart panel-chart" }, i("div", {
+		class: "chart-scroll",
+		tabindex: 0,
+		role: "group",
+		"aria-label": n
+	}, a), r ? i("figcaption", null, i("span", { class: "chart-caption" }, r)) : null);
+	if (!e.vega) return Zi("The chart library is not here.");
+	let s = null, c = async () => {
+		let n = Hn(a), r = i("div");
+		try {
+			let i = Math.min(Ki, a.parentElement?.clientWidth || Ki), o = Rn(JSON.parse(t), {
+				theme: n,
+				width: i
+			}), c = {
+				ast: !0,
+				renderer: "svg",
+				actions: !1,
+				defaultStyle: !1,
+				loader: Ji,
+				tooltip: { theme: n.dark ? "dark" : "light" },
+				logLevel: qi
+			}, l = await e.vega(r, o, c);
+			s?.(), s = () => l.finalize(), r.firstElementChild?.setAttribute("aria-hidden", "true"), a.replaceChildren(r);
+		} catch (e) {
+			a.replaceChildren(Zi(`This chart cannot be drawn: ${String(e).split("\n")[0]}`));
+		}
+	};
+	return queueMicrotask(() => {
+		c(), Kn(a, () => (a.isConnected && c(), a.isConnected));
+	}), o;
+}
 // src/viewer.ts
-var Gi = [
+var $i = [
 	{
 		name: "answer",
 		title: "Answer",
-		make: () => new On()
+		make: () => new kn()
 	},
 	{
 		name: "metrics",
 		title: "Metrics",
-		make: () => new Li()
+		make: () => new Ri()
 	},
 	{
 		name: "agreement",
 		title: "Agreement",
-		make: () => new vr()
+		make: () => new br()
 	},
 	{
 		name: "examples",
 		title: "Examples",
-		make: () => new ii()
+		make: () => new ai()
 	},
 	{
 		name: "across",
 		title: "Across studies",
-		make: () => new sr()
+		make: () => new lr()
 	},
 	{
 		name: "made",
 		title: "How it was made",
-		make: () => new ai()
+		make: () => new oi()
 	}
-], Ki = class extends HTMLElement {
+], ea = class extends HTMLElement {
 	context = null;
 	body = i("div", { class: "body" });
 	tabs = /* @__PURE__ */ new Map();
@@ -4422,7 +4504,7 @@ var Gi = [
 	}
 	get doors() {
 		let e = this.context.content.document.across !== null;
-		return Gi.filter((t) => e || t.name !== "across");
+		return $i.filter((t) => e || t.name !== "across");
 	}
 	get section() {
 		let e = this.context.state.get("section", this.context.content.document.across ? "across" : "answer");
@@ -4449,7 +4531,7 @@ var Gi = [
 			metric: null,
 			measure: null,
 			cells: null
-		}) }), e.studies.forEach((t, n) => this.picker.append(i("option", { value: n }, `${n + 1}. ${qi(e.studies, n)}`))), r = i("label", { class: "picker" }, "study ", this.picker));
+		}) }), e.studies.forEach((t, n) => this.picker.append(i("option", { value: n }, `${n + 1}. ${ta(e.studies, n)}`))), r = i("label", { class: "picker" }, "study ", this.picker));
 		let a = i("button", {
 			type: "button",
 			class: "quiet",
@@ -4477,7 +4559,7 @@ var Gi = [
 		let n = t.make().open(this.context, this.study), r = i("main", {
 			tabindex: "-1",
 			"aria-label": t.title
-		}, n);
+		}, n, ...Yi(this.context, this.study, t.name));
 		this.body.replaceChildren(r, this.footer()), e && r.focus({ preventScroll: !0 });
 	}
 	footer() {
@@ -4485,13 +4567,13 @@ var Gi = [
 		return i("footer", null, t.length ? [i("p", null, "This page leaves out:"), i("ul", null, t)] : null, i("p", null, `xaiexp ${e.version}`));
 	}
 };
-function qi(e, t) {
+function ta(e, t) {
 	let { name: n, folder: r } = e[t];
 	return e.filter((e) => e.name === n).length > 1 ? `${n} (${r})` : n;
 }
-V("xai-page", Ki);
+B("xai-page", ea);
 // src/main.ts
-function Ji(e, t, n) {
+function na(e, t, n) {
 	return {
 		content: e,
 		state: t,
@@ -4499,37 +4581,37 @@ function Ji(e, t, n) {
 		live: n
 	};
 }
-function Yi(e, t, n) {
-	let r = new Ki();
-	return r.open(Ji(e, t, n), un), r;
+function ra(e, t, n) {
+	let r = new ea();
+	return r.open(na(e, t, n), dn), r;
 }
-async function Xi(e, r, i, a = null) {
-	let o = Yi(t(await n(r)), i, a);
+async function ia(e, r, i, a = null) {
+	let o = ra(t(await n(r)), i, a);
 	return e.replaceChildren(o), o;
 }
-async function Zi(e) {
+async function aa(e) {
 	let t = await e.ask("/document");
 	if (!t.ok) throw Error(t.status === 403 ? "open the address that xaiexp view printed, with its token" : `the server answers ${t.status}`);
 	return new Uint8Array(await t.arrayBuffer());
 }
-function Qi() {
+function oa() {
 	try {
 		return window.sessionStorage;
 	} catch {
 		return null;
 	}
 }
-async function $i() {
+async function sa() {
 	let e = document.getElementById("xaiexp-document"), t = document.querySelector("meta[name=\"xaiexp-live\"]") !== null;
 	if (!e && !t) return;
 	let n = document.getElementById("xaiexp-summary"), a = i("div");
 	try {
-		let i = t ? new tn(en(window.location, Qi())) : null, o = await Xi(a, i ? await Zi(i) : r(e?.textContent ?? ""), new S(window.location), i);
+		let i = t ? new nn(tn(window.location, oa())) : null, o = await ia(a, i ? await aa(i) : r(e?.textContent ?? ""), new S(window.location), i);
 		i && (document.title = o.shadowRoot?.querySelector("h1")?.textContent || "xaiexp"), n?.replaceWith(a);
 	} catch (e) {
 		n?.prepend(i("p", { role: "alert" }, `The page could not be opened: ${e instanceof Error ? e.message : String(e)}`));
 	}
 }
-var ea = cn(Xi);
-$i();
-export { ea as default, Xi as show };
+var ca = ln(ia);
+sa();
+export { ca as default, ia as show };

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from xaiexp.contract.component import plain_parameters
 from xaiexp.contract.kinds import Component
 from xaiexp.contract.registry import HEAVY, flaw
 from xaiexp.core import parameters
@@ -29,7 +30,7 @@ _EDITED = 8
 
 @SUITE.register(on_class=True)
 def registrable(cls: type[Component]) -> None:
-    """The class is a frozen dataclass of one of the nine kinds and states every required fact of its kind."""
+    """The class is a frozen dataclass of one of the kinds and states every required fact of its kind."""
     require(not flaw(cls), flaw(cls))
 
 
@@ -108,7 +109,7 @@ def schema(component: Component) -> None:
     from xaiexp.config.schema import derived
 
     cls, original = type(component), component.parameters()
-    node = OmegaConf.merge(OmegaConf.structured(derived(cls)), OmegaConf.create(original))
+    node = OmegaConf.merge(OmegaConf.structured(derived(cls)), OmegaConf.create(plain_parameters(component)))
     values = OmegaConf.to_container(OmegaConf.create(OmegaConf.to_yaml(node)))
     rebuilt = cls(**parameters.check(f"{cls.kind}.{cls.name}", cls, values))  # type: ignore[arg-type]  # a mapping, as it was one
     require(rebuilt.parameters() == original, f"{original} became {rebuilt.parameters()}")

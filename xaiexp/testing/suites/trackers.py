@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+from PIL import Image
 
 from xaiexp.contract.tracker import KeptRun, TrackedCell, TrackedRun, TrackedStudy, Tracker
 from xaiexp.core.ids import CellId
@@ -53,7 +54,7 @@ def _study(tracker: Tracker) -> TrackedStudy:
     folder = Path(tempfile.mkdtemp(dir=place.name))
     (folder / "record.json").write_text(_DONE.to_json())
     (folder / "pictures").mkdir()
-    (folder / "pictures" / "map.png").write_bytes(b"\x89PNG")
+    Image.new("L", (2, 2), 127).save(folder / "pictures" / "map.png")
     running = replace(_DONE, status="running", seconds=None)
     config = {"seed": 0, "model": {"name": "a_model"}, "method": {"saliency": {}, "occlusion": {"window": [4, 4]}}}
     name = "a_model on some_data, seed 0"

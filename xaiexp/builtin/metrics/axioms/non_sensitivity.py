@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from xaiexp.builtin.removals.masking import Masking, Removal
+from xaiexp.builtin.removals.masking import Masking, RemovalChoice
 from xaiexp.core.batches import Batch
 from xaiexp.core.explanations import Cost, Explanation, Scores
 from xaiexp.core.parameters import Range
@@ -41,7 +41,7 @@ class NonSensitivity(Masking):
     unit = "1"
 
     epsilon: Annotated[float, Range(0, 1)] = 0.01
-    removal: Removal = "auto"
+    removal: RemovalChoice = "auto"
 
     def score_all(self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws) -> Scores:
         """The values ``[M, N]`` of M explanations; the effects are evaluated once for all."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from xaiexp.builtin.removals.choice import RemovalChoice
 from xaiexp.builtin.removals.data_distance import scores_and_shifts
 from xaiexp.builtin.removals.fill import fill_for
 from xaiexp.core.batches import Batch
@@ -19,7 +20,7 @@ __all__ = ["mismatched_shares", "removal_effects"]
 _ROUNDING = 64
 
 
-def removal_effects(model: Handle, batch: Batch, rng: Draws, removal: str) -> tuple[Tensor, Tensor]:
+def removal_effects(model: Handle, batch: Batch, rng: Draws, removal: RemovalChoice) -> tuple[Tensor, Tensor]:
     """``f(x) - f(x without feature j)``, and the mean shift of the inputs without one feature.
 
     Args:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from xaiexp.builtin.removals.masking import Masking, Removal
+from xaiexp.builtin.removals.masking import Masking, RemovalChoice
 from xaiexp.core.batches import Batch
 from xaiexp.core.explanations import Cost, Explanation, Scores
 from xaiexp.core.parameters import Effort, Range
@@ -48,7 +48,7 @@ class EffectiveComplexity(Masking):
 
     epsilon: Annotated[float, Range(0, 1, exclusive=True)] = 0.1
     steps: Annotated[int, Range(1), Effort(5, 16, 64)] = 16
-    removal: Removal = "auto"
+    removal: RemovalChoice = "auto"
 
     def score_all(self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws) -> Scores:
         """The values ``[M, N]`` of M explanations, evaluated in one stream of full batches."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from xaiexp.builtin.metrics.removal_curves import curves, evenly_spaced
+from xaiexp.builtin.removals.choice import RemovalChoice
 from xaiexp.core.batches import Batch
 from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Explanation
@@ -23,7 +24,7 @@ def effective_shares(
     explanations: Sequence[Explanation],
     rng: Draws,
     steps: int,
-    removal: str,
+    removal: RemovalChoice,
     epsilon: float,
 ) -> tuple[Tensor, Tensor]:
     """The smallest shares of features, largest magnitudes first, that keep the score, and the shifts, ``[M, N]`` each.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
-from xaiexp.builtin.removals.masking import Masking, Removal, modalities_of
+from xaiexp.builtin.removals.masking import Masking, RemovalChoice, modalities_of
 from xaiexp.core.batches import Batch
 from xaiexp.core.explanations import Cost, Explanation, Scores
 from xaiexp.core.parameters import Effort, Range
@@ -75,7 +75,7 @@ class FaithfulnessCorrelation(_Correlation):
 
     n_samples: Annotated[int, Range(2), Effort(32, 100, 400)] = 100
     share: Annotated[float, Range(0, 1, exclusive=True)] = 0.2
-    removal: Removal = "auto"
+    removal: RemovalChoice = "auto"
 
     def score_all(self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws) -> Scores:
         """The values ``[M, N]`` of M explanations; NaN for those without signs."""
@@ -113,7 +113,7 @@ class SensitivityN(_Correlation):
 
     n_samples: Annotated[int, Range(2), Effort(6, 20, 80)] = 20
     shares: tuple[Annotated[float, Range(0, 1)], ...] = (0.1, 0.3, 0.5, 0.7, 0.9)
-    removal: Removal = "auto"
+    removal: RemovalChoice = "auto"
 
     def score_all(self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws) -> Scores:
         """The values ``[M, N]`` of M explanations; NaN for those without signs."""
@@ -148,7 +148,7 @@ class FaithfulnessEstimate(_Correlation):
     source = "Alvarez-Melis and Jaakkola 2018, Towards Robust Interpretability, section 5.1 (faithfulness)"
 
     n_features: Annotated[int, Range(2), Effort(20, 64, 256)] = 64
-    removal: Removal = "auto"
+    removal: RemovalChoice = "auto"
 
     def score_all(self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws) -> Scores:
         """The values ``[M, N]`` of M explanations; NaN for those without signs."""
@@ -184,12 +184,12 @@ class MonotonicityNguyen(_Correlation):
 
     n_features: Annotated[int, Range(2), Effort(20, 64, 256)] = 64
     n_samples: Annotated[int, Range(1), Effort(3, 8, 32)] = 8
-    removal: Literal[Removal, "marginal"] = "auto"
+    removal: RemovalChoice = "auto"
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
         """Noisy linear imputation needs neighbours; the marginal distribution needs inputs of one shape."""
-        return ("image", "table", "series") if self.removal == "marginal" else modalities_of(self.removal)
+        return modalities_of(self.removal)
 
     def score_all(self, model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws) -> Scores:
         """The values ``[M, N]`` of M explanations."""

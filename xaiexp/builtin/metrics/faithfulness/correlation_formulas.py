@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from xaiexp.builtin.metrics.removal_curves import feature_counts
+from xaiexp.builtin.removals.choice import RemovalChoice
 from xaiexp.builtin.removals.data_distance import scores_and_shifts
-from xaiexp.builtin.removals.fill import Fill, fill_for
+from xaiexp.builtin.removals.fill import fill_for
 from xaiexp.builtin.removals.marginal import marginal_fills
+from xaiexp.contract.removal import Fill
 from xaiexp.core.batches import Batch
 from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Explanation
@@ -203,7 +205,7 @@ def subset_correlations(
     batch: Batch,
     explanations: Sequence[Explanation],
     rng: Draws,
-    removal: str,
+    removal: RemovalChoice,
     shares: Sequence[float],
     n_samples: int,
 ) -> tuple[Tensor, Tensor]:
@@ -253,7 +255,7 @@ def subset_correlations(
 
 
 def feature_correlations(
-    model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws, removal: str, most: int
+    model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws, removal: RemovalChoice, most: int
 ) -> tuple[Tensor, Tensor]:
     """Correlations over single features ``[M, N]``, and the mean shift ``[N]``."""
     fill = fill_for(removal, batch, rng)
@@ -266,7 +268,13 @@ def feature_correlations(
 
 
 def magnitude_correlations(
-    model: Handle, batch: Batch, explanations: Sequence[Explanation], rng: Draws, removal: str, most: int, draws: int
+    model: Handle,
+    batch: Batch,
+    explanations: Sequence[Explanation],
+    rng: Draws,
+    removal: RemovalChoice,
+    most: int,
+    draws: int,
 ) -> tuple[Tensor, Tensor]:
     """Rank correlations of magnitudes and mean squared changes over single features ``[M, N]``; mean shift ``[N]``."""
     fills = marginal_fills(batch, rng, draws) if removal == "marginal" else [fill_for(removal, batch, rng)]

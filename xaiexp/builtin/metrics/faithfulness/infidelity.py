@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from xaiexp.builtin.removals.masking import Removal, modalities_of
-from xaiexp.contract.kinds import Metric
+from xaiexp.builtin.removals.masking import RemovalChoice, RemovesFeatures, modalities_of
 from xaiexp.core.batches import Batch
 from xaiexp.core.explanations import Cost, Explanation, Scores
 from xaiexp.core.parameters import Effort, Range
@@ -24,7 +23,7 @@ __all__ = ["Infidelity"]
 
 
 @dataclass(frozen=True)
-class Infidelity(Metric):
+class Infidelity(RemovesFeatures):
     """The error of the attributions in predicting what a perturbation I does to the output, at least 0.
 
     ``E_I[(beta * I.phi - (f(x) - f(x - I)))^2]`` over ``n_samples`` perturbations, in squared units of the output. For
@@ -39,9 +38,9 @@ class Infidelity(Metric):
             ``I = x - r``, its size uniform in 1 to all; ``noise`` is normal, on every element of a feature;
             ``square`` replaces a random square of an image, whatever the features, by r; ``baseline_difference`` is the
             whole difference to a noisy reference, ``I = x - (r + noise)``.
-        removal: what r is: the name of a baseline with one reference, in data space; ``noisy_linear``, which depends
-            on the features that are kept (``square`` and ``baseline_difference`` use its values for no kept feature);
-            ``auto`` is blur for images, mean for tables and time series, zero for texts.
+        removal: what r is: a removal by name, or with parameters as ``{name: blur, sigma: 3}``; of one without a
+            reference, such as ``noisy_linear``, ``square`` and ``baseline_difference`` use the values for no kept
+            feature; ``auto`` is blur for images, mean for tables and time series, zero for texts.
         n_samples: perturbations per example.
         noise_level: standard deviation of the noise relative to the range of the data.
         square: the largest side of a square relative to the image's shorter side; sides are uniform from one pixel.
@@ -60,7 +59,7 @@ class Infidelity(Metric):
     auxiliary = ("shift",)
 
     perturbation: Literal["removal", "noise", "square", "baseline_difference"] = "removal"
-    removal: Removal = "auto"
+    removal: RemovalChoice = "auto"
     n_samples: Annotated[int, Range(1), Effort(20, 64, 256)] = 64
     noise_level: Annotated[float, Range(0, exclusive=True)] = 0.2
     square: Annotated[float, Range(0, 1)] = 0.3

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from xaiexp.builtin.data_range import data_range
+from xaiexp.builtin.removals.choice import RemovalChoice
 from xaiexp.builtin.removals.data_distance import scores_and_shifts
 from xaiexp.builtin.removals.fill import fill_for, removed_inputs
 from xaiexp.core.batches import Batch
@@ -110,7 +111,7 @@ def random_squares(rng: Draws, shape: tuple[int, ...], largest: float, samples: 
 
 
 def perturbation_for(
-    kind: str, batch: Batch, rng: Draws, removal: str, noise_level: float, square: float
+    kind: str, batch: Batch, rng: Draws, removal: RemovalChoice, noise_level: float, square: float
 ) -> tuple[Perturb, Tensor | None]:
     """The function that perturbs the inputs.
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from xaiexp.builtin.removals.masking import Masking, Removal
+from xaiexp.builtin.removals.masking import Masking, RemovalChoice
 from xaiexp.core.batches import Batch
 from xaiexp.core.explanations import Explanation, Scores
 
@@ -45,7 +45,7 @@ class OrderedRemoval(Masking):
     unit = "probability"
     reads_probability = True
 
-    removal: Removal = "auto"
+    removal: RemovalChoice = "auto"
 
     def _curves(
         self,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from xaiexp.builtin.metrics.faithfulness.ordered_removal import FIRST, Order, OrderedRemoval
-from xaiexp.builtin.removals.masking import Removal, feature_count
+from xaiexp.builtin.removals.masking import RemovalChoice, feature_count
 from xaiexp.core.batches import Batch
 from xaiexp.core.explanations import Cost, Explanation, Scores
 from xaiexp.core.parameters import Range
@@ -127,7 +127,7 @@ class Road(_RemovalAtShares):
     summary = "mean probability without shares of the features, imputed from their neighbours with noise"
     source = "Rong et al. 2022, A Consistent and Efficient Evaluation Strategy for Attribution Methods, section 4"
 
-    removal: Removal = "noisy_linear"
+    removal: RemovalChoice = "noisy_linear"
     shares: tuple[Annotated[float, Range(0, 1)], ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9)
     order: Order = "morf"
 

@@ -84,9 +84,8 @@ class Deletion(_RemovalInSteps):
     Args:
         steps: the number of evenly spaced numbers of features at which the probability is evaluated, besides the start;
             examples with fewer features use every number.
-        removal: what a removed feature is replaced with: the name of a baseline with one reference, in data space;
-            ``noisy_linear`` (see :class:`xaiexp.builtin.metrics.faithfulness.removal_at_shares.Road`); ``auto`` is blur
-            for images, mean for tables and time series, zero for texts.
+        removal: what a removed feature is replaced with: a removal by name, or with parameters as
+            ``{name: blur, sigma: 3}``; ``auto`` is blur for images, mean for tables and time series, zero for texts.
     """
 
     summary = "area under the target's probability as the highest attributions are removed first"
