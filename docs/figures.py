@@ -37,7 +37,7 @@ def main() -> None:
             both.paste(input_image(pixels, SIDE, enlarge=True).convert("RGB").resize((SIDE, SIDE), 0), (0, 0))
             drawn = heatmap(values, bool(method.signed is True), SIDE, enlarge=True).convert("RGB")
             both.paste(drawn.resize((SIDE, SIDE), 0), (SIDE + GAP, 0))
-            both.quantize(256).save(HERE / f"{row.method}.png", optimize=True)
+            both.save(HERE / f"{row.method}.png", optimize=True)
 
 
 if __name__ == "__main__":
