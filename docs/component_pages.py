@@ -27,7 +27,7 @@ KIND_MEANINGS: Mapping[str, str] = {
     "tracker": "Where runs are recorded besides the folder of a study.",
 }
 # Plugins of this repository; others that happen to be installed are left out.
-OURS = ("xaiexp", "xaiexp-captum", "xaiexp-onnx", "xaiexp-sklearn", "xaiexp-timm", "xaiexp-zennit")
+OURS = ("xaiexp", "xaiexp-captum", "xaiexp-onnx", "xaiexp-quantus", "xaiexp-sklearn", "xaiexp-timm", "xaiexp-zennit")
 _CODE = re.compile(r"(`[^`]*`)")
 
 

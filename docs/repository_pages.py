@@ -19,7 +19,7 @@ OUTSIDE = {
     "plugins/README.md": "packages.md",
     **{
         f"plugins/{name}/README.md": f"packages/{name}.md"
-        for name in ("xaiexp-captum", "xaiexp-onnx", "xaiexp-sklearn", "xaiexp-timm", "xaiexp-zennit")
+        for name in ("xaiexp-captum", "xaiexp-onnx", "xaiexp-quantus", "xaiexp-sklearn", "xaiexp-timm", "xaiexp-zennit")
     },
 }
 _PAGES = OUTSIDE | {"README.md": "index.md"}

@@ -12,7 +12,6 @@ from xaiexp.testing import conformance
 
 FEWER = {
     "captum_gradient_shap": {"n_samples": 3},
-    "captum_integrated_gradients": {"n_steps": 16},
     "captum_kernel_shap": {"n_samples": 16},
     "captum_layer_conductance": {"n_steps": 4},
     "captum_layer_gradient_shap": {"n_samples": 3},
