@@ -194,6 +194,19 @@ def test_a_subset_larger_than_the_input_is_refused(case):
         xaiexp.score(net, x, maps, "quantus_faithfulness_correlation", target=y)
 
 
+@pytest.mark.parametrize("name", ["sparseness", "faithfulness_estimate", "max_sensitivity", "mprt", "random_logit"])
+def test_a_map_of_zeros_is_undefined_and_leaves_the_other_examples_alone(case, name):
+    net, x, y, maps = case
+    parameters = {"nr_samples": 2} if name == "max_sensitivity" else {}
+    given = {"target": y, "method": "input_x_gradient", **parameters}
+    holed = maps * torch.tensor([1.0, 0.0, 1.0]).view(-1, 1, 1, 1)
+    whole = xaiexp.score(net, x, maps, f"quantus_{name}", **given)
+    got = xaiexp.score(net, x, holed, f"quantus_{name}", **given)
+    assert got.isnan().tolist() == [False, True, False]
+    torch.testing.assert_close(got[[0, 2]], whole[[0, 2]])
+    assert xaiexp.score(net, x, 0 * maps, f"quantus_{name}", **given).isnan().all()
+
+
 def test_logging_is_as_before(case):
     net, x, y, maps = case
     xaiexp.score(net, x, maps, "quantus_sparseness", target=y)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from xaiexp.plugin import Batch, Draws, Explanation, Handle, Unsupported
 
-__all__ = ["Batchwise", "maps", "normalised_by_example", "of_example", "perturbation", "quiet"]
+__all__ = ["Batchwise", "maps", "normalised_by_example", "of_example", "perturbation", "quiet", "refusals", "scorable"]
 
 
 @contextmanager
@@ -57,6 +57,22 @@ def maps(explanation: Explanation, elements: Tensor | None = None) -> np.ndarray
     return (values.sum(dim=1, keepdim=True) if values.ndim > 2 else values).numpy()
 
 
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Errors that Quantus raises for parameters and shapes, as ``Unsupported``."""
+    try:
+        yield
+    except (AssertionError, IndexError, ValueError) as error:
+        raise Unsupported(f"Quantus refuses: {' '.join(str(error).split())[:200] or type(error).__name__}") from error
+
+
+def scorable(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Whether Quantus takes the map of each example, bool ``[N]``: not where all values are equal, or negative."""
+    flat = values.reshape(len(values), -1)
+    refused: np.ndarray[Any, Any] = (flat == flat[:, :1]).all(axis=1) | (flat < 0).all(axis=1)
+    return ~refused
+
+
 def _numbers(value: Any, count: int) -> Tensor:
     """The scores of Quantus ``[count]``, which may be booleans or arrays; NaN where infinite."""
     found = np.asarray(
@@ -68,7 +84,7 @@ def _numbers(value: Any, count: int) -> Tensor:
 def of_example(
     peer: Callable[[], Any], model: Handle, explanation: Explanation, number: int, rng: Draws, masks: bool
 ) -> Tensor:
-    """The score ``[1]`` of one example.
+    """The score ``[1]`` of one example; NaN for a mask of zeros and a map that Quantus refuses.
 
     Args:
         peer: makes the metric of Quantus.
@@ -83,6 +99,8 @@ def of_example(
     """
     batch = model.batch
     one = slice(number, number + 1)
+    if not bool(scorable(maps(explanation))[number]):
+        return torch.tensor([float("nan")])
     given: dict[str, Any] = {}
     if masks:
         assert batch.masks is not None  # noqa: S101 -- asked by the caller
@@ -91,23 +109,17 @@ def of_example(
             return torch.tensor([float("nan")])
         given["s_batch"] = mask[:, None] if batch.inputs.ndim > 2 else mask
     module = _Scalars(model, torch.tensor([number], device=batch.device))
-    with quiet(), rng.legacy("quantus", number):
-        try:
-            metric = peer()
-            found = metric(
-                model=module,
-                x_batch=batch.inputs[one].detach().cpu().numpy(),
-                y_batch=batch.targets[one].cpu().numpy(),
-                a_batch=maps(explanation)[one].copy(),
-                channel_first=True,
-                softmax=False,
-                device="cpu",
-                **given,
-            )
-        except (AssertionError, IndexError, ValueError) as error:
-            raise Unsupported(
-                f"Quantus refuses: {' '.join(str(error).split())[:200] or type(error).__name__}"
-            ) from error
+    with quiet(), rng.legacy("quantus", number), refusals():
+        found = peer()(
+            model=module,
+            x_batch=batch.inputs[one].detach().cpu().numpy(),
+            y_batch=batch.targets[one].cpu().numpy(),
+            a_batch=maps(explanation)[one].copy(),
+            channel_first=True,
+            softmax=False,
+            device="cpu",
+            **given,
+        )
     return _numbers(found, 1)
 
 
@@ -160,7 +172,7 @@ class Batchwise:
         )
 
     def score(self, peer: Any, explain: Callable[..., Any], network: nn.Module | None = None) -> Tensor:
-        """The scores ``[N]``.
+        """The scores ``[N]``; NaN for maps that Quantus refuses.
 
         Args:
             peer: the metric of Quantus.
@@ -168,20 +180,25 @@ class Batchwise:
             network: the model that it gets; by default one that returns the explained scalars.
         """
         batch: Batch = self.model.batch
+        takes = torch.from_numpy(scorable(maps(self.explanation)))
+        if not bool(takes.any()):
+            return torch.full((len(batch),), float("nan"))
+        given = maps(self.explanation).copy()
+        given[~takes.numpy()] = np.arange(given[0].size).reshape(given[0].shape)  # any map: its value is not returned
         module = _Scalars(self.model, torch.arange(len(batch), device=batch.device)) if network is None else network
         with quiet(), self.rng.legacy("quantus"):
             found = peer(
                 model=module,
                 x_batch=batch.inputs.detach().cpu().numpy(),
                 y_batch=batch.targets.cpu().numpy(),
-                a_batch=maps(self.explanation).copy(),
+                a_batch=given,
                 channel_first=True,
                 softmax=False,
                 device="cpu",
                 explain_func=explain,
                 batch_size=len(batch),
             )
-        return _numbers(found, len(batch))
+        return torch.where(takes, _numbers(found, len(batch)), float("nan"))
 
 
 def normalised_by_example(maps_of_batch: Any, **_options: Any) -> Any:

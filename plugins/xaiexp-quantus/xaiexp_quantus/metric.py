@@ -113,6 +113,13 @@ class Robustness(_ExplainsAgain):
     """Base class: explains perturbed inputs."""
 
     perturbation: ClassVar[Literal["gaussian", "uniform"]] = "uniform"
+    relative: ClassVar[bool] = True
+    """Whether changes of the map are relative to the map."""
+
+    @property
+    def scale_invariant(self) -> bool:
+        """Where changes are relative, or maps are normalised."""
+        return self.relative or super().scale_invariant
 
     def run(self, model: Handle, explanation: Explanation, rng: Draws) -> Tensor:
         """See the base class."""

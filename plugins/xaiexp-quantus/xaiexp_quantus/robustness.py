@@ -41,6 +41,7 @@ class LocalLipschitzEstimate(Robustness):
     bounds = (0.0, None)
     unit = "1"
     perturbation = "gaussian"
+    relative = False
 
     nr_samples: Annotated[int, Range(1)] = 200
     perturb_mean: Annotated[float, Range(None)] = 0.0
