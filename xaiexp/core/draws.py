@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -94,6 +95,39 @@ class Draws:
     def integers(self, name: str, high: int, shape: Sequence[int] = (), samples: range | None = None) -> Tensor:
         """Integers in [0, high), int64, ``high <= 2**24``; further arguments and shape as in :meth:`uniform`."""
         return (self.uniform(name, shape, samples).double() * high).long()
+
+    @contextmanager
+    def legacy(self, name: str, example: int = 0) -> Iterator[None]:
+        """Seed the global generators of torch, numpy and Python for a ``with`` block, and restore them after it.
+
+        For libraries that draw from them. One example is seeded at a time: explain it alone within the block, since
+        what such a library draws for a batch depends on all its examples. Draw on the CPU, whose numbers are the same
+        wherever the model runs.
+
+        Args:
+            name: what the numbers are for, as in :meth:`uniform`.
+            example: index of the example in ``ids``.
+        """
+        import random
+
+        import numpy as np
+        import torch
+
+        first, second = (key & _MASK for key in _keys(self.seed, self.ids[example], f"{self.scope}/{name}"))
+        # A device that is not in use has no state to restore: torch.manual_seed would seed it when it is first used.
+        devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()  # type: ignore[no-untyped-call]
+        numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002 -- the global generator
+        with torch.random.fork_rng(devices):
+            try:
+                torch.default_generator.manual_seed(first << 32 | second)
+                if devices:
+                    torch.cuda.manual_seed_all(first << 32 | second)
+                np.random.seed([first, second])  # noqa: NPY002
+                random.seed(first << 32 | second)
+                yield
+            finally:
+                np.random.set_state(numpy_state)  # noqa: NPY002
+                random.setstate(python_state)
 
     def _bits(self, name: str, shape: Sequence[int], samples: range | None) -> Tensor:
         """Random bits, int32 in the shape that :meth:`uniform` returns."""

@@ -39,26 +39,26 @@ class Block:
     def __post_init__(self) -> None:
         self.rows = self.rows.detach().clone()
 
-    def logits(self, inputs: Tensor) -> Tensor:
-        """The numbers that the network returns for k stacked versions of the rows.
+    def logits(self, inputs: Tensor, owners: Tensor | None = None) -> Tensor:
+        """The numbers that the network returns for k stacked versions of the rows, or for any rows.
 
         Args:
-            inputs: ``[k * B, *shape]``.
+            inputs: ``[k * B, *shape]``, or ``[M, *shape]`` with ``owners``.
+            owners: int64 ``[M]``, the example of the batch that each row is a version of.
 
         Returns:
-            ``[k * B, K]``.
+            ``[k * B, K]`` or ``[M, K]``.
         """
-        owners = self._stacked(inputs)
+        owners = self._stacked(inputs) if owners is None else owners
         context = {key: value[owners] for key, value in self.batch.context.items()}
         logits = self.forward(inputs, context)
         self.counter.add(forward=len(inputs))
         return logits
 
-    def scores(self, inputs: Tensor, output: Readout) -> Tensor:
-        """Scores ``[k * B]`` of the owners' targets, in the graph if there is one."""
-        logits = self.logits(inputs)
-        targets = self.batch.targets[self._stacked(inputs)]
-        return target_scores(logits, targets, output)
+    def scores(self, inputs: Tensor, output: Readout, owners: Tensor | None = None) -> Tensor:
+        """Scores ``[k * B]`` of the owners' targets, in the graph if there is one; see :meth:`logits`."""
+        owners = self._stacked(inputs) if owners is None else owners
+        return target_scores(self.logits(inputs, owners), self.batch.targets[owners], output)
 
     def gradients(self, scores: Tensor, wrt: Tensor) -> Tensor:
         """Gradients of ``scores.sum()`` with respect to ``wrt``, of its shape; counts a backward pass for each score.

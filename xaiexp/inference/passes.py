@@ -19,6 +19,7 @@ from xaiexp.inference.pass_engine import PassEngine, as_module
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from xaiexp.inference.bridges import ExampleFunction, ScoreModule
     from xaiexp.inference.packing import Piece
     from xaiexp.inference.row_cache import RowScope
 
@@ -299,3 +300,49 @@ class Handle:
 
         with torch.enable_grad():
             return next(iter(self.packed([self.batch.inputs if inputs is None else inputs], run, weight))).detach()
+
+    def function(self, rows: Tensor, owners: Tensor) -> Tensor:
+        """Scores as a function for libraries that call one and differentiate it once.
+
+        Passes are counted and go through the network in full batches, however many rows are asked for; gradients are
+        computed with the scores, so that no graph of the network is kept.
+
+        Args:
+            rows: ``[M, *shape]`` on any device and of any float dtype.
+            owners: int64 ``[M]``, the example of the batch that each row is a version of: its target and context count.
+
+        Returns:
+            ``[M]`` like ``rows``, differentiable with respect to them where they require gradients.
+        """
+        from xaiexp.inference.bridges import differentiable
+
+        return differentiable(rows, owners, self.batch.inputs, self.scores_of_rows, self._scores_and_gradients)
+
+    def example(self, number: int) -> ExampleFunction:
+        """The score of one example of the batch as a function of the vector of its elements; see its docstring."""
+        from xaiexp.inference.bridges import ExampleFunction
+
+        return ExampleFunction(self.batch, number, self.function)
+
+    def score_module(self, block: Block) -> ScoreModule:
+        """The network as a module that returns scores, for libraries that hook modules; see its docstring.
+
+        Raises:
+            Unsupported: the model is not a ``torch.nn.Module``.
+        """
+        from xaiexp.inference.bridges import ScoreModule
+
+        return ScoreModule(self.module, block, self.output)
+
+    def _scores_and_gradients(self, pieces: Iterable[tuple[Tensor, Tensor]]) -> Iterator[Tensor]:
+        """Scores and gradients ``[M, 1 + elements]`` of rows and their owners."""
+        import torch
+
+        def run(block: Block) -> Tensor:
+            with torch.enable_grad():
+                leaf = block.rows.requires_grad_()
+                scores = block.scores(leaf * 1, self.output)
+                gradients = block.gradients(scores, leaf)
+            return torch.cat([scores.detach().unsqueeze(1), gradients.detach().flatten(1)], dim=1)
+
+        return self.packed(pieces, run)

@@ -44,7 +44,7 @@ from xaiexp.results.providers import conformance_of
 __all__ = ["add_loaded", "add_results", "components", "describe"]
 
 _PACKAGES = (
-    "xaiexp", "torch", "torchvision", "transformers", "captum", "numpy", "pandas", "scipy", "scikit-learn",
+    "xaiexp", "torch", "torchvision", "transformers", "numpy", "pandas", "scipy", "scikit-learn",
     "hydra-core", "omegaconf", "mlflow", "pluggy",
 )  # fmt: skip
 
