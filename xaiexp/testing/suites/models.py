@@ -184,7 +184,7 @@ def batch_mates(model: Model) -> None:
         )
 
 
-@SUITE.register(after=("loads", "encodes"))
+@SUITE.register(after=("loads", "encodes", "batch_mates"))
 def offers(model: Model) -> None:
     """The network has the capabilities in `offers`: modules, trees, convolutions, gradients, finite and not all 0."""
     network = _load(model)
