@@ -39,7 +39,10 @@ def study(tmp_path_factory):
         (["report"], "report: the following arguments are required: DIR"),
         (["report", "nowhere"], "report: no such folder (got 'nowhere')"),
         (["report", "."], "report: contains no study (a folder with record.json) (got '.')"),
-        (["plugins", "check", "nothing"], "plugins check: no installed plugin has this name (got 'nothing')"),
+        (
+            ["plugins", "check", "nothing"],
+            "plugins check: no installed plugin or component has this name (got 'nothing')",
+        ),
         (["plugins", "nw"], "plugins: argument TOOL: invalid choice: 'nw'"),
         (["ui"], "ui: there are no runs here yet (got 'outputs/mlflow.db')\n  run a study: xaiexp"),
         (["view"], "view: the following arguments are required: DIR"),
@@ -168,7 +171,7 @@ RESULTS = [
 
 def test_outcomes_of_checks_are_counted_and_kept_with_the_version_of_the_plugin(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(conformance.testing, "report", lambda plugin, registry: RESULTS)
+    monkeypatch.setattr(conformance.testing, "report", lambda *_: RESULTS)
     kept = Path("outputs/store/conformance.json")
     kept.parent.mkdir(parents=True)
     kept.write_text(json.dumps({"model.old": {"plugin": "old 1.0", "passed": 3}}))
@@ -198,7 +201,7 @@ def test_a_check_prints_what_did_not_pass_and_fails_where_something_failed(
     results, code, lines, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(conformance.testing, "report", lambda plugin, registry: results)
+    monkeypatch.setattr(conformance.testing, "report", lambda *_: results)
     assert cli.main(["plugins", "check"]) == code
     printed = capsys.readouterr().out.splitlines()
     assert len(printed) == len(lines)

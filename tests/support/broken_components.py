@@ -162,3 +162,18 @@ class UndeclaredSigns(CorrectAgreement):
     """Declares to need no signs, but reads them."""
 
     needs_sign = False
+
+
+# Agreements that look wrong and are right
+
+
+@dataclass(frozen=True)
+class MassOverlap(CorrectAgreement):
+    """The mass that two maps of magnitudes have in common; a constant map is a uniform distribution."""
+
+    bounds = (0.0, 1.0)
+    needs_sign = False
+
+    def compare(self, a, b):
+        a, b = (m.abs() / m.abs().sum(1, keepdim=True) for m in (a, b))
+        return (a + b - (a - b).abs()).sum(1) / 2

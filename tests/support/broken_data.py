@@ -32,7 +32,49 @@ class CorrectBaseline(Baseline):
     modalities = MODALITIES
 
     def references(self, batch, rng):
+        return self.encoded(batch, 0.0)
+
+    def encoded(self, batch, value):
+        return batch.background.encode(batch.inputs * 0 + value)
+
+
+@dataclass(frozen=True)
+class MisspelledModality(CorrectBaseline):
+    """States a modality that does not exist."""
+
+    modalities = ("image", "tables")
+
+
+@dataclass(frozen=True)
+class AlwaysFloat32(CorrectBaseline):
+    """Returns float32 for inputs of float64."""
+
+    def references(self, batch, rng):
+        return super().references(batch, rng).float()
+
+
+@dataclass(frozen=True)
+class InputItself(CorrectBaseline):
+    """Returns the input."""
+
+    def references(self, batch, rng):
+        return batch.inputs.clone()
+
+
+@dataclass(frozen=True)
+class ZeroOfModel(CorrectBaseline):
+    """Returns 0 of the space of the model, which is the mean colour of many data sets."""
+
+    def references(self, batch, rng):
         return batch.inputs * 0
+
+
+@dataclass(frozen=True)
+class ConstantSeed(CorrectBaseline):
+    """Draws from a generator with a constant seed."""
+
+    def references(self, batch, rng):
+        return self.encoded(batch, random.Random(0).random())
 
 
 @dataclass(frozen=True)
@@ -40,7 +82,7 @@ class SingleReference(CorrectBaseline):
     """Returns [1, *shape] instead of [N, *shape]."""
 
     def references(self, batch, rng):
-        return batch.inputs[:1] * 0
+        return super().references(batch, rng)[:1]
 
 
 @dataclass(frozen=True)
@@ -48,7 +90,8 @@ class OverwritesInputs(CorrectBaseline):
     """Sets the inputs to zero in place."""
 
     def references(self, batch, rng):
-        return batch.inputs.zero_()
+        batch.inputs.zero_()
+        return super().references(batch, rng)
 
 
 @dataclass(frozen=True)
@@ -56,7 +99,7 @@ class OwnGenerator(CorrectBaseline):
     """Draws from a generator whose state advances with every call."""
 
     def references(self, batch, rng):
-        return batch.inputs * 0 + GENERATOR.random()
+        return self.encoded(batch, GENERATOR.random())
 
 
 @dataclass(frozen=True)
@@ -66,7 +109,7 @@ class GlobalGenerator(CorrectBaseline):
     def references(self, batch, rng):
         import numpy as np
 
-        return batch.inputs * 0 + np.random.random()  # noqa: NPY002
+        return self.encoded(batch, np.random.random())  # noqa: NPY002
 
 
 @dataclass(frozen=True)
@@ -117,6 +160,24 @@ class OrderedByBatchMean(CorrectFeatures):
 
     def index(self, inputs):
         return inputs.mean(0).argsort()
+
+
+@dataclass(frozen=True)
+class OverwritesSamples(CorrectFeatures):
+    """Sets the encoded samples to zero in place."""
+
+    def build(self, encoded):
+        encoded.inputs.zero_()
+        return super().build(encoded)
+
+
+@dataclass(frozen=True)
+class DrawsGlobally(CorrectFeatures):
+    """Draws a number that it does not use from the global random state."""
+
+    def build(self, encoded):
+        encoded.inputs.new_empty(1).uniform_()
+        return super().build(encoded)
 
 
 @dataclass(frozen=True)
@@ -230,6 +291,22 @@ class SeedsNumpy(CorrectDataset):
 
 
 @dataclass(frozen=True)
+class TrainsOnExplained(CorrectDataset):
+    """The training samples are those that are explained."""
+
+    def training(self):
+        return self.open()
+
+
+@dataclass(frozen=True)
+class MaskOfAnotherSize(CorrectDataset):
+    """Masks have two columns, samples three."""
+
+    def sample(self, i):
+        return replace(super().sample(i), mask=super().sample(i).data[:2] > 0)
+
+
+@dataclass(frozen=True)
 class CorrectModel(Model):
     """A linear network for eight columns."""
 
@@ -261,7 +338,8 @@ class CorrectModel(Model):
     def encode(self, samples):
         import torch
 
-        return Encoded(torch.stack([s.data for s in samples]))
+        masks = [s.data < float("-inf") if s.mask is None else s.mask for s in samples]
+        return Encoded(torch.stack([s.data for s in samples]), masks=torch.stack(masks))
 
 
 def wrapped(module, function):
@@ -319,7 +397,9 @@ class AdditionalColumn(CorrectModel):
     def encode(self, samples):
         import torch
 
-        return Encoded(torch.stack([torch.cat([s.data, s.data[:1]]) for s in samples]))
+        encoded = super().encode(samples)
+        inputs, masks = (torch.cat([t, t[:, :1]], dim=1) for t in (encoded.inputs, encoded.masks))
+        return Encoded(inputs, masks=masks)
 
 
 @dataclass(frozen=True)
@@ -336,3 +416,71 @@ class WronglyDifferentiable(CorrectModel):
 
     def finish(self, module):
         return wrapped(module, lambda inner, x: inner(x.detach()))
+
+
+@dataclass(frozen=True)
+class SaysNothingOfProbabilities(CorrectModel):
+    """Returns probabilities without a word."""
+
+    def finish(self, module):
+        return wrapped(module, lambda inner, x: inner(x).softmax(1))
+
+
+@dataclass(frozen=True)
+class DropsMasks(CorrectModel):
+    """Returns no ground truth."""
+
+    def encode(self, samples):
+        return replace(super().encode(samples), masks=None)
+
+
+@dataclass(frozen=True)
+class UndeclaredNormalisation(CorrectModel):
+    """Centers its inputs, which `mean` does not tell."""
+
+    def encode(self, samples):
+        encoded = super().encode(samples)
+        return replace(encoded, inputs=encoded.inputs - 0.5)
+
+
+@dataclass(frozen=True)
+class TensorsOnly(CorrectModel):
+    """Takes images as tensors, not as pictures."""
+
+    modality = "image"
+
+    def input_shape(self):
+        return (1, 2, 4)
+
+    def load(self, context):
+        return replace(super().load(context), modality="image")
+
+    def finish(self, module):
+        return wrapped(module, lambda inner, x: inner(x.flatten(1)))
+
+    def encode(self, samples):
+        import torch
+
+        masks = [s.data[0] < float("-inf") if s.mask is None else s.mask for s in samples]
+        return Encoded(torch.stack([s.data for s in samples]), masks=torch.stack(masks))
+
+
+@dataclass(frozen=True)
+class SizeUnstated(CorrectModel):
+    """A network of a fixed width whose `input_shape` states none."""
+
+    def input_shape(self):
+        return None
+
+    def fill(self, module):
+        pass
+
+    def load(self, context):
+        import torch
+        from torch import nn
+
+        module = nn.utils.skip_init(nn.Linear, 5, 3)
+        with torch.no_grad():
+            module.weight.fill_(0.5)
+            module.bias.zero_()
+        return Network(module.eval(), self.encode, "table", classes=3)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
+from math import prod
 
-from xaiexp.plugin import Cost, Estimate, Method, Readout
+from xaiexp.plugin import Cost, Estimate, Method, Readout, Unsupported
 
 GENERATOR = random.Random(0)
+KEPT = {}
 
 
 @dataclass(frozen=True)
@@ -210,3 +212,184 @@ class UnderestimatesPasses(CorrectGradient):
 
     def passes(self, shape, d):
         return Cost(1)
+
+
+@dataclass(frozen=True)
+class RefusesAll(CorrectGradient):
+    """Supports nothing."""
+
+    def attribute(self, model, batch, reference, rng):
+        raise Unsupported("this input is not supported")
+
+
+@dataclass(frozen=True)
+class ReturnsInputs(CorrectGradient):
+    """Returns the tensor of the batch."""
+
+    target_specific = False
+    needs = frozenset()
+
+    def attribute(self, model, batch, reference, rng):
+        return batch.inputs
+
+    def passes(self, shape, d):
+        return Cost(0)
+
+
+@dataclass(frozen=True)
+class ScalesKeptGradients(CorrectGradient):
+    """Multiplies in place what the handle keeps for others."""
+
+    def attribute(self, model, batch, reference, rng):
+        return model.gradients().mul_(3.0)
+
+
+@dataclass(frozen=True)
+class DtypeOfLayer(CorrectGradient):
+    """Returns the dtype of the first layer, which is bfloat16 under autocast."""
+
+    def attribute(self, model, batch, reference, rng):
+        seen = []
+        hook = next(model.module.children()).register_forward_hook(lambda *args: seen.append(args[2].dtype))
+        try:
+            gradients = model.gradients(batch.inputs + 0)
+        finally:
+            hook.remove()
+        return gradients.to(seen[0])
+
+
+@dataclass(frozen=True)
+class ConstantSeed(CorrectGradient):
+    """Draws its noise from a generator with a constant seed."""
+
+    def attribute(self, model, batch, reference, rng):
+        import torch
+
+        noise = torch.randn(500, generator=torch.Generator().manual_seed(0))[: prod(batch.shape)].view(batch.shape)
+        return model.gradients(batch.inputs + 0.1 * noise.to(batch.inputs))
+
+
+@dataclass(frozen=True)
+class WeightedByLabel(CorrectGradient):
+    """Multiplies by a function of the label."""
+
+    def attribute(self, model, batch, reference, rng):
+        weight = 1 + 0.1 * batch.labels.to(batch.inputs)
+        return model.gradients() * weight.view(-1, *[1] * len(batch.shape))
+
+
+@dataclass(frozen=True)
+class KeepsByIds(CorrectGradient):
+    """Keeps gradients by everything but the weights."""
+
+    def attribute(self, model, batch, reference, rng):
+        key = (batch.ids, batch.inputs.dtype, tuple(batch.targets.tolist()), model.output.name, repr(model.module))
+        key += (batch.inputs.sum().item(), model.passes.precision)
+        if key not in KEPT:
+            KEPT[key] = model.gradients()
+        return KEPT[key].clone()
+
+    def passes(self, shape, d):
+        return None
+
+
+@dataclass(frozen=True)
+class CallsModule(CorrectGradient):
+    """Calls the network itself, so that no pass is counted."""
+
+    def attribute(self, model, batch, reference, rng):
+        import torch
+
+        gradients = []
+        with torch.enable_grad():
+            for rows in range(len(batch)):
+                leaf = batch.inputs[rows : rows + 1].clone().requires_grad_()
+                context = {key: value[rows : rows + 1] for key, value in batch.context.items()}
+                score = model.output.scalars(model.module(leaf, **context))[0, batch.targets[rows]]
+                gradients.append(torch.autograd.grad(score, leaf)[0])
+        return torch.cat(gradients)
+
+    def passes(self, shape, d):
+        return None
+
+
+@dataclass(frozen=True)
+class UndeclaredModules(CorrectGradient):
+    """Reads the layers of the network, which `needs` does not name."""
+
+    needs = frozenset({"gradients"})
+
+    def attribute(self, model, batch, reference, rng):
+        return model.gradients() * (1 if list(model.module.modules()) else 0)
+
+
+@dataclass(frozen=True)
+class SquareGrid(CorrectGradient):
+    """Takes the features of an image for a square."""
+
+    modalities = ("image",)
+
+    def attribute(self, model, batch, reference, rng):
+        values = batch.features.pool(model.gradients())
+        side = int(batch.features.d**0.5)
+        return batch.features.spread(values.view(len(batch), side, side).flatten(1))
+
+
+@dataclass(frozen=True)
+class RemovesElements(CorrectGradient):
+    """Removes single elements, whatever the features are."""
+
+    needs = frozenset()
+    multiplied_by_inputs = True
+
+    def attribute(self, model, batch, reference, rng):
+        import torch
+
+        size = prod(batch.shape)
+        rows = batch.inputs.flatten(1).unsqueeze(1).repeat(1, size, 1)
+        rows[:, torch.arange(size), torch.arange(size)] = 0
+        effects = model.scores().unsqueeze(1) - model.scores(rows.view(len(batch), size, *batch.shape))
+        return effects.view(batch.inputs.shape)
+
+    def passes(self, shape, d):
+        return Cost(1 + prod(shape))
+
+
+@dataclass(frozen=True)
+class UndeclaredSigns(CorrectGradient):
+    """Declares to have no signs, but returns negative values."""
+
+    signed = False
+
+
+@dataclass(frozen=True)
+class ReversedSigns(CorrectGradient):
+    """What raises the score is negative."""
+
+    def attribute(self, model, batch, reference, rng):
+        return -model.gradients()
+
+
+@dataclass(frozen=True)
+class WrongUnits(CorrectGradient):
+    """Declares magnitudes of gradients to be contributions."""
+
+    signed = False
+    multiplied_by_inputs = True
+
+    def attribute(self, model, batch, reference, rng):
+        return model.gradients().abs()
+
+
+@dataclass(frozen=True)
+class MinusMeanLogit(CorrectGradient):
+    """Subtracts a part of the mean of all logits, which depends on how many there are."""
+
+    def attribute(self, model, batch, reference, rng):
+        def run(block):
+            rows = block.rows.requires_grad_()
+            logits = block.logits(rows)
+            scores = model.output.scalars(logits).gather(1, batch.targets[block.owners].unsqueeze(1)).squeeze(1)
+            return block.gradients(scores - 0.1 * logits.mean(dim=1), rows)
+
+        return model.apply(run)

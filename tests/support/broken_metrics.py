@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import prod
 
 from xaiexp.plugin import Cost, Metric
 
 GENERATOR = random.Random(0)
+KEPT = {}
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class MeanOverBatch(CorrectSingleRemoval):
 class LeavesHook(CorrectSingleRemoval):
     """Registers a hook and never removes it."""
 
+    needs = frozenset({"modules"})
+
     def score(self, model, batch, explanation, rng):
         next(model.module.children()).register_forward_hook(lambda *args: None)
         return super().score(model, batch, explanation, rng)
@@ -65,6 +69,8 @@ class OverwritesInputs(CorrectSingleRemoval):
 @dataclass(frozen=True)
 class LeavesHookOnError(CorrectSingleRemoval):
     """Does not remove its hook where the network raises."""
+
+    needs = frozenset({"modules"})
 
     def score(self, model, batch, explanation, rng):
         hook = next(model.module.children()).register_forward_hook(lambda *args: None)
@@ -176,3 +182,124 @@ class UnderestimatesPasses(CorrectSingleRemoval):
 
     def passes(self, shape, d, explanations):
         return Cost(1)
+
+
+@dataclass(frozen=True)
+class AlwaysNan(CorrectSingleRemoval):
+    """Is defined for no map."""
+
+    scale_invariant = True
+
+    def score(self, model, batch, explanation, rng):
+        return super().score(model, batch, explanation, rng) * float("nan")
+
+
+@dataclass(frozen=True)
+class MultipliesByFloat32(CorrectSingleRemoval):
+    """Multiplies by a matrix of float32."""
+
+    def score(self, model, batch, explanation, rng):
+        import torch
+
+        return self.error(model, batch, explanation.values @ torch.eye(batch.features.d))
+
+
+@dataclass(frozen=True)
+class ClearsKeptLogits(CorrectSingleRemoval):
+    """Overwrites what the handle keeps for others."""
+
+    def score_all(self, model, batch, explanations, rng):
+        values = super().score_all(model, batch, explanations, rng)
+        model.logits().zero_()
+        return values
+
+
+@dataclass(frozen=True)
+class ConstantSeed(CorrectSingleRemoval):
+    """Draws from a generator with a constant seed."""
+
+    def score(self, model, batch, explanation, rng):
+        return (1 + random.Random(0).random()) * super().score(model, batch, explanation, rng)
+
+
+@dataclass(frozen=True)
+class AddsLabels(CorrectSingleRemoval):
+    """Adds a function of the label."""
+
+    def score(self, model, batch, explanation, rng):
+        return super().score(model, batch, explanation, rng) + 0.1 * batch.labels
+
+
+@dataclass(frozen=True)
+class AlwaysFirstClass(CorrectSingleRemoval):
+    """Reads the scores of the first class for every target."""
+
+    def score(self, model, batch, explanation, rng):
+        first = replace(batch, targets=batch.targets * 0)
+        return self.error(model.with_batch(first), first, explanation.values)
+
+
+@dataclass(frozen=True)
+class KeepsByIds(CorrectSingleRemoval):
+    """Keeps scores by everything but the weights."""
+
+    needs = frozenset({"modules"})
+
+    def score(self, model, batch, explanation, rng):
+        key = (batch.ids, batch.inputs.dtype, tuple(batch.targets.tolist()), repr(model.module))
+        if key not in KEPT:
+            KEPT[key] = model.scores()
+        return self.error(model, batch, explanation.values) + 0 * KEPT[key] + KEPT[key].abs()
+
+
+@dataclass(frozen=True)
+class UndeclaredSigns(CorrectSingleRemoval):
+    """Reads signs, which `needs_sign` denies."""
+
+    needs_sign = False
+
+
+@dataclass(frozen=True)
+class CallsModule(CorrectSingleRemoval):
+    """Calls the network itself, so that no pass is counted."""
+
+    needs = frozenset({"modules"})
+
+    def score(self, model, batch, explanation, rng):
+        for row in range(len(batch)):
+            model.module(batch.inputs[row : row + 1], **{k: v[row : row + 1] for k, v in batch.context.items()})
+        return super().score(model, batch, explanation, rng)
+
+
+@dataclass(frozen=True)
+class UndeclaredModules(CorrectSingleRemoval):
+    """Reads the layers of the network, which `needs` does not name."""
+
+    def score(self, model, batch, explanation, rng):
+        return super().score(model, batch, explanation, rng) * (1 if list(model.module.modules()) else 0)
+
+
+@dataclass(frozen=True)
+class SquareGrid(CorrectSingleRemoval):
+    """Takes the features of an image for a square."""
+
+    def score(self, model, batch, explanation, rng):
+        values = explanation.values
+        if batch.background.modality == "image":
+            side = int(batch.features.d**0.5)
+            values = values.view(len(batch), side, side).flatten(1)
+        return self.error(model, batch, values)
+
+
+@dataclass(frozen=True)
+class RemovesElements(CorrectSingleRemoval):
+    """Removes single elements, whatever the features are."""
+
+    def score(self, model, batch, explanation, rng):
+        import torch
+
+        size = prod(batch.shape)
+        rows = batch.inputs.flatten(1).unsqueeze(1).repeat(1, size, 1)
+        rows[:, torch.arange(size), torch.arange(size)] = 0
+        effects = model.scores().unsqueeze(1) - model.scores(rows.view(len(batch), size, *batch.shape))
+        return (explanation.values - batch.features.pool(effects.view(batch.inputs.shape))).square().sum(1)

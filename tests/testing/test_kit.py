@@ -5,8 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 import types
+from dataclasses import dataclass, field
 
 import broken_components as components
+import broken_data as data
+import broken_methods as methods
 import pytest
 
 import xaiexp
@@ -46,6 +49,51 @@ def test_a_known_failure_that_passes_is_a_failure():
 def test_a_known_failure_needs_a_reason_and_the_name_of_a_check(known_failures, message):
     with pytest.raises(ValueError, match=message):
         check(components.CorrectAgreement, known_failures)
+
+
+def test_known_failures_of_other_kinds_are_ignored():
+    results = check(components.BelowUpperBound, REASON | {"linear_network": "not a method"})
+    assert [r.check for r in results if r.outcome in ("failed", "excused")] == ["itself"]
+
+
+def test_a_component_of_which_nothing_was_checked_fails_and_says_what_it_takes():
+    (failure,) = (r for r in check(methods.RefusesAll) if r.outcome == "failed")
+    assert failure.check == "values_were_checked"
+    assert "this input is not supported" in failure.message
+    (failure,) = (r for r in check(RequiresPath) if r.check == "values_were_checked")
+    assert failure.outcome == "failed"
+    assert "requires values of path" in failure.message
+    assert "xaiexp plugins check agreement.requires_path PARAMETER=VALUE" in failure.message
+    excused = check(RequiresPath, {"values_were_checked": "the file is not public"})
+    assert [r.outcome for r in excused if r.check == "values_were_checked"] == ["excused"]
+
+
+@dataclass(frozen=True)
+class RequiresPath(components.CorrectAgreement):
+    """Cannot be built without a path.
+
+    Args:
+        path: of a file.
+    """
+
+    path: str = field(kw_only=True)
+
+    def compare(self, a, b):
+        raise KeyError(self.path)  # the line of the error
+
+
+def test_an_error_in_a_component_is_shown_with_its_line():
+    (result,) = (r for r in check(RequiresPath(path="here")) if r.check == "shape")
+    first, second = str(result).split("\n")
+    assert first == "agreement.requires_path: shape: failed (raised KeyError: 'here')"
+    assert second.startswith("  ")
+    assert "test_kit.py:" in second
+    assert second.endswith(" in compare: raise KeyError(self.path)  # the line of the error")
+
+
+def test_a_network_of_a_fixed_width_is_told_to_state_it():
+    (failure,) = (r for r in check(data.SizeUnstated) if r.outcome == "failed")
+    assert (failure.check, "input_shape() has to state the size" in failure.message) == ("batch_mates", True)
 
 
 def test_a_class_that_is_no_component_is_refused():
@@ -109,6 +157,16 @@ def test_report_contains_the_results_of_the_components_of_a_plugin():
 def test_report_on_all_plugins_names_refused_ones():
     (refused,) = (r for r in report(None, registry(components.CorrectAgreement)) if r.outcome == "failed")
     assert str(refused).startswith("plugin.broken: discovered: failed (could not be imported (ZeroDivisionError")
+
+
+def test_report_takes_a_component_its_values_and_its_known_failures():
+    plugins = registry(components.BelowUpperBound, RequiresPath)
+    for name in ("below_upper_bound", "agreement.below_upper_bound"):
+        results = report(name, plugins, known_failures={"agreement.below_upper_bound": REASON})
+        assert [r.check for r in results if r.outcome == "excused"] == ["itself"]
+        assert {r.component for r in results} == {"agreement.below_upper_bound"}
+    results = report("requires_path", plugins, {"agreement.requires_path": {"path": "there"}})
+    assert [r.message.split("\n")[0] for r in results if r.check == "shape"] == ["raised KeyError: 'there'"]
 
 
 def test_report_on_an_unknown_plugin_names_the_nearest():

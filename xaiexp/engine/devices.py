@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from xaiexp.errors import ResourceError
 from xaiexp.store.leases import leased_among
 
-__all__ = ["device_of", "leased"]
+__all__ = ["device_of", "leased", "placed"]
 
 
 def device_of(name: str) -> torch.device:
@@ -31,6 +32,14 @@ def device_of(name: str) -> torch.device:
         if device.index is not None and device.index >= torch.cuda.device_count():
             raise ResourceError("device", f"there are {torch.cuda.device_count()} CUDA devices here", got=name)
     return device
+
+
+def placed(module: nn.Module, device: torch.device) -> nn.Module:
+    """The network as components of a study see it: on the device, in eval mode, with frozen parameters.
+
+    Gradients at the output of a layer are therefore defined only where they are defined at the input.
+    """
+    return module.to(device).eval().requires_grad_(False)
 
 
 @contextmanager

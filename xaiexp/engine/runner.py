@@ -32,7 +32,7 @@ from xaiexp.engine.checks.model_check import recalled
 from xaiexp.engine.checks.slopes import passes_of
 from xaiexp.engine.checks.weights import weights_fingerprint
 from xaiexp.engine.chunk import Chunk, Loaded
-from xaiexp.engine.devices import leased
+from xaiexp.engine.devices import leased, placed
 from xaiexp.engine.evaluator import Evaluator
 from xaiexp.engine.examples.left_out import LeftOut
 from xaiexp.engine.examples.performance import Performance, chance_warning
@@ -110,7 +110,7 @@ class Run:
         weights = weights_fingerprint(network, self.study.model)
         network = replace(network, task=settings.task or network.task)
         if isinstance(network.module, nn.Module):
-            network = replace(network, module=network.module.to(device).eval().requires_grad_(False))
+            network = replace(network, module=placed(network.module, device))
         output = self.study.output
         labelled = output is None or not output.own_scale
         loader = Loader(self.study.dataset, network, self.study.features, settings, device, labelled)

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from xaiexp.errors import Unsupported, UserError
 
-__all__ = ["Check", "CheckFailure", "CheckResult", "CheckSuite", "NotApplicable", "Outcome", "run_check"]
+__all__ = [
+    "NEEDS_VALUES",
+    "Check",
+    "CheckFailure",
+    "CheckResult",
+    "CheckSuite",
+    "NotApplicable",
+    "Outcome",
+    "run_check",
+]
 
 Outcome = Literal["passed", "failed", "skipped", "excused"]
 CheckFunction = Callable[..., None]
 """Takes a component, or a component class, of the kind that is checked."""
+
+
+NEEDS_VALUES = "requires values of"
+"""How the reason begins why a class with required parameters is not checked."""
 
 
 class CheckFailure(Exception):
@@ -34,6 +50,8 @@ class Check:
         function: returns where the component has the property, and raises where it does not.
         after: names of the checks that must pass before this one is run.
         on_class: whether ``function`` takes the class, which also works for components with required parameters.
+        on_results: whether ``function`` takes the results of the checks of values.
+        of_values: whether it looks at what the component returns, and not at its facts alone.
     """
 
     name: str
@@ -42,6 +60,8 @@ class Check:
     function: CheckFunction
     after: tuple[str, ...] = ()
     on_class: bool = False
+    on_results: bool = False
+    of_values: bool = True
 
 
 @dataclass(frozen=True)
@@ -61,7 +81,8 @@ class CheckResult:
     message: str = ""
 
     def __str__(self) -> str:
-        return f"{self.component}: {self.check}: {self.outcome}" + (f" ({self.message})" if self.message else "")
+        first, *rest = self.message.split("\n") if self.message else [""]
+        return "\n".join([f"{self.component}: {self.check}: {self.outcome}" + (f" ({first})" if first else ""), *rest])
 
 
 class CheckSuite:
@@ -71,13 +92,20 @@ class CheckSuite:
         self.kind, self.checks = kind, list[Check]()
 
     def register(
-        self, *, after: tuple[str, ...] = (), on_class: bool = False
+        self,
+        *,
+        after: tuple[str, ...] = (),
+        on_class: bool = False,
+        on_results: bool = False,
+        of_values: bool | None = None,
     ) -> Callable[[CheckFunction], CheckFunction]:
         """Decorate a function as a check; its name and docstring are those of the check. See :class:`Check`."""
 
         def decorate(function: CheckFunction) -> CheckFunction:
             description = " ".join((function.__doc__ or "").split())
-            self.checks.append(Check(function.__name__, self.kind, description, function, after, on_class))
+            values = self.kind != "component" if of_values is None else of_values
+            name = function.__name__
+            self.checks.append(Check(name, self.kind, description, function, after, on_class, on_results, values))
             return function
 
         return decorate
@@ -102,5 +130,26 @@ def run_check(check: Check, name: str, subject: object) -> CheckResult:
     except (Unsupported, UserError) as reason:
         return CheckResult(check.name, name, "skipped", f"does not support the test inputs: {reason}")
     except Exception as error:  # a component may raise anything
-        return CheckResult(check.name, name, "failed", f"raised {type(error).__name__}: {error}")
+        lines = str(error).strip().splitlines() or ["no message"]
+        return CheckResult(
+            check.name, name, "failed", f"raised {type(error).__name__}: {lines[0]}{_place(error, subject)}"
+        )
     return CheckResult(check.name, name, "passed")
+
+
+def _place(error: BaseException, subject: object) -> str:
+    """File, line and text of the last line of the author's code that an exception went through; empty for none."""
+    cls = subject if isinstance(subject, type) else type(subject)
+    module = sys.modules.get(cls.__module__)
+    file = getattr(module, "__file__", None)
+    if not file:
+        return ""
+    package = Path(file).resolve()
+    for _ in range(cls.__module__.count(".") + (package.name == "__init__.py")):
+        package = package.parent
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = Path(frame.filename).resolve()
+        if path.is_relative_to(package):
+            shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+            return f"\n  {shown}:{frame.lineno} in {frame.name}: {(frame.line or '').strip()}"
+    return ""

@@ -13,16 +13,24 @@ from torch import Tensor, nn
 from xaiexp.core.batches import Background, Batch
 from xaiexp.core.explanations import Explanation, Spent
 from xaiexp.core.feature_map import FeatureMap
-from xaiexp.inference.passes import Passes
+from xaiexp.engine.devices import placed
+from xaiexp.inference.outputs import PLAIN
+from xaiexp.inference.passes import Handle, Passes
 from xaiexp.testing.studies import TestStudy
 
-__all__ = ["explanation", "linear_study", "scaled"]
+__all__ = ["explanation", "linear_study", "raised_above_zero", "scaled", "signs_flipped"]
 
 _N = 24
 Transform = Callable[[Tensor], Tensor]
 
 
-def explanation(study: TestStudy, level: float = 0.0, transform: Transform | None = None) -> Explanation:
+def explanation(
+    study: TestStudy,
+    level: float = 0.0,
+    transform: Transform | None = None,
+    signed: bool = True,
+    handle: Handle | None = None,
+) -> Explanation:
     """The gradient times ``x - reference``, mixed with noise.
 
     Without noise the attributions are exact for linear networks. The noise is a function of the input of the example
@@ -32,13 +40,16 @@ def explanation(study: TestStudy, level: float = 0.0, transform: Transform | Non
         study: the network, batch and reference.
         level: the share of the noise, from 0 (none) to 1 (noise only).
         transform: is applied to the attributions.
+        signed: what the explanation says of its signs.
+        handle: makes and counts the passes; by default they are not counted.
     """
     reference, n = study.reference[:, :1], len(study.batch)
 
     def attributions(points: Tensor, module: nn.Module | None = None, targets: Tensor | None = None) -> Tensor:
-        passes = Passes(module or study.module, study.batch.device)
+        made_by = Passes(study.module, study.batch.device).bind(study.batch) if handle is None else handle
+        made_by = made_by if module is None else made_by.with_module(module)
         batch = study.batch if targets is None else replace(study.batch, targets=targets)
-        gradients = passes.bind(batch).gradients(points)
+        gradients = made_by.with_batch(batch, PLAIN).gradients(points)
         start = reference if points.ndim == reference.ndim else reference[:, 0]
         mixed = (1 - level) * gradients * (points - start) + level * _noise(points, study.batch.shape)
         inside = study.batch.features.inside
@@ -50,7 +61,7 @@ def explanation(study: TestStudy, level: float = 0.0, transform: Transform | Non
         baseline="toy",
         elements=attributions(study.batch.inputs),
         features=study.batch.features,
-        signed=True,
+        signed=signed,
         complete=level == 0 and transform is None,
         multiplied_by_inputs=True,
         reference=reference,
@@ -66,12 +77,43 @@ def scaled(factor: float) -> Transform:
     return lambda elements: elements * factor
 
 
+def signs_flipped(study: TestStudy) -> Transform:
+    """The reversal of the signs of every second feature, the same in every example."""
+    features = study.batch.features
+    signs = 1.0 - 2.0 * (torch.arange(features.d) % 2)
+    return lambda elements: elements * features.expand(_lead(elements, study, signs)).to(elements)
+
+
+def raised_above_zero(study: TestStudy) -> Transform:
+    """The addition of a number to all features, so that none is negative; their order is as before."""
+    features = study.batch.features
+
+    def raised(elements: Tensor) -> Tensor:
+        values = features.pool(elements)
+        lowest = values.amin(dim=-1, keepdim=True)
+        return features.spread((values - lowest + 0.1 * lowest.abs()) * _lead(elements, study, torch.ones(features.d)))
+
+    return raised
+
+
+def _lead(elements: Tensor, study: TestStudy, values: Tensor) -> Tensor:
+    """Values ``[d]`` of features for elements ``[N, (S,) *shape]``; 0 where an example has fewer features."""
+    valid = study.batch.features.valid.expand(len(study.batch), -1) * values
+    return (
+        valid.unsqueeze(1).expand(-1, elements.shape[1], -1) if elements.ndim == study.batch.inputs.ndim + 1 else valid
+    )
+
+
 def _noise(points: Tensor, shape: tuple[int, ...]) -> Tensor:
     """A deterministic function of the input with variance 1 that varies strongly between neighbouring inputs."""
     size = math.prod(shape)
-    mix = torch.randn(size, size, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
     flat = points.detach().double().reshape(*points.shape[: points.ndim - len(shape)], size)
-    return (math.sqrt(2) * torch.sin(997 * (flat @ mix.to(flat.device)))).view(points.shape).to(points.dtype)
+    return (math.sqrt(2) * torch.sin(997 * (flat @ _mix(size).to(flat.device)))).view(points.shape).to(points.dtype)
+
+
+@functools.cache
+def _mix(size: int) -> Tensor:
+    return torch.randn(size, size, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
 
 
 @functools.cache
@@ -103,10 +145,10 @@ def linear_study(image: bool = False) -> TestStudy:
         targets=torch.zeros(_N, dtype=torch.int64),
         features=FeatureMap.from_index(torch.arange(size).view(1, *shape), shape),
         background=background,
-        labels=torch.zeros(_N, dtype=torch.int64),
+        labels=torch.ones(_N, dtype=torch.int64),
         masks=_ground_truth(weight.view(shape), inputs),
     )
-    network = nn.Sequential(nn.Flatten(), linear).eval()
+    network = placed(nn.Sequential(nn.Flatten(), linear), torch.device("cpu"))
     reference = torch.zeros(_N, 1, *shape)
     return TestStudy(
         network, batch, reference, frozenset({"gradients", "modules"}), torch.stack([weight, -weight]).view(2, *shape)

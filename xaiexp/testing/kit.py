@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xaiexp.contract.kinds import KINDS, Component
-from xaiexp.contract.registry import Registry
+from xaiexp.contract.registry import Plugin, Registry
 from xaiexp.core.parameters import MISSING, default_values
 from xaiexp.errors import UnknownName, nearest
-from xaiexp.testing.definition import Check, CheckResult, run_check
+from xaiexp.testing.definition import NEEDS_VALUES, Check, CheckResult, run_check
 from xaiexp.testing.suites import (
     agreements,
     baselines,
@@ -27,7 +27,7 @@ from xaiexp.testing.suites import (
     trackers,
 )
 
-__all__ = ["check", "checks", "conformance", "report"]
+__all__ = ["check", "checks", "conformance", "report", "selected"]
 
 BUILT_IN = "xaiexp"
 SUITES = (
@@ -78,10 +78,11 @@ class _ComponentChecks:
         if not issubclass(self.cls, Component) or getattr(self.cls, "kind", None) not in KINDS:
             raise TypeError(f"{self.cls!r} is no component: derive it from one of the kinds in xaiexp.plugin")
         self.checks = {item.name: item for item in checks(self.cls.kind)}
+        known = {item.name for suite in SUITES for item in suite.checks}
         for name, reason in self.known_failures.items():
-            if name not in self.checks:
-                close = ", ".join(nearest(name, self.checks)) or "see xaiexp.testing.checks"
-                raise ValueError(f"no check of a {self.cls.kind} is called {name!r} (nearest: {close})")
+            if name not in known:
+                close = ", ".join(nearest(name, (*self.checks, *known))) or "see xaiexp.testing.checks"
+                raise ValueError(f"no check is called {name!r} (nearest: {close})")
             if not reason.strip():
                 raise ValueError(f"the known failure {name!r} needs a reason")
 
@@ -101,13 +102,16 @@ class _ComponentChecks:
         for required in (*first, *item.after):
             if self.result(required).outcome in ("failed", "excused"):
                 return CheckResult(item.name, self.name, "skipped", f"requires that {required!r} passes")
+        if item.on_results:
+            of_values = [self.result(other.name) for other in self.checks.values() if other.of_values]
+            return run_check(item, self.name, of_values)
         if item.on_class:
             return run_check(item, self.name, self.cls)
         if not isinstance(self.subject, type):
             return run_check(item, self.name, self.subject)
         without_default = [key for key, value in default_values(self.cls).items() if value is MISSING]
         if without_default:
-            reason = f"requires values of {', '.join(without_default)}: check an instance"
+            reason = f"{NEEDS_VALUES} {', '.join(without_default)}: check an instance"
             return CheckResult(item.name, self.name, "skipped", reason)
         if self.result("defaults").outcome != "passed":
             return CheckResult(item.name, self.name, "skipped", "requires that 'defaults' passes")
@@ -130,14 +134,14 @@ def check(component: type[Component] | Component, known_failures: Mapping[str, s
     Args:
         component: an instance, or a class, which is checked with its default parameters.
         known_failures: the reason by name of a check that is expected to fail. Its outcome is ``excused`` instead of
-            ``failed``, and ``failed`` where the check passes.
+            ``failed``, and ``failed`` where the check passes. Names of checks of other kinds are ignored.
 
     Returns:
         One result per check, in the order of :func:`checks`.
 
     Raises:
         TypeError: the argument is no component.
-        ValueError: a known failure has no reason, or no check has its name.
+        ValueError: a known failure has no reason, or no check of any kind has its name.
     """
     run = _ComponentChecks(component, known_failures or {})
     return [run.result(name) for name in run.checks]
@@ -187,33 +191,58 @@ def _label(subject: type[Component] | Component) -> str:
     return f"{subject.name}({','.join(changed)})" if changed else subject.name
 
 
-def report(plugin: str | None, registry: Registry) -> list[CheckResult]:
-    """The results of all checks for the components of installed plugins, with default parameters.
+def report(
+    name: str | None,
+    registry: Registry,
+    values: Mapping[str, Mapping[str, Any]] | None = None,
+    known_failures: Mapping[str, Mapping[str, str]] | None = None,
+) -> list[CheckResult]:
+    """The results of all checks for installed components.
 
     Args:
-        plugin: the name of a plugin or of its distribution; None for all plugins except the built-in one.
+        name: of a plugin, of its distribution, or of a component (``KIND.NAME`` or ``NAME``); None for all plugins
+            except the built-in one.
         registry: the installed plugins.
+        values: parameters of components by ``KIND.NAME``; the others have their defaults.
+        known_failures: the reasons by name of a check, by ``KIND.NAME``; see :func:`check`.
 
     Returns:
         The results by component. A plugin that was refused has one failed result of the check ``discovered``.
 
     Raises:
-        UnknownName: no installed plugin has this name.
+        UnknownName: no installed plugin or component has this name.
+        ParameterError: a component refuses its values.
+        ValueError: as :func:`check`.
     """
-    plugins = registry.plugins
-    if plugin is None:
-        selected = [item for item in plugins if item.distribution != BUILT_IN]
-    else:
-        selected = [item for item in plugins if plugin in (item.name, item.distribution)]
-        if not selected:
-            names = sorted({name for item in plugins for name in (item.name, item.distribution) if name})
-            raise UnknownName(
-                "plugins check", "no installed plugin has this name", got=plugin, nearest=nearest(plugin, names)
-            )
-    results = []
-    for item in selected:
+    results, chosen = [], []
+    for item in selected(name, registry):
+        if not isinstance(item, Plugin):
+            chosen.append(item)
+            continue
         if item.reason:
             results.append(CheckResult("discovered", f"plugin.{item.name}", "failed", item.reason))
-        for component in item.components:
-            results += check(component)
+        chosen += item.components
+    for component in chosen:
+        key = f"{component.kind}.{component.name}"
+        given = (values or {}).get(key)
+        subject = component if given is None else registry.build(component.kind, component.name, given)
+        results += check(subject, (known_failures or {}).get(key))
     return results
+
+
+def selected(name: str | None, registry: Registry) -> list[Plugin | type[Component]]:
+    """The plugins, or the components, that a name stands for; see :func:`report`.
+
+    Raises:
+        UnknownName: no installed plugin or component has this name.
+    """
+    if name is None:
+        return [item for item in registry.plugins if item.distribution != BUILT_IN]
+    plugins = [item for item in registry.plugins if name in (item.name, item.distribution)]
+    found = [cls for cls in registry.classes() if name in (cls.name, f"{cls.kind}.{cls.name}")]
+    if not plugins and not found:
+        names = {known for item in registry.plugins for known in (item.name, item.distribution) if known}
+        names |= {known for cls in registry.classes() for known in (cls.name, f"{cls.kind}.{cls.name}")}
+        what = "no installed plugin or component has this name"
+        raise UnknownName("plugins check", what, got=name, nearest=nearest(name, sorted(names)))
+    return list(plugins or found)

@@ -1,4 +1,7 @@
-"""Small networks of the test studies; each contains a module that can fail in the middle of a forward pass."""
+"""Small networks of the test studies, with the parts of real ones: batch normalisation, dropout, in-place activations.
+
+Each contains a module that can fail in the middle of a forward pass.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,9 @@ class _TextNetwork(nn.Module):
 
     def __init__(self, linear: bool) -> None:
         super().__init__()
-        self.inner: nn.Module = nn.Identity() if linear else nn.Sequential(nn.Linear(_EMBEDDING, 6), nn.ReLU())
+        self.inner: nn.Module = (
+            nn.Identity() if linear else nn.Sequential(nn.Linear(_EMBEDDING, 6), nn.ReLU(), nn.Dropout())
+        )
         self.failing = FailingIdentity()
         self.head = nn.Linear(_EMBEDDING if linear else 6, CLASSES)
 
@@ -97,12 +102,15 @@ def network(modality: Modality, linear: bool) -> tuple[tuple[int, ...], nn.Modul
             return shape, nn.Sequential(nn.Flatten(), FailingIdentity(), nn.Linear(size, CLASSES))
         if modality == "image":
             first, second = nn.Conv2d(2, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
-            end = nn.Sequential(nn.AvgPool2d(2), nn.Flatten(), nn.Linear(36, CLASSES))
-            return shape, nn.Sequential(first, nn.BatchNorm2d(4), nn.ReLU(), FailingIdentity(), second, nn.ReLU(), end)
+            start = nn.Sequential(first, nn.BatchNorm2d(4), nn.ReLU(inplace=True))
+            end = nn.Sequential(nn.AvgPool2d(2), nn.Flatten(), nn.Dropout(), nn.Linear(36, CLASSES))
+            return shape, nn.Sequential(*start, FailingIdentity(), second, nn.ReLU(inplace=True), end)
         if modality == "series":
             convolution = nn.Conv1d(2, 4, 3, padding=1)
-            return shape, nn.Sequential(convolution, nn.ReLU(), FailingIdentity(), nn.Flatten(), nn.Linear(24, CLASSES))
-        return shape, nn.Sequential(nn.Linear(5, 8), nn.ReLU(), FailingIdentity(), nn.Linear(8, CLASSES))
+            return shape, nn.Sequential(
+                convolution, nn.ReLU(inplace=True), FailingIdentity(), nn.Flatten(), nn.Linear(24, CLASSES)
+            )
+        return shape, nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Dropout(), FailingIdentity(), nn.Linear(8, CLASSES))
     finally:
         torch.random.set_rng_state(state)
 

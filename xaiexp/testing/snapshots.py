@@ -93,7 +93,7 @@ def seeded(seed: int = 0) -> Iterator[None]:
 
 def first_difference(before: Snapshot, after: Snapshot) -> str:
     """The description of the first value that differs; empty where the snapshots are equal."""
-    for name in before.keys() | after.keys():
+    for name in dict.fromkeys((*before, *after)):
         a, b = before.get(name), after.get(name)
         if isinstance(a, Tensor) and isinstance(b, Tensor):
             equal = a.shape == b.shape and a.dtype == b.dtype and bool(torch.equal(a, b))

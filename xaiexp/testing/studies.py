@@ -1,7 +1,7 @@
 """Test studies: a small network, a batch and references for each modality.
 
-They are deterministic and have several channels, several elements per feature, and texts of different lengths with
-special tokens and padding.
+They are deterministic and have several channels, several elements per feature, texts of different lengths with
+special tokens and padding, and labels that are not the targets. The network is prepared as in a study.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from xaiexp.contract.registry import installed
 from xaiexp.core.batches import Background, Batch
 from xaiexp.core.draws import Draws
 from xaiexp.core.feature_map import FeatureMap
-from xaiexp.core.vocabulary import MODALITIES, Modality
+from xaiexp.core.vocabulary import MODALITIES, Modality, Precision, Task
+from xaiexp.engine.devices import placed
 from xaiexp.inference.outputs import Readout
 from xaiexp.inference.passes import Handle, Passes
 from xaiexp.testing.definition import NotApplicable
 from xaiexp.testing.networks import CLASSES, PADDED_LENGTH, forest, network, transformer
 
-__all__ = ["TestStudy", "batch_on", "batch_rows", "modality_study", "studies", "without_padding"]
+__all__ = ["TestStudy", "batch_on", "batch_rows", "modality_study", "readout", "studies", "without_padding"]
 
 _N = 4
 _TOKENS = (4, 1, 6, 3)
@@ -67,14 +68,15 @@ class TestStudy:
         module = copy.deepcopy(self.module).to(where)
         return replace(self, module=module, batch=batch_on(self.batch, where), reference=self.reference.to(where))
 
-    def handle(self, budget: int | None = None, output: str = "logit") -> Handle:
+    def handle(self, budget: int | None = None, output: str = "logit", precision: Precision = "fp32") -> Handle:
         """The passes of the network for the batch.
 
         Args:
             budget: rows per pass; None derives it from the size of an input.
             output: name of what is explained.
+            precision: of the passes.
         """
-        return Passes(self.module, self.batch.device, batch_budget=budget).bind(self.batch, readout(output))
+        return Passes(self.module, self.batch.device, precision, budget).bind(self.batch, readout(output))
 
     def draws(self, seed: int = 0) -> Draws:
         """The random numbers of the examples."""
@@ -85,9 +87,9 @@ class TestStudy:
         return replace(self, batch=batch_rows(self.batch, rows), reference=self.reference[list(rows)])
 
 
-def readout(output: str) -> Readout:
-    """An output of a classifier by name."""
-    return Readout(installed().build("output", output, {}), "multiclass")
+def readout(output: str, task: Task = "multiclass") -> Readout:
+    """An output by name, of a network of a task."""
+    return Readout(installed().build("output", output, {}), task)
 
 
 def batch_rows(batch: Batch, rows: Sequence[int]) -> Batch:
@@ -171,7 +173,7 @@ def modality_study(modality: Modality, linear: bool = False, attention: bool = F
         features=features,
         background=replace(_background(modality, pool), labels=torch.arange(len(pool)) % CLASSES),
         context=context,
-        labels=torch.arange(_N) % CLASSES,
+        labels=(torch.arange(_N) + 1) % CLASSES,
         masks=_masks(modality, shape),
     )
     weight = None
@@ -185,7 +187,7 @@ def modality_study(modality: Modality, linear: bool = False, attention: bool = F
         offers |= {"attention"}
     if trees:
         offers = {"trees"}
-    return TestStudy(module.eval(), batch, reference, frozenset(offers), weight)
+    return TestStudy(placed(module, torch.device("cpu")), batch, reference, frozenset(offers), weight)
 
 
 def _masks(modality: Modality, shape: tuple[int, ...]) -> Tensor:

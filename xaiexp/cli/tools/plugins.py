@@ -15,7 +15,12 @@ __all__ = ["run"]
 
 
 _NEW = "Write a plugin to start from: a distribution with one method that passes the conformance kit."
-_CHECK = "Check the components of one plugin, or of all but the built-in one, with the conformance kit."
+_CHECK = (
+    "Check one component, the components of one plugin, or all but the built-in ones, with the conformance kit. "
+    "Checks that fail for a good reason stand in pyproject.toml of the current folder, by component: "
+    '[tool.xaiexp.known-failures."metric.mine"] direction = "the reason".'
+)
+_PARAMETERS = "KIND.NAME.PARAMETER=VALUE (dataset.mine.path=rows.csv), or PARAMETER=VALUE where NAME is a component"
 
 
 def run(words: Sequence[str]) -> int:
@@ -27,13 +32,18 @@ def run(words: Sequence[str]) -> int:
     new.add_argument("name", metavar="NAME", help="of the method")
     new.add_argument("--dir", metavar="DIR", type=Path, default=Path(), help="where; the current folder by default")
     check = tools.add_parser("check", help="the conformance kit over the components of a plugin", description=_CHECK)
-    check.add_argument("name", metavar="NAME", nargs="?", help="of a plugin or distribution; builtin for our own")
+    check.add_argument(
+        "words",
+        metavar="NAME [PARAMETER=VALUE ...]",
+        nargs="*",
+        help=f"a plugin, a distribution or a component (KIND.NAME or NAME); builtin for our own; {_PARAMETERS}",
+    )
     arguments = parser.parse_args(list(words))
     registry = installed()
     if arguments.tool == "new":
         return _new(arguments.name, arguments.dir, registry)
     if arguments.tool == "check":
-        return _check(arguments.name, registry)
+        return _check(arguments.words, registry)
     if arguments.json:
         print(json.dumps(_plugins_json(registry), indent=1))  # noqa: T201
         return DONE
@@ -48,17 +58,18 @@ def _new(name: str, parent: Path, registry: Registry) -> int:
     return DONE
 
 
-def _check(name: str | None, registry: Registry) -> int:
+def _check(words: Sequence[str], registry: Registry) -> int:
     from xaiexp.cli.tools import conformance
     from xaiexp.engine.progress import console
 
-    results = conformance.check(name, registry)
+    name = words[0] if words and "=" not in words[0] else None
+    results = conformance.check(name, registry, words[0 if name is None else 1 :])
     out = console()
     if not results:
         out.print("no plugin except the built-in one is installed; to check it: xaiexp plugins check builtin")
     for result in results:
         if result.outcome != "passed":
-            out.print(str(result), markup=False)
+            out.print(str(result), markup=False, soft_wrap=True)
     counts = conformance.counts(results)
     out.print(", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count), markup=False)
     return FAILED if counts["failed"] else DONE

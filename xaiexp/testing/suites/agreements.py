@@ -156,9 +156,13 @@ def order_of_features(agreement: Agreement) -> None:
 
 @SUITE.register(after=("shape",))
 def constant_map(agreement: Agreement) -> None:
-    """The agreement with a constant map is NaN, also that of a constant map with itself."""
-    a, _ = _maps()
-    for value in (0.0, 1.0):
+    """The agreement with a map of zeros is NaN; with any constant map where offsets, or order alone, do not matter.
+
+    An agreement of masses may be defined for a constant map: there a constant is a uniform distribution.
+    """
+    a, b = _maps()
+    reads_mass = not (_same(agreement, a + 3.0, b) or _same(agreement, a.sign() * a.square(), b))
+    for value in (0.0,) if reads_mass else (0.0, 1.0):
         constant = torch.full_like(a, value)
         for other, description in ((a, "another map"), (constant, "itself")):
             values = _compare(agreement, constant, other)
@@ -166,6 +170,11 @@ def constant_map(agreement: Agreement) -> None:
                 bool(values.isnan().all()),
                 f"a constant map of {value:g} has the agreement {values[0]:.6g} with {description}, not NaN",
             )
+
+
+def _same(agreement: Agreement, changed: Tensor, other: Tensor) -> bool:
+    """Whether the agreement of a changed map is that of the original."""
+    return relative_difference(_compare(agreement, changed, other), _compare(agreement, _maps()[0], other)) <= _ROUNDING
 
 
 @SUITE.register(after=("shape",))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from xaiexp.contract.kinds import Baseline
 from xaiexp.testing import side_effects
 from xaiexp.testing.assertions import require, require_equal
-from xaiexp.testing.definition import CheckSuite
+from xaiexp.testing.definition import CheckSuite, NotApplicable
 from xaiexp.testing.snapshots import seeded
 from xaiexp.testing.studies import TestStudy, studies
+from xaiexp.testing.worlds import normalised
 
 __all__ = ["SUITE"]
 
@@ -86,3 +88,56 @@ def batch_mates(baseline: Baseline) -> None:
                 expected[rows],
                 f"examples {rows} have other references than in the full batch ({study.modality})",
             )
+
+
+@SUITE.register(after=("shape", "same_seed"))
+def precision(baseline: Baseline) -> None:
+    """References for inputs of float64 are those for inputs of float32 up to rounding, in float64."""
+    for study in studies(baseline.modalities):
+        references = _seeded_references(baseline, study.to(torch.float64))
+        require(
+            references.dtype == torch.float64, f"returned {references.dtype} for inputs of float64 ({study.modality})"
+        )
+        expected = _seeded_references(baseline, study)
+        require_equal(references, expected, f"float64 and float32 differ ({study.modality})", tolerance=1e-3)
+
+
+@SUITE.register(after=("shape",))
+def differs_from_input(baseline: Baseline) -> None:
+    """A reference is not the input itself: nothing would be absent, and all attributions 0."""
+    for study in studies(baseline.modalities):
+        references, inputs = _seeded_references(baseline, study), study.batch.inputs
+        each = references.unsqueeze(1) if references.ndim == inputs.ndim else references
+        equal = (each == inputs.unsqueeze(1)).flatten(1).all(dim=1)
+        require(not bool(equal.any()), f"the reference of an example is the input itself ({study.modality})")
+
+
+@SUITE.register(after=("shape", "same_seed"))
+def data_space(baseline: Baseline) -> None:
+    """In data space references do not depend on the normalisation of the model, which the background tells."""
+    compared = False
+    for study in studies(baseline.modalities):
+        if study.modality == "text":
+            continue
+        compared = True
+        other = normalised(study)
+        expected, references = (_seeded_references(baseline, each) for each in (study, other))
+        require_equal(
+            other.batch.background.decode(references),
+            expected,
+            f"a model with another normalisation has other references in data space ({study.modality}): they are in "
+            "model space, so write batch.background.encode(value) for a value of the data",
+            tolerance=1e-3,
+        )
+    if not compared:
+        raise NotApplicable("texts have no normalisation")
+
+
+@SUITE.register(after=("shape", "same_seed"))
+def own_generator(baseline: Baseline) -> None:
+    """Random numbers come from `rng`: no generator is made that the seed of the study does not seed."""
+    for study in studies(baseline.modalities):
+        side_effects.require_no_own_generator(
+            study,
+            lambda copy, seed: baseline.references(copy.batch, copy.draws(seed).within(f"baseline/{baseline.name}")),
+        )

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from xaiexp.contract.component import plain_parameters
@@ -17,7 +18,8 @@ from xaiexp.core import parameters
 from xaiexp.core.keys import digest
 from xaiexp.errors import XaiexpError
 from xaiexp.testing.assertions import require
-from xaiexp.testing.definition import CheckSuite, NotApplicable
+from xaiexp.testing.definition import NEEDS_VALUES, CheckResult, CheckSuite, NotApplicable
+from xaiexp.testing.facts import wrong_fact
 from xaiexp.testing.linked_files import edit, files_read, on_linked_files
 
 __all__ = ["SUITE"]
@@ -102,6 +104,13 @@ def defaults(cls: type[Component]) -> None:
 
 
 @SUITE.register()
+def vocabulary(component: Component) -> None:
+    """Every fact has a value that plan and engine know: capabilities, modalities, tasks, spaces, bounds, bool."""
+    flaw_of = wrong_fact(component)
+    require(not flaw_of, flaw_of)
+
+
+@SUITE.register()
 def schema(component: Component) -> None:
     """The parameters are equal after a round trip through the configuration and YAML."""
     from omegaconf import OmegaConf
@@ -152,3 +161,17 @@ def fingerprint(component: Component) -> None:
             require(before == copy.fingerprint(), "fingerprint() differs between two calls")
             edit(file)
             require(copy.fingerprint() != before, f"fingerprint() is the same after {file.name} was edited")
+
+
+@SUITE.register(after=("defaults",), on_results=True)
+def values_were_checked(results: Sequence[CheckResult]) -> None:
+    """Some check of what the component returns was run: a component of which all are skipped was not checked."""
+    if any(result.outcome != "skipped" for result in results):
+        return
+    reason = results[0].message if results else "its kind has no such check"
+    if reason.startswith(NEEDS_VALUES):
+        name = results[0].component
+        todo = f"in tests check(Mine(...)), on the command line xaiexp plugins check {name} PARAMETER=VALUE"
+    else:
+        todo = "support a test study, install what it reads, or name this check as a known failure with the reason"
+    require(False, f"no value was checked: {reason}; {todo}")

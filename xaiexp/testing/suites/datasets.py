@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from xaiexp.contract.kinds import Dataset
+from xaiexp.core.keys import digest
 from xaiexp.core.samples import Sample, Source
 from xaiexp.errors import UserError
 from xaiexp.testing.assertions import require
@@ -21,6 +22,8 @@ SUITE = CheckSuite("dataset")
 
 _LIMIT = 24
 """The number of samples that are read."""
+_TRAINING = 256
+"""The number of training samples that are compared with them."""
 
 
 def _open(dataset: Dataset) -> tuple[Source, Sequence[Sample]]:
@@ -152,3 +155,52 @@ def global_randomness(dataset: Dataset) -> None:
         _open(dataset)
         changed = first_difference(before, random_state())
     require(not changed, f"changed {changed}")
+
+
+@SUITE.register(after=("outline", "modality"))
+def masks(dataset: Dataset) -> None:
+    """Ground truth has the geometry of its sample: bool [H, W], [T] or [F], and spans of characters for texts."""
+    _, samples = _open(dataset)
+    for sample in samples:
+        if sample.mask is None:
+            continue
+        name = f"the mask of example {sample.id!r}"
+        if dataset.modality == "text":
+            spans = [tuple(span) for span in sample.mask]
+            valid = all(len(span) == 2 and 0 <= span[0] < span[1] <= len(sample.data) for span in spans)
+            require(valid, f"{name} is {spans}; must be spans (start, stop) of its {len(sample.data)} characters")
+            continue
+        shape = list(sample.data.shape if isinstance(sample.data, torch.Tensor) else sample.data.size[::-1])
+        shape = shape[-2:] if dataset.modality == "image" else shape[-1:]
+        mask = sample.mask
+        require(
+            isinstance(mask, torch.Tensor) and mask.dtype == torch.bool and list(mask.shape) == shape,
+            f"{name} is {getattr(mask, 'dtype', type(mask).__name__)} {list(getattr(mask, 'shape', []))}; must be "
+            f"torch.bool {shape}",
+        )
+
+
+@SUITE.register(after=("outline", "stable"))
+def training_apart(dataset: Dataset) -> None:
+    """The training samples are not those that are explained."""
+    try:
+        training = dataset.training()
+    except UserError as error:
+        raise NotApplicable(f"the training data are not available: {error}") from None
+    if training is None:
+        raise NotApplicable("has no training samples")
+    _, samples = _open(dataset)
+    known = {_content(sample): sample.id for sample in training.read(0, min(_TRAINING, training.count))}
+    found = [sample.id for sample in samples if _content(sample) in known]
+    same = [sample.id for sample in samples if known.get(_content(sample)) == sample.id]
+    require(not same, f"training() contains example {same[0] if same else ''!r}, which is explained")
+    require(
+        2 * len(found) <= len(samples),
+        f"training() contains the data of {len(found)} of {len(samples)} explained examples, {found[:1]} for one",
+    )
+
+
+def _content(sample: Sample) -> str:
+    """A key of the data of a sample."""
+    data = sample.data
+    return digest([data.dtype.__repr__(), data.tolist()] if isinstance(data, torch.Tensor) else repr(_comparable(data)))

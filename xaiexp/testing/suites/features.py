@@ -12,6 +12,7 @@ from xaiexp.core.feature_map import FeatureMap
 from xaiexp.core.samples import Encoded
 from xaiexp.testing.assertions import require
 from xaiexp.testing.definition import CheckSuite
+from xaiexp.testing.snapshots import first_difference, random_state, seeded, tensor_copies
 from xaiexp.testing.studies import TestStudy, studies
 
 __all__ = ["SUITE"]
@@ -82,3 +83,28 @@ def batch_mates(features: Features) -> None:
                 torch.equal(alone.index, expected.index) and torch.equal(alone.counts, expected.counts),
                 f"example {row} alone has other features than in the full batch ({study.modality})",
             )
+
+
+@SUITE.register(after=("partition",))
+def inputs_unchanged(features: Features) -> None:
+    """The encoded samples are not changed in place."""
+    for study in studies(features.modalities):
+        encoded = _encoded(study)
+        before = tensor_copies(encoded=encoded)
+        features.build(encoded)
+        changed = first_difference(before, tensor_copies(encoded=encoded))
+        require(not changed, f"changed {changed} in place ({study.modality})")
+
+
+@SUITE.register(after=("partition",))
+def global_randomness(features: Features) -> None:
+    """The global random states of torch, numpy and Python are neither read nor changed."""
+    for study in studies(features.modalities):
+        maps = []
+        for seed in (1, 2):
+            with seeded(seed):
+                before = random_state()
+                maps.append(features.build(_encoded(study)).index)
+                changed = first_difference(before, random_state())
+            require(not changed, f"changed {changed} ({study.modality})")
+        require(torch.equal(maps[0], maps[1]), f"features depend on the global random state ({study.modality})")

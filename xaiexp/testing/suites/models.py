@@ -7,7 +7,9 @@ import functools
 import shutil
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +17,7 @@ from torch import Tensor, nn
 from xaiexp.contract.kinds import Model
 from xaiexp.core.samples import Encoded, LoadContext, Network, Sample, Source
 from xaiexp.errors import UserError
+from xaiexp.inference.outputs import noticed_task
 from xaiexp.inference.passes import Passes
 from xaiexp.testing.assertions import require, require_equal
 from xaiexp.testing.definition import CheckSuite, NotApplicable
@@ -25,6 +28,7 @@ __all__ = ["SUITE"]
 SUITE = CheckSuite("model")
 
 _TEXTS = ("a good film", "rather long and not at all what was hoped for", "bad", "more of the same , with less")
+_ROUNDING = 1e-3
 _AXES = {"image": 3, "text": 2, "table": 1, "series": 2}
 
 
@@ -87,7 +91,7 @@ def _encode(model: Model, network: Network, rows: Sequence[int] = range(4)) -> E
 def _scores(network: Network, encoded: Encoded) -> Tensor:
     """The outputs ``[N, classes]`` of encoded samples."""
     with torch.no_grad():
-        return Passes(network.module).forward(encoded.inputs, encoded.context)
+        return Passes(network.module, call_layout=network.call_layout).forward(encoded.inputs, encoded.context)
 
 
 @SUITE.register()
@@ -160,7 +164,16 @@ def encodes(model: Model) -> None:
 def batch_mates(model: Model) -> None:
     """The scores [classes] of an example are finite and do not depend on the other examples in the batch."""
     network = _load(model)
-    expected = _scores(network, _encode(model, network))
+    encoded = _encode(model, network)
+    try:
+        expected = _scores(network, encoded)
+    except RuntimeError as error:
+        if model.input_shape() is not None:
+            raise
+        shape = list(encoded.inputs.shape[1:])
+        require(
+            False, f"inputs {shape} are refused ({str(error).splitlines()[0]}): input_shape() has to state the size"
+        )
     require(bool(expected.isfinite().all()), "returned NaN or infinite scores")
     classes = network.classes
     require(classes in (None, expected.shape[1]), f"states {classes} classes, returned {expected.shape[1]} scores")
@@ -171,7 +184,7 @@ def batch_mates(model: Model) -> None:
         )
 
 
-@SUITE.register(after=("loads", "encodes"))
+@SUITE.register(after=("loads", "encodes", "batch_mates"))
 def offers(model: Model) -> None:
     """The network has the capabilities in `offers`: modules, trees, convolutions, gradients, finite and not all 0."""
     network = _load(model)
@@ -195,3 +208,92 @@ def offers(model: Model) -> None:
     require(gradient is not None, not_differentiable)
     require(bool(gradient.isfinite().all()), "returned NaN or infinite gradients")
     require(bool((gradient != 0).any()), "offers gradients, but all of them are 0")
+
+
+@SUITE.register(after=("loads", "encodes", "batch_mates"))
+def task(model: Model) -> None:
+    """The scores are what the network says of them: numbers in 0..1 are not logits."""
+    network = _load(model)
+    if network.task in ("regression", "probabilities"):
+        raise NotApplicable(f"its task is {network.task}")
+    encoded = _encode(model, network)
+    heads = [_scores(network, encoded), _scores(network, replace(encoded, inputs=30 * encoded.inputs))]
+    said = "says nothing of its task" if network.task is None else f"says that its task is {network.task}"
+    probable = noticed_task(heads[0]) == "probabilities" if network.task != "multilabel" else False
+    inside = network.task is not None and all(bool(((head >= 0) & (head <= 1)).all()) for head in heads)
+    require(
+        not (probable or inside),
+        f"{said}, but returns probabilities: return logits, or state Network(task='probabilities')",
+    )
+
+
+@SUITE.register(after=("loads", "encodes"))
+def masks(model: Model) -> None:
+    """`encode` keeps the ground truth of samples, in the geometry of the inputs: bool [N, H, W], [N, T] or [N, F]."""
+    network = _load(model)
+    samples = [replace(sample, mask=_mask(model, sample)) for sample in _samples(model)]
+    try:
+        encoded = network.encode(samples)
+    except UserError as error:
+        raise NotApplicable(f"does not support the test samples: {error}") from None
+    got = encoded.masks
+    require(got is not None, "encode drops the masks of samples: return them in Encoded(masks=...)")
+    assert got is not None  # noqa: S101 -- required in the line before
+    shape = list(encoded.inputs.shape)
+    wanted = {"image": [shape[0], *shape[2:]], "series": [shape[0], shape[-1]]}.get(model.modality, shape[:2])
+    require(
+        got.dtype == torch.bool and list(got.shape) == wanted,
+        f"encode returned masks {got.dtype} {list(got.shape)}; must be torch.bool {wanted}",
+    )
+    marked = got.flatten(1).any(dim=1) & ~got.flatten(1).all(dim=1)
+    require(bool(marked.all()), "encode returned masks that mark nothing, or everything, of samples marked in part")
+
+
+def _mask(model: Model, sample: Sample) -> Any:
+    """Ground truth of a part of a sample: the first half of its positions, the first word of a text."""
+    if model.modality == "text":
+        return ((0, len(sample.data.split()[0])),)
+    spatial = sample.data.shape[1:] if model.modality in ("image", "series") else sample.data.shape
+    mask = torch.zeros(spatial, dtype=torch.bool)
+    mask[..., : (spatial[-1] + 1) // 2] = True
+    return mask
+
+
+@SUITE.register(after=("loads", "encodes"))
+def normalisation(model: Model) -> None:
+    """`encode` does what `Network.mean` and `Network.std` say: inputs of one value become (value - mean) / std."""
+    if model.modality == "text":
+        raise NotApplicable("texts have no normalisation")
+    network = _load(model)
+    for value in (0.0, 1.0):
+        samples = [replace(sample, data=torch.full_like(sample.data, value)) for sample in _samples(model)[:1]]
+        try:
+            inputs = network.encode(samples).inputs
+        except UserError as error:
+            raise NotApplicable(f"does not support the test samples: {error}") from None
+        expected = ((torch.tensor(value) - network.mean) / network.std).expand_as(inputs)
+        difference = float((inputs - expected).abs().max())
+        require(
+            difference <= _ROUNDING * max(1.0, float(expected.abs().max())),
+            f"encode makes {float(inputs.flatten()[0]):.4g} of {value:g}; Network(mean=..., std=...) says "
+            f"{float(expected.flatten()[0]):.4g}",
+        )
+
+
+@SUITE.register(after=("loads", "encodes"))
+def pictures(model: Model) -> None:
+    """`encode` of a model for images takes PIL images, too, as the tensors [C, H, W] in 0..1 that they stand for."""
+    if model.modality != "image":
+        raise NotApplicable("takes no images")
+    from PIL import Image
+
+    network = _load(model)
+    data = _samples(model)[0].data
+    mode, colour = ("L", 102) if len(data) == 1 else ("RGB", (102, 102, 102))
+    picture = Image.new(mode, (data.shape[2], data.shape[1]), colour)
+    try:
+        tensor = network.encode([Sample("toy", torch.full_like(data, 0.4))]).inputs
+    except UserError as error:
+        raise NotApplicable(f"does not support the test samples: {error}") from None
+    got = network.encode([Sample("toy", picture)]).inputs
+    require_equal(got, tensor, "a PIL image and the tensor of its pixels are encoded differently", tolerance=1e-2)

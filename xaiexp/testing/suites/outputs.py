@@ -52,7 +52,7 @@ def _heads(output: Output) -> Iterator[tuple[Task, Tensor]]:
         yield task, head if output.own_scale else _head_of_task(head, task)
 
 
-@SUITE.register()
+@SUITE.register(of_values=False)
 def tasks(output: Output) -> None:
     """`tasks` names one task or more, all of them of the vocabulary."""
     require(bool(output.tasks), "tasks is empty")
