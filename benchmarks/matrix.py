@@ -259,7 +259,12 @@ def _deviation(task: Task, method: Method, maps: Tensor) -> float:
 
 def methods() -> list[type[Method]]:
     """The registered methods that explain any network, by name: not those that read files or trees."""
-    found = (cls for cls in components("method") if cls.repeatable and "trees" not in cls.needs)
+    peers = ("captum_", "shap_")  # methods of other libraries: peers_agree.py
+    found = (
+        cls
+        for cls in components("method")
+        if cls.repeatable and "trees" not in cls.needs and not cls.name.startswith(peers)
+    )
     return sorted(found, key=lambda cls: cls.name)
 
 

@@ -15,7 +15,9 @@ DOCS = Path(__file__).parents[2] / "docs"
 def generator():
     spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(DOCS))
+        spec.loader.exec_module(module)
     return module
 
 
