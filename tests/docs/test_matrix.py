@@ -14,7 +14,7 @@ from xaiexp.api.functions import components
 
 ROOT = Path(__file__).parents[2]
 SMALL = ("mlp", "conv1d")
-# Methods that read files or trees do not explain these networks; those of other libraries are compared with ours elsewhere.
+# Not those that read files or trees, and not those of other libraries (benchmarks/peers_agree.py).
 METHODS = {
     cls.name: cls
     for cls in components("method")

@@ -22,7 +22,7 @@ FEWER = {
     "captum_shapley_value_sampling": {"n_samples": 2},
 }
 ALL = {cls.name: cls for cls in xaiexp_components()}
-# One of each way of calling Captum: a gradient, a path, references, perturbations, a surrogate, a layer, a neuron, metrics.
+# One of each way of calling Captum.
 QUICK = (
     "captum_deep_lift_shap",
     "captum_feature_ablation",
