@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -102,5 +104,15 @@ def run_check(check: Check, name: str, subject: object) -> CheckResult:
     except (Unsupported, UserError) as reason:
         return CheckResult(check.name, name, "skipped", f"does not support the test inputs: {reason}")
     except Exception as error:  # a component may raise anything
-        return CheckResult(check.name, name, "failed", f"raised {type(error).__name__}: {error}")
+        return CheckResult(
+            check.name, name, "failed", f"raised {type(error).__name__}: {error}{_place(error, subject)}"
+        )
     return CheckResult(check.name, name, "passed")
+
+
+def _place(error: Exception, subject: object) -> str:
+    """Where in the module of a component an error was raised; empty where it was not raised there."""
+    cls = subject if isinstance(subject, type) else type(subject)
+    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    return f" at {file}:{lines[-1]}" if lines else ""
