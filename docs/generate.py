@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from notebook_files import notebooks
+from plugin_parts import page as plugins
 
 from xaiexp.contract.kinds import Component
 from xaiexp.contract.registry import installed
@@ -221,7 +222,7 @@ def outputs() -> str:
     )
 
 
-PAGES = {"methods.md": methods, "metrics.md": metrics, "outputs.md": outputs}
+PAGES = {"methods.md": methods, "metrics.md": metrics, "outputs.md": outputs, "plugins.md": plugins}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

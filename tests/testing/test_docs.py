@@ -5,17 +5,22 @@ from __future__ import annotations
 import importlib
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from xaiexp.contract.kinds import KINDS
 from xaiexp.contract.registry import Registry
 from xaiexp.testing import check, checks, report
+from xaiexp.testing.studies import modality_study
 
 PAGE = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
 TITLES = {"component": "All components", "features": "Features"}
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
-FURTHER = dict(re.findall(r"^### A (\w+)\n(?:(?!^#).)*?```python\n(from dataclasses.*?)```", PAGE, re.M | re.S))
+FURTHER = dict(re.findall(r"<!-- generated: (\w+) -->\n\n```python\n(.*?)```", PAGE, re.S))
+STUDY = next(block for block in BLOCKS if "import study" in block)
+LAYER = next(block for block in BLOCKS if "model.layer(" in block)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +48,8 @@ def test_the_components_in_the_page_pass_all_checks(mine):
 
 @pytest.mark.parametrize("kind", sorted(FURTHER))
 def test_a_complete_example_of_a_kind_is_short_and_passes_all_checks(kind, tmp_path, monkeypatch):
-    assert len(FURTHER[kind].strip().splitlines()) < 40
+    monkeypatch.chdir(tmp_path)
+    assert len([line for line in FURTHER[kind].splitlines() if line.strip()]) < 40
     (tmp_path / f"xaiexp_page_{kind}.py").write_text(FURTHER[kind])
     monkeypatch.syspath_prepend(str(tmp_path))
     module = importlib.import_module(f"xaiexp_page_{kind}")
@@ -54,8 +60,38 @@ def test_a_complete_example_of_a_kind_is_short_and_passes_all_checks(kind, tmp_p
     assert {result.component.partition(".")[0] for result in results} == {kind}
 
 
-def test_kinds_whose_section_is_complete():
-    assert set(FURTHER) == {"callback", "panel", "removal"}
+def test_every_kind_has_a_complete_example():
+    assert set(FURTHER) | {"method", "metric"} == set(KINDS)
+
+
+def test_the_study_in_the_page_is_done(mine, workplace):
+    namespace: dict[str, object] = {}
+    exec(STUDY, namespace)
+    (test,) = (value for name, value in namespace.items() if name.startswith("test_"))
+    test(workplace / "study")
+
+
+def test_the_method_of_a_layer_in_the_page_is_gradient_times_activation():
+    namespace: dict[str, object] = {}
+    exec(LAYER, namespace)
+    test_study = modality_study("series")
+    size = test_study.batch.inputs[0].numel()
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(size, 5), torch.nn.Tanh(), torch.nn.Linear(5, 3))
+    model = test_study.handle().with_module(module.eval().requires_grad_(False))
+    found = namespace["attribute"](SimpleNamespace(layer="1"), model, test_study.batch, None, None)
+    hidden = module[:2](test_study.batch.inputs).requires_grad_()
+    scores = module[2:](hidden).gather(1, test_study.batch.targets.unsqueeze(1))
+    (gradient,) = torch.autograd.grad(scores.sum(), hidden)
+    torch.testing.assert_close(found, (gradient * hidden).detach())
+
+
+def test_the_ten_mistakes_name_checks_of_the_kit():
+    section = re.search(r"^## Ten mistakes.*?\n(.*?)(?=^## )", PAGE, re.M | re.S).group(1)
+    rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in section.splitlines() if "| `" in line]
+    assert len(rows) == 10
+    for _, kind, name in rows:
+        known = {each.name for each in checks("method" if kind == "all" else kind)}
+        assert name.strip("`") in known
 
 
 def test_the_test_module_in_the_page_has_one_case_per_check(mine):

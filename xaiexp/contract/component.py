@@ -9,7 +9,16 @@ from typing import Any, ClassVar
 
 from xaiexp.core.parameters import check
 
-__all__ = ["Component", "parts", "plain_parameters"]
+__all__ = ["Component", "parts", "plain_parameters", "snake_case"]
+
+
+def snake_case(title: str) -> str:
+    """The name of a component whose class states none.
+
+    >>> snake_case("LayerGradCAM"), snake_case("Road")
+    ('layer_grad_cam', 'road')
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", title).lower()
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,7 @@ class Component(ABC):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "name" not in cls.__dict__:
-            cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
+            cls.name = snake_case(cls.__name__)
 
     def __post_init__(self) -> None:
         for key, value in check(f"{self.kind}.{self.name}", type(self), self.parameters()).items():

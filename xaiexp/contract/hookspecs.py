@@ -11,7 +11,7 @@ An entry point in the group ``xaiexp`` names the module (or object) that impleme
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,11 +20,13 @@ import pluggy
 if TYPE_CHECKING:
     from xaiexp.contract.kinds import Component
 
-__all__ = ["API", "PROJECT", "hookimpl", "hookspec", "xaiexp_components", "xaiexp_conf"]
+__all__ = ["API", "CHANGES", "PROJECT", "hookimpl", "hookspec", "xaiexp_components", "xaiexp_conf"]
 
 PROJECT = "xaiexp"
 API = 1
 """The version of the plugin contract; a plugin states the version that it requires as ``XAIEXP_API`` in its module."""
+CHANGES: Mapping[int, str] = {}
+"""Version of the contract to what a plugin of the version before it must change; an entry for every version from 2."""
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 

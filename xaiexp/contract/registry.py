@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, is_dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -20,7 +21,7 @@ from xaiexp.contract.kinds import KINDS, Component, Metric
 from xaiexp.core.parameters import check, hints
 from xaiexp.errors import UnknownName, nearest
 
-__all__ = ["DISABLE", "GROUP", "OWN", "Plugin", "Registry", "installed"]
+__all__ = ["DISABLE", "GROUP", "OWN", "Plugin", "Registry", "flaw", "installed", "other_version"]
 
 GROUP = "xaiexp"
 DISABLE = "XAIEXP_DISABLE_PLUGINS"
@@ -129,9 +130,8 @@ class Registry:
         return plugin
 
     def _components(self, module: object, plugin: Plugin) -> tuple[tuple[type[Component], ...], Path | None]:
-        required = getattr(module, "XAIEXP_API", hookspecs.API)
-        if required != hookspecs.API:
-            raise _Refused(f"is written for version {required} of the contract; this is version {hookspecs.API}")
+        if reason := other_version(module):
+            raise _Refused(reason)
         manager = pluggy.PluginManager(hookspecs.PROJECT)
         manager.add_hookspecs(hookspecs)
         manager.register(module, name=plugin.name)
@@ -165,6 +165,19 @@ class Registry:
                 raise _Refused(f"provides {component.kind} {component.name!r} twice")
             seen.add(key)
         return classes, conf
+
+    @contextmanager
+    def lending(self, plugin: Plugin) -> Iterator[None]:
+        """Provide the components of a plugin that is not installed, for a while; others of their names stand back."""
+        plugins, classes = list(self.plugins), dict(self._classes)
+        self.plugins.append(plugin)
+        self._classes |= {(component.kind, component.name): (component, plugin) for component in plugin.components}
+        try:
+            yield
+        finally:
+            self.plugins[:] = plugins
+            self._classes.clear()
+            self._classes.update(classes)
 
     def names(self, kind: str) -> list[str]:
         """The sorted names of the components of one kind."""
@@ -218,6 +231,29 @@ class Registry:
 
 def _disabled() -> set[str]:
     return {name.strip() for name in os.environ.get(DISABLE, "").split(",")} - {""}
+
+
+def other_version(module: object) -> str:
+    """Why a module is for another version of the contract, and what to change in it; empty where it is for this one."""
+    required, now = getattr(module, "XAIEXP_API", hookspecs.API), hookspecs.API
+    if required == now:
+        return ""
+    reason = f"is written for version {required} of the contract; this is version {now}"
+    if not isinstance(required, int) or not 0 < required < now:
+        return f"{reason}: update xaiexp, or the plugin"
+    changes = "; ".join(f"version {number}: {hookspecs.CHANGES[number]}" for number in range(required + 1, now + 1))
+    return f"{reason} ({changes}): adapt the plugin, then write XAIEXP_API = {now} in {_stated_at(module)}"
+
+
+def _stated_at(module: object) -> str:
+    """``FILE:LINE`` of the version that a module states; the name of the module where its source is not known."""
+    file = getattr(module, "__file__", None)
+    try:
+        lines = Path(file or "").read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        lines = []
+    numbers = [number for number, line in enumerate(lines, 1) if line.startswith("XAIEXP_API")]
+    return f"{file}:{numbers[0]}" if numbers else str(getattr(module, "__name__", "its module"))
 
 
 def flaw(component: object) -> str:

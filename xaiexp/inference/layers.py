@@ -7,16 +7,16 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from xaiexp.core.batches import Batch
 from xaiexp.errors import ParameterError, Unsupported, nearest
 from xaiexp.inference.block import Block
-from xaiexp.inference.passes import Handle
 
-__all__ = ["Layer", "token_grid"]
+__all__ = ["Activations", "Layer", "token_grid"]
 
 # The largest number of tokens before those of the patches: class, distillation and register tokens.
 _MAX_LEADING = 16
@@ -41,11 +41,20 @@ class _Site:
         return 0 if self.kind == "linear" else 1
 
 
+class _Bound(Protocol):
+    """What a layer reads of a :class:`xaiexp.inference.passes.Handle`."""
+
+    batch: Batch
+
+    @property
+    def module(self) -> nn.Module: ...
+
+
 @dataclass
 class _PassRecord:
     """The records of one forward pass."""
 
-    rows: int
+    rows: int = 0
     site: _Site | None = None
     tensor: Tensor | None = None
     run: int = -1
@@ -53,10 +62,37 @@ class _PassRecord:
     spatial_sizes: list[tuple[int, int]] = field(default_factory=list)
     grid: tuple[int, int, int] | None = None
 
+    def restart(self, rows: int) -> None:
+        """Forget the last pass; another one of this many rows begins."""
+        self.rows, self.site, self.tensor, self.run, self.grid = rows, None, None, -1, None
+        self.runs, self.spatial_sizes = {}, []
+
     def next_run(self, site: _Site) -> int:
         """The number of earlier runs of this module in this pass."""
         self.runs[id(site.module)] = self.runs.get(id(site.module), -1) + 1
         return self.runs[id(site.module)]
+
+
+class Activations:
+    """The activations of a layer in the last pass, from :meth:`xaiexp.plugin.Handle.layer`."""
+
+    def __init__(self, missing: Callable[[], str]) -> None:
+        self.record, self._missing = _PassRecord(), missing
+
+    @property
+    def values(self) -> Tensor:
+        """``[B, *layer]`` for the B rows of the last pass.
+
+        If gradients are enabled, they require them: they are a node of the graph, or a leaf if the layer does not
+        depend on the inputs.
+
+        Raises:
+            Unsupported: there was no pass, the layer did not run in it, or its output is not a float tensor with one
+                row for each example.
+        """
+        if self.record.tensor is None:
+            raise Unsupported(self._missing())
+        return self.record.tensor
 
 
 class Layer:
@@ -82,7 +118,7 @@ class Layer:
         Unsupported: the network is not a ``torch.nn.Module``.
     """
 
-    def __init__(self, model: Handle, name: str, where: str, search: Literal["image", "units"]) -> None:
+    def __init__(self, model: _Bound, name: str, where: str, search: Literal["image", "units"]) -> None:
         module = model.module
         self.name, self._search = name, search
         self._network = module
@@ -135,6 +171,22 @@ class Layer:
         # Later passes use the same site.
         self._located, self._sites, self._grid = (record.site, record.run), [record.site], record.grid
         return record.tensor, result
+
+    @contextmanager
+    def following(self) -> Iterator[Activations]:
+        """Record the layer in every pass of the network until the block ends, whether or not it ends by an error."""
+        found = Activations(self._missing)
+
+        def begin(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            first = _first_tensor((args, kwargs))
+            found.record.restart(0 if first is None else len(first))
+
+        hook = self._network.register_forward_pre_hook(begin, with_kwargs=True, prepend=True)
+        try:
+            with self._recording(found.record):
+                yield found
+        finally:
+            hook.remove()
 
     def replaced(self, values: Tensor, forward: Callable[[], Tensor]) -> Tensor:
         """Call ``forward`` with ``values [B, *layer]`` in place of the layer's activations in its last run.

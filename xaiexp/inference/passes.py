@@ -7,6 +7,7 @@ says at which inputs it wants scores or gradients. Importing this module imports
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, overload
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from xaiexp.inference.bridges import ExampleFunction, ScoreModule
+    from xaiexp.inference.layers import Activations
     from xaiexp.inference.packing import Piece
     from xaiexp.inference.row_cache import RowScope
 
@@ -95,6 +97,38 @@ class Handle:
             Unsupported: the model is not a ``torch.nn.Module``.
         """
         return as_module(self.passes.module)
+
+    @contextmanager
+    def layer(self, name: str) -> Iterator[Activations]:
+        """Follow one layer through the passes of this handle: read its activations, and gradients with respect to them.
+
+        ::
+
+            with model.layer(self.layer) as activations:
+
+                def run(block):
+                    scores = block.scores(block.rows, model.output)
+                    return activations.values.detach() * block.gradients(scores, activations.values)
+
+                return model.apply(run)
+
+        Inside :meth:`apply`, ``activations.values [B, *layer]`` are in the graph, also where the parameters of the
+        network are frozen, so that ``values.register_hook`` sees their gradients. Hooks of the network are gone after
+        the block, also after an error.
+
+        Args:
+            name: of a submodule, whose output is followed; of a tuple or a mapping the first tensor, of several runs in
+                a pass the last one. ``auto`` is the last convolution, the input of the last self-attention over an
+                image, or the input of the last linear layer.
+
+        Raises:
+            ParameterError: the network has no submodule of this name.
+            Unsupported: the model is not a ``torch.nn.Module``.
+        """
+        from xaiexp.inference.layers import Layer
+
+        with Layer(self, name, "layer", search="units").following() as activations:
+            yield activations
 
     def readout(self, output: Asked = None) -> Readout:
         """What ``output`` means for this handle; see :meth:`scores`."""

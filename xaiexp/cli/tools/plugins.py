@@ -9,28 +9,38 @@ from typing import Any
 
 from xaiexp.cli.arguments import ToolParser
 from xaiexp.cli.exit_codes import DONE, FAILED
+from xaiexp.contract.kinds import KINDS
 from xaiexp.contract.registry import Registry, installed
 
 __all__ = ["run"]
 
 
-_NEW = "Write a plugin to start from: a distribution with one method that passes the conformance kit."
+_NEW = "Write a plugin to start from: a distribution with one component that passes the conformance kit."
 _CHECK = (
     "Check one component, the components of one plugin, or all but the built-in ones, with the conformance kit. "
     "Checks that fail for a good reason stand in pyproject.toml of the current folder, by component: "
     '[tool.xaiexp.known-failures."metric.mine"] direction = "the reason".'
 )
 _PARAMETERS = "KIND.NAME.PARAMETER=VALUE (dataset.mine.path=rows.csv), or PARAMETER=VALUE where NAME is a component"
+_TRY = (
+    "Check the components of one Python file and run a small study with them, without packaging. The file is run as a "
+    "program of yours: it may do whatever you may do, so try only files that you have read. Mistakes in it are told "
+    "with file and line. The study explains four handwritten digits; KEY=VALUE changes it."
+)
 
 
 def run(words: Sequence[str]) -> int:
-    """List what is installed, create a plugin, or check one."""
+    """List what is installed, create a plugin, try a file, or check a plugin."""
     parser = ToolParser(prog="xaiexp plugins", description="Installed plugins and components.")
     parser.add_argument("--json", action="store_true", help="the list as JSON")
     tools = parser.add_subparsers(dest="tool", metavar="TOOL")
     new = tools.add_parser("new", help="a plugin to start from", description=_NEW)
-    new.add_argument("name", metavar="NAME", help="of the method")
+    new.add_argument("name", metavar="NAME", help="of the component")
+    new.add_argument("--kind", metavar="KIND", default="method", help=f"{', '.join(KINDS)}; method by default")
     new.add_argument("--dir", metavar="DIR", type=Path, default=Path(), help="where; the current folder by default")
+    tried = tools.add_parser("try", help="the checks and a small study for the components of a file", description=_TRY)
+    tried.add_argument("file", metavar="FILE.py", type=Path, help="with components; it is run")
+    tried.add_argument("overrides", metavar="KEY=VALUE", nargs="*", help="of the study, as for xaiexp itself")
     check = tools.add_parser("check", help="the conformance kit over the components of a plugin", description=_CHECK)
     check.add_argument(
         "words",
@@ -41,7 +51,11 @@ def run(words: Sequence[str]) -> int:
     arguments = parser.parse_args(list(words))
     registry = installed()
     if arguments.tool == "new":
-        return _new(arguments.name, arguments.dir, registry)
+        return _new(arguments.name, arguments.dir, registry, arguments.kind)
+    if arguments.tool == "try":
+        from xaiexp.cli.tools.try_file import try_file
+
+        return try_file(arguments.file, arguments.overrides, registry)
     if arguments.tool == "check":
         return _check(arguments.words, registry)
     if arguments.json:
@@ -50,11 +64,12 @@ def run(words: Sequence[str]) -> int:
     return _list(registry)
 
 
-def _new(name: str, parent: Path, registry: Registry) -> int:
+def _new(name: str, parent: Path, registry: Registry, kind: str) -> int:
     from xaiexp.cli.tools.scaffold import new_plugin
 
-    folder = new_plugin(name, parent, registry)
-    print(f"{folder}\n  pip install -e {folder}\n  xaiexp plugins check {name}")  # noqa: T201
+    folder = new_plugin(name, parent, registry, kind)
+    steps = f"pip install --editable {folder} --group {folder / 'pyproject.toml'}:dev", f"sh {folder / 'check.sh'}"
+    print("\n  ".join([str(folder), *steps]))  # noqa: T201
     return DONE
 
 
