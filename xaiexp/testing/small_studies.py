@@ -7,7 +7,8 @@ import contextlib
 import functools
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ _BASE = {
     "tracker": "[]",
     "report": "false",
 }
+_TABLES = {"dataset": "breast_cancer", "model": "tabular_mlp"}
 _OF_KIND = {
     "method": {"method": "[random,{}]"},
     "baseline": {"baseline": "[{}]", "method": "[integrated_gradients]"},
@@ -120,7 +122,9 @@ class _Messages(Meter):
 
 
 def study(component: type[Component] | Component, *overrides: str, folder: str | Path | None = None) -> SmallStudy:
-    """Run a small real study with a component: four handwritten digits, a trained network, a few other components.
+    """Run a small real study with a component: four examples, a trained network, a few other components.
+
+    The examples are handwritten digits, or rows of a table for a component that is for tables and not for images.
 
     In a plugin's tests::
 
@@ -153,7 +157,7 @@ def study(component: type[Component] | Component, *overrides: str, folder: str |
     registry = installed()
     place, meter = Path(tempfile.mkdtemp(dir=_place()) if folder is None else folder), _Messages()
     with _available(cls):
-        values = plain(composed(small_words({cls.kind: [cls.name]}, overrides)))
+        values = plain(composed(small_words([cls], overrides)))
         values |= {"store": str(_place() / "store"), "force": True}
         _put(values, component, cls)
         asked = study_of(values, registry)
@@ -167,14 +171,19 @@ def study(component: type[Component] | Component, *overrides: str, folder: str |
     return SmallStudy(**shared, component=cls, messages=tuple(meter.lines))
 
 
-def small_words(names: dict[str, list[str]], overrides: tuple[str, ...] = ()) -> list[str]:
-    """The overrides of a small study.
+def small_words(classes: Iterable[type[Component]], overrides: tuple[str, ...] = ()) -> list[str]:
+    """The overrides of a small study: of images, or of tables where a component is for tables and not for images.
 
     Args:
-        names: kind to the names of the components that it is about.
+        classes: the components that it is about.
         overrides: of the caller, which take the place of others for the same key.
     """
-    chosen = dict(_BASE)
+    chosen, names = dict(_BASE), defaultdict[str, list[str]](list)
+    for cls in classes:
+        names[cls.kind].append(cls.name)
+        modalities = getattr(cls, "modalities", None) or (getattr(cls, "modality", "image"),)
+        if isinstance(modalities, tuple) and "table" in modalities and "image" not in modalities:
+            chosen |= _TABLES
     for kind, of_kind in names.items():
         for key, value in _OF_KIND.get(kind, {kind: "{}" if kind in SINGLES else "[{}]"}).items():
             chosen[key] = value.format(",".join(of_kind))

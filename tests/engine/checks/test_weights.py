@@ -99,7 +99,6 @@ def test_what_cannot_be_told_apart_is_refused_with_the_line_to_add(workplace, br
     assert cli.main([*words, "model=nothing"]) == cli.WRONG
     lines = capsys.readouterr().err.strip().splitlines()
     assert lines == [
-        "nothing on digits, seed 0: loading ...",
         "model.nothing: has no weights by which the store could tell it from another model, and no fingerprint "
         "(got 'Plain')",
         "  add to its class: def fingerprint(self): return file_hash(Path(self.path))",

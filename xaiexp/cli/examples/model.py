@@ -13,31 +13,32 @@ XAIEXP_API = 1  # the version of the plugin contract that this plugin requires
 
 @dataclass(frozen=True)
 class Mine(Model):
-    """A linear network: the logit of a class says how near an image is to the mean of its training images."""
+    """A linear network: the logit of a class says how near a row is to the mean of its training rows."""
 
-    summary = "the nearest mean of the training images, as a linear network"
+    summary = "the nearest mean of the training rows, as a linear network"
     source = "Hastie, Tibshirani, Friedman 2009, section 4.3, with the unit matrix as covariance"
-    modality: ClassVar[Modality] = "image"
+    modality: ClassVar[Modality] = "table"
     offers: ClassVar[frozenset[str]] = frozenset({"gradients", "modules"})
 
     def load(self, context: LoadContext) -> Network:
-        """Averages the training split of the study's dataset, images as tensors."""
+        """Averages the training split of the study's dataset."""
         import torch
 
         training = None if context.training is None else context.training()
         if training is None:
-            raise ResourceError("model.mine", "needs a dataset with a training split", hint="as dataset=digits")
+            raise ResourceError("model.mine", "needs a dataset with a training split", hint="dataset=breast_cancer")
         samples = training.read(0, training.count)
-        images, labels = torch.stack([s.data for s in samples]), torch.tensor([s.label for s in samples])
-        means = torch.stack([images[labels == k].mean(dim=0).flatten() for k in range(int(labels.max()) + 1)])
+        rows, labels = torch.stack([s.data for s in samples]), torch.tensor([s.label for s in samples])
+        means = torch.stack([rows[labels == k].mean(dim=0) for k in range(int(labels.max()) + 1)])
         linear = torch.nn.Linear(means.shape[1], len(means), device="meta")  # weights that nothing has drawn
-        module = torch.nn.Sequential(torch.nn.Flatten(), linear)
         linear.load_state_dict({"weight": means, "bias": -means.square().sum(dim=1) / 2}, assign=True)
 
         def encode(samples: Sequence[Sample]) -> Encoded:
-            return Encoded(torch.stack([s.data for s in samples]))
+            masks = [s.mask for s in samples if s.mask is not None]
+            known = torch.stack(masks) if len(masks) == len(samples) else None
+            return Encoded(torch.stack([s.data for s in samples]), masks=known)
 
-        return Network(module.eval(), encode, "image", len(means), training.class_names, low=0, high=1)
+        return Network(linear.eval(), encode, "table", len(means), training.class_names)
 
 
 @hookimpl

@@ -15,6 +15,7 @@ from xaiexp.contract.registry import Registry, installed
 __all__ = ["run"]
 
 
+_WIDE = 110  # columns of a terminal that has room for the plugin of every component
 _NEW = "Write a plugin to start from: a distribution with one component that passes the conformance kit."
 _CHECK = (
     "Check one component, the components of one plugin, or all but the built-in ones, with the conformance kit. "
@@ -106,8 +107,9 @@ def _list(registry: Registry) -> int:
         for p in registry.plugins
     ]
     out.print(plugins_table(plugins, ("plugin", "distribution", "state", "import", "reason")))
-    components = [(c.kind, c.name, c.summary, str(registry.plugin_of(c))) for c in registry.classes()]
-    out.print(plugins_table(components, ("kind", "name", "what it does", "from")))
+    columns = ("kind", "name", "what it does", "from")[: 4 if out.width >= _WIDE else 3]
+    components = [(c.kind, c.name, c.summary, str(registry.plugin_of(c)))[: len(columns)] for c in registry.classes()]
+    out.print(plugins_table(components, columns))
     return DONE
 
 

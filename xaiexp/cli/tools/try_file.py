@@ -49,9 +49,6 @@ def try_file(file: Path, overrides: Sequence[str], registry: Registry) -> int:
 
     # The hash is a part of the keys: a file that was edited finds nothing of its earlier self in the store.
     plugin = Plugin(plugin.name, plugin.distribution, file_hash(file)[:12], plugin.components)
-    names: dict[str, list[str]] = {}
-    for component in plugin.components:
-        names.setdefault(component.kind, []).append(component.name)
     out = console()
     with registry.lending(plugin):
         from xaiexp.api.execute import execute
@@ -60,7 +57,7 @@ def try_file(file: Path, overrides: Sequence[str], registry: Registry) -> int:
         from xaiexp.config.compose import composed
         from xaiexp.tracking.addresses import prepare
 
-        cfg = composed(small_words(names, tuple(overrides)))
+        cfg = composed(small_words(plugin.components, tuple(overrides)))
         study = to_study(cfg, registry)
         results = [each for component in _with_parameters(plugin, study) for each in check(component)]
         failed = _print_checks(results, out)
