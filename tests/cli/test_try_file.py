@@ -92,7 +92,7 @@ def test_a_mistake_in_a_method_is_told_with_its_line_and_no_study_is_run(workpla
     assert code == FAILED
     first = out.replace("\n", "").partition("checks: ")[0]
     assert re.search(r"name 'bach' is not defined\)\s+trial\.py:\d+ in attribute: product = bach\.inputs", first)
-    assert f"trial.py:{line})" in first
+    assert f"trial.py:{line} in attribute" in first
     assert "the study was not run" in out
     assert "Traceback" not in out + err
 
