@@ -120,7 +120,8 @@ def test_the_interface_of_mlflow_is_opened_where_the_runs_are(tmp_path):
 def test_a_new_plugin_is_written_where_it_is_asked_for_and_the_next_steps_are_told(tmp_path, capsys):
     assert cli.main(["plugins", "new", "my_method", "--dir", str(tmp_path)]) == cli.DONE
     (folder,) = tmp_path.iterdir()
-    assert capsys.readouterr().out == (f"{folder}\n  pip install -e {folder}\n  xaiexp plugins check my_method\n")
+    steps = [f"pip install --editable {folder} --group {folder / 'pyproject.toml'}:dev", f"sh {folder / 'check.sh'}"]
+    assert capsys.readouterr().out.splitlines() == [str(folder), *(f"  {step}" for step in steps)]
     assert list(folder.rglob("pyproject.toml"))
 
 

@@ -23,7 +23,7 @@ METHODS = [
 ]  # fmt: skip
 
 # Tolerances of the relative distance from the map in fp32: the mean over examples, and the largest.
-MEAN, LARGEST = 0.03, 0.1
+MEAN, LARGEST = 0.03, 0.25  # of a network that is trained on this machine
 
 
 @pytest.fixture(scope="module")

@@ -134,7 +134,7 @@ def test_batch_and_maps_are_unchanged_and_values_have_the_dtype_of_the_inputs(me
 @pytest.mark.parametrize(
     ("metric", "words"),
     [
-        (Road(), "neighbours"),
+        (Road(), "is for images and time series"),
         (Infidelity(perturbation="square"), "squares"),
         (MonotonicityNguyen(removal="marginal"), "background"),
         (PredictionGapImportant(), "range of the data"),
