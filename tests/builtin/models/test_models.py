@@ -119,9 +119,9 @@ def test_planning_does_not_import_torch():
 import sys
 from xaiexp.builtin.models import COMPONENTS
 for c in COMPONENTS:
-    given = {"transformers": {"path": "x"}, "factory": {"target": "a:b"}}.get(c.name, {})
-    model = c(**given)
-    assert model.offers >= {"modules"}, c
+    given = {"transformers": {"path": "x"}, "factory": {"target": "a:b"}, "mlflow": {"uri": "models:/a/1"}}
+    model = c(**given.get(c.name, {}))
+    assert model.offers >= {"gradients"}, c
     model.input_shape(), model.fingerprint()
 print(sorted({"torch", "numpy", "sklearn", "PIL", "transformers", "torchvision", "safetensors"} & set(sys.modules)))
 """
