@@ -117,6 +117,11 @@ class Robustness(_ExplainsAgain):
     """Whether changes of the map are relative to the map."""
 
     @property
+    def needs_sign(self) -> bool:
+        """Norms of differences read no signs."""
+        return False
+
+    @property
     def scale_invariant(self) -> bool:
         """Where changes are relative, or maps are normalised."""
         return self.relative or super().scale_invariant
