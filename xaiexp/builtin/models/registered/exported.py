@@ -21,7 +21,8 @@ class Exported(nn.Module):
     def __init__(self, graph: nn.Module) -> None:
         super().__init__()
         self.graph = graph
-        self.training = False
+        for module in self.modules():
+            module.training = False
 
     def train(self, mode: bool = True) -> Exported:
         """Nothing: a graph has no other mode, and its own method raises."""
