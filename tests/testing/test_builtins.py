@@ -63,7 +63,10 @@ VARIANTS = {
 
 # Checks that fail, with the reason.
 KNOWN_FAILURES = {
-    "mlflow": {"batch_mates": "the width of its inputs is known once it is loaded only"},
+    "mlflow": {
+        "batch_mates": "the width of its inputs is known once it is loaded only",
+        "offers": "as for batch_mates",
+    },
     "rise": {"signed": "masks are weighted by the score, and a logit may be negative"},
     "road": {"exact_is_best": "removed pixels are imputed from the others: no map is exact for this removal"},
     "prediction_gap_important": {"exact_is_best": "noise on fewer features may change the output more by chance"},
