@@ -67,6 +67,7 @@ KNOWN_FAILURES = {
         "batch_mates": "the width of its inputs is known once it is loaded only",
         "offers": "as for batch_mates",
     },
+    "infidelity": {"whole_features": "perturbation=square replaces squares, whatever the features"},
     "rise": {"signed": "masks are weighted by the score, and a logit may be negative"},
     "road": {"exact_is_best": "removed pixels are imputed from the others: no map is exact for this removal"},
     "prediction_gap_important": {"exact_is_best": "noise on fewer features may change the output more by chance"},
