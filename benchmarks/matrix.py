@@ -263,7 +263,7 @@ def methods() -> list[type[Method]]:
     found = (
         cls
         for cls in components("method")
-        if cls.repeatable and "trees" not in cls.needs and not cls.name.startswith(peers)
+        if not cls.name.startswith(peers) and cls.repeatable and "trees" not in cls.needs
     )
     return sorted(found, key=lambda cls: cls.name)
 

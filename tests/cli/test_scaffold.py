@@ -78,6 +78,7 @@ def test_the_formatter_and_the_linter_are_green(kind, tmp_path):
     ran(folder, "ruff", "check", ".")
 
 
+@pytest.mark.heavy
 @pytest.mark.timeout(900)
 def test_the_strict_type_checker_is_green(tmp_path):
     folder = new_plugin("my-part", tmp_path, installed(), "method")

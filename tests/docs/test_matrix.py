@@ -18,7 +18,7 @@ SMALL = ("mlp", "conv1d")
 METHODS = {
     cls.name: cls
     for cls in components("method")
-    if cls.repeatable and "trees" not in cls.needs and not cls.name.startswith(("captum_", "shap_"))
+    if not cls.name.startswith(("captum_", "shap_")) and cls.repeatable and "trees" not in cls.needs
 }
 
 

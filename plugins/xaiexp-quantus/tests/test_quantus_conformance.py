@@ -17,9 +17,10 @@ test_conformance = conformance(
     localisation.PointingGame,
     localisation.RelevanceRankAccuracy,
     localisation.TopKIntersection(k=3),
-    robustness.AvgSensitivity(nr_samples=2),
-    robustness.LocalLipschitzEstimate(nr_samples=2),
     robustness.MaxSensitivity(nr_samples=2),
+)
+test_conformance_of_other_robustness = pytest.mark.heavy(
+    conformance(robustness.AvgSensitivity(nr_samples=2), robustness.LocalLipschitzEstimate(nr_samples=2))
 )
 test_conformance_of_effective_complexity = conformance(
     complexity.EffectiveComplexity,
@@ -48,10 +49,12 @@ test_conformance_of_mprt = conformance(
     randomisation.MPRT,
     known_failures={"precision": "draws other weights in another precision"},
 )
-test_conformance_of_relative_stability = conformance(
-    robustness.RelativeInputStability(nr_samples=2),
-    robustness.RelativeOutputStability(nr_samples=2),
-    known_failures={"direction": "divides by numbers close to 0, which any noise dominates"},
+test_conformance_of_relative_stability = pytest.mark.heavy(
+    conformance(
+        robustness.RelativeInputStability(nr_samples=2),
+        robustness.RelativeOutputStability(nr_samples=2),
+        known_failures={"direction": "divides by numbers close to 0, which any noise dominates"},
+    )
 )
 test_conformance_of_non_sensitivity = conformance(
     axiomatic.NonSensitivity(),
