@@ -218,10 +218,10 @@ def test_every_name_of_a_sweep_is_checked_before_it_starts(words, message, workp
 
 def test_an_option_of_the_user_s_own_conf_is_no_component_and_may_be_named(workplace):
     (workplace / "conf" / "method").mkdir(parents=True)
-    (workplace / "conf" / "method" / "mine.yaml").write_text(
-        "# @package method.mine\nname: integrated_gradients\nn_steps: 9\n"
+    (workplace / "conf" / "method" / "from_a_file.yaml").write_text(
+        "# @package method.from_a_file\nname: integrated_gradients\nn_steps: 9\n"
     )
-    assert plain(composed([*SMALL[:1], "method=[mine]", "metric=[]"]))["method"]["mine"]["n_steps"] == 9
+    assert plain(composed([*SMALL[:1], "method=[from_a_file]", "metric=[]"]))["method"]["from_a_file"]["n_steps"] == 9
 
 
 def test_a_component_of_an_earlier_study_names_its_plugin(workplace):
