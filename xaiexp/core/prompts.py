@@ -1,0 +1,69 @@
+"""Prompts of generative language models, in data space. Importing this module imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Message", "Part", "Prompt"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of a message.
+
+    Args:
+        text: its characters.
+        slot: the name of what is explained together (``document`` and ``question`` of a template, ``prompt`` of a text
+            without one); empty for the text of a template, which belongs to no feature.
+    """
+
+    text: str
+    slot: str = "prompt"
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of a conversation.
+
+    Args:
+        role: ``user``, ``system`` or ``assistant``, as the chat template of the model knows them.
+        parts: whose texts follow each other.
+    """
+
+    role: str
+    parts: tuple[Part, ...]
+
+    @property
+    def text(self) -> str:
+        """All characters of the message."""
+        return "".join(part.text for part in self.parts)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What a generative language model is given, and what it goes on with: :attr:`xaiexp.core.samples.Sample.data`.
+
+    Character spans of :attr:`xaiexp.core.samples.Sample.mask` refer to :attr:`text`.
+
+    Args:
+        messages: of a conversation; a plain text is one message of the user.
+        continuation: the text that is scored; None where the model is to write it.
+    """
+
+    messages: tuple[Message, ...]
+    continuation: str | None = None
+
+    @classmethod
+    def of(cls, text: str, continuation: str | None = None) -> Prompt:
+        """The prompt of a plain text."""
+        return cls((Message("user", (Part(text),)),), continuation)
+
+    @property
+    def text(self) -> str:
+        """All characters of all messages."""
+        return "".join(message.text for message in self.messages)
+
+    @property
+    def is_chat(self) -> bool:
+        """Whether it has messages that a chat template only can put together."""
+        return len(self.messages) != 1 or self.messages[0].role != "user"
