@@ -26,7 +26,8 @@ class Message:
     """One message of a conversation.
 
     Args:
-        role: ``user``, ``system`` or ``assistant``, as the chat template of the model knows them.
+        role: ``user``, ``system`` or ``assistant``, as the chat template of the model knows them; empty for a text that
+            is no message, which a chat template takes for one of the user.
         parts: whose texts follow each other.
     """
 
@@ -46,17 +47,19 @@ class Prompt:
     Character spans of :attr:`xaiexp.core.samples.Sample.mask` refer to :attr:`text`.
 
     Args:
-        messages: of a conversation; a plain text is one message of the user.
+        messages: of a conversation; a plain text is one message without a role.
         continuation: the text that is scored; None where the model is to write it.
+        ids: the token ids of the prompt, where these are given; empty where the tokenizer of the model makes them.
     """
 
     messages: tuple[Message, ...]
     continuation: str | None = None
+    ids: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, text: str, continuation: str | None = None) -> Prompt:
         """The prompt of a plain text."""
-        return cls((Message("user", (Part(text),)),), continuation)
+        return cls((Message("", (Part(text),)),), continuation)
 
     @property
     def text(self) -> str:
@@ -65,5 +68,5 @@ class Prompt:
 
     @property
     def is_chat(self) -> bool:
-        """Whether it has messages that a chat template only can put together."""
-        return len(self.messages) != 1 or self.messages[0].role != "user"
+        """Whether it consists of messages, which only a chat template can put together."""
+        return len(self.messages) != 1 or bool(self.messages[0].role)

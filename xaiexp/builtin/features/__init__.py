@@ -1,8 +1,8 @@
 """The built-in features: how the elements of an input are grouped into the units that get an attribution.
 
 ``input_axes`` follows the axes of the input (elements, pixels, columns, time steps); ``grid_tiles`` and ``superpixels``
-group pixels, and ``time_windows`` groups time steps. ``tokens_and_words`` and ``sentences_and_slots`` group the tokens of
-texts; ``numbered_tokens`` makes their map.
+group pixels, and ``time_windows`` groups time steps. ``tokens_and_words`` and ``sentences_and_slots`` group the tokens
+of texts; ``numbered_tokens`` makes their map.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class _PlantedPrompts(Dataset):
         parts = (Part(" ".join(text.words), "text"), Part(" " + " ".join(text.question), ""))
         starts = [sum(len(word) + 1 for word in text.words[:place]) for place in range(len(text.words))]
         spans = tuple((starts[place], starts[place] + len(text.words[place])) for place in text.deciding)
-        prompt = Prompt((Message("user", parts),), f" {text.answer}")
+        prompt = Prompt((Message("", parts),), f" {text.answer}")
         return Sample(f"{self.name}/{self.seed}/{row}", prompt, mask=spans, name=f"prompt {row}")
 
     @abstractmethod
@@ -101,7 +101,7 @@ class Negation(_PlantedPrompts):
     def _text(self, rng: Generator) -> PlantedText:
         from xaiexp.builtin.planted_language import negation_text
 
-        return negation_text(rng, 4, 9)
+        return negation_text(rng, 3, 6)
 
     def _tokens(self) -> int:
-        return 10
+        return 8

@@ -149,7 +149,7 @@ class Prompts(Dataset):
         parts = template_parts(self.template)
         columns = {name: table.column("dataset.template", name) for _, name in parts if name}
         return [
-            Prompt((Message("user", _filled(parts, {n: cells[row] for n, cells in columns.items()})),), given[row])
+            Prompt((Message("", _filled(parts, {n: cells[row] for n, cells in columns.items()})),), given[row])
             for row in range(count)
         ]
 

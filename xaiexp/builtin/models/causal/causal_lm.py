@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from xaiexp.contract.kinds import Model
 from xaiexp.core.parameters import Range
@@ -33,6 +33,28 @@ class _LanguageModel(Model):
         from xaiexp.builtin.models.causal.language_files import LanguageFiles
 
         return LanguageFiles(self.path, self.architecture).fingerprint()
+
+    @classmethod
+    def over(cls, model: Any, tokenizer: Any, max_new_tokens: int = 16) -> Network:
+        """The network of a model and a tokenizer that are loaded already; nothing that it writes is kept.
+
+        Prompts and continuations are taken as they are; only messages are put into the chat template.
+
+        Args:
+            model: a language model of transformers.
+            tokenizer: its fast tokenizer.
+            max_new_tokens: of a continuation that it writes.
+
+        Raises:
+            MismatchError: as :meth:`load`.
+        """
+        from xaiexp.builtin.models.causal.language_files import LanguageFiles
+        from xaiexp.builtin.models.causal.networks import Reading, language_network
+        from xaiexp.builtin.models.causal.writing import Settings
+
+        limit = LanguageFiles.positions(model)
+        settings = Settings(max_new_tokens)
+        return language_network("model", model.eval(), tokenizer, Reading(limit, "messages"), settings)
 
     def load(self, context: LoadContext) -> Network:
         """The network; :attr:`xaiexp.core.samples.Network.aim` sets what of the continuation is explained.
@@ -109,6 +131,7 @@ class Seq2SeqLm(_LanguageModel):
         dtype: of the weights; ``bfloat16`` halves their memory.
     """
 
+    name = "seq2seq_lm"
     summary = "a language model of transformers with encoder and decoder (T5, BART), from a folder or the hub"
     source = "Wolf et al. 2020 (transformers); teacher-forced scores as in Sarti et al. 2023 (Inseq), section 3"
     offers = frozenset({"gradients", "modules"})

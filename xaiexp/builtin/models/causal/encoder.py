@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Literal
 
 import torch
@@ -156,6 +157,8 @@ class PromptEncoder:
 
     def _row(self, sample: Sample) -> _Row:
         prompt = prompt_of(sample.data, sample.id)
+        if prompt.ids:
+            return self._of_ids(prompt.ids)
         text = rendered(prompt, self.tokenizer, self.chat, sample.id)
         found = self.tokenizer(
             text.text,
@@ -167,6 +170,19 @@ class PromptEncoder:
         if not ids:
             raise MismatchError("dataset", f"the prompt of example {sample.id!r} has no tokens", got=text.text)
         return _Row(ids, [_without_spaces(text.text, *span) for span in offsets], text)
+
+    def _of_ids(self, ids: Sequence[int]) -> _Row:
+        """A prompt of token ids, of which all but special tokens are explained."""
+        pieces, special = self.pieces(ids), set(self.tokenizer.all_special_ids)
+        stops = list(accumulate(map(len, pieces)))
+        starts = [0, *stops[:-1]]
+        spans = [
+            (stop, stop) if token in special else (start, max(stop, start))
+            for token, start, stop in zip(ids, starts, stops, strict=True)
+        ]
+        text = "".join(pieces)
+        place = Place(0, len(text), 0, "prompt")
+        return _Row(list(ids), spans, Rendered(text, (place,), templated=True))
 
     def _continuations(self, sample: Sample, row: _Row) -> tuple[list[list[int]], bool]:
         """Token ids of each continuation of an example, and whether the model wrote it."""

@@ -11,7 +11,7 @@ from xaiexp.errors import MismatchError
 
 __all__ = ["Chat", "Place", "Rendered", "prompt_of", "rendered"]
 
-Chat = Literal["auto", "template", "raw"]
+Chat = Literal["auto", "template", "raw", "messages"]
 
 _MARK = "\u2402{}\u2403"  # a text that no message contains
 
@@ -48,7 +48,7 @@ class Rendered:
 
 
 def prompt_of(data: Any, example: str) -> Prompt:
-    """The prompt of an example: a text is one message of the user.
+    """The prompt of an example: a text is one message.
 
     Raises:
         MismatchError: it is neither a text nor a prompt, or has no characters.
@@ -69,14 +69,15 @@ def rendered(prompt: Prompt, tokenizer: Any, chat: Chat, example: str) -> Render
     Args:
         prompt: its messages.
         tokenizer: of the model.
-        chat: ``template`` or ``raw``; ``auto`` uses the template for messages and where the tokenizer has one.
+        chat: ``template`` or ``raw``; ``auto`` uses the template for messages and where the tokenizer has one,
+            ``messages`` for messages only.
         example: its id, for messages.
 
     Raises:
         MismatchError: there is no template, it raises, or it changes the messages; or messages are to be read raw.
     """
     has_template = bool(getattr(tokenizer, "chat_template", None))
-    if chat == "template" or (chat == "auto" and (has_template or prompt.is_chat)):
+    if chat == "template" or (chat == "auto" and has_template) or (chat != "raw" and prompt.is_chat):
         if not has_template:
             raise MismatchError(
                 "model.chat",
@@ -118,7 +119,7 @@ def _templated(prompt: Prompt, tokenizer: Any, example: str) -> Rendered:
 
 
 def _applied(messages: tuple[Message, ...], texts: list[str], tokenizer: Any, example: str) -> str:
-    given = [{"role": message.role, "content": text} for message, text in zip(messages, texts, strict=True)]
+    given = [{"role": message.role or "user", "content": text} for message, text in zip(messages, texts, strict=True)]
     try:
         return str(tokenizer.apply_chat_template(given, tokenize=False, add_generation_prompt=True))
     except Exception as broken:  # Jinja and templates raise errors of many types

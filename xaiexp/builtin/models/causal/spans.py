@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ Target = str | int | tuple[str | int, ...]
 
 _FORMS = ("next", "sequence", "span(0,3)", "'some text'", "contrast(a,b)", "candidates([a,b])")
 _CALL = re.compile(r"^\s*([A-Za-z_]+)\s*\((.*)\)\s*$", re.DOTALL)
+_ITEM = re.compile(r"""\s*(?:"[^"]*"|'[^']*'|[^,])+""")
 _CALLS = ("span", "contrast", "candidates")
 _QUOTES = "\"'"
 
@@ -189,15 +189,12 @@ def _aim(target: str | int, per_token: bool) -> Aim:
 
 
 def _texts(inside: str) -> tuple[str, ...]:
-    """The texts of a list: as Python writes them, or as words between commas."""
+    """The texts of a list, with or without brackets; commas within quotes separate nothing."""
     plain = inside.strip()
-    if not plain.startswith("["):
-        plain = f"[{plain}]"
-    try:
-        found = ast.literal_eval(plain)
-    except (ValueError, SyntaxError):
-        found = [_unquoted(part.strip()) for part in plain[1:-1].split(",")]
-    return tuple(str(text) for text in found if str(text))
+    if plain.startswith("[") and plain.endswith("]"):
+        plain = plain[1:-1]
+    parts = (_unquoted(match.group().strip()) for match in _ITEM.finditer(plain))
+    return tuple(part for part in parts if part)
 
 
 def _unquoted(text: str) -> str:

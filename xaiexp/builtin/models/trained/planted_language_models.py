@@ -55,7 +55,7 @@ class RecallLm(_PlantedLanguageModel):
     """A Llama of two layers that looks up a word: ``cat red dog blue fox green ? dog`` goes on with ``blue``.
 
     The words that decide are the animal that the question names and the colour after it, which ``dataset=recall``
-    marks. It is trained on texts with 3 to 5 pairs, in about 20 s on one core.
+    marks. It is trained on texts with 3 to 5 pairs, in about 10 s on one core.
     """
 
     summary = "a two-layer Llama that looks up a word in its prompt (dataset=recall)"

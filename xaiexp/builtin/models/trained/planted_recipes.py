@@ -16,11 +16,11 @@ __all__ = ["AnswerLogits", "language_model", "recipe", "tokenizer_of"]
 FEWEST, MOST = 3, 5
 """Pairs of a text of ``recall``."""
 
-WORDS = (4, 9)
+WORDS = (3, 6)
 """Neutral words of a text of ``negation``."""
 
-_QUERIES = 10
-_TRAIN, _HELD_OUT = 8192, 512
+_QUERIES = 12
+_TRAIN, _HELD_OUT = 4096, 512
 _BEGIN, _END, _QUESTION = range(len(SPECIAL))
 _POSITIONS = 64
 
@@ -105,8 +105,9 @@ def recipe(language: str) -> Recipe:
     def data() -> Data:
         return Data(*_texts(language, _TRAIN, 1, ids), *_texts(language, _HELD_OUT, 2, ids), {})
 
-    epochs = 5 if language == "recall" else 10
-    return Recipe(build, data, epochs=epochs, batch=32)
+    if language == "recall":
+        return Recipe(build, data, epochs=6, batch=32)
+    return Recipe(build, data, epochs=10, batch=32, rate=4e-3)
 
 
 def _texts(language: str, count: int, part: int, ids: dict[str, int]) -> tuple[Tensor, Tensor]:
