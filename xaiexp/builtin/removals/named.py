@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from xaiexp.builtin.baselines import blur, constants, inpaint, range_ends, tokens
-from xaiexp.builtin.removals.deletion import Deletion
+from xaiexp.builtin.removals.token_deletion import TokenDeletion
 from xaiexp.contract.kinds import Baseline
 from xaiexp.contract.removal import Fill, ReferenceFill, Removal
 from xaiexp.core.batches import Batch
@@ -161,5 +161,5 @@ COMPONENTS: tuple[type[Removal], ...] = (
     MaskToken,
     NoisyLinear,
     Marginal,
-    Deletion,
+    TokenDeletion,
 )

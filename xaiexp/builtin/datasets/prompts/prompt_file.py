@@ -21,6 +21,18 @@ __all__ = ["Prompts", "template_parts"]
 
 _WHERE = "dataset.prompts"
 
+COMPLETED = (
+    "The capital of France is",
+    "The opposite of hot is",
+    "Two plus two equals",
+    "The first month of the year is",
+    "The sun rises in the",
+    "A dog is an animal, and a rose is a",
+    "In winter it is cold, and in summer it is",
+    "The chemical symbol of water is",
+)
+"""Prompts that a language model for English goes on with in one word, as a rule."""
+
 
 @dataclass(frozen=True)
 class Prompts(Dataset):
@@ -32,7 +44,7 @@ class Prompts(Dataset):
 
     Args:
         path: of a CSV, TSV, JSON or JSON Lines file; null where ``prompts`` lists them.
-        prompts: the prompts themselves, in place of a file.
+        prompts: the prompts themselves, where there is no file; by default eight that an English model completes.
         continuations: one for each of ``prompts``; none lets the model write them.
         template: text with columns in braces; null takes the column ``prompt_column`` as it is. Braces are doubled.
         prompt_column: column of whole prompts, where there is no template.
@@ -52,7 +64,7 @@ class Prompts(Dataset):
     modality = "text"
 
     path: str | None = None
-    prompts: tuple[str, ...] = ()
+    prompts: tuple[str, ...] = COMPLETED
     continuations: tuple[str, ...] = ()
     template: str | None = None
     prompt_column: str = "prompt"
@@ -67,11 +79,8 @@ class Prompts(Dataset):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if (self.path is None) == (not self.prompts):
-            got = None if self.path is None else self.path
-            raise ParameterError(
-                f"{_WHERE}.path", "either a file or a list of prompts", got=got, hint="path=FILE or 'prompts=[...]'"
-            )
+        if self.path is None and not self.prompts:
+            raise ParameterError(f"{_WHERE}.prompts", "lists no prompt", hint="path=FILE or 'prompts=[...]'")
         if self.continuations and len(self.continuations) != len(self.prompts):
             raise ParameterError(
                 f"{_WHERE}.continuations",

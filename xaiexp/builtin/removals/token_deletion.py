@@ -13,11 +13,11 @@ from xaiexp.errors import Unsupported
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Deletion"]
+__all__ = ["TokenDeletion"]
 
 
 @dataclass(frozen=True)
-class Deletion(Removal):
+class TokenDeletion(Removal):
     """Absent tokens are deleted from the prompt of a language model, so that positions shift.
 
     Unlike embeddings that stand for absence, this is an input as the model knows it. It has no derivative. A prompt of
@@ -39,7 +39,7 @@ class Deletion(Removal):
         """
         if "continuation" not in batch.context:
             raise Unsupported(
-                "removal 'deletion' needs a language model, which reads prompts of any length: use removal 'zero'"
+                "removal 'token_deletion' needs a language model, which reads prompts of any length: use removal 'zero'"
             )
         return _Deleted(batch)
 
