@@ -126,3 +126,40 @@ def test_what_cannot_be_is_refused_in_two_lines(inputs, options, message, tokeni
 def test_a_classifier_is_no_language_model(tokenizer):
     with pytest.raises(UserError, match="is for language models of transformers"):
         xaiexp.attribute(torch.nn.Linear(2, 2), TEXT, "saliency", tokenizer=tokenizer, target=" good")
+
+
+def test_prompts_are_compared_as_a_study_compares_them(workplace, tokenizer):
+    model = language_model("llama")
+    result = xaiexp.compare(
+        model,
+        [*TEXTS, TEXT],
+        CONTINUATION,
+        tokenizer=tokenizer,
+        methods=["input_x_gradient", "feature_ablation", "random"],
+        metrics=["comprehensiveness"],
+        target="next",
+        quiet=True,
+        report=False,
+    )
+    assert set(result.cells["status"]) == {"done"}
+    maps = result.attributions("input_x_gradient")
+    alone = xaiexp.attribute(
+        model, TEXT, "input_x_gradient", tokenizer=tokenizer, target=CONTINUATION, explained="next"
+    )
+    assert_close(maps[-1, : len(alone) - 1], alone[1:], atol=1e-5, rtol=1e-4)
+
+
+def test_labels_of_candidates_are_compared(workplace, tokenizer):
+    result = xaiexp.compare(
+        language_model("llama"),
+        list(TEXTS),
+        [1, 0, 1],
+        tokenizer=tokenizer,
+        methods=["saliency"],
+        metrics=["sufficiency"],
+        target=["candidates([bad,good])", "label"],
+        quiet=True,
+        report=False,
+    )
+    scored = result.scores[result.scores["metric"] == "sufficiency"]
+    assert scored["target"].tolist() == [1, 0, 1]

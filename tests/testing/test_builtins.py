@@ -77,6 +77,9 @@ KNOWN_FAILURES = {
         ),
         "needs a language model, which no test study has; tests/builtin/models/causal checks it",
     ),
+    "soft_comprehensiveness": {
+        "exact_is_best": "attributions are scaled to 0..1 over the example: a map with another zero may mask more"
+    },
     "infidelity": {"whole_features": "perturbation=square replaces squares, whatever the features"},
     "rise": {"signed": "masks are weighted by the score, and a logit may be negative"},
     "road": {"exact_is_best": "removed pixels are imputed from the others: no map is exact for this removal"},

@@ -74,7 +74,7 @@ def outline(dataset: Dataset) -> None:
 
 @SUITE.register(after=("outline",))
 def modality(dataset: Dataset) -> None:
-    """Samples match the modality: images (PIL, or [C, H, W] in 0..1), rows [F], time series [C, T], texts or prompts."""
+    """Samples match the modality: images (PIL, or [C, H, W] in 0..1), rows [F], series [C, T], texts or prompts."""
     _, samples = _open(dataset)
     for sample in samples:
         data, name = sample.data, f"example {sample.id!r}"

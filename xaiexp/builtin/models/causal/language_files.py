@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,7 +80,8 @@ class LanguageFiles:
         tokenizer = checkpoint.read("AutoTokenizer", **options)
         if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
             raise ResourceError(WHERE, f"{self.path} has no readable tokenizer: no vocabulary")
-        model, loading = checkpoint.read(kind, dtype=self.dtype, output_loading_info=True, **options)
+        with contextlib.redirect_stderr(io.StringIO()):  # a progress bar that nothing turns off
+            model, loading = checkpoint.read(kind, dtype=self.dtype, output_loading_info=True, **options)
         missing = sorted(loading["missing_keys"])
         if missing:
             raise MismatchError(WHERE, f"{self.path} is not {described}: its weights lack {', '.join(missing[:3])}")
