@@ -68,6 +68,7 @@ class Handle:
         self.passes, self.batch, self.output, self.counter = passes, batch, output, counter
         self.rows = rows
         self._kept: dict[tuple[str, Readout | None], Tensor] = {}
+        self._asked: list[bool] = []  # not empty once the network itself was asked for
 
     def counted_by(self, counter: Counter, rows: RowScope | None = None) -> Handle:
         """The same batch with the same results kept, its passes counted by ``counter``.
@@ -82,7 +83,9 @@ class Handle:
 
     def with_batch(self, batch: Batch, output: Asked = None) -> Handle:
         """Another batch (perturbed versions, other targets) on the same network, counted as this one's passes."""
-        return Handle(self.passes, batch, self.readout(output), self.counter, self.rows)
+        other = Handle(self.passes, batch, self.readout(output), self.counter, self.rows)
+        other._asked = self._asked
+        return other
 
     def with_module(self, module: nn.Module) -> Handle:
         """The same batch on another network, on the same device; its passes are counted as this handle's."""
@@ -93,9 +96,18 @@ class Handle:
     def module(self) -> nn.Module:
         """The network itself, in eval mode, for methods that hook its submodules.
 
+        All passes of this handle go through the network itself from then on, and not through a copy
+        (:mod:`xaiexp.inference.speed`).
+
         Raises:
             Unsupported: the model is not a ``torch.nn.Module``.
         """
+        self._asked.append(True)
+        return as_module(self.passes.module)
+
+    @property
+    def network(self) -> nn.Module:
+        """As :attr:`module`, to be read and hooked only: passes without hooks may go through a copy."""
         return as_module(self.passes.module)
 
     @contextmanager
@@ -150,9 +162,11 @@ class Handle:
         for start in range(0, count, step):
             yield range(start, min(count, start + step))
 
-    def packed(self, pieces: Iterable[Piece], run: Callable[[Block], Tensor], weight: int = 1) -> Iterator[Tensor]:
+    def packed(
+        self, pieces: Iterable[Piece], run: Callable[[Block], Tensor], weight: int = 1, cheap: bool = False
+    ) -> Iterator[Tensor]:
         """:meth:`Passes.packed` for this batch, counted by this handle's counter."""
-        return self.passes.packed(self.batch, pieces, run, self.counter, weight)
+        return self.passes.packed(self.batch, pieces, run, self.counter, weight, cheap and not self._asked)
 
     def logits(self) -> Tensor:
         """The numbers that the network returns at the batch's inputs, ``[N, K]``; computed once."""
@@ -160,7 +174,7 @@ class Handle:
 
         if ("logits", None) not in self._kept:
             with torch.no_grad():
-                pieces = self.packed([self.batch.inputs], lambda block: block.logits(block.rows))
+                pieces = self.packed([self.batch.inputs], lambda block: block.logits(block.rows), cheap=True)
                 self._kept["logits", None] = next(iter(pieces))
         return self._kept["logits", None]
 
@@ -191,8 +205,8 @@ class Handle:
 
         with torch.no_grad():
             if isinstance(inputs, torch.Tensor):
-                return next(iter(self.packed([inputs], run)))
-            pieces = [p if p.ndim == 2 else p.unsqueeze(1) for p in self.packed(inputs, run)]
+                return next(iter(self.packed([inputs], run, cheap=True)))
+            pieces = [p if p.ndim == 2 else p.unsqueeze(1) for p in self.packed(inputs, run, cheap=True)]
         if not pieces:
             return self.batch.inputs.new_zeros(len(self.batch), 0)
         return torch.cat(pieces, dim=1)
@@ -216,7 +230,9 @@ class Handle:
             return self._kept["hidden", self.output]
         given = self.batch.inputs if inputs is None else inputs
         with torch.no_grad():
-            found = next(iter(self.packed([given], lambda block: self._scores_and_hidden(block, self.output))))
+            found = next(
+                iter(self.packed([given], lambda block: self._scores_and_hidden(block, self.output), cheap=True))
+            )
         if own:
             self._kept["hidden", self.output] = found[..., 1:]
         return found[..., 1:]
@@ -227,7 +243,7 @@ class Handle:
         Raises:
             Unsupported: there is no pool, or as :meth:`hidden`; its context is not known.
         """
-        return self.passes.penultimate.of_pool(self.batch, lambda pool: self.with_batch(pool).hidden())
+        return self.passes.penultimate().of_pool(self.batch, lambda pool: self.with_batch(pool).hidden())
 
     def scores_and_hidden_of_rows(
         self, pieces: Iterable[tuple[Tensor, Tensor]], output: Asked = None
@@ -236,7 +252,7 @@ class Handle:
         import torch
 
         run = torch.no_grad()(lambda block: self._scores_and_hidden(block, self.readout(output)))
-        for found in self.packed(pieces, run):
+        for found in self.packed(pieces, run, cheap=True):
             yield found[:, 0], found[:, 1:]
 
     def _scores_and_hidden(self, block: Block, output: Readout) -> Tensor:
@@ -251,7 +267,8 @@ class Handle:
 
     def _logits_and_hidden(self, block: Block) -> tuple[Tensor, Tensor]:
         """Logits ``[B, classes]`` and representation ``[B, H]`` of a block."""
-        return self.passes.penultimate(lambda: block.logits(block.rows))
+        cheap = block.forward == self.passes.cheap_forward
+        return self.passes.penultimate(cheap)(lambda: block.logits(block.rows))
 
     def scores_of_rows(self, pieces: Iterable[tuple[Tensor, Tensor]]) -> Iterator[Tensor]:
         """Scores where examples differ in how many rows they need (ragged features), piece by piece.
@@ -266,7 +283,7 @@ class Handle:
         import torch
 
         run = torch.no_grad()(lambda block: self._cached_scores(block, self.output))
-        return self.packed(pieces, run)
+        return self.packed(pieces, run, cheap=True)
 
     def _cached_scores(self, block: Block, output: Readout) -> Tensor:
         """Scores ``[B]`` of a block, without a pass for rows that went through for another target before."""
@@ -310,11 +327,11 @@ class Handle:
                 return block.gradients(block.scores(leaf * 1, readout), leaf).detach()
 
         if inputs is not None and not isinstance(inputs, torch.Tensor):
-            return self.packed(inputs, run)
+            return self.packed(inputs, run, cheap=True)
         if inputs is not None and inputs is not self.batch.inputs:
-            return next(iter(self.packed([inputs], run)))
+            return next(iter(self.packed([inputs], run, cheap=True)))
         if ("gradients", readout) not in self._kept:
-            self._kept["gradients", readout] = next(iter(self.packed([self.batch.inputs], run)))
+            self._kept["gradients", readout] = next(iter(self.packed([self.batch.inputs], run, cheap=True)))
         return self._kept["gradients", readout]
 
     def apply(self, run: Callable[[Block], Tensor], inputs: Tensor | None = None, weight: int = 1) -> Tensor:
@@ -379,4 +396,4 @@ class Handle:
                 gradients = block.gradients(scores, leaf)
             return torch.cat([scores.detach().unsqueeze(1), gradients.detach().flatten(1)], dim=1)
 
-        return self.packed(pieces, run)
+        return self.packed(pieces, run, cheap=True)
