@@ -21,8 +21,8 @@ from xaiexp.engine.cell_state import CellState
 from xaiexp.engine.chunk import Loaded
 from xaiexp.engine.examples.left_out import LeftOut
 from xaiexp.engine.examples.selection import Selection
-from xaiexp.inference.speed import Speed
 from xaiexp.engine.failure import Failure
+from xaiexp.inference.speed import Speed
 from xaiexp.plan.settings import Settings
 from xaiexp.plan.study import Study
 from xaiexp.results.description import add_loaded, add_results, describe
