@@ -2,9 +2,9 @@
 
 A coalition z is a subset of the d features of an example; absent features are replaced by the reference. Coalitions
 come in pairs of z and its complement. Examples are taken in groups that fit into memory: their coalitions are drawn at
-once, the perturbed inputs go through the network in full batches, and one batched solution follows. Coalitions (one byte per
-feature) and scores of a group are kept until then, because the standard errors need the residuals. Memory does not grow
-with the number of examples. The standard errors are in :mod:`~xaiexp.builtin.methods.shapley.coalition_errors`.
+once, the perturbed inputs go through the network in full batches, and one batched solution follows. Coalitions and
+scores of a group are kept until then, because the standard errors need the residuals. Memory does not grow with the
+number of examples. :mod:`~xaiexp.builtin.methods.shapley.coalition_errors` has what the standard errors need.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class CoalitionRegression:
         """The information of pairs with coalitions of ``sizes [n, s]`` about the attributions, up to a factor."""
 
     def unseen(self, sizes: Tensor, rows: slice) -> Tensor:
-        """The share of the coalitions of ``sizes [n, s]`` that is not used, where they are drawn without replacement."""
+        """The share of the coalitions of ``sizes [n, s]`` that is not used, if they are drawn without replacement."""
         return torch.ones_like(sizes, dtype=torch.float64)
 
     def estimate(self, model: Handle, reference: Tensor, rng: Draws) -> Estimate:
@@ -147,7 +147,11 @@ class CoalitionRegression:
         z = self.members(rng, rows)
         wanted = torch.arange(self.most, device=batch.device) < self.pairs[rows].unsqueeze(1)
         y = torch.zeros(*wanted.shape, 2, dtype=torch.float64, device=batch.device)
-        places = list(self._pieces(len(z), max(model.passes.budget(batch.shape), _PIECE_ELEMENTS // max(1, math.prod(batch.shape)))))
+        places = list(
+            self._pieces(
+                len(z), max(model.passes.budget(batch.shape), _PIECE_ELEMENTS // max(1, math.prod(batch.shape)))
+            )
+        )
 
         def perturbed() -> Iterator[tuple[Tensor, Tensor]]:
             for examples, pairs in places:
@@ -177,9 +181,9 @@ class CoalitionRegression:
         """Standard errors ``[n, width]`` of a fit to sampled pairs; 0 where all pairs are used.
 
         A cluster-robust sandwich estimator with the pairs as clusters: the residuals of a pair times its coalitions,
-        corrected for leverage (:func:`residual_factors`) and for the share of the coalitions of a size that is used. Every
-        64th pair belongs to the same block, and the equations are solved for the 64 block sums, which is cheaper than for
-        each pair. Each block is a stratified sample of all pairs.
+        corrected for leverage (:func:`residual_factors`) and for the share of the coalitions of a size that is used.
+        Every 64th pair belongs to the same block, and the equations are solved for the 64 block sums, which is cheaper
+        than for each pair. Each block is a stratified sample of all pairs.
         """
         ones, wanted, counts = self.ones(rows), scored.wanted, self.counts[rows].unsqueeze(1)
         sizes = scored.sizes
@@ -232,7 +236,7 @@ class CoalitionRegression:
         return (torch.arange(self.width, device=self.counts.device) < self.counts[rows].unsqueeze(1)).double()
 
     def _normal_equations(self, scored: _ScoredPairs, rows: slice) -> NormalEquations:
-        """The normal equations of both coalitions of every pair: z with weight w and score y, its complement with v and u.
+        """The normal equations of all pairs: z with weight w and score y, its complement with v and u.
 
         ``(o - z)(o - z)' = z z' - z o' - o z' + o o'`` with o the ones over the features of an example.
         """

@@ -2,10 +2,11 @@
 
 Coalitions of k of d features and their complements form a stratum, for k from 1 to d / 2. All coalitions of a size have
 one Shapley kernel, so a stratum has one weight a coalition; what is free is how many pairs of a coalition and its
-complement each stratum gets. The Shapley kernel takes small strata too often (they are drawn again and again), the
-leverage scores of the regression take all sizes equally often (Musco and Witter 2025); here it is the geometric mean of
-the two (Chen et al. 2025, "modified l2"), which in ``benchmarks/shapley_error.py`` has the smaller error of the three over
-games with interactions of low and of high order. A stratum that has no more coalitions than that is taken whole.
+complement each stratum gets. In proportion to the Shapley kernel, small strata would be drawn again and again; the
+leverage scores of the regression are equal for all sizes (Musco and Witter 2025, Provably Accurate Shapley Value
+Estimation via Leverage Score Sampling). Here it is the geometric mean of the two (Chen et al. 2025, A Unified Framework
+for Provably Efficient Algorithms to Estimate Shapley Values, "modified l2"): ``benchmarks/shapley_error.py`` compares
+with the kernel. A stratum that has no more coalitions than its share is taken whole.
 """
 
 from __future__ import annotations
@@ -90,9 +91,11 @@ class CoalitionSizes:
         out[:, :first] = self._listed.to(device)
         if first == self.pairs:
             return out
-        # How many pairs a stratum has: its expected number, rounded so that the numbers add up and are right on average.
+        # How many pairs a stratum has: its expected number, rounded so that they add up and are right on average.
         edges = self.expected[self.whole :].cumsum(0).tolist()
-        bounds = (torch.tensor(edges, dtype=torch.float64, device=device) + rng.uniform("size").double().unsqueeze(1)).floor()
+        bounds = (
+            torch.tensor(edges, dtype=torch.float64, device=device) + rng.uniform("size").double().unsqueeze(1)
+        ).floor()
         bounds[:, -1] = self.pairs - first
         number = torch.arange(self.pairs - first, dtype=torch.float64, device=device).expand(n, -1).contiguous()
         stratum = torch.searchsorted(bounds, number, right=True)
