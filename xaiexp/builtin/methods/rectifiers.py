@@ -154,12 +154,17 @@ class _Rectifier(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, ceiling: float, gated: bool) -> Tensor:
-        passing = x < ceiling
-        if gated:
-            passing &= x > 0
-        ctx.save_for_backward(passing)
-        return x.clamp(min=0.0, max=None if math.isinf(ceiling) else ceiling)
+        # The floor below which no gradient passes; without a gate there is none.
+        ctx.floor, ctx.ceiling = 0.0 if gated else -1.0, ceiling
+        out = x.clamp(min=0.0, max=None if math.isinf(ceiling) else ceiling)
+        ctx.save_for_backward(out)
+        return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        return grads[0].clamp(min=0.0) * ctx.saved_tensors[0], None, None
+        positive, (out,) = grads[0].clamp(min=0.0), ctx.saved_tensors
+        if math.isinf(ctx.ceiling):
+            if ctx.floor < 0:
+                return positive, None, None
+            return torch.ops.aten.threshold_backward(positive, out, 0.0), None, None
+        return torch.ops.aten.hardtanh_backward(positive, out, ctx.floor, ctx.ceiling), None, None

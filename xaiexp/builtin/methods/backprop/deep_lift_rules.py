@@ -16,6 +16,7 @@ The rules, with ``D`` for the value at the input minus the value at the referenc
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable
@@ -29,6 +30,9 @@ from xaiexp.builtin.methods.tracing import OperationTracer
 from xaiexp.errors import Unsupported
 
 __all__ = ["DeepLiftRules", "NonlinearityRecorder"]
+
+# Rectifiers whose slope is 0 at their bounds; a clamp's is 1.
+_CEILINGS = {"relu": math.inf, "relu_": math.inf, "relu6": 6.0}
 
 _ALTERNATIVE = "integrated_gradients and expected_gradients answer the same question for any differentiable network"
 
@@ -152,6 +156,9 @@ class DeepLiftRules(_NonlinearityTracer):
             raise Unsupported(
                 f"{self.method} needs a network that runs the same operations at the input and the reference"
             )
+        ceiling = _CEILINGS.get(name)
+        if ceiling is not None and x.dtype in (torch.float32, torch.float64):
+            return _Rectified.apply(x, start, ceiling)  # type: ignore[no-any-return]  # as below
         function = {"elementwise": _Elementwise, "maximum": _Maximum}.get(kind)
         if function is None:
             return _Softmax.apply(x, start, dim, kind, apply)  # type: ignore[no-any-return]  # autograd functions are untyped
@@ -179,6 +186,29 @@ def _at_least_float32(x: Tensor) -> Tensor:
 def _weighted(y: Tensor, weights: Tensor) -> Tensor:
     """A scalar whose gradient at ``y`` is ``weights``: handing gradients over makes torch import sympy for a second."""
     return (y * weights.detach()).sum()
+
+
+class _Rectified(torch.autograd.Function):
+    """The rule of :class:`_Elementwise` for ``min(max(x, 0), ceiling)``, without differentiating it.
+
+    Its secant is exact however close x and x0 are: both differences are the same on a slope of 1, and 0 elsewhere.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, start: Tensor, ceiling: float) -> Tensor:
+        x = x.detach()
+        y, y0 = x.clamp(0.0, ceiling), start.clamp(0.0, ceiling)
+        dx = x - start
+        multiplier = y0.sub(y).neg_().div_(dx)
+        # Where x = x0 the slope, which is 0 at both bounds.
+        ctx.save_for_backward(
+            torch.where(dx == 0, ((y > 0) & (y < ceiling)).to(x.dtype), multiplier).nan_to_num_(0.0, 0.0, 0.0)
+        )
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        return grads[0] * ctx.saved_tensors[0], None, None
 
 
 class _Elementwise(torch.autograd.Function):
