@@ -26,7 +26,7 @@ from xaiexp.errors import Unsupported
 from xaiexp.inference.block import Block
 from xaiexp.inference.passes import Handle
 
-__all__ = ["RectifierRule", "rectified_gradients"]
+__all__ = ["RectifierRule", "ceiling_of", "rectified_gradients"]
 
 _ALTERNATIVE = "saliency is the plain gradient of any differentiable network"
 _WITHOUT_RULE = frozenset(
@@ -81,7 +81,7 @@ class RectifierRule(OperationTracer):
         plain = name if name.startswith("__") else name.removesuffix("_")
         if plain in _WITHOUT_RULE:
             raise self.unsupported(name)
-        ceiling = _ceiling(plain, args, kwargs) if len(dependent) == 1 else None
+        ceiling = ceiling_of(plain, args, kwargs) if len(dependent) == 1 else None
         if ceiling is None:
             out = func(*args, **kwargs)
             if (
@@ -115,10 +115,10 @@ class RectifierRule(OperationTracer):
             )
 
 
-def _ceiling(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float | None:
+def ceiling_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float | None:
     """The upper bound of a ReLU, infinity for a plain one; None if the call is not a ReLU.
 
-    >>> _ceiling("relu6", (), {}), _ceiling("clamp", (None, 0), {"max": 20}), _ceiling("clamp", (None, 0, 1), {})
+    >>> ceiling_of("relu6", (), {}), ceiling_of("clamp", (None, 0), {"max": 20}), ceiling_of("clamp", (None, 0, 1), {})
     (6.0, 20.0, None)
     """
 

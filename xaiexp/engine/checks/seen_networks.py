@@ -1,8 +1,8 @@
 """What calls on own tensors know of a network that they have seen before, so that they do not ask it again.
 
-The number of its outputs, what they are, and whether the checks of a few examples found nothing. Known are modules alone,
-by their tensors (memory and version counters), hooks and plain attributes: whatever changes one of them makes the module
-unknown. A write through ``.data`` is not noticed, and does not need to be, since no score is kept.
+The number of its outputs, what they are, and whether the checks of a few examples found nothing. Known are modules
+alone, by their tensors (memory and version counters), hooks and plain attributes: whatever changes one of them makes
+the module unknown. A write through ``.data`` is not noticed, and does not need to be, since no score is kept.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ def _state(module: nn.Module) -> Hashable | None:
     """What identifies the present state of a module; None where its tensors have no version counters."""
     state: list[Hashable] = []
     for part in module.modules():
-        tensors = [*part._parameters.values(), *part._buffers.values()]
+        tensors = [*part._parameters.values(), *part._buffers.values()]  # noqa: SLF001 -- of this module alone
         if any(t is not None and t.is_inference() for t in tensors):
             return None
-        state += [0 if t is None else (id(t), t.data_ptr(), t._version) for t in tensors]
+        state += [0 if t is None else (id(t), t.data_ptr(), t._version) for t in tensors]  # noqa: SLF001 -- no public name
         state += [(name, value) for name, value in part.__dict__.items() if isinstance(value, _PLAIN)]
         state += [tuple(getattr(part, name)) for name in _HOOKS if getattr(part, name)]
         state.append(id(part.__dict__.get("forward")))
