@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal, overload
 
 from xaiexp.core.batches import Batch
 from xaiexp.inference.block import Block
 from xaiexp.inference.counter import Counter
+from xaiexp.inference.met_scores import MetScores
 from xaiexp.inference.outputs import PLAIN, Readout, target_scores
 from xaiexp.inference.pass_engine import PassEngine, as_module
 
@@ -33,7 +35,7 @@ Asked = Readout | Literal["probability"] | None
 
 @dataclass
 class Passes(PassEngine):
-    """The engine for one module on one device, which gives handles for batches; see :class:`PassEngine`."""
+    """The engine for one module on one device, which gives handles for batches."""
 
     def bind(
         self, batch: Batch, output: Readout = PLAIN, counter: Counter | None = None, rows: RowScope | None = None
@@ -69,6 +71,7 @@ class Handle:
         self.rows = rows
         self._kept: dict[tuple[str, Readout | None], Tensor] = {}
         self._asked: list[bool] = []  # not empty once the network itself was asked for
+        self._scored = MetScores(batch.inputs)
 
     def counted_by(self, counter: Counter, rows: RowScope | None = None) -> Handle:
         """The same batch with the same results kept, its passes counted by ``counter``.
@@ -94,10 +97,7 @@ class Handle:
 
     @property
     def module(self) -> nn.Module:
-        """The network itself, in eval mode, for methods that hook its submodules.
-
-        All passes of this handle go through the network itself from then on, and not through a copy
-        (:mod:`xaiexp.inference.speed`).
+        """The network itself, in eval mode, for methods that hook its submodules; all passes then go through it.
 
         Raises:
             Unsupported: the model is not a ``torch.nn.Module``.
@@ -107,7 +107,7 @@ class Handle:
 
     @property
     def network(self) -> nn.Module:
-        """As :attr:`module`, to be read and hooked only: passes without hooks may go through a copy."""
+        """As :attr:`module`, to be read and hooked alone: passes without hooks may go through a copy."""
         return as_module(self.passes.module)
 
     @contextmanager
@@ -159,8 +159,7 @@ class Handle:
             weight: rows that each sample becomes.
         """
         step = max(1, self.passes.budget(self.batch.shape) // max(1, len(self.batch) * weight))
-        for start in range(0, count, step):
-            yield range(start, min(count, start + step))
+        yield from (range(start, min(count, start + step)) for start in range(0, count, step))
 
     def packed(
         self, pieces: Iterable[Piece], run: Callable[[Block], Tensor], weight: int = 1, cheap: bool = False
@@ -182,6 +181,15 @@ class Handle:
         """Use ``logits [N, classes]`` as those at the batch's inputs, so that they cost no pass."""
         self._kept["logits", None] = logits
 
+    def remember(self, inputs: Tensor, scores: Tensor) -> None:
+        """Keep scores that a method met in its passes, at the batch's own or at the last other inputs.
+
+        Args:
+            inputs: ``[N, *shape]`` or ``[N, S, *shape]``.
+            scores: of the targets in the output that is explained, ``[N]`` or ``[N, S]``.
+        """
+        self._scored.put(inputs, self.output, scores)
+
     def scores(self, inputs: Tensor | Iterable[Tensor] | None = None, output: Asked = None) -> Tensor:
         """Scores of the targets.
 
@@ -198,14 +206,20 @@ class Handle:
 
         readout = self.readout(output)
         if inputs is None or inputs is self.batch.inputs:
-            return target_scores(self.logits(), self.batch.targets, readout)
+            known = None if ("logits", None) in self._kept else self._scored.get(self.batch.inputs, readout)
+            return target_scores(self.logits(), self.batch.targets, readout) if known is None else known
+        if isinstance(inputs, torch.Tensor) and (known := self._scored.get(inputs, readout)) is not None:
+            return known
 
         def run(block: Block) -> Tensor:
             return self._cached_scores(block, readout)
 
         with torch.no_grad():
             if isinstance(inputs, torch.Tensor):
-                return next(iter(self.packed([inputs], run, cheap=True)))
+                found = next(iter(self.packed([inputs], run, cheap=True)))
+                if readout == self.output and inputs.shape == self.batch.inputs.shape:
+                    self.remember(inputs, found)
+                return found
             pieces = [p if p.ndim == 2 else p.unsqueeze(1) for p in self.packed(inputs, run, cheap=True)]
         if not pieces:
             return self.batch.inputs.new_zeros(len(self.batch), 0)
@@ -252,8 +266,7 @@ class Handle:
         import torch
 
         run = torch.no_grad()(lambda block: self._scores_and_hidden(block, self.readout(output)))
-        for found in self.packed(pieces, run, cheap=True):
-            yield found[:, 0], found[:, 1:]
+        yield from ((found[:, 0], found[:, 1:]) for found in self.packed(pieces, run, cheap=True))
 
     def _scores_and_hidden(self, block: Block, output: Readout) -> Tensor:
         """Scores and representation ``[B, 1 + H]`` of a block."""
@@ -365,9 +378,10 @@ class Handle:
         Returns:
             ``[M]`` like ``rows``, differentiable with respect to them where they require gradients.
         """
-        from xaiexp.inference.bridges import differentiable
+        from xaiexp.inference.bridges import differentiable, scores_and_gradients
 
-        return differentiable(rows, owners, self.batch.inputs, self.scores_of_rows, self._scores_and_gradients)
+        gradients = partial(scores_and_gradients, partial(self.packed, cheap=True), self.output)
+        return differentiable(rows, owners, self.batch.inputs, self.scores_of_rows, gradients)
 
     def example(self, number: int) -> ExampleFunction:
         """The score of one example of the batch as a function of the vector of its elements; see its docstring."""
@@ -384,16 +398,3 @@ class Handle:
         from xaiexp.inference.bridges import ScoreModule
 
         return ScoreModule(self.module, block, self.output)
-
-    def _scores_and_gradients(self, pieces: Iterable[tuple[Tensor, Tensor]]) -> Iterator[Tensor]:
-        """Scores and gradients ``[M, 1 + elements]`` of rows and their owners."""
-        import torch
-
-        def run(block: Block) -> Tensor:
-            with torch.enable_grad():
-                leaf = block.rows.requires_grad_()
-                scores = block.scores(leaf * 1, self.output)
-                gradients = block.gradients(scores, leaf)
-            return torch.cat([scores.detach().unsqueeze(1), gradients.detach().flatten(1)], dim=1)
-
-        return self.packed(pieces, run, cheap=True)
