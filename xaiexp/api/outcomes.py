@@ -78,7 +78,9 @@ def examples_of(study: Study | None, folder: Path, record: Record, store: Store)
     return Examples(inputs, torch.cat([chunk.logits.cpu() for chunk in chunks]), labels)
 
 
-def read_again(study: Study, folder: Path, record: Record, store: Store, column: str | None = None) -> ReadAgain:
+def read_again(
+    study: Study, folder: Path, record: Record, store: Store, column: str | None = None, same: bool = True
+) -> ReadAgain:
     """Read the examples of a study again, which costs no pass where its store has them.
 
     Args:
@@ -87,6 +89,7 @@ def read_again(study: Study, folder: Path, record: Record, store: Store, column:
         record: of the study.
         store: of the study.
         column: of the dataset's file, whose entries are returned as clusters.
+        same: whether data that are others now are refused.
 
     Raises:
         UserError: model or data cannot be read any more, the data are others than those of the study, or there is no
@@ -103,7 +106,7 @@ def read_again(study: Study, folder: Path, record: Record, store: Store, column:
     chunks = tuple(itertools.islice((each for each in results if isinstance(each, Chunk)), len(objects[cell])))
     results.close()  # type: ignore[attr-defined]  # a generator
     known = None if record.data is None else record.data.fingerprint
-    if known is not None and digest(run.data_fingerprints) != known:
+    if same and known is not None and digest(run.data_fingerprints) != known:
         raise MismatchError("inputs", "the data or the model are others now than when the study ran", got=str(folder))
     return ReadAgain(loaded, chunks, run.clusters if column is not None else {})
 

@@ -105,6 +105,11 @@ class Finished:
         """Model and examples, read again; it costs no pass where the store has the predictions."""
         return read_again(self.study, self.folder, self.record, self.store)
 
+    @cached_property
+    def now(self) -> ReadAgain:
+        """As :attr:`again`, also where the data are others now; these cost passes."""
+        return read_again(self.study, self.folder, self.record, self.store, same=False)
+
     def column(self, name: str) -> FloatArray | NDArray[np.str_]:
         """The entries of a column of the dataset's file, a text for each map.
 
