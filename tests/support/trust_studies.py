@@ -70,6 +70,7 @@ def words(table: Path, weights: Path, *more: str, columns: int = 4, examples: st
         "metric=[deletion,sparseness]",
         "agreement=[rank_correlation]",
         "target=1",
+        "null_draws=0",
         *QUIET,
         *more,
     ]

@@ -57,7 +57,7 @@ def test_a_wrong_formula_of_integrated_gradients_fails_titanic(kit, workplace, m
     )
     call = ["reproduce", "captum/titanic", "--data", str(kit / "published"), "--data", str(kit / "tabular")]
     assert cli.main(call) == 1
-    assert "integrated gradients: 3 of 12 agree; ours are not the truth" in capsys.readouterr().out
+    assert "ours are not the truth: integrated gradients" in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_a_wrong_formula_of_a_measure_fails_compas(kit, workplace, monkeypatch, capsys):

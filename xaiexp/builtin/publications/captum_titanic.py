@@ -79,7 +79,7 @@ class CaptumTitanic(Publication):
         "test rows: what numpy.random.seed(131254), choice(1309, 916, replace=False) leaves",
         "missing ages and fares are replaced by the means of all rows, one-hot columns are appended",
         "target 1, reference 0; 50 Gauss-Legendre nodes (theirs of the neuron conductance: trapezoidal rule)",
-        "layer conductance: midpoint rule, 1,000 steps (theirs: 50 steps between Gauss-Legendre nodes)",
+        "layer conductance: midpoint rule, 300 steps (theirs: 50 steps between Gauss-Legendre nodes)",
         "the explained number is the softmax probability",
     )
     truth_tolerance: ClassVar[Mapping[str, float]] = {
@@ -106,7 +106,7 @@ class CaptumTitanic(Publication):
             "method=[integrated_gradients,layer_conductance]",
             "method.integrated_gradients.n_steps=50",
             "method.layer_conductance.layer=sigmoid1",
-            "method.layer_conductance.n_steps=1000",
+            "method.layer_conductance.n_steps=300",
             *(
                 word
                 for unit in (0, 10)
