@@ -14,7 +14,7 @@ from xaiexp.core.ids import CellId
 from xaiexp.errors import MismatchError
 from xaiexp.trust.finished import Finished
 
-__all__ = ["Importance", "importances", "relative"]
+__all__ = ["Importance", "grouped_maps", "importances", "relative"]
 
 FloatArray = NDArray[np.float64]
 
@@ -49,22 +49,57 @@ def importances(before: Finished, after: Finished, cell: CellId) -> Importance:
     Raises:
         MismatchError: the features of the studies are others, or differ from example to example.
     """
+    names, columns = before.feature_names, after.feature_names
+    if set(names) != set(columns):
+        only = sorted(set(names) ^ set(columns))
+        raise MismatchError("drift", f"the studies have other columns: {', '.join(only)} in one alone")
+    maps = [before.maps(cell), after.maps(cell)]
+    if names and names != columns and maps[1].shape[1] == len(columns):
+        maps[1] = maps[1][:, [columns.index(name) for name in names]]
     modality = before.record.study.modality
-    maps = [np.abs(study.maps(cell)) for study in (before, after)]
-    if modality == "text":
-        return _tokens(maps, [before.tokens, after.tokens])
-    if any(np.isnan(each).any() for each in maps):
-        what = "the features differ from example to example, and have no names to compare them by"
-        raise MismatchError("drift", what, got=before.record.study.features, hint="features=grid")
-    if maps[0].shape[1] != maps[1].shape[1]:
-        shapes = f"{maps[0].shape[1]} and {maps[1].shape[1]}"
-        raise MismatchError("drift", f"the studies have {shapes} features", hint="the same features in both")
-    if modality == "table":
-        return _columns(maps, before, after)
+    tokens = [before.tokens, after.tokens] if modality == "text" else []
     shape = tuple(before.result.attributions(cell.method, cell.baseline).shape[1:])
+    grouped, summed = grouped_maps(maps, modality, shape, names, tokens)
+    return Importance(grouped, *summed)
+
+
+def grouped_maps(
+    maps: Sequence[FloatArray],
+    modality: str,
+    shape: tuple[int, ...],
+    names: Sequence[str],
+    tokens: Sequence[Sequence[Sequence[str]]],
+) -> tuple[tuple[str, ...], list[FloatArray]]:
+    """Sums of the magnitudes of several sets of maps over features that all sets share, as :func:`importances` says.
+
+    Args:
+        maps: float64 ``[N, d]`` each, NaN beyond the features of an example.
+        modality: of the inputs.
+        shape: of the features of an example, ``(H, W)`` for pixels.
+        names: of the columns of a table; empty elsewhere.
+        tokens: texts: of every map of each set; empty elsewhere.
+
+    Returns:
+        The names of F features, and float64 ``[N, F]`` of each set.
+
+    Raises:
+        MismatchError: the features differ from example to example, or between the sets.
+    """
+    magnitudes = [np.abs(each) for each in maps]
+    if modality == "text":
+        return _tokens(magnitudes, tokens)
+    if any(np.isnan(each).any() for each in magnitudes):
+        what = "the features differ from example to example, and have no names to compare them by"
+        raise MismatchError("features", what, hint="features=grid")
+    if len({each.shape[1] for each in magnitudes}) > 1:
+        counts = " and ".join(str(each.shape[1]) for each in magnitudes)
+        raise MismatchError("features", f"there are {counts} of them", hint="the same features in all studies")
+    if modality == "table":
+        count = magnitudes[0].shape[1]
+        return tuple(names) or tuple(f"column {i}" for i in range(count)), magnitudes
     if len(shape) == 2 and modality == "image":
-        return _regions(maps, (shape[0], shape[1]))
-    return _windows(maps, "step" if modality == "series" else "feature")
+        return _regions(magnitudes, (shape[0], shape[1]))
+    return _windows(magnitudes, "step" if modality == "series" else "feature")
 
 
 def relative(importance: Importance) -> Importance:
@@ -74,22 +109,13 @@ def relative(importance: Importance) -> Importance:
     return Importance(importance.names, *parts)
 
 
-def _columns(maps: Sequence[FloatArray], before: Finished, after: Finished) -> Importance:
-    names, others = before.feature_names, after.feature_names
-    if set(names) != set(others):
-        only = sorted(set(names) ^ set(others))
-        raise MismatchError("drift", f"the studies have other columns: {', '.join(only)} in one alone")
-    if not names:
-        names = tuple(f"column {i}" for i in range(maps[0].shape[1]))
-        return Importance(names, maps[0], maps[1])
-    return Importance(names, maps[0], maps[1][:, [others.index(name) for name in names]])
-
-
-def _tokens(maps: Sequence[FloatArray], tokens: Sequence[list[list[str]]]) -> Importance:
+def _tokens(
+    maps: Sequence[FloatArray], tokens: Sequence[Sequence[Sequence[str]]]
+) -> tuple[tuple[str, ...], list[FloatArray]]:
     occurring = Counter(token for each in tokens for words in each for token in set(words) if token)
     names = [token for token, count in occurring.most_common(_MOST_TOKENS) if count >= LEAST]
     if not names:
-        raise MismatchError("drift", f"no token occurs in {LEAST} examples", hint="more examples")
+        raise MismatchError("features", f"no token occurs in {LEAST} examples", hint="more examples")
     place = {name: i for i, name in enumerate(names)}
     summed = []
     for values, listed in zip(maps, tokens, strict=True):
@@ -99,10 +125,10 @@ def _tokens(maps: Sequence[FloatArray], tokens: Sequence[list[list[str]]]) -> Im
                 if word in place and np.isfinite(values[i, j]):
                     rows[i, place[word]] += values[i, j]
         summed.append(rows)
-    return Importance(tuple(names), *summed)
+    return tuple(names), summed
 
 
-def _regions(maps: Sequence[FloatArray], shape: tuple[int, int]) -> Importance:
+def _regions(maps: Sequence[FloatArray], shape: tuple[int, int]) -> tuple[tuple[str, ...], list[FloatArray]]:
     """Sums over regions of an image, ``[N, 64]`` or fewer."""
     bounds = [np.linspace(0, side, min(REGIONS, side) + 1).astype(int) for side in shape]
     names = [
@@ -114,14 +140,14 @@ def _regions(maps: Sequence[FloatArray], shape: tuple[int, int]) -> Importance:
     for values in maps:
         by_rows = np.add.reduceat(values.reshape(-1, *shape), bounds[0][:-1], axis=1)
         summed.append(np.add.reduceat(by_rows, bounds[1][:-1], axis=2).reshape(len(values), -1))
-    return Importance(tuple(names), *summed)
+    return tuple(names), summed
 
 
-def _windows(maps: Sequence[FloatArray], word: str) -> Importance:
+def _windows(maps: Sequence[FloatArray], word: str) -> tuple[tuple[str, ...], list[FloatArray]]:
     length = maps[0].shape[1]
     bounds = np.linspace(0, length, min(REGIONS**2, length) + 1).astype(int)
     names = [
         f"{word} {start}" if stop - start == 1 else f"{word}s {start}-{stop - 1}"
         for start, stop in itertools.pairwise(bounds)
     ]
-    return Importance(tuple(names), *(np.add.reduceat(values, bounds[:-1], axis=1) for values in maps))
+    return tuple(names), [np.add.reduceat(values, bounds[:-1], axis=1) for values in maps]
