@@ -246,6 +246,8 @@ def _composing(words: list[str], args: argparse.Namespace) -> int:
 
         return run_sweep(words, overrides, _hydra)
     folder, uri = _checked(overrides)
+    # Hydra composes again, for half a second, in which the largest library that the study needs can be imported.
+    threading.Thread(target=import_module, args=("torch",), name="import torch", daemon=True).start()
     return _hydra([*hydra_words(words, overrides, [uri]), f"hydra.run.dir={quoted(str(folder))}"])
 
 

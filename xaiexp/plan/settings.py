@@ -59,6 +59,8 @@ class Settings:
             class, a list of these (each class of an example is explained once), or ``all`` classes.
         task: what the numbers are that the network returns; null where the model or the data tell it.
         batch_budget: rows that go through the model at once, or ``auto``.
+        speed: ``auto`` makes the passes of a long study cheaper where this leaves scores and gradients equal within
+            rounding (:mod:`xaiexp.inference.speed`); ``plain`` runs the network as it is.
         on_error: whether the study continues or stops after a failed cell.
         force: compute again what the store has.
         store: folder of attributions and scores.
@@ -90,6 +92,7 @@ class Settings:
     target: str | Annotated[int, Range(0)] | tuple[str | Annotated[int, Range(0)], ...] = "predicted"
     task: Task | None = None
     batch_budget: Literal["auto"] | Annotated[int, Range(1)] = "auto"
+    speed: Literal["auto", "plain"] = "auto"
     on_error: Literal["continue", "stop"] = "continue"
     force: bool = False
     store: str = "outputs/store"

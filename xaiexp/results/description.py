@@ -6,7 +6,7 @@ import platform
 import socket
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from xaiexp.core.record import (
     PassCounts,
     PluginFacts,
     Record,
+    SpeedFacts,
     StudyFacts,
     WeightsFacts,
 )
@@ -131,6 +132,7 @@ def add_results(record: Record, run: Run) -> Record:
             },
             predictions_and_references=PassCount(run.other_passes.forward, run.other_passes.backward),
         ),
+        speed=SpeedFacts(**asdict(run.speed)),
         data=replace(
             record.data or DataFacts(),
             fingerprint=digest(run.data_fingerprints),
