@@ -77,7 +77,7 @@ def test_keys_of_the_file_are_stable():
     assert " ".join(content) == (
         "version status error started study plugins conformance model dataset methods baselines metrics agreements "
         "versions git host platform threads command claim metrics_left_out device weights data model_facts class_names "
-        "performance notes passes speed failures undefined store objects seconds id config sources tracking"
+        "performance notes passes speed failures undefined store objects seconds id config sources code tracking"
     )
     assert content["version"] == VERSION
     assert content["error"] is None

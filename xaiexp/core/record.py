@@ -305,6 +305,7 @@ class Record(Part):
         config: a hash of the resolved configuration, see :func:`xaiexp.results.identity.config_digest`.
         sources: hashes of what decides the numbers beyond the configuration: for each component its plugin, the source
             of a plugin in editable mode and the files it reads.
+        code: distribution to a hash of its source, of the plugins that are installed in editable mode.
         tracking: what each tracker has of the study, by label.
     """
 
@@ -346,6 +347,7 @@ class Record(Part):
     id: str = ""
     config: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
+    code: Mapping[str, str] = field(default_factory=dict)
     tracking: Mapping[str, TrackingFacts] = field(default_factory=dict)
 
     @classmethod

@@ -39,7 +39,7 @@ from xaiexp.errors import without_passwords
 from xaiexp.inference.outputs import Readout
 from xaiexp.plan.study import Study
 from xaiexp.results.git_state import git_state
-from xaiexp.results.identity import Sources, installed_version
+from xaiexp.results.identity import Sources, editable_code, installed_version
 from xaiexp.results.providers import conformance_of
 
 __all__ = ["add_loaded", "add_results", "components", "describe"]
@@ -90,7 +90,8 @@ def describe(study: Study, registry: Registry) -> Record:
         threads=torch.get_num_threads(),
         command=tuple(without_passwords(word) for word in sys.argv),
     )
-    return replace(record, sources=Sources(registry).of(record))
+    code = {p.distribution: source for p in plugins.values() if (source := editable_code(p.distribution))}
+    return replace(record, sources=Sources(registry).of(record), code=code)
 
 
 def add_loaded(record: Record, loaded: Loaded) -> Record:

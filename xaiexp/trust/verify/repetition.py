@@ -1,0 +1,44 @@
+"""Runs a finished study again from its configuration, without what its store has."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from xaiexp.api.execute import execute
+from xaiexp.contract.registry import installed
+from xaiexp.engine.progress import Meter
+from xaiexp.plan.settings import Tracking
+from xaiexp.trust.finished import Finished, finished
+from xaiexp.trust.verify.changes import configuration
+
+__all__ = ["repeated"]
+
+
+@contextmanager
+def repeated(study: Finished, quiet: bool = False) -> Iterator[Finished]:
+    """The study, run again in a folder that is removed afterwards.
+
+    Its store is new, so that everything is computed again, networks that are trained for the study included. Trackers,
+    callbacks and panels of the study are not asked, and no page is written.
+
+    Raises:
+        UserError: the study cannot be run any more.
+    """
+    with tempfile.TemporaryDirectory(prefix="xaiexp-verify-") as name:
+        folder = Path(name)
+        settings = replace(
+            study.study.settings,
+            store=str(folder / "store"),
+            force=False,
+            report=False,
+            tracking=Tracking(uri="off"),
+            trust=study.trust,
+        )
+        again = replace(study.study, settings=settings, trackers={}, callbacks={}, panels={})
+        with Meter(f"verify {study.folder}", quiet=quiet) as meter:
+            outcome = execute(again, configuration(study.folder), folder / "study", installed(), meter)
+        yield finished("verify", outcome.folder, study.trust)
