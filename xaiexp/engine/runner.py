@@ -100,21 +100,21 @@ class Run:
             yield from self._results(device)
 
     def _results(self, device: torch.device) -> Iterator[Loaded | Chunk]:
-        settings = self.study.settings
+        settings, output = self.study.settings, self.study.output
         network = network_of(self.study.model, self.study.dataset, self._context(), settings.device)
         weights = weights_fingerprint(network, self.study.model)
+        network, target = targets.aimed(network, settings.target, settings.per_token)
         network = replace(network, task=settings.task or network.task)
         if isinstance(network.module, nn.Module):
             network = replace(network, module=placed(network.module, device))
-        output = self.study.output
-        labelled = output is None or not output.own_scale
+        labelled = (output is None or not output.own_scale) and network.task != "log_probabilities"
         loader = Loader(self.study.dataset, network, self.study.features, settings, device, labelled)
         self.loader, self.clusters = loader, loader.clusters
         budget = None if settings.batch_budget == "auto" else int(settings.batch_budget)
         read = head_of if output is None else output.read
-        layout = network.call_layout
-        self._passes = Passes(network.module, device, settings.precision, budget, read=read, call_layout=layout)
-        self._target = targets.resolved(settings.target, loader.class_names)
+        options = (budget, Counter(), read, network.call_layout, network.judge_reference)
+        self._passes = Passes(network.module, device, settings.precision, *options)
+        self._target = targets.resolved(target, loader.class_names)
         self._task = network.task or loader.task
         self._check_target(network.classes, loader)
         several = targets.max_targets(self._target, network.classes, loader.task == "multilabel")

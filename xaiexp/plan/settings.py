@@ -56,7 +56,10 @@ class Settings:
             scores are averaged within a cluster, and clusters are resampled and tested in place of examples. null where
             examples are independent.
         target: the explained class: ``predicted``, ``label`` (of several labels, each), the index or the name of a
-            class, a list of these (each class of an example is explained once), or ``all`` classes.
+            class, a list of these (each class of an example is explained once), or ``all`` classes. Of language models
+            ``sequence`` (the whole continuation), ``next``, ``span(A,B)`` of its tokens, a text in it,
+            ``contrast(a,b)`` or ``candidates([a,b])``.
+        per_token: language models only: each token of the span is explained by itself.
         task: what the numbers are that the network returns; null where the model or the data tell it.
         batch_budget: rows that go through the model at once, or ``auto``.
         speed: ``auto`` makes the passes of a long study cheaper where this leaves scores and gradients equal within
@@ -90,6 +93,7 @@ class Settings:
     example_seed: Annotated[int, Range(0, 2**31 - 1)] = 0
     cluster: str | None = None
     target: str | Annotated[int, Range(0)] | tuple[str | Annotated[int, Range(0)], ...] = "predicted"
+    per_token: bool = False
     task: Task | None = None
     batch_budget: Literal["auto"] | Annotated[int, Range(1)] = "auto"
     speed: Literal["auto", "plain"] = "auto"
