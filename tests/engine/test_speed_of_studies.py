@@ -8,8 +8,8 @@ from builders import make_batch
 from torch import nn
 
 import xaiexp
-from xaiexp.engine import speed as engine_speed
-from xaiexp.engine.speed import use_speed
+from xaiexp.engine.checks import speed as engine_speed
+from xaiexp.engine.checks.speed import use_speed
 from xaiexp.inference import speed
 from xaiexp.inference.passes import Passes
 from xaiexp.plan.settings import Settings
