@@ -75,7 +75,7 @@ class Settings:
         margin: metric to the smallest difference of means that matters, in its unit, as
             ``{deletion: 0.02}``; cells may be shown to be equal within it.
         families: over what the error rate of the tests holds: each ``metric``, or ``all`` metrics of the study.
-        null_draws: samples of the null study of each metric; 0 for none.
+        null_draws: samples of the null study of each metric, fewer where a study has more than 63 cells; 0 for none.
         claim: what the study is to show, fixed before it runs.
         until: ``decided`` stops as soon as the claim is decided, at ``examples`` at the latest; null reads them all.
         shards: number of parts of the examples, cut between chunks, that a sweep runs as jobs of their own; the study
