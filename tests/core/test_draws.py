@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 import torch
@@ -73,3 +75,42 @@ def test_the_global_generator_is_unchanged():
     before = torch.random.get_rng_state()
     Draws(0, IDS).normal("x", (3,))
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_examples_are_hashed_once_for_each_name(monkeypatch):
+    hashed = []
+    original = draws._digest
+
+    def digest(seed, example, name):
+        hashed.append((example, name))
+        return original(seed, example, name)
+
+    monkeypatch.setattr(draws, "_digest", digest)
+    some = Draws(3, IDS)
+    whole = some.normal("x", (2,), range(12))
+    parts = [some.normal("x", (2,), range(start, start + 3)) for start in range(0, 12, 3)]
+    assert torch.equal(torch.cat(parts, dim=1), whole)
+    assert len(hashed) == len(set(hashed)) == 2 * len(IDS)
+
+
+def test_numbers_are_those_of_the_keys_of_each_example():
+    """A slow derivation with Python's integers: stored results depend on these numbers."""
+
+    def mixed(x):
+        x ^= x >> 16
+        x = x * 0x21F0AAAD % 2**32
+        x ^= x >> 15
+        x = x * 0xD35A2D97 % 2**32
+        return x ^ x >> 15
+
+    def number(example, sample, position):
+        digest = hashlib.blake2b(f"3\x1f{example}\x1fscope/x".encode(), digest_size=8).digest()
+        one, other = int.from_bytes(digest[:4], "little"), int.from_bytes(digest[4:], "little")
+        first = mixed((mixed(sample ^ one) + other) % 2**32)
+        second = mixed((mixed(sample ^ other) + first) % 2**32)
+        return (mixed((mixed(position ^ first) + second) % 2**32) >> 8) / 2**24
+
+    got = Draws(3, IDS, scope="scope").uniform("x", (5,), range(7, 9))
+    for i, example in enumerate(IDS):
+        for sample in (7, 8):
+            assert got[i, sample - 7].tolist() == [number(example, sample, position) for position in range(5)]

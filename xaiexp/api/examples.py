@@ -54,7 +54,7 @@ def batch_of(
     rows = rows.clone() if rows.is_inference() else rows.detach()
     rows = rows.contiguous()
     batch = Batch(
-        ids=tuple(_content(row) for row in rows.cpu()),
+        ids=_contents(rows),
         inputs=rows,
         targets=torch.zeros(len(rows), dtype=torch.int64, device=rows.device),
         features=_features(layout, rows, feature_mask),
@@ -65,9 +65,10 @@ def batch_of(
     return batch, layout
 
 
-def _content(row: Tensor) -> str:
-    data = row.contiguous().flatten().view(torch.uint8).numpy().data
-    return hashlib.blake2b(data, digest_size=8).hexdigest()
+def _contents(rows: Tensor) -> tuple[str, ...]:
+    """A hash of the content of each row."""
+    data = rows.cpu().flatten(1).contiguous().view(torch.uint8).numpy()
+    return tuple(hashlib.blake2b(row, digest_size=8).hexdigest() for row in data)
 
 
 def _context(layout: Layout, n: int, inputs: Any, context: Mapping[str, Tensor] | None) -> dict[str, Tensor]:

@@ -27,6 +27,7 @@ from xaiexp.core.parameters import per_axis
 from xaiexp.core.vocabulary import Task
 from xaiexp.engine.cell_state import TOLERANCE
 from xaiexp.engine.checks.model_check import checked_model
+from xaiexp.engine.checks.seen_networks import SeenNetwork, seen_network
 from xaiexp.engine.comparison import agree_all, agree_jointly, group_maps
 from xaiexp.engine.explainer import attributed, completeness_error, rebound
 from xaiexp.engine.guard import untouched
@@ -144,13 +145,11 @@ def attribute(
     with evaluated(model):
         batch, layout = batch_of(inputs, context=context, **own)
         component = in_read_order(component, layout)
-        handle, draws = _bound(model, batch, layout, target, output, task, batch_budget, seed)
+        handle, draws, seen = _bound(model, batch, layout, target, output, task, batch_budget, seed)
         _check_offer(component, model, layout)
         reference = references_of(baseline, batch, layout, draws, component) if component.reads_baseline else None
         if not component.control:
-            check = checked_model(handle, "gradients" in component.needs)
-            check.refuse_unstable()
-            check.refuse_gradients()
+            _check_model(handle, "gradients" in component.needs, seen)
         elements = attributed(component, handle, reference, draws)
         _warn_of_incompleteness(component, handle, reference, elements)
     if component.space == "layer":
@@ -217,7 +216,7 @@ def score(
             raise MismatchError(
                 "attributions", f"must have the shape of inputs, {len(batch)} examples", got=list(given[0].shape)
             )
-        handle, draws = _bound(model, batch, layout, target, output, task, batch_budget, seed)
+        handle, draws, _ = _bound(model, batch, layout, target, output, task, batch_budget, seed)
         check_modality(component, layout.axes)
         elements = layout.rows(given).detach().to(batch.inputs)
         if feature_mask is not None:
@@ -290,7 +289,9 @@ def _warn_of_incompleteness(method: Method, handle: Handle, reference: Tensor | 
     """Warn as a study does where a method misses the completeness that it claims."""
     if not method.complete or method.space == "neuron" or reference is None:
         return
-    change = handle.scores() - handle.scores(reference).mean(dim=1)
+    # A method that asked for the scores at its one reference spares the pass.
+    at_reference = handle.scores(reference[:, 0]) if reference.shape[1] == 1 else handle.scores(reference).mean(dim=1)
+    change = handle.scores() - at_reference
     missed = completeness_error(elements, change)
     violated = int((missed > TOLERANCE).sum())
     if violated:
@@ -321,17 +322,40 @@ def _bound(
     task: Task | None,
     budget: int | None,
     seed: int,
-) -> tuple[Handle, Draws]:
+) -> tuple[Handle, Draws, SeenNetwork]:
+    """The handle, the draws, and what is known of the network: one that was seen before makes no pass here."""
     chosen = None if output is None else _component("output", output, {})
     read = head_of if chosen is None else chosen.read
     call = None if layout.plain else layout.call
+    context = tuple((name, tensor.dtype, tensor.shape[1:]) for name, tensor in batch.context.items())
+    rows = (batch.shape, batch.inputs.dtype, batch.device, context)
+    seen = seen_network(model, (rows, repr(layout), repr(chosen), task))
     handle = Passes(model, batch.device, batch_budget=budget, read=read, call_layout=call).bind(batch)
-    head = handle.logits()
-    batch.targets.copy_(_targets(target, len(batch), head.shape[1]))
-    readout = readout_of(chosen, task_of(task, None, None, False, head), head.shape[1], {})
-    handle = handle.with_batch(batch, readout)
-    handle.preset_logits(head)
-    return handle, Draws(seed, batch.ids, batch.device)
+    head = handle.logits() if seen.readout is None else None
+    columns = seen.columns if head is None else head.shape[1]
+    batch.targets.copy_(_targets(target, len(batch), columns))
+    if head is not None:
+        seen.columns = columns
+        seen.readout = readout_of(chosen, task_of(task, None, None, False, head), columns, {})
+    handle = handle.with_batch(batch, seen.readout)
+    if head is not None:
+        handle.preset_logits(head)
+    return handle, Draws(seed, batch.ids, batch.device), seen
+
+
+def _check_model(handle: Handle, gradients: bool, seen: SeenNetwork) -> None:
+    """Check the network at a few examples, unless that found nothing before.
+
+    Raises:
+        MismatchError: its scores are not determined by the input, or its gradients do not mean anything.
+    """
+    if seen.stable and (seen.differentiable or not gradients):
+        return
+    check = checked_model(handle, gradients)
+    check.refuse_unstable()
+    seen.stable = True
+    check.refuse_gradients()
+    seen.differentiable = seen.differentiable or gradients
 
 
 def _targets(target: int | Tensor | None, n: int, classes: int) -> Tensor:

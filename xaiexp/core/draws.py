@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import math
+import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Draws"]
 
 _MASK = 0xFFFFFFFF
+_WORDS = struct.Struct("<ii")  # the two keys of a digest
 _CHUNK = 1 << 17  # numbers hashed at a time on a CPU: they fit into its cache
 
 
@@ -61,6 +63,7 @@ class Draws:
     ids: tuple[str, ...]
     device: torch.device | str = "cpu"
     scope: str = ""
+    _kept: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def within(self, scope: str) -> Draws:
         """Draws of the same examples with ``scope`` appended to the prefix of names."""
@@ -129,14 +132,23 @@ class Draws:
                 np.random.set_state(numpy_state)  # noqa: NPY002
                 random.setstate(python_state)
 
+    def _keys_of(self, name: str) -> tuple[Tensor, Tensor]:
+        """The two keys of every example for a name, int32 ``[N, 1]``; hashed once, however often the name is drawn."""
+        import torch
+
+        if name not in self._kept:
+            scoped = f"{self.scope}/{name}"
+            digests = b"".join(_digest(self.seed, example, scoped) for example in self.ids)
+            words = torch.tensor(list(_WORDS.iter_unpack(digests)), dtype=torch.int32).view(-1, 2).to(self.device)
+            self._kept[name] = words[:, :1], words[:, 1:]
+        return self._kept[name]
+
     def _bits(self, name: str, shape: Sequence[int], samples: range | None) -> Tensor:
         """Random bits, int32 in the shape that :meth:`uniform` returns."""
         import torch
 
-        keys = [_keys(self.seed, example, f"{self.scope}/{name}") for example in self.ids]
+        first, second = self._keys_of(name)
         lead = (len(self.ids), 1 if samples is None else len(samples))
-        first = torch.tensor([k[0] for k in keys], dtype=torch.int32, device=self.device).view(-1, 1)
-        second = torch.tensor([k[1] for k in keys], dtype=torch.int32, device=self.device).view(-1, 1)
         counter = torch.arange(1, dtype=torch.int32, device=self.device)
         if samples is not None:
             counter = torch.arange(samples.start, samples.stop, samples.step, dtype=torch.int32, device=self.device)
@@ -160,6 +172,10 @@ class Draws:
 
 
 def _keys(seed: int, example: str, name: str) -> tuple[int, int]:
-    """Two independent 32-bit keys of an example and a name."""
-    digest = hashlib.blake2b(f"{seed}\x1f{example}\x1f{name}".encode(), digest_size=8).digest()
-    return _signed(int.from_bytes(digest[:4], "little")), _signed(int.from_bytes(digest[4:], "little"))
+    """Two independent 32-bit keys of an example and a name, signed."""
+    first, second = _WORDS.unpack(_digest(seed, example, name))
+    return first, second
+
+
+def _digest(seed: int, example: str, name: str) -> bytes:
+    return hashlib.blake2b(f"{seed}\x1f{example}\x1f{name}".encode(), digest_size=_WORDS.size).digest()

@@ -69,25 +69,25 @@ class _ModuleState:
             module,
             module.training,
             module.__dict__.get("forward"),
-            {kind: dict(getattr(module, kind)) for kind in _HOOKS},
-            {kind: dict(getattr(module, kind)) for kind in _PARTS},
+            {kind: dict(found) for kind in _HOOKS if (found := module.__dict__[kind])},
+            {kind: dict(found) for kind in _PARTS if (found := module.__dict__[kind])},
         )
 
     def changes(self) -> Iterator[str]:
-        now = _ModuleState.of(self.module)
-        if any(not _same(self.hooks[kind], now.hooks[kind]) for kind in _HOOKS):
+        now = self.module.__dict__
+        if any(not _same(self.hooks.get(kind, {}), now[kind]) for kind in _HOOKS):
             yield "hooks"
-        if now.training != self.training:
+        if self.module.training != self.training:
             yield "the training mode"
-        if now.forward is not self.forward:
+        if now.get("forward") is not self.forward:
             yield "the forward method of a submodule"
-        if any(not _same(self.parts[kind], now.parts[kind]) for kind in _PARTS):
+        if any(not _same(self.parts.get(kind, {}), now[kind]) for kind in _PARTS):
             yield "the submodules or parameters"
 
     def restore(self) -> None:
-        for saved in (self.hooks, self.parts):
-            for kind, entries in saved.items():
-                current = getattr(self.module, kind)
+        for saved, kinds in ((self.hooks, _HOOKS), (self.parts, _PARTS)):
+            for kind in kinds:
+                entries, current = saved.get(kind, {}), self.module.__dict__[kind]
                 if not _same(entries, current):
                     current.clear()
                     current.update(entries)
@@ -100,6 +100,8 @@ class _ModuleState:
 
 def _same(before: dict[Any, Any], now: dict[Any, Any]) -> bool:
     """Whether two mappings have the same keys in the same order, and the very same values."""
+    if not before or not now:
+        return not before and not now
     return list(before) == list(now) and all(before[key] is now[key] for key in before)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -15,11 +16,10 @@ from torch import Tensor, nn
 from xaiexp.core.batches import Batch
 from xaiexp.errors import ParameterError, Unsupported, nearest
 from xaiexp.inference.block import Block
+from xaiexp.inference.token_grid import token_grid
 
-__all__ = ["Activations", "Layer", "token_grid"]
+__all__ = ["Activations", "Layer"]
 
-# The largest number of tokens before those of the patches: class, distillation and register tokens.
-_MAX_LEADING = 16
 # Modules of torchvision's Swin, whose activations are [N, h, w, K].
 _CHANNELS_LAST = (
     *("ShiftedWindowAttention", "ShiftedWindowAttentionV2", "SwinTransformerBlock", "SwinTransformerBlockV2"),
@@ -47,7 +47,7 @@ class _Bound(Protocol):
     batch: Batch
 
     @property
-    def module(self) -> nn.Module: ...
+    def network(self) -> nn.Module: ...
 
 
 @dataclass
@@ -71,6 +71,11 @@ class _PassRecord:
         """The number of earlier runs of this module in this pass."""
         self.runs[id(site.module)] = self.runs.get(id(site.module), -1) + 1
         return self.runs[id(site.module)]
+
+
+# Of a network that was searched before: by kind of search and shape of the inputs, which of its candidates was the
+# layer, how many there were, and the identity of its module.
+_auto_sites: WeakKeyDictionary[nn.Module, dict[tuple[object, ...], tuple[int, int, int]]] = WeakKeyDictionary()
 
 
 class Activations:
@@ -119,10 +124,11 @@ class Layer:
     """
 
     def __init__(self, model: _Bound, name: str, where: str, search: Literal["image", "units"]) -> None:
-        module = model.module
+        module = model.network
         self.name, self._search = name, search
         self._network = module
         self._patches = len(model.batch.shape) == 3  # [C, H, W]: an image
+        self._use = (search, *model.batch.shape)
         self._located: tuple[_Site, int] | None = None
         self._grid: tuple[int, int, int] | None = None
         self._sites: list[_Site]
@@ -163,11 +169,22 @@ class Layer:
         Raises:
             Unsupported: the layer does not run, or its output is not a float tensor with one row per example.
         """
+        sites, known = self._sites, _auto_sites.get(self._network, {}).get(self._use)
+        if known is not None and known[1] == len(sites) and id(sites[known[0]].module) == known[2]:
+            self._sites = [sites[known[0]]]  # the others would be copied, too, to be replaced by it
         record = _PassRecord(len(block.rows))
         with self._recording(record):
             result = forward()
+        if (record.tensor is None or record.site is None) and len(sites) > len(self._sites):
+            self._sites = sites  # for these inputs others run than before
+            record = _PassRecord(len(block.rows))
+            with self._recording(record):
+                result = forward()
         if record.tensor is None or record.site is None:
             raise Unsupported(self._missing())
+        if len(sites) > 1:
+            found = (sites.index(record.site), len(sites), id(record.site.module))
+            _auto_sites.setdefault(self._network, {})[self._use] = found
         # Later passes use the same site.
         self._located, self._sites, self._grid = (record.site, record.run), [record.site], record.grid
         return record.tensor, result
@@ -302,33 +319,6 @@ class Layer:
             "no nn.Conv2d of the network runs with an output larger than 1 x 1, and no self-attention over a grid of "
             "tokens"
         )
-
-
-def token_grid(tokens: int, width: int, spatial_sizes: list[tuple[int, int]]) -> tuple[int, int, int] | None:
-    """The spatial layout of ``[N, tokens, width]``: leading tokens, height, width; None if there is none or several.
-
-    Args:
-        tokens: number of tokens.
-        width: number of channels of a token.
-        spatial_sizes: output heights and widths of the convolutions that ran before, in call order. If there are
-            none, the grid is square, after at most one leading token.
-
-    >>> token_grid(197, 768, [(14, 14)]), token_grid(201, 768, [(14, 14)]), token_grid(197, 768, [])
-    ((1, 14, 14), (5, 14, 14), (1, 14, 14))
-    >>> token_grid(64, 49, [(7, 7)])  # channels first, flattened
-    """
-    if not spatial_sizes:
-        for leading in (0, 1):
-            side = math.isqrt(max(0, tokens - leading))
-            if side > 1 and side**2 == tokens - leading:
-                return leading, side, side
-        return None
-    for height, columns in reversed(spatial_sizes):
-        leading = tokens - height * columns
-        ambiguous = leading > 1 and width == height * columns
-        if 0 <= leading <= _MAX_LEADING and height * columns > 1 and not ambiguous:
-            return leading, height, columns
-    return None
 
 
 def _grid_of(tensor: Tensor, record: _PassRecord) -> tuple[int, int, int] | None:

@@ -62,6 +62,8 @@ class Settings:
         per_token: language models only: each token of the span is explained by itself.
         task: what the numbers are that the network returns; null where the model or the data tell it.
         batch_budget: rows that go through the model at once, or ``auto``.
+        speed: ``auto`` makes the passes of a long study cheaper where this leaves scores and gradients equal within
+            rounding (:mod:`xaiexp.inference.speed`); ``plain`` runs the network as it is.
         on_error: whether the study continues or stops after a failed cell.
         force: compute again what the store has.
         store: folder of attributions and scores.
@@ -73,7 +75,7 @@ class Settings:
         margin: metric to the smallest difference of means that matters, in its unit, as
             ``{deletion: 0.02}``; cells may be shown to be equal within it.
         families: over what the error rate of the tests holds: each ``metric``, or ``all`` metrics of the study.
-        null_draws: samples of the null study of each metric; 0 for none.
+        null_draws: samples of the null study of each metric, fewer where a study has more than 63 cells; 0 for none.
         claim: what the study is to show, fixed before it runs.
         until: ``decided`` stops as soon as the claim is decided, at ``examples`` at the latest; null reads them all.
         shards: number of parts of the examples, cut between chunks, that a sweep runs as jobs of their own; the study
@@ -94,6 +96,7 @@ class Settings:
     per_token: bool = False
     task: Task | None = None
     batch_budget: Literal["auto"] | Annotated[int, Range(1)] = "auto"
+    speed: Literal["auto", "plain"] = "auto"
     on_error: Literal["continue", "stop"] = "continue"
     force: bool = False
     store: str = "outputs/store"

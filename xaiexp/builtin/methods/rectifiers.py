@@ -26,7 +26,7 @@ from xaiexp.errors import Unsupported
 from xaiexp.inference.block import Block
 from xaiexp.inference.passes import Handle
 
-__all__ = ["RectifierRule", "rectified_gradients"]
+__all__ = ["RectifierRule", "ceiling_of", "rectified_gradients"]
 
 _ALTERNATIVE = "saliency is the plain gradient of any differentiable network"
 _WITHOUT_RULE = frozenset(
@@ -81,7 +81,7 @@ class RectifierRule(OperationTracer):
         plain = name if name.startswith("__") else name.removesuffix("_")
         if plain in _WITHOUT_RULE:
             raise self.unsupported(name)
-        ceiling = _ceiling(plain, args, kwargs) if len(dependent) == 1 else None
+        ceiling = ceiling_of(plain, args, kwargs) if len(dependent) == 1 else None
         if ceiling is None:
             out = func(*args, **kwargs)
             if (
@@ -115,10 +115,10 @@ class RectifierRule(OperationTracer):
             )
 
 
-def _ceiling(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float | None:
+def ceiling_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float | None:
     """The upper bound of a ReLU, infinity for a plain one; None if the call is not a ReLU.
 
-    >>> _ceiling("relu6", (), {}), _ceiling("clamp", (None, 0), {"max": 20}), _ceiling("clamp", (None, 0, 1), {})
+    >>> ceiling_of("relu6", (), {}), ceiling_of("clamp", (None, 0), {"max": 20}), ceiling_of("clamp", (None, 0, 1), {})
     (6.0, 20.0, None)
     """
 
@@ -154,12 +154,17 @@ class _Rectifier(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, ceiling: float, gated: bool) -> Tensor:
-        passing = x < ceiling
-        if gated:
-            passing &= x > 0
-        ctx.save_for_backward(passing)
-        return x.clamp(min=0.0, max=None if math.isinf(ceiling) else ceiling)
+        # The floor below which no gradient passes; without a gate there is none.
+        ctx.floor, ctx.ceiling = 0.0 if gated else -1.0, ceiling
+        out = x.clamp(min=0.0, max=None if math.isinf(ceiling) else ceiling)
+        ctx.save_for_backward(out)
+        return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        return grads[0].clamp(min=0.0) * ctx.saved_tensors[0], None, None
+        positive, (out,) = grads[0].clamp(min=0.0), ctx.saved_tensors
+        if math.isinf(ctx.ceiling):
+            if ctx.floor < 0:
+                return positive, None, None
+            return torch.ops.aten.threshold_backward(positive, out, 0.0), None, None
+        return torch.ops.aten.hardtanh_backward(positive, out, ctx.floor, ctx.ceiling), None, None

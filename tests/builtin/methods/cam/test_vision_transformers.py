@@ -15,7 +15,7 @@ from xaiexp.builtin.methods.cam.eigen_cam import EigenCam
 from xaiexp.builtin.methods.cam.grad_cam import GradCam, GradCamPlusPlus, LayerCam
 from xaiexp.builtin.methods.cam.score_cam import ScoreCam
 from xaiexp.errors import Unsupported
-from xaiexp.inference.layers import token_grid
+from xaiexp.inference.token_grid import token_grid
 
 vit = pytest.fixture(vision_transformer)
 

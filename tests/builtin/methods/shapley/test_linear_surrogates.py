@@ -74,18 +74,3 @@ def test_sampled_coalitions_converge_to_all_coalitions(network, batch, reference
         ]
         assert errors[1] < 0.1
         assert errors[1] < errors[0] / 2
-
-
-def test_sampled_coalitions_follow_the_shapley_kernel():
-    from xaiexp.builtin.methods.shapley.shapley_regression import ShapleyRegression
-
-    counts, pairs = torch.tensor([9, 5]), 4000
-    regression = ShapleyRegression.of(counts, 9, [(pairs, False)] * 2)
-    batch = make_batch(normal(2, 9))
-    z = regression.members(draws(batch), slice(0, 2), range(pairs))
-    for row, d in zip(z, counts.tolist(), strict=True):
-        assert not row[:, d:].any()
-        weight = torch.tensor([1 / (k * (d - k)) for k in range(1, d)], dtype=torch.float64)
-        sizes = row.sum(1).bincount(minlength=d)[1:d] / pairs
-        torch.testing.assert_close(sizes.double(), weight / weight.sum(), rtol=0.0, atol=1 / pairs + 1e-6)  # stratified
-        assert float((row[:, :d].double().mean(0) - 0.5).abs().max()) < 0.04

@@ -93,7 +93,7 @@ def test_standard_errors_with_few_samples_per_feature(method, d):
 
 def test_standard_errors_of_a_saturated_fit_are_nan():
     x = normal(1, 8)
-    batch = make_batch(x, 0, ids=["example 7"])  # its draws happen to have a unique solution
+    batch = make_batch(x, 0, ids=["example 4"])  # its draws happen to have a unique solution
     network = lambda v: v.tanh().sum(1, keepdim=True) ** 3  # noqa: E731 -- a one-line function
     _, errors = feature_values(KernelShap(n_samples=14), network, batch, torch.zeros_like(x))  # 7 pairs for 8 - 1
     assert bool(errors.isnan().all())

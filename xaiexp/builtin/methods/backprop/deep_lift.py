@@ -36,18 +36,27 @@ class _RescaledGradients(Method):
 
         from xaiexp.builtin.methods.backprop.deep_lift_rules import DeepLiftRules, NonlinearityRecorder
 
+        met: list[tuple[Tensor, Tensor]] = []  # scores at the references and at the inputs
+
         def run(block: Block) -> Tensor:
             recorder = NonlinearityRecorder(self.name)
             with torch.no_grad(), recorder:
-                block.scores(recorder.mark_input(block.rows.clone()), model.output)
+                start = block.scores(recorder.mark_input(block.rows.clone()), model.output)
             leaf = batch.inputs[block.owners].requires_grad_()
             rule = DeepLiftRules(recorder)
             with rule:
                 scores = block.scores(rule.mark_input(leaf * 1), model.output)
             rule.finish(scores)
-            return block.gradients(scores, leaf) * (leaf.detach() - block.rows)
+            contributions = block.gradients(scores, leaf) * (leaf.detach() - block.rows)
+            met.append((start.detach(), scores.detach()))
+            return contributions
 
-        return model.apply(run, references, weight=2)
+        contributions = model.apply(run, references, weight=2)
+        lead = references.shape[: references.ndim - len(batch.shape)]
+        at_references, at_inputs = (torch.cat(parts).view(lead) for parts in zip(*met, strict=True))
+        model.remember(references, at_references)
+        model.remember(batch.inputs, at_inputs if len(lead) == 1 else at_inputs[:, 0])
+        return contributions
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,14 @@ import torch
 from torch import Tensor
 
 from xaiexp.builtin.methods.operations import CONSTRUCTORS, READS, VIEWS, is_affine, nonlinearity_kind, tensors_in
+from xaiexp.builtin.methods.rectifiers import ceiling_of
 from xaiexp.builtin.methods.tracing import OperationTracer
 from xaiexp.errors import Unsupported
 
 __all__ = ["DeepLiftRules", "NonlinearityRecorder"]
+
+# Rectifiers whose slope is 0 at their bounds; a clamp's is 1.
+_RECTIFIERS = ("relu", "relu6", "hardtanh")
 
 _ALTERNATIVE = "integrated_gradients and expected_gradients answer the same question for any differentiable network"
 
@@ -37,7 +41,15 @@ class _NonlinearityTracer(OperationTracer):
     """Passes every nonlinearity to :meth:`rule`, runs affine operations unchanged, and raises for all others."""
 
     @abstractmethod
-    def rule(self, kind: str, name: str, apply: Callable[[Tensor], Tensor], dim: int, x: Tensor) -> Tensor:
+    def rule(
+        self,
+        kind: str,
+        name: str,
+        apply: Callable[[Tensor], Tensor],
+        dim: int,
+        x: Tensor,
+        ceiling: float | None = None,
+    ) -> Tensor:
         """The output of a nonlinearity at ``x``.
 
         Args:
@@ -46,6 +58,7 @@ class _NonlinearityTracer(OperationTracer):
             apply: the function of its input alone, all other arguments bound.
             dim: the axis of a softmax.
             x: the input.
+            ceiling: of a rectifier ``min(max(x, 0), ceiling)``; None for every other function.
         """
 
     def handle_call(
@@ -113,7 +126,9 @@ class _NonlinearityTracer(OperationTracer):
         inplace = inplace or (kind == "elementwise" and len(args) > 1 and args[-1] is True)
         if inplace and position != 0:
             raise self.unsupported(name, "in place")
-        out = self.rule(kind, name, apply, dim, x)
+        plain = name.removesuffix("_")
+        ceiling = ceiling_of(plain, args, kwargs) if plain in _RECTIFIERS else None
+        out = self.rule(kind, name, apply, dim, x, ceiling)
         if kind == "elementwise" and out.shape != x.shape:
             raise self.unsupported(name, "of tensors that broadcast")
         if inplace:
@@ -132,7 +147,15 @@ class NonlinearityRecorder(_NonlinearityTracer):
         super().__init__(method, _ALTERNATIVE)
         self.calls: deque[tuple[str, Tensor]] = deque()
 
-    def rule(self, kind: str, name: str, apply: Callable[[Tensor], Tensor], dim: int, x: Tensor) -> Tensor:
+    def rule(
+        self,
+        kind: str,
+        name: str,
+        apply: Callable[[Tensor], Tensor],
+        dim: int,
+        x: Tensor,
+        ceiling: float | None = None,
+    ) -> Tensor:
         """Store a copy of ``x``, since later operations may work in place."""
         self.calls.append((name, x.detach().clone()))
         return apply(x)
@@ -145,13 +168,23 @@ class DeepLiftRules(_NonlinearityTracer):
         super().__init__(recorder.method, recorder.alternative)
         self._calls = recorder.calls
 
-    def rule(self, kind: str, name: str, apply: Callable[[Tensor], Tensor], dim: int, x: Tensor) -> Tensor:
+    def rule(
+        self,
+        kind: str,
+        name: str,
+        apply: Callable[[Tensor], Tensor],
+        dim: int,
+        x: Tensor,
+        ceiling: float | None = None,
+    ) -> Tensor:
         """The output at ``x``, whose backward is the rule."""
         recorded_name, start = self._calls.popleft() if self._calls else ("", x)
         if recorded_name != name or start.shape != x.shape:
             raise Unsupported(
                 f"{self.method} needs a network that runs the same operations at the input and the reference"
             )
+        if ceiling is not None and x.dtype in (torch.float32, torch.float64):
+            return _Rectified.apply(x, start, ceiling)  # type: ignore[no-any-return]  # as below
         function = {"elementwise": _Elementwise, "maximum": _Maximum}.get(kind)
         if function is None:
             return _Softmax.apply(x, start, dim, kind, apply)  # type: ignore[no-any-return]  # autograd functions are untyped
@@ -179,6 +212,29 @@ def _at_least_float32(x: Tensor) -> Tensor:
 def _weighted(y: Tensor, weights: Tensor) -> Tensor:
     """A scalar whose gradient at ``y`` is ``weights``: handing gradients over makes torch import sympy for a second."""
     return (y * weights.detach()).sum()
+
+
+class _Rectified(torch.autograd.Function):
+    """The rule of :class:`_Elementwise` for ``min(max(x, 0), ceiling)``, without differentiating it.
+
+    Its secant is exact however close x and x0 are: both differences are the same on a slope of 1, and 0 elsewhere.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, start: Tensor, ceiling: float) -> Tensor:
+        x = x.detach()
+        y, y0 = x.clamp(0.0, ceiling), start.clamp(0.0, ceiling)
+        dx = x - start
+        multiplier = y0.sub(y).neg_().div_(dx)
+        # Where x = x0 the slope, which is 0 at both bounds.
+        ctx.save_for_backward(
+            torch.where(dx == 0, ((y > 0) & (y < ceiling)).to(x.dtype), multiplier).nan_to_num_(0.0, 0.0, 0.0)
+        )
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        return grads[0] * ctx.saved_tensors[0], None, None
 
 
 class _Elementwise(torch.autograd.Function):

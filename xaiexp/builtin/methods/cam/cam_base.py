@@ -63,8 +63,8 @@ def gradient_based_map(model: Handle, layer: Layer, formula: Callable[[Tensor, T
 
     def run(block: Block) -> Tensor:
         dtype = block.rows.dtype
-        # The rows require gradients, so that there is a graph even if the layer's parameters are frozen.
-        activations, scores = layer.read(block, lambda: block.scores(block.rows.requires_grad_() * 1, model.output))
+        # The graph starts at the layer: where its activations are in none, they become a leaf.
+        activations, scores = layer.read(block, lambda: block.scores(block.rows * 1, model.output))
         gradients = block.gradients(scores, activations).to(dtype)
         spatial_gradients = layer.spatial_map(gradients)
         _check_spatial_gradients(layer, gradients, spatial_gradients)

@@ -2,8 +2,9 @@
 
 ``shapley_values.py`` (sampling, permutations, exact) and ``linear_surrogates.py`` (KernelSHAP, LIME) hold the
 components. Formulas: ``permutation_sampling.py`` (values from random orders), ``all_coalitions.py`` (exact values),
-``coalition_regression.py`` (regression over sampled coalitions), ``shapley_regression.py`` and ``lime_regression.py``
-(its two forms).
+``coalition_regression.py`` (regression over coalitions), ``coalition_errors.py`` (its standard errors),
+``coalition_sizes.py`` (which coalitions KernelSHAP uses), ``shapley_regression.py`` and ``lime_regression.py`` (the two
+forms of the regression).
 """
 
 from __future__ import annotations

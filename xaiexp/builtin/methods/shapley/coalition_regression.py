@@ -1,16 +1,16 @@
 """Weighted least squares over coalitions of features, with standard errors.
 
 A coalition z is a subset of the d features of an example; absent features are replaced by the reference. Coalitions
-come in pairs of z and its complement: all pairs if they are few, else random ones. The normal equations of an example
-are accumulated as scores arrive and solved after its last score. The coalitions (one byte per feature) and scores of
-the current examples are kept until then, because the standard errors need the residuals. Memory does not grow with the
-number of examples.
+come in pairs of z and its complement. Examples are taken in groups that fit into memory: their coalitions are drawn at
+once, the perturbed inputs go through the network in full batches, and one batched solution follows. Coalitions and
+scores of a group are kept until then, because the standard errors need the residuals. Memory does not grow with the
+number of examples. :mod:`~xaiexp.builtin.methods.shapley.coalition_errors` has what the standard errors need.
 """
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, Self
 import torch
 from torch import Tensor
 
+from xaiexp.builtin.methods.shapley.coalition_errors import block_sums, leverages, residual_factors
 from xaiexp.core.batches import Batch
 from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Estimate
@@ -29,22 +30,16 @@ __all__ = ["MAX_FEATURES", "CoalitionRegression", "Fit", "NormalEquations"]
 MAX_FEATURES = 2048
 """The largest supported number of features."""
 
-_MATRIX_ELEMENTS = 1 << 22
-"""The largest number of elements of the matrices of the current examples: 32 MiB."""
+_ELEMENTS = 1 << 22
+"""The largest number of elements of the coalitions, or of the matrices, of a group: 32 MiB in float64."""
 
-_COALITION_BYTES = 1 << 26
-"""The largest number of bytes for the coalitions of the current examples, unless a single one needs more."""
-
-_BLOCKS = 64
-"""Blocks of pairs for the standard errors, whose own relative error is 1 / sqrt(2 (64 - 1)), 9 %."""
-
-_LEVERAGE_BINS = 16
-"""Bins of leverages in [0, 1], within which residuals are assumed to have equal variance."""
+_PIECE_ELEMENTS = 1 << 18
+"""Elements of perturbed inputs that are made at a time, unless a pass takes more."""
 
 
 @dataclass
 class NormalEquations:
-    """The normal equations of a chunk of examples."""
+    """The normal equations of a group of examples."""
 
     gram: Tensor  # sum over coalitions of w z z', [n, d, d]
     moment: Tensor  # sum of w z y, [n, d]
@@ -53,40 +48,13 @@ class NormalEquations:
     total: Tensor  # sum of w y, [n, 1]
 
 
-@dataclass
-class _PairSums:
-    """Partial sums of the normal equations, in terms of the first coalition of every pair."""
-
-    square: Tensor  # sum of (w + v) z z', [n, d, d]
-    lines: Tensor  # sums of v z, (w - v) z and (w y - v u) z, [n, 3, d]
-    numbers: Tensor  # sums of w + v, v, v u and w y + v u, [n, 4]
-
-    def add(self, other: _PairSums) -> None:
-        """Add the sums of another chunk of pairs."""
-        self.square += other.square
-        self.lines += other.lines
-        self.numbers += other.numbers
-
-    def normal_equations(self, o: Tensor) -> NormalEquations:
-        """The normal equations of both coalitions of every pair: ``(o - z)(o - z)' = z z' - z o' - o z' + o o'``.
-
-        Args:
-            o: ones over the features of each example, ``[n, d]``.
-        """
-        v_sum, difference, moment = self.lines.unbind(1)
-        both, v, vu, total = (n.unsqueeze(1) for n in self.numbers.unbind(1))
-        cross = (v_sum - v / 2 * o).unsqueeze(2) * o.unsqueeze(1)
-        gram = self.square.sub_(cross).sub_(cross.transpose(1, 2))  # in place: these are the largest tensors
-        return NormalEquations(gram, moment + vu * o, difference + v * o, both, total)
-
-
 class _ScoredPairs(NamedTuple):
-    """A chunk of pairs with their scores."""
+    """The coalitions of a group of n examples, the first of every pair, with the scores of both."""
 
-    z: Tensor  # the first of each pair, bool [n, s, d]
-    wanted: Tensor  # bool [n, s], whether the example uses this pair
-    y: Tensor  # scores of z and of its complement, [n, s, 2]
-    start: int  # index of the first pair
+    z: Tensor  # 0 or 1, float64 [n, P, d]
+    sizes: Tensor  # of these, int64 [n, P]
+    wanted: Tensor  # bool [n, P], whether the example uses this pair
+    y: Tensor  # scores of z and of its complement, [n, P, 2]
 
 
 class Fit(NamedTuple):
@@ -102,29 +70,34 @@ class Fit(NamedTuple):
 
 @dataclass(frozen=True)
 class CoalitionRegression:
-    """Base class; a subclass defines the sampling of pairs, their weights and the solution.
+    """Base class; a subclass defines the coalitions, their weights and the solution.
 
     Args:
         counts: int64 ``[N]``, the number of features of each example.
         width: at least the largest of these; the number of columns of the results.
         pairs: int64 ``[N]``, the number of pairs of coalitions of each example.
         exhaustive: bool ``[N]``, whether these are all pairs.
+        most: the largest of ``pairs``.
+        alike: whether all examples have as many pairs.
     """
 
     counts: Tensor
     width: int
     pairs: Tensor
     exhaustive: Tensor
+    most: int
+    alike: bool
 
     @classmethod
     def of(cls, counts: Tensor, width: int, pairs: Sequence[tuple[int, bool]], **options: Any) -> Self:
         """For examples with ``counts`` features; ``pairs`` are their numbers of pairs, and whether these are all."""
         numbers, exhaustive = (torch.tensor(column, device=counts.device) for column in zip(*pairs, strict=True))
-        return cls(counts, width, numbers, exhaustive, **options)
+        most, alike = max(number for number, _ in pairs), len({number for number, _ in pairs}) == 1
+        return cls(counts, width, numbers, exhaustive, most, alike, **options)
 
     @abstractmethod
-    def sample(self, rng: Draws, rows: slice, chunk: range) -> Tensor:
-        """Random coalitions, bool ``[n, s, width]``; columns beyond an example's features are ignored."""
+    def members(self, rng: Draws, rows: slice) -> Tensor:
+        """The coalitions of the examples ``rows``, whose draws are ``rng``: bool ``[n, most, width]``."""
 
     @abstractmethod
     def weights(self, sizes: Tensor, rows: slice) -> Tensor:
@@ -142,23 +115,9 @@ class CoalitionRegression:
     def information(self, sizes: Tensor, rows: slice) -> Tensor:
         """The information of pairs with coalitions of ``sizes [n, s]`` about the attributions, up to a factor."""
 
-    def first(self) -> int:
-        """The index of the first pair if all are used: 0 with the empty coalition, 1 without."""
-        return 0
-
-    def members(self, rng: Draws, rows: slice, chunk: range) -> Tensor:
-        """The coalitions of a range of pairs, bool ``[n, s, width]``."""
-        device, counts = self.counts.device, self.counts[rows].view(-1, 1, 1)
-        columns = torch.arange(self.width, device=device)
-        exhaustive = self.exhaustive[rows].view(-1, 1, 1)
-        listed = sampled = torch.zeros((), dtype=torch.bool, device=device)
-        if exhaustive.any():
-            # The binary digits of a pair's index are its coalition without the last feature.
-            number = torch.arange(chunk.start, chunk.stop, device=device).view(1, -1, 1) + self.first()
-            listed = (number >> columns.clamp(max=62)).bitwise_and(1).bool() & (columns < 62)
-        if not exhaustive.all():
-            sampled = self.sample(rng, rows, chunk)
-        return torch.where(exhaustive, listed, sampled) & (columns < counts)
+    def unseen(self, sizes: Tensor, rows: slice) -> Tensor:
+        """The share of the coalitions of ``sizes [n, s]`` that is not used, if they are drawn without replacement."""
+        return torch.ones_like(sizes, dtype=torch.float64)
 
     def estimate(self, model: Handle, reference: Tensor, rng: Draws) -> Estimate:
         """Attributions ``[N, *shape]`` and standard errors of the features, 0 for features that an example lacks."""
@@ -170,123 +129,91 @@ class CoalitionRegression:
                 "features=grid"
             )
         full, empty = model.scores().double(), model.scores(reference).double()
-        # Few examples at a time, so that a pass contains many coalitions of each.
-        coalition_bytes = max(1, int(self.pairs.max())) * max(1, d)
-        size = min(n, model.passes.budget(batch.shape) // (2 * max(64, d)), _MATRIX_ELEMENTS // max(1, d * d))
-        size = max(1, min(size, _COALITION_BYTES // coalition_bytes))
-        groups = [slice(a, min(n, a + size)) for a in range(0, n, size)]
-        pending: deque[tuple[slice, Tensor, Tensor, range, bool]] = deque()
-
-        def perturbed() -> Iterator[tuple[Tensor, Tensor]]:
-            for rows in groups:
-                size, pairs = rows.stop - rows.start, self.pairs[rows]
-                draws = replace(rng, ids=rng.ids[rows])
-                count = int(pairs.max())
-                step = max(1, model.passes.budget(batch.shape) // (2 * size))
-                for start in range(0, count, step):
-                    chunk = range(start, min(count, start + step))
-                    z = self.members(draws, rows, chunk)
-                    wanted = torch.arange(start, chunk.stop, device=batch.device) < pairs.unsqueeze(1)
-                    pending.append((rows, z, wanted, chunk, chunk.stop == count))
-                    yield self._perturbed(batch, reference, rows, z, wanted)
-
         values, errors = full.new_zeros(n, d), full.new_zeros(n, d)
-        sums: _PairSums | None = None
-        scored: list[_ScoredPairs] = []
-        for scores in model.scores_of_rows(perturbed()):
-            rows, z, wanted, chunk, last = pending.popleft()
-            y = full.new_zeros(*wanted.shape, 2)
-            y[wanted] = scores.double().view(-1, 2)
-            scored.append(_ScoredPairs(z, wanted, y, chunk.start))
-            part = self._pair_sums(z, wanted, y, rows)
-            if sums is None:
-                sums = part
-            else:
-                sums.add(part)
-            if last:
-                fit = self.solve(sums.normal_equations(self.ones(rows)), rows, full[rows], empty[rows])
-                values[rows] = fit.phi
-                if not self.exhaustive[rows].all():
-                    errors[rows] = self._standard_errors(fit, scored, rows)
-                sums, scored = None, []
-        few = self.counts < 2
-        values[few] = (full - empty)[few].unsqueeze(1) * self.ones(slice(None))[few]
+        size = max(1, _ELEMENTS // max(1, d * d, self.most * d))
+        for start in range(0, n, size):
+            rows = slice(start, min(n, start + size))
+            scored = self._scored(model, reference, replace(rng, ids=rng.ids[rows]), rows)
+            fit = self.solve(self._normal_equations(scored, rows), rows, full[rows], empty[rows])
+            values[rows], errors[rows] = fit.phi, self._standard_errors(fit, scored, rows)
+        ones = self.ones(slice(None))
+        values = torch.where((self.counts < 2).unsqueeze(1), (full - empty).unsqueeze(1) * ones, values)
         values, errors = values.to(batch.inputs.dtype), errors.to(batch.inputs.dtype)
         return Estimate(batch.features.spread(values), errors)
 
-    def _standard_errors(self, fit: Fit, scored: Sequence[_ScoredPairs], rows: slice) -> Tensor:
+    def _scored(self, model: Handle, reference: Tensor, rng: Draws, rows: slice) -> _ScoredPairs:
+        """The coalitions of a group of examples with their scores."""
+        batch = model.batch
+        z = self.members(rng, rows)
+        wanted = torch.arange(self.most, device=batch.device) < self.pairs[rows].unsqueeze(1)
+        y = torch.zeros(*wanted.shape, 2, dtype=torch.float64, device=batch.device)
+        places = list(
+            self._pieces(
+                len(z), max(model.passes.budget(batch.shape), _PIECE_ELEMENTS // max(1, math.prod(batch.shape)))
+            )
+        )
+
+        def perturbed() -> Iterator[tuple[Tensor, Tensor]]:
+            for examples, pairs in places:
+                own = slice(rows.start + examples.start, rows.start + examples.stop)
+                yield self._perturbed(batch, reference, own, z[examples, pairs], wanted[examples, pairs])
+
+        for place, scores in zip(places, model.scores_of_rows(perturbed()), strict=True):
+            if self.alike:
+                y[place] = scores.double().view_as(y[place])
+            else:
+                part = y[place]
+                part[wanted[place]] = scores.double().view(-1, 2)
+        z = z.double()
+        return _ScoredPairs(z, z.sum(dim=-1).long(), wanted, y)
+
+    def _pieces(self, n: int, rows: int) -> Iterator[tuple[slice, slice]]:
+        """Examples and pairs, cut into pieces of about ``rows`` inputs: several examples whole, or part of one."""
+        examples = max(1, rows // max(1, 2 * self.most))
+        pairs = self.most if examples > 1 else max(1, rows // 2)
+        for start in range(0, n, examples):
+            for first in range(0, self.most, pairs):
+                piece = slice(start, min(n, start + examples)), slice(first, min(self.most, first + pairs))
+                if self.alike or bool((self.pairs[piece[0]] > first).any()):
+                    yield piece
+
+    def _standard_errors(self, fit: Fit, scored: _ScoredPairs, rows: slice) -> Tensor:
         """Standard errors ``[n, width]`` of a fit to sampled pairs; 0 where all pairs are used.
 
         A cluster-robust sandwich estimator with the pairs as clusters: the residuals of a pair times its coalitions,
-        corrected for leverage (see :meth:`_correction`). Every 64th pair belongs to the same block, and the equations
-        are solved for the 64 block sums, which is cheaper than for each pair. Each block is a stratified sample of
-        all pairs.
+        corrected for leverage (:func:`residual_factors`) and for the share of the coalitions of a size that is used.
+        Every 64th pair belongs to the same block, and the equations are solved for the 64 block sums, which is cheaper
+        than for each pair. Each block is a stratified sample of all pairs.
         """
-        ones = self.ones(rows)
-        z_sizes = torch.cat([pairs.z.sum(dim=-1) for pairs in scored], dim=1)
-        wanted = torch.cat([pairs.wanted for pairs in scored], dim=1)
-        predictions = [torch.bmm(pairs.z.double(), fit.phi.unsqueeze(2)).squeeze(2) for pairs in scored]
-        predicted, observed = torch.cat(predictions, dim=1), torch.cat([pairs.y for pairs in scored], dim=1)
-        w = self.weights(z_sizes, rows) * wanted
-        v = self.weights(self.counts[rows].unsqueeze(1) - z_sizes, rows) * wanted
-        leverages = self._leverages(self.information(z_sizes, rows) * wanted, fit.freedom)
+        ones, wanted, counts = self.ones(rows), scored.wanted, self.counts[rows].unsqueeze(1)
+        sizes = scored.sizes
+        predicted = torch.bmm(scored.z, fit.phi.unsqueeze(2)).squeeze(2)
+        w, v = self.weights(sizes, rows) * wanted, self.weights(counts - sizes, rows) * wanted
         total = w + v
-        w = w * (observed[..., 0] - fit.intercept - predicted)
-        v = v * (observed[..., 1] - fit.intercept - (fit.phi * ones).sum(1, keepdim=True) + predicted)
-        correction = self._correction((w - v).square() / total.clamp(min=1e-300), leverages, wanted)
-        w, v = w * correction, v * correction
-        blocks = fit.phi.new_zeros(len(ones), _BLOCKS, self.width)
-        for pairs in scored:
-            columns = slice(pairs.start, pairs.start + pairs.z.shape[1])
-            block = torch.arange(columns.start, columns.stop, device=w.device) % _BLOCKS
-            chosen = (torch.arange(_BLOCKS, device=w.device).unsqueeze(1) == block).to(w.dtype)
-            first, second = w[:, columns], v[:, columns]
-            # z times its residual plus (o - z) times the residual of the complement, both centred.
-            blocks += torch.bmm((chosen * (first - second).unsqueeze(1)).float(), pairs.z.float())
-            blocks += (second @ chosen.t()).unsqueeze(2) * ones.unsqueeze(1)
-            blocks -= ((first + second) @ chosen.t()).unsqueeze(2) * fit.centre.unsqueeze(1)
-        number = self.pairs[rows].clamp(max=_BLOCKS).view(-1, 1, 1)
-        filled = torch.arange(_BLOCKS, device=ones.device).view(1, -1, 1) < number
-        blocks = (blocks - blocks.sum(1, keepdim=True) / number) * filled
+        w = w * (scored.y[..., 0] - fit.intercept - predicted)
+        v = v * (scored.y[..., 1] - fit.intercept - (fit.phi * ones).sum(1, keepdim=True) + predicted)
+        # All pairs of a size are alike, so what is known of pairs is computed by size.
+        each = torch.arange(self.width + 1, device=sizes.device).expand(len(ones), -1).minimum(counts)
+        number = total.new_zeros(each.shape).scatter_add_(1, sizes, wanted.to(total.dtype))
+        squares = (w - v).square() / total.clamp(min=1e-300)
+        squares = total.new_zeros(each.shape).scatter_add_(1, sizes, squares)
+        h = leverages(self.information(each, rows), number, fit.freedom)
+        unseen = self.unseen(each, rows)
+        factors = (residual_factors(squares, number, h) * unseen.sqrt()).gather(1, sizes)
+        w, v = w * factors, v * factors
+        # z times its residual plus (o - z) times the residual of the complement, both centred.
+        blocks = block_sums(scored.z * (w - v).unsqueeze(2))
+        blocks += block_sums(v).unsqueeze(2) * ones.unsqueeze(1)
+        blocks -= block_sums(w + v).unsqueeze(2) * fit.centre.unsqueeze(1)
+        sampled = wanted & (unseen.gather(1, sizes) > 0)
+        filled = (block_sums(sampled.to(w.dtype)) > 0).unsqueeze(2)
+        count = filled.sum(dim=1, keepdim=True)
+        blocks = (blocks - blocks.sum(1, keepdim=True) / count.clamp(min=1)) * filled
         changes = self.response(fit, rows, blocks.transpose(1, 2))
-        variance = changes.square().sum(dim=2) * (number / (number - 1)).squeeze(2)
+        variance = changes.square().sum(dim=2) * (count / (count - 1)).squeeze(2)
         unknown = (self.pairs[rows].unsqueeze(1) <= fit.freedom) & (ones > 0)
         errors = (variance.sqrt() * ones).masked_fill(unknown, float("nan"))
         return errors.masked_fill(self.exhaustive[rows].unsqueeze(1), 0.0)
-
-    def _correction(self, squares: Tensor, h: Tensor, wanted: Tensor) -> Tensor:
-        """Factors of the residuals of pairs ``[n, P]``, from their squares and leverages h.
-
-        A fitted residual has mean square ``(1 - h)^2 s^2 + sum of h_q^2 s_q^2`` over the other pairs q, with
-        ``sum h_q^2 = h (1 - h)``. If all s are equal, this is ``(1 - h) s^2`` (MacKinnon and White 1985, HC2). But
-        large coalitions have larger residuals and larger leverages. Therefore the mean square m of pairs with similar
-        leverage is solved for s: ``s^2 / m = 1 / (1 - h)^2 - h / (1 - h) S / m``, with S the mean of s^2 over all
-        pairs, weighted by ``h (1 - h)``.
-        """
-        left = (1 - h).clamp(min=1e-12)
-        part = h * left
-        whole = part.sum(1, keepdim=True).clamp(min=1e-300)
-        mean = (part * squares / left**2).sum(1, keepdim=True) / (whole + (part * h / left).sum(1, keepdim=True))
-        bins = (h * _LEVERAGE_BINS).long().clamp(max=_LEVERAGE_BINS - 1)
-        sums = squares.new_zeros(len(h), _LEVERAGE_BINS).scatter_add_(1, bins, squares * wanted)
-        numbers = squares.new_zeros(len(h), _LEVERAGE_BINS).scatter_add_(1, bins, wanted.to(squares.dtype))
-        m = (sums / numbers.clamp(min=1)).gather(1, bins).clamp(min=1e-300)
-        return (1 / left**2 - h / left * mean / m).clamp(min=1.0).sqrt()
-
-    def _leverages(self, information: Tensor, freedom: Tensor) -> Tensor:
-        """Leverages ``[n, P]`` of pairs that sum to ``freedom [n, 1]``: ``h = c i / (1 + c i)``, i the information.
-
-        ``t'(A + t t')^-1 t = q / (1 + q)`` with ``q = t'A^-1 t``, and q is approximately proportional to the
-        information of t; c is determined by bisection.
-        """
-        low, high = torch.full_like(freedom, -60.0), torch.full_like(freedom, 60.0)
-        for _ in range(60):
-            middle = (low + high) / 2
-            q = information * middle.exp()
-            less = (q / (1 + q)).sum(1, keepdim=True) < freedom
-            low, high = torch.where(less, middle, low), torch.where(less, high, middle)
-        q = information * low.exp()
-        return q / (1 + q)
 
     def _perturbed(
         self, batch: Batch, reference: Tensor, rows: slice, z: Tensor, wanted: Tensor
@@ -294,7 +221,7 @@ class CoalitionRegression:
         """The inputs ``[M, *shape]`` of the wanted pairs ``z [n, s, d]`` and their complements, and their examples."""
         features, valid = batch.features, batch.features.valid.expand(len(batch), self.width)
         owners = torch.arange(rows.start, rows.stop, device=z.device)
-        if wanted.all():
+        if self.alike:
             present = torch.stack((z, valid[rows].unsqueeze(1) & ~z), dim=2).flatten(1, 2)
             inputs = features.rows(owners).keep(batch.inputs[rows], reference[rows], present)
             return inputs.flatten(0, 1), owners.repeat_interleave(present.shape[1])
@@ -308,18 +235,23 @@ class CoalitionRegression:
         """1 for the features that an example has, else 0; float64 ``[n, width]``."""
         return (torch.arange(self.width, device=self.counts.device) < self.counts[rows].unsqueeze(1)).double()
 
-    def _pair_sums(self, z: Tensor, wanted: Tensor, y: Tensor, rows: slice) -> _PairSums:
-        """The sums of a chunk of pairs: z with weight w and score y, its complement with weight v and score u."""
-        sizes = z.sum(dim=-1)
-        w = self.weights(sizes, rows) * wanted
-        v = self.weights(self.counts[rows].unsqueeze(1) - sizes, rows) * wanted
-        y, u = y.unbind(-1)
-        both = w + v
-        # Integers up to 2^24 are exact in float32, at half the cost.
-        dense = z.float() if bool((both == both.round()).all()) else z.double()
-        square = torch.bmm((dense * both.to(dense.dtype).unsqueeze(-1)).transpose(1, 2), dense).double()
-        lines = torch.bmm(torch.stack((v, w - v, w * y - v * u), dim=1), z.double())
-        return _PairSums(square, lines, torch.stack((both, v, v * u, w * y + v * u), dim=1).sum(-1))
+    def _normal_equations(self, scored: _ScoredPairs, rows: slice) -> NormalEquations:
+        """The normal equations of all pairs: z with weight w and score y, its complement with v and u.
+
+        ``(o - z)(o - z)' = z z' - z o' - o z' + o o'`` with o the ones over the features of an example.
+        """
+        o, z, sizes = self.ones(rows), scored.z, scored.sizes
+        w = self.weights(sizes, rows) * scored.wanted
+        v = self.weights(self.counts[rows].unsqueeze(1) - sizes, rows) * scored.wanted
+        y, u = scored.y.unbind(-1)
+        gram = torch.bmm((z * (w + v).unsqueeze(-1)).transpose(1, 2), z)
+        lines = torch.bmm(torch.stack((v, w - v, w * y - v * u), dim=1), z)
+        v_sum, difference, moment = lines.unbind(1)
+        numbers = torch.stack((w + v, v, v * u, w * y + v * u), dim=1).sum(-1)
+        weight, v_total, vu, total = (number.unsqueeze(1) for number in numbers.unbind(1))
+        cross = (v_sum - v_total / 2 * o).unsqueeze(2) * o.unsqueeze(1)
+        gram = gram.sub_(cross).sub_(cross.transpose(1, 2))  # in place: these are the largest tensors
+        return NormalEquations(gram, moment + vu * o, difference + v_total * o, weight, total)
 
     def factor(self, matrix: Tensor, rows: slice, method: str) -> Tensor:
         """The Cholesky factor ``[n, d, d]`` for the features that each example has.

@@ -25,9 +25,19 @@ class LimeRegression(CoalitionRegression):
     kernel_width: float = 0.25
     alpha: float = 0.0
 
-    def sample(self, rng: Draws, rows: slice, chunk: range) -> Tensor:
-        """Every feature is present with probability 1/2."""
-        return rng.uniform("member", (self.width,), samples=chunk) < 0.5
+    def members(self, rng: Draws, rows: slice) -> Tensor:
+        """All coalitions, or random ones, in which every feature is present with probability 1/2."""
+        columns = torch.arange(self.width, device=self.counts.device)
+        # The binary digits of a pair's index are its coalition without the last feature.
+        number = torch.arange(self.most, device=self.counts.device).view(-1, 1)
+        listed = (number >> columns.clamp(max=62)).bitwise_and(1).bool() & (columns < 62)
+        exhaustive = self.exhaustive[rows].view(-1, 1, 1)
+        if bool(exhaustive.all()):
+            chosen = listed.expand(len(exhaustive), -1, -1)
+        else:
+            sampled = rng.uniform("member", (self.width,), samples=range(self.most)) < 0.5
+            chosen = torch.where(exhaustive, listed, sampled)
+        return chosen & (columns < self.counts[rows].view(-1, 1, 1))
 
     def weights(self, sizes: Tensor, rows: slice) -> Tensor:
         """``exp(-D^2 / (2 width^2))`` with ``D = 1 - sqrt(k / d)``, the cosine distance from the full coalition."""

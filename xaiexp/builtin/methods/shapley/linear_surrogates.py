@@ -84,6 +84,9 @@ class _Surrogate(CoalitionMethod):
 class KernelShap(_Surrogate):
     """Shapley values by weighted least squares over coalitions of features; they sum to ``f(x) - f(x0)``.
 
+    The smallest and largest coalitions are used whole as far as the samples allow. The others are drawn at random, by
+    size and without replacement, in pairs of a coalition and its complement.
+
     Args:
         n_samples: number of coalitions, rounded down to pairs of a coalition and its complement; null is
             ``2 d + 2048`` for d features, as in the shap package. If there are no more coalitions than that, all are

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from xaiexp.builtin.methods.shapley.coalition_regression import CoalitionRegression, Fit, NormalEquations
+from xaiexp.builtin.methods.shapley.coalition_sizes import CoalitionSizes, coalition_sizes
 from xaiexp.core.draws import Draws
 
 __all__ = ["ShapleyRegression"]
@@ -18,39 +19,54 @@ __all__ = ["ShapleyRegression"]
 class ShapleyRegression(CoalitionRegression):
     """Shapley values as weighted least squares with ``sum(phi) = f(x) - f(x0)``.
 
-    If all coalitions are used, their weights are the Shapley kernel. If they are sampled, their sizes are drawn from
-    the Shapley kernel and all weights are 1.
+    If all coalitions are used, their weights are the Shapley kernel. If not, sizes with few coalitions are used whole
+    with this weight, and the others are sampled with it divided by the share of their coalitions that is used; see
+    :mod:`~xaiexp.builtin.methods.shapley.coalition_sizes`.
     """
 
-    def first(self) -> int:
-        """1: the empty and the full coalition enter as a constraint, not as samples."""
-        return 1
+    @cached_property
+    def _kinds(self) -> list[tuple[CoalitionSizes, Tensor]]:
+        """The numbers of features and pairs that occur, each with the examples that have it, int64 ``[n]``."""
+        keys = list(zip(self.counts.tolist(), self.pairs.tolist(), strict=True))
+        return [
+            (
+                coalition_sizes(d, pairs),
+                torch.tensor([i for i, key in enumerate(keys) if key == (d, pairs)], device=self.counts.device),
+            )
+            for d, pairs in dict.fromkeys(keys)
+            if d > 1  # a single feature has no coalition
+        ]
 
-    def sample(self, rng: Draws, rows: slice, chunk: range) -> Tensor:
-        """Sizes from the Shapley kernel, stratified over the pairs; then a random subset of that size."""
-        counts, pairs = self.counts[rows], self.pairs[rows]
-        k = torch.arange(1, max(2, self.width), device=counts.device, dtype=torch.float64)
-        d = counts.double().unsqueeze(1)
-        kernel = torch.where(k < d, 1 / (k * (d - k)), 0.0)
-        cdf = kernel.cumsum(1) / kernel.sum(1, keepdim=True).clamp(min=1e-300)
-        number = torch.arange(chunk.start, chunk.stop, device=counts.device)
-        quantile = (number + rng.uniform("size", samples=chunk).double()) / pairs.unsqueeze(1)
-        sizes = torch.searchsorted(cdf, quantile, right=True).add_(1)
-        sizes = torch.minimum(sizes, (counts - 1).unsqueeze(1)).clamp_(min=0)
-        order = rng.uniform("order", (self.width,), samples=chunk)
-        order.masked_fill_((torch.arange(self.width, device=counts.device) >= counts.unsqueeze(1)).unsqueeze(1), 2.0)
-        # The members are the features below the size-th smallest number.
-        return order < ascending(order).gather(-1, sizes.unsqueeze(-1))
+    @cached_property
+    def _tables(self) -> tuple[Tensor, Tensor]:
+        """By example and size: the weight of a coalition, the share that is not taken; float64 ``[N, width + 1]``."""
+        weights = torch.zeros(len(self.counts), self.width + 1, dtype=torch.float64, device=self.counts.device)
+        unseen = torch.zeros_like(weights)
+        for sizes, rows in self._kinds:
+            weights[rows, : sizes.d + 1] = sizes.weights.to(weights)
+            unseen[rows, : sizes.d + 1] = sizes.unseen.to(weights)
+        return weights, unseen
+
+    def members(self, rng: Draws, rows: slice) -> Tensor:
+        """Whole sizes, then sampled ones; see :meth:`CoalitionSizes.sample`."""
+        wanted = range(*rows.indices(len(self.counts)))
+        out = torch.zeros(len(wanted), self.most, self.width, dtype=torch.bool, device=self.counts.device)
+        for sizes, members in self._kinds:
+            own = members[(members >= wanted.start) & (members < wanted.stop)] - wanted.start
+            if len(own) == len(wanted):
+                out[:, : sizes.pairs, : sizes.d] = sizes.sample(rng)
+            elif len(own):
+                draws = replace(rng, ids=tuple(rng.ids[i] for i in own.tolist()))
+                out[own, : sizes.pairs, : sizes.d] = sizes.sample(draws)
+        return out
 
     def weights(self, sizes: Tensor, rows: slice) -> Tensor:
-        """``(d - 1) / (C(d, k) k (d - k))``, or 1 where sizes are sampled from this kernel."""
-        if not self.exhaustive[rows].any():
-            return torch.ones_like(sizes, dtype=torch.float64)
-        d, k = self.counts[rows].double().unsqueeze(1), sizes.double()
-        binomial = torch.lgamma(d + 1) - torch.lgamma(k + 1) - torch.lgamma(d - k + 1)
-        kernel = (d - 1) / (k * (d - k) * binomial.exp())
-        inside = (k > 0) & (k < d)
-        return torch.where(self.exhaustive[rows].unsqueeze(1), torch.where(inside, kernel, 0.0), 1.0)
+        """``(d - 1) / (C(d, k) k (d - k))`` over the share of the coalitions of size k that is used."""
+        return self._tables[0][rows].gather(1, sizes.long())
+
+    def unseen(self, sizes: Tensor, rows: slice) -> Tensor:
+        """The share of the coalitions of a size that is not used."""
+        return self._tables[1][rows].gather(1, sizes.long())
 
     def solve(self, sums: NormalEquations, rows: slice, full: Tensor, empty: Tensor) -> Fit:
         """``phi = A^-1 (b - o (o'A^-1 b - D) / (o'A^-1 o))``, with A and b the normal equations and
@@ -82,12 +98,5 @@ class ShapleyRegression(CoalitionRegression):
         return (free - slack * constraint) * ones
 
     def information(self, sizes: Tensor, rows: slice) -> Tensor:
-        """``k (d - k)``: d times the squared norm of a coalition of size k orthogonal to the vector of ones."""
-        return (sizes * (self.counts[rows].unsqueeze(1) - sizes)).double()
-
-
-def ascending(numbers: Tensor) -> Tensor:
-    """The numbers sorted along the last axis; on the CPU by numpy, which is several times faster than torch."""
-    if numbers.device.type == "cpu":
-        return torch.from_numpy(np.sort(numbers.numpy(), axis=-1))
-    return numbers.sort(dim=-1).values
+        """``w k (d - k)``: d times the squared norm of a coalition of size k orthogonal to the vector of ones."""
+        return self.weights(sizes, rows) * sizes * (self.counts[rows].unsqueeze(1) - sizes)
