@@ -68,7 +68,7 @@ export function continuedMatrix(targets: Example[], maps: (target: Example) => S
   const body = rows.map(({ target, map }) =>
     h("tr", null, h("th", { scope: "row" }, h("bdi", null, target.target_name || "↵")), [...texts.keys()].map((feature) => cell(map, feature, full, scheme))),
   );
-  return h("figure", { class: "examples-panel examples-matrix" }, h("figcaption", null, `${title}: prompt by continuation`), h("div", { tabindex: 0, role: "group", "aria-label": "matrix" }, h("table", null, h("thead", null, head), h("tbody", null, body))), h("p", { class: "examples-caption" }, `one scale for all rows; full colour: ${number(full)}`));
+  return h("figure", { class: "examples-matrix" }, h("figcaption", null, `${title}: prompt by continuation`), h("div", { tabindex: 0, role: "group", "aria-label": "matrix" }, h("table", null, h("thead", null, head), h("tbody", null, body))), h("p", { class: "examples-caption" }, `one scale for all rows; full colour: ${number(full)}`));
 }
 
 function cell(map: Shown, feature: number, full: number, scheme: Scheme): HTMLElement {
