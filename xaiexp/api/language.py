@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -264,7 +265,9 @@ def _sample(number: int, given: Any, continuation: str | None, tokenizer: Any) -
             "inputs", f"prompt {number} is neither a text nor token ids nor messages", got=type(given).__name__
         )
     text = prompt.continuation if continuation is None else continuation
-    return Sample(f"prompt {number}", replace(prompt, continuation=text), name=f"prompt {number}")
+    # Random numbers belong to the content: the same prompt draws the same numbers alone and with others.
+    content = hashlib.blake2b(repr((prompt.text, prompt.ids)).encode(), digest_size=8).hexdigest()
+    return Sample(content, replace(prompt, continuation=text), name=f"prompt {number}")
 
 
 def _is_ids(given: Any) -> bool:

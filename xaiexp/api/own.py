@@ -19,7 +19,17 @@ from xaiexp.core.vocabulary import Modality, Task
 from xaiexp.engine.guard import tensors_of
 from xaiexp.errors import MismatchError
 
-__all__ = ["Labels", "OwnFeatures", "OwnModel", "OwnTensors", "held_model", "labels_of", "own_model", "own_tensors"]
+__all__ = [
+    "Labels",
+    "OwnFeatures",
+    "OwnModel",
+    "OwnTensors",
+    "held_model",
+    "labels_of",
+    "own_model",
+    "own_tensors",
+    "unique",
+]
 
 _SOURCE = "the user's own"
 
@@ -240,7 +250,7 @@ def own_tensors(
     if feature_names and (len(elements) != 1 or len(feature_names) != elements[0]):
         what = f"must name the elements of a row, and a row is {list(elements)}"
         raise MismatchError("feature_names", what, got=len(feature_names))
-    ids = _unique(batch.ids)
+    ids = unique(batch.ids)
 
     def read(start: int, stop: int) -> list[Sample]:
         truth = labels.each or [None] * len(ids)
@@ -300,7 +310,7 @@ class OwnFeatures(Features):
         return (self.count,)
 
 
-def _unique(ids: Sequence[str]) -> list[str]:
+def unique(ids: Sequence[str]) -> list[str]:
     """The ids; equal examples get a number behind theirs."""
     seen: dict[str, int] = {}
     out = []

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from xaiexp.api.language import OFFERS, language_network, samples_of
-from xaiexp.api.own import OwnModel, OwnTensors, held_model
+from xaiexp.api.own import OwnModel, OwnTensors, held_model, unique
 from xaiexp.core.samples import Sample, Source
 from xaiexp.engine.guard import tensors_of
 from xaiexp.errors import MismatchError
@@ -38,6 +38,8 @@ def own_prompts(
     """
     labels = _labels(targets)
     samples, _ = samples_of(prompts, None if labels else targets, tokenizer)
+    names = unique([sample.id for sample in samples])
+    samples = [replace(sample, id=name) for sample, name in zip(samples, names, strict=True)]
     if labels:
         if len(labels) != len(samples):
             raise MismatchError("targets", f"must be one class for each of {len(samples)} prompts", got=len(labels))
