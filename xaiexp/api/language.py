@@ -100,8 +100,7 @@ def attribute_prompts(
             check.refuse_gradients()
         checked = True
         for row, values in zip(rows.tolist(), _values(method, handle, draws, request), strict=True):
-            start = encoded.starts[row] if encoded.starts else 0
-            maps[row].append(values[start : start + len(encoded.tokens[row])])
+            maps[row].append(values[: len(encoded.tokens[row])])
     found = [torch.stack(each) if request.per_token else each[0] for each in maps]
     return found[0] if single else found
 

@@ -133,8 +133,6 @@ class Encoded:
         slots: texts only: as ``words``, the place in ``slot_names`` of the slot of a template that each token fills;
             None where prompts have no slots.
         slot_names: texts only: names of the slots.
-        starts: texts only: the position of the first token of each example, where texts are padded on the left; empty
-            where every text starts at position 0.
         continuations: prompts of language models only: the texts that are scored, see :class:`Continuation`.
         columns: tables only: the name of the column that each of the F elements was derived from. The framework sets
             it from :attr:`Source.columns`; an encoder leaves it empty.
@@ -149,7 +147,6 @@ class Encoded:
     sentences: Tensor | None = None
     slots: Tensor | None = None
     slot_names: tuple[str, ...] = ()
-    starts: tuple[int, ...] = ()
     continuations: tuple[Continuation, ...] = ()
     columns: tuple[str, ...] = ()
 

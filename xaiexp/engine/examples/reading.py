@@ -153,6 +153,5 @@ def encoded_rows(encoded: Encoded, rows: Tensor) -> Encoded:
         sentences=selected(encoded.sentences),
         slots=selected(encoded.slots),
         tokens=tuple(encoded.tokens[i] for i in rows.tolist()) if encoded.tokens else (),
-        starts=tuple(encoded.starts[i] for i in rows.tolist()) if encoded.starts else (),
         continuations=tuple(encoded.continuations[i] for i in rows.tolist()) if encoded.continuations else (),
     )

@@ -36,12 +36,11 @@ def test_text_of_a_template_and_special_tokens_belong_to_no_feature(network):
     assert Slot().build(encoded).index[0, :, 0].tolist() == [-1, -1, -1, 0, 0, 0, -1, 1, 1]
 
 
-def test_padding_is_on_the_left_and_no_example_changes_another(network):
+def test_no_prompt_moves_the_tokens_of_another(network):
     short, long = Sample("short", prompt(("bad", "prompt"))), Sample("long", prompt(("the film was good", "prompt")))
     both, alone = network.encode([short, long]), network.encode([short])
-    assert both.starts == (3, 0)
-    assert both.context["attention_mask"].tolist() == [[0, 0, 0, 1, 1], [1, 1, 1, 1, 1]]
-    assert torch.equal(both.inputs[0, 3:], alone.inputs[0])
+    assert both.context["attention_mask"].tolist() == [[1, 1, 0, 0, 0], [1, 1, 1, 1, 1]]
+    assert torch.equal(both.inputs[0, :2], alone.inputs[0])
     assert Token().build(both).counts.tolist() == [1, 4]
 
 

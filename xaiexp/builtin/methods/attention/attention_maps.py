@@ -28,11 +28,12 @@ __all__ = ["AttentionRollout", "AttentionXGradient", "Chefer", "RawAttention"]
 class _AttentionMethod(Method):
     """Base class: records attention weights and gradients, and maps the relevance of tokens to the input.
 
-    The network must be an encoder whose layers all attend over the same tokens. The relevance of tokens is a row of a
-    matrix ``[T, T]``: the mean of the rows of those tokens that the output depends on after the last attention,
-    determined from its gradient. This is the class token in ViT and BERT, all tokens in a network with mean pooling,
-    and two tokens in a distilled DeiT. The relevance of a patch is divided equally among its pixels, that of a text
-    token among the elements of its embedding. Tokens added by the network, special tokens and padding get 0.
+    The layers of the network must all attend over the same tokens. The relevance of tokens is a row of a matrix
+    ``[T, T]``: the mean of the rows of those tokens that the output depends on after the last attention, determined
+    from its gradient. This is the class token in ViT and BERT, all tokens in a network with mean pooling, two tokens in a
+    distilled DeiT, and in a language model the tokens that predict the continuation, whose own tokens get no relevance.
+    The relevance of a patch is divided equally among its pixels, that of a text token among the elements of its
+    embedding. Tokens added by the network, special tokens and padding get 0.
 
     With bf16, maps differ from those in float32 by up to 5 % of their largest value, and by up to 0.5 % for methods
     without gradients, in the tests on small networks.
@@ -69,7 +70,7 @@ class _AttentionMethod(Method):
         from torch import nn
 
         from xaiexp.builtin.methods.attention.attention_formulas import mean_row, read_tokens
-        from xaiexp.builtin.methods.attention.token_index import spread, token_index
+        from xaiexp.builtin.methods.attention.token_index import prompt_places, spread, token_index
         from xaiexp.builtin.methods.attention.weight_capture import AttentionWeights
 
         network = model.passes.module
@@ -85,7 +86,13 @@ class _AttentionMethod(Method):
             if not layers[-1].requires_grad:
                 raise Unsupported("the model's scores do not depend on its inputs through differentiable operations")
             modality = batch.background.modality
-            token_maps[:] = [token_index(batch.shape, modality, layers[0].shape[-1], captured.patches)]
+            tokens = layers[0].shape[-1]
+            prompts = "continuation" in batch.context
+            token_maps[:] = [
+                (torch.arange(batch.shape[0]).unsqueeze(1).expand(batch.shape), 0)
+                if prompts
+                else token_index(batch.shape, modality, tokens, captured.patches)
+            ]
             gradient_layers = layers if self.reads == "all" else layers[-1:]
             scores = self._differentiated(block, model, logits)
             gradients = torch.autograd.grad(scores.sum(), gradient_layers, materialize_grads=True)
@@ -96,7 +103,8 @@ class _AttentionMethod(Method):
                 [captured.heads(weights.detach()).to(block.rows.dtype) for weights in layers],
                 [captured.heads(gradient).to(block.rows.dtype) for gradient in gradients],
             )
-            return mean_row(matrix, read)
+            row = mean_row(matrix, read)
+            return prompt_places(row, block.batch.context["attention_mask"][block.owners]) if prompts else row
 
         relevance = model.apply(run)
         index, _ = token_maps[0]

@@ -11,7 +11,7 @@ from xaiexp.builtin.methods.attention.weight_capture import Patches
 from xaiexp.core.vocabulary import Modality
 from xaiexp.errors import Unsupported
 
-__all__ = ["spread", "token_index"]
+__all__ = ["prompt_places", "spread", "token_index"]
 
 # Added tokens before those of the input: class token, distillation token, registers.
 _MAX_LEADING = 8
@@ -92,3 +92,17 @@ def spread(relevance: Tensor, index: Tensor) -> Tensor:
     sizes.scatter_add_(0, token, (flat >= 0).long())
     shared = relevance / sizes.clamp(min=1).to(relevance.dtype)
     return (shared[:, token] * (flat >= 0)).view(len(relevance), *index.shape)
+
+
+def prompt_places(relevance: Tensor, present: Tensor) -> Tensor:
+    """The relevance ``[B, T]`` at the places of a prompt, of that ``[B, tokens]`` of a language model.
+
+    The model reads its padding first, then the prompt, then the continuation.
+
+    Args:
+        relevance: of all tokens, in the order in which the model reads them.
+        present: ``[B, T]``, 0 at the padding of the prompts, on either side.
+    """
+    width = present.shape[1]
+    place = (present.cumsum(dim=1) - 1 + width - present.sum(dim=1, keepdim=True)).clamp(min=0)
+    return relevance[:, :width].gather(1, place) * present

@@ -170,7 +170,7 @@ class CoalitionRegression:
     def _pieces(self, n: int, rows: int) -> Iterator[tuple[slice, slice]]:
         """Examples and pairs, cut into pieces of about ``rows`` inputs: several examples whole, or part of one."""
         examples = max(1, rows // max(1, 2 * self.most))
-        pairs = self.most if examples > 1 else max(1, rows // 2)
+        pairs = max(1, self.most if examples > 1 else rows // 2)
         for start in range(0, n, examples):
             for first in range(0, self.most, pairs):
                 piece = slice(start, min(n, start + examples)), slice(first, min(self.most, first + pairs))

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -47,6 +47,9 @@ class _Row:
 class PromptEncoder:
     """Encodes prompts as embeddings, with the continuations that are scored.
 
+    Prompts are padded on the right, so that the place of a token, and with it the random numbers that belong to it,
+    does not depend on the other prompts; the network moves the padding to the left.
+
     Args:
         tokenizer: a fast tokenizer of transformers.
         model: the language model.
@@ -55,7 +58,6 @@ class PromptEncoder:
         separator: put between a raw prompt and a given continuation where neither has white space there.
         aim: which scores are made.
         write: writes the continuation of a prompt that has none; None where every prompt must have one.
-        side: where prompts are padded.
     """
 
     tokenizer: Any
@@ -65,7 +67,6 @@ class PromptEncoder:
     separator: str = ""
     aim: Aim = WHOLE
     write: Write | None = None
-    side: Literal["left", "right"] = "left"
 
     def encode(self, samples: Sequence[Sample]) -> Encoded:
         """Prompts as embeddings ``[N, T, D]``; what stands in a slot is removable.
@@ -79,21 +80,20 @@ class PromptEncoder:
         for sample, row, (ids, _) in zip(samples, rows, texts, strict=True):
             self._check_length(sample, len(row.ids), max(map(len, ids)))
         width = max(len(row.ids) for row in rows)
-        starts = [width - len(row.ids) if self.side == "left" else 0 for row in rows]
         ids = torch.full((len(rows), width), self.padding_id)
         present = torch.zeros(len(rows), width, dtype=torch.int64)
         inside = torch.zeros(len(rows), width, dtype=torch.bool)
         words, sentences, slots = (torch.full((len(rows), width), -1) for _ in range(3))
         slots_of = [tuple(dict.fromkeys(place.slot for place in row.text.places)) for row in rows]
-        for i, (sample, row, start) in enumerate(zip(samples, rows, starts, strict=True)):
-            here = slice(start, start + len(row.ids))
+        for i, (sample, row) in enumerate(zip(samples, rows, strict=True)):
+            here = slice(len(row.ids))
             ids[i, here], present[i, here] = torch.tensor(row.ids), 1
             owner = [_place_of(span, row.text.places) for span in row.spans]
             explained = torch.tensor([place is not None for place in owner])
             if not bool(explained.any()):
                 raise MismatchError("dataset", f"example {sample.id!r} has no token to explain", got=row.text.text)
             inside[i, here] = explained
-            own = explained.nonzero().squeeze(1) + start
+            own = explained.nonzero().squeeze(1)
             slots[i, own] = torch.tensor([slots_of[i].index(place.slot) for place in owner if place is not None])
             spans = [span for span, place in zip(row.spans, owner, strict=True) if place is not None]
             words[i, own] = torch.tensor(word_numbers(row.text.text, spans, joined=True))
@@ -103,14 +103,13 @@ class PromptEncoder:
         return Encoded(
             embedded,
             context={"attention_mask": present, "continuation": continuation, "spans": weights},
-            masks=_masks(samples, rows, starts, width),
+            masks=_masks(samples, rows, width),
             removable=inside,
             tokens=tuple(self._shown(row) for row in rows),
             words=words,
             sentences=sentences,
             slots=slots,
             slot_names=slots_of[0] if len(set(slots_of)) == 1 else (),
-            starts=tuple(starts) if self.side == "left" else (),
             continuations=told,
         )
 
@@ -151,7 +150,7 @@ class PromptEncoder:
             settings.pop(key, None)
         backend = self.tokenizer.backend_tokenizer.to_str()
         template = str(getattr(self.tokenizer, "chat_template", None))
-        content = [settings, backend, template, self.limit, self.chat, self.separator, self.side]
+        content = [settings, backend, template, self.limit, self.chat, self.separator]
         text = json.dumps(content, sort_keys=True, default=str)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
@@ -295,15 +294,15 @@ def _without_spaces(text: str, start: int, stop: int) -> tuple[int, int]:
     return start + len(token) - len(token.lstrip()), stop - len(token) + len(token.rstrip())
 
 
-def _masks(samples: Sequence[Sample], rows: Sequence[_Row], starts: Sequence[int], width: int) -> Tensor | None:
+def _masks(samples: Sequence[Sample], rows: Sequence[_Row], width: int) -> Tensor | None:
     """Tokens that overlap a span of their sample's mask, bool ``[N, T]``; None if no sample has a mask."""
     if all(sample.mask is None for sample in samples):
         return None
     masks = torch.zeros(len(rows), width, dtype=torch.bool)
-    for i, (sample, row, first) in enumerate(zip(samples, rows, starts, strict=True)):
+    for i, (sample, row) in enumerate(zip(samples, rows, strict=True)):
         for start, stop in _rendered_spans(sample, row.text.places):
             for k, (begin, end) in enumerate(row.spans):
-                masks[i, first + k] |= begin < stop and end > start and end > begin
+                masks[i, k] |= begin < stop and end > start and end > begin
     return masks
 
 

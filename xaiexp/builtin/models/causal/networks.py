@@ -67,6 +67,13 @@ def language_network(
             got=type(tokenizer).__name__,
             hint="save the model with a fast tokenizer (tokenizer.json)",
         )
+    if reading.chat == "template" and not getattr(tokenizer, "chat_template", None):
+        raise MismatchError(
+            "model.chat",
+            "the tokenizer of the model has no chat template",
+            got=reading.chat,
+            hint="model.chat=raw, or a model that was tuned for chats",
+        )
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     encodes = bool(getattr(model.config, "is_encoder_decoder", False))
@@ -82,7 +89,6 @@ def language_network(
         reading.limit,
         reading.chat,
         reading.separator,
-        side="right" if encodes else "left",
     )
     difference = check_padding(where, encoder, module)
     if not encodes and not deletes(encoder, module):

@@ -66,10 +66,11 @@ def check_padding(where: str, encoder: PromptEncoder, module: nn.Module) -> floa
 def deletes(encoder: PromptEncoder, module: nn.Module) -> bool:
     """Whether deleted tokens leave what the text without them would give."""
     text, following = _texts(encoder)[0]
-    kept = [token for place, token in enumerate(text) if place not in _DELETED]
+    deleted = [place for place in _DELETED if place < len(text)]
+    kept = [token for place, token in enumerate(text) if place not in deleted]
     expected = _by_ids(encoder.model, kept, following)
     inputs = encoder.embed(torch.tensor([text]))
-    inputs[0, list(_DELETED)] = torch.nan
+    inputs[0, deleted] = torch.nan
     seen = _scored(module, inputs, torch.ones(1, len(text), dtype=torch.int64), [following])
     return float((seen[0] - expected).abs().max().nan_to_num(torch.inf)) <= _allowed(encoder, expected)
 
@@ -117,9 +118,8 @@ def _by_embeddings(encoder: PromptEncoder, module: nn.Module, texts: Sequence[tu
     ids = torch.full((len(texts), width), encoder.padding_id)
     present = torch.zeros(len(texts), width, dtype=torch.int64)
     for row, (text, _) in enumerate(texts):
-        start = width - len(text) if encoder.side == "left" else 0
-        ids[row, start : start + len(text)] = torch.tensor(text)
-        present[row, start : start + len(text)] = 1
+        ids[row, : len(text)] = torch.tensor(text)
+        present[row, : len(text)] = 1
     return _scored(module, encoder.embed(ids), present, [following for _, following in texts])
 
 

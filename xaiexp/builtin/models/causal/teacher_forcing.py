@@ -13,12 +13,13 @@ __all__ = ["TeacherForced", "TeacherForcedDecoder"]
 
 
 class TeacherForced(nn.Module):
-    """A decoder-only language model over prompts that are padded on the left.
+    """A decoder-only language model over prompts that are padded on either side.
 
     The scores are linear in the log-probabilities of the tokens of C continuations, each given the prompt and its own
-    earlier tokens. The prompt alone is an input; the continuations ride along as token ids. Positions are counted from
-    the first token of each row, whatever the padding. A token whose embedding is NaN is deleted: the tokens before it
-    move up, so that positions shift. Where none is left, the prompt is the one token ``empty``.
+    earlier tokens. The prompt alone is an input; the continuations ride along as token ids. Padding is moved to the
+    left of the prompt, so that continuations follow it, and positions are counted from its first token. A token whose
+    embedding is NaN is deleted: the tokens after it move up, so that positions shift. Where none is left, the prompt is
+    the one token ``empty``.
 
     The module path and name of this class are part of the keys of the store.
 
@@ -49,27 +50,30 @@ class TeacherForced(nn.Module):
             ``logits``, the scores ``[B, K]``, and ``tokens``, float ``[B, K]``, the number of tokens that each counts
             (of the first continuation of a contrast).
         """
-        inputs, present = self._without_deleted(inputs, attention_mask)
+        inputs, present = self._on_the_left(inputs, attention_mask)
         log_probabilities = self._log_probabilities(inputs, present, continuation)
         return _combined(log_probabilities, spans)
 
-    def _without_deleted(self, inputs: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        """The prompts without their deleted tokens, on the right of the padding."""
+    def _on_the_left(self, inputs: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        """The prompts without their deleted tokens, after their padding, and where there are tokens."""
         deleted = inputs.detach()[..., 0].isnan()
-        if not bool(deleted.any()):
-            return inputs, present
         kept = present * ~deleted
+        if bool(kept[:, -1].all()) and bool((kept.diff(dim=1) >= 0).all()):  # the padding is on the left already
+            return inputs, kept
         inputs = torch.where(deleted.unsqueeze(-1), 0.0, inputs)
         order = kept.argsort(dim=1, stable=True)
         inputs = inputs.gather(1, order.unsqueeze(-1).expand_as(inputs))
-        kept = kept.gather(1, order)
-        nothing = kept.sum(dim=1) == 0
-        if bool(nothing.any()):
-            first = self._embedded(torch.tensor([self.empty], device=inputs.device)).to(inputs.dtype)
-            last = torch.arange(inputs.shape[1], device=inputs.device) == inputs.shape[1] - 1
-            inputs = torch.where((nothing[:, None] & last).unsqueeze(-1), first, inputs)
-            kept = kept | (nothing[:, None] & last).to(kept.dtype)
-        return inputs, kept
+        return self._with_a_token(inputs, kept.gather(1, order))
+
+    def _with_a_token(self, inputs: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        """The prompts, with the token that begins a text in place of an empty one."""
+        nothing = present.sum(dim=1) == 0
+        if not bool(nothing.any()):
+            return inputs, present
+        first = self._embedded(torch.tensor([self.empty], device=inputs.device)).to(inputs.dtype)
+        last = torch.arange(inputs.shape[1], device=inputs.device) == inputs.shape[1] - 1
+        place = nothing[:, None] & last
+        return torch.where(place.unsqueeze(-1), first, inputs), present | place.to(present.dtype)
 
     def _embedded(self, ids: Tensor) -> Tensor:
         model: Any = self.model
@@ -110,7 +114,7 @@ class TeacherForced(nn.Module):
 class TeacherForcedDecoder(nn.Module):
     """A language model with an encoder, which reads the prompt, and a decoder, which writes the continuation.
 
-    As :class:`TeacherForced`, but prompts are padded on the right, and no token can be deleted.
+    As :class:`TeacherForced`, but the padding stays, and no token can be deleted.
 
     Args:
         model: a sequence-to-sequence language model of transformers.
