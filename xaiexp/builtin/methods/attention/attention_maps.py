@@ -30,10 +30,10 @@ class _AttentionMethod(Method):
 
     The layers of the network must all attend over the same tokens. The relevance of tokens is a row of a matrix
     ``[T, T]``: the mean of the rows of those tokens that the output depends on after the last attention, determined
-    from its gradient. This is the class token in ViT and BERT, all tokens in a network with mean pooling, two tokens in a
-    distilled DeiT, and in a language model the tokens that predict the continuation, whose own tokens get no relevance.
-    The relevance of a patch is divided equally among its pixels, that of a text token among the elements of its
-    embedding. Tokens added by the network, special tokens and padding get 0.
+    from its gradient. This is the class token in ViT and BERT, all tokens in a network with mean pooling, two tokens in
+    a distilled DeiT, and in a language model the tokens that predict the continuation, whose own tokens get no
+    relevance. The relevance of a patch is divided equally among its pixels, that of a text token among the elements of
+    its embedding. Tokens added by the network, special tokens and padding get 0.
 
     With bf16, maps differ from those in float32 by up to 5 % of their largest value, and by up to 0.5 % for methods
     without gradients, in the tests on small networks.

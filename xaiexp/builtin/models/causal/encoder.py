@@ -77,8 +77,8 @@ class PromptEncoder:
         """
         rows = [self._row(sample) for sample in samples]
         texts = [self._continuations(sample, row) for sample, row in zip(samples, rows, strict=True)]
-        for sample, row, (ids, _) in zip(samples, rows, texts, strict=True):
-            self._check_length(sample, len(row.ids), max(map(len, ids)))
+        for sample, row, (following, _) in zip(samples, rows, texts, strict=True):
+            self._check_length(sample, len(row.ids), max(map(len, following)))
         width = max(len(row.ids) for row in rows)
         ids = torch.full((len(rows), width), self.padding_id)
         present = torch.zeros(len(rows), width, dtype=torch.int64)

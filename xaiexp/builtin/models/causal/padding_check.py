@@ -109,7 +109,8 @@ def _by_ids(model: Any, text: Sequence[int], following: Sequence[int]) -> Tensor
         given = {"input_ids": torch.tensor([[*text, *following[:-1]]], device=device)}
     with torch.no_grad():
         logits = model(**given, return_dict=True).logits[0, -len(following) :].float()
-    return logits.log_softmax(dim=-1).gather(1, after.unsqueeze(1)).squeeze(1).cpu()
+    found: Tensor = logits.log_softmax(dim=-1).gather(1, after.unsqueeze(1)).squeeze(1).cpu()
+    return found
 
 
 def _by_embeddings(encoder: PromptEncoder, module: nn.Module, texts: Sequence[tuple[list[int], list[int]]]) -> Tensor:

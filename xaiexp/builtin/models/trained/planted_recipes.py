@@ -56,9 +56,9 @@ def tokenizer_of(language: str) -> Any:
 
     words = {word: i for i, word in enumerate(vocabulary(language))}
     backend = Tokenizer(WordLevel(words, unk_token=SPECIAL[_END]))
-    backend.pre_tokenizer = WhitespaceSplit()  # type: ignore[assignment]  # declared without its subclasses
+    backend.pre_tokenizer = WhitespaceSplit()
     begin = SPECIAL[_BEGIN]
-    backend.post_processor = TemplateProcessing(single=f"{begin} $A", special_tokens=[(begin, _BEGIN)])  # type: ignore[assignment]  # as above
+    backend.post_processor = TemplateProcessing(single=f"{begin} $A", special_tokens=[(begin, _BEGIN)])
     return PreTrainedTokenizerFast(
         tokenizer_object=backend,
         bos_token=begin,
