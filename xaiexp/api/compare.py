@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -142,7 +142,10 @@ def compare(
         data: Dataset
         if tokenizer is not None:
             network, data = own_prompts(model, tokenizer, inputs, targets, class_names)
-            features, device = _named_features(registry, feature_mask), next(model.parameters()).device
+            features, device = (
+                _named_features(registry, feature_mask),
+                next(cast("nn.Module", model).parameters()).device,
+            )
             explained_by_default = "predicted"
         else:
             refuse_prompts(inputs, None)

@@ -7,7 +7,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -136,16 +136,19 @@ def attribute(
     component: Method = _component("method", method, params)
     if tokenizer is not None:
         chosen = None if output is None else _component("output", output, {})
-        own = (target, explained, baseline, feature_mask, background, chosen, batch_budget, seed, per_token)
+        request = PromptRequest(
+            *(target, explained, baseline, feature_mask, background, chosen, batch_budget, seed, per_token)
+        )
         with evaluated(model):
-            return attribute_prompts(model, inputs, component, tokenizer, PromptRequest(*own))
+            return attribute_prompts(model, inputs, component, tokenizer, request)
     refuse_prompts(inputs, target)
+    of_class = cast("int | Tensor | None", target)  # texts are refused
     baseline = "zero" if baseline is None else baseline
     own = {"axes": axes, "explained": explained, "feature_mask": feature_mask, "background": background}
     with evaluated(model):
         batch, layout = batch_of(inputs, context=context, **own)
         component = in_read_order(component, layout)
-        handle, draws, seen = _bound(model, batch, layout, target, output, task, batch_budget, seed)
+        handle, draws, seen = _bound(model, batch, layout, of_class, output, task, batch_budget, seed)
         _check_offer(component, model, layout)
         reference = references_of(baseline, batch, layout, draws, component) if component.reads_baseline else None
         if not component.control:
