@@ -170,6 +170,8 @@ def test_an_example_gets_the_same_attributions_alone_in_a_batch_and_in_other_com
     component = next(c for c in xaiexp.components("method") if c.name == method)
     if "attention" in component.needs:
         pytest.skip("for networks with attention")
+    if "image" not in component.modalities:
+        pytest.skip("not for images")
     params: dict[str, Any] = {"n_samples": 300} if method in ("kernel_shap", "lime") else {}
     if method in ("kernel_shap", "lime", "exact_shapley"):
         params["feature_mask"] = torch.arange(64).view(1, 8, 8) // 8
@@ -197,6 +199,8 @@ def test_an_example_gets_the_same_scores_alone_in_a_batch_and_in_other_company(n
     within = (
         {"rtol": 1e-9, "atol": 1e-12} if dtype == torch.float64 else {"rtol": ROUGH.get(metric, 1e-5), "atol": 1e-6}
     )
+    if "image" not in next(c for c in xaiexp.components("metric") if c.name == metric).modalities:
+        pytest.skip("not for images")
     if metric in ("passes", "seconds", "memory"):
         pytest.skip("what a map cost is known in a study alone")
     masks = torch.zeros(8, 8, 8, dtype=torch.bool)

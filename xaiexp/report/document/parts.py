@@ -14,6 +14,7 @@ __all__ = [
     "Column",
     "Comparison",
     "ComparisonRow",
+    "Continued",
     "Curves",
     "Document",
     "Entry",
