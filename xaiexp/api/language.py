@@ -83,6 +83,7 @@ def attribute_prompts(
         batch_budget=request.batch_budget,
         read=head_of if request.output is None else request.output.read,
         judge_reference=network.judge_reference,
+        most_rows=network.most_rows,
     )
     whole = passes.bind(batch)
     head = whole.logits()

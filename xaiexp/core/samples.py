@@ -181,6 +181,8 @@ class Network:
             whose scores are what this means, and to which of these scores are explained.
         judge_reference: examples and their references ``[N, *shape]`` to why a path from there tells nothing; empty
             where it does. None where every reference may be used.
+        most_rows: the shape of an input and the type of the device to how many rows may go through the network at once,
+            so that their activations take no more memory than is usual; None where these follow from the inputs.
     """
 
     module: Any
@@ -201,6 +203,7 @@ class Network:
     call_layout: Callable[[Tensor, Mapping[str, Tensor]], tuple[tuple[Any, ...], Mapping[str, Any]]] | None = None
     aim: Callable[[Target, bool], tuple[Network, Target]] | None = None
     judge_reference: Callable[[Batch, Tensor], str] | None = None
+    most_rows: Callable[[tuple[int, ...], str], int] | None = None
 
 
 @dataclass(frozen=True)

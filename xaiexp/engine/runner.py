@@ -111,7 +111,7 @@ class Run:
         self.loader, self.clusters = loader, loader.clusters
         budget = None if settings.batch_budget == "auto" else int(settings.batch_budget)
         read = head_of if output is None else output.read
-        options = (budget, Counter(), read, network.call_layout, network.judge_reference)
+        options = (budget, Counter(), read, network.call_layout, network.judge_reference, network.most_rows)
         self._passes = Passes(network.module, device, settings.precision, *options)
         self._target = targets.resolved(target, loader.class_names)
         self._task = network.task or loader.task

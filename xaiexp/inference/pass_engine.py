@@ -67,6 +67,7 @@ class PassEngine:
         call_layout: rows ``[B, *shape]`` and their context ``[B, ...]`` to the positional and keyword arguments of the
             module, where they are not the rows and the context themselves: other axes, or several inputs.
         judge_reference: see :attr:`xaiexp.core.samples.Network.judge_reference`.
+        most_rows: see :attr:`xaiexp.core.samples.Network.most_rows`.
     """
 
     module: Any
@@ -77,6 +78,7 @@ class PassEngine:
     read: Callable[[Any], Tensor] = head_of
     call_layout: Callable[[Tensor, Mapping[str, Tensor]], Arguments] | None = None
     judge_reference: Callable[[Batch, Tensor], str] | None = None
+    most_rows: Callable[[tuple[int, ...], str], int] | None = None
     _limits: dict[tuple[int, ...], MemoryLimit] = field(default_factory=dict, init=False, repr=False, compare=False)
     _penultimates: dict[int, Penultimate] = field(default_factory=dict, init=False, repr=False, compare=False)
     _copy: Copy | None = field(default=None, init=False, repr=False, compare=False)
@@ -111,6 +113,8 @@ class PassEngine:
         if rows is None:
             kind = self.device.type if self.device.type in _AUTO_ROWS else "cpu"
             rows = max(1, min(_AUTO_ROWS[kind], _AUTO_ELEMENTS[kind] // max(1, math.prod(shape))))
+        if self.batch_budget is None and self.most_rows is not None:
+            rows = min(rows, self.most_rows(shape, self.device.type))
         return rows
 
     def penultimate(self, cheap: bool = False) -> Penultimate:

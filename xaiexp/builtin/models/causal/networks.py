@@ -124,7 +124,22 @@ def _aimed(module: nn.Module, encoder: PromptEncoder, aim: Aim, facts: Mapping[s
         task=aim.task,
         aim=aimed,
         judge_reference=ReferenceCheck(module),
+        most_rows=lambda shape, kind: _most_rows(encoder.model, shape, kind),
     )
+
+
+# What the activations of the rows of a pass with gradients may take, in bytes.
+_PASS_BYTES = {"cpu": 1 << 29, "cuda": 1 << 33}
+
+
+def _most_rows(model: Any, shape: tuple[int, ...], kind: str) -> int:
+    """Rows of ``shape (T, D)`` whose activations fit: of every layer, and the logits of a few tokens."""
+    config, (tokens, width) = model.config.get_text_config(), shape
+    layers = int(getattr(config, "num_hidden_layers", None) or 12)
+    inner = int(getattr(config, "intermediate_size", None) or 4 * width)
+    heads = int(getattr(config, "num_attention_heads", None) or 12)
+    floats = tokens * layers * (8 * width + 3 * inner + 2 * heads * tokens) + 16 * int(config.vocab_size)
+    return max(1, _PASS_BYTES.get(kind, _PASS_BYTES["cpu"]) // (4 * floats))
 
 
 def _first_token(model: Any, tokenizer: Any) -> int:
