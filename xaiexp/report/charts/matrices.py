@@ -54,7 +54,8 @@ def agreement_matrix(frame: pd.DataFrame, measure: str) -> Matrix:
         one = np.bincount(a[chosen] * count + b[chosen], weights, minlength=count**2).reshape(count, count)
         return one + one.T
 
-    sums, defined, undefined = both_orders(known, values[known]), both_orders(known), both_orders(~known)
+    sums = both_orders(known, values[known]).astype(np.float64)
+    defined, undefined = both_orders(known), both_orders(~known)
     means = np.divide(sums, defined, out=np.full_like(sums, np.nan), where=defined > 0)
     np.fill_diagonal(means, np.nan)
     return Matrix(names, means, defined, undefined)
