@@ -60,6 +60,7 @@ from xaiexp.core.explanations import Cost, Estimate, Explanation, Scores, Spent
 from xaiexp.core.feature_map import FeatureMap
 from xaiexp.core.ids import CellId
 from xaiexp.core.parameters import Effort, PerAxis, Range
+from xaiexp.core.publications import Finding, Publication, PublishedFile, PublishedNumbers, Reproduced
 from xaiexp.core.record import Record
 from xaiexp.core.samples import Encoded, LoadContext, Network, Outline, Sample, Source
 from xaiexp.core.vocabulary import MODALITIES, TASKS, Modality, Precision, Space, Task
@@ -104,6 +105,7 @@ __all__ = [
     "FeatureMap",
     "Features",
     "Fill",
+    "Finding",
     "FinishedCell",
     "FinishedChunk",
     "FinishedStudy",
@@ -125,11 +127,15 @@ __all__ = [
     "ParameterError",
     "PerAxis",
     "Precision",
+    "Publication",
+    "PublishedFile",
+    "PublishedNumbers",
     "Range",
     "Readout",
     "Record",
     "ReferenceFill",
     "Removal",
+    "Reproduced",
     "ResourceError",
     "Sample",
     "Scores",

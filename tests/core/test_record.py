@@ -25,6 +25,7 @@ from xaiexp.core.record import (
     PerformanceFacts,
     PluginFacts,
     Record,
+    SpeedFacts,
     StudyFacts,
     WeightsFacts,
 )
@@ -57,6 +58,7 @@ COMPLETE = Record(
     performance=PerformanceFacts(7, accuracy=0.5),
     notes=("in another order",),
     passes=PassCounts(PassCount(10, 2), {"deletion": PassCount(16, 0, 0.5)}, PassCount(8, 0)),
+    speed=SpeedFacts("channels last", 32, 2.5, 1e-6, 2e-6),
     failures={"saliency / zero": FailureFacts("ValueError: no", "mine.py:3", "Traceback ...")},
     undefined={"saliency": (LeftOutFacts("b.png", "is NaN"),)},
     store="outputs/store",
@@ -75,7 +77,7 @@ def test_keys_of_the_file_are_stable():
     assert " ".join(content) == (
         "version status error started study plugins conformance model dataset methods baselines metrics agreements "
         "versions git host platform threads command claim metrics_left_out device weights data model_facts class_names "
-        "performance notes passes failures undefined store objects seconds id config sources tracking"
+        "performance notes passes speed failures undefined store objects seconds id config sources code tracking"
     )
     assert content["version"] == VERSION
     assert content["error"] is None

@@ -15,13 +15,14 @@ import torch
 from xaiexp.contract.registry import installed
 from xaiexp.core.ids import CellId
 from xaiexp.core.keys import digest
-from xaiexp.core.record import DataFacts, LeftOutFacts, PassCount, PluginFacts, Record
+from xaiexp.core.record import DataFacts, LeftOutFacts, PassCount, PluginFacts, Record, SpeedFacts
 from xaiexp.core.samples import Network
 from xaiexp.engine.cell_state import CellState
 from xaiexp.engine.chunk import Loaded
 from xaiexp.engine.examples.left_out import LeftOut
 from xaiexp.engine.examples.selection import Selection
 from xaiexp.engine.failure import Failure
+from xaiexp.inference.speed import Speed
 from xaiexp.plan.settings import Settings
 from xaiexp.plan.study import Study
 from xaiexp.results.description import add_loaded, add_results, describe
@@ -124,6 +125,7 @@ def finished(tmp_path, failures=(), failed=False):
         data_fingerprints=["x", "y"],
         readout=None,
         performance=None,
+        speed=Speed("channels last", 16, 2.0, 1e-6, 1e-6),
         notes=["a note"],
         clusters={"x": "c"},
         left_out=(LeftOut("row 1", "http://me:secret@server"),),
@@ -141,6 +143,7 @@ def test_what_the_run_found_is_added(tmp_path):
     assert record.undefined == {"a": (LeftOutFacts("row 2", "no"),)}
     assert (record.status, record.error, record.failures) == ("done", None, {})
     assert record.passes.attributions == PassCount(7, 2)
+    assert record.speed == SpeedFacts("channels last", 16, 2.0, 1e-6, 1e-6)
     assert record.passes.metrics == {"s": PassCount(5, 6, 1.2346)}
     assert record.passes.predictions_and_references == PassCount(7, 8)
     assert record.data == DataFacts(

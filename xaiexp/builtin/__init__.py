@@ -1,8 +1,8 @@
 """The built-in components, registered as a plugin through the entry point ``xaiexp.builtin``.
 
 One folder holds each kind: models, datasets, features, outputs, baselines, methods, removals, metrics, agreements,
-panels, trackers and callbacks. The modules beside the folders are shared by several
-families: ``splits`` (training and held-out parts), ``shape_images`` (generated images), ``gaussian_blur`` and
+panels, trackers and callbacks; ``publications`` holds published results. The modules beside the folders are shared by
+several families: ``splits`` (training and held-out parts), ``shape_images`` (generated images), ``gaussian_blur`` and
 ``data_range``.
 """
 
@@ -19,13 +19,15 @@ from xaiexp.builtin import (
     models,
     outputs,
     panels,
+    publications,
     removals,
     trackers,
 )
 from xaiexp.contract.hookspecs import hookimpl
 from xaiexp.contract.kinds import Component
+from xaiexp.core.publications import Publication
 
-__all__ = ["xaiexp_components"]
+__all__ = ["xaiexp_components", "xaiexp_publications"]
 
 
 @hookimpl
@@ -45,3 +47,9 @@ def xaiexp_components() -> list[type[Component]]:
         *trackers.COMPONENTS,
         *callbacks.COMPONENTS,
     ]
+
+
+@hookimpl
+def xaiexp_publications() -> list[Publication]:
+    """All published results that are built in."""
+    return [*publications.PUBLICATIONS]

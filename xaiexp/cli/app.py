@@ -28,8 +28,14 @@ if TYPE_CHECKING:
 
 __all__ = ["TOOLS", "job", "main"]
 
-TOOLS = ("completion", "export", "plan", "plugins", "repair", "report", "show", "store", "track", "ui", "view")
-"""The first words that name a tool; each is a module of :mod:`xaiexp.cli.tools` with a function ``run(words)``."""
+TRUST = ("archive", "drift", "gate", "reproduce", "verify")
+TOOLS = tuple(
+    sorted(
+        ("completion", "export", "plan", "plugins", "repair", "report", "show", "store", "track", "ui", "view", *TRUST)
+    )
+)
+"""The first words that name a tool; each is a module of :mod:`xaiexp.cli.tools`, or of its folder ``trust`` where it is
+in :data:`TRUST`, with a function ``run(words)``."""
 
 _codes: list[int] = []
 _launching: list[bool] = []
@@ -94,7 +100,8 @@ def _tool(word: str) -> Callable[[Sequence[str]], int]:
             nearest=nearest(word, TOOLS),
             hint=f"tools: {', '.join(TOOLS)}",
         )
-    run: Callable[[Sequence[str]], int] = import_module(f"xaiexp.cli.tools.{word}").run
+    place = f"trust.{word}" if word in TRUST else word
+    run: Callable[[Sequence[str]], int] = import_module(f"xaiexp.cli.tools.{place}").run
     return run
 
 
@@ -239,6 +246,8 @@ def _composing(words: list[str], args: argparse.Namespace) -> int:
 
         return run_sweep(words, overrides, _hydra)
     folder, uri = _checked(overrides)
+    # Hydra composes again, for half a second, in which the largest library that the study needs can be imported.
+    threading.Thread(target=import_module, args=("torch",), name="import torch", daemon=True).start()
     return _hydra([*hydra_words(words, overrides, [uri]), f"hydra.run.dir={quoted(str(folder))}"])
 
 

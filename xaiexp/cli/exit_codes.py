@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["DONE", "FAILED", "INTERRUPTED", "WRONG", "combined"]
+__all__ = ["DONE", "FAILED", "INTERRUPTED", "UNDECIDED", "WRONG", "combined"]
 
 DONE = 0
 """All cells are done or skipped."""
@@ -14,6 +14,9 @@ FAILED = 1
 
 WRONG = 2
 """The request is wrong, or every cell is skipped."""
+
+UNDECIDED = 3
+"""``xaiexp gate``: no rule fails, and the examples are too few to decide one."""
 
 INTERRUPTED = 130
 """By Ctrl-C or SIGTERM; what was finished is kept. The code that a shell gives to an interrupted program."""

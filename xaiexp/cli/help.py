@@ -38,6 +38,11 @@ xaiexp compares explanations of neural networks.
   xaiexp export DIR...               tables, figures and references for a paper
   xaiexp store [verify|prune]        size and content of the store, its checksums, removal
   xaiexp track DIR...                sends results to a tracking server that was away
+  xaiexp reproduce [NAME]            published results: ours, theirs, the truth, and why they differ
+  xaiexp verify DIR                  repeats a finished study, says what changed since and what moved
+  xaiexp gate DIR --rules FILE       holds a study to rules: passes, fails, undecided
+  xaiexp drift A B                   which features gained or lost importance between two studies
+  xaiexp archive add|show            explanations of fixed examples, by version of a model
   xaiexp repair                      closes tracking runs of processes that have died
   xaiexp ui [--port N]               the MLflow UI on this project's runs
 

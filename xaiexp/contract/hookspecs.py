@@ -19,8 +19,18 @@ import pluggy
 
 if TYPE_CHECKING:
     from xaiexp.contract.kinds import Component
+    from xaiexp.core.publications import Publication
 
-__all__ = ["API", "CHANGES", "PROJECT", "hookimpl", "hookspec", "xaiexp_components", "xaiexp_conf"]
+__all__ = [
+    "API",
+    "CHANGES",
+    "PROJECT",
+    "hookimpl",
+    "hookspec",
+    "xaiexp_components",
+    "xaiexp_conf",
+    "xaiexp_publications",
+]
 
 PROJECT = "xaiexp"
 API = 1
@@ -42,3 +52,8 @@ def xaiexp_components() -> Sequence[type[Component]]:  # type: ignore[empty-body
 @hookspec
 def xaiexp_conf() -> Path:  # type: ignore[empty-body]  # a specification, never called
     """A folder of YAML presets: its file ``experiment/NAME.yaml`` is available as ``experiment=NAME``."""
+
+
+@hookspec
+def xaiexp_publications() -> Sequence[Publication]:  # type: ignore[empty-body]  # a specification, never called
+    """Published results that ``xaiexp reproduce`` repeats; like components, they import torch in functions alone."""

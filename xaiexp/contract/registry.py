@@ -19,6 +19,7 @@ import pluggy
 from xaiexp.contract import hookspecs
 from xaiexp.contract.kinds import KINDS, Component, Metric
 from xaiexp.core.parameters import check, hints
+from xaiexp.core.publications import Publication
 from xaiexp.errors import UnknownName, nearest
 
 __all__ = ["DISABLE", "GROUP", "OWN", "Plugin", "Registry", "flaw", "installed", "other_version"]
@@ -39,6 +40,7 @@ class Plugin:
         distribution, version: of the package that provides it.
         components: the component classes that it provides; empty where it was refused.
         conf: its folder of presets, or None.
+        publications: the published results that it can reproduce.
         reason: why it was refused; empty where it was accepted.
         seconds: duration of the import.
         heavy: the heavy packages that its import loaded.
@@ -49,6 +51,7 @@ class Plugin:
     version: str
     components: tuple[type[Component], ...] = ()
     conf: Path | None = None
+    publications: tuple[Publication, ...] = ()
     reason: str = ""
     seconds: float = 0.0
     heavy: tuple[str, ...] = ()
@@ -102,11 +105,12 @@ class Registry:
         reason = ""
         classes: tuple[type[Component], ...] = ()
         conf: Path | None = None
+        publications: tuple[Publication, ...] = ()
         try:
             if distribution != "xaiexp" and {name, distribution} & _disabled():
                 reason = f"is disabled by {DISABLE}"
             else:
-                classes, conf = self._components(load(), plugin)
+                classes, conf, publications = self._components(load(), plugin)
         except _Refused as refusal:
             reason = str(refusal)
         except (KeyboardInterrupt, GeneratorExit):
@@ -120,6 +124,7 @@ class Registry:
             version,
             classes,
             conf,
+            publications,
             reason,
             seconds=time.perf_counter() - started,
             heavy=tuple(package for package in HEAVY if package in sys.modules and package not in before),
@@ -129,7 +134,9 @@ class Registry:
         self.plugins.append(plugin)
         return plugin
 
-    def _components(self, module: object, plugin: Plugin) -> tuple[tuple[type[Component], ...], Path | None]:
+    def _components(
+        self, module: object, plugin: Plugin
+    ) -> tuple[tuple[type[Component], ...], Path | None, tuple[Publication, ...]]:
         if reason := other_version(module):
             raise _Refused(reason)
         manager = pluggy.PluginManager(hookspecs.PROJECT)
@@ -149,7 +156,9 @@ class Registry:
         classes = tuple(returned[0]) if returned else ()
         folders = manager.hook.xaiexp_conf()
         conf = Path(folders[0]) if folders else None
-        if not classes and conf is None:
+        published = manager.hook.xaiexp_publications()
+        publications = self._publications(tuple(published[0]) if published else ())
+        if not classes and conf is None and not publications:
             raise _Refused("its hooks returned nothing")
         seen: set[tuple[str, str]] = set()
         for component in classes:
@@ -164,7 +173,21 @@ class Registry:
             if key in seen:
                 raise _Refused(f"provides {component.kind} {component.name!r} twice")
             seen.add(key)
-        return classes, conf
+        return classes, conf, publications
+
+    def _publications(self, given: tuple[Publication, ...]) -> tuple[Publication, ...]:
+        """The published results of a plugin, whose names nobody else has."""
+        known = {each.name for plugin in self.plugins for each in plugin.publications}
+        for each in given:
+            if not isinstance(each, Publication):
+                raise _Refused(f"{each!r} is no instance of xaiexp.plugin.Publication")
+            missing = [name for name in ("name", "title", "source", "files", "published") if not hasattr(each, name)]
+            if missing:
+                raise _Refused(f"{type(each).__name__} does not state {', '.join(missing)}")
+            if each.name in known:
+                raise _Refused(f"publication {each.name!r} is provided twice")
+            known.add(each.name)
+        return given
 
     @contextmanager
     def lending(self, plugin: Plugin) -> Iterator[None]:
@@ -178,6 +201,10 @@ class Registry:
             self.plugins[:] = plugins
             self._classes.clear()
             self._classes.update(classes)
+
+    def publications(self) -> dict[str, Publication]:
+        """The published results that can be reproduced, by name."""
+        return {each.name: each for plugin in self.plugins for each in plugin.publications}
 
     def names(self, kind: str) -> list[str]:
         """The sorted names of the components of one kind."""

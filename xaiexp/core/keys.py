@@ -21,6 +21,7 @@ __all__ = [
     "PlanKey",
     "PredictionKey",
     "ScoreKey",
+    "SpeedKey",
     "StatisticsKey",
     "digest",
 ]
@@ -110,7 +111,8 @@ class AttributionKey(Key):
         data: fingerprint of the chunk's ids, inputs, context, feature map, background, targets and labels.
         background: fingerprint of what baselines draw from.
         task: of the network; empty where it is not known.
-        precision, seed: settings of the study.
+        precision: of the passes, and how they are made where they are no plain ones.
+        seed: of the study.
     """
 
     method: ComponentKey
@@ -141,6 +143,25 @@ class ScoreKey(Key):
 
 
 @dataclass(frozen=True)
+class SpeedKey(Key):
+    """Key of how the passes of a network are made; what one process measured holds for all that share the store.
+
+    Args:
+        weights: fingerprint of the network.
+        shape: of an input.
+        device: its type.
+        torch: its version.
+        budget: rows per pass, as in the settings.
+    """
+
+    weights: str
+    shape: Sequence[int]
+    device: str
+    torch: str
+    budget: str
+
+
+@dataclass(frozen=True)
 class StatisticsKey(Key):
     """Key of the summary, the verdicts and the tests of the scores of a study.
 
@@ -161,7 +182,8 @@ class PlanKey(Key):
 
     Args:
         model, dataset, features, output, method, baseline: the components; ``output`` is None where the task decides.
-        seed, target, task, precision: settings of the study; ``task`` is None where the network tells it.
+        seed, target, task, precision: settings of the study; ``task`` is None where the network tells it, and
+            ``precision`` says where ``speed=plain``.
         examples: of the study; None where the dataset must be read to know.
         drawn: seed of their draw; None where they are the first of the dataset.
     """

@@ -31,6 +31,7 @@ __all__ = [
     "PerformanceFacts",
     "PluginFacts",
     "Record",
+    "SpeedFacts",
     "StudyFacts",
     "TrackingFacts",
     "WeightsFacts",
@@ -232,6 +233,17 @@ class PassCounts(Part):
 
 
 @dataclass(frozen=True)
+class SpeedFacts(Part):
+    """How passes were made, see :class:`xaiexp.inference.speed.Speed`."""
+
+    kind: str = "plain"
+    rows: int | None = None
+    ratio: float = 1.0
+    scores_error: float = 0.0
+    gradients_error: float = 0.0
+
+
+@dataclass(frozen=True)
 class FailureFacts(Part):
     """An error that a component raised.
 
@@ -283,6 +295,7 @@ class Record(Part):
         class_names: of the model, from the dataset where the model has none; or empty.
         performance: of the model on the explained examples; None where no label can be compared.
         notes: what the reader must know about classes, labels and the model.
+        speed: how passes were made.
         store: the folder of attributions and scores.
         failures: by cell, agreement, or metric and cell.
         undefined: by cell, or metric and cell, the examples without a result although others have one.
@@ -292,6 +305,7 @@ class Record(Part):
         config: a hash of the resolved configuration, see :func:`xaiexp.results.identity.config_digest`.
         sources: hashes of what decides the numbers beyond the configuration: for each component its plugin, the source
             of a plugin in editable mode and the files it reads.
+        code: distribution to a hash of its source, of the plugins that are installed in editable mode.
         tracking: what each tracker has of the study, by label.
     """
 
@@ -324,6 +338,7 @@ class Record(Part):
     performance: PerformanceFacts | None = field(default=None, metadata=ONCE_KNOWN)
     notes: tuple[str, ...] | None = field(default=None, metadata=ONCE_KNOWN)
     passes: PassCounts | None = field(default=None, metadata=ONCE_KNOWN)
+    speed: SpeedFacts | None = field(default=None, metadata=ONCE_KNOWN)
     failures: Mapping[str, FailureFacts] | None = field(default=None, metadata=ONCE_KNOWN)
     undefined: Mapping[str, tuple[LeftOutFacts, ...]] | None = field(default=None, metadata=ONCE_KNOWN)
     store: str | None = field(default=None, metadata=ONCE_KNOWN)
@@ -332,6 +347,7 @@ class Record(Part):
     id: str = ""
     config: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
+    code: Mapping[str, str] = field(default_factory=dict)
     tracking: Mapping[str, TrackingFacts] = field(default_factory=dict)
 
     @classmethod

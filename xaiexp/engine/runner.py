@@ -7,8 +7,7 @@ but the store: it yields its results to the caller.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import cast
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -22,14 +21,15 @@ from xaiexp.core.batches import Batch
 from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Cost, Explanation
 from xaiexp.core.ids import CellId
-from xaiexp.core.keys import AttributionKey, ModelCheckKey, PredictionKey, digest
-from xaiexp.core.samples import LoadContext
+from xaiexp.core.keys import ModelCheckKey, PredictionKey, digest
+from xaiexp.core.samples import LoadContext, Target
 from xaiexp.core.vocabulary import Task
 from xaiexp.engine import targets
 from xaiexp.engine.cell_state import CellState
 from xaiexp.engine.checks.claim_test import SEQUENTIAL, ClaimTest
 from xaiexp.engine.checks.model_check import recalled
 from xaiexp.engine.checks.slopes import passes_of
+from xaiexp.engine.checks.speed import use_speed
 from xaiexp.engine.checks.weights import weights_fingerprint
 from xaiexp.engine.chunk import Chunk, Loaded
 from xaiexp.engine.devices import leased, placed
@@ -40,27 +40,19 @@ from xaiexp.engine.explainer import Explainer
 from xaiexp.engine.failure import Failure
 from xaiexp.engine.guard import Guard, tensors_of
 from xaiexp.engine.loader import Examples, Loader
-from xaiexp.engine.outcome import CellOutcome, explain_chunk
+from xaiexp.engine.outcome import CellOutcome, Content, explain_chunk
 from xaiexp.engine.readout import readout_of, task_of
 from xaiexp.inference.counter import Counter
 from xaiexp.inference.outputs import Readout, head_of
 from xaiexp.inference.passes import Handle, Passes
 from xaiexp.inference.row_cache import RowCache, scope_of
+from xaiexp.inference.speed import PLAIN
 from xaiexp.plan.keys import plan_keys
 from xaiexp.plan.plan import Plan
 from xaiexp.store.fingerprints import fingerprint
 from xaiexp.store.objects import Store
 
 __all__ = ["Run"]
-
-
-@dataclass(frozen=True)
-class _Content:
-    """Fingerprints that decide the results of a chunk: of the weights, of inputs and targets, of the background."""
-
-    weights: str
-    data: str
-    background: str
 
 
 class Run:
@@ -88,10 +80,12 @@ class Run:
         self.loader: Loader | None = None
         self.clusters: Mapping[str, str] = {}  # of the examples that were read
         self.notes: list[str] = []  # what the reader must know, and the end of the run only can tell
-        self._target: targets.Target = settings.target
+        self._target: Target = settings.target
         self._task: Task | None = None
         self._unlabelled = 0
         self._checked = False
+        self._several = 1
+        self.speed = PLAIN  # how passes are made; chosen after the first chunk's predictions
         self.performance: Performance | None = None
         self.readout: Readout | None = None  # known after the first pass
 
@@ -105,27 +99,28 @@ class Run:
             yield from self._results(device)
 
     def _results(self, device: torch.device) -> Iterator[Loaded | Chunk]:
-        settings = self.study.settings
+        settings, output = self.study.settings, self.study.output
         network = network_of(self.study.model, self.study.dataset, self._context(), settings.device)
         weights = weights_fingerprint(network, self.study.model)
+        network, target = targets.aimed(network, settings.target, settings.per_token)
         network = replace(network, task=settings.task or network.task)
         if isinstance(network.module, nn.Module):
             network = replace(network, module=placed(network.module, device))
-        output = self.study.output
-        labelled = output is None or not output.own_scale
+        labelled = (output is None or not output.own_scale) and network.task != "log_probabilities"
         loader = Loader(self.study.dataset, network, self.study.features, settings, device, labelled)
         self.loader, self.clusters = loader, loader.clusters
         budget = None if settings.batch_budget == "auto" else int(settings.batch_budget)
         read = head_of if output is None else output.read
-        layout = network.call_layout
-        self._passes = Passes(network.module, device, settings.precision, budget, read=read, call_layout=layout)
-        self._target = targets.resolved(settings.target, loader.class_names)
+        options = (budget, Counter(), read, network.call_layout, network.judge_reference)
+        self._passes = Passes(network.module, device, settings.precision, *options)
+        self._target = targets.resolved(target, loader.class_names)
         self._task = network.task or loader.task
         self._check_target(network.classes, loader)
         several = targets.max_targets(self._target, network.classes, loader.task == "multilabel")
         parts = list(loader.ranges())
         parts = [parts[i] for i in settings.part(len(parts))]
         count = sum(stop - start for start, stop in parts)
+        self._several = several
         self._expect_maps(loader.count * several)
         yield Loaded(
             network,
@@ -240,9 +235,11 @@ class Run:
             whole = len(rows) == len(batch)
             part = replace(batch if whole else batch.rows(rows), targets=chosen)
             own = examples if whole else examples.rows(rows.cpu())
-            content = _Content(weights, self._explained_data(part, data), loader.fingerprint)
+            content = Content(weights, self._explained_data(part, data), loader.fingerprint)
             if not self._checked:
                 self._check_model(part, logits[rows], content)
+                expected = self._expected_passes(loader.count, loader.probe, self._several)
+                self.speed = use_speed(self._passes, part, self.study.settings, self.store, content.weights, expected)
             counted = int(new[rows].sum())
             new[rows] = False
             yield self._chunk(start, number, own, part, logits[rows], content, cache, counted, self.readout)
@@ -250,7 +247,7 @@ class Run:
                 return
         self._unlabelled += int(new.sum())
 
-    def _check_model(self, batch: Batch, logits: Tensor, content: _Content) -> None:
+    def _check_model(self, batch: Batch, logits: Tensor, content: Content) -> None:
         """Check a few examples; cells whose method needs gradients fail where these do not mean anything.
 
         Raises:
@@ -287,7 +284,7 @@ class Run:
         examples: Examples,
         batch: Batch,
         logits: Tensor,
-        content: _Content,
+        content: Content,
         cache: RowCache | None,
         counted: int,
         readout: Readout,
@@ -349,7 +346,7 @@ class Run:
         return examples, batch, logits, data
 
     def _explained(
-        self, cell: CellId, explainer: Explainer, guard: Guard, content: _Content, cache: RowCache | None
+        self, cell: CellId, explainer: Explainer, guard: Guard, content: Content, cache: RowCache | None
     ) -> CellOutcome:
         """Explain a chunk for one cell, the passes counted for this cell alone."""
 
@@ -365,7 +362,7 @@ class Run:
                 explainer,
                 handle,
                 self.store,
-                self._attribution_key(cell, content, handle.output),
+                content.attribution_key(self.study, cell, handle.output, self.speed),
                 attribute,
                 self.states[cell].allowed,
             )
@@ -378,22 +375,6 @@ class Run:
         """Tell the progress of passes that the store saved."""
         if self._on_passes is not None and passes:
             self._on_passes(passes)
-
-    def _attribution_key(self, cell: CellId, content: _Content, readout: Readout) -> str:
-        study, known = self.study, registry.installed()
-        baseline = study.baselines.get(cell.baseline)
-        return AttributionKey(
-            method=component_key(study.methods[cell.method], known),
-            baseline=None if baseline is None else component_key(baseline, known),
-            features=component_key(study.features, known),
-            weights=content.weights,
-            data=content.data,
-            background=content.background,
-            output=component_key(cast("Output", readout.output), known),
-            task=readout.task or "",
-            precision=study.settings.precision,
-            seed=study.settings.seed,
-        ).digest
 
     def _reloaded(self) -> dict[str, Tensor]:
         """The parameters and buffers of the model, loaded again."""

@@ -18,7 +18,7 @@ from xaiexp.core.batches import Batch
 from xaiexp.inference.block import Block
 from xaiexp.inference.outputs import Readout
 
-__all__ = ["ExampleFunction", "ScoreModule", "differentiable"]
+__all__ = ["ExampleFunction", "ScoreModule", "differentiable", "scores_and_gradients"]
 
 Rows = tuple[Tensor, Tensor]
 Evaluate = Callable[[Iterable[Rows]], Iterator[Tensor]]
@@ -40,6 +40,32 @@ class _Scores(torch.autograd.Function):
         """The gradient of the scores times that of what was computed from them."""
         (gradients,) = ctx.saved_tensors
         return grad.view(-1, *[1] * (gradients.ndim - 1)) * gradients, None
+
+
+def scores_and_gradients(
+    packed: Callable[[Iterable[Rows], Callable[[Block], Tensor]], Iterator[Tensor]],
+    output: Readout,
+    pieces: Iterable[Rows],
+) -> Iterator[Tensor]:
+    """Scores and gradients of rows, from the same passes.
+
+    Args:
+        packed: runs a function over full blocks of rows, :meth:`xaiexp.inference.passes.Handle.packed`.
+        output: what is explained.
+        pieces: rows ``[M, *shape]`` and their owners ``[M]``.
+
+    Returns:
+        ``[M, 1 + elements]`` for each piece.
+    """
+
+    def run(block: Block) -> Tensor:
+        with torch.enable_grad():
+            leaf = block.rows.requires_grad_()
+            scores = block.scores(leaf * 1, output)
+            gradients = block.gradients(scores, leaf)
+        return torch.cat([scores.detach().unsqueeze(1), gradients.detach().flatten(1)], dim=1)
+
+    return packed(pieces, run)
 
 
 def differentiable(rows: Tensor, owners: Tensor, like: Tensor, scores: Evaluate, gradients: Evaluate) -> Tensor:

@@ -47,7 +47,7 @@ class _Bound(Protocol):
     batch: Batch
 
     @property
-    def module(self) -> nn.Module: ...
+    def network(self) -> nn.Module: ...
 
 
 @dataclass
@@ -124,7 +124,7 @@ class Layer:
     """
 
     def __init__(self, model: _Bound, name: str, where: str, search: Literal["image", "units"]) -> None:
-        module = model.module
+        module = model.network
         self.name, self._search = name, search
         self._network = module
         self._patches = len(model.batch.shape) == 3  # [C, H, W]: an image

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+    from xaiexp.inference.network_copy import Copy
     from xaiexp.inference.packing import Piece
     from xaiexp.inference.representation import Penultimate
 
@@ -65,6 +66,7 @@ class PassEngine:
         read: finds the numbers ``[B, K]`` or ``[B]`` in what the module returns.
         call_layout: rows ``[B, *shape]`` and their context ``[B, ...]`` to the positional and keyword arguments of the
             module, where they are not the rows and the context themselves: other axes, or several inputs.
+        judge_reference: see :attr:`xaiexp.core.samples.Network.judge_reference`.
     """
 
     module: Any
@@ -74,8 +76,26 @@ class PassEngine:
     counter: Counter = field(default_factory=Counter)
     read: Callable[[Any], Tensor] = head_of
     call_layout: Callable[[Tensor, Mapping[str, Tensor]], Arguments] | None = None
+    judge_reference: Callable[[Batch, Tensor], str] | None = None
     _limits: dict[tuple[int, ...], MemoryLimit] = field(default_factory=dict, init=False, repr=False, compare=False)
-    _penultimate: Penultimate | None = field(default=None, init=False, repr=False, compare=False)
+    _penultimates: dict[int, Penultimate] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _copy: Copy | None = field(default=None, init=False, repr=False, compare=False)
+    _make_copy: Callable[[], Copy | None] | None = field(default=None, init=False, repr=False, compare=False)
+    _rows: dict[tuple[int, ...], int] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _layers: list[nn.Module] | None = field(default=None, init=False, repr=False, compare=False)
+
+    def use(self, rows: int | None, make_copy: Callable[[], Copy | None] | None, shape: tuple[int, ...]) -> None:
+        """Make cheaper passes from now on; see :mod:`xaiexp.inference.speed`.
+
+        Args:
+            rows: per pass of inputs of this shape; None derives it from the size of an input.
+            make_copy: makes the copy of the network that serves plain passes, when the first one is asked for; None
+                where there is none.
+            shape: of an input.
+        """
+        self._copy, self._make_copy = None, make_copy
+        if rows is not None:
+            self._rows[shape] = rows
 
     def budget(self, shape: tuple[int, ...]) -> int:
         """Rows of inputs of this shape that go through the model at once."""
@@ -87,29 +107,61 @@ class PassEngine:
         """The budget as long as memory does not run out."""
         rows = self.batch_budget
         if rows is None:
+            rows = self._rows.get(shape)
+        if rows is None:
             kind = self.device.type if self.device.type in _AUTO_ROWS else "cpu"
             rows = max(1, min(_AUTO_ROWS[kind], _AUTO_ELEMENTS[kind] // max(1, math.prod(shape))))
         return rows
 
-    @property
-    def penultimate(self) -> Penultimate:
-        """The penultimate layer of the module, found once.
+    def penultimate(self, cheap: bool = False) -> Penultimate:
+        """The penultimate layer of the module, found once; with ``cheap`` that of what :meth:`cheap_forward` runs.
 
         Raises:
             Unsupported: the model is not a ``torch.nn.Module``.
         """
-        if self._penultimate is None:
+        module = self._copy_now() if cheap else None
+        network = as_module(self.module) if module is None else module.module
+        if id(network) not in self._penultimates:
             from xaiexp.inference.representation import Penultimate
 
-            self._penultimate = Penultimate(as_module(self.module))
-        return self._penultimate
+            self._penultimates[id(network)] = Penultimate(network)
+        return self._penultimates[id(network)]
 
     def arguments(self, inputs: Tensor, context: Mapping[str, Tensor]) -> Arguments:
         """The positional and keyword arguments of the module for rows ``[B, *shape]`` and their context."""
         return ((inputs,), context) if self.call_layout is None else self.call_layout(inputs, context)
 
-    def forward(self, inputs: Tensor, context: Mapping[str, Tensor]) -> Tensor:
+    def cheap_forward(self, inputs: Tensor, context: Mapping[str, Tensor]) -> Tensor:
+        """As :meth:`forward`, by the copy for cheaper passes where there is one and nobody hooks the network."""
+        return self.forward(inputs, context, self._copy_now())
+
+    def _copy_now(self) -> Copy | None:
+        if (self._copy is None and self._make_copy is None) or self.hooked:
+            return None
+        if self._make_copy is not None:
+            make, self._make_copy = self._make_copy, None
+            self._copy = make()
+        return self._copy
+
+    @property
+    def hooked(self) -> bool:
+        """Whether a layer of the network has hooks."""
+        from torch import nn
+
+        if self._layers is None:
+            self._layers = list(self.module.modules()) if isinstance(self.module, nn.Module) else []
+        return any(
+            each._forward_hooks or each._forward_pre_hooks or each._backward_hooks or each._backward_pre_hooks  # noqa: SLF001  # torch has no other way to ask
+            for each in self._layers
+        )
+
+    def forward(self, inputs: Tensor, context: Mapping[str, Tensor], module: Any = None) -> Tensor:
         """One forward pass of rows as they are, not counted: ``[B, classes]``, in the inputs' dtype.
+
+        Args:
+            inputs: ``[B, *shape]``.
+            context: of the rows.
+            module: goes in place of the network; None for the network.
 
         Raises:
             MismatchError: the model does not return one tensor ``[B, classes]`` or ``[B]``.
@@ -122,7 +174,7 @@ class PassEngine:
         )
         positional, named = self.arguments(inputs, context)
         with scope:
-            out = self.read(self.module(*positional, **named))
+            out = self.read((self.module if module is None else module)(*positional, **named))
         if out.ndim == 1:
             out = out.unsqueeze(1)
         if out.ndim != 2 or out.shape[0] != inputs.shape[0]:
@@ -140,6 +192,7 @@ class PassEngine:
         run: Callable[[Block], Tensor],
         counter: Counter,
         weight: int = 1,
+        cheap: bool = False,
     ) -> Iterator[Tensor]:
         """Run ``pieces`` through ``run`` in full batches; see :func:`xaiexp.inference.packing.packed`.
 
@@ -149,38 +202,53 @@ class PassEngine:
             run: a block of rows to a tensor with as many rows.
             counter: counts the passes.
             weight: how many rows go through the model at once for every row of a block.
+            cheap: whether ``run`` needs scores and gradients alone, so that a copy of the network may give them.
         """
-
-        def retried(rows: Tensor, owners: Tensor) -> Tensor:
-            return self._retried(batch, rows, owners, run, counter, weight)
+        each = _Run(batch, run, self.cheap_forward if cheap else self.forward, counter, weight)
 
         return packing.packed(
-            pieces, len(batch), batch.shape, lambda: max(1, self.budget(batch.shape) // weight), retried
+            pieces,
+            len(batch),
+            batch.shape,
+            lambda: max(1, self.budget(batch.shape) // weight),
+            lambda rows, owners: self._retried(rows, owners, each),
         )
 
-    def _retried(
-        self, batch: Batch, rows: Tensor, owners: Tensor, run: Callable[[Block], Tensor], counter: Counter, weight: int
-    ) -> Tensor:
+    def _retried(self, rows: Tensor, owners: Tensor, run: _Run) -> Tensor:
         import torch
 
-        limit = self._limits.setdefault(batch.shape, MemoryLimit())
+        shape = run.batch.shape
+        limit = self._limits.setdefault(shape, MemoryLimit())
         try:
-            result = run(Block(batch, rows, owners, self.forward, counter))
+            result = run(rows, owners)
         except (torch.OutOfMemoryError, RuntimeError) as error:
             if not _out_of_memory(error):
                 raise
             if len(rows) == 1:
                 raise Unsupported("one example alone does not fit into memory") from None
         else:
-            limit.succeeded(len(rows) * weight, self._unlimited(batch.shape))
+            limit.succeeded(len(rows) * run.weight, self._unlimited(shape))
             return result
         half = len(rows) // 2
-        limit.failed(len(rows) * weight)
+        limit.failed(len(rows) * run.weight)
         gc.collect()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-        parts = (slice(half), slice(half, None))
-        return torch.cat([self._retried(batch, rows[part], owners[part], run, counter, weight) for part in parts])
+        return torch.cat([self._retried(rows[part], owners[part], run) for part in (slice(half), slice(half, None))])
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What :meth:`PassEngine.packed` does with rows; its parameters are those of that method."""
+
+    batch: Batch
+    function: Callable[[Block], Tensor]
+    forward: Callable[[Tensor, Mapping[str, Tensor]], Tensor]
+    counter: Counter
+    weight: int
+
+    def __call__(self, rows: Tensor, owners: Tensor) -> Tensor:
+        return self.function(Block(self.batch, rows, owners, self.forward, self.counter))
 
 
 def _out_of_memory(error: BaseException) -> bool:

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal, overload
 
 from xaiexp.core.batches import Batch
 from xaiexp.inference.block import Block
 from xaiexp.inference.counter import Counter
+from xaiexp.inference.met_scores import MetScores
 from xaiexp.inference.outputs import PLAIN, Readout, target_scores
 from xaiexp.inference.pass_engine import PassEngine, as_module
 
@@ -33,7 +35,7 @@ Asked = Readout | Literal["probability"] | None
 
 @dataclass
 class Passes(PassEngine):
-    """The engine for one module on one device, which gives handles for batches; see :class:`PassEngine`."""
+    """The engine for one module on one device, which gives handles for batches."""
 
     def bind(
         self, batch: Batch, output: Readout = PLAIN, counter: Counter | None = None, rows: RowScope | None = None
@@ -68,7 +70,8 @@ class Handle:
         self.passes, self.batch, self.output, self.counter = passes, batch, output, counter
         self.rows = rows
         self._kept: dict[tuple[str, Readout | None], Tensor] = {}
-        self._scored: list[tuple[Tensor, int, Readout, Tensor]] = []  # inputs, their version, what is read, scores
+        self._asked: list[bool] = []  # not empty once the network itself was asked for
+        self._scored = MetScores(batch.inputs)
 
     def counted_by(self, counter: Counter, rows: RowScope | None = None) -> Handle:
         """The same batch with the same results kept, its passes counted by ``counter``.
@@ -83,7 +86,9 @@ class Handle:
 
     def with_batch(self, batch: Batch, output: Asked = None) -> Handle:
         """Another batch (perturbed versions, other targets) on the same network, counted as this one's passes."""
-        return Handle(self.passes, batch, self.readout(output), self.counter, self.rows)
+        other = Handle(self.passes, batch, self.readout(output), self.counter, self.rows)
+        other._asked = self._asked
+        return other
 
     def with_module(self, module: nn.Module) -> Handle:
         """The same batch on another network, on the same device; its passes are counted as this handle's."""
@@ -92,11 +97,17 @@ class Handle:
 
     @property
     def module(self) -> nn.Module:
-        """The network itself, in eval mode, for methods that hook its submodules.
+        """The network itself, in eval mode, for methods that hook its submodules; all passes then go through it.
 
         Raises:
             Unsupported: the model is not a ``torch.nn.Module``.
         """
+        self._asked.append(True)
+        return as_module(self.passes.module)
+
+    @property
+    def network(self) -> nn.Module:
+        """As :attr:`module`, to be read and hooked alone: passes without hooks may go through a copy."""
         return as_module(self.passes.module)
 
     @contextmanager
@@ -148,12 +159,13 @@ class Handle:
             weight: rows that each sample becomes.
         """
         step = max(1, self.passes.budget(self.batch.shape) // max(1, len(self.batch) * weight))
-        for start in range(0, count, step):
-            yield range(start, min(count, start + step))
+        yield from (range(start, min(count, start + step)) for start in range(0, count, step))
 
-    def packed(self, pieces: Iterable[Piece], run: Callable[[Block], Tensor], weight: int = 1) -> Iterator[Tensor]:
+    def packed(
+        self, pieces: Iterable[Piece], run: Callable[[Block], Tensor], weight: int = 1, cheap: bool = False
+    ) -> Iterator[Tensor]:
         """:meth:`Passes.packed` for this batch, counted by this handle's counter."""
-        return self.passes.packed(self.batch, pieces, run, self.counter, weight)
+        return self.passes.packed(self.batch, pieces, run, self.counter, weight, cheap and not self._asked)
 
     def logits(self) -> Tensor:
         """The numbers that the network returns at the batch's inputs, ``[N, K]``; computed once."""
@@ -161,7 +173,7 @@ class Handle:
 
         if ("logits", None) not in self._kept:
             with torch.no_grad():
-                pieces = self.packed([self.batch.inputs], lambda block: block.logits(block.rows))
+                pieces = self.packed([self.batch.inputs], lambda block: block.logits(block.rows), cheap=True)
                 self._kept["logits", None] = next(iter(pieces))
         return self._kept["logits", None]
 
@@ -170,33 +182,13 @@ class Handle:
         self._kept["logits", None] = logits
 
     def remember(self, inputs: Tensor, scores: Tensor) -> None:
-        """Keep scores that a method met in its passes, so that asking this handle for them costs no further pass.
-
-        Kept are those at the batch's own inputs, and at the last other inputs.
+        """Keep scores that a method met in its passes, at the batch's own or at the last other inputs.
 
         Args:
             inputs: ``[N, *shape]`` or ``[N, S, *shape]``.
             scores: of the targets in the output that is explained, ``[N]`` or ``[N, S]``.
         """
-        own = [known for known in self._scored if known[0] is self.batch.inputs]
-        if inputs is not self.batch.inputs and own:
-            self._scored = own
-        elif inputs is self.batch.inputs:
-            self._scored = [known for known in self._scored if known[0] is not inputs]
-        else:
-            self._scored = []
-        self._scored.append((inputs, inputs._version, self.output, scores.detach()))  # noqa: SLF001  # has no public name
-
-    def _remembered(self, inputs: Tensor, readout: Readout) -> Tensor | None:
-        """Scores at the very same memory, unchanged since; None where there are none."""
-        for known, version, output, scores in self._scored:
-            same = known is inputs or (
-                known.data_ptr() == inputs.data_ptr()
-                and (known.shape, known.stride(), known.dtype) == (inputs.shape, inputs.stride(), inputs.dtype)
-            )
-            if same and output == readout and inputs._version == version:  # noqa: SLF001  # as above
-                return scores
-        return None
+        self._scored.put(inputs, self.output, scores)
 
     def scores(self, inputs: Tensor | Iterable[Tensor] | None = None, output: Asked = None) -> Tensor:
         """Scores of the targets.
@@ -214,9 +206,9 @@ class Handle:
 
         readout = self.readout(output)
         if inputs is None or inputs is self.batch.inputs:
-            known = None if ("logits", None) in self._kept else self._remembered(self.batch.inputs, readout)
+            known = None if ("logits", None) in self._kept else self._scored.get(self.batch.inputs, readout)
             return target_scores(self.logits(), self.batch.targets, readout) if known is None else known
-        if isinstance(inputs, torch.Tensor) and (known := self._remembered(inputs, readout)) is not None:
+        if isinstance(inputs, torch.Tensor) and (known := self._scored.get(inputs, readout)) is not None:
             return known
 
         def run(block: Block) -> Tensor:
@@ -224,11 +216,11 @@ class Handle:
 
         with torch.no_grad():
             if isinstance(inputs, torch.Tensor):
-                found = next(iter(self.packed([inputs], run)))
+                found = next(iter(self.packed([inputs], run, cheap=True)))
                 if readout == self.output and inputs.shape == self.batch.inputs.shape:
                     self.remember(inputs, found)
                 return found
-            pieces = [p if p.ndim == 2 else p.unsqueeze(1) for p in self.packed(inputs, run)]
+            pieces = [p if p.ndim == 2 else p.unsqueeze(1) for p in self.packed(inputs, run, cheap=True)]
         if not pieces:
             return self.batch.inputs.new_zeros(len(self.batch), 0)
         return torch.cat(pieces, dim=1)
@@ -252,7 +244,9 @@ class Handle:
             return self._kept["hidden", self.output]
         given = self.batch.inputs if inputs is None else inputs
         with torch.no_grad():
-            found = next(iter(self.packed([given], lambda block: self._scores_and_hidden(block, self.output))))
+            found = next(
+                iter(self.packed([given], lambda block: self._scores_and_hidden(block, self.output), cheap=True))
+            )
         if own:
             self._kept["hidden", self.output] = found[..., 1:]
         return found[..., 1:]
@@ -263,7 +257,7 @@ class Handle:
         Raises:
             Unsupported: there is no pool, or as :meth:`hidden`; its context is not known.
         """
-        return self.passes.penultimate.of_pool(self.batch, lambda pool: self.with_batch(pool).hidden())
+        return self.passes.penultimate().of_pool(self.batch, lambda pool: self.with_batch(pool).hidden())
 
     def scores_and_hidden_of_rows(
         self, pieces: Iterable[tuple[Tensor, Tensor]], output: Asked = None
@@ -272,8 +266,7 @@ class Handle:
         import torch
 
         run = torch.no_grad()(lambda block: self._scores_and_hidden(block, self.readout(output)))
-        for found in self.packed(pieces, run):
-            yield found[:, 0], found[:, 1:]
+        yield from ((found[:, 0], found[:, 1:]) for found in self.packed(pieces, run, cheap=True))
 
     def _scores_and_hidden(self, block: Block, output: Readout) -> Tensor:
         """Scores and representation ``[B, 1 + H]`` of a block."""
@@ -287,7 +280,8 @@ class Handle:
 
     def _logits_and_hidden(self, block: Block) -> tuple[Tensor, Tensor]:
         """Logits ``[B, classes]`` and representation ``[B, H]`` of a block."""
-        return self.passes.penultimate(lambda: block.logits(block.rows))
+        cheap = block.forward == self.passes.cheap_forward
+        return self.passes.penultimate(cheap)(lambda: block.logits(block.rows))
 
     def scores_of_rows(self, pieces: Iterable[tuple[Tensor, Tensor]]) -> Iterator[Tensor]:
         """Scores where examples differ in how many rows they need (ragged features), piece by piece.
@@ -302,7 +296,7 @@ class Handle:
         import torch
 
         run = torch.no_grad()(lambda block: self._cached_scores(block, self.output))
-        return self.packed(pieces, run)
+        return self.packed(pieces, run, cheap=True)
 
     def _cached_scores(self, block: Block, output: Readout) -> Tensor:
         """Scores ``[B]`` of a block, without a pass for rows that went through for another target before."""
@@ -346,11 +340,11 @@ class Handle:
                 return block.gradients(block.scores(leaf * 1, readout), leaf).detach()
 
         if inputs is not None and not isinstance(inputs, torch.Tensor):
-            return self.packed(inputs, run)
+            return self.packed(inputs, run, cheap=True)
         if inputs is not None and inputs is not self.batch.inputs:
-            return next(iter(self.packed([inputs], run)))
+            return next(iter(self.packed([inputs], run, cheap=True)))
         if ("gradients", readout) not in self._kept:
-            self._kept["gradients", readout] = next(iter(self.packed([self.batch.inputs], run)))
+            self._kept["gradients", readout] = next(iter(self.packed([self.batch.inputs], run, cheap=True)))
         return self._kept["gradients", readout]
 
     def apply(self, run: Callable[[Block], Tensor], inputs: Tensor | None = None, weight: int = 1) -> Tensor:
@@ -384,9 +378,10 @@ class Handle:
         Returns:
             ``[M]`` like ``rows``, differentiable with respect to them where they require gradients.
         """
-        from xaiexp.inference.bridges import differentiable
+        from xaiexp.inference.bridges import differentiable, scores_and_gradients
 
-        return differentiable(rows, owners, self.batch.inputs, self.scores_of_rows, self._scores_and_gradients)
+        gradients = partial(scores_and_gradients, partial(self.packed, cheap=True), self.output)
+        return differentiable(rows, owners, self.batch.inputs, self.scores_of_rows, gradients)
 
     def example(self, number: int) -> ExampleFunction:
         """The score of one example of the batch as a function of the vector of its elements; see its docstring."""
@@ -403,16 +398,3 @@ class Handle:
         from xaiexp.inference.bridges import ScoreModule
 
         return ScoreModule(self.module, block, self.output)
-
-    def _scores_and_gradients(self, pieces: Iterable[tuple[Tensor, Tensor]]) -> Iterator[Tensor]:
-        """Scores and gradients ``[M, 1 + elements]`` of rows and their owners."""
-        import torch
-
-        def run(block: Block) -> Tensor:
-            with torch.enable_grad():
-                leaf = block.rows.requires_grad_()
-                scores = block.scores(leaf * 1, self.output)
-                gradients = block.gradients(scores, leaf)
-            return torch.cat([scores.detach().unsqueeze(1), gradients.detach().flatten(1)], dim=1)
-
-        return self.packed(pieces, run)

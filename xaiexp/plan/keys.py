@@ -36,7 +36,7 @@ def plan_keys(plan: Plan, registry: Registry) -> dict[CellId, str]:
             target=study.settings.target,
             output=output,
             task=study.settings.task,
-            precision=study.settings.precision,
+            precision=study.settings.precision + (" plain" if study.settings.speed == "plain" else ""),
             examples=plan.count,
             drawn=study.settings.draw_seed,
         ).digest

@@ -56,9 +56,14 @@ class Settings:
             scores are averaged within a cluster, and clusters are resampled and tested in place of examples. null where
             examples are independent.
         target: the explained class: ``predicted``, ``label`` (of several labels, each), the index or the name of a
-            class, a list of these (each class of an example is explained once), or ``all`` classes.
+            class, a list of these (each class of an example is explained once), or ``all`` classes. Of language models
+            ``sequence`` (the whole continuation), ``next``, ``span(A,B)`` of its tokens, a text in it,
+            ``contrast(a,b)`` or ``candidates([a,b])``.
+        per_token: language models only: each token of the span is explained by itself.
         task: what the numbers are that the network returns; null where the model or the data tell it.
         batch_budget: rows that go through the model at once, or ``auto``.
+        speed: ``auto`` makes the passes of a long study cheaper where this leaves scores and gradients equal within
+            rounding (:mod:`xaiexp.inference.speed`); ``plain`` runs the network as it is.
         on_error: whether the study continues or stops after a failed cell.
         force: compute again what the store has.
         store: folder of attributions and scores.
@@ -88,8 +93,10 @@ class Settings:
     example_seed: Annotated[int, Range(0, 2**31 - 1)] = 0
     cluster: str | None = None
     target: str | Annotated[int, Range(0)] | tuple[str | Annotated[int, Range(0)], ...] = "predicted"
+    per_token: bool = False
     task: Task | None = None
     batch_budget: Literal["auto"] | Annotated[int, Range(1)] = "auto"
+    speed: Literal["auto", "plain"] = "auto"
     on_error: Literal["continue", "stop"] = "continue"
     force: bool = False
     store: str = "outputs/store"

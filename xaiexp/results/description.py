@@ -6,7 +6,7 @@ import platform
 import socket
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from xaiexp.core.record import (
     PassCounts,
     PluginFacts,
     Record,
+    SpeedFacts,
     StudyFacts,
     WeightsFacts,
 )
@@ -38,7 +39,7 @@ from xaiexp.errors import without_passwords
 from xaiexp.inference.outputs import Readout
 from xaiexp.plan.study import Study
 from xaiexp.results.git_state import git_state
-from xaiexp.results.identity import Sources, installed_version
+from xaiexp.results.identity import Sources, editable_code, installed_version
 from xaiexp.results.providers import conformance_of
 
 __all__ = ["add_loaded", "add_results", "components", "describe"]
@@ -89,7 +90,8 @@ def describe(study: Study, registry: Registry) -> Record:
         threads=torch.get_num_threads(),
         command=tuple(without_passwords(word) for word in sys.argv),
     )
-    return replace(record, sources=Sources(registry).of(record))
+    code = {p.distribution: source for p in plugins.values() if (source := editable_code(p.distribution))}
+    return replace(record, sources=Sources(registry).of(record), code=code)
 
 
 def add_loaded(record: Record, loaded: Loaded) -> Record:
@@ -130,6 +132,7 @@ def add_results(record: Record, run: Run) -> Record:
             },
             predictions_and_references=PassCount(run.other_passes.forward, run.other_passes.backward),
         ),
+        speed=SpeedFacts(**asdict(run.speed)),
         data=replace(
             record.data or DataFacts(),
             fingerprint=digest(run.data_fingerprints),

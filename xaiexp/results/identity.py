@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
+import sys
 from collections.abc import Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution, version
+from pathlib import Path
 from typing import Any
 
-from xaiexp.contract.identity import provider
-from xaiexp.contract.registry import Registry
+from xaiexp.contract.identity import editable_source, provider
+from xaiexp.contract.registry import GROUP, Registry
 from xaiexp.core.keys import digest
 from xaiexp.core.record import ComponentFacts, Record
 from xaiexp.errors import UserError, without_passwords
 
-__all__ = ["Sources", "config_digest", "installed_version", "package_versions", "saved"]
+__all__ = ["Sources", "code_files", "config_digest", "editable_code", "installed_version", "package_versions", "saved"]
 
 _WITHOUT_EFFECT = ("resume",)
 _PLUMBING = ("hydra-core", "omegaconf", "mlflow", "pluggy")
@@ -46,6 +49,49 @@ def installed_version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
+
+
+def code_files(name: str) -> list[tuple[str, Path]]:
+    """The Python files of the packages of an installed distribution with entry points, by their place, sorted.
+
+    Args:
+        name: of the distribution.
+    """
+    try:
+        points = distribution(name).entry_points
+    except (PackageNotFoundError, ValueError):
+        return []
+    found: dict[str, Path] = {}
+    for module in {point.module.partition(".")[0] for point in points if point.group == GROUP}:
+        file = getattr(sys.modules.get(module), "__file__", None)
+        if file is None:
+            continue
+        in_package = Path(file).name == "__init__.py"
+        files = Path(file).parent.rglob("*.py") if in_package else [Path(file)]
+        found |= {f"{module}/{each.relative_to(Path(file).parent).as_posix()}": each for each in files}
+    return sorted(found.items())
+
+
+@functools.cache
+def editable_code(name: str) -> str:
+    """A hash of all Python files of a distribution in editable mode, whose version says nothing about its code.
+
+    It is made once a process, which runs the code that it has read.
+
+    Args:
+        name: of the distribution.
+
+    Returns:
+        The BLAKE2b hash, 40 hexadecimal digits; empty for other installations.
+    """
+    if not editable_source(name):
+        return ""
+    hashed = hashlib.blake2b(digest_size=20)
+    for place, file in code_files(name):
+        content = file.read_bytes()
+        hashed.update(f"{place}|{len(content)}|".encode())
+        hashed.update(content)
+    return hashed.hexdigest()
 
 
 class Sources:

@@ -13,7 +13,9 @@ from xaiexp.builtin.datasets.shapes import Shapes
 from xaiexp.builtin.gaussian_blur import default_sigma, gaussian_blur
 from xaiexp.builtin.models import COMPONENTS
 from xaiexp.builtin.models.factory import Factory
-from xaiexp.builtin.models.trained.digits_and_shapes import DigitsCnn, DigitsMlp, ShapesCnn
+from xaiexp.builtin.models.trained import digits_and_shapes_recipes as recipes
+from xaiexp.builtin.models.trained.digits_and_shapes import DigitsCnn, DigitsMlp, ShapesCnn, shipped_weights
+from xaiexp.builtin.models.trained.training import load_or_train, load_shipped, outputs_of
 from xaiexp.contract.registry import flaw
 from xaiexp.core.samples import LoadContext, Sample
 from xaiexp.errors import MismatchError, ParameterError, ResourceError, UserError
@@ -22,6 +24,10 @@ from xaiexp.errors import MismatchError, ParameterError, ResourceError, UserErro
 @pytest.fixture(scope="module")
 def context(tmp_path_factory):
     return LoadContext(tmp_path_factory.mktemp("cache"))
+
+
+def trained(folder):
+    return load_or_train(recipes.digits_mlp(), folder / "digits_mlp.safetensors")
 
 
 @pytest.mark.parametrize("component", COMPONENTS, ids=lambda c: c.name)
@@ -66,7 +72,7 @@ def test_training_does_not_depend_on_the_global_random_state(tmp_path):
             torch.set_num_threads(count)
             before = torch.random.get_rng_state()
             with torch.no_grad():
-                states.append(DigitsMlp().load(LoadContext(tmp_path / name)).module.state_dict())
+                states.append(trained(tmp_path / name)[0].state_dict())
             assert torch.equal(torch.random.get_rng_state(), before)
             assert torch.get_num_threads() == count
     finally:
@@ -76,27 +82,47 @@ def test_training_does_not_depend_on_the_global_random_state(tmp_path):
 
 
 def test_weights_are_cached_and_a_damaged_file_is_replaced_with_a_note(tmp_path, caplog):
-    context, model = LoadContext(tmp_path), DigitsMlp()
-    first = model.load(context)
-    file = tmp_path / f"{model.fingerprint()}.safetensors"
+    first, again = trained(tmp_path), trained(tmp_path)
+    (file,) = tmp_path.glob("*.safetensors")
     kept = file.read_bytes()
-    again = model.load(context)
-    assert "note" not in again.facts
-    assert again.facts == first.facts  # including the training time: it was not trained again
+    assert "note" not in again[2]
+    assert again[2] == first[2]  # including the training time: it was not trained again
     file.write_bytes(kept[: len(kept) // 2])
-    mended = model.load(context)
-    assert "trained again" in str(mended.facts["note"])
+    mended = trained(tmp_path)
+    assert "trained again" in str(mended[2]["note"])
     assert "trained again" in caplog.text
-    for a, b, c in zip(*(n.module.parameters() for n in (first, again, mended)), strict=True):
+    for a, b, c in zip(*(module.parameters() for module, _, _ in (first, again, mended)), strict=True):
         assert torch.equal(a, b)
         assert torch.equal(a, c)
-    torch.testing.assert_close(again.mean, first.mean)
+
+
+@pytest.mark.parametrize("name", ["digits_cnn", "digits_mlp"])
+def test_the_recipe_of_shipped_weights_gives_a_network_as_accurate(name, tmp_path):
+    recipe = getattr(recipes, name)()
+    file = shipped_weights(name)
+    module, _, facts = load_shipped(recipe, file)
+    again, _, now = load_or_train(recipe, tmp_path / "again.safetensors")
+    assert facts["held_out_accuracy"] == pytest.approx(now["held_out_accuracy"], abs=0.01)
+    data = recipe.data()
+    for network, told in ((module, facts), (again, now)):
+        correct = (outputs_of(network, data.held_out_inputs).argmax(1) == data.held_out_labels).double().mean()
+        assert correct.item() == pytest.approx(told["held_out_accuracy"], abs=0.004)  # two images: rounding elsewhere
+    assert sorted(module.state_dict()) == sorted(again.state_dict())
+
+
+def test_shipped_weights_that_were_altered_are_refused(tmp_path):
+    file = tmp_path / "digits_mlp.safetensors"
+    content = bytearray(shipped_weights("digits_mlp").read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ResourceError, match="has another content than was written"):
+        load_shipped(recipes.digits_mlp(), file)
 
 
 def test_a_cache_that_cannot_be_written_raises(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ResourceError, match=r"^store: trained weights cannot be written to .*file"):
-        DigitsMlp().load(LoadContext(tmp_path / "file"))
+        trained(tmp_path / "file")
 
 
 def test_a_dataset_of_another_shape_raises(context):

@@ -16,15 +16,32 @@ FILES = "<files>"
 _PATHS = re.compile(r"(^|_)(path|root|file|folder|weights|images|texts|masks|data|dir|uri|store)s?$")
 _FLAGS = ("-m", "--multirun", "--help", "--version", "--hydra-help", "--cfg")
 _TOOL_WORDS: Mapping[str, tuple[str, ...]] = {
+    "archive": (
+        "add",
+        "show",
+        FILES,
+        "--to",
+        "--version",
+        "--alias",
+        "--date",
+        "--rules",
+        "--out",
+        "--trust",
+        "--help",
+    ),
     "completion": ("bash", "zsh", "fish"),
+    "drift": (FILES, "--relative", "--level", "--fail-above", "--out", "--trust", "--help"),
     "export": (FILES, "--latex", "--csv", "--markdown", "--bibtex", "--figures", "--out", "--help"),
+    "gate": (FILES, "--rules", "--write", "--junit", "--markdown", "--trust", "--help"),
     "plan": (),
     "plugins": ("new", "check", "--json", "--help"),
     "repair": ("--help",),
     "report": (FILES, "--out", "--all", "--help"),
+    "reproduce": ("--data", "--out", "--help"),
     "store": ("verify", "prune", "--store", "--older-than", "--damaged", "--all", "--yes", "--help"),
     "track": (FILES, "--help"),
     "ui": ("--port", "--help"),
+    "verify": (FILES, "--certificate", "--certify", "--tolerance", "--record-only", "--trust", "--help"),
     "view": (FILES, "--port", "--no-browser", "--trust", "--help"),
 }
 

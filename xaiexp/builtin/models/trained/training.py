@@ -25,7 +25,7 @@ from xaiexp.core.vocabulary import Task
 from xaiexp.errors import ResourceError
 from xaiexp.store.tensor_files import Damaged, read_tensors, write_tensors
 
-__all__ = ["Data", "Recipe", "cross_validated", "fit", "load_or_train", "outputs_of"]
+__all__ = ["Data", "Recipe", "cross_validated", "fit", "load_or_train", "load_shipped", "outputs_of"]
 
 log = logging.getLogger("xaiexp")
 
@@ -175,6 +175,19 @@ def cross_validated(data: Data, recipe: Recipe, seed: int) -> tuple[Tensor, Tens
     return torch.cat(outputs), torch.cat(labels)
 
 
+def load_shipped(recipe: Recipe, path: Path) -> _Trained:
+    """The network with weights that are part of the package, as :func:`load_or_train` gives it.
+
+    Raises:
+        ResourceError: the file is not as it was shipped.
+    """
+    found, reason = _read(recipe, path)
+    if found is None:
+        raise ResourceError("model", f"{path} {reason or 'is missing'}", hint="install xaiexp again")
+    module, extra, facts = found
+    return module.requires_grad_(False).eval(), extra, {**facts, "weights": f"shipped with xaiexp ({path.name})"}
+
+
 def load_or_train(recipe: Recipe, path: Path, seed: int = 0) -> _Trained:
     """The trained network: read from the cache, else trained and written to it.
 
@@ -192,7 +205,8 @@ def load_or_train(recipe: Recipe, path: Path, seed: int = 0) -> _Trained:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
-            cached, note = _read(recipe, path)
+            cached, wrong = _read(recipe, path)
+            note = _trained_again(path, wrong) if wrong else ""
             if cached is None:
                 cached = _train(recipe, path, seed)
             module, extra, facts = cached
@@ -204,20 +218,20 @@ def load_or_train(recipe: Recipe, path: Path, seed: int = 0) -> _Trained:
 
 
 def _read(recipe: Recipe, path: Path) -> tuple[_Trained | None, str]:
-    """The content of the file, or None with an empty note if it is missing and with the reason if it is damaged."""
+    """The content of the file, or None: with an empty text if it is missing, with the reason if it is damaged."""
     try:
         tensors, metadata = read_tensors(path)
     except FileNotFoundError:
         return None, ""
     except Damaged as damaged:
-        return None, _trained_again(path, str(damaged))
+        return None, str(damaged)
     with _reproducible(0):
         module = recipe.build()
     try:
         module.load_state_dict({k.removeprefix("module."): v for k, v in tensors.items() if k.startswith("module.")})
         facts: dict[str, object] = {key: json.loads(metadata[key]) for key in sorted({*metadata, "held_out_examples"})}
     except (RuntimeError, KeyError, ValueError) as other:
-        return None, _trained_again(path, f"holds another network ({str(other).splitlines()[0]})")
+        return None, f"holds another network ({str(other).splitlines()[0]})"
     return (module, {k.removeprefix("extra."): v for k, v in tensors.items() if k.startswith("extra.")}, facts), ""
 
 

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import trust_studies
+
+from xaiexp.cli import app as cli
+from xaiexp.trust.drift.comparison import drift_of
+from xaiexp.trust.drift.importance import Importance, relative
+from xaiexp.trust.finished import finished
+
+TRUST = ["--trust", "known_network"]
+ONE = "~method.integrated_gradients"
+
+
+@pytest.fixture(scope="module")
+def periods(tmp_path_factory):
+    """Two periods of twelve columns, of which the second has a shift in two; and another model for the first."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("periods")
+        patch.chdir(folder)
+        patch.syspath_prepend(str(folder))
+        weights = trust_studies.write_network(folder, columns=12)
+        torch.manual_seed(0)
+        state = torch.load(weights)
+        state["0.weight"] = 0.02 * torch.randn(8, 12).sign() * (1 + torch.rand(8, 12))  # nearly additive
+        torch.save(state, weights)
+        first = trust_studies.write_table(folder / "first.csv", 12, 160, seed=1)
+        second = trust_studies.write_table(folder / "second.csv", 12, 160, seed=2, shift={3: 2, 8: -2}, start=1000)
+        studies = [trust_studies.run(table, weights, ONE, columns=12) for table in (first, second)]
+        state["2.weight"] = state["2.weight"] + 0.3
+        torch.save(state, folder / "other.pt")
+        studies.append(trust_studies.run(first, folder / "other.pt", ONE, columns=12))
+        return [study.path for study in studies]
+
+
+def told(capsys, *words):
+    code = cli.main(["drift", *map(str, words), *TRUST])
+    return code, capsys.readouterr().out.splitlines()
+
+
+def test_two_periods_name_the_two_columns_that_moved(periods, capsys):
+    first, second, _ = periods
+    code, lines = told(capsys, first, second)
+    assert code == 0
+    gained = [line.split()[1] for line in lines if line.startswith("gained: ")]
+    assert sorted(gained) == ["c3", "c8"]
+    assert not any(line.startswith("lost: ") for line in lines)
+    assert "what differs: dataset; 0 examples are in both" in lines
+    assert "agreement: the studies explain no example in common" in lines
+    assert any(line.startswith("change of accuracy: ") for line in lines)
+
+
+def test_a_study_has_not_drifted_from_itself(periods, capsys):
+    code, lines = told(capsys, periods[0], periods[0], "--fail-above", "0")
+    assert code == 0
+    assert "no feature changed (12 tested)" in lines
+    assert "rank_correlation of input_x_gradient: 1 [1, 1], 160 examples" in lines
+
+
+def test_two_models_are_compared_on_the_same_examples(periods, capsys):
+    first, _, other = periods
+    found = drift_of(*(finished("drift", path, ["known_network"]) for path in (first, other)))
+    assert found.paired
+    assert found.differs == ("model",)
+    assert found.same == 160
+    study = [finished("drift", path, ["known_network"]) for path in (first, other)]
+    maps = [each.maps(each.done[0]) for each in study]
+    cosine = (maps[0] * maps[1]).sum(axis=1) / np.linalg.norm(maps[0], axis=1) / np.linalg.norm(maps[1], axis=1)
+    measured = next(each for each in found.agreement if each.what.startswith("cosine"))
+    assert measured.mean == pytest.approx(cosine.mean())
+    feature = next(each for each in found.features if each.feature == "c5")
+    assert feature.before == pytest.approx(np.abs(maps[0][:, 5]).mean())
+    assert feature.after == pytest.approx(np.abs(maps[1][:, 5]).mean())
+
+
+@pytest.mark.parametrize(("above", "code"), [("0.3", 1), ("50", 0)])
+def test_the_exit_code_follows_the_largest_effect(above, code, periods, capsys):
+    assert told(capsys, *periods[:2], "--fail-above", above)[0] == code
+
+
+def test_the_page_opens_without_scripts_and_names_the_columns(periods, tmp_path, capsys):
+    page = tmp_path / "drift.html"
+    assert told(capsys, *periods[:2], "--out", page)[1][-1] == str(page)
+    text = page.read_text()
+    assert "<script" not in text
+    assert text.count("<svg") == 1
+    assert ">c3<" in text
+    assert ">changed<" in text
+
+
+def test_relative_importance_adds_up_to_one():
+    values = np.array([[1.0, 3.0], [0.0, 0.0]])
+    found = relative(Importance(("a", "b"), values, values))
+    assert found.before[0].tolist() == [0.25, 0.75]
+    assert np.isnan(found.before[1]).all()
+
+
+def test_studies_of_other_configurations_are_not_compared(periods, tabular, capsys):
+    assert cli.main(["drift", str(periods[0]), str(tabular.path), *TRUST]) == cli.WRONG
+    assert "the configurations differ in method, not only in model and dataset" in capsys.readouterr().err
+
+
+def test_images_are_compared_by_region(workplace):
+    from small_studies import run
+
+    images = finished("drift", run("method=[saliency]", "metric=[]").path)
+    found = drift_of(images, images, draws=99)
+    assert len(found.features) == 64
+    assert found.features[0].feature == "rows 0-0, columns 0-0"
+    maps = images.maps(images.done[0])
+    assert found.features[9].before == pytest.approx(np.abs(maps[:, 9]).mean())

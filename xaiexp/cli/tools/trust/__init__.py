@@ -1,0 +1,1 @@
+"""The tools about trust over time and against the literature, a module each."""

@@ -1,0 +1,1 @@
+"""Repeats published results: ours, theirs, the truth where it is known, and why they differ."""
