@@ -131,7 +131,7 @@ class CoalitionRegression:
         full, empty = model.scores().double(), model.scores(reference).double()
         values, errors = full.new_zeros(n, d), full.new_zeros(n, d)
         size = max(1, _ELEMENTS // max(1, d * d, self.most * d))
-        for start in range(0, n, size):
+        for start in range(0, n if self.most else 0, size):
             rows = slice(start, min(n, start + size))
             scored = self._scored(model, reference, replace(rng, ids=rng.ids[rows]), rows)
             fit = self.solve(self._normal_equations(scored, rows), rows, full[rows], empty[rows])
