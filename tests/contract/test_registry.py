@@ -77,7 +77,10 @@ def test_an_unknown_hook_is_refused_with_the_nearest():
     [
         (lambda: __import__("no_such_package"), "could not be imported (ModuleNotFoundError: No module named"),
         (lambda: sys.exit(3), "could not be imported (SystemExit: 3"),
-        (lambda: types.ModuleType("empty"), "has none of the hooks xaiexp_components, xaiexp_conf, xaiexp_publications"),
+        (
+            lambda: types.ModuleType("empty"),
+            "has none of the hooks xaiexp_components, xaiexp_conf, xaiexp_publications",
+        ),
         (plugin, "its hooks returned nothing"),
         (lambda: plugin(int), "int: is not a subclass of one of the kinds in xaiexp.plugin"),
         (lambda: plugin(Agreement), "Agreement: does not implement compare"),
