@@ -9,7 +9,7 @@ from pathlib import Path
 from xaiexp.contract.registry import installed
 from xaiexp.trust.reproduce.comparison import reproduced
 from xaiexp.trust.reproduce.files import found_files
-from xaiexp.trust.reproduce.output import as_markdown
+from xaiexp.trust.reproduce.output import as_markdown, summary
 
 HERE = Path(__file__).parent
 HEAD = """\
@@ -24,11 +24,15 @@ written, and a test runs it again.
 
 def page(folders: Sequence[Path]) -> str:
     """The page, from the published files in the folders."""
-    parts = [HEAD]
+    parts, agreeing = [HEAD], []
     for _, publication in sorted(installed().publications().items()):
         files = found_files(publication, folders, HERE / "none")
-        parts.append(as_markdown(publication, reproduced(publication, files, quiet=True)))
-    return "\n".join(parts)
+        compared = reproduced(publication, files, quiet=True)
+        if all(each.verdict == "agrees" for each in compared):
+            agreeing.append(f"- {summary(publication, compared)}\n")
+        else:
+            parts.append(as_markdown(publication, compared))
+    return "\n".join([*parts, "## Results that agree\n", "".join(agreeing)])
 
 
 if __name__ == "__main__":

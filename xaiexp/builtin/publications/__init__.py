@@ -6,6 +6,7 @@ from xaiexp.builtin.publications.captum_house_prices import CaptumHousePrices
 from xaiexp.builtin.publications.captum_max_pool import CaptumMaxPool
 from xaiexp.builtin.publications.captum_titanic import CaptumTitanic
 from xaiexp.builtin.publications.openxai_compas import OpenxaiCompas
+from xaiexp.builtin.publications.shap_tests import ShapLinear, ShapSecondOrder
 from xaiexp.core.publications import Publication
 
 __all__ = ["PUBLICATIONS"]
@@ -15,4 +16,6 @@ PUBLICATIONS: tuple[Publication, ...] = (
     CaptumMaxPool(),
     CaptumTitanic(),
     OpenxaiCompas(),
+    ShapLinear(),
+    ShapSecondOrder(),
 )

@@ -10,11 +10,15 @@ from xaiexp.builtin.publications.captum_max_pool import parameters
 __all__ = [
     "CompasRegression",
     "HousePrices",
+    "LinearFunction",
     "MaxPool",
+    "SecondOrder",
     "Titanic",
     "compas_regression",
     "house_prices",
+    "linear",
     "max_pool",
+    "second_order",
     "titanic",
 ]
 
@@ -83,6 +87,37 @@ class MaxPool(nn.Module):
         return out
 
 
+class SecondOrder(nn.Module):
+    """x0 x2 + x1 + x2 + x2 x3 of five inputs: it returns a value ``[N, 1]``."""
+
+    coefficients: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("coefficients", torch.ones(4))  # a network is known by its tensors
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The function."""
+        terms = torch.stack([x[:, 0] * x[:, 2], x[:, 1], x[:, 2], x[:, 2] * x[:, 3]], dim=1)
+        out: Tensor = (terms * self.coefficients).sum(dim=1, keepdim=True)
+        return out
+
+
+class LinearFunction(nn.Module):
+    """x0 + 2 x1 of three inputs: it returns a value ``[N, 1]``."""
+
+    coefficients: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("coefficients", torch.tensor([1.0, 2.0, 0.0]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The function."""
+        out: Tensor = (x * self.coefficients).sum(dim=1, keepdim=True)
+        return out
+
+
 def titanic() -> nn.Module:
     """The network of ``captum/titanic``."""
     return Titanic()
@@ -101,3 +136,13 @@ def compas_regression() -> nn.Module:
 def max_pool() -> nn.Module:
     """The network of ``captum/deep_lift_max_pool``."""
     return MaxPool()
+
+
+def second_order() -> nn.Module:
+    """The function of ``shap/second_order``."""
+    return SecondOrder()
+
+
+def linear() -> nn.Module:
+    """The function of ``shap/linear``."""
+    return LinearFunction()

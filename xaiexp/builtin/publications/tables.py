@@ -26,7 +26,7 @@ def write_table(path: Path, names: Sequence[str], rows: Sequence[Sequence[object
     return path
 
 
-def table_study(network: str, weights: Path | None, table: Path, label: str) -> list[str]:
+def table_study(network: str, weights: Path | None, table: Path, label: str | None) -> list[str]:
     """The words of a study that explains all rows of a table by a network with given weights."""
     return [
         "model=factory",
@@ -35,7 +35,7 @@ def table_study(network: str, weights: Path | None, table: Path, label: str) -> 
         "model.modality=table",
         "dataset=csv",
         f"dataset.path={_quoted(table)}",
-        f"dataset.label_column={label}",
+        f"dataset.label_column={label or 'null'}",
         "dataset.id_column=row",
         "dataset.held_out=1",
         "examples=null",
