@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
 import trust_studies
+from documents import Opened
 
 from xaiexp.cli import app as cli
 from xaiexp.trust.drift.comparison import _paired_change, drift_of
@@ -80,14 +83,18 @@ def test_the_exit_code_follows_the_largest_effect(above, code, periods, capsys):
     assert told(capsys, *periods[:2], "--fail-above", above)[0] == code
 
 
-def test_the_page_opens_without_scripts_and_names_the_columns(periods, tmp_path, capsys):
+def test_the_interactive_page_of_both_studies_says_what_changed(periods, tmp_path, capsys):
     page = tmp_path / "drift.html"
     assert told(capsys, *periods[:2], "--out", page)[1][-1] == str(page)
-    text = page.read_text()
-    assert "<script" not in text
-    assert text.count("<svg") == 1
-    assert ">c3<" in text
-    assert ">changed<" in text
+    first, second = Opened(page).fields["studies"]
+    assert first["panels"] == second["panels"]
+    titles = [panel["title"] for panel in second["panels"]]
+    name = "Drift of importance by input_x_gradient"
+    assert titles == ["Drift", name, f"{name}, in numbers"]
+    assert [panel["error"] for panel in second["panels"]] == [""] * 3
+    assert "2 of 12 features changed" in second["panels"][0]["html"]
+    rows = json.loads(second["panels"][1]["chart"])["data"]["values"]
+    assert {row["feature"] for row in rows if row["found"] == "changed"} == {"c3", "c8"}
 
 
 def test_the_change_of_accuracy_of_few_pairs_is_no_proof():
