@@ -54,7 +54,7 @@ WRONG = [
         ["method.kernel_shap.n_samples=9"],
         "method.kernel_shap: is not in the list of this study\n  add it: 'method=[...,kernel_shap]'",
     ),
-    (["sed=1"], f"sed: no such key\n  nearest: seed   {KEYS}"),
+    (["sed=1"], f"sed: no such key\n  nearest: seed, speed   {KEYS}"),
     (["+x=1"], f"x: no such key\n  {KEYS}"),
     (["seed=-1"], "seed: must be between 0 and 2147483647 (got -1)"),
     (["seed=0,1"], "seed=0,1: several values for one study\n  a sweep: -m seed=0,1   a list: 'seed=[0,1]'"),
@@ -121,7 +121,7 @@ WRONG = [
         "method.salency: no method has this name\n  nearest: saliency",
     ),
     (["plna"], "plna: is neither KEY=VALUE nor a tool\n  nearest: plan   tools:"),
-    (["plan", "sed=1"], f"sed: no such key\n  nearest: seed   {KEYS}"),
+    (["plan", "sed=1"], f"sed: no such key\n  nearest: seed, speed   {KEYS}"),
     (
         ["report"],
         "report: the following arguments are required: DIR\n  xaiexp report [-h] [--out FILE] [--all] DIR [DIR ...]",

@@ -32,8 +32,8 @@ def study(tmp_path_factory):
         (
             ["repot"],
             "repot: is neither KEY=VALUE nor a tool\n"
-            "  nearest: report, export   tools: archive, completion, drift, export, gate, plan, plugins, repair, report, "
-            "reproduce, show, store, track, ui, verify, view",
+            "  nearest: report, export   tools: archive, completion, drift, export, gate, plan, plugins, repair, "
+            "report, reproduce, show, store, track, ui, verify, view",
         ),
         (["export", "nowhere"], "export: no such folder (got 'nowhere')"),
         (["report"], "report: the following arguments are required: DIR"),

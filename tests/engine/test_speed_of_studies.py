@@ -8,8 +8,8 @@ from builders import make_batch
 from torch import nn
 
 import xaiexp
-from xaiexp.engine import speed as engine_speed
-from xaiexp.engine.speed import use_speed
+from xaiexp.engine.checks import speed as engine_speed
+from xaiexp.engine.checks.speed import prescribe, use_speed
 from xaiexp.inference import speed
 from xaiexp.inference.passes import Passes
 from xaiexp.plan.settings import Settings
@@ -109,3 +109,10 @@ def test_a_network_that_comes_with_hooks_stays_as_it_is(network, tmp_path, monke
     monkeypatch.setattr(engine_speed, "measured", None)
     network[0].register_forward_hook(lambda layer, given, out: None)
     assert used(network, tmp_path) == speed.PLAIN
+
+
+def test_a_store_may_prescribe_how_passes_are_made(network, tmp_path, monkeypatch):
+    monkeypatch.setattr(engine_speed, "measured", None)
+    mine = speed.Speed("channels last", rows=4, ratio=3.0)
+    prescribe(Store(tmp_path), mine)
+    assert used(network, tmp_path, passes=1) == mine

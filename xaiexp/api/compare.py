@@ -14,12 +14,14 @@ from xaiexp.api.examples import batch_of
 from xaiexp.api.execute import execute
 from xaiexp.api.functions import Axes, Module, evaluated, in_read_order, offers_of
 from xaiexp.api.inputs import Inputs, Layout
+from xaiexp.api.language import refuse_prompts
 from xaiexp.api.own import OwnFeatures, labels_of, own_model, own_tensors
+from xaiexp.api.own_prompts import own_prompts
 from xaiexp.api.result import Result
 from xaiexp.api.run import result_of
 from xaiexp.config.build import settings_of
 from xaiexp.contract.component import parts, plain_parameters
-from xaiexp.contract.kinds import Component, Features, Output
+from xaiexp.contract.kinds import Component, Dataset, Features, Model, Output
 from xaiexp.contract.registry import OWN, Registry, installed
 from xaiexp.core.batches import Batch
 from xaiexp.core.vocabulary import Task
@@ -52,7 +54,7 @@ def compare(
     *,
     methods: Sequence[Given] | Mapping[str, Given],
     metrics: Sequence[Given] | Mapping[str, Given] = ("deletion", "insertion", "infidelity"),
-    baselines: Sequence[Given | float] | Mapping[str, Given | float] = ("zero",),
+    baselines: Sequence[Given | float] | Mapping[str, Given | float] | None = None,
     agreements: Sequence[Given] | Mapping[str, Given] = ("rank_correlation",),
     trackers: Sequence[Given] | Mapping[str, Given] = (),
     callbacks: Sequence[Given] | Mapping[str, Given] = (),
@@ -67,6 +69,7 @@ def compare(
     masks: Inputs | None = None,
     class_names: Sequence[str] = (),
     feature_names: Sequence[str] = (),
+    tokenizer: Any = None,
     folder: str | Path | None = None,
     quiet: bool = False,
     **settings: Any,
@@ -87,7 +90,8 @@ def compare(
         targets: the truth, which is explained by default: class indices ``[N]``; values, floats ``[N]``; several labels
             an example, bool ``[N, K]``. None where it is not known.
         methods, metrics, baselines, agreements, trackers, callbacks, panels: components, each a name, a pair of name
-            and parameters, or an instance; a mapping gives them labels. A number is a constant baseline.
+            and parameters, or an instance; a mapping gives them labels. A number is a constant baseline; by default the
+            baseline is ``zero``, and ``mean`` for prompts.
         target: what is explained, as the root key of a study: ``"label"``, ``"predicted"``, a class by index or name, a
             list of these, or ``"all"``. By default the label where ``targets`` are classes, otherwise the prediction.
         output: which scalars of the model are explained; by default the numbers that the model returns.
@@ -99,6 +103,9 @@ def compare(
         context: further tensors ``[N, ...]`` for the model.
         masks: ground truth, bool, for metrics of localisation.
         class_names, feature_names: for tables and pages.
+        tokenizer: of a generative language model of transformers, the ``model``. Then ``inputs`` are prompts: texts,
+            token ids, or messages. ``targets`` are their continuations, by default what the model writes; of candidates
+            the class indices that are true. ``target`` says what of them is explained, as for a study of ``causal_lm``.
         folder: of the results; a new one below ``outputs`` by default.
         quiet: show no progress.
         settings: further root keys of a study: ``seed``, ``examples``, ``precision``, ``report``, ``store``.
@@ -112,6 +119,8 @@ def compare(
     >>> result = xaiexp.compare(net, torch.ones(2, 2), methods=maps, task="regression", quiet=True)  # doctest: +SKIP
     """
     registry = installed()
+    if baselines is None:
+        baselines = ("zero",) if tokenizer is None else ("mean",)
     lists = {
         kind: _labelled(registry, kind, given)
         for kind, given in (
@@ -129,22 +138,31 @@ def compare(
     refuse_foreign(path, "folder")
     ensure_writable(path, "folder")
     with evaluated(model):
-        mask = feature_mask if not isinstance(feature_mask, str | Features) else None
-        batch, layout = batch_of(
-            inputs, axes=axes, explained=explained, feature_mask=mask, context=context, masks=masks
-        )
-        lists["method"] = {label: in_read_order(method, layout) for label, method in lists["method"].items()}
-        layout.axes.known  # noqa: B018 -- raises where the axes are not known
-        features = _features(registry, feature_mask, batch, layout)
-        labels = labels_of(targets, len(batch))
-        content = fingerprint(
-            {"inputs": batch.inputs, **{f"context {name}": tensor for name, tensor in batch.context.items()}},
-            layout.axes.name, labels, tuple(class_names), tuple(feature_names),
-            None if batch.masks is None else fingerprint({"masks": batch.masks}),
-        )  # fmt: skip
-        data = own_tensors(content, batch, layout, labels, class_names, feature_names)
-        probed = _behaviour(model, batch, layout, chosen)
-        network = own_model(model, batch, layout, probed, offers_of(model), class_names=tuple(class_names))
+        network: Model
+        data: Dataset
+        if tokenizer is not None:
+            network, data = own_prompts(model, tokenizer, inputs, targets, class_names)
+            features, device = _named_features(registry, feature_mask), next(model.parameters()).device
+            explained_by_default = "predicted"
+        else:
+            refuse_prompts(inputs, None)
+            mask = feature_mask if not isinstance(feature_mask, str | Features) else None
+            batch, layout = batch_of(
+                inputs, axes=axes, explained=explained, feature_mask=mask, context=context, masks=masks
+            )
+            lists["method"] = {label: in_read_order(method, layout) for label, method in lists["method"].items()}
+            layout.axes.known  # noqa: B018 -- raises where the axes are not known
+            features = _features(registry, feature_mask, batch, layout)
+            labels = labels_of(targets, len(batch))
+            content = fingerprint(
+                {"inputs": batch.inputs, **{f"context {name}": tensor for name, tensor in batch.context.items()}},
+                layout.axes.name, labels, tuple(class_names), tuple(feature_names),
+                None if batch.masks is None else fingerprint({"masks": batch.masks}),
+            )  # fmt: skip
+            data = own_tensors(content, batch, layout, labels, class_names, feature_names)
+            probed = _behaviour(model, batch, layout, chosen)
+            network = own_model(model, batch, layout, probed, offers_of(model), class_names=tuple(class_names))
+            device, explained_by_default = batch.device, _target(labels.each, labels.task)
         used = [
             features,
             *([] if chosen is None else [chosen]),
@@ -157,10 +175,10 @@ def compare(
             if part is not features
         )
         values = {
-            "target": _target(target, labels.each, labels.task),
+            "target": explained_by_default if target is None else target,
             "task": task,
             "examples": None,
-            "device": str(batch.device),
+            "device": str(device),
             **({} if known else {"store": str(path / "store")}),
             **settings,
         }
@@ -240,10 +258,19 @@ def _features(registry: Registry, given: Any, batch: Batch, layout: Layout) -> F
     return features
 
 
-def _target(given: Any, labels: Sequence[Any], task: str | None) -> Any:
-    if given is None:
-        return "label" if labels and task != "regression" else "predicted"
-    return given
+def _named_features(registry: Registry, given: Any) -> Features:
+    """Features of prompts: by name, tokens by default."""
+    if isinstance(given, Features):
+        return given
+    if given is not None and not isinstance(given, str):
+        hint = "token, word, sentence or slot"
+        raise ParameterError("feature_mask", "of prompts are features by name", got=given, hint=hint)
+    features: Features = registry.build("features", given or DEFAULT_FEATURES["text"], {})
+    return features
+
+
+def _target(labels: Sequence[Any], task: str | None) -> str:
+    return "label" if labels and task != "regression" else "predicted"
 
 
 def _behaviour(model: Module, batch: Batch, layout: Layout, output: Output | None) -> str:

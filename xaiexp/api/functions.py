@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from xaiexp.api.axes import check_modality
 from xaiexp.api.examples import batch_of
 from xaiexp.api.inputs import Inputs, Layout
+from xaiexp.api.language import PromptRequest, attribute_prompts, refuse_prompts
 from xaiexp.api.references import references_of
 from xaiexp.contract.kinds import KINDS, Agreement, Baseline, Component, Features, Method, Metric, Output, offered
 from xaiexp.contract.registry import installed
@@ -48,17 +49,19 @@ def attribute(
     method: str | Method,
     /,
     *,
-    target: int | Tensor | None = None,
-    baseline: References = "zero",
+    target: int | Tensor | str | Sequence[str] | None = None,
+    baseline: References | None = None,
     seed: int = 0,
     axes: Axes | None = None,
     explained: str | int | None = None,
     feature_mask: Inputs | str | Features | None = None,
-    background: Inputs | None = None,
+    background: Any = None,
     context: Mapping[str, Tensor] | None = None,
     output: str | Output | None = None,
     task: Task | None = None,
     batch_budget: int | None = None,
+    tokenizer: Any = None,
+    per_token: bool = False,
     **params: Any,
 ) -> Any:
     """Attributions of one method for a batch of inputs.
@@ -70,8 +73,8 @@ def attribute(
             arguments, or a tuple by their position; ``explained`` says which are explained.
         method: a registered name, or a component.
         target: class index, one per example (``[N]``), or None where the model has a single output.
-        baseline: a registered name, a number, or a tensor. One reference for all examples: ``[*shape]`` or
-            ``[1, *shape]``; one for each: ``[N, *shape]``, as in Captum. A distribution of R references for all:
+        baseline: a registered name, a number, or a tensor; by default ``"zero"``. One reference for all examples:
+            ``[*shape]`` or ``[1, *shape]``; one for each: ``[N, *shape]``, as in Captum. A distribution of R for all:
             ``[1, R, *shape]`` or, where R is not N, ``[R, *shape]``; for each: ``[N, R, *shape]``. A method that
             reads distributions refuses ``[N, *shape]``, which may be either. Attributions are relative to the mean over
             a distribution.
@@ -96,6 +99,14 @@ def attribute(
             Rows of numbers in [0, 1] that sum to 1 are noticed as probabilities, and several other numbers are taken
             for the logits of a softmax. A single number needs ``task`` where a probability is asked for.
         batch_budget: rows per pass.
+        tokenizer: of a generative language model of transformers, the ``model``. Then ``inputs`` is a prompt: a text,
+            token ids ``[T]``, messages with role and content, or a list of these. ``target`` is its continuation, a
+            text as it stands after the prompt (or one for each prompt); without one the model writes it. ``explained``
+            says what of it: ``"sequence"`` (the default), ``"next"``, ``"span(A,B)"`` of its tokens, a text in it,
+            ``"contrast(a,b)"`` or ``"candidates([a,b])"``. The score is the sum of the log-probabilities. By default,
+            ``baseline`` is the mean embedding of the vocabulary; ``background`` are prompts to average in its place,
+            ``feature_mask`` is ``"word"``, ``"sentence"`` or ``"slot"``.
+        per_token: whether each token of the span is explained by itself.
         params: parameters of the method; those with one number an axis in the order of ``inputs``.
 
     Where all of several inputs are explained, ``axes``, ``feature_mask``, ``background`` and a ``baseline`` of tensors
@@ -103,8 +114,9 @@ def attribute(
 
     Returns:
         Attributions like the explained input, in its order of axes; a dict or tuple of them where all are explained. Of
-        a method that explains a layer, like the layer's output. A ``UserWarning`` says where a method that claims
-        completeness misses f(x) - f(reference) by more than 5 %.
+        a method that explains a layer, like the layer's output. Of a prompt ``[T]``, a number for each of its tokens,
+        or ``[L, T]`` with ``per_token``; a list of these for several prompts. A ``UserWarning`` says where a method
+        that claims completeness misses f(x) - f(reference) by more than 5 %.
 
     Raises:
         UserError: an unknown name, or a parameter or tensor that does not fit; a model whose gradient is not that of
@@ -122,6 +134,13 @@ def attribute(
     tensor([[6., 6.]])
     """
     component: Method = _component("method", method, params)
+    if tokenizer is not None:
+        chosen = None if output is None else _component("output", output, {})
+        own = (target, explained, baseline, feature_mask, background, chosen, batch_budget, seed, per_token)
+        with evaluated(model):
+            return attribute_prompts(model, inputs, component, tokenizer, PromptRequest(*own))
+    refuse_prompts(inputs, target)
+    baseline = "zero" if baseline is None else baseline
     own = {"axes": axes, "explained": explained, "feature_mask": feature_mask, "background": background}
     with evaluated(model):
         batch, layout = batch_of(inputs, context=context, **own)

@@ -19,7 +19,7 @@ from xaiexp.core.vocabulary import Modality, Task
 from xaiexp.engine.guard import tensors_of
 from xaiexp.errors import MismatchError
 
-__all__ = ["Labels", "OwnFeatures", "OwnModel", "OwnTensors", "labels_of", "own_model", "own_tensors"]
+__all__ = ["Labels", "OwnFeatures", "OwnModel", "OwnTensors", "held_model", "labels_of", "own_model", "own_tensors"]
 
 _SOURCE = "the user's own"
 
@@ -138,7 +138,6 @@ def own_model(
         facts: further fields of :class:`~xaiexp.core.samples.Network`.
     """
     model = OwnModel(type(module).__qualname__, content, layout.axes.known, tuple(sorted(offers)))
-    weights = {name: tensor.cpu().clone() for name, tensor in tensors_of(module).items()}
     network = {
         "module": module,
         "encode": lambda samples: _encoded(batch, layout, [sample.data for sample in samples]),
@@ -147,10 +146,23 @@ def own_model(
         "call_layout": None if layout.plain else layout.call,
         **facts,
     }
-    object.__setattr__(model, "_held", _HeldModel(module, weights, network))
     named = type(module).__name__ if isinstance(module, nn.Module) else getattr(module, "__name__", "")
-    _rename(model, named, "model")
+    held_model(model, module, network, named)
     return model
+
+
+def held_model(model: OwnModel, module: Any, network: Mapping[str, Any], name: str) -> None:
+    """Set what the component of a network holds.
+
+    Args:
+        model: the component.
+        module: whose weights are kept as they are now.
+        network: fields of :class:`~xaiexp.core.samples.Network`.
+        name: under which it is shown; empty for none.
+    """
+    weights = {name: tensor.cpu().clone() for name, tensor in tensors_of(module).items()}
+    object.__setattr__(model, "_held", _HeldModel(module, weights, network))
+    _rename(model, name, "model")
 
 
 def _encoded(batch: Batch, layout: Layout, rows: Sequence[int]) -> Encoded:
@@ -175,6 +187,8 @@ class OwnTensors(_OwnInputs, Dataset):
         content: hash of inputs, labels and names.
         count: number of examples.
         input_kind: their modality.
+        shape: of one of them.
+        exact: whether all have this shape.
     """
 
     summary: ClassVar[str] = "tensors of the user"
@@ -184,6 +198,7 @@ class OwnTensors(_OwnInputs, Dataset):
     count: int
     input_kind: str
     shape: tuple[int, ...]
+    exact: bool = True
     _held: Any = field(init=False, repr=False, compare=False, default=None)
 
     def fingerprint(self) -> str:
@@ -192,7 +207,12 @@ class OwnTensors(_OwnInputs, Dataset):
 
     def outline(self) -> Outline:
         """Number and shape of the tensors."""
-        return Outline(self.count, self.shape)
+        return Outline(self.count, self.shape, self.exact)
+
+    def hold(self, source: Source, name: str) -> None:
+        """Set the samples, and the name under which they are shown."""
+        object.__setattr__(self, "_held", source)
+        _rename(self, name, name)
 
     def open(self) -> Source:
         """The samples; the data of each is its row number."""
@@ -235,8 +255,7 @@ def own_tensors(
         labels=(lambda: labels.each) if labels.each else None,
     )
     dataset = OwnTensors(content, len(ids), layout.axes.known, tuple(elements))
-    object.__setattr__(dataset, "_held", source)
-    _rename(dataset, "", "tensors")
+    dataset.hold(source, "tensors")
     return dataset
 
 

@@ -12,8 +12,13 @@ from xaiexp.core.vocabulary import Modality, Task
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Encoded", "Label", "LoadContext", "Network", "Outline", "Sample", "Source"]
+    from xaiexp.core.batches import Batch
 
+__all__ = ["Continuation", "Encoded", "Label", "LoadContext", "Network", "Outline", "Sample", "Source", "Target"]
+
+
+Target = str | int | tuple[str | int, ...]
+"""What is explained, as a study says it."""
 
 Label = int | float | tuple[int, ...] | None
 """A class index, a value, the class indices of an example with several labels, or None where unknown."""
@@ -27,7 +32,8 @@ class Sample:
         id: identifier, unique within the dataset and stable across runs and subsets (a file name, a row number).
             Random numbers are derived from it.
         data: the raw input. Images: a PIL image or a float tensor ``[C, H, W]`` in [0, 1]. Tables: a float tensor
-            ``[F]`` in the units of the columns. Texts: a str. Time series: a float tensor ``[C, T]``.
+            ``[F]`` in the units of the columns. Texts: a str, or a
+            :class:`xaiexp.core.prompts.Prompt`. Time series: a float tensor ``[C, T]``.
         label: the truth, or None where unknown. Classes: an int, the class index. Several labels an example: a tuple of
             class indices, which may be empty. Regression: a float, in the units of the target.
         mask: ground truth of the relevant part of the input, or None where there is none. Images: bool ``[H, W]``.
@@ -94,6 +100,21 @@ class Outline:
 
 
 @dataclass(frozen=True)
+class Continuation:
+    """What a language model goes on with after a prompt.
+
+    Args:
+        tokens: the text of each token of each continuation (of candidates and contrasts there are several).
+        written: whether the model wrote it; False where the data or the study give it.
+        spans: for each score, the weight of each token, continuation by continuation.
+    """
+
+    tokens: tuple[tuple[str, ...], ...]
+    written: bool = False
+    spans: tuple[tuple[float, ...], ...] = ()
+
+
+@dataclass(frozen=True)
 class Encoded:
     """Samples encoded for a model: tensors in model space, on the CPU.
 
@@ -108,6 +129,13 @@ class Encoded:
         tokens: texts only: the tokens of each example as strings, ``T_i`` of them.
         words: texts only: int64 ``[N, T]``, the index of the word that each token belongs to, counted from 0 in each
             example; -1 where ``removable`` is False. None where the tokenizer does not provide word indices.
+        sentences: texts only: as ``words``, the sentence of each token; None where it is not known.
+        slots: texts only: as ``words``, the place in ``slot_names`` of the slot of a template that each token fills;
+            None where prompts have no slots.
+        slot_names: texts only: names of the slots.
+        starts: texts only: the position of the first token of each example, where texts are padded on the left; empty
+            where every text starts at position 0.
+        continuations: prompts of language models only: the texts that are scored, see :class:`Continuation`.
         columns: tables only: the name of the column that each of the F elements was derived from. The framework sets
             it from :attr:`Source.columns`; an encoder leaves it empty.
     """
@@ -118,6 +146,11 @@ class Encoded:
     removable: Tensor | None = None
     tokens: tuple[tuple[str, ...], ...] = ()
     words: Tensor | None = None
+    sentences: Tensor | None = None
+    slots: Tensor | None = None
+    slot_names: tuple[str, ...] = ()
+    starts: tuple[int, ...] = ()
+    continuations: tuple[Continuation, ...] = ()
     columns: tuple[str, ...] = ()
 
 
@@ -147,6 +180,10 @@ class Network:
             of a dataset with names are put into this order; empty where the model does not know names.
         call_layout: rows ``[B, *shape]`` and their context to the positional and keyword arguments of ``module``, where
             these are not the rows and the context themselves.
+        aim: language models only: the key ``target`` and whether each token is explained by itself, to the network
+            whose scores are what this means, and to which of these scores are explained.
+        judge_reference: examples and their references ``[N, *shape]`` to why a path from there tells nothing; empty
+            where it does. None where every reference may be used.
     """
 
     module: Any
@@ -165,6 +202,8 @@ class Network:
     task: Task | None = None
     feature_names: tuple[str, ...] = ()
     call_layout: Callable[[Tensor, Mapping[str, Tensor]], tuple[tuple[Any, ...], Mapping[str, Any]]] | None = None
+    aim: Callable[[Target, bool], tuple[Network, Target]] | None = None
+    judge_reference: Callable[[Batch, Tensor], str] | None = None
 
 
 @dataclass(frozen=True)

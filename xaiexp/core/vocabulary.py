@@ -23,15 +23,22 @@ Modality = Literal["image", "text", "table", "series"]
 MODALITIES: tuple[Modality, ...] = ("image", "text", "table", "series")
 """All modalities, in the order in which messages list them."""
 
-Task = Literal["multiclass", "binary", "multilabel", "regression", "probabilities"]
+Task = Literal["multiclass", "binary", "multilabel", "regression", "probabilities", "log_probabilities"]
 """What the numbers are that a network returns.
 
 ``multiclass``: one logit a class, softmax. ``binary``: one logit, sigmoid, which speaks for class 1. ``multilabel``:
 one logit a label, sigmoid each. ``regression``: values. ``probabilities``: already in [0, 1]; a single one speaks for
-class 1.
+class 1. ``log_probabilities``: the natural logarithm of the probability of a text, or of a part of one.
 """
 
-TASKS: tuple[Task, ...] = ("multiclass", "binary", "multilabel", "regression", "probabilities")
+TASKS: tuple[Task, ...] = (
+    "multiclass",
+    "binary",
+    "multilabel",
+    "regression",
+    "probabilities",
+    "log_probabilities",
+)
 """All tasks, in the order in which messages list them."""
 
 ExampleOrder = Literal["drawn", "first"]

@@ -87,8 +87,10 @@ def estimated(method: Method, handle: Handle, reference: Tensor | None, draws: D
 
     Raises:
         CellError: the method returned another shape.
+        Unsupported: the network is singular at the reference of a method that follows its gradients from there.
     """
     rng, batch = draws.within(f"method/{method.name}"), handle.batch
+    _refuse_singular(method, handle, reference)
     if reference is None or method.reads_distribution:
         each = [method.attribute(handle, batch, reference, rng)]
     else:
@@ -102,6 +104,15 @@ def estimated(method: Method, handle: Handle, reference: Tensor | None, draws: D
         if method.space != "layer" and list(error.shape) != want:
             raise CellError(f"returned standard errors of shape {list(error.shape)}; must be {want}")
     return torch.stack(values).mean(dim=0) if len(values) > 1 else values[0], error
+
+
+def _refuse_singular(method: Method, handle: Handle, reference: Tensor | None) -> None:
+    """Refuse references ``[N, R, *shape]`` from which a path of gradients tells nothing."""
+    judge, follows = handle.passes.judge_reference, method.complete and "gradients" in method.needs
+    if judge is not None and reference is not None and follows:
+        why = judge(handle.batch, reference[:, 0])
+        if why:
+            raise Unsupported(why)
 
 
 def attributed(method: Method, handle: Handle, reference: Tensor | None, draws: Draws) -> Tensor:

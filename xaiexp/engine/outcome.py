@@ -6,22 +6,56 @@ import resource
 import sys
 import time
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
 
+from xaiexp.contract import registry
+from xaiexp.contract.identity import component_key
+from xaiexp.contract.kinds import Output
 from xaiexp.core.explanations import Explanation, Spent
 from xaiexp.core.ids import CellId
+from xaiexp.core.keys import AttributionKey
 from xaiexp.engine.examples.left_out import LeftOut
 from xaiexp.engine.explainer import Explainer, features_of
 from xaiexp.engine.failure import Failure
 from xaiexp.engine.maps import Attribute, explain_all, reasons_from, reasons_to
 from xaiexp.errors import Unsupported, UserError
+from xaiexp.inference.outputs import Readout
 from xaiexp.inference.passes import Handle
+from xaiexp.inference.speed import PLAIN, Speed
+from xaiexp.plan.study import Study
 from xaiexp.store.objects import Store
 
-__all__ = ["CellOutcome", "explain_chunk", "peak_memory"]
+__all__ = ["CellOutcome", "Content", "explain_chunk", "peak_memory"]
+
+
+@dataclass(frozen=True)
+class Content:
+    """Fingerprints that decide the results of a chunk: of the weights, of inputs and targets, of the background."""
+
+    weights: str
+    data: str
+    background: str
+
+    def attribution_key(self, study: Study, cell: CellId, readout: Readout, speed: Speed) -> str:
+        """The key of the attributions of a cell; how many rows a pass has is no part of it."""
+        known = registry.installed()
+        baseline = study.baselines.get(cell.baseline)
+        made = "" if speed.kind == PLAIN.kind else f", {speed.kind}"
+        return AttributionKey(
+            method=component_key(study.methods[cell.method], known),
+            baseline=None if baseline is None else component_key(baseline, known),
+            features=component_key(study.features, known),
+            weights=self.weights,
+            data=self.data,
+            background=self.background,
+            output=component_key(cast("Output", readout.output), known),
+            task=readout.task or "",
+            precision=study.settings.precision + made,
+            seed=study.settings.seed,
+        ).digest
 
 
 @dataclass(frozen=True)

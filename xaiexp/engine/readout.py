@@ -51,7 +51,8 @@ def task_of(
 
 def default_output(task: Task | None) -> Output:
     """The output that explains the numbers that a network returns."""
-    name = {"regression": "value", "probabilities": "probability"}.get(task or "", "logit")
+    own = {"regression": "value", "probabilities": "probability", "log_probabilities": "log_probability"}
+    name = own.get(task or "", "logit")
     output: Output = installed().build("output", name, {})
     return output
 

@@ -22,16 +22,16 @@ from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Cost, Explanation
 from xaiexp.core.ids import CellId
 from xaiexp.core.keys import ModelCheckKey, PredictionKey, digest
-from xaiexp.core.samples import LoadContext
+from xaiexp.core.samples import LoadContext, Target
 from xaiexp.core.vocabulary import Task
 from xaiexp.engine import targets
 from xaiexp.engine.cell_state import CellState
 from xaiexp.engine.checks.claim_test import SEQUENTIAL, ClaimTest
 from xaiexp.engine.checks.model_check import recalled
 from xaiexp.engine.checks.slopes import passes_of
+from xaiexp.engine.checks.speed import use_speed
 from xaiexp.engine.checks.weights import weights_fingerprint
 from xaiexp.engine.chunk import Chunk, Loaded
-from xaiexp.engine.content import Content
 from xaiexp.engine.devices import leased, placed
 from xaiexp.engine.evaluator import Evaluator
 from xaiexp.engine.examples.left_out import LeftOut
@@ -40,9 +40,8 @@ from xaiexp.engine.explainer import Explainer
 from xaiexp.engine.failure import Failure
 from xaiexp.engine.guard import Guard, tensors_of
 from xaiexp.engine.loader import Examples, Loader
-from xaiexp.engine.outcome import CellOutcome, explain_chunk
+from xaiexp.engine.outcome import CellOutcome, Content, explain_chunk
 from xaiexp.engine.readout import readout_of, task_of
-from xaiexp.engine.speed import use_speed
 from xaiexp.inference.counter import Counter
 from xaiexp.inference.outputs import Readout, head_of
 from xaiexp.inference.passes import Handle, Passes
@@ -81,7 +80,7 @@ class Run:
         self.loader: Loader | None = None
         self.clusters: Mapping[str, str] = {}  # of the examples that were read
         self.notes: list[str] = []  # what the reader must know, and the end of the run only can tell
-        self._target: targets.Target = settings.target
+        self._target: Target = settings.target
         self._task: Task | None = None
         self._unlabelled = 0
         self._checked = False
@@ -100,21 +99,21 @@ class Run:
             yield from self._results(device)
 
     def _results(self, device: torch.device) -> Iterator[Loaded | Chunk]:
-        settings = self.study.settings
+        settings, output = self.study.settings, self.study.output
         network = network_of(self.study.model, self.study.dataset, self._context(), settings.device)
         weights = weights_fingerprint(network, self.study.model)
+        network, target = targets.aimed(network, settings.target, settings.per_token)
         network = replace(network, task=settings.task or network.task)
         if isinstance(network.module, nn.Module):
             network = replace(network, module=placed(network.module, device))
-        output = self.study.output
-        labelled = output is None or not output.own_scale
+        labelled = (output is None or not output.own_scale) and network.task != "log_probabilities"
         loader = Loader(self.study.dataset, network, self.study.features, settings, device, labelled)
         self.loader, self.clusters = loader, loader.clusters
         budget = None if settings.batch_budget == "auto" else int(settings.batch_budget)
         read = head_of if output is None else output.read
-        layout = network.call_layout
-        self._passes = Passes(network.module, device, settings.precision, budget, read=read, call_layout=layout)
-        self._target = targets.resolved(settings.target, loader.class_names)
+        options = (budget, Counter(), read, network.call_layout, network.judge_reference)
+        self._passes = Passes(network.module, device, settings.precision, *options)
+        self._target = targets.resolved(target, loader.class_names)
         self._task = network.task or loader.task
         self._check_target(network.classes, loader)
         several = targets.max_targets(self._target, network.classes, loader.task == "multilabel")

@@ -8,17 +8,39 @@ import torch
 from torch import Tensor
 
 from xaiexp.core.batches import Batch
+from xaiexp.core.samples import Network, Target
 from xaiexp.core.vocabulary import Task
 from xaiexp.engine.examples.class_names import class_index
 from xaiexp.errors import MismatchError
 
-__all__ = ["check_target", "max_targets", "resolved", "target_passes", "target_table"]
-
-Target = str | int | tuple[str | int, ...]
-"""A target of a study: ``predicted``, ``label``, a class by index or name, several of these, or ``all`` classes."""
+__all__ = ["aimed", "check_target", "max_targets", "resolved", "target_passes", "target_table"]
 
 _PREDICTED = "target=predicted"
 _WORDS = ("predicted", "label")
+
+
+def aimed(network: Network, target: Target, per_token: bool) -> tuple[Network, Target]:
+    """The network whose scores are what the target of a study means, and which of these are explained.
+
+    Args:
+        network: as loaded.
+        target: ``predicted``, ``label``, a class by index or name, several of these, or ``all`` classes; for language
+            models a span of the continuation, a contrast, or candidates.
+        per_token: of the study, whether each token of the span is explained by itself.
+
+    Raises:
+        MismatchError: a language model cannot have this target, or the network is none and ``per_token`` is set.
+    """
+    if network.aim is not None:
+        return network.aim(target, per_token)
+    if per_token:
+        raise MismatchError(
+            "per_token",
+            "is for language models, whose continuations have tokens",
+            got=per_token,
+            hint="per_token=false",
+        )
+    return network, target
 
 
 def _listed(target: Target) -> tuple[str | int, ...]:
@@ -112,6 +134,12 @@ def _requested(target: str | int, batch: Batch, logits: Tensor) -> Iterator[tupl
         yield everyone, torch.full_like(everyone, int(target))
 
 
+def _defined(batch: Batch, logits: Tensor) -> Tensor:
+    """Which scores an example has, bool ``[N, K]``: continuations differ in their tokens."""
+    spans = batch.context.get("spans")
+    return torch.ones_like(logits, dtype=torch.bool) if spans is None else (spans != 0).any(dim=2)
+
+
 def target_passes(target: Target, batch: Batch, logits: Tensor) -> list[tuple[Tensor, Tensor]]:
     """Which examples of a batch are explained for which class, target by target of the study.
 
@@ -129,7 +157,7 @@ def target_passes(target: Target, batch: Batch, logits: Tensor) -> list[tuple[Te
         MismatchError: a target is the label, but an example has none.
     """
     wanted = range(logits.shape[1]) if target == "all" else _listed(target)
-    explained = torch.zeros(logits.shape[0], max(1, logits.shape[1]), dtype=torch.bool, device=logits.device)
+    explained = ~_defined(batch, logits)
     passes = []
     for each in wanted:
         for rows, classes in _requested(each, batch, logits):

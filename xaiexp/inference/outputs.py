@@ -101,19 +101,20 @@ class Readout:
     @property
     def as_returned(self) -> bool:
         """Whether the scalars are the numbers that the network returns."""
-        return self.name in ("logit", "value") or (self.name == "probability" and self.task == "probabilities")
+        own = {"probabilities": "probability", "log_probabilities": "log_probability"}.get(self.task or "")
+        return self.name in ("logit", "value") or self.name == own
 
     @property
     def is_probability(self) -> bool:
         """Whether :attr:`bounded` gives probabilities, and not values in units of the output."""
-        return self.task != "regression" and not self.output.own_scale
+        return self.task not in ("regression", "log_probabilities") and not self.output.own_scale
 
     @property
     def bounded(self) -> Readout:
         """What metrics of probabilities read: the probability of the target.
 
         Where the task has no probabilities (regression, outputs of dense heads) it is the explained scalar itself, in
-        its own units.
+        its own units. So it is for texts, whose probabilities may be of any magnitude: log-probabilities are read.
         """
         return Readout(_Probability(), self.task) if self.is_probability else self
 
@@ -143,8 +144,8 @@ def target_scores(head: Tensor, targets: Tensor, readout: Readout) -> Tensor:
 def probabilities(head: Tensor, task: Task | None) -> Tensor:
     """The probabilities ``[B, K]`` of what a network returns.
 
-    The softmax over K logits (``multiclass``), the logistic function of each (``binary``, ``multilabel``), or the
-    numbers themselves (``probabilities``).
+    The softmax over K logits (``multiclass``), the logistic function of each (``binary``, ``multilabel``), the
+    numbers themselves (``probabilities``), or their exponentials (``log_probabilities``).
 
     Raises:
         MismatchError: the task is not known, or has no probabilities.
@@ -156,6 +157,8 @@ def probabilities(head: Tensor, task: Task | None) -> Tensor:
         return head.sigmoid()
     if task == "probabilities":
         return head
+    if task == "log_probabilities":
+        return head.exp()
     raise unknown_task(head.shape[1]) if task is None else _undefined("probability", task)
 
 
@@ -170,6 +173,8 @@ def log_probabilities(head: Tensor, task: Task | None) -> Tensor:
         return functional.logsigmoid(head)
     if task == "probabilities":
         return head.clamp(min=_smallest(head)).log()
+    if task == "log_probabilities":
+        return head
     raise unknown_task(head.shape[1]) if task is None else _undefined("log_probability", task)
 
 

@@ -66,6 +66,7 @@ class PassEngine:
         read: finds the numbers ``[B, K]`` or ``[B]`` in what the module returns.
         call_layout: rows ``[B, *shape]`` and their context ``[B, ...]`` to the positional and keyword arguments of the
             module, where they are not the rows and the context themselves: other axes, or several inputs.
+        judge_reference: see :attr:`xaiexp.core.samples.Network.judge_reference`.
     """
 
     module: Any
@@ -75,6 +76,7 @@ class PassEngine:
     counter: Counter = field(default_factory=Counter)
     read: Callable[[Any], Tensor] = head_of
     call_layout: Callable[[Tensor, Mapping[str, Tensor]], Arguments] | None = None
+    judge_reference: Callable[[Batch, Tensor], str] | None = None
     _limits: dict[tuple[int, ...], MemoryLimit] = field(default_factory=dict, init=False, repr=False, compare=False)
     _penultimates: dict[int, Penultimate] = field(default_factory=dict, init=False, repr=False, compare=False)
     _copy: Copy | None = field(default=None, init=False, repr=False, compare=False)

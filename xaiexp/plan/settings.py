@@ -56,7 +56,10 @@ class Settings:
             scores are averaged within a cluster, and clusters are resampled and tested in place of examples. null where
             examples are independent.
         target: the explained class: ``predicted``, ``label`` (of several labels, each), the index or the name of a
-            class, a list of these (each class of an example is explained once), or ``all`` classes.
+            class, a list of these (each class of an example is explained once), or ``all`` classes. Of language models
+            ``sequence`` (the whole continuation), ``next``, ``span(A,B)`` of its tokens, a text in it,
+            ``contrast(a,b)`` or ``candidates([a,b])``.
+        per_token: language models only: each token of the span is explained by itself.
         task: what the numbers are that the network returns; null where the model or the data tell it.
         batch_budget: rows that go through the model at once, or ``auto``.
         speed: ``auto`` makes the passes of a long study cheaper where this leaves scores and gradients equal within
@@ -72,7 +75,7 @@ class Settings:
         margin: metric to the smallest difference of means that matters, in its unit, as
             ``{deletion: 0.02}``; cells may be shown to be equal within it.
         families: over what the error rate of the tests holds: each ``metric``, or ``all`` metrics of the study.
-        null_draws: samples of the null study of each metric; 0 for none.
+        null_draws: samples of the null study of each metric, fewer where a study has more than 63 cells; 0 for none.
         claim: what the study is to show, fixed before it runs.
         until: ``decided`` stops as soon as the claim is decided, at ``examples`` at the latest; null reads them all.
         shards: number of parts of the examples, cut between chunks, that a sweep runs as jobs of their own; the study
@@ -90,6 +93,7 @@ class Settings:
     example_seed: Annotated[int, Range(0, 2**31 - 1)] = 0
     cluster: str | None = None
     target: str | Annotated[int, Range(0)] | tuple[str | Annotated[int, Range(0)], ...] = "predicted"
+    per_token: bool = False
     task: Task | None = None
     batch_budget: Literal["auto"] | Annotated[int, Range(1)] = "auto"
     speed: Literal["auto", "plain"] = "auto"

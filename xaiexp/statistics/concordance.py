@@ -16,7 +16,7 @@ __all__ = ["alpha_interval", "krippendorff_alpha"]
 FloatArray = NDArray[np.float64]
 
 _RESAMPLES = 1000
-_MAX_CHUNK_ELEMENTS = 1 << 22  # elements of the largest array in a chunk of resamples
+_MAX_CHUNK_ELEMENTS = 1 << 18  # elements of the largest array in a chunk of resamples, which fits into caches
 
 
 def krippendorff_alpha(ratings: FloatArray) -> float:
@@ -35,53 +35,51 @@ def krippendorff_alpha(ratings: FloatArray) -> float:
     >>> round(krippendorff_alpha(np.array([[1.0, 2, 3], [1, 2, 3]])), 3)
     1.0
     """
-    counts, _ = _counts(np.asarray(ratings, dtype=np.float64))
-    total = counts.sum(axis=0, keepdims=True)
-    return float(_alpha(total, total)[0])
+    ratings = np.asarray(ratings, dtype=np.float64)
+    ratings = ratings[:, np.isfinite(ratings).sum(axis=0) > 1]
+    return float(_alpha(*_levels(ratings), np.ones((1, len(ratings))))[0])
 
 
-def _counts(ratings: FloatArray) -> tuple[FloatArray, int]:
-    """One-hot ratings over the distinct values, float64 ``[raters, units, levels]``, and the number of levels.
-
-    The one-hot vector of a missing rating is 0.
-    """
+def _levels(ratings: FloatArray) -> tuple[NDArray[np.int64], FloatArray]:
+    """The place of every rating among the distinct values, int64 ``[raters, units]``, and 1 where there is a rating."""
     known = np.isfinite(ratings)
     levels = np.unique(ratings[known])
     index = np.searchsorted(levels, np.where(known, ratings, levels[0] if len(levels) else 0.0))
-    counts = np.zeros((*ratings.shape, max(1, len(levels))))
-    np.put_along_axis(counts, index[..., None], known[..., None].astype(np.float64), axis=2)
-    return counts, len(levels)
+    return np.asarray(index, dtype=np.int64), known.astype(np.float64)
 
 
-def _alpha(counts: FloatArray, squares: FloatArray) -> FloatArray:
+def _alpha(index: NDArray[np.int64], known: FloatArray, weights: FloatArray) -> FloatArray:
     """Alpha of R weightings of the raters.
 
     A bootstrap may draw a rater w times. Pairs of a rater with its own copies are not pairs of two raters and are
     excluded.
 
+    The squared ordinal distance of two levels is that of their positions: half of the ratings at a level, and all below
+    it, come before. Sums of squared distances over pairs follow from sums and sums of squares.
+
     Args:
-        counts: ``[R, units, levels]``, the sum of the weights w of the raters that gave a level.
-        squares: ``[R, units, levels]``, likewise the sum of w^2: the pairs to exclude.
+        index, known: of :func:`_levels`, ``[raters, units]``; each unit has at least two ratings.
+        weights: ``[R, raters]``, whole numbers.
 
     Returns:
-        float64 ``[R]``, NaN where all ratings are equal.
+        float64 ``[R]``, NaN where all ratings are equal, or from one rater.
     """
-    rated, self_pairs = counts.sum(axis=2), squares.sum(axis=2)
-    pairable = rated**2 > self_pairs
-    counts, squares = counts * pairable[..., None], squares * pairable[..., None]
-    weights = np.where(pairable, rated / np.where(pairable, rated**2 - self_pairs, 1.0), 0.0)
-    observed = np.einsum("ruc,ruk,ru->rck", counts, counts, weights, optimize=True)
-    levels = np.arange(counts.shape[2])
-    observed[:, levels, levels] -= np.einsum("ruc,ru->rc", squares, weights)
-    totals = counts.sum(axis=1)
+    levels = int(index.max(initial=0)) + 1
+    raters = np.arange(len(index))[:, None]
+    each = np.bincount((raters * levels + index).ravel(), known.ravel(), minlength=len(index) * levels)
+    totals = weights @ each.reshape(-1, levels)
+    rated, self_pairs = weights @ known, weights**2 @ known
     n = totals.sum(axis=1)
-    # Squared ordinal distance of two levels: the number of ratings between them, plus half of those at either level.
-    cumulative = np.cumsum(totals, axis=1)
-    distance = np.abs((cumulative - totals / 2)[:, :, None] - (cumulative - totals / 2)[:, None, :]) ** 2
-    expected = np.einsum("rc,rk,rck->r", totals, totals, distance, optimize=True)
+    position = np.cumsum(totals, axis=1) - totals / 2
     with np.errstate(invalid="ignore", divide="ignore"):
-        alpha = 1 - (n - 1) * np.einsum("rck,rck->r", observed, distance) / expected
-    return np.where(expected > 0, alpha, np.nan)
+        position -= ((totals * position).sum(axis=1) / n)[:, None]
+        expected = 2 * n * (totals * position**2).sum(axis=1)
+        placed = position[:, index] * known
+        weighted = placed * weights[:, :, None]
+        sums, squares = weighted.sum(axis=1), (weighted * placed).sum(axis=1)
+        observed = (rated / (rated**2 - self_pairs) * 2 * (rated * squares - sums**2)).sum(axis=1)
+        alpha = 1 - (n - 1) * observed / expected
+    return np.where((expected > 0) & (rated**2 > self_pairs).all(axis=1), alpha, np.nan)
 
 
 def alpha_interval(
@@ -109,20 +107,13 @@ def alpha_interval(
     if len(values) < 2 or values.shape[1] < 2:
         return math.nan, math.nan, math.nan
     ratings = average_ranks((-values if higher_is_better else values).T)[0]
-    counts, levels = _counts(ratings)
-    total = counts.sum(axis=0, keepdims=True)
-    alpha = float(_alpha(total, total)[0])
+    placed = _levels(ratings)
+    alpha = float(_alpha(*placed, np.ones((1, len(ratings))))[0])
     if math.isnan(alpha):
         return math.nan, math.nan, math.nan
-    drawn = resample_counts(np.random.default_rng([seed, len(counts)]), resamples, len(counts))
-    flat = counts.reshape(len(counts), -1)
-    step = max(1, _MAX_CHUNK_ELEMENTS // max(1, len(values) * levels, levels * levels))
-    alphas = np.concatenate(
-        [
-            _alpha(*((weights @ flat).reshape(-1, *counts.shape[1:]) for weights in (chunk, chunk**2)))
-            for chunk in (drawn[start : start + step] for start in range(0, resamples, step))
-        ]
-    )
+    drawn = resample_counts(np.random.default_rng([seed, len(ratings)]), resamples, len(ratings))
+    step = max(1, _MAX_CHUNK_ELEMENTS // ratings.size)
+    alphas = np.concatenate([_alpha(*placed, drawn[start : start + step]) for start in range(0, resamples, step)])
     tail = (1 - confidence) / 2
     low, high = np.nanquantile(alphas, [tail, 1 - tail]) if np.isfinite(alphas).any() else (math.nan, math.nan)
     return alpha, float(low), float(high)

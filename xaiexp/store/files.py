@@ -18,11 +18,17 @@ def file_name(text: str) -> str:
     return re.sub(r"[^\w.-]+", "_", text).strip("._")[:80] or "unnamed"
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, durable: bool = True) -> None:
     """Write a file atomically: readers see the complete old or the complete new content, also after a crash.
 
     The content goes to a temporary file in the same folder, which then replaces ``path``. File and folder are flushed
     to the disk, so that this holds after a power failure too. Missing folders are created. The permissions are 0644.
+
+    Args:
+        path: of the file.
+        content: of the file.
+        durable: whether to wait for the disk. Without, a file may be empty after a power failure, which is for files
+            whose readers verify a checksum and that can be made again.
 
     Raises:
         OSError: the file cannot be written; the temporary file is removed.
@@ -33,14 +39,16 @@ def write_atomically(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _flush_folder(path.parent)
+    if durable:
+        _flush_folder(path.parent)
 
 
 def _flush_folder(folder: Path) -> None:

@@ -26,7 +26,7 @@ __all__ = ["OBJECTS", "PLANS", "SUFFIX", "ObjectKind", "Store"]
 OBJECTS, PLANS, SUFFIX = "objects", "plans", ".safetensors"
 """The folders of the objects and of the index, and the suffix of an object."""
 
-ObjectKind = Literal["attributions", "predictions", "scores", "model checks", "statistics", "ways of passes"]
+ObjectKind = Literal["attributions", "predictions", "scores", "model checks", "statistics", "speed measurements"]
 """What an object holds; it is written into the file for people and ``xaiexp store``."""
 
 
@@ -86,7 +86,8 @@ class Store:
 
     def put(self, key: str, tensors: Mapping[str, Tensor], kind: ObjectKind) -> None:
         """Write an object: tensors by name, on any device."""
-        write_tensors(self.path(key), tensors, {"key": key, "kind": kind})
+        # Not flushed: an object that a power failure damaged counts as missing, and a study writes thousands.
+        write_tensors(self.path(key), tensors, {"key": key, "kind": kind}, durable=False)
 
     def notes(self) -> list[str]:
         """One line that says which objects were damaged; none where all were as they were written."""

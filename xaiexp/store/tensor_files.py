@@ -21,8 +21,10 @@ class Damaged(Exception):
     """A file is not as it was written; the message says what is wrong with it."""
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str], durable: bool = True) -> None:
     """Write tensors, on any device, and texts about them atomically. A folder in the place of the file is moved aside.
+
+    ``durable`` is that of :func:`xaiexp.store.files.write_atomically`.
 
     Raises:
         OSError: the file cannot be written.
@@ -33,7 +35,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     checksum = fingerprint(copies, sorted(metadata.items()))
     move_aside(path)
-    write_atomically(path, save(copies, {**metadata, CHECKSUM: checksum}))
+    write_atomically(path, save(copies, {**metadata, CHECKSUM: checksum}), durable)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -66,7 +66,7 @@ class Word(Features):
         Raises:
             MismatchError: the tokenizer does not define the word of every token.
         """
-        import torch
+        from xaiexp.builtin.features.numbered_tokens import numbered_map
 
         words = encoded.words
         if words is None:
@@ -81,15 +81,7 @@ class Word(Features):
                 "the model's tokenizer assigns no word to some tokens of the text",
                 hint="use features=token",
             )
-        # Words are renumbered without gaps, because truncation may remove some.
-        width = max(int(words.max()) + 1, 1)
-        present = torch.zeros(len(words), width + 1, dtype=torch.int64)
-        present.scatter_(1, words.where(words >= 0, width), 1)
-        present = present[:, :width]
-        number = present.cumsum(dim=1) - 1
-        index = number.gather(1, words.clamp(min=0)).where(words >= 0, -1)
-        counts = present.sum(dim=1)
-        return FeatureMap(index.unsqueeze(-1).expand(encoded.inputs.shape), counts, (int(counts.max()),))
+        return numbered_map(words, encoded.inputs)
 
     def shape(self, inputs: tuple[int, ...]) -> tuple[int, ...]:
         """``(T,)`` of ``(T, D)``: an upper bound, because words may have several tokens."""

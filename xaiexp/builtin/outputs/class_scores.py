@@ -37,12 +37,13 @@ class Probability(Output):
     """The probability of the target.
 
     The softmax of the logits (``multiclass``), the logistic function of the target's own logit (``binary``,
-    ``multilabel``), or the number that the network returns (``probabilities``).
+    ``multilabel``), the number that the network returns (``probabilities``), or its exponential
+    (``log_probabilities``: the probability of a text).
     """
 
     summary = "the probability of the target"
     source = "softmax or logistic function of the logits"
-    tasks = ("multiclass", "binary", "multilabel", "probabilities")
+    tasks = ("multiclass", "binary", "multilabel", "probabilities", "log_probabilities")
 
     def scalars(self, head: Tensor, task: Task | None) -> Tensor:
         """See :meth:`xaiexp.contract.kinds.Output.scalars`."""
@@ -60,7 +61,7 @@ class LogProbability(Output):
 
     summary = "the logarithm of the probability of the target"
     source = "log-softmax or log-sigmoid of the logits"
-    tasks = ("multiclass", "binary", "multilabel", "probabilities")
+    tasks = ("multiclass", "binary", "multilabel", "probabilities", "log_probabilities")
 
     def scalars(self, head: Tensor, task: Task | None) -> Tensor:
         """See :meth:`xaiexp.contract.kinds.Output.scalars`."""

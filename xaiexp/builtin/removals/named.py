@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from xaiexp.builtin.baselines import blur, constants, inpaint, range_ends, tokens
+from xaiexp.builtin.removals.token_deletion import TokenDeletion
 from xaiexp.contract.kinds import Baseline
 from xaiexp.contract.removal import Fill, ReferenceFill, Removal
 from xaiexp.core.batches import Batch
@@ -81,7 +82,8 @@ MaskToken = _by_baseline(tokens.MaskToken, ("special",))
 class Auto(Removal):
     """The usual removal of the modality: blur for images, mean for tables and series, zero for texts.
 
-    Zero takes the place of the mean where the mean is not known (``xaiexp.score`` without background).
+    Zero takes the place of the mean where the mean is not known (``xaiexp.score`` without background), and the mean
+    that of zero for prompts of language models, many of which are singular at zero.
     """
 
     summary = "the usual removal of the modality: blur for images, mean for tables and series, zero for texts"
@@ -91,6 +93,8 @@ class Auto(Removal):
     def fill(self, batch: Batch, rng: Draws) -> Fill:
         """That of the removal which the modality selects."""
         name = AUTO[batch.background.modality]
+        if "continuation" in batch.context:
+            name = "mean"
         if name == "mean" and batch.background.mean is None:
             name = "zero"
         chosen = {cls.name: cls for cls in (Blur, Mean, Zero)}[name]
@@ -160,4 +164,5 @@ COMPONENTS: tuple[type[Removal], ...] = (
     MaskToken,
     NoisyLinear,
     Marginal,
+    TokenDeletion,
 )

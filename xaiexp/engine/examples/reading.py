@@ -150,5 +150,9 @@ def encoded_rows(encoded: Encoded, rows: Tensor) -> Encoded:
         masks=selected(encoded.masks),
         removable=selected(encoded.removable),
         words=selected(encoded.words),
+        sentences=selected(encoded.sentences),
+        slots=selected(encoded.slots),
         tokens=tuple(encoded.tokens[i] for i in rows.tolist()) if encoded.tokens else (),
+        starts=tuple(encoded.starts[i] for i in rows.tolist()) if encoded.starts else (),
+        continuations=tuple(encoded.continuations[i] for i in rows.tolist()) if encoded.continuations else (),
     )

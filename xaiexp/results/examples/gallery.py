@@ -151,8 +151,9 @@ class Gallery:
             names = self._loaded.feature_names or tuple(f"column {k}" for k in range(len(data)))
             columns = table_columns(names, data.tolist(), index.tolist(), batch.features.names)
             return {"columns": columns if self._inputs else [column | {"value": ""} for column in columns]}
-        tokens = chunk.examples.encoded.tokens[i]
-        features = index.flatten(1)[: len(tokens), 0].tolist()
+        encoded = chunk.examples.encoded
+        tokens, start = encoded.tokens[i], encoded.starts[i] if encoded.starts else 0
+        features = index.flatten(1)[start : start + len(tokens), 0].tolist()
         return {"tokens": list(tokens) if self._inputs else [_HIDDEN] * len(tokens), "token_feature": features}
 
     def _kept(self, key: str, values: np.ndarray[Any, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -79,9 +80,27 @@ def compare(
             (Bonferroni), so that letters, intervals and corrected p values still say the same.
         signed_rank: whether to compute Wilcoxon's signed-rank test as well.
     """
-    level = LEVEL / metrics
     values = np.asarray(values, dtype=np.float64)
     values = np.where(np.isfinite(values), values, np.nan)
+    compared = _compared(values.tobytes(), values.shape, higher_is_better, seed, metrics)
+    if not signed_rank:
+        return compared
+    pairs = replace(compared.pairs, p_signed_rank=paired_tests(_restricted(values, compared), True).p_signed_rank)
+    return replace(compared, pairs=pairs)
+
+
+def _restricted(values: FloatArray, compared: Comparison) -> FloatArray:
+    """The values with NaN where a ranked cell is not compared."""
+    restricted = values.copy()
+    restricted[np.ix_(np.array(compared.ranked, dtype=np.int64), np.flatnonzero(~compared.common))] = np.nan
+    return restricted
+
+
+@functools.lru_cache(maxsize=32)
+def _compared(content: bytes, shape: tuple[int, ...], higher_is_better: bool, seed: int, metrics: int) -> Comparison:
+    """As :func:`compare`, without the signed-rank test; summary, verdict and pairs of a study all ask for the same."""
+    values = np.frombuffer(content).reshape(shape)
+    level = LEVEL / metrics
     known = ~np.isnan(values)
     some = int(known.any(axis=0).sum())
     ranked = [i for i in range(len(values)) if some and known[i].sum() >= MIN_DEFINED * some]
@@ -95,7 +114,7 @@ def compare(
     if common.any():
         means[rows] = values[rows][:, common].mean(axis=1)
     order = sorted(ranked, key=lambda i: -means[i] if higher_is_better else means[i]) if common.any() else []
-    pairs = paired_tests(restricted, signed_rank)
+    pairs = paired_tests(restricted)
     pairs = replace(pairs, p_adjusted=np.full(len(pairs.p), np.nan))
     better = np.zeros((len(values), len(values)), dtype=bool)
     letters: Sequence[str] = [""] * len(values)

@@ -24,6 +24,10 @@ __all__ = ["NullRate", "null_rate"]
 FloatArray = NDArray[np.float64]
 
 
+_PAIRED_SAMPLES = 400_000  # samples times pairs; 200 samples of all pairs of 63 cells
+_FEWEST = 25
+
+
 @dataclass(frozen=True)
 class NullRate:
     """The share of samples with a false separation, in [0, 1].
@@ -51,7 +55,7 @@ def null_rate(
     Args:
         differences: float64 ``[P, N]``, of the scores of two cells each, paired by example, without NaN.
         seed: of the resampling.
-        draws: number of samples.
+        draws: number of samples; of many pairs fewer, so that pairs times samples are at most 400,000, but at least 25.
         one_sided, level: of the tests, see :func:`xaiexp.statistics.multiple_comparisons.simultaneous.simultaneous`.
         inner: resamples of each test; 0 for so many that ten of them lie above the critical value, 199 for a level of
             5 %. The verdict takes more, which makes its critical value less noisy.
@@ -61,6 +65,7 @@ def null_rate(
     n = differences.shape[1]
     if not len(varying) or not draws:
         return NullRate(np.nan, np.nan, np.nan, 0)
+    draws = min(draws, max(_FEWEST, _PAIRED_SAMPLES // len(varying)))
     centred = varying - varying.mean(axis=1, keepdims=True)
     rng = np.random.default_rng([seed, n, 2])
     false = sum(

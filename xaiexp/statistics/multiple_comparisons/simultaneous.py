@@ -31,6 +31,7 @@ __all__ = ["Family", "any_separated", "simultaneous"]
 FloatArray = NDArray[np.float64]
 
 _DRAWS = 1999  # (draws + 1) times the level is a whole number
+_MAX_CHUNK_ELEMENTS = 1 << 21  # of the largest array in a chunk of resamples
 _FEW = 100  # resamples after which :func:`any_separated` looks again
 
 
@@ -78,10 +79,9 @@ def simultaneous(
     critical = _critical_alone(n, one_sided, level)  # never below the value of one test alone
     p = _p_alone(t, n, one_sided)
     if len(tested) > 1:
-        largest = [
-            np.concatenate([_largest(means, errors, one_sided) for means, errors in resampled])
-            for resampled in _resamplings(residuals[tested], seed, draws, draws + 1)
-        ]
+        at_once = max(1, _MAX_CHUNK_ELEMENTS // len(tested))
+        resamplings = _resamplings(residuals[tested], seed, draws, at_once, one_sided)
+        largest = [np.concatenate(list(resampled)) for resampled in resamplings]
         critical = max(critical, *(_upper_quantile(values, level) for values in largest))
         statistic = t if one_sided else np.abs(t)
         p = np.maximum(p, np.max([_p_values(values, statistic) for values in largest], axis=0))
@@ -109,10 +109,9 @@ def any_separated(
         return False
     if len(tested) < 2:
         return True
-    for resampled in _resamplings(residuals[tested], seed, draws, _FEW):
+    for resampled in _resamplings(residuals[tested], seed, draws, _FEW, one_sided):
         reached = made = 0
-        for means, errors in resampled:
-            largest = _largest(means, errors, one_sided)
+        for largest in resampled:
             reached, made = reached + int((largest >= observed).sum()), made + len(largest)
             if reached >= level * (draws + 1):
                 return False
@@ -143,32 +142,47 @@ def _critical_alone(n: int, one_sided: bool, level: float) -> float:
 
 
 def _resamplings(
-    residuals: FloatArray, seed: int, draws: int, at_once: int
-) -> Iterator[Iterator[tuple[FloatArray, FloatArray]]]:
-    """For both resamplings, means and standard errors ``[R, P]`` of the residuals ``[P, n]``, R at most ``at_once``."""
+    residuals: FloatArray, seed: int, draws: int, at_once: int, one_sided: bool
+) -> Iterator[Iterator[FloatArray]]:
+    """For both resamplings, the largest t statistics ``[R]`` of the residuals ``[P, n]``, R at most ``at_once``.
+
+    A t statistic grows with the mean relative to the root mean square, ``u = m / sqrt(mean of squares)``:
+    ``t = u sqrt(n - 1) / sqrt(1 - u^2)``. So the largest u is found, and turned into t.
+    """
     n = residuals.shape[1]
     squared = residuals**2
-    total = squared.sum(axis=1)
+    unit = np.ascontiguousarray((residuals / np.sqrt(squared.sum(axis=1) * n)[:, None]).T)
 
-    def flipped() -> Iterator[tuple[FloatArray, FloatArray]]:
+    def flipped() -> Iterator[FloatArray]:
+        # Residuals sum to 0, which makes their flipped mean too small by this factor.
+        factor = (n - 1) / n
         for signs in _parts(sign_chunk, seed, draws, n, at_once):
-            means = signs @ residuals.T / n
-            # Residuals sum to 0, which makes their flipped mean too small by this factor.
-            factor = (n - 1) / n
-            variances = factor * np.maximum(total - n * means**2, 0.0) / (n - 1)
-            yield means, np.asarray(np.sqrt(variances / n), dtype=np.float64)
+            u = signs @ unit
+            largest = u.max(axis=1) if one_sided else np.maximum(u.max(axis=1), -u.min(axis=1))
+            yield _statistic_of(largest, n) / math.sqrt(factor)
 
     yield flipped()
     varying = off_mode(residuals) >= MIN_VARYING
 
-    def bootstrapped() -> Iterator[tuple[FloatArray, FloatArray]]:
+    def bootstrapped() -> Iterator[FloatArray]:
+        of_varying, squares = (np.ascontiguousarray(part[varying].T) for part in (residuals, squared))
         for counts in _parts(bootstrap_chunk, seed, draws, n, at_once):
-            means = counts @ residuals[varying].T / n
-            variances = np.maximum(counts @ squared[varying].T / n - means**2, 0.0)
-            yield means, np.asarray(np.sqrt(variances / (n - 1)), dtype=np.float64)
+            means, scale = counts @ of_varying, counts @ squares
+            ratio = means * np.abs(means) if one_sided else means * means
+            with np.errstate(invalid="ignore", divide="ignore"):
+                ratio /= scale  # n u^2, with its sign
+            # A resample without spread around 0 has no square and a mean of 0.
+            largest = np.where(np.isnan(ratio), 0.0, ratio).max(axis=1) / n
+            yield _statistic_of(np.sign(largest) * np.sqrt(np.abs(largest)), n)
 
     if varying.any():
         yield bootstrapped()
+
+
+def _statistic_of(u: FloatArray, n: int) -> FloatArray:
+    """t statistics from means relative to root mean squares; infinite where all n are equal."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(u * math.sqrt(n - 1) / np.sqrt(np.maximum(1 - u**2, 0.0)))
 
 
 def _parts(
@@ -179,13 +193,6 @@ def _parts(
         resamples = chunk_of(seed, chunk, size, n)
         for start in range(0, len(resamples), at_once):
             yield resamples[start : start + at_once]
-
-
-def _largest(means: FloatArray, errors: FloatArray, one_sided: bool) -> FloatArray:
-    """The largest t statistic of each resample, ``[R]``."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        t = np.where(means == 0, 0.0, means / errors)
-    return np.asarray((t if one_sided else np.abs(t)).max(axis=1))
 
 
 def _upper_quantile(values: FloatArray, level: float) -> float:

@@ -10,6 +10,7 @@ import torch
 
 from xaiexp.contract.kinds import Dataset
 from xaiexp.core.keys import digest
+from xaiexp.core.prompts import Prompt
 from xaiexp.core.samples import Sample, Source
 from xaiexp.errors import UserError
 from xaiexp.testing.assertions import require
@@ -73,12 +74,12 @@ def outline(dataset: Dataset) -> None:
 
 @SUITE.register(after=("outline",))
 def modality(dataset: Dataset) -> None:
-    """Samples match the modality: images (PIL, or [C, H, W] in 0..1), rows [F], time series [C, T], str for texts."""
+    """Samples match the modality: images (PIL, or [C, H, W] in 0..1), rows [F], series [C, T], texts or prompts."""
     _, samples = _open(dataset)
     for sample in samples:
         data, name = sample.data, f"example {sample.id!r}"
         if dataset.modality == "text":
-            require(isinstance(data, str), f"{name} is {type(data).__name__}, not str")
+            require(isinstance(data, str | Prompt), f"{name} is {type(data).__name__}, not str or Prompt")
         elif isinstance(data, torch.Tensor):
             axes = {"image": 3, "series": 2, "table": 1}[dataset.modality]
             require(data.ndim == axes and data.is_floating_point(), f"{name} is {data.dtype} {list(data.shape)}")
@@ -167,8 +168,9 @@ def masks(dataset: Dataset) -> None:
         name = f"the mask of example {sample.id!r}"
         if dataset.modality == "text":
             spans = [tuple(span) for span in sample.mask]
-            valid = all(len(span) == 2 and 0 <= span[0] < span[1] <= len(sample.data) for span in spans)
-            require(valid, f"{name} is {spans}; must be spans (start, stop) of its {len(sample.data)} characters")
+            count = len(sample.data.text if isinstance(sample.data, Prompt) else sample.data)
+            valid = all(len(span) == 2 and 0 <= span[0] < span[1] <= count for span in spans)
+            require(valid, f"{name} is {spans}; must be spans (start, stop) of its {count} characters")
             continue
         shape = list(sample.data.shape if isinstance(sample.data, torch.Tensor) else sample.data.size[::-1])
         shape = shape[-2:] if dataset.modality == "image" else shape[-1:]

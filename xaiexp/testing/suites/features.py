@@ -27,7 +27,9 @@ def _encoded(study: TestStudy) -> Encoded:
         return Encoded(batch.inputs.clone(), context=dict(batch.context))
     removable = batch.features.inside[..., 0]
     words = torch.where(removable, batch.features.index[..., 0] // 2, -1)  # two tokens per word
-    return Encoded(batch.inputs.clone(), context=dict(batch.context), removable=removable, words=words)
+    sentences = torch.where(removable, batch.features.index[..., 0] // 3, -1)
+    numbers = {"words": words, "sentences": sentences, "slots": sentences}
+    return Encoded(batch.inputs.clone(), context=dict(batch.context), removable=removable, **numbers)
 
 
 def _built(features: Features) -> Iterator[tuple[TestStudy, FeatureMap]]:

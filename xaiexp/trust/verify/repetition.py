@@ -5,32 +5,28 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
 from xaiexp.api.execute import execute
-from xaiexp.contract.identity import provider
 from xaiexp.contract.registry import installed
-from xaiexp.core.keys import SpeedKey, digest
-from xaiexp.core.record import SpeedFacts
+from xaiexp.engine.checks.speed import prescribe
 from xaiexp.engine.progress import Meter
+from xaiexp.inference.speed import Speed
 from xaiexp.plan.settings import Tracking
 from xaiexp.store.objects import Store
 from xaiexp.trust.finished import Finished, finished
 from xaiexp.trust.verify.changes import configuration
 
-__all__ = ["repeated", "same_passes"]
+__all__ = ["repeated"]
 
 
 @contextmanager
 def repeated(study: Finished, quiet: bool = False) -> Iterator[Finished]:
     """The study, run again in a folder that is removed afterwards.
 
-    Its store is new, so that everything is computed again, networks that are trained for the study included. Trackers,
-    callbacks and panels of the study are not asked, and no page is written.
+    It makes its passes as the study did. Its store is new, so that everything is computed again, networks that are
+    trained for the study included. Trackers, callbacks and panels of the study are not asked, and no page is written.
 
     Raises:
         UserError: the study cannot be run any more.
@@ -45,28 +41,9 @@ def repeated(study: Finished, quiet: bool = False) -> Iterator[Finished]:
             tracking=Tracking(uri="off"),
             trust=study.trust,
         )
-        if (way := _way(study)) is not None:
-            Store(folder / "store").put(*way, "ways of passes")
+        if study.record.speed is not None:  # it was measured, and another run may measure otherwise
+            prescribe(Store(folder / "store"), Speed(**asdict(study.record.speed)))
         again = replace(study.study, settings=settings, trackers={}, callbacks={}, panels={})
         with Meter(f"verify {study.folder}", quiet=quiet) as meter:
             outcome = execute(again, configuration(study.folder), folder / "study", installed(), meter)
         yield finished("verify", outcome.folder, study.trust)
-
-
-def same_passes(study: Finished) -> bool:
-    """Whether the repetition makes its passes as the study did: otherwise they round differently."""
-    speed = study.record.speed
-    return speed is None or speed == SpeedFacts() or _way(study) is not None
-
-
-def _way(study: Finished) -> tuple[str, dict[str, Tensor]] | None:
-    """How the study made its passes, as its store has it; it was measured, and another run may measure otherwise."""
-    record = study.record
-    if record.weights is None or record.data is None or record.device is None:
-        return None
-    weights = digest([record.weights.fingerprint, provider(study.study.model, installed())])
-    budget = str(study.study.settings.batch_budget)
-    device = record.device.partition(":")[0]
-    key = SpeedKey(weights, record.data.shape, device, torch.__version__, budget).digest
-    found = study.store.get(key, "speed")
-    return None if found is None else (key, found)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from xaiexp.builtin.methods.controls.model_free import InputMagnitude, Random, Sobel
+from xaiexp.builtin.methods.controls.model_free import InputMagnitude, Random, Recency, Sobel
 from xaiexp.contract.kinds import Component
 
 __all__ = ["COMPONENTS"]
@@ -13,5 +13,6 @@ __all__ = ["COMPONENTS"]
 COMPONENTS: tuple[type[Component], ...] = (
     InputMagnitude,
     Random,
+    Recency,
     Sobel,
 )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from xaiexp.core.draws import Draws
     from xaiexp.inference.passes import Handle
 
-__all__ = ["InputMagnitude", "Random", "Sobel"]
+__all__ = ["InputMagnitude", "Random", "Recency", "Sobel"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,40 @@ class Random(Method):
         """See :meth:`xaiexp.contract.kinds.Method.attribute`."""
         values = rng.normal("values", (batch.features.d,)).to(batch.inputs.dtype)
         return batch.features.spread(values * batch.features.valid)
+
+    def passes(self, shape: tuple[int, ...], d: int) -> Cost:
+        """No passes."""
+        return Cost(0)
+
+
+@dataclass(frozen=True)
+class Recency(Method):
+    """The later, the more: feature j of d gets ``(j + 1) / d``.
+
+    What stands last in a prompt often matters most to what a language model writes next. An explanation that is no
+    better than this control has found nothing else.
+    """
+
+    summary = "the place of each feature in a text, the last one most: a control for language models"
+    source = "the recency of Khandelwal et al. 2018, Sharp Nearby, Fuzzy Far Away, section 4, as a control"
+    needs = frozenset[str]()
+    precisions = ("fp32", "bf16", "fp16")  # makes no pass
+    reads_baseline = False
+    signed = False
+    complete = False
+    multiplied_by_inputs = True
+    target_specific = False
+    control = True
+    modalities = ("text",)
+
+    def attribute(self, model: Handle, batch: Batch, reference: Tensor | None, rng: Draws) -> Tensor:
+        """See :meth:`xaiexp.contract.kinds.Method.attribute`."""
+        import torch
+
+        features = batch.features
+        place = torch.arange(1, features.d + 1, device=batch.device).to(batch.inputs.dtype)
+        values = place / features.counts.unsqueeze(1).clamp(min=1) * features.valid
+        return features.spread(values.expand(len(batch), -1))
 
     def passes(self, shape: tuple[int, ...], d: int) -> Cost:
         """No passes."""

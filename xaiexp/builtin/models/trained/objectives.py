@@ -72,7 +72,8 @@ def held_out_figures(task: Task, outputs: Tensor, targets: Tensor, names: Sequen
     Args:
         task: ``multiclass``, ``regression`` or ``multilabel``.
         outputs: of the network, ``[N, K]``.
-        targets: class indices ``[N]``, values ``[N]`` in their own unit, or labels ``[N, K]``.
+        targets: class indices ``[N]``, or ``[N, Q]`` of outputs ``[N, K, Q]``; values ``[N]`` in their own unit; or
+            labels ``[N, K]``.
         names: of the labels.
     """
     if task == "regression":
@@ -87,4 +88,4 @@ def held_out_figures(task: Task, outputs: Tensor, targets: Tensor, names: Sequen
         scores: Mapping[str, float] = dict(zip(names, f1.tolist(), strict=True))
         return {"held_out_f1_macro": float(f1.nanmean()), "held_out_f1": scores}
     correct = int((outputs.argmax(1) == targets).sum()) if len(targets) else 0
-    return {"held_out_accuracy": correct / len(targets) if len(targets) else math.nan}
+    return {"held_out_accuracy": correct / targets.numel() if len(targets) else math.nan}

@@ -83,7 +83,7 @@ def _verify(study: Finished, tolerance: float | None, record_only: bool) -> int:
     from xaiexp.contract.registry import installed
     from xaiexp.trust.verify import changes
     from xaiexp.trust.verify.differences import TOLERANCE, moved
-    from xaiexp.trust.verify.repetition import repeated, same_passes
+    from xaiexp.trust.verify.repetition import repeated
 
     _say(f"{study.folder}: {study.record.study.model} on {study.record.study.dataset}, {study.record.started}")
     found = changes.before_the_run(study.record, study.folder, installed())
@@ -93,7 +93,7 @@ def _verify(study: Finished, tolerance: float | None, record_only: bool) -> int:
         if not found:
             _say("nothing changed that is known without running the study")
         return DONE
-    same = changes.same_machine(study.record) and same_passes(study)
+    same = changes.same_machine(study.record)
     if tolerance is None:
         tolerance = 0.0 if same else TOLERANCE[study.record.study.precision or "fp32"]
     with repeated(study) as again:

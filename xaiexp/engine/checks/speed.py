@@ -17,7 +17,9 @@ from xaiexp.inference.speed import PLAIN, WORTHWHILE, Speed, copy_of, measured, 
 from xaiexp.plan.settings import Settings
 from xaiexp.store.objects import Store
 
-__all__ = ["use_speed"]
+__all__ = ["prescribe", "use_speed"]
+
+_ANY = SpeedKey("any", (), "any", "any", "any").digest
 
 
 def use_speed(engine: Passes, batch: Batch, settings: Settings, store: Store, weights: str, passes: int) -> Speed:
@@ -36,7 +38,7 @@ def use_speed(engine: Passes, batch: Batch, settings: Settings, store: Store, we
     if settings.speed == "plain" or not full or not isinstance(module, nn.Module) or engine.hooked:
         return PLAIN
     key = SpeedKey(weights, batch.shape, batch.device.type, torch.__version__, str(settings.batch_budget)).digest
-    kept = _kept(store, key)
+    kept = _kept(store, key) or _kept(store, _ANY)
     if kept is not None:
         return _used(engine, batch, kept)
     if work_bound(module, batch.inputs) * passes < WORTHWHILE:
@@ -48,9 +50,18 @@ def use_speed(engine: Passes, batch: Batch, settings: Settings, store: Store, we
     earlier = _kept(store, key)  # of another shard, in the meantime
     if earlier is not None:
         return _used(engine, batch, earlier)
-    store.put(key, {"speed": reasons_to({0: json.dumps(asdict(speed))})}, "ways of passes")
+    _keep(store, key, speed)
     engine.use(speed.rows, None if twin is None else lambda: twin, batch.shape)
     return speed
+
+
+def prescribe(store: Store, speed: Speed) -> None:
+    """Have every network of a store make its passes so, where no other choice lies there: to repeat a study."""
+    _keep(store, _ANY, speed)
+
+
+def _keep(store: Store, key: str, speed: Speed) -> None:
+    store.put(key, {"speed": reasons_to({0: json.dumps(asdict(speed))})}, "speed measurements")
 
 
 def _kept(store: Store, key: str) -> Speed | None:

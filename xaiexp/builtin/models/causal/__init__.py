@@ -1,0 +1,1 @@
+"""Generative language models: prompts to embeddings, continuations to log-probabilities."""
