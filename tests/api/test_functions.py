@@ -23,7 +23,7 @@ OF_IMAGES = [
     component.name
     for kind in ("method", "metric")
     for component in xaiexp.components(kind)
-    if component.__module__.startswith("xaiexp.") and "image" in component.modalities
+    if component.__module__.startswith("xaiexp.") and component.modalities != ("text",)
 ]
 
 
