@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -153,6 +154,16 @@ def test_the_exit_code_and_the_files_say_what_was_decided(threshold, code, word,
     assert f"| {word} | deletion of input_x_gradient" in markdown.read_text()
     assert cli.main(call) == code
     assert markdown.read_text().count("## xaiexp gate") == 2  # appended, as a CI summary is
+
+
+def test_all_studies_of_a_sweep_are_held_to_the_rules(tabular, tmp_path, capsys):
+    for name in ("0", "1"):
+        shutil.copytree(tabular.path, tmp_path / "sweep" / name)
+    file = write(tmp_path, {"metric": "deletion", "cell": "input_x_gradient", "at_most": 0.99})
+    assert cli.main(["gate", str(tmp_path / "sweep"), "--rules", file]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{tmp_path / 'sweep' / '0'}:"
+    assert lines[-1] == "2 pass, 0 fail, 0 undecided"
 
 
 def test_rules_that_are_derived_from_a_study_pass_it(tabular, tmp_path, monkeypatch, capsys):

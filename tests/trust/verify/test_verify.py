@@ -10,10 +10,13 @@ import pandas as pd
 import pytest
 import torch
 import trust_studies
+from small_studies import run
 
 from xaiexp.cli import app as cli
+from xaiexp.core.record import SpeedFacts
 from xaiexp.trust.finished import finished
 from xaiexp.trust.verify.differences import moved
+from xaiexp.trust.verify.repetition import _way, same_passes
 
 TRUST = ["--trust", "known_network"]
 
@@ -160,6 +163,19 @@ def test_a_file_that_is_no_certificate_is_told(text, message, tabular, tmp_path,
         (tmp_path / "c.json").write_text(text)
     assert cli.main(["verify", str(tabular.path), "--certificate", str(tmp_path / "c.json"), *TRUST]) == cli.WRONG
     assert message in capsys.readouterr().err
+
+
+def test_a_repetition_makes_its_passes_as_the_study_measured_them(workplace, monkeypatch, capsys):
+    monkeypatch.setattr("xaiexp.engine.speed.WORTHWHILE", 0)
+    result = run("method=[saliency]", "metric=[]", "agreement=[]", "examples=4")
+    study = finished("verify", result.path)
+    way = _way(study)
+    assert way is not None
+    monkeypatch.setattr("xaiexp.engine.speed.measured", lambda *_: pytest.fail("is measured again"))
+    assert cli.main(["verify", str(result.path)]) == 0
+    assert "equal to the bit" in capsys.readouterr().out.splitlines()[-1]
+    study.store.path(way[0]).unlink()
+    assert same_passes(study) == (study.record.speed == SpeedFacts())
 
 
 def changed_copy(study, table, change):
