@@ -173,6 +173,11 @@ TASK_MEANINGS: dict[Task, tuple[str, str, str]] = {
     "multilabel": ("one logit a label", "logistic function of each", "every label above 0"),
     "regression": ("values", "none; metrics read the values", "the value"),
     "probabilities": ("numbers in [0, 1]", "the numbers", "the largest; a single one above 1/2 is class 1"),
+    "log_probabilities": (
+        "log-probabilities of texts, of language models",
+        "their exponentials; metrics read the log-probabilities",
+        "the continuation",
+    ),
 }
 
 

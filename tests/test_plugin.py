@@ -65,7 +65,7 @@ def test_all_contains_exactly_the_public_names_in_the_order_of_ruff():
 @pytest.mark.parametrize("name", xaiexp.plugin.__all__)
 def test_every_name_has_a_docstring_of_its_own(name):
     if is_documented_in_the_module(name):
-        assert re.search(rf"^- ``{name}``: .+", xaiexp.plugin.__doc__, flags=re.MULTILINE)
+        assert re.search(rf"^- ``{name}``: .+(?:\n  .+)*", xaiexp.plugin.__doc__, flags=re.MULTILINE)
         return
     value = getattr(xaiexp.plugin, name)
     docstring = vars(value).get("__doc__") if inspect.isclass(value) else value.__doc__
@@ -81,7 +81,7 @@ def test_every_name_has_a_docstring_of_its_own(name):
 
 @pytest.mark.parametrize("name", ["Modality", "Task", "Precision", "Space"])
 def test_the_module_docstring_lists_the_values_of_literals(name):
-    (line,) = re.findall(rf"^- ``{name}``: .+", xaiexp.plugin.__doc__, flags=re.MULTILINE)
+    (line,) = re.findall(rf"^- ``{name}``: .+(?:\n  .+)*", xaiexp.plugin.__doc__, flags=re.MULTILINE)
     for value in getattr(xaiexp.plugin, name).__args__:
         assert f'``"{value}"``' in line
 

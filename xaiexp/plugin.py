@@ -17,7 +17,8 @@ Names that are not classes or functions:
 - ``Modality``: the kinds of inputs, ``"image"``, ``"text"``, ``"table"`` or ``"series"`` (time series).
 - ``MODALITIES``: the tuple of all modalities.
 - ``Precision``: the precision of forward and backward passes, ``"fp32"``, ``"bf16"`` or ``"fp16"``.
-- ``Task``: what it returns: ``"multiclass"``, ``"binary"``, ``"multilabel"``, ``"regression"`` or ``"probabilities"``.
+- ``Task``: what it returns: ``"multiclass"``, ``"binary"``, ``"multilabel"``, ``"regression"``, ``"probabilities"`` or
+  ``"log_probabilities"``.
 - ``SECTIONS``: the sections of the page in which a panel may stand.
 - ``TASKS``: the tuple of all tasks.
 - ``Space``: what attributions refer to, the ``"input"``, the units of a ``"layer"``, or the input for a ``"neuron"``.
@@ -60,9 +61,10 @@ from xaiexp.core.explanations import Cost, Estimate, Explanation, Scores, Spent
 from xaiexp.core.feature_map import FeatureMap
 from xaiexp.core.ids import CellId
 from xaiexp.core.parameters import Effort, PerAxis, Range
+from xaiexp.core.prompts import Message, Part, Prompt
 from xaiexp.core.publications import Finding, Publication, PublishedFile, PublishedNumbers, Reproduced
 from xaiexp.core.record import Record
-from xaiexp.core.samples import Encoded, LoadContext, Network, Outline, Sample, Source
+from xaiexp.core.samples import Continuation, Encoded, LoadContext, Network, Outline, Sample, Source
 from xaiexp.core.vocabulary import MODALITIES, TASKS, Modality, Precision, Space, Task
 from xaiexp.errors import (
     CellError,
@@ -95,6 +97,7 @@ __all__ = [
     "CellId",
     "Chart",
     "Component",
+    "Continuation",
     "Cost",
     "Dataset",
     "Draws",
@@ -113,6 +116,7 @@ __all__ = [
     "Html",
     "KeptRun",
     "LoadContext",
+    "Message",
     "Method",
     "Metric",
     "MismatchError",
@@ -125,8 +129,10 @@ __all__ = [
     "Panel",
     "PanelData",
     "ParameterError",
+    "Part",
     "PerAxis",
     "Precision",
+    "Prompt",
     "Publication",
     "PublishedFile",
     "PublishedNumbers",

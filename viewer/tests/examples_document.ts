@@ -27,7 +27,7 @@ export function tokens(...pieces: [string, boolean, number][]): Token[] {
 }
 
 export function example(id: string, row: number, more: Partial<Example> = {}): Example {
-  return { id, name: id, row, facts: [], wrong: null, target: 0, target_name: "zero", picture: null, size: null, tokens: null, series: null, steps: null, columns: null, mask: null, maps: [], ...more };
+  return { id, name: id, row, facts: [], wrong: null, target: 0, target_name: "zero", picture: null, size: null, tokens: null, series: null, steps: null, columns: null, mask: null, continued: null, maps: [], ...more };
 }
 
 export function metric(binary: Binary, name: string, scores: number[], order: number[]): Metric {

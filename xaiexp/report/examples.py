@@ -189,6 +189,9 @@ def facts_of(study: StudyFolder, example: Mapping[str, Any]) -> tuple[tuple[str,
     predicted, label = (_class(example.get(kind), example.get(f"{kind}_name")) for kind in ("predicted", "label"))
     output = study.record.study.output or "score"
     facts = [_explained(example), ("predicted", predicted), ("label", label or "unknown")]
+    if example.get("task") == "log_probabilities":  # it has neither classes nor labels
+        written = (example.get("continuation") or {}).get("written")
+        facts = [facts[0], ("continuation", "written by the model" if written else "given")]
     if output != "probability":  # otherwise the score is the probability
         facts.append((output, number(example.get("score"))))
     if example.get("probability") is not None:
@@ -200,6 +203,8 @@ def _explained(example: Mapping[str, Any]) -> tuple[str, str]:
     """What the explained number speaks for."""
     index = example.get("target_class", example.get("target"))
     name, task = example.get("target_name"), example.get("task")
+    if task == "log_probabilities":
+        return "explained", str(name)
     if task == "regression":
         return "explained", "the value" if index is None else f"value {index}"
     if index != example.get("target"):  # a single number, which speaks for class 1

@@ -231,6 +231,12 @@ def _parquet(path: Path) -> pd.DataFrame:
     return table(pd.read_parquet(path), path.name)
 
 
+def _agreement(path: Path) -> pd.DataFrame:
+    """The agreement, its texts as categories: a study of 200 cells has millions of rows of few texts."""
+    columns = [name for name in _COLUMNS[path.name] if name not in ("seed", "value")]
+    return table(pd.read_parquet(path, engine="pyarrow", read_dictionary=columns), path.name)
+
+
 def _summary(path: Path) -> pd.DataFrame:
     text = dict.fromkeys([*_STUDY, *CELL, "metric", "letters"], str)  # a label may be "null" or "1"
     empty = {name: ["", "nan", "NaN"] for name in _NUMBERS}
@@ -304,8 +310,10 @@ def read_study(path: Path) -> StudyFolder:
             missing[name] = f"cannot be read ({str(error) or type(error).__name__})"
         return otherwise
 
+    readers = {"summary.csv": _summary, "agreement.parquet": _agreement}
+
     def frame(name: str) -> pd.DataFrame:
-        return part(name, _summary if name == "summary.csv" else _parquet, table([], name))
+        return part(name, readers.get(name, _parquet), table([], name))
 
     return StudyFolder(
         path=path,

@@ -246,8 +246,17 @@ export interface Example {
   columns: Column[] | null;
   /** Ground truth, `[H, W]`, `[T]` or one for each column; 1 inside. */
   mask: Mask | null;
+  /** Of prompts of language models alone. */
+  continued: Continued | null;
   /** By cell; null where there is none. */
   maps: (MapOf | null)[];
+}
+
+/** What a language model goes on with: the tokens of each text, and their weights in the explained score. */
+export interface Continued {
+  texts: string[][];
+  weights: number[][];
+  written: boolean;
 }
 
 export interface Series {

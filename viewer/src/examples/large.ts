@@ -11,6 +11,7 @@ import { gradient, schemeOf } from "./maps/colour";
 import { Stage } from "./maps/stage";
 import { difference, type Shown } from "./maps/values";
 import { jointOrder } from "./panels/bars";
+import { continuedLine, continuedMatrix } from "./panels/continued";
 import { breakable, panel, type Content, type Scene } from "./panels/panel";
 import { domainOf, isSmoothed, shownMap, type Domain } from "./panels/shown";
 import { whenVisible } from "./visible";
@@ -23,6 +24,7 @@ export class Large {
   private heading = h("div", { class: "examples-heading" });
   private legend = h("div", { class: "examples-legends" });
   private panels = h("div", { class: "examples-panels" });
+  private matrix = h("div");
   /** Where the display options go. */
   readonly options = h("div");
   private hint = h("p", { class: "examples-caption" }, "Drag to move an enlarged panel; double-click, or Ctrl and the wheel, to enlarge; Shift and arrows read single values of a panel in focus, + and − enlarge it.");
@@ -37,7 +39,7 @@ export class Large {
     private step: (by: number) => void,
   ) {
     this.stage = this.newStage();
-    this.element.append(this.heading, chips, this.options, this.legend, this.panels, this.hint);
+    this.element.append(this.heading, chips, this.options, this.legend, this.panels, this.matrix, this.hint);
     if (context.live) this.element.append((this.live = h("div", { class: "examples-live" })));
   }
 
@@ -75,6 +77,7 @@ export class Large {
     this.panels.className = `examples-panels examples-of-${kind}`;
     const all = [...(hasInput ? [input] : []), ...contents, ...(between ? [between] : [])];
     this.panels.replaceChildren(...all.map((content) => (all.length > AT_ONCE ? later(() => framed(scene, content)) : framed(scene, content))));
+    this.matrix.replaceChildren(...this.matrices(entry, cells, display));
     this.mount(example, cells);
   }
 
@@ -82,6 +85,7 @@ export class Large {
     this.heading.replaceChildren(h("p", null, words));
     this.legend.replaceChildren();
     this.panels.replaceChildren();
+    this.matrix.replaceChildren();
   }
 
   private newStage(): Stage {
@@ -129,13 +133,31 @@ export class Large {
       h("div", { class: "examples-options" }, button(-1, "previous example", "←"), button(1, "next example", "→"), h("h2", null, h("bdi", null, example.name)), example.wrong && h("span", { class: "examples-wrong" }, "misclassified"), h("span", { class: "examples-caption", role: "status" }, place)),
       h("dl", { class: "examples-facts" }, facts),
     );
-    if (targets) this.heading.append(targets);
+    const continued = continuedLine(example, entry.targets, (target) => this.pick(entry, target.target));
+    if (continued) this.heading.append(continued);
+    else if (targets) this.heading.append(targets);
     this.hint.hidden = !isZoomed;
     if (focused) this.heading.querySelector<HTMLElement>(`[aria-label="${focused}"]`)?.focus();
   }
 
+  private pick(entry: Entry, target: number): void {
+    this.context.state.set({ example: entry.id, "ex.target": target === entry.targets[0].target ? null : String(target) });
+  }
+
+  /** Of the first chosen cell, where each token of a continuation is explained by itself. */
+  private matrices(entry: Entry, cells: number[], display: Display): HTMLElement[] {
+    const [cell] = cells;
+    if (cell === undefined || !entry.targets[0].continued) return [];
+    const shown = (target: Example) => {
+      const map = target.maps[cell];
+      return map ? shownMap(map, this.values.map(map), domainOf(map, target, this.values.study.modality), display) : null;
+    };
+    const made = continuedMatrix(entry.targets, shown, schemeOf(display.colours), this.values.study.cells[cell]!.label);
+    return made ? [made] : [];
+  }
+
   private targets(entry: Entry, example: Example): HTMLElement {
-    const pick = (target: number) => this.context.state.set({ example: entry.id, "ex.target": target === entry.targets[0].target ? null : String(target) });
+    const pick = (target: number) => this.pick(entry, target);
     const chips = entry.targets.map((each) => h("button", { type: "button", class: "examples-chip", "aria-pressed": String(each === example), "aria-label": `target ${each.target}: ${each.target_name}`, onclick: () => pick(each.target) }, h("bdi", null, each.target_name || `target ${each.target}`)));
     return h("div", { class: "examples-chips", role: "group", "aria-label": "Target" }, h("span", { class: "examples-caption" }, "explained target"), chips);
   }

@@ -157,6 +157,7 @@ export function fixture(): { content: Content; study: Study } {
         steps: null,
         columns: null,
         mask: null,
+        continued: null,
         maps: [],
       },
     ],

@@ -1,12 +1,13 @@
 """The built-in outputs: which scalars of a network are explained.
 
 ``class_scores`` reads heads of classes, labels and values ``[B, K]``; ``dense_heads`` reads segmentations and
-detections.
+detections, ``continuations`` language models.
 """
 
 from __future__ import annotations
 
 from xaiexp.builtin.outputs.class_scores import Logit, LogProbability, Margin, Probability, Value
+from xaiexp.builtin.outputs.continuations import TokenMean, TokenMeanProbability
 from xaiexp.builtin.outputs.dense_heads import Detection, Segmentation
 from xaiexp.contract.kinds import Component
 
@@ -20,4 +21,6 @@ COMPONENTS: tuple[type[Component], ...] = (
     Margin,
     Segmentation,
     Detection,
+    TokenMean,
+    TokenMeanProbability,
 )

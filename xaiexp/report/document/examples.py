@@ -94,8 +94,18 @@ def _example(
         steps=None if example.get("steps") is None else tuple(example["steps"]),
         columns=_columns(example),
         mask=None if mask is None else parts.Mask(binary.flags(_shrunk_mask(mask)), _shrunk_mask(mask).shape),
+        continued=_continued(example),
         maps=tuple(maps),
     )
+
+
+def _continued(example: Mapping[str, Any]) -> parts.Continued | None:
+    given = example.get("continuation")
+    if not isinstance(given, Mapping):
+        return None
+    texts = tuple(tuple(map(str, tokens)) for tokens in given.get("texts") or ())
+    weights = tuple(tuple(map(float, each)) for each in given.get("weights") or ())
+    return parts.Continued(texts, weights, bool(given.get("written")))
 
 
 def _tokens(example: Mapping[str, Any]) -> tuple[parts.Token, ...] | None:

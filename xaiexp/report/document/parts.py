@@ -229,6 +229,21 @@ class Token:
 
 
 @dataclass(frozen=True)
+class Continued:
+    """What a language model goes on with after a prompt.
+
+    Args:
+        texts: the tokens of each text; of candidates and contrasts there are several.
+        weights: of these tokens in the explained score.
+        written: whether the model wrote it.
+    """
+
+    texts: tuple[tuple[str, ...], ...]
+    weights: tuple[tuple[float, ...], ...]
+    written: bool
+
+
+@dataclass(frozen=True)
 class Series:
     """A time series."""
 
@@ -283,6 +298,7 @@ class Example:
     steps: tuple[int, ...] | None
     columns: tuple[Column, ...] | None
     mask: Mask | None
+    continued: Continued | None
     maps: tuple[MapOf | None, ...]
 
 

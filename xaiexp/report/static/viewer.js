@@ -202,7 +202,7 @@ var y = class {
 		let t = new p(e, this.changed);
 		return this.place.replaceChildren(t.element), t;
 	}
-}, ee = class {
+}, b = class {
 	form;
 	element;
 	method;
@@ -211,7 +211,7 @@ var y = class {
 	target;
 	examples;
 	constructor(e, t, n) {
-		this.form = e, this.method = new p(e.method, n), this.baseline = e.baseline && new y("Baseline", e.baseline, n), this.features = new y("Features", e.features, n), this.target = new f(b(e, t), n), this.examples = i("select", { onchange: n }, i("option", { value: "shown" }, "this one, and those that are computed with it"), i("option", { value: "all" }, `all ${e.examples.toLocaleString("en")} of the study`)), this.element = i("div", { class: "live-form" }, i("fieldset", { class: "live-group" }, i("legend", null, "Method: ", i("bdi", null, e.method.name)), this.method.element), this.baseline?.element, this.features.element, i("fieldset", { class: "live-group" }, i("legend", null, "Target and examples"), this.target.element, i("label", { class: "live-choice" }, "examples ", this.examples)));
+		this.form = e, this.method = new p(e.method, n), this.baseline = e.baseline && new y("Baseline", e.baseline, n), this.features = new y("Features", e.features, n), this.target = new f(ee(e, t), n), this.examples = i("select", { onchange: n }, i("option", { value: "shown" }, "this one, and those that are computed with it"), i("option", { value: "all" }, `all ${e.examples.toLocaleString("en")} of the study`)), this.element = i("div", { class: "live-form" }, i("fieldset", { class: "live-group" }, i("legend", null, "Method: ", i("bdi", null, e.method.name)), this.method.element), this.baseline?.element, this.features.element, i("fieldset", { class: "live-group" }, i("legend", null, "Target and examples"), this.target.element, i("label", { class: "live-choice" }, "examples ", this.examples)));
 	}
 	get asked() {
 		return {
@@ -243,7 +243,7 @@ var y = class {
 		}[t]?.find(r) ?? null;
 	}
 };
-function b(e, t) {
+function ee(e, t) {
 	let n = t.length ? `; classes: ${t.slice(0, 12).join(", ")}${t.length > 12 ? ", ..." : ""}` : "", r = e.target;
 	return {
 		name: "target",
@@ -537,69 +537,69 @@ var S = class {
 	tell(e) {
 		for (let t of [...this.listeners]) t(e);
 	}
-}, Ce = 50, we = 100, Te = [
+}, Ce = 50, C = 100, we = [
 	154,
 	154,
 	154
-], C = (e) => e.split(" ").map((e) => `#${e}`), w = [
+], w = (e) => e.split(" ").map((e) => `#${e}`), T = [
 	{
 		name: "blue-red",
 		label: "blue and red; purple without sign",
-		signed: C("053061 2166ac 4393c3 92c5de d1e5f0 ffffff fddbc7 f4a582 d6604d b2182b 67001f"),
-		unsigned: C("ffffff efedf5 dadaeb bcbddc 9e9ac8 807dba 6a51a3 54278f 3f007d")
+		signed: w("053061 2166ac 4393c3 92c5de d1e5f0 ffffff fddbc7 f4a582 d6604d b2182b 67001f"),
+		unsigned: w("ffffff efedf5 dadaeb bcbddc 9e9ac8 807dba 6a51a3 54278f 3f007d")
 	},
 	{
 		name: "orange-purple",
 		label: "orange and purple; orange without sign",
-		signed: C("7f3b08 b35806 e08214 fdb863 fee0b6 ffffff d8daeb b2abd2 8073ac 542788 2d004b"),
-		unsigned: C("ffffff fee6ce fdd0a2 fdae6b fd8d3c f16913 d94801 a63603 7f2704")
+		signed: w("7f3b08 b35806 e08214 fdb863 fee0b6 ffffff d8daeb b2abd2 8073ac 542788 2d004b"),
+		unsigned: w("ffffff fee6ce fdd0a2 fdae6b fd8d3c f16913 d94801 a63603 7f2704")
 	},
 	{
 		name: "brown-teal",
 		label: "brown and teal; grey without sign",
-		signed: C("543005 8c510a bf812d dfc27d f6e8c3 ffffff c7eae5 80cdc1 35978f 01665e 003c30"),
-		unsigned: C("ffffff f0f0f0 d9d9d9 bdbdbd 969696 737373 525252 252525 000000")
+		signed: w("543005 8c510a bf812d dfc27d f6e8c3 ffffff c7eae5 80cdc1 35978f 01665e 003c30"),
+		unsigned: w("ffffff f0f0f0 d9d9d9 bdbdbd 969696 737373 525252 252525 000000")
 	}
 ];
-function T(e) {
-	return w.find((t) => t.name === e) ?? w[0];
+function E(e) {
+	return T.find((t) => t.name === e) ?? T[0];
 }
-function Ee(e) {
+function Te(e) {
 	let t = Math.floor(e);
 	return e - t === .5 ? t % 2 == 0 ? t : t + 1 : Math.round(e);
 }
-var De = /* @__PURE__ */ new Map();
-function Oe(e, t) {
-	let n = `${e.name} ${t}`, r = De.get(n);
+var Ee = /* @__PURE__ */ new Map();
+function De(e, t) {
+	let n = `${e.name} ${t}`, r = Ee.get(n);
 	if (r) return r;
 	let i = (t ? e.signed : e.unsigned).map((e) => [
 		1,
 		3,
 		5
 	].map((t) => parseInt(e.slice(t, t + 2), 16))), a = /* @__PURE__ */ new Uint8ClampedArray(306);
-	for (let e = 0; e <= we; e++) {
-		let t = e / we * (i.length - 1), n = Math.min(Math.floor(t), i.length - 2);
+	for (let e = 0; e <= C; e++) {
+		let t = e / C * (i.length - 1), n = Math.min(Math.floor(t), i.length - 2);
 		for (let r = 0; r < 3; r++) {
 			let [o, s] = [i[n][r], i[n + 1][r]];
-			a[e * 3 + r] = Ee(o + (s - o) * (t - n));
+			a[e * 3 + r] = Te(o + (s - o) * (t - n));
 		}
 	}
-	return a.set(Te, 303), De.set(n, a), a;
+	return a.set(we, 303), Ee.set(n, a), a;
 }
-function E(e, t, n) {
+function D(e, t, n) {
 	if (!Number.isFinite(e)) return 101;
 	let r = n > 0 ? e / n : 0;
-	return t ? Ce + Ee(Ce * Math.max(-1, Math.min(1, r))) : Ee(we * Math.max(0, Math.min(1, r)));
+	return t ? Ce + Te(Ce * Math.max(-1, Math.min(1, r))) : Te(C * Math.max(0, Math.min(1, r)));
 }
-function ke(e, t, n, r) {
-	let i = Oe(r, t), a = E(e, t, n) * 3;
+function O(e, t, n, r) {
+	let i = De(r, t), a = D(e, t, n) * 3;
 	return `#${[
 		0,
 		1,
 		2
 	].map((e) => i[a + e].toString(16).padStart(2, "0")).join("")}`;
 }
-function Ae(e) {
+function Oe(e) {
 	let t = [
 		1,
 		3,
@@ -610,15 +610,15 @@ function Ae(e) {
 	});
 	return .2126 * t[0] + .7152 * t[1] + .0722 * t[2];
 }
-function je(e) {
-	let t = Ae(e) + .05;
+function ke(e) {
+	let t = Oe(e) + .05;
 	return t / .05 >= 1.05 / t ? "#000000" : "#ffffff";
 }
-function Me(e, t) {
+function Ae(e, t) {
 	return `linear-gradient(to right, ${(t ? e.signed : e.unsigned).join(", ")})`;
 }
 // src/examples/keys.ts
-var D = [
+var k = [
 	"ex.q",
 	"ex.label",
 	"ex.predicted",
@@ -626,13 +626,13 @@ var D = [
 	"ex.confidence",
 	"ex.agreement",
 	"ex.value"
-], Ne = [
+], je = [
 	"ex.metric",
 	"ex.cell",
 	"ex.sort",
 	"ex.down",
 	"measure"
-], Pe = [
+], Me = [
 	"ex.overlay",
 	"ex.opacity",
 	"ex.sign",
@@ -641,29 +641,29 @@ var D = [
 	"ex.block",
 	"ex.mask",
 	"ex.all"
-], Fe = [
+], Ne = [
 	"example",
 	"ex.target",
 	"cells",
 	"ex.minus"
-], Ie = [
+], Pe = [
 	"ex.important",
 	"ex.over",
 	"ex.colours"
 ];
-function Le(e) {
+function Fe(e) {
 	let t = e.get("ex.outcome");
 	return {
 		query: e.get("ex.q"),
 		label: e.get("ex.label"),
 		predicted: e.get("ex.predicted"),
 		outcome: t === "right" || t === "wrong" ? t : "",
-		confidence: Ue(e, "ex.confidence"),
-		agreement: Ue(e, "ex.agreement"),
-		value: Ue(e, "ex.value")
+		confidence: Ve(e, "ex.confidence"),
+		agreement: Ve(e, "ex.agreement"),
+		value: Ve(e, "ex.value")
 	};
 }
-function Re(e) {
+function Ie(e) {
 	return {
 		sort: [
 			"confidence",
@@ -673,38 +673,38 @@ function Re(e) {
 		down: e.get("ex.down") === "1"
 	};
 }
-function ze(e) {
+function Le(e) {
 	return {
 		overlay: e.get("ex.overlay") === "1",
-		opacity: Ke(e.get("ex.opacity"), 0, 100, 80) / 100,
+		opacity: We(e.get("ex.opacity"), 0, 100, 80) / 100,
 		sign: [
 			"positive",
 			"negative",
 			"magnitude"
 		].find((t) => t === e.get("ex.sign")) ?? "all",
-		colours: e.get("ex.colours", w[0].name),
-		percentile: Ke(e.get("ex.percentile"), 50, 100, 99),
-		block: Math.round(Ke(e.get("ex.block"), 1, 256, 1)),
+		colours: e.get("ex.colours", T[0].name),
+		percentile: We(e.get("ex.percentile"), 50, 100, 99),
+		block: Math.round(We(e.get("ex.block"), 1, 256, 1)),
 		mask: e.get("ex.mask") !== "0",
 		all: e.get("ex.all") === "1"
 	};
 }
-function Be(e) {
+function Re(e) {
 	let [t, n, r] = e.list("ex.zoom").map(Number);
-	return He({
+	return Be({
 		scale: t ?? 1,
 		x: n ?? .5,
 		y: r ?? .5
 	});
 }
-function Ve(e) {
+function ze(e) {
 	return e.scale === 1 ? null : S.joined([
 		e.scale,
 		e.x,
 		e.y
 	].map((e) => String(Number(e.toFixed(4)))));
 }
-function He(e) {
+function Be(e) {
 	let t = Math.min(64, Math.max(1, Number.isFinite(e.scale) ? e.scale : 1)), n = (e) => Math.min(1 - .5 / t, Math.max(.5 / t, Number.isFinite(e) ? e : .5));
 	return {
 		scale: t,
@@ -712,51 +712,51 @@ function He(e) {
 		y: n(e.y)
 	};
 }
-function Ue(e, t) {
+function Ve(e, t) {
 	let [n, r] = e.list(t).map((e) => e.trim() === "" || !Number.isFinite(Number(e)) ? null : Number(e));
 	return [n ?? null, r ?? null];
 }
-function We(e, t) {
+function He(e, t) {
 	return e.trim() || t.trim() ? S.joined([e.trim(), t.trim()]) : null;
 }
-function Ge() {
+function Ue() {
 	return Object.fromEntries([
-		...D,
+		...k,
 		"ex.sort",
 		"ex.down",
 		"ex.metric",
 		"ex.cell"
 	].map((e) => [e, null]));
 }
-function Ke(e, t, n, r) {
+function We(e, t, n, r) {
 	let i = Number(e);
 	return e.trim() === "" || !Number.isFinite(i) ? r : Math.min(n, Math.max(t, i));
 }
 // src/examples/maps/canvas.ts
-function qe(e, t, n = null) {
+function Ge(e, t, n = null) {
 	let r = document.createElement("canvas");
 	[r.height, r.width] = [e.shape[0], e.shape[1]];
 	let i = r.getContext("2d");
 	if (!i || !e.values.length) return r;
 	let a = i.createImageData(r.width, r.height);
-	return a.data.set(Je(e, t, n)), i.putImageData(a, 0, 0), r;
+	return a.data.set(Ke(e, t, n)), i.putImageData(a, 0, 0), r;
 }
-function Je(e, t, n) {
-	let r = Oe(t, e.signed), i = new Uint8ClampedArray(e.values.length * 4);
+function Ke(e, t, n) {
+	let r = De(t, e.signed), i = new Uint8ClampedArray(e.values.length * 4);
 	return e.values.forEach((t, a) => {
-		let o = E(t, e.signed, e.full) * 3;
+		let o = D(t, e.signed, e.full) * 3;
 		i.set(r.subarray(o, o + 3), a * 4);
 		let s = Number.isFinite(t) ? Math.min(1, e.full > 0 ? Math.abs(t) / e.full : 0) : 1;
 		i[a * 4 + 3] = n === null ? 255 : Math.round(255 * n * s);
 	}), i;
 }
-function Ye(e) {
+function qe(e) {
 	let t = document.createElement("canvas");
 	[t.width, t.height] = [e.naturalWidth || 1, e.naturalHeight || 1];
 	let n = t.getContext("2d");
 	return n && (n.drawImage(e, 0, 0), n.globalCompositeOperation = "saturation", n.fillStyle = "#808080", n.fillRect(0, 0, t.width, t.height)), t;
 }
-function Xe(e, t, n) {
+function Je(e, t, n) {
 	let r = (r, i) => r >= 0 && i >= 0 && r < t && i < n && e[r * n + i] > .5, i = [], a = (e, t, n) => {
 		let r = -1;
 		for (let i = 0; i <= e; i++) {
@@ -778,7 +778,7 @@ function Xe(e, t, n) {
 	]));
 	return i;
 }
-function Ze(e, t, n, r = 1) {
+function Ye(e, t, n, r = 1) {
 	let i = e.getContext("2d");
 	if (!i) return;
 	let { width: a, height: o } = e;
@@ -793,54 +793,54 @@ function Ze(e, t, n, r = 1) {
 		let { lines: e, rows: n, columns: a } = t.edges;
 		i.beginPath();
 		for (let [t, r, o, s] of e) i.moveTo(l(t / a), u(r / n)), i.lineTo(l(o / a), u(s / n));
-		Qe(i, r, "#000");
+		Xe(i, r, "#000");
 	}
 	if (t.mark) {
 		let { mark: e } = t;
-		i.beginPath(), i.rect(l(e.x), u(e.y), e.width * n.scale * a, e.height * n.scale * o), Qe(i, r, "#0a7d28");
+		i.beginPath(), i.rect(l(e.x), u(e.y), e.width * n.scale * a, e.height * n.scale * o), Xe(i, r, "#0a7d28");
 	}
 }
-function Qe(e, t, n) {
+function Xe(e, t, n) {
 	e.lineCap = "square", [e.strokeStyle, e.lineWidth] = ["#fff", 4 * t], e.stroke(), [e.strokeStyle, e.lineWidth] = [n, 1.6 * t], e.stroke();
 }
-function O(e, t = 3) {
+function A(e, t = 3) {
 	if (e == null || Number.isNaN(e)) return "–";
 	if (!Number.isFinite(e)) return e > 0 ? "∞" : "-∞";
 	if (Number.isInteger(e) && Math.abs(e) < 1e6) return String(e);
 	let n = Math.abs(e);
 	return n >= 1e5 || n < .001 ? e.toExponential(t - 1) : e.toPrecision(t);
 }
-function $e(e, t) {
-	return e === null || t === null ? "–" : `[${O(e)}, ${O(t)}]`;
+function Ze(e, t) {
+	return e === null || t === null ? "–" : `[${A(e)}, ${A(t)}]`;
 }
-function k(e, t, n = `${t}s`) {
+function j(e, t, n = `${t}s`) {
 	return `${e.toLocaleString("en")} ${e === 1 ? t : n}`;
 }
 // src/examples/visible.ts
-var et = /* @__PURE__ */ new WeakMap(), tt = !1;
-function A(e, t) {
-	if (tt || typeof IntersectionObserver > "u") return t(), () => void 0;
+var Qe = /* @__PURE__ */ new WeakMap(), $e = !1;
+function M(e, t) {
+	if ($e || typeof IntersectionObserver > "u") return t(), () => void 0;
 	let n = new IntersectionObserver((e) => e.some((e) => e.isIntersecting) && i(), { rootMargin: "300px" }), r = () => {
-		n.disconnect(), et.delete(e);
+		n.disconnect(), Qe.delete(e);
 	}, i = () => {
 		r(), t();
 	};
-	return n.observe(e), et.set(e, i), r;
+	return n.observe(e), Qe.set(e, i), r;
 }
-function nt(e) {
-	tt = !0;
+function et(e) {
+	$e = !0;
 	try {
-		for (let t of e.querySelectorAll("*")) et.get(t)?.();
+		for (let t of e.querySelectorAll("*")) Qe.get(t)?.();
 	} finally {
-		tt = !1;
+		$e = !1;
 	}
 }
 // src/examples/panels/series.ts
-var j = 640, rt = 120, it = 800;
-function at(e, t, n = 0, r = e.values.length) {
-	let i = Math.max(1, Math.ceil((r - n) / it)), a = [];
+var N = 640, tt = 120, nt = 800;
+function rt(e, t, n = 0, r = e.values.length) {
+	let i = Math.max(1, Math.ceil((r - n) / nt)), a = [];
 	for (let o = n; o < r; o += i) {
-		let n = Math.min(r, o + i), s = i === 1 ? e.values[o] : x(e.values.subarray(o, n)), c = a.at(-1), l = c && E(c.value, e.signed, e.full) === E(s, e.signed, e.full);
+		let n = Math.min(r, o + i), s = i === 1 ? e.values[o] : x(e.values.subarray(o, n)), c = a.at(-1), l = c && D(c.value, e.signed, e.full) === D(s, e.signed, e.full);
 		c && l && (!t || t[c.from] === t[o]) ? c.to = n : a.push({
 			from: o,
 			to: n,
@@ -849,8 +849,8 @@ function at(e, t, n = 0, r = e.values.length) {
 	}
 	return a;
 }
-function ot(e, t, n) {
-	let r = Math.ceil((n - t) / (it / 2)), i = /* @__PURE__ */ new Set();
+function it(e, t, n) {
+	let r = Math.ceil((n - t) / (nt / 2)), i = /* @__PURE__ */ new Set();
 	for (let a = t; a < n; a += r) {
 		let t = Array.from({ length: Math.min(r, n - a) }, (e, t) => a + t).filter((t) => Number.isFinite(e[t]));
 		if (r === 1) t.forEach((e) => i.add(e));
@@ -861,11 +861,11 @@ function ot(e, t, n) {
 	}
 	return [...i].map((t) => [t, e[t]]);
 }
-function st(e, t) {
+function at(e, t) {
 	let n = Math.max(0, Math.floor((e.x - .5 / e.scale) * t));
 	return [n, Math.max(n + 1, Math.min(t, Math.ceil((e.x + .5 / e.scale) * t)))];
 }
-function ct(e, t, n) {
+function ot(e, t, n) {
 	if (!e.series) return {
 		curves: /* @__PURE__ */ new Float32Array(),
 		channels: 1,
@@ -878,33 +878,33 @@ function ct(e, t, n) {
 		steps: i
 	};
 }
-function lt(e, t, n) {
-	let { channels: r, steps: i, features: o } = e, s = Math.max(34, rt / r), c = s * r, l = (e) => ((e - t) / (n - t) * j).toFixed(2), u = a("svg", {
+function st(e, t, n) {
+	let { channels: r, steps: i, features: o } = e, s = Math.max(34, tt / r), c = s * r, l = (e) => ((e - t) / (n - t) * N).toFixed(2), u = a("svg", {
 		xmlns: "http://www.w3.org/2000/svg",
-		viewBox: `0 0 ${j} ${c}`,
-		width: j,
+		viewBox: `0 0 ${N} ${c}`,
+		width: N,
 		height: c,
 		preserveAspectRatio: "none",
 		role: "img",
 		"aria-label": e.label
 	});
 	if (u.append(a("rect", {
-		width: j,
+		width: N,
 		height: c,
 		fill: "#ffffff"
 	})), e.map) {
-		for (let r of at(e.map, o, t, n)) u.append(a("rect", {
+		for (let r of rt(e.map, o, t, n)) u.append(a("rect", {
 			x: l(r.from),
 			y: 0,
 			width: Number(l(r.to)) - Number(l(r.from)),
 			height: c,
-			fill: ke(r.value, e.map.signed, e.map.full, e.scheme),
+			fill: O(r.value, e.map.signed, e.map.full, e.scheme),
 			"shape-rendering": "crispEdges"
 		}));
-		for (let e = t + 1; o && e < n; e++) o[e] !== o[e - 1] && u.append(ut(l(e), c));
+		for (let e = t + 1; o && e < n; e++) o[e] !== o[e - 1] && u.append(ct(l(e), c));
 	}
 	for (let o = 0; o < r && e.curves.length; o++) {
-		let r = ot(e.curves.subarray(o * i, (o + 1) * i), t, n), [c, d] = r.reduce(([e, t], [, n]) => [Math.min(e, n), Math.max(t, n)], [Infinity, -Infinity]), f = (e) => (s * o + 4 + (d > c ? 1 - (e - c) / (d - c) : .5) * (s - 8)).toFixed(2), p = r.map(([e, t]) => `${l(e + .5)},${f(t)}`).join(" ");
+		let r = it(e.curves.subarray(o * i, (o + 1) * i), t, n), [c, d] = r.reduce(([e, t], [, n]) => [Math.min(e, n), Math.max(t, n)], [Infinity, -Infinity]), f = (e) => (s * o + 4 + (d > c ? 1 - (e - c) / (d - c) : .5) * (s - 8)).toFixed(2), p = r.map(([e, t]) => `${l(e + .5)},${f(t)}`).join(" ");
 		for (let [e, t] of [["#ffffff", 3.4], ["#111111", 1.4]]) u.append(a("polyline", {
 			points: p,
 			fill: "none",
@@ -915,7 +915,7 @@ function lt(e, t, n) {
 	}
 	if (e.mask) {
 		let r = Float32Array.from({ length: i }, (t, n) => e.mask[e.mask.length === i ? n : o?.[n] ?? -1] ?? 0);
-		for (let e of at({
+		for (let e of rt({
 			values: r,
 			shape: [i],
 			signed: !1,
@@ -942,7 +942,7 @@ function lt(e, t, n) {
 	}
 	return u;
 }
-function ut(e, t) {
+function ct(e, t) {
 	return a("line", {
 		x1: e,
 		x2: e,
@@ -954,7 +954,7 @@ function ut(e, t) {
 		"vector-effect": "non-scaling-stroke"
 	});
 }
-function dt(e, t, n) {
+function lt(e, t, n) {
 	let { steps: r } = e, a = i("div", {
 		class: "examples-series",
 		tabindex: 0,
@@ -963,22 +963,22 @@ function dt(e, t, n) {
 	}), o = i("div", {
 		class: "examples-cursor",
 		hidden: !0
-	}), s = () => lt(e, ...st(t.zoom, r)), c = () => {
+	}), s = () => st(e, ...at(t.zoom, r)), c = () => {
 		a.replaceChildren(s(), o), a.classList.toggle("examples-zoomed", t.zoom.scale > 1);
 	};
-	a.style.height = `${Math.max(34, rt / e.channels) * e.channels}px`;
+	a.style.height = `${Math.max(34, tt / e.channels) * e.channels}px`;
 	let l = !1;
-	A(a, () => {
+	M(a, () => {
 		l = !0, c();
 	}), t.add({
 		zoomed: () => l && c(),
 		pointed: (i) => {
-			let a = i && "feature" in i ? i.feature : -1, [s, c] = st(t.zoom, r);
-			o.hidden = a < s || a >= c, o.style.left = `${(a + .5 - s) / (c - s) * 100}%`, n(a < 0 ? "" : ft(e, a));
+			let a = i && "feature" in i ? i.feature : -1, [s, c] = at(t.zoom, r);
+			o.hidden = a < s || a >= c, o.style.left = `${(a + .5 - s) / (c - s) * 100}%`, n(a < 0 ? "" : ut(e, a));
 		}
 	});
 	let u = (e) => {
-		let n = a.getBoundingClientRect(), [i, o] = st(t.zoom, r);
+		let n = a.getBoundingClientRect(), [i, o] = at(t.zoom, r);
 		return Math.min(o - 1, Math.max(i, Math.floor(i + (e.clientX - n.left) / n.width * (o - i))));
 	}, d = null;
 	a.addEventListener("pointerdown", (e) => {
@@ -1011,12 +1011,12 @@ function dt(e, t, n) {
 		svg: s
 	};
 }
-function ft(e, t) {
-	let { channels: n, steps: r } = e, i = Array.from({ length: e.curves.length ? n : 0 }, (n, i) => O(e.curves[i * r + t])), a = i.length > 4 ? [...i.slice(0, 4), "…"] : i, o = e.map ? `: ${O(e.map.values[t])}` : "";
+function ut(e, t) {
+	let { channels: n, steps: r } = e, i = Array.from({ length: e.curves.length ? n : 0 }, (n, i) => A(e.curves[i * r + t])), a = i.length > 4 ? [...i.slice(0, 4), "…"] : i, o = e.map ? `: ${A(e.map.values[t])}` : "";
 	return `step ${t + 1}${o}${a.length ? ` (series ${a.join(", ")})` : ""}`;
 }
 // src/examples/list/thumbnail.ts
-var pt = 110, mt = class {
+var dt = 110, ft = class {
 	content;
 	addresses = /* @__PURE__ */ new Map();
 	constructor(e) {
@@ -1040,7 +1040,7 @@ var pt = 110, mt = class {
 		this.addresses.clear();
 	}
 };
-function ht(e, t, n, r) {
+function pt(e, t, n, r) {
 	let a = n.address(e);
 	if (a) return i("img", {
 		src: a,
@@ -1052,13 +1052,13 @@ function ht(e, t, n, r) {
 		return i("span", {
 			class: "examples-snippet",
 			dir: "auto"
-		}, t.length > pt ? `${t.slice(0, pt)}…` : t);
+		}, t.length > dt ? `${t.slice(0, dt)}…` : t);
 	}
 	if (e.columns) return i("span", { class: "examples-snippet" }, e.columns.slice(0, 3).map((e) => e.value ? `${e.name} = ${e.value}` : e.name).join(", "));
 	if (e.series) {
-		let n = lt({
+		let n = st({
 			label: "",
-			...ct(e, t, null),
+			...ot(e, t, null),
 			features: null,
 			map: null,
 			scheme: r,
@@ -1068,13 +1068,13 @@ function ht(e, t, n, r) {
 	}
 	return null;
 }
-function gt(e, t, n, r) {
+function mt(e, t, n, r) {
 	let a = e.maps[t], { label: o } = n.study.cells[t];
 	if (!a) return i("span", {
 		class: "examples-mini examples-none",
 		title: `${o}: no map`
 	});
-	let s = n.map(a), c = a.shape.length === 2 ? a.shape : [1, s.length], l = qe({
+	let s = n.map(a), c = a.shape.length === 2 ? a.shape : [1, s.length], l = Ge({
 		values: s,
 		shape: c,
 		signed: a.signed,
@@ -1083,7 +1083,7 @@ function gt(e, t, n, r) {
 	return l.className = c[0] === 1 ? "examples-mini examples-strip" : "examples-mini", l.title = o, l.setAttribute("aria-hidden", "true"), l;
 }
 // src/examples/maps/stage.ts
-var _t = class {
+var ht = class {
 	zoom;
 	settled;
 	members = /* @__PURE__ */ new Set();
@@ -1099,12 +1099,12 @@ var _t = class {
 		for (let t of this.members) t.pointed?.(e);
 	}
 	show(e, t = !0) {
-		this.zoom = He(e);
+		this.zoom = Be(e);
 		for (let e of this.members) e.zoomed?.();
 		t && this.settled(this.zoom);
 	}
 	enlarge(e, t = this.zoom.x, n = this.zoom.y) {
-		let r = He({
+		let r = Be({
 			...this.zoom,
 			scale: this.zoom.scale * e
 		}).scale, i = this.zoom.scale / r;
@@ -1125,14 +1125,14 @@ var _t = class {
 	}
 };
 // src/examples/panels/bars.ts
-function vt(e) {
+function gt(e) {
 	let t = e.map((e) => {
 		let t = e.reduce((e, t) => Number.isFinite(t) ? Math.max(e, Math.abs(t)) : e, 0);
 		return e.map((e) => t > 0 ? Math.abs(e) / t : Math.abs(e));
 	}), n = Math.max(0, ...e.map((e) => e.length)), r = Array.from({ length: n }, (e, n) => x(t.map((e) => e[n] ?? NaN)));
 	return r.map((e, t) => t).sort((e, t) => (r[t] || 0) - (r[e] || 0));
 }
-function yt(e, t, n) {
+function _t(e, t, n) {
 	let r = t > 0 && Number.isFinite(e) ? Math.min(1, Math.abs(e) / t) : 0;
 	return n ? {
 		start: e < 0 ? 50 - r * 50 : 50,
@@ -1142,22 +1142,22 @@ function yt(e, t, n) {
 		length: e > 0 ? r * 100 : 0
 	};
 }
-function bt(e) {
+function vt(e) {
 	return Array.from(e).reduce((e, t) => Number.isFinite(t) ? Math.max(e, Math.abs(t)) : e, 0);
 }
-var xt = (e, t, n) => ke(Math.sign(e) * .75, t, 1, n);
-function St(e, t, n, r, a) {
+var yt = (e, t, n) => O(Math.sign(e) * .75, t, 1, n);
+function bt(e, t, n, r, a) {
 	let o = i("tr", null, i("th", { scope: "col" }, a), i("th", { scope: "col" }, i("span", { class: "examples-unseen" }, "bar")), i("th", { scope: "col" }, "attribution")), s = e.map((e) => {
-		let { start: a, length: o } = yt(e.attribution, t, n), s = {
+		let { start: a, length: o } = _t(e.attribution, t, n), s = {
 			width: `${o.toFixed(2)}%`,
 			"margin-left": `${a.toFixed(2)}%`,
-			background: xt(e.attribution, n, r)
+			background: yt(e.attribution, n, r)
 		};
-		return i("tr", { class: e.inside ? "examples-inside" : null }, i("th", { scope: "row" }, i("bdi", null, e.name), e.value !== "" && i("small", null, " = ", i("bdi", null, e.value)), e.inside && i("small", { class: "examples-truth" }, " in the ground truth")), i("td", { class: "examples-track" }, i("div", { class: n ? "examples-bar examples-middle" : "examples-bar" }, i("i", { style: s }))), i("td", { class: "examples-number" }, O(e.attribution)));
+		return i("tr", { class: e.inside ? "examples-inside" : null }, i("th", { scope: "row" }, i("bdi", null, e.name), e.value !== "" && i("small", null, " = ", i("bdi", null, e.value)), e.inside && i("small", { class: "examples-truth" }, " in the ground truth")), i("td", { class: "examples-track" }, i("div", { class: n ? "examples-bar examples-middle" : "examples-bar" }, i("i", { style: s }))), i("td", { class: "examples-number" }, A(e.attribution)));
 	});
 	return i("table", { class: "examples-bars" }, i("thead", null, o), i("tbody", null, s));
 }
-function M(e, t, n, r, i) {
+function xt(e, t, n, r, i) {
 	let [o, s, c] = [
 		22,
 		240,
@@ -1179,7 +1179,7 @@ function M(e, t, n, r, i) {
 		y: 18,
 		"font-weight": "bold"
 	}, i)), e.forEach((e, i) => {
-		let l = 30 + o * i, { start: d, length: f } = yt(e.attribution, t, n), p = `${e.name}${e.value === "" ? "" : ` = ${e.value}`}${e.inside ? " *" : ""}`;
+		let l = 30 + o * i, { start: d, length: f } = _t(e.attribution, t, n), p = `${e.name}${e.value === "" ? "" : ` = ${e.value}`}${e.inside ? " *" : ""}`;
 		u.append(a("text", {
 			x: s - 8,
 			y: l + 14,
@@ -1189,11 +1189,11 @@ function M(e, t, n, r, i) {
 			y: l + 3,
 			width: f / 100 * c,
 			height: o - 8,
-			fill: xt(e.attribution, n, r)
+			fill: yt(e.attribution, n, r)
 		}), a("text", {
 			x: s + c + 8,
 			y: l + 14
-		}, O(e.attribution)));
+		}, A(e.attribution)));
 	}), n && u.append(a("line", {
 		x1: s + c / 2,
 		x2: s + c / 2,
@@ -1203,7 +1203,7 @@ function M(e, t, n, r, i) {
 	})), u;
 }
 // src/examples/panels/image.ts
-function Ct(e, t, n) {
+function St(e, t, n) {
 	let r = i("canvas", {
 		class: "examples-canvas",
 		role: "img",
@@ -1216,14 +1216,14 @@ function Ct(e, t, n) {
 		let t = [];
 		if (e.picture && (!e.map || e.veil !== null)) {
 			let n = await e.picture;
-			t.push(e.map ? Ye(n) : n);
+			t.push(e.map ? qe(n) : n);
 		}
-		e.map && t.push(qe(e.map, e.scheme, t.length ? e.veil : null));
+		e.map && t.push(Ge(e.map, e.scheme, t.length ? e.veil : null));
 		let [n, r] = e.mask?.shape ?? [0, 0];
 		return a = {
 			images: t,
 			edges: e.mask && n && r ? {
-				lines: Xe(e.mask.values, n, r),
+				lines: Je(e.mask.values, n, r),
 				rows: n,
 				columns: r
 			} : null,
@@ -1231,39 +1231,39 @@ function Ct(e, t, n) {
 		};
 	}, s = async () => {
 		let n = await o(), i = window.devicePixelRatio || 1, a = Math.max(1, Math.round(r.clientWidth * i)), s = Math.max(1, Math.round(a * e.size[0] / e.size[1]));
-		(r.width !== a || r.height !== s) && ([r.width, r.height] = [a, s]), Ze(r, {
+		(r.width !== a || r.height !== s) && ([r.width, r.height] = [a, s]), Ye(r, {
 			...n,
-			mark: wt(t.place, e)
+			mark: Tt(t.place, e)
 		}, t.zoom, i), r.classList.toggle("examples-zoomed", t.zoom.scale > 1);
 	}, c = !1;
-	return A(r, () => {
+	return M(r, () => {
 		c = !0, typeof ResizeObserver > "u" ? s() : new ResizeObserver(() => void s()).observe(r);
 	}), t.add({
 		zoomed: () => c && void s(),
 		pointed: (t) => {
-			n(Tt(t, e)), c && s();
+			n(Et(t, e)), c && s();
 		}
-	}), Et(r, e, t), {
+	}), Dt(r, e, t), {
 		element: r,
 		at: async (n) => {
 			let r = document.createElement("canvas");
-			return [r.width, r.height] = [n, Math.round(n * e.size[0] / e.size[1])], Ze(r, {
+			return [r.width, r.height] = [n, Math.round(n * e.size[0] / e.size[1])], Ye(r, {
 				...await o(),
 				mark: null
 			}, t.zoom, n / 400), r;
 		}
 	};
 }
-function N(e) {
+function Ct(e) {
 	return e.map ? [e.map.shape[0], e.map.shape[1]] : e.size;
 }
-function P(e, [t, n]) {
+function wt(e, [t, n]) {
 	let r = (e, t) => Math.min(t - 1, Math.max(0, Math.floor(e * t)));
 	return [r(e.y, t), r(e.x, n)];
 }
-function wt(e, t) {
+function Tt(e, t) {
 	if (!e || !("x" in e)) return null;
-	let [n, r] = N(t), [i, a] = P(e, [n, r]);
+	let [n, r] = Ct(t), [i, a] = wt(e, [n, r]);
 	return {
 		x: a / r,
 		y: i / n,
@@ -1271,12 +1271,12 @@ function wt(e, t) {
 		height: 1 / n
 	};
 }
-function Tt(e, t) {
+function Et(e, t) {
 	if (!e || !("x" in e)) return "";
-	let [n, r] = P(e, N(t)), i = `row ${n + 1}, column ${r + 1}`;
-	return t.map ? `${i}: ${O(t.map.values[n * t.map.shape[1] + r])}` : i;
+	let [n, r] = wt(e, Ct(t)), i = `row ${n + 1}, column ${r + 1}`;
+	return t.map ? `${i}: ${A(t.map.values[n * t.map.shape[1] + r])}` : i;
 }
-function Et(e, t, n) {
+function Dt(e, t, n) {
 	let r = null, i = (t) => {
 		let n = e.getBoundingClientRect();
 		return [(t.clientX - n.left) / n.width, (t.clientY - n.top) / n.height];
@@ -1313,10 +1313,10 @@ function Et(e, t, n) {
 		let t = n.inside(...i(e));
 		n.enlarge(2, t.x, t.y);
 	}), e.addEventListener("keydown", (e) => {
-		Dt(e, t, n) && (e.preventDefault(), e.stopPropagation());
+		Ot(e, t, n) && (e.preventDefault(), e.stopPropagation());
 	});
 }
-function Dt(e, t, n) {
+function Ot(e, t, n) {
 	if (e.ctrlKey || e.metaKey || e.altKey) return !1;
 	let r = {
 		ArrowLeft: [0, -1],
@@ -1325,7 +1325,7 @@ function Dt(e, t, n) {
 		ArrowDown: [1, 0]
 	}[e.key];
 	if (r && e.shiftKey) {
-		let [e, i] = N(t), [a, o] = P(n.place && "x" in n.place ? n.place : {
+		let [e, i] = Ct(t), [a, o] = wt(n.place && "x" in n.place ? n.place : {
 			x: n.zoom.x,
 			y: n.zoom.y
 		}, [e, i]), s = {
@@ -1344,29 +1344,29 @@ function Dt(e, t, n) {
 	return !0;
 }
 // src/examples/panels/save.ts
-function Ot(e, t) {
+function kt(e, t) {
 	return `${e.map((e) => e.normalize("NFKD").replace(/[^\p{L}\p{N}._-]+/gu, "-").replace(/^[-.]+|[-.]+$/g, "").slice(0, 60)).filter(Boolean).join("-") || "panel"}.${t}`;
 }
-function kt(e, t) {
+function At(e, t) {
 	let n = URL.createObjectURL(e), r = document.createElement("a");
 	r.href = n, r.download = t, r.click(), setTimeout(() => URL.revokeObjectURL(n), 1e4);
 }
-function At(e) {
+function jt(e) {
 	return new Blob([new XMLSerializer().serializeToString(e)], { type: "image/svg+xml" });
 }
-function jt(e) {
+function Mt(e) {
 	return new Promise((t, n) => {
 		e.toBlob((e) => e ? t(e) : n(/* @__PURE__ */ Error("the browser made no PNG of the panel")), "image/png");
 	});
 }
-async function F(e, t = 2) {
+async function P(e, t = 2) {
 	let n = new Image();
 	n.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(new XMLSerializer().serializeToString(e))}`, await n.decode();
 	let r = document.createElement("canvas");
 	return [r.width, r.height] = [Number(e.getAttribute("width")) * t, Number(e.getAttribute("height")) * t], r.getContext("2d")?.drawImage(n, 0, 0, r.width, r.height), r;
 }
 // src/examples/panels/shown.ts
-function Mt(e, t, n, r) {
+function F(e, t, n, r) {
 	let [i, a] = e.shape.length === 2 ? [e.shape[0], e.shape[1]] : [1, t.length], o = Pt(n) ? ce(t, i, a, r.block) : t, s = o === t && r.percentile === 99;
 	return {
 		values: se(o, r.sign),
@@ -1390,7 +1390,7 @@ function L(e, t) {
 	let n = e.tokens ?? [];
 	return Nt(e, t) ? n.map((e, t) => t) : n.map((e) => e.feature < t ? e.feature : -1);
 }
-function Ft(e, t) {
+function R(e, t) {
 	let n = /* @__PURE__ */ new Map();
 	return e.tokens?.forEach((e, r) => {
 		let i = t[r];
@@ -1399,18 +1399,18 @@ function Ft(e, t) {
 		n.set(i, a === void 0 ? e.text : a + (e.joined ? "" : " ") + e.text);
 	}), n;
 }
-function It(e, t) {
+function Ft(e, t) {
 	let n = e.tokens ?? [];
 	return n.map((e, r) => (t.length === n.length ? t[r] : t[e.feature] ?? 0) > .5);
 }
-function Lt(e, t, n, r, a, o, s) {
-	let c = L(t, n?.values.length ?? Infinity), l = Ft(t, c), u = a ? It(t, a) : null, d = /* @__PURE__ */ new Map(), f = i("div", {
+function It(e, t, n, r, a, o, s) {
+	let c = L(t, n?.values.length ?? Infinity), l = R(t, c), u = a ? Ft(t, a) : null, d = /* @__PURE__ */ new Map(), f = i("div", {
 		class: "examples-tokens",
 		dir: "auto",
 		tabindex: 0,
 		role: "group",
 		"aria-label": e
-	}), p = (e) => n && e >= 0 ? `${l.get(e) ?? ""}: ${O(n.values[e])}` : "";
+	}), p = (e) => n && e >= 0 ? `${l.get(e) ?? ""}: ${A(n.values[e])}` : "";
 	(t.tokens ?? []).forEach((e, t) => {
 		t && !e.joined && f.append(" ");
 		let a = c[t], s = e.feature < 0 && a < 0, l = i("span", {
@@ -1422,8 +1422,8 @@ function Lt(e, t, n, r, a, o, s) {
 			title: (s ? "special token: no attribution" : p(a)) || null
 		}, e.text);
 		if (n && a >= 0) {
-			let e = ke(n.values[a], n.signed, n.full, r);
-			l.style.background = e, l.style.color = je(e), l.addEventListener("pointerenter", () => o.point({ feature: a })), d.set(a, [...d.get(a) ?? [], l]);
+			let e = O(n.values[a], n.signed, n.full, r);
+			l.style.background = e, l.style.color = ke(e), l.addEventListener("pointerenter", () => o.point({ feature: a })), d.set(a, [...d.get(a) ?? [], l]);
 		}
 		f.append(l);
 	}), f.addEventListener("pointerleave", () => o.point(null)), f.addEventListener("keydown", (e) => {
@@ -1443,23 +1443,23 @@ function Lt(e, t, n, r, a, o, s) {
 		n && s(m.length && e && "feature" in e ? p(e.feature) : "");
 	} }), f;
 }
-function Rt(e, t) {
+function Lt(e, t) {
 	let n = L(e, t.values.length), r = i("tbody"), a = i("details", { class: "examples-table" }, i("summary", null, "Values as a table"));
 	return a.addEventListener("toggle", () => {
 		if (a.open && !r.childElementCount) {
-			for (let [a, o] of Ft(e, n)) r.append(i("tr", null, i("th", {
+			for (let [a, o] of R(e, n)) r.append(i("tr", null, i("th", {
 				scope: "row",
 				dir: "auto"
-			}, o), i("td", null, O(t.values[a]))));
+			}, o), i("td", null, A(t.values[a]))));
 			a.append(i("table", null, i("thead", null, i("tr", null, i("th", { scope: "col" }, "token"), i("th", { scope: "col" }, "attribution"))), r));
 		}
 	}), a;
 }
 // src/examples/panels/tokens_svg.ts
-var zt = "http://www.w3.org/2000/svg";
-function Bt(e, t) {
+var Rt = "http://www.w3.org/2000/svg";
+function zt(e, t) {
 	let n = e.getBoundingClientRect(), r = n.top - e.scrollTop, i = getComputedStyle(e), o = parseFloat(i.fontSize) || 14, [s, c] = [Math.ceil(n.width) + 16, Math.ceil(e.scrollHeight) + 40], l = a("svg", {
-		xmlns: zt,
+		xmlns: Rt,
 		width: s,
 		height: c,
 		viewBox: `0 0 ${s} ${c}`,
@@ -1509,42 +1509,42 @@ function Bt(e, t) {
 	return l;
 }
 // src/examples/panels/panel.ts
-function R(e, t) {
-	let n = i("p", { class: "examples-said" }, "\xA0"), r = Ut(e, t, (e) => n.textContent = e || "\xA0"), a = (n) => Ot([
+function z(e, t) {
+	let n = i("p", { class: "examples-said" }, "\xA0"), r = Ht(e, t, (e) => n.textContent = e || "\xA0"), a = (n) => kt([
 		e.values.study.name,
 		e.example.name,
 		t.title
 	], n), o = i("span", { class: "examples-save" }), s = (e, n) => o.append(i("button", {
 		type: "button",
 		"aria-label": `Save ${t.title} as ${e.toUpperCase()}`,
-		onclick: () => void n().then((t) => kt(t, a(e)))
+		onclick: () => void n().then((t) => At(t, a(e)))
 	}, e.toUpperCase()));
-	return s("png", async () => jt(await r.png())), r.svg && s("svg", async () => At(r.svg())), i("figure", { class: "examples-panel" }, i("figcaption", null, Vt(t.title), o), i("div", null, r.element), i("div", null, n, t.caption && i("p", { class: "examples-caption" }, t.caption), t.note && i("p", { class: "examples-caption" }, t.note), t.scores.length > 0 && Ht(t)));
+	return s("png", async () => Mt(await r.png())), r.svg && s("svg", async () => jt(r.svg())), i("figure", { class: "examples-panel" }, i("figcaption", null, Bt(t.title), o), i("div", null, r.element), i("div", null, n, t.caption && i("p", { class: "examples-caption" }, t.caption), t.note && i("p", { class: "examples-caption" }, t.note), t.scores.length > 0 && Vt(t)));
 }
-function Vt(e) {
+function Bt(e) {
 	return i("bdi", null, e.split(/(?<=[_/])/).flatMap((e, t) => t ? [i("wbr"), e] : [e]));
 }
-function Ht(e) {
-	let t = e.scores.map(([e, t]) => i("tr", null, i("th", { scope: "row" }, e), i("td", { class: "examples-number" }, O(t))));
+function Vt(e) {
+	let t = e.scores.map(([e, t]) => i("tr", null, i("th", { scope: "row" }, e), i("td", { class: "examples-number" }, A(t))));
 	return i("table", { class: "examples-scores" }, i("caption", { class: "examples-unseen" }, `scores of ${e.title} on this example`), i("tbody", null, t));
 }
-function Ut(e, t, n) {
+function Ht(e, t, n) {
 	let { example: r, display: a, scheme: o, stage: s, values: c } = e, { shown: l, title: u } = t, d = I(t.map, r, c.study.modality), f = a.mask && r.mask ? {
 		values: c.array(r.mask.values),
 		shape: r.mask.shape
 	} : null, p = l ? `attributions of ${u} for ${r.name}` : `the input ${r.name}`;
 	if (d === "tokens") {
-		let e = Lt(p, r, l, o, f?.values ?? null, s, n), t = () => Bt(e, u);
+		let e = It(p, r, l, o, f?.values ?? null, s, n), t = () => zt(e, u);
 		return {
-			element: l ? [e, Rt(r, l)] : [e],
-			png: () => F(t()),
+			element: l ? [e, Lt(r, l)] : [e],
+			png: () => P(t()),
 			svg: t
 		};
 	}
 	if (d === "series") {
-		let e = dt({
+		let e = lt({
 			label: p,
-			...ct(r, c, l),
+			...ot(r, c, l),
 			features: r.steps,
 			map: l,
 			scheme: o,
@@ -1552,12 +1552,12 @@ function Ut(e, t, n) {
 		}, s, n);
 		return {
 			element: e.element,
-			png: () => F(e.svg()),
+			png: () => P(e.svg()),
 			svg: e.svg
 		};
 	}
 	if (d === "image") {
-		let t = Ct({
+		let t = St({
 			label: p,
 			size: r.size ?? (l ? [l.shape[0], l.shape[1]] : [1, 1]),
 			picture: e.picture,
@@ -1572,14 +1572,14 @@ function Ut(e, t, n) {
 			svg: null
 		};
 	}
-	let m = d === "units", h = l ? Wt(r, t.map?.units ?? null, l, m ? null : f?.values ?? null) : [], g = m ? h.map((e, t) => t) : e.order.filter((e) => e < h.length), _ = (a.all || m ? g : g.slice(0, 12)).map((e) => h[e]), v = l ? bt(l.values) : 0, y = l?.signed ?? !0, ee = () => M(_, v, y, o, u), b = h.length - _.length;
+	let m = d === "units", h = l ? Ut(r, t.map?.units ?? null, l, m ? null : f?.values ?? null) : [], g = m ? h.map((e, t) => t) : e.order.filter((e) => e < h.length), _ = (a.all || m ? g : g.slice(0, 12)).map((e) => h[e]), v = l ? vt(l.values) : 0, y = l?.signed ?? !0, b = () => xt(_, v, y, o, u), ee = h.length - _.length;
 	return {
-		element: [St(_, v, y, o, m ? "unit" : "column"), ...b ? [i("p", { class: "examples-caption" }, `${b} more in the same order`)] : []],
-		png: () => F(ee()),
-		svg: ee
+		element: [bt(_, v, y, o, m ? "unit" : "column"), ...ee ? [i("p", { class: "examples-caption" }, `${ee} more in the same order`)] : []],
+		png: () => P(b()),
+		svg: b
 	};
 }
-function Wt(e, t, n, r) {
+function Ut(e, t, n, r) {
 	return Array.from(n.values, (n, i) => ({
 		name: t?.[i] ?? e.columns?.[i]?.name ?? `feature ${i}`,
 		value: t ? "" : e.columns?.[i]?.value ?? "",
@@ -1588,24 +1588,24 @@ function Wt(e, t, n, r) {
 	}));
 }
 // src/live/results.ts
-var Gt = /* @__PURE__ */ new WeakMap();
-function Kt(e, t) {
-	let n = Gt.get(e);
-	n || Gt.set(e, n = /* @__PURE__ */ new Map());
+var Wt = /* @__PURE__ */ new WeakMap();
+function Gt(e, t) {
+	let n = Wt.get(e);
+	n || Wt.set(e, n = /* @__PURE__ */ new Map());
 	let r = n.get(t.id);
-	return r || (r = qt(e, t.id), r.catch(() => n.delete(t.id)), n.set(t.id, r)), r;
+	return r || (r = Kt(e, t.id), r.catch(() => n.delete(t.id)), n.set(t.id, r)), r;
 }
-async function qt(e, r) {
+async function Kt(e, r) {
 	let i = await e.ask(`/document/${encodeURIComponent(r)}`);
 	if (!i.ok) throw Error(`the result could not be read (${i.status})`);
 	return t(await n(new Uint8Array(await i.arrayBuffer())));
 }
-function Jt(e, t, n) {
+function qt(e, t, n) {
 	let r = t.document.studies[0], i = r.cells.findIndex((t) => t.label === e.result), a = r.examples.filter((e) => !n || e.id === n.id), o = a.find((e) => e.target === n?.target) ?? a[0];
 	if (i < 0 || !o?.maps[i]) return null;
 	let s = n && o.target === n.target ? "" : `explained: ${o.target_name}`;
 	return {
-		title: z(e),
+		title: Jt(e),
 		caption: s,
 		content: t,
 		study: r,
@@ -1613,7 +1613,7 @@ function Jt(e, t, n) {
 		cell: i
 	};
 }
-function z(e) {
+function Jt(e) {
 	return e.changes.map(([e, t]) => `${e} ${t}`).join(", ") || "unchanged";
 }
 var Yt = class {
@@ -1625,7 +1625,7 @@ var Yt = class {
 	}
 	show(e, t) {
 		this.forget();
-		let n = ze(this.context.state), r = new _t({
+		let n = Le(this.context.state), r = new ht({
 			scale: 1,
 			x: .5,
 			y: .5
@@ -1636,20 +1636,20 @@ var Yt = class {
 				values: t,
 				map: r,
 				domain: i,
-				shown: Mt(r, t.map(r), i, n)
+				shown: F(r, t.map(r), i, n)
 			};
-		}), a = vt(i.flatMap((e) => e.domain === "columns" ? [e.shown.values] : [])), o = i.flatMap(({ one: e, values: i, map: o, domain: s, shown: c }, l) => {
-			let u = new mt(e.content);
+		}), a = gt(i.flatMap((e) => e.domain === "columns" ? [e.shown.values] : [])), o = i.flatMap(({ one: e, values: i, map: o, domain: s, shown: c }, l) => {
+			let u = new ft(e.content);
 			this.pictures.push(u);
 			let d = u.load(e.example), f = {
 				values: i,
 				example: e.example,
 				display: n,
-				scheme: T(n.colours),
+				scheme: E(n.colours),
 				stage: r,
 				picture: d,
 				order: a
-			}, p = [e.caption, `full colour: ${O(c.full)}`].filter(Boolean).join("; "), m = {
+			}, p = [e.caption, `full colour: ${A(c.full)}`].filter(Boolean).join("; "), m = {
 				title: e.title,
 				map: o,
 				shown: c,
@@ -1657,14 +1657,14 @@ var Yt = class {
 				note: o.note,
 				scores: []
 			};
-			return [...t && l === 0 && s !== "columns" && (e.example.picture || e.example.tokens || e.example.series) ? [R(f, {
+			return [...t && l === 0 && s !== "columns" && (e.example.picture || e.example.tokens || e.example.series) ? [z(f, {
 				title: "input",
 				map: null,
 				shown: null,
 				caption: "",
 				note: "",
 				scores: []
-			})] : [], R(f, m)];
+			})] : [], z(f, m)];
 		});
 		this.element.className = `examples-panels examples-of-${i[0]?.domain ?? "image"}`, this.element.replaceChildren(...o);
 	}
@@ -1769,7 +1769,7 @@ var Yt = class {
 		}), n = await this.ask(`/parameters?${t}`);
 		if (!n || this.chosen !== e || !this.current) return;
 		let r = n;
-		this.form = new ee(r, this.study.classes, () => this.typed()), this.place.replaceChildren(this.form.element), this.ownPlace.replaceChildren(), r.own && this.ownPlace.append(new te(this.context.live, r, this.number, this.current, (e) => void this.explain(e)).element), this.typed(0);
+		this.form = new b(r, this.study.classes, () => this.typed()), this.place.replaceChildren(this.form.element), this.ownPlace.replaceChildren(), r.own && this.ownPlace.append(new te(this.context.live, r, this.number, this.current, (e) => void this.explain(e)).element), this.typed(0);
 	}
 	change(e) {
 		return !this.form || !this.current ? null : {
@@ -1854,10 +1854,10 @@ var Yt = class {
 				value: e.done
 			}) : this.progress.removeAttribute("value");
 			let t = e.total ? `${e.done.toLocaleString("en")} of about ${e.total.toLocaleString("en")} passes` : e.state === "queued" ? "waiting" : "starting";
-			return this.say(this.said, `${e.cell}, ${z(e)}: ${t}`);
+			return this.say(this.said, `${e.cell}, ${Jt(e)}: ${t}`);
 		}
 		let t = [...this.jobs.values()].at(-1);
-		t && (t.state === "done" ? this.say(this.said, `${t.cell}, ${z(t)}: explained in ${t.seconds.toFixed(1)} s`) : this.say(this.said, t.state === "stopped" ? `${t.cell}: stopped` : t.message, t.state === "failed"));
+		t && (t.state === "done" ? this.say(this.said, `${t.cell}, ${Jt(t)}: explained in ${t.seconds.toFixed(1)} s`) : this.say(this.said, t.state === "stopped" ? `${t.cell}: stopped` : t.message, t.state === "failed"));
 	}
 	async show() {
 		let e = this.current;
@@ -1878,8 +1878,8 @@ var Yt = class {
 	}
 	latest = "";
 	async maps(e, t) {
-		return (await Promise.all(e.map((e) => Kt(this.context.live, e).catch(() => null)))).flatMap((n, r) => {
-			let i = n && Jt(e[r], n, t);
+		return (await Promise.all(e.map((e) => Gt(this.context.live, e).catch(() => null)))).flatMap((n, r) => {
+			let i = n && qt(e[r], n, t);
 			return i ? [i] : [];
 		});
 	}
@@ -1986,7 +1986,7 @@ function un(e) {
 	return t.set(sn(e)), t;
 }
 // src/styles.ts
-var dn = ":host{--ink:#1c1e21;--ink-soft:#545a63;--paper:#fff;--paper-raised:#f4f5f7;--line:#d5d9df;--accent:#0b5cad;--warn:#9a3d00;--good:#0a6b3d;--focus:#b2480a;--heat:11, 92, 173;--radius:6px;--space:1rem;background:var(--paper);min-height:100vh;color:var(--ink);--lightningcss-light:initial;--lightningcss-dark: ;color-scheme:light;font:16px/1.5 system-ui,-apple-system,Segoe UI,sans-serif;display:block}@media (prefers-color-scheme:dark){:host(:not([data-theme=light])){--ink:#e7e9ec;--ink-soft:#a9b0ba;--paper:#15181c;--paper-raised:#1f242a;--line:#3a424c;--accent:#7db8f2;--warn:#f0a56b;--good:#66c794;--focus:#ffb87a;--heat:90, 160, 235;--lightningcss-light: ;--lightningcss-dark:initial;color-scheme:dark}}:host([data-theme=dark]){--ink:#e7e9ec;--ink-soft:#a9b0ba;--paper:#15181c;--paper-raised:#1f242a;--line:#3a424c;--accent:#7db8f2;--warn:#f0a56b;--good:#66c794;--focus:#ffb87a;--heat:90, 160, 235;--lightningcss-light: ;--lightningcss-dark:initial;color-scheme:dark}:host([data-place=notebook]){border:1px solid var(--line);border-radius:var(--radius);min-height:0}:host([data-place=notebook]) header{position:static}*,:before,:after{box-sizing:border-box}:focus-visible{outline:2px solid var(--focus);outline-offset:2px}main:focus{outline:none}.body *{scroll-margin-top:7rem}a{color:var(--accent)}h1{overflow-wrap:anywhere;margin:0;font-size:1.35rem;font-weight:650;line-height:1.25}h2{margin:2rem 0 .5rem;font-size:1.15rem}h3{margin:1.25rem 0 .25rem;font-size:1rem}p{max-width:48rem;margin:.5rem 0}.soft{color:var(--ink-soft);font-size:.875rem}.lead{font-size:1.05rem}header{z-index:3;background:var(--paper);border-bottom:1px solid var(--line);padding:.75rem clamp(.75rem,3vw,2.5rem) 0;position:sticky;top:0}header .title{flex-wrap:wrap;align-items:baseline;gap:1rem;display:flex}header .title h1{flex:16rem}header nav{gap:.25rem;margin-top:.5rem;display:flex;overflow-x:auto}.tab{color:var(--ink);white-space:nowrap;border-bottom:3px solid #0000;padding:.4rem .75rem;text-decoration:none}.tab:hover{background:var(--paper-raised)}.tab[aria-current]{border-bottom-color:var(--accent);font-weight:600}.body{max-width:110rem;margin:0 auto;padding:.5rem clamp(.75rem,3vw,2.5rem) 3rem}footer{border-top:1px solid var(--line);color:var(--ink-soft);margin-top:3rem;font-size:.875rem}button,select,input{font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);max-width:100%;padding:.25rem .6rem}button{cursor:pointer}button.quiet{background:0 0;border-color:#0000}button:hover,select:hover{border-color:var(--ink-soft)}button[aria-pressed=true]{background:var(--accent);color:var(--paper);border-color:var(--accent)}.picker select{max-width:22rem}.scroll{max-width:100%;overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}caption{clip-path:inset(50%);width:1px;height:1px;position:absolute;overflow:hidden}th,td{text-align:left;border-bottom:1px solid var(--line);vertical-align:baseline;padding:.3rem .6rem}thead th{border-bottom-color:var(--ink-soft);font-weight:600}tbody th{white-space:nowrap;font-weight:400}.n{text-align:right}th.n,td.n{white-space:nowrap}.tag{border:1px solid var(--line);border-radius:var(--radius);color:var(--ink-soft);margin-left:.4rem;padding:0 .3rem;font-size:.75rem}tr.control th{font-style:italic}.heat td{--shade:0;background:rgba(var(--heat), calc(var(--shade) * .3))}.heat td span{margin-left:.15rem}.heat td .mean{margin-left:0}.heat .letters{font-weight:600}.heat .ranks,.heat .few{color:var(--ink);font-size:.85em}.heat tbody th{background:var(--paper);position:sticky;left:0}dl{margin:.5rem 0}dl.facts,dl.verdicts{grid-template-columns:minmax(8rem,max-content) minmax(0,1fr);gap:.3rem 1rem;display:grid}dl.facts dt,dl.verdicts dt{font-weight:600}dd{overflow-wrap:anywhere;margin:0}dl.verdicts dd .part{color:var(--ink-soft);display:block}dl.verdicts dd .part.first{color:var(--ink)}dl.glossary dt{margin-top:.4rem;font-weight:600}.part{display:block}pre{background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);white-space:pre-wrap;overflow-wrap:anywhere;max-height:30rem;padding:.75rem;font-size:.85rem;overflow:auto}details{margin:.5rem 0}summary{cursor:pointer;font-weight:600}.problem.severe>summary{color:var(--warn)}.problem dl{margin-left:1.1rem}@media (width<=40rem){header{position:static}dl.facts,dl.verdicts{grid-template-columns:1fr;gap:0}dl.facts dd,dl.verdicts dd{margin-bottom:.5rem}}@media (prefers-reduced-motion:no-preference){.tab{transition:border-color .12s}}@media print{:host{--paper:#fff;--ink:#000;--ink-soft:#333;min-height:0}header{position:static}header nav,button,.picker{display:none}.scroll{overflow:visible}}\n.table{min-width:0}.table-scroll{overflow-x:auto}.table-long{max-height:36rem;overflow-y:auto}.table-long thead th{background:var(--paper);position:sticky;top:0}@media print{.table-long{max-height:none;overflow:visible}}.table-scroll:focus-visible{outline:2px solid var(--focus);outline-offset:2px}.table table{border-collapse:collapse;font-variant-numeric:tabular-nums;min-width:min(100%,36rem)}.table caption{clip-path:none;text-align:left;width:auto;height:auto;color:var(--ink-soft);padding-bottom:calc(var(--space) / 2);max-width:75ch;font-size:.875rem;position:static;overflow:visible}.table th,.table td{text-align:left;border-bottom:1px solid var(--line);vertical-align:baseline;padding:.25rem .75rem .25rem 0}.table tbody th{font-weight:400}.table .table-number,.table .table-number button{text-align:right;white-space:nowrap}.table .table-best{font-weight:650}.table thead button{font:inherit;color:inherit;cursor:pointer;text-align:left;background:0 0;border:0;min-height:24px;padding:.15rem 0;font-weight:600}.table thead button:focus-visible{outline:2px solid var(--focus)}.table thead th[aria-sort=ascending] button:after{content:\" ▲\";font-size:.7em}.table thead th[aria-sort=descending] button:after{content:\" ▼\";font-size:.7em}.table-tools{margin-top:calc(var(--space) / 2);align-items:baseline;gap:.25rem;display:flex}\n.chart{min-width:0;margin:0}.chart-scroll{overflow-x:auto}.chart-scroll:focus-visible{outline:2px solid var(--focus);outline-offset:2px}.chart-stage{min-height:6rem}.chart-stage svg{max-width:none;display:block}.chart-agreement .chart-stage,.chart-signed_agreement .chart-stage{cursor:pointer}.chart figcaption{gap:calc(var(--space) / 2) var(--space);color:var(--ink-soft);margin-top:calc(var(--space) / 2);flex-wrap:wrap;justify-content:space-between;align-items:baseline;font-size:.875rem;display:flex}.chart-caption{flex:18rem}.chart-tools{flex-wrap:wrap;align-items:baseline;gap:.25rem;display:inline-flex}.chart-tools button,.table-tools button{font:inherit;min-height:24px;color:var(--ink-soft);border:1px solid var(--line);border-radius:var(--radius);cursor:pointer;background:0 0;padding:.2rem .5rem;font-size:.75rem}.chart-tools button:hover,.table-tools button:hover{color:var(--ink);border-color:var(--ink-soft)}.chart-tools button:focus-visible,.table-tools button:focus-visible{outline:2px solid var(--focus);outline-offset:1px}.chart-status,.table-status{font-size:.75rem}.chart-failed{color:var(--warn)}@media print{.chart-tools,.table-tools{display:none}.chart{break-inside:avoid}.chart-scroll{overflow:visible}}\nxai-metrics{display:block}.metrics-picker{margin:0 0 var(--space);align-items:baseline;gap:.5rem;display:flex}.metrics-picker select{font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);min-width:0;max-width:min(100%,24rem);padding:.25rem .5rem}.metrics-picker select:focus-visible{outline:2px solid var(--focus);outline-offset:1px}.metrics-summary:first-letter{text-transform:uppercase}.metrics-summary,.metrics-note{color:var(--ink-soft);max-width:80ch}.metrics-verdict{border-left:3px solid var(--accent);max-width:80ch;padding-left:.75rem}.metrics-refused{border-left-color:var(--warn)}.metrics-grid{gap:calc(var(--space) * 2);margin-top:calc(var(--space) * 2);grid-template-columns:repeat(auto-fill,minmax(min(100%,30rem),1fr));display:grid}.metrics-card{min-width:0}.metrics-critical_difference{grid-column:1/-1}.metrics-card h3{margin:0 0 calc(var(--space) / 2);font-size:1rem}@media print{.metrics-grid{display:block}.metrics-card{break-inside:avoid;margin-bottom:var(--space)}.metrics-picker{display:none}}\nxai-agreement{display:block}.agreement-picker{margin:0 0 var(--space);flex-wrap:wrap;align-items:baseline;gap:.5rem;display:flex}.agreement-picker select{font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);min-width:0;max-width:min(100%,24rem);padding:.25rem .5rem}.agreement-picker select:focus-visible{outline:2px solid var(--focus);outline-offset:1px}.agreement-summary:first-letter{text-transform:uppercase}.agreement-summary{color:var(--ink-soft);max-width:80ch}.agreement-pair{margin-top:var(--space)}.agreement-pair h3{margin:var(--space) 0 calc(var(--space) / 2);font-size:1rem}.agreement-wrong{color:var(--warn)}.agreement .chart{margin-bottom:var(--space)}@media print{.agreement-picker{display:none}}\n.examples{color:var(--ink);display:block}.examples *,.examples :before{box-sizing:border-box}.examples h2{overflow-wrap:anywhere;margin:0;font-size:1.15rem}.examples button,.examples select,.examples input{font:inherit;color:inherit}.examples button,.examples select,.examples input[type=search],.examples input[type=number]{background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius,6px);max-width:100%;min-height:2rem;padding:.25rem .55rem}.examples button{cursor:pointer}.examples button:hover{border-color:var(--ink-soft)}.examples :focus-visible{outline:2px solid var(--focus);outline-offset:2px}.examples summary{cursor:pointer;width:fit-content;padding:.3rem 0;font-weight:600}.examples details{margin:0}.examples [hidden]{display:none}.examples-unseen{clip-path:inset(50%);white-space:nowrap;width:1px;height:1px;position:absolute;overflow:hidden}.examples-caption,.examples-small{color:var(--ink-soft);overflow-wrap:anywhere;margin:.15rem 0;font-size:.85rem}.examples-wrong{color:var(--warn);font-size:.85rem;font-weight:600}.examples-layout{grid-template-columns:minmax(15rem,19rem) minmax(0,1fr);align-items:start;gap:1.5rem;display:grid}.examples-side{top:var(--sticky-top,6.2rem);max-height:calc(100vh - .5rem - var(--sticky-top,6.2rem));grid-template-rows:auto auto minmax(0,1fr);gap:.5rem;min-width:0;display:grid;position:sticky}.examples-form{gap:.4rem;min-width:0;display:grid}.examples-form input[type=search]{width:100%}.examples-filters[open]{max-height:45vh;padding:0 .2rem .3rem;overflow:hidden auto}.examples-filters .examples-field{gap:.1rem;margin-bottom:.4rem;display:grid}.examples-filters .examples-field:has(input[type=checkbox]){flex-direction:row-reverse;justify-content:start;display:flex}.examples-count{margin:0;font-size:.9rem;font-weight:600}.examples-options{flex-wrap:wrap;align-items:center;gap:.4rem .9rem;margin:.3rem 0;display:flex}.examples-field{flex-wrap:wrap;align-items:center;gap:.4rem;min-width:0;max-width:100%;font-size:.88rem;display:flex}.examples-field select{text-overflow:ellipsis;min-width:0;max-width:17rem}.examples-range{gap:.4rem;display:flex}.examples-range input{width:6rem}.examples-slider{align-items:center;gap:.4rem;display:inline-flex}.examples-slider input{accent-color:var(--accent);width:8rem}.examples-slider output{font-variant-numeric:tabular-nums;min-width:3.2rem}.examples input[type=checkbox]{accent-color:var(--accent);width:1.15rem;height:1.15rem;margin:0}.examples-list{align-content:start;gap:.3rem;min-height:8rem;margin:0;padding:3px;list-style:none;display:grid;position:relative;overflow-y:auto}.examples-list li{min-width:0}.examples-list button{text-align:start;background:0 0;grid-template-columns:auto minmax(0,1fr);align-items:center;gap:.2rem .6rem;width:100%;min-height:3.4rem;padding:.3rem .4rem;display:grid}.examples-list button[aria-current]{background:var(--paper-raised);border-color:var(--accent);box-shadow:inset 3px 0 0 var(--accent)}.examples-thumbnail{width:3rem;display:block}.examples-thumbnail img{object-fit:contain;background:#fff;width:3rem;height:3rem;display:block}.examples-thumbnail svg{width:3rem;height:2.4rem;display:block}.examples-thumbnail:has(.examples-snippet){grid-area:2/1/auto/-1;width:auto}.examples-snippet{-webkit-line-clamp:2;color:var(--ink-soft);overflow-wrap:anywhere;-webkit-box-orient:vertical;font-size:.82rem;display:-webkit-box;overflow:hidden}.examples-tiny,.examples-mini{image-rendering:pixelated}.examples-words{flex-wrap:wrap;align-items:baseline;gap:0 .5rem;min-width:0;display:flex}.examples-name{text-overflow:ellipsis;white-space:nowrap;flex-basis:100%;font-size:.9rem;overflow:hidden}.examples-list .examples-small{text-overflow:ellipsis;white-space:nowrap;max-width:100%;margin:0;font-size:.78rem;overflow:hidden}.examples-minis{flex-wrap:wrap;grid-column:1/-1;gap:3px;display:flex}.examples-mini{border:1px solid var(--line);background:#fff;max-width:4rem;height:2.8rem;display:inline-block}.examples-mini.examples-strip{width:100%;max-width:none;height:.8rem}.examples-none{width:2.8rem}.examples-large{grid-template-columns:minmax(0,1fr);gap:.5rem;min-width:0;display:grid}.examples-facts{flex-wrap:wrap;gap:.1rem 1.3rem;margin:.2rem 0;font-size:.9rem;display:flex}.examples-facts div{gap:.4rem;min-width:0;display:flex}.examples-facts dt{color:var(--ink-soft)}.examples-facts dd{overflow-wrap:anywhere;margin:0;font-weight:600}.examples-chips{flex-wrap:wrap;align-items:center;gap:.3rem;max-height:11.5rem;padding:3px;display:flex;overflow-y:auto}.examples .examples-chip{text-overflow:ellipsis;white-space:nowrap;border-radius:99px;max-width:100%;padding:.15rem .7rem;font-size:.86rem;overflow:hidden}.examples-chip small{color:var(--ink-soft)}.examples .examples-chip[aria-pressed=true]{background:var(--accent);border-color:var(--accent);color:var(--on-accent,var(--paper))}.examples-chip[aria-pressed=true] small{color:inherit}.examples-legends{flex-wrap:wrap;align-items:center;gap:.2rem 1.5rem;display:flex}.examples-legends p{flex-basis:100%;max-width:60rem}.examples-legend{font-size:.85rem}.examples-scale{border:1px solid var(--line);vertical-align:middle;width:8rem;height:.8rem;margin:0 .3rem;display:inline-block}.examples-panels{grid-template-columns:repeat(auto-fill,minmax(min(13rem,100%),1fr));align-items:start;gap:0 1rem;display:grid}.examples-panels.examples-of-image{grid-template-columns:repeat(auto-fit,minmax(min(10.4rem,44vw),1fr))}.examples-panels.examples-of-tokens,.examples-panels.examples-of-series,.examples-panels.examples-of-columns{grid-template-columns:repeat(auto-fill,minmax(min(24rem,100%),1fr))}.examples-panel{grid-row:span 3;grid-template-rows:subgrid;break-inside:avoid;align-items:start;min-width:0;margin:0 0 1.2rem;display:grid}.examples-of-image .examples-panel{max-width:24rem}.examples-panel>div{min-width:0}.examples-display{flex-wrap:wrap;align-items:center;gap:.3rem 1.1rem;display:flex}.examples-display details[open]{flex-basis:100%}.examples-panel figcaption,.examples-pair figcaption{overflow-wrap:anywhere;justify-content:space-between;align-items:center;gap:.5rem;margin-bottom:.25rem;font-size:.9rem;font-weight:600;display:flex}.examples-save{flex:none;gap:.2rem;display:inline-flex}.examples .examples-save button{min-height:1.6rem;color:var(--ink-soft);padding:0 .4rem;font-size:.72rem;font-weight:400}.examples-later{grid-row:span 3;min-height:22rem}.examples-canvas{touch-action:pan-y;cursor:crosshair;width:100%;image-rendering:pixelated;background:#fff;display:block}.examples-zoomed{touch-action:none;cursor:grab}.examples-said{font-variant-numeric:tabular-nums;overflow-wrap:anywhere;min-height:1.3em;margin:.15rem 0;font-size:.85rem}div.examples-tokens{color:#111;border:1px solid var(--line);border-radius:var(--radius,6px);overflow-wrap:anywhere;background:#fff;max-height:30rem;margin:0;padding:.5rem;line-height:1.75;overflow-y:auto}.examples-token{border-radius:2px;padding:.08em 0}.examples-special{color:#6a6a6a;font-size:.82em}.examples-token.examples-inside{text-underline-offset:3px;text-decoration:underline;text-decoration-thickness:2px}.examples-pointed{outline-offset:1px;outline:2px solid #0a7d28}.examples-table table,.examples-scores,.examples-bars{border-collapse:collapse;font-variant-numeric:tabular-nums;width:100%;font-size:.85rem}.examples-table th,.examples-table td,.examples-scores th,.examples-scores td,.examples-bars th,.examples-bars td{text-align:start;border-bottom:1px solid var(--line);overflow-wrap:anywhere;padding:.15rem .4rem .15rem 0;font-weight:400}.examples-number{white-space:nowrap;text-align:end!important}.examples-bars thead th{color:var(--ink-soft);overflow-wrap:normal}.examples-bars thead th:nth-child(n+3){text-align:end}.examples-bars small{color:var(--ink-soft)}.examples-bars tr.examples-inside th{font-weight:700}.examples-bars .examples-truth{color:var(--good)}.examples-track{width:46%;min-width:5rem}.examples-bar{background:#fff;height:.9rem;position:relative}.examples-bar i{height:100%;display:block}.examples-middle:before{content:\"\";border-inline-start:1px solid #777;position:absolute;inset:-2px auto -2px 50%}.examples-series{touch-action:pan-y;cursor:crosshair;position:relative}.examples-series svg{width:100%;height:100%;display:block}.examples-cursor{pointer-events:none;background:#0a7d28;width:2px;margin-inline-start:-1px;position:absolute;inset-block:0}.examples-importance{border-top:1px solid var(--line);margin-top:2rem;padding-top:1rem}.examples-pair{grid-template-columns:repeat(auto-fit,minmax(min(24rem,100%),1fr));align-items:start;gap:1.5rem;display:grid}.examples-pair figure{min-width:0;margin:0}.examples-scroll{overflow-x:auto}.examples-swarm{min-width:26rem;max-width:100%;height:auto}.examples-swarm circle{cursor:pointer}.examples-swarm .examples-ink{fill:var(--ink)}@media (width<=56rem){.examples-layout{grid-template-columns:minmax(0,1fr);gap:1rem}.examples-side{grid-template-rows:none;max-height:none;position:static}.examples-list{grid-auto-columns:minmax(9rem,11rem);grid-auto-flow:column;min-height:0;overflow:auto hidden}.examples-list li{display:grid}.examples-panels.examples-of-image{grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr))}}@media (width<=30rem){.examples-track{width:28%;min-width:3.5rem}}@media print{.examples-side,.examples-save,.examples-cells,.examples-display,.examples-said,.examples-heading button{display:none}.examples-layout{display:block}.examples-canvas,.examples-token,.examples-bar i,.examples-scale{-webkit-print-color-adjust:exact;print-color-adjust:exact}}@media (forced-colors:active){.examples-token,.examples-bar i,.examples-scale{forced-color-adjust:none}}\n.panel{margin-top:2rem}.panel-failed{overflow-wrap:anywhere}.panel-html{overflow-x:auto}.panel-html table{border-collapse:collapse}.panel-html th,.panel-html td{text-align:left;padding:.2rem .6rem}\n.live{border-top:1px solid var(--line);margin-top:1.5rem;padding-top:.5rem;display:block}.live h3{margin:.5rem 0}.live h4{overflow-wrap:anywhere;margin:.9rem 0 .4rem;font-size:.95rem}.live-form{grid-template-columns:repeat(auto-fit,minmax(min(17rem,100%),1fr));gap:.75rem;margin:.6rem 0;display:grid}.live-group{border:1px solid var(--line);border-radius:var(--radius);min-width:0;margin:0;padding:.4rem .75rem .6rem}.live-group legend{overflow-wrap:anywhere;padding:0 .3rem;font-size:.9rem;font-weight:600}.live-fields{gap:.5rem;display:grid}.live-field{gap:.15rem;min-width:0;display:grid}.live-field label,.live-choice{font-size:.9rem;font-weight:600}.live-field input[type=text],.live-field select{width:100%}.live-choice{flex-wrap:wrap;align-items:center;gap:.4rem;margin:.3rem 0;display:flex}.live-choice select{min-width:0;font-weight:400}.live-hint{color:var(--ink-soft);overflow-wrap:anywhere;margin:0;font-size:.8rem}.live-error{color:var(--warn);white-space:pre-wrap;overflow-wrap:anywhere;margin:.1rem 0;font-size:.85rem}.live [aria-invalid=true]{border-color:var(--warn);outline:1px solid var(--warn)}.live-actions{flex-wrap:wrap;align-items:center;gap:.5rem .75rem;margin:.5rem 0;display:flex}.examples .live-go{background:var(--accent);color:var(--on-accent,var(--paper));border-color:var(--accent);font-weight:600}.live-said{font-variant-numeric:tabular-nums;overflow-wrap:anywhere;margin:0;font-size:.9rem}.live progress{width:10rem;accent-color:var(--accent)}.live-own textarea{width:100%;max-width:48rem;font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);padding:.4rem}.live-row{max-height:22rem;margin:.4rem 0;overflow-y:auto}.live-own>button,.live-own>.live-hint{margin:.4rem 0}@media (prefers-reduced-motion:no-preference){.live progress{transition:width .12s}}@media print{.live-form,.live-actions,.live-more,.live-own,.live-choice{display:none}}";
+var dn = ":host{--ink:#1c1e21;--ink-soft:#545a63;--paper:#fff;--paper-raised:#f4f5f7;--line:#d5d9df;--accent:#0b5cad;--warn:#9a3d00;--good:#0a6b3d;--focus:#b2480a;--heat:11, 92, 173;--radius:6px;--space:1rem;background:var(--paper);min-height:100vh;color:var(--ink);--lightningcss-light:initial;--lightningcss-dark: ;color-scheme:light;font:16px/1.5 system-ui,-apple-system,Segoe UI,sans-serif;display:block}@media (prefers-color-scheme:dark){:host(:not([data-theme=light])){--ink:#e7e9ec;--ink-soft:#a9b0ba;--paper:#15181c;--paper-raised:#1f242a;--line:#3a424c;--accent:#7db8f2;--warn:#f0a56b;--good:#66c794;--focus:#ffb87a;--heat:90, 160, 235;--lightningcss-light: ;--lightningcss-dark:initial;color-scheme:dark}}:host([data-theme=dark]){--ink:#e7e9ec;--ink-soft:#a9b0ba;--paper:#15181c;--paper-raised:#1f242a;--line:#3a424c;--accent:#7db8f2;--warn:#f0a56b;--good:#66c794;--focus:#ffb87a;--heat:90, 160, 235;--lightningcss-light: ;--lightningcss-dark:initial;color-scheme:dark}:host([data-place=notebook]){border:1px solid var(--line);border-radius:var(--radius);min-height:0}:host([data-place=notebook]) header{position:static}*,:before,:after{box-sizing:border-box}:focus-visible{outline:2px solid var(--focus);outline-offset:2px}main:focus{outline:none}.body *{scroll-margin-top:7rem}a{color:var(--accent)}h1{overflow-wrap:anywhere;margin:0;font-size:1.35rem;font-weight:650;line-height:1.25}h2{margin:2rem 0 .5rem;font-size:1.15rem}h3{margin:1.25rem 0 .25rem;font-size:1rem}p{max-width:48rem;margin:.5rem 0}.soft{color:var(--ink-soft);font-size:.875rem}.lead{font-size:1.05rem}header{z-index:3;background:var(--paper);border-bottom:1px solid var(--line);padding:.75rem clamp(.75rem,3vw,2.5rem) 0;position:sticky;top:0}header .title{flex-wrap:wrap;align-items:baseline;gap:1rem;display:flex}header .title h1{flex:16rem}header nav{gap:.25rem;margin-top:.5rem;display:flex;overflow-x:auto}.tab{color:var(--ink);white-space:nowrap;border-bottom:3px solid #0000;padding:.4rem .75rem;text-decoration:none}.tab:hover{background:var(--paper-raised)}.tab[aria-current]{border-bottom-color:var(--accent);font-weight:600}.body{max-width:110rem;margin:0 auto;padding:.5rem clamp(.75rem,3vw,2.5rem) 3rem}footer{border-top:1px solid var(--line);color:var(--ink-soft);margin-top:3rem;font-size:.875rem}button,select,input{font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);max-width:100%;padding:.25rem .6rem}button{cursor:pointer}button.quiet{background:0 0;border-color:#0000}button:hover,select:hover{border-color:var(--ink-soft)}button[aria-pressed=true]{background:var(--accent);color:var(--paper);border-color:var(--accent)}.picker select{max-width:22rem}.scroll{max-width:100%;overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}caption{clip-path:inset(50%);width:1px;height:1px;position:absolute;overflow:hidden}th,td{text-align:left;border-bottom:1px solid var(--line);vertical-align:baseline;padding:.3rem .6rem}thead th{border-bottom-color:var(--ink-soft);font-weight:600}tbody th{white-space:nowrap;font-weight:400}.n{text-align:right}th.n,td.n{white-space:nowrap}.tag{border:1px solid var(--line);border-radius:var(--radius);color:var(--ink-soft);margin-left:.4rem;padding:0 .3rem;font-size:.75rem}tr.control th{font-style:italic}.heat td{--shade:0;background:rgba(var(--heat), calc(var(--shade) * .3))}.heat td span{margin-left:.15rem}.heat td .mean{margin-left:0}.heat .letters{font-weight:600}.heat .ranks,.heat .few{color:var(--ink);font-size:.85em}.heat tbody th{background:var(--paper);position:sticky;left:0}dl{margin:.5rem 0}dl.facts,dl.verdicts{grid-template-columns:minmax(8rem,max-content) minmax(0,1fr);gap:.3rem 1rem;display:grid}dl.facts dt,dl.verdicts dt{font-weight:600}dd{overflow-wrap:anywhere;margin:0}dl.verdicts dd .part{color:var(--ink-soft);display:block}dl.verdicts dd .part.first{color:var(--ink)}dl.glossary dt{margin-top:.4rem;font-weight:600}.part{display:block}pre{background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);white-space:pre-wrap;overflow-wrap:anywhere;max-height:30rem;padding:.75rem;font-size:.85rem;overflow:auto}details{margin:.5rem 0}summary{cursor:pointer;font-weight:600}.problem.severe>summary{color:var(--warn)}.problem dl{margin-left:1.1rem}@media (width<=40rem){header{position:static}dl.facts,dl.verdicts{grid-template-columns:1fr;gap:0}dl.facts dd,dl.verdicts dd{margin-bottom:.5rem}}@media (prefers-reduced-motion:no-preference){.tab{transition:border-color .12s}}@media print{:host{--paper:#fff;--ink:#000;--ink-soft:#333;min-height:0}header{position:static}header nav,button,.picker{display:none}.scroll{overflow:visible}}\n.table{min-width:0}.table-scroll{overflow-x:auto}.table-long{max-height:36rem;overflow-y:auto}.table-long thead th{background:var(--paper);position:sticky;top:0}@media print{.table-long{max-height:none;overflow:visible}}.table-scroll:focus-visible{outline:2px solid var(--focus);outline-offset:2px}.table table{border-collapse:collapse;font-variant-numeric:tabular-nums;min-width:min(100%,36rem)}.table caption{clip-path:none;text-align:left;width:auto;height:auto;color:var(--ink-soft);padding-bottom:calc(var(--space) / 2);max-width:75ch;font-size:.875rem;position:static;overflow:visible}.table th,.table td{text-align:left;border-bottom:1px solid var(--line);vertical-align:baseline;padding:.25rem .75rem .25rem 0}.table tbody th{font-weight:400}.table .table-number,.table .table-number button{text-align:right;white-space:nowrap}.table .table-best{font-weight:650}.table thead button{font:inherit;color:inherit;cursor:pointer;text-align:left;background:0 0;border:0;min-height:24px;padding:.15rem 0;font-weight:600}.table thead button:focus-visible{outline:2px solid var(--focus)}.table thead th[aria-sort=ascending] button:after{content:\" ▲\";font-size:.7em}.table thead th[aria-sort=descending] button:after{content:\" ▼\";font-size:.7em}.table-tools{margin-top:calc(var(--space) / 2);align-items:baseline;gap:.25rem;display:flex}\n.chart{min-width:0;margin:0}.chart-scroll{overflow-x:auto}.chart-scroll:focus-visible{outline:2px solid var(--focus);outline-offset:2px}.chart-stage{min-height:6rem}.chart-stage svg{max-width:none;display:block}.chart-agreement .chart-stage,.chart-signed_agreement .chart-stage{cursor:pointer}.chart figcaption{gap:calc(var(--space) / 2) var(--space);color:var(--ink-soft);margin-top:calc(var(--space) / 2);flex-wrap:wrap;justify-content:space-between;align-items:baseline;font-size:.875rem;display:flex}.chart-caption{flex:18rem}.chart-tools{flex-wrap:wrap;align-items:baseline;gap:.25rem;display:inline-flex}.chart-tools button,.table-tools button{font:inherit;min-height:24px;color:var(--ink-soft);border:1px solid var(--line);border-radius:var(--radius);cursor:pointer;background:0 0;padding:.2rem .5rem;font-size:.75rem}.chart-tools button:hover,.table-tools button:hover{color:var(--ink);border-color:var(--ink-soft)}.chart-tools button:focus-visible,.table-tools button:focus-visible{outline:2px solid var(--focus);outline-offset:1px}.chart-status,.table-status{font-size:.75rem}.chart-failed{color:var(--warn)}@media print{.chart-tools,.table-tools{display:none}.chart{break-inside:avoid}.chart-scroll{overflow:visible}}\nxai-metrics{display:block}.metrics-picker{margin:0 0 var(--space);align-items:baseline;gap:.5rem;display:flex}.metrics-picker select{font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);min-width:0;max-width:min(100%,24rem);padding:.25rem .5rem}.metrics-picker select:focus-visible{outline:2px solid var(--focus);outline-offset:1px}.metrics-summary:first-letter{text-transform:uppercase}.metrics-summary,.metrics-note{color:var(--ink-soft);max-width:80ch}.metrics-verdict{border-left:3px solid var(--accent);max-width:80ch;padding-left:.75rem}.metrics-refused{border-left-color:var(--warn)}.metrics-grid{gap:calc(var(--space) * 2);margin-top:calc(var(--space) * 2);grid-template-columns:repeat(auto-fill,minmax(min(100%,30rem),1fr));display:grid}.metrics-card{min-width:0}.metrics-critical_difference{grid-column:1/-1}.metrics-card h3{margin:0 0 calc(var(--space) / 2);font-size:1rem}@media print{.metrics-grid{display:block}.metrics-card{break-inside:avoid;margin-bottom:var(--space)}.metrics-picker{display:none}}\nxai-agreement{display:block}.agreement-picker{margin:0 0 var(--space);flex-wrap:wrap;align-items:baseline;gap:.5rem;display:flex}.agreement-picker select{font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);min-width:0;max-width:min(100%,24rem);padding:.25rem .5rem}.agreement-picker select:focus-visible{outline:2px solid var(--focus);outline-offset:1px}.agreement-summary:first-letter{text-transform:uppercase}.agreement-summary{color:var(--ink-soft);max-width:80ch}.agreement-pair{margin-top:var(--space)}.agreement-pair h3{margin:var(--space) 0 calc(var(--space) / 2);font-size:1rem}.agreement-wrong{color:var(--warn)}.agreement .chart{margin-bottom:var(--space)}@media print{.agreement-picker{display:none}}\n.examples{color:var(--ink);display:block}.examples *,.examples :before{box-sizing:border-box}.examples h2{overflow-wrap:anywhere;margin:0;font-size:1.15rem}.examples button,.examples select,.examples input{font:inherit;color:inherit}.examples button,.examples select,.examples input[type=search],.examples input[type=number]{background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius,6px);max-width:100%;min-height:2rem;padding:.25rem .55rem}.examples button{cursor:pointer}.examples button:hover{border-color:var(--ink-soft)}.examples :focus-visible{outline:2px solid var(--focus);outline-offset:2px}.examples summary{cursor:pointer;width:fit-content;padding:.3rem 0;font-weight:600}.examples details{margin:0}.examples [hidden]{display:none}.examples-unseen{clip-path:inset(50%);white-space:nowrap;width:1px;height:1px;position:absolute;overflow:hidden}.examples-caption,.examples-small{color:var(--ink-soft);overflow-wrap:anywhere;margin:.15rem 0;font-size:.85rem}.examples-wrong{color:var(--warn);font-size:.85rem;font-weight:600}.examples-layout{grid-template-columns:minmax(15rem,19rem) minmax(0,1fr);align-items:start;gap:1.5rem;display:grid}.examples-side{top:var(--sticky-top,6.2rem);max-height:calc(100vh - .5rem - var(--sticky-top,6.2rem));grid-template-rows:auto auto minmax(0,1fr);gap:.5rem;min-width:0;display:grid;position:sticky}.examples-form{gap:.4rem;min-width:0;display:grid}.examples-form input[type=search]{width:100%}.examples-filters[open]{max-height:45vh;padding:0 .2rem .3rem;overflow:hidden auto}.examples-filters .examples-field{gap:.1rem;margin-bottom:.4rem;display:grid}.examples-filters .examples-field:has(input[type=checkbox]){flex-direction:row-reverse;justify-content:start;display:flex}.examples-count{margin:0;font-size:.9rem;font-weight:600}.examples-options{flex-wrap:wrap;align-items:center;gap:.4rem .9rem;margin:.3rem 0;display:flex}.examples-field{flex-wrap:wrap;align-items:center;gap:.4rem;min-width:0;max-width:100%;font-size:.88rem;display:flex}.examples-field select{text-overflow:ellipsis;min-width:0;max-width:17rem}.examples-range{gap:.4rem;display:flex}.examples-range input{width:6rem}.examples-slider{align-items:center;gap:.4rem;display:inline-flex}.examples-slider input{accent-color:var(--accent);width:8rem}.examples-slider output{font-variant-numeric:tabular-nums;min-width:3.2rem}.examples input[type=checkbox]{accent-color:var(--accent);width:1.15rem;height:1.15rem;margin:0}.examples-list{align-content:start;gap:.3rem;min-height:8rem;margin:0;padding:3px;list-style:none;display:grid;position:relative;overflow-y:auto}.examples-list li{min-width:0}.examples-list button{text-align:start;background:0 0;grid-template-columns:auto minmax(0,1fr);align-items:center;gap:.2rem .6rem;width:100%;min-height:3.4rem;padding:.3rem .4rem;display:grid}.examples-list button[aria-current]{background:var(--paper-raised);border-color:var(--accent);box-shadow:inset 3px 0 0 var(--accent)}.examples-thumbnail{width:3rem;display:block}.examples-thumbnail img{object-fit:contain;background:#fff;width:3rem;height:3rem;display:block}.examples-thumbnail svg{width:3rem;height:2.4rem;display:block}.examples-thumbnail:has(.examples-snippet){grid-area:2/1/auto/-1;width:auto}.examples-snippet{-webkit-line-clamp:2;color:var(--ink-soft);overflow-wrap:anywhere;-webkit-box-orient:vertical;font-size:.82rem;display:-webkit-box;overflow:hidden}.examples-tiny,.examples-mini{image-rendering:pixelated}.examples-words{flex-wrap:wrap;align-items:baseline;gap:0 .5rem;min-width:0;display:flex}.examples-name{text-overflow:ellipsis;white-space:nowrap;flex-basis:100%;font-size:.9rem;overflow:hidden}.examples-list .examples-small{text-overflow:ellipsis;white-space:nowrap;max-width:100%;margin:0;font-size:.78rem;overflow:hidden}.examples-minis{flex-wrap:wrap;grid-column:1/-1;gap:3px;display:flex}.examples-mini{border:1px solid var(--line);background:#fff;max-width:4rem;height:2.8rem;display:inline-block}.examples-mini.examples-strip{width:100%;max-width:none;height:.8rem}.examples-none{width:2.8rem}.examples-large{grid-template-columns:minmax(0,1fr);gap:.5rem;min-width:0;display:grid}.examples-facts{flex-wrap:wrap;gap:.1rem 1.3rem;margin:.2rem 0;font-size:.9rem;display:flex}.examples-facts div{gap:.4rem;min-width:0;display:flex}.examples-facts dt{color:var(--ink-soft)}.examples-facts dd{overflow-wrap:anywhere;margin:0;font-weight:600}.examples-chips{flex-wrap:wrap;align-items:center;gap:.3rem;max-height:11.5rem;padding:3px;display:flex;overflow-y:auto}.examples .examples-chip{text-overflow:ellipsis;white-space:nowrap;border-radius:99px;max-width:100%;padding:.15rem .7rem;font-size:.86rem;overflow:hidden}.examples-chip small{color:var(--ink-soft)}.examples .examples-chip[aria-pressed=true]{background:var(--accent);border-color:var(--accent);color:var(--on-accent,var(--paper))}.examples-chip[aria-pressed=true] small{color:inherit}.examples-legends{flex-wrap:wrap;align-items:center;gap:.2rem 1.5rem;display:flex}.examples-legends p{flex-basis:100%;max-width:60rem}.examples-legend{font-size:.85rem}.examples-scale{border:1px solid var(--line);vertical-align:middle;width:8rem;height:.8rem;margin:0 .3rem;display:inline-block}.examples-panels{grid-template-columns:repeat(auto-fill,minmax(min(13rem,100%),1fr));align-items:start;gap:0 1rem;display:grid}.examples-panels.examples-of-image{grid-template-columns:repeat(auto-fit,minmax(min(10.4rem,44vw),1fr))}.examples-panels.examples-of-tokens,.examples-panels.examples-of-series,.examples-panels.examples-of-columns{grid-template-columns:repeat(auto-fill,minmax(min(24rem,100%),1fr))}.examples-panel{grid-row:span 3;grid-template-rows:subgrid;break-inside:avoid;align-items:start;min-width:0;margin:0 0 1.2rem;display:grid}.examples-of-image .examples-panel{max-width:24rem}.examples-panel>div{min-width:0}.examples-display{flex-wrap:wrap;align-items:center;gap:.3rem 1.1rem;display:flex}.examples-display details[open]{flex-basis:100%}.examples-panel figcaption,.examples-pair figcaption{overflow-wrap:anywhere;justify-content:space-between;align-items:center;gap:.5rem;margin-bottom:.25rem;font-size:.9rem;font-weight:600;display:flex}.examples-save{flex:none;gap:.2rem;display:inline-flex}.examples .examples-save button{min-height:1.6rem;color:var(--ink-soft);padding:0 .4rem;font-size:.72rem;font-weight:400}.examples-later{grid-row:span 3;min-height:22rem}.examples-canvas{touch-action:pan-y;cursor:crosshair;width:100%;image-rendering:pixelated;background:#fff;display:block}.examples-zoomed{touch-action:none;cursor:grab}.examples-said{font-variant-numeric:tabular-nums;overflow-wrap:anywhere;min-height:1.3em;margin:.15rem 0;font-size:.85rem}div.examples-tokens{color:#111;border:1px solid var(--line);border-radius:var(--radius,6px);overflow-wrap:anywhere;background:#fff;max-height:30rem;margin:0;padding:.5rem;line-height:1.75;overflow-y:auto}.examples-token{border-radius:2px;padding:.08em 0}.examples-special{color:#6a6a6a;font-size:.82em}.examples-continued{flex-wrap:wrap;align-items:baseline;gap:.5rem;margin:.5rem 0;display:flex}.examples-continued-text{white-space:pre-wrap;border:1px solid var(--line);border-radius:var(--radius,6px);color:#111;background:#fff;padding:.25rem .5rem;line-height:1.75}.examples-continued .examples-continued-token{all:unset;white-space:pre-wrap;border-bottom:3px solid #0000}.examples-continued .examples-continued-token.examples-for{border-bottom-color:#b2182b}.examples-continued .examples-continued-token.examples-against{border-bottom-color:#2166ac}.examples-continued button.examples-continued-token{cursor:pointer}.examples-continued button.examples-continued-token:focus-visible{outline-offset:2px;outline:2px solid #0b5cad}.examples-continued button.examples-continued-token[aria-pressed=true]{background:#fdeecb}.examples-matrix{margin:1rem 0}.examples-matrix figcaption{margin-bottom:.35rem;font-weight:600}.examples-matrix>div{overflow-x:auto}.examples-matrix table{border-collapse:collapse;font-size:.8rem}.examples-matrix th{white-space:nowrap;padding:.15rem .35rem;font-weight:400}.examples-matrix td{text-align:right;font-variant-numeric:tabular-nums;padding:.15rem .35rem}.examples-token.examples-inside{text-underline-offset:3px;text-decoration:underline;text-decoration-thickness:2px}.examples-pointed{outline-offset:1px;outline:2px solid #0a7d28}.examples-table table,.examples-scores,.examples-bars{border-collapse:collapse;font-variant-numeric:tabular-nums;width:100%;font-size:.85rem}.examples-table th,.examples-table td,.examples-scores th,.examples-scores td,.examples-bars th,.examples-bars td{text-align:start;border-bottom:1px solid var(--line);overflow-wrap:anywhere;padding:.15rem .4rem .15rem 0;font-weight:400}.examples-number{white-space:nowrap;text-align:end!important}.examples-bars thead th{color:var(--ink-soft);overflow-wrap:normal}.examples-bars thead th:nth-child(n+3){text-align:end}.examples-bars small{color:var(--ink-soft)}.examples-bars tr.examples-inside th{font-weight:700}.examples-bars .examples-truth{color:var(--good)}.examples-track{width:46%;min-width:5rem}.examples-bar{background:#fff;height:.9rem;position:relative}.examples-bar i{height:100%;display:block}.examples-middle:before{content:\"\";border-inline-start:1px solid #777;position:absolute;inset:-2px auto -2px 50%}.examples-series{touch-action:pan-y;cursor:crosshair;position:relative}.examples-series svg{width:100%;height:100%;display:block}.examples-cursor{pointer-events:none;background:#0a7d28;width:2px;margin-inline-start:-1px;position:absolute;inset-block:0}.examples-importance{border-top:1px solid var(--line);margin-top:2rem;padding-top:1rem}.examples-pair{grid-template-columns:repeat(auto-fit,minmax(min(24rem,100%),1fr));align-items:start;gap:1.5rem;display:grid}.examples-pair figure{min-width:0;margin:0}.examples-scroll{overflow-x:auto}.examples-swarm{min-width:26rem;max-width:100%;height:auto}.examples-swarm circle{cursor:pointer}.examples-swarm .examples-ink{fill:var(--ink)}@media (width<=56rem){.examples-layout{grid-template-columns:minmax(0,1fr);gap:1rem}.examples-side{grid-template-rows:none;max-height:none;position:static}.examples-list{grid-auto-columns:minmax(9rem,11rem);grid-auto-flow:column;min-height:0;overflow:auto hidden}.examples-list li{display:grid}.examples-panels.examples-of-image{grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr))}}@media (width<=30rem){.examples-track{width:28%;min-width:3.5rem}}@media print{.examples-side,.examples-save,.examples-cells,.examples-display,.examples-said,.examples-heading button{display:none}.examples-layout{display:block}.examples-canvas,.examples-token,.examples-bar i,.examples-scale{-webkit-print-color-adjust:exact;print-color-adjust:exact}}@media (forced-colors:active){.examples-token,.examples-bar i,.examples-scale{forced-color-adjust:none}}\n.panel{margin-top:2rem}.panel-failed{overflow-wrap:anywhere}.panel-html{overflow-x:auto}.panel-html table{border-collapse:collapse}.panel-html th,.panel-html td{text-align:left;padding:.2rem .6rem}\n.live{border-top:1px solid var(--line);margin-top:1.5rem;padding-top:.5rem;display:block}.live h3{margin:.5rem 0}.live h4{overflow-wrap:anywhere;margin:.9rem 0 .4rem;font-size:.95rem}.live-form{grid-template-columns:repeat(auto-fit,minmax(min(17rem,100%),1fr));gap:.75rem;margin:.6rem 0;display:grid}.live-group{border:1px solid var(--line);border-radius:var(--radius);min-width:0;margin:0;padding:.4rem .75rem .6rem}.live-group legend{overflow-wrap:anywhere;padding:0 .3rem;font-size:.9rem;font-weight:600}.live-fields{gap:.5rem;display:grid}.live-field{gap:.15rem;min-width:0;display:grid}.live-field label,.live-choice{font-size:.9rem;font-weight:600}.live-field input[type=text],.live-field select{width:100%}.live-choice{flex-wrap:wrap;align-items:center;gap:.4rem;margin:.3rem 0;display:flex}.live-choice select{min-width:0;font-weight:400}.live-hint{color:var(--ink-soft);overflow-wrap:anywhere;margin:0;font-size:.8rem}.live-error{color:var(--warn);white-space:pre-wrap;overflow-wrap:anywhere;margin:.1rem 0;font-size:.85rem}.live [aria-invalid=true]{border-color:var(--warn);outline:1px solid var(--warn)}.live-actions{flex-wrap:wrap;align-items:center;gap:.5rem .75rem;margin:.5rem 0;display:flex}.examples .live-go{background:var(--accent);color:var(--on-accent,var(--paper));border-color:var(--accent);font-weight:600}.live-said{font-variant-numeric:tabular-nums;overflow-wrap:anywhere;margin:0;font-size:.9rem}.live progress{width:10rem;accent-color:var(--accent)}.live-own textarea{width:100%;max-width:48rem;font:inherit;color:var(--ink);background:var(--paper-raised);border:1px solid var(--line);border-radius:var(--radius);padding:.4rem}.live-row{max-height:22rem;margin:.4rem 0;overflow-y:auto}.live-own>button,.live-own>.live-hint{margin:.4rem 0}@media (prefers-reduced-motion:no-preference){.live progress{transition:width .12s}}@media print{.live-form,.live-actions,.live-more,.live-own,.live-choice{display:none}}";
 // src/define.ts
 function B(e, t) {
 	let n = e;
@@ -2134,7 +2134,7 @@ function En(e) {
 	})]);
 	return {
 		exact: t((e) => e.mean),
-		shown: t((e) => O(e.mean))
+		shown: t((e) => A(e.mean))
 	};
 }
 function Dn(e, t) {
@@ -2164,12 +2164,12 @@ function On(e, t) {
 			class: "n undefined",
 			title: "undefined"
 		}, "–");
-		let a = Sn(e, r), o = r.ranks ? ` [${r.ranks[0] === r.ranks[1] ? r.ranks[0] : `${r.ranks[0]} to ${r.ranks[1]}`}]` : "", s = r.low === null ? "" : `; 95 % interval of this mean ${O(r.low)} to ${O(r.high)}; n ${r.n}`;
+		let a = Sn(e, r), o = r.ranks ? ` [${r.ranks[0] === r.ranks[1] ? r.ranks[0] : `${r.ranks[0]} to ${r.ranks[1]}`}]` : "", s = r.low === null ? "" : `; 95 % interval of this mean ${A(r.low)} to ${A(r.high)}; n ${r.n}`;
 		return i("td", {
 			class: "n",
 			style: a === null ? {} : { "--shade": a.toFixed(3) },
-			title: `${n.label}, ${e.name}: ${O(r.mean)}${s}`
-		}, i("span", { class: "mean" }, O(r.mean)), " ", i("span", { class: "letters" }, r.letters), " ", i("span", { class: "ranks" }, o.trim(), r.best ? " ★" : ""), r.undefined > 0 ? [" ", i("span", { class: "few" }, `n ${r.n}`)] : null);
+			title: `${n.label}, ${e.name}: ${A(r.mean)}${s}`
+		}, i("span", { class: "mean" }, A(r.mean)), " ", i("span", { class: "letters" }, r.letters), " ", i("span", { class: "ranks" }, o.trim(), r.best ? " ★" : ""), r.undefined > 0 ? [" ", i("span", { class: "few" }, `n ${r.n}`)] : null);
 	}));
 }
 // src/answer/section.ts
@@ -2246,7 +2246,7 @@ function U(e) {
 function Pn(e) {
 	if (typeof e == "object" && e && e.text !== void 0) return e.text;
 	let t = U(e);
-	return typeof t == "string" ? t : O(t);
+	return typeof t == "string" ? t : A(t);
 }
 function Fn(e, t, n) {
 	let r = n ? 1 : -1;
@@ -2691,7 +2691,7 @@ var cr = 8, lr = class extends V {
 				e.cell,
 				...e.means.map((t, n) => ({
 					value: t,
-					text: `${O(t)}${e.best[n] ? " ★" : ""}`
+					text: `${A(t)}${e.best[n] ? " ★" : ""}`
 				})),
 				`${e.best.filter(Boolean).length} of ${e.means.length}`
 			])
@@ -2731,7 +2731,7 @@ function fr(e, t, n, r) {
 	}));
 }
 function pr(e) {
-	return Number.isNaN(e) ? O(null) : e.toFixed(2).replace(/^-0\.00$/, "0.00");
+	return Number.isNaN(e) ? A(null) : e.toFixed(2).replace(/^-0\.00$/, "0.00");
 }
 function mr(e, t) {
 	let [n, r] = e.bounds, i = Array.from(t).filter(Number.isFinite), a = [n, r].filter((e) => e !== null && Number.isFinite(e)).map(Math.abs);
@@ -2793,7 +2793,7 @@ var G = 40, _r = 44, vr = 270, yr = 10, br = class extends V {
 	matrix(e) {
 		let { context: t, study: n } = this, { kept: r, left: i } = this.kept(e), a = fr(t.content, n, e, r), { signed: o, limit: s } = mr(e, t.content.numbers(e.matrix)), c = a.map((e) => Number(e.n)), l = `Mean agreement over ${Math.min(...c) === Math.max(...c) ? String(c[0]) : `${Math.min(...c)} to ${Math.max(...c)}`} examples. Cells that agree stand side by side (average linkage). Click a pair for the examples on which it disagrees most.${i}`;
 		return Qn(t, o ? "signed_agreement" : "agreement", a, {
-			label: `${e.name} of all pairs of ${k(r.length, "cell")}. ${l}`,
+			label: `${e.name} of all pairs of ${j(r.length, "cell")}. ${l}`,
 			caption: l,
 			file: `${n.name} ${e.name}`,
 			fewest: vr + r.length * _r,
@@ -2851,7 +2851,7 @@ var G = 40, _r = 44, vr = 270, yr = 10, br = class extends V {
 			let n = this.querySelector(`#agreement-${"ab"[t]}`);
 			n && (n.value = String(e));
 		});
-		let [r, a] = [this.label(e, t), this.label(e, n)], o = i("h3", null, `${r} and ${a}: ${O(this.context.content.numbers(e.matrix)[t * e.cells.length + n] ?? NaN)} on average`);
+		let [r, a] = [this.label(e, t), this.label(e, n)], o = i("h3", null, `${r} and ${a}: ${A(this.context.content.numbers(e.matrix)[t * e.cells.length + n] ?? NaN)} on average`);
 		if (!e.values) return i("section", { class: "agreement-pair" }, o, i("p", null, "This page leaves out the values by example."));
 		let s = gr(this.context.content, e, t, n, this.study.rows.example.length), c = s.filter(({ row: e }) => this.exampleOf(e) !== null), l = s.slice(0, yr), u = l.some(({ row: e }) => this.exampleOf(e) !== null) ? [] : c.slice(0, 3), d = [...l, ...u].map(({ row: e, value: t }) => this.line(e, t, [r, a])), f = [
 			{ name: "example" },
@@ -2872,7 +2872,7 @@ var G = 40, _r = 44, vr = 270, yr = 10, br = class extends V {
 		return this.study.examples.find((t) => t.row === e)?.id ?? null;
 	}
 	line(e, t, n) {
-		let { rows: r, classes: i } = this.study, a = this.exampleOf(e), o = r.name[e] || r.example[e], s = (e) => e === void 0 || e < 0 ? O(null) : i[e] ?? O(null);
+		let { rows: r, classes: i } = this.study, a = this.exampleOf(e), o = r.name[e] || r.example[e], s = (e) => e === void 0 || e < 0 ? A(null) : i[e] ?? A(null);
 		return [
 			a === null ? o : {
 				value: o,
@@ -2941,7 +2941,7 @@ var xr = 16, Sr = class {
 		}, "First four"), i("button", {
 			type: "button",
 			onclick: () => e.set({ cells: S.joined(this.chips.keys()) })
-		}, "All"), a > 0 && i("span", { class: "examples-caption" }, `${k(a, "cell")} without maps: skipped or failed`)), i("div", { class: "examples-chips" }, [...this.chips.values()]));
+		}, "All"), a > 0 && i("span", { class: "examples-caption" }, `${j(a, "cell")} without maps: skipped or failed`)), i("div", { class: "examples-chips" }, [...this.chips.values()]));
 	}
 	show(e) {
 		this.chosen = e;
@@ -2979,7 +2979,7 @@ function Cr(e, t, n) {
 		step: "any",
 		"aria-label": `${n} ${a}`,
 		placeholder: a,
-		onchange: () => e.set({ [t]: We(r[0].value, r[1].value) })
+		onchange: () => e.set({ [t]: He(r[0].value, r[1].value) })
 	}));
 	return {
 		element: i("span", { class: "examples-range" }, r),
@@ -3042,12 +3042,12 @@ var Tr = class {
 			min: 0,
 			max: 100,
 			step: 5
-		})), r.mask && o("Ground truth", q(e, "ex.mask", !0)), r.bars && o("All columns", q(e, "ex.all")), ...a, i("details", { open: Pe.some((t) => e.get(t)) || !!e.get("ex.minus") }, i("summary", null, "More display options"), i("div", { class: "examples-options" }, o("Sign", K(e, "ex.sign", [
+		})), r.mask && o("Ground truth", q(e, "ex.mask", !0)), r.bars && o("All columns", q(e, "ex.all")), ...a, i("details", { open: Me.some((t) => e.get(t)) || !!e.get("ex.minus") }, i("summary", null, "More display options"), i("div", { class: "examples-options" }, o("Sign", K(e, "ex.sign", [
 			["", "all"],
 			["positive", "positive only"],
 			["negative", "negative only"],
 			["magnitude", "magnitude"]
-		])), o("Colours", K(e, "ex.colours", w.map((e, t) => [t ? e.name : "", e.label]))), !r.bars && o("Full colour at percentile", K(e, "ex.percentile", [
+		])), o("Colours", K(e, "ex.colours", T.map((e, t) => [t ? e.name : "", e.label]))), !r.bars && o("Full colour at percentile", K(e, "ex.percentile", [
 			["90", "90"],
 			["95", "95"],
 			["98", "98"],
@@ -3221,7 +3221,7 @@ function zr(e, t, n) {
 		}));
 		let s = e.points.map((e) => c(e.attribution)), u = Or(s, 5);
 		e.points.forEach((t, i) => {
-			let o = `${t.name}: ${e.name} = ${t.value}, attribution ${O(t.attribution)}`;
+			let o = `${t.name}: ${e.name} = ${t.value}, attribution ${A(t.attribution)}`;
 			l.append(a("circle", {
 				cx: s[i].toFixed(1),
 				cy: (r + u[i] * (Y / 2 - 4)).toFixed(1),
@@ -3241,7 +3241,7 @@ function zr(e, t, n) {
 		y: r - 10,
 		"text-anchor": "middle",
 		class: "examples-ink"
-	}, O(e)));
+	}, A(e)));
 	return l;
 }
 // src/examples/importance/view.ts
@@ -3261,7 +3261,7 @@ var X = 15, Br = class {
 	constructor(e, t, n) {
 		this.context = e, this.values = t;
 		let r = n.map((e) => t.study.cells[e].label), a = K(e.state, "ex.over", [["", "all examples of the page"], ["listed", "the examples that the filters leave"]]), o = K(e.state, "ex.important", [["", "the first chosen cell"], ...r.map((e) => [e, e])]);
-		this.fields = [o, a], this.element.append(i("h2", null, "Importance over the examples"), i("div", { class: "examples-options" }, J("Cell", o), J("Over", a)), this.body), A(this.element, () => {
+		this.fields = [o, a], this.element.append(i("h2", null, "Importance over the examples"), i("div", { class: "examples-options" }, J("Cell", o), J("Over", a)), this.body), M(this.element, () => {
 			this.seen = !0, this.fill();
 		});
 	}
@@ -3285,7 +3285,7 @@ var X = 15, Br = class {
 			this.body.replaceChildren(i("p", { class: "examples-caption" }, "This cell has no attributions of features with names on these examples."));
 			return;
 		}
-		let r = e.some((e) => e.targets.length > 1), a = new Set(t.map(({ example: e }) => e.target)), o = n.signed && a.size > 1 ? [i("p", { class: "examples-caption" }, "Evidence is for or against what is explained of each example, which is not the same class everywhere. Filter by prediction, and choose the examples that the filters leave, to see one class alone.")] : [], s = `${n.label}, over ${k(t.length, "example")}${r ? ", the first target of each" : ""}`, c = T(this.context.state.get("ex.colours")), l = t.some(({ example: e }) => e.tokens);
+		let r = e.some((e) => e.targets.length > 1), a = new Set(t.map(({ example: e }) => e.target)), o = n.signed && a.size > 1 ? [i("p", { class: "examples-caption" }, "Evidence is for or against what is explained of each example, which is not the same class everywhere. Filter by prediction, and choose the examples that the filters leave, to see one class alone.")] : [], s = `${n.label}, over ${j(t.length, "example")}${r ? ", the first target of each" : ""}`, c = E(this.context.state.get("ex.colours")), l = t.some(({ example: e }) => e.tokens);
 		this.body.replaceChildren(...o, ...l ? this.words(t, n.signed, s, c) : this.columns(t, s, c));
 	}
 	columns(e, t, n) {
@@ -3297,34 +3297,34 @@ var X = 15, Br = class {
 			value: "",
 			attribution: e.meanMagnitude,
 			inside: null
-		})), c = bt(a.map((e) => e.meanMagnitude));
+		})), c = vt(a.map((e) => e.meanMagnitude));
 		return [i("p", null, `${t}${r.length - a.length ? `; the ${a.length} of ${r.length} columns with the largest mean magnitude` : ""}.`), i("div", { class: "examples-pair" }, i("figure", null, i("figcaption", null, "Attribution of each example", this.saver("beeswarm", () => Hr(o))), i("div", {
 			class: "examples-scroll",
 			tabindex: 0,
 			role: "group",
 			"aria-label": "beeswarm"
-		}, o), Vr()), i("figure", null, i("figcaption", null, "Mean magnitude", this.saver("magnitude", () => M(s, c, !1, n, `mean magnitude: ${t}`))), St(s, c, !1, n, "column")))];
+		}, o), Vr()), i("figure", null, i("figcaption", null, "Mean magnitude", this.saver("magnitude", () => xt(s, c, !1, n, `mean magnitude: ${t}`))), bt(s, c, !1, n, "column")))];
 	}
 	words(e, t, n, r) {
 		let a = jr(e);
 		if (!a.length) return [i("p", { class: "examples-caption" }, `${n}: no word occurs in at least 2 examples.`)];
-		let o = bt(a.map((e) => e.mean)), s = t ? [["Words for the explained class", a.filter((e) => e.mean > 0)], ["Words against it", a.filter((e) => e.mean < 0).reverse()]] : [["Words of the largest attribution", a]];
+		let o = vt(a.map((e) => e.mean)), s = t ? [["Words for the explained class", a.filter((e) => e.mean > 0)], ["Words against it", a.filter((e) => e.mean < 0).reverse()]] : [["Words of the largest attribution", a]];
 		return [i("p", null, `Mean attribution of each word that occurs in at least 2 examples: ${n}. A word's attribution is the sum over its tokens.`), i("div", { class: "examples-pair" }, s.map(([e, a]) => {
 			let s = a.slice(0, X).map((e) => ({
 				name: e.word,
 				value: "",
 				attribution: e.mean,
 				inside: null
-			})), c = St(s, o, t, r, "word");
+			})), c = bt(s, o, t, r, "word");
 			c.querySelector("thead tr").append(i("th", { scope: "col" }, "examples"), i("th", { scope: "col" }, "times")), c.querySelectorAll("tbody tr").forEach((e, t) => {
-				e.append(i("td", { class: "examples-number" }, O(a[t].examples)), i("td", { class: "examples-number" }, O(a[t].occurrences)));
+				e.append(i("td", { class: "examples-number" }, A(a[t].examples)), i("td", { class: "examples-number" }, A(a[t].occurrences)));
 			});
 			let l = a.length > X && i("p", { class: "examples-caption" }, `${a.length - X} more words`);
-			return i("figure", null, i("figcaption", null, e, this.saver(e, () => M(s, o, t, r, `${e}: ${n}`))), a.length ? c : i("p", { class: "examples-caption" }, "none"), l);
+			return i("figure", null, i("figcaption", null, e, this.saver(e, () => xt(s, o, t, r, `${e}: ${n}`))), a.length ? c : i("p", { class: "examples-caption" }, "none"), l);
 		}))];
 	}
 	saver(e, t) {
-		let n = Ot([
+		let n = kt([
 			this.values.study.name,
 			this.values.study.cells[this.cell].label,
 			e
@@ -3332,7 +3332,7 @@ var X = 15, Br = class {
 		return i("span", { class: "examples-save" }, i("button", {
 			type: "button",
 			"aria-label": `Save ${e} as SVG`,
-			onclick: () => kt(At(t()), n)
+			onclick: () => At(jt(t()), n)
 		}, "SVG"));
 	}
 };
@@ -3364,8 +3364,74 @@ function Kr(e) {
 	let t = e.getBoundingClientRect();
 	return e.isConnected && t.bottom >= 0 && t.top <= window.innerHeight && (t.width > 0 || t.height > 0);
 }
+// src/examples/panels/continued.ts
+function qr(e, t) {
+	return e.find(({ continued: e }) => e?.weights[0]?.every((e, n) => e === Number(n === t)) ?? !1) ?? null;
+}
+function Jr(e) {
+	return e > 0 ? "for" : e < 0 ? "against" : "none";
+}
+function Yr(e, t, n) {
+	let { continued: r } = e;
+	if (!r) return null;
+	let a = r.texts.length > 1, o = r.texts.map((a, o) => {
+		let s = i("span", {
+			class: "examples-continued-text",
+			dir: "auto"
+		});
+		return a.forEach((i, a) => s.append(Zr(i, r.weights[o][a], o ? null : qr(t, a), e, n))), s;
+	});
+	return i("div", {
+		class: "examples-continued",
+		role: "group",
+		"aria-label": "Continuation"
+	}, i("span", { class: "examples-caption" }, a ? Xr(r) ? "log-odds of two texts: for the first, against the second" : "candidates" : "goes on with"), o);
+}
+function Xr(e) {
+	return e.weights.some((e) => e.some((e) => e < 0));
+}
+function Zr(e, t, n, r, a) {
+	let o = `examples-continued-token examples-${Jr(t)}`, s = e.replace(/\n/g, "↵");
+	if (!n || Qr(r)) return i("span", { class: o }, s);
+	let c = i("button", {
+		type: "button",
+		class: o,
+		"aria-pressed": String(n === r),
+		"aria-label": `explain ${e.trim() || e}`
+	}, s), l = () => n !== r && a(n);
+	return c.addEventListener("pointerenter", l), c.addEventListener("click", l), c;
+}
+function Qr(e) {
+	return (e.continued?.weights.flat().filter((e) => e !== 0).length ?? 0) !== 1;
+}
+function $r(e, t, n, r) {
+	let a = e.flatMap((e) => {
+		let n = t(e);
+		return n && e.continued && !Qr(e) ? [{
+			target: e,
+			map: n
+		}] : [];
+	});
+	if (a.length < 2) return null;
+	let [{ target: o, map: s }] = a, c = R(o, L(o, s.values.length)), l = Math.max(...a.map(({ map: e }) => e.full)), u = i("tr", null, i("td", null), [...c.values()].map((e) => i("th", { scope: "col" }, i("bdi", null, e)))), d = a.map(({ target: e, map: t }) => i("tr", null, i("th", { scope: "row" }, i("bdi", null, e.target_name || "↵")), [...c.keys()].map((e) => ei(t, e, l, n))));
+	return i("figure", { class: "examples-matrix" }, i("figcaption", null, `${r}: prompt by continuation`), i("div", {
+		tabindex: 0,
+		role: "group",
+		"aria-label": "matrix"
+	}, i("table", null, i("thead", null, u), i("tbody", null, d))), i("p", { class: "examples-caption" }, `one scale for all rows; full colour: ${A(l)}`));
+}
+function ei(e, t, n, r) {
+	let a = e.values[t], o = O(a, e.signed, n, r);
+	return i("td", {
+		title: A(a),
+		style: {
+			background: o,
+			color: ke(o)
+		}
+	}, A(a));
+}
 // src/examples/large.ts
-var qr = 13, Jr = class {
+var ti = 13, ni = class {
 	context;
 	values;
 	pictures;
@@ -3374,20 +3440,21 @@ var qr = 13, Jr = class {
 	heading = i("div", { class: "examples-heading" });
 	legend = i("div", { class: "examples-legends" });
 	panels = i("div", { class: "examples-panels" });
+	matrix = i("div");
 	options = i("div");
 	hint = i("p", { class: "examples-caption" }, "Drag to move an enlarged panel; double-click, or Ctrl and the wheel, to enlarge; Shift and arrows read single values of a panel in focus, + and − enlarge it.");
 	live = null;
 	stage;
 	constructor(e, t, n, r, a) {
-		this.context = e, this.values = t, this.pictures = n, this.step = a, this.stage = this.newStage(), this.element.append(this.heading, r, this.options, this.legend, this.panels, this.hint), e.live && this.element.append(this.live = i("div", { class: "examples-live" }));
+		this.context = e, this.values = t, this.pictures = n, this.step = a, this.stage = this.newStage(), this.element.append(this.heading, r, this.options, this.legend, this.panels, this.matrix, this.hint), e.live && this.element.append(this.live = i("div", { class: "examples-live" }));
 	}
 	zoom() {
-		let e = Be(this.context.state);
-		Ve(e) !== Ve(this.stage.zoom) && this.stage.show(e, !1);
+		let e = Re(this.context.state);
+		ze(e) !== ze(this.stage.zoom) && this.stage.show(e, !1);
 	}
 	show(e, t, n, r) {
 		this.stage = this.newStage();
-		let i = ze(this.context.state), a = T(i.colours), o = this.pictures.load(t), { study: s } = this.values, c = I(null, t, s.modality), l = /* @__PURE__ */ new Map(), u = /* @__PURE__ */ new Set([...n, ...this.ends()]);
+		let i = Le(this.context.state), a = E(i.colours), o = this.pictures.load(t), { study: s } = this.values, c = I(null, t, s.modality), l = /* @__PURE__ */ new Map(), u = /* @__PURE__ */ new Set([...n, ...this.ends()]);
 		for (let e of u) {
 			let n = t.maps[e];
 			if (!n) continue;
@@ -3395,10 +3462,10 @@ var qr = 13, Jr = class {
 			l.set(e, {
 				map: n,
 				domain: r,
-				shown: Mt(n, this.values.map(n), r, i)
+				shown: F(n, this.values.map(n), r, i)
 			});
 		}
-		let d = vt(n.flatMap((e) => l.get(e)?.domain === "columns" ? [l.get(e).shown.values] : [])), f = {
+		let d = gt(n.flatMap((e) => l.get(e)?.domain === "columns" ? [l.get(e).shown.values] : [])), f = {
 			values: this.values,
 			example: t,
 			display: i,
@@ -3410,7 +3477,7 @@ var qr = 13, Jr = class {
 			title: "input",
 			map: null,
 			shown: null,
-			caption: Zr(t, i),
+			caption: ai(t, i),
 			note: "",
 			scores: []
 		}, h = c !== "columns" && (t.picture || t.tokens || t.series), g = this.difference(l);
@@ -3420,14 +3487,14 @@ var qr = 13, Jr = class {
 			...p,
 			...g ? [g] : []
 		];
-		this.panels.replaceChildren(..._.map((e) => _.length > qr ? Yr(() => Xr(f, e)) : Xr(f, e))), this.mount(t, n);
+		this.panels.replaceChildren(..._.map((e) => _.length > ti ? ri(() => ii(f, e)) : ii(f, e))), this.matrix.replaceChildren(...this.matrices(e, n, i)), this.mount(t, n);
 	}
 	nothing(e) {
-		this.heading.replaceChildren(i("p", null, e)), this.legend.replaceChildren(), this.panels.replaceChildren();
+		this.heading.replaceChildren(i("p", null, e)), this.legend.replaceChildren(), this.panels.replaceChildren(), this.matrix.replaceChildren();
 	}
 	newStage() {
 		let { state: e } = this.context;
-		return new _t(Be(e), (t) => e.set({ "ex.zoom": Ve(t) }));
+		return new ht(Re(e), (t) => e.set({ "ex.zoom": ze(t) }));
 	}
 	ends() {
 		let e = this.context.state.list("ex.minus").map((e) => this.values.study.cells.findIndex((t) => t.label === e));
@@ -3443,7 +3510,7 @@ var qr = 13, Jr = class {
 			note: "no map of this example",
 			scores: a
 		};
-		let { full: o, values: s } = n.shown, c = s.reduce((e, t) => e + Number(!Number.isFinite(t)), 0), l = c === s.length ? "undefined" : o > 0 ? `full colour: ${O(o)}${c ? "; grey: undefined" : ""}` : "zero everywhere", u = n.domain === "columns" || n.domain === "units", d = r.block > 1 && n.map.shape.length === 2 ? `mean over blocks of ${r.block} × ${r.block}` : "";
+		let { full: o, values: s } = n.shown, c = s.reduce((e, t) => e + Number(!Number.isFinite(t)), 0), l = c === s.length ? "undefined" : o > 0 ? `full colour: ${A(o)}${c ? "; grey: undefined" : ""}` : "zero everywhere", u = n.domain === "columns" || n.domain === "units", d = r.block > 1 && n.map.shape.length === 2 ? `mean over blocks of ${r.block} × ${r.block}` : "";
 		return {
 			title: i,
 			map: n.map,
@@ -3484,17 +3551,31 @@ var qr = 13, Jr = class {
 			"aria-label": t,
 			"aria-keyshortcuts": e < 0 ? "ArrowLeft" : "ArrowRight",
 			onclick: () => this.step(e)
-		}, n), a = e.targets.length > 1 && this.targets(e, t), o = t.facts.map(([e, t]) => i("div", null, i("dt", null, e), i("dd", null, i("bdi", null, t)))), s = Pt(I(null, t, this.values.study.modality)), c = Qr(this.heading);
+		}, n), a = e.targets.length > 1 && this.targets(e, t), o = t.facts.map(([e, t]) => i("div", null, i("dt", null, e), i("dd", null, i("bdi", null, t)))), s = Pt(I(null, t, this.values.study.modality)), c = oi(this.heading);
 		this.heading.replaceChildren(i("div", { class: "examples-options" }, r(-1, "previous example", "←"), r(1, "next example", "→"), i("h2", null, i("bdi", null, t.name)), t.wrong && i("span", { class: "examples-wrong" }, "misclassified"), i("span", {
 			class: "examples-caption",
 			role: "status"
-		}, n)), i("dl", { class: "examples-facts" }, o)), a && this.heading.append(a), this.hint.hidden = !s, c && this.heading.querySelector(`[aria-label="${c}"]`)?.focus();
+		}, n)), i("dl", { class: "examples-facts" }, o));
+		let l = Yr(t, e.targets, (t) => this.pick(e, t.target));
+		l ? this.heading.append(l) : a && this.heading.append(a), this.hint.hidden = !s, c && this.heading.querySelector(`[aria-label="${c}"]`)?.focus();
 	}
-	targets(e, t) {
-		let n = (t) => this.context.state.set({
+	pick(e, t) {
+		this.context.state.set({
 			example: e.id,
 			"ex.target": t === e.targets[0].target ? null : String(t)
-		}), r = e.targets.map((e) => i("button", {
+		});
+	}
+	matrices(e, t, n) {
+		let [r] = t;
+		if (r === void 0 || !e.targets[0].continued) return [];
+		let i = $r(e.targets, (e) => {
+			let t = e.maps[r];
+			return t ? F(t, this.values.map(t), I(t, e, this.values.study.modality), n) : null;
+		}, E(n.colours), this.values.study.cells[r].label);
+		return i ? [i] : [];
+	}
+	targets(e, t) {
+		let n = (t) => this.pick(e, t), r = e.targets.map((e) => i("button", {
 			type: "button",
 			class: "examples-chip",
 			"aria-pressed": String(e === t),
@@ -3524,9 +3605,9 @@ var qr = 13, Jr = class {
 		}, "whole"));
 	}
 	explain(e, t) {
-		let n = T(t.colours), r = (e) => i("span", {
+		let n = E(t.colours), r = (e) => i("span", {
 			class: "examples-scale",
-			style: { background: Me(n, e) }
+			style: { background: Ae(n, e) }
 		}), a = (t) => e.some((e) => e.shown.signed === t), o = e.some(({ map: e }) => e.values.kind === "int8" || e.values.kind === "uint8"), s = e.length > 0 && e.every(({ shown: e }) => e.shape.length === 1) && this.values.study.modality === "table", c = s ? "The columns have one order for all cells: by mean magnitude over the chosen cells, each on its own scale. Compare columns within a cell, not lengths between cells." : `White is zero. Each cell has its own scale, whose full colour is ${t.percentile === 100 ? "the largest magnitude" : `the ${t.percentile}th percentile of the magnitudes`} on this example: compare places within a cell, not colours between cells.`;
 		this.legend.replaceChildren(...a(!0) && !s ? [i("span", { class: "examples-legend" }, "evidence against ", r(!0), " evidence for the explained output")] : [], ...a(!1) && !s ? [i("span", { class: "examples-legend" }, "zero ", r(!1), " large magnitude")] : [], i("p", { class: "examples-caption" }, c, t.overlay ? " Over the input, a value is as opaque as it is large, and the picture has no colours." : "", o ? " Values of maps are rounded on this page to 1/127 of the largest." : ""));
 	}
@@ -3541,31 +3622,31 @@ var qr = 13, Jr = class {
 		}), n.isConnected || this.live.append(n);
 	}
 };
-function Yr(e) {
+function ri(e) {
 	let t = i("div", { class: "examples-later" }), n = null;
-	return A(t, () => {
+	return M(t, () => {
 		n = e(), t.replaceWith(n);
 	}), n ?? t;
 }
-function Xr(e, t) {
-	return t.shown || t.title === "input" ? R(e, t) : i("figure", { class: "examples-panel" }, i("figcaption", null, Vt(t.title)), i("p", { class: "examples-caption" }, t.note));
+function ii(e, t) {
+	return t.shown || t.title === "input" ? z(e, t) : i("figure", { class: "examples-panel" }, i("figcaption", null, Bt(t.title)), i("p", { class: "examples-caption" }, t.note));
 }
-function Zr(e, t) {
+function ai(e, t) {
 	return !e.mask || !t.mask ? "" : e.tokens ? "underlined: the ground truth" : "outlined: the ground truth";
 }
-function Qr(e) {
+function oi(e) {
 	let t = e.getRootNode().activeElement;
 	return t && e.contains(t) ? t.getAttribute("aria-label")?.replace(/["\\]/g, "\\$&") ?? null : null;
 }
 // src/examples/list/filter.ts
-function $r(e, t) {
-	let n = ti(e.words);
-	return ti(t.query).split(/\s+/).every((e) => n.includes(e)) && (!t.label || e.label === t.label) && (!t.predicted || e.predicted === t.predicted) && (!t.outcome || e.wrong === (t.outcome === "wrong")) && Z(e.confidence, t.confidence) && Z(e.agreement, t.agreement) && Z(e.value, t.value);
+function si(e, t) {
+	let n = li(e.words);
+	return li(t.query).split(/\s+/).every((e) => n.includes(e)) && (!t.label || e.label === t.label) && (!t.predicted || e.predicted === t.predicted) && (!t.outcome || e.wrong === (t.outcome === "wrong")) && Z(e.confidence, t.confidence) && Z(e.agreement, t.agreement) && Z(e.value, t.value);
 }
 function Z(e, [t, n]) {
 	return t === null && n === null || e !== null && (t === null || e >= t) && (n === null || e <= n);
 }
-function ei(e, t, n) {
+function ci(e, t, n) {
 	if (t === "study") return n ? e.toReversed() : e;
 	let r = {
 		confidence: "confidence",
@@ -3577,11 +3658,11 @@ function ei(e, t, n) {
 		return r === null || a === null ? r === a ? 0 : r === null ? 1 : -1 : n ? a - r : r - a;
 	});
 }
-function ti(e) {
+function li(e) {
 	return e.normalize("NFKC").toLowerCase().trim();
 }
 // src/examples/list/filters.ts
-var ni = class {
+var ui = class {
 	state;
 	examples;
 	element;
@@ -3605,7 +3686,7 @@ var ni = class {
 			e.key === "Escape" && (e.preventDefault(), e.stopPropagation(), this.search.blur());
 		}), this.clear = i("button", {
 			type: "button",
-			onclick: () => e.set(Ge())
+			onclick: () => e.set(Ue())
 		}, "Clear");
 		let o = r ? `agreement of the chosen cells (${r.name})` : "agreement of the chosen cells (cosine)", s = (e, t) => (this.fields.push(t), J(e, t)), c = (e) => [["", "any"], ...[...new Set(e)].map((e) => be(t, e)).filter(Boolean).sort().map((e) => [e, e])], l = (e) => e.some((e) => e >= 0), { rows: u } = t, d = t.metrics.map((e) => [e.name, e.name]), f = n.map((e) => [t.cells[e].label, t.cells[e].label]), p = d.length > 0 && f.length > 0, m = [
 			[
@@ -3660,7 +3741,7 @@ var ni = class {
 		this.order.value = `${this.state.get("ex.sort", "study")}:${this.state.get("ex.down")}`, this.order.selectedIndex < 0 && (this.order.value = "study:"), this.count.textContent = `${e} of ${this.examples} ${this.examples === 1 ? "example" : "examples"}`, this.clear.hidden = !this.isFiltered() && !this.state.get("ex.sort");
 	}
 	isFiltered() {
-		return D.some((e) => this.state.get(e));
+		return k.some((e) => this.state.get(e));
 	}
 	sort() {
 		let [e, t] = this.order.value.split(":");
@@ -3669,7 +3750,7 @@ var ni = class {
 			"ex.down": t || null
 		});
 	}
-}, ri = class {
+}, di = class {
 	values;
 	pictures;
 	open;
@@ -3685,7 +3766,7 @@ var ni = class {
 	show(e, t) {
 		for (let e of this.forget) e();
 		this.forget = [], this.buttons.clear(), this.element.classList.toggle("examples-with-maps", t.cells.length > 0);
-		let n = T(t.colours);
+		let n = E(t.colours);
 		this.element.replaceChildren(...e.map((e) => i("li", null, this.button(e, t, n)))), e.length || this.element.append(i("li", { class: "examples-caption" }, "No example passes the filters."));
 	}
 	mark(e) {
@@ -3705,19 +3786,19 @@ var ni = class {
 			type: "button",
 			onclick: () => this.open(e),
 			title: r.name
-		}, s, i("span", { class: "examples-words" }, i("bdi", { class: "examples-name" }, r.name), d && i("span", { class: "examples-small" }, i("bdi", null, d)), o.wrong && i("span", { class: "examples-wrong" }, "wrong"), l !== null && i("span", { class: "examples-small" }, O(l))), t.cells.length > 0 && c);
-		return this.buttons.set(r.id, f), this.forget.push(A(f, () => {
-			let e = ht(a, this.values, this.pictures, n);
-			e ? s.append(e) : s.remove(), c.append(...t.cells.map((e) => gt(a, e, this.values, n)));
+		}, s, i("span", { class: "examples-words" }, i("bdi", { class: "examples-name" }, r.name), d && i("span", { class: "examples-small" }, i("bdi", null, d)), o.wrong && i("span", { class: "examples-wrong" }, "wrong"), l !== null && i("span", { class: "examples-small" }, A(l))), t.cells.length > 0 && c);
+		return this.buttons.set(r.id, f), this.forget.push(M(f, () => {
+			let e = pt(a, this.values, this.pictures, n);
+			e ? s.append(e) : s.remove(), c.append(...t.cells.map((e) => mt(a, e, this.values, n)));
 		})), f;
 	}
-}, ii = 12, ai = class extends V {
+}, fi = 12, pi = class extends V {
 	keys = [
-		...D,
+		...k,
+		...je,
+		...Me,
 		...Ne,
 		...Pe,
-		...Fe,
-		...Ie,
 		"ex.zoom",
 		"ex.maps"
 	];
@@ -3727,7 +3808,7 @@ var ni = class {
 	deaf = null;
 	connectedCallback() {
 		super.connectedCallback();
-		let e = () => nt(this), t = Gr(this, {
+		let e = () => et(this), t = Gr(this, {
 			step: (e) => this.step(e),
 			search: () => this.parts?.filters.search.focus()
 		});
@@ -3745,21 +3826,21 @@ var ni = class {
 			return;
 		}
 		let t = this.parts === null, n = this.parts ??= this.build(), r = (n) => t || n.some((t) => e.has(t)), a = ge(this.study, this.context.state.list("cells")), o = r([
-			...D,
-			...Ne,
+			...k,
+			...je,
 			"cells",
 			"ex.maps",
 			"ex.colours"
 		]);
 		o && this.relist(n, a);
 		let s = this.view(), c = this.placeOf(s?.entry);
-		(r([...Fe, ...Pe]) || s?.example !== this.shown?.example || c !== this.shown?.place) && (this.shown = {
+		(r([...Ne, ...Me]) || s?.example !== this.shown?.example || c !== this.shown?.place) && (this.shown = {
 			example: s?.example,
 			place: c
-		}, n.chips.show(a.map((e) => this.study.cells[e].label)), n.display.sync(), s ? n.large.show(s.entry, s.example, a, c) : n.large.nothing(this.missing())), s && n.list.mark(s.entry.id), n.large.zoom(), (o || r(Ie)) && n.importance?.show(n.entries, this.items.map((e) => e.entry), a[0] ?? -1);
+		}, n.chips.show(a.map((e) => this.study.cells[e].label)), n.display.sync(), s ? n.large.show(s.entry, s.example, a, c) : n.large.nothing(this.missing())), s && n.list.mark(s.entry.id), n.large.zoom(), (o || r(Pe)) && n.importance?.show(n.entries, this.items.map((e) => e.entry), a[0] ?? -1);
 	}
 	build() {
-		let { study: e, context: t } = this, n = new _e(t.content, e), r = new mt(t.content), a = pe(e.examples), o = he(e), s = new ni(t.state, e, o, ye(e, t.state.get("measure")), a.length), c = new ri(n, r, (e) => this.choose(e)), l = new Sr(t.state, e, o), [u] = e.examples, d = e.examples.some((e) => e.picture), f = e.examples.some((e) => !e.tokens && !e.columns), p = new Jr(t, n, r, l.element, (e) => this.step(e)), m = {
+		let { study: e, context: t } = this, n = new _e(t.content, e), r = new ft(t.content), a = pe(e.examples), o = he(e), s = new ui(t.state, e, o, ye(e, t.state.get("measure")), a.length), c = new di(n, r, (e) => this.choose(e)), l = new Sr(t.state, e, o), [u] = e.examples, d = e.examples.some((e) => e.picture), f = e.examples.some((e) => !e.tokens && !e.columns), p = new ni(t, n, r, l.element, (e) => this.step(e)), m = {
 			overlay: d,
 			smooth: f,
 			mask: e.examples.some((e) => e.mask),
@@ -3785,7 +3866,7 @@ var ni = class {
 		return t < e && i("p", { class: "examples-caption" }, `${t} of the study's ${e.toLocaleString("en")} examples have their maps on this page.`);
 	}
 	relist(e, t) {
-		let { state: n } = this.context, r = Le(n), { sort: i, down: a } = Re(n), o = ye(this.study, n.get("measure")), s = i === "agreement" || r.agreement.some((e) => e !== null), c = n.get("ex.metric", this.study.metrics[0]?.name ?? ""), l = this.study.cells.findIndex((e) => e.label === n.get("ex.cell")), u = l >= 0 ? l : t[0] ?? -1, d = e.entries.flatMap((n) => {
+		let { state: n } = this.context, r = Fe(n), { sort: i, down: a } = Ie(n), o = ye(this.study, n.get("measure")), s = i === "agreement" || r.agreement.some((e) => e !== null), c = n.get("ex.metric", this.study.metrics[0]?.name ?? ""), l = this.study.cells.findIndex((e) => e.label === n.get("ex.cell")), u = l >= 0 ? l : t[0] ?? -1, d = e.entries.flatMap((n) => {
 			let i = n.targets.map((r) => {
 				let i = s ? e.values.agreement(o, t, r) : null;
 				return {
@@ -3793,11 +3874,11 @@ var ni = class {
 					example: r,
 					candidate: xe(e.values, r, i, c, u)
 				};
-			}).find(({ candidate: e }) => $r(e, r));
+			}).find(({ candidate: e }) => si(e, r));
 			return i ? [i] : [];
 		});
-		this.items = ei(d, i, a), e.filters.sync(this.items.length), e.list.show(this.items, {
-			cells: n.get("ex.maps") === "1" ? t.slice(0, ii) : [],
+		this.items = ci(d, i, a), e.filters.sync(this.items.length), e.list.show(this.items, {
+			cells: n.get("ex.maps") === "1" ? t.slice(0, fi) : [],
 			colours: n.get("ex.colours"),
 			sort: i
 		});
@@ -3831,9 +3912,9 @@ var ni = class {
 		this.choose(r);
 	}
 };
-B("xai-examples", ai);
+B("xai-examples", pi);
 // src/made/section.ts
-var oi = class extends V {
+var mi = class extends V {
 	keys = [];
 	draw() {
 		let { made: e, cells: t } = this.study;
@@ -3870,15 +3951,15 @@ var oi = class extends V {
 		})), i("details", null, i("summary", null, "Methods, baselines, metrics and agreements"), e.glossary.map(({ kind: e, entries: t }) => i("section", null, i("h3", null, e), i("dl", { class: "glossary" }, t.flatMap((e) => [i("dt", null, e.label), i("dd", null, e.summary, e.details ? i("span", { class: "soft" }, ` ${e.details}.`) : null, e.source ? i("cite", { class: "soft" }, ` ${e.source}`) : null)]))))), i("details", null, i("summary", null, "Configuration"), e.config ? i("pre", { tabindex: "0" }, e.config) : i("p", null, "config.yaml is missing.")));
 	}
 };
-B("xai-made", oi);
+B("xai-made", mi);
 // src/document/types.ts
-var si = [
+var hi = [
 	"unknown",
 	"different",
 	"equal"
 ];
 // src/document/access.ts
-function ci(e, t) {
+function gi(e, t) {
 	let n = t.pairs, [r, i, a, o, s, c, l] = [
 		n.a,
 		n.b,
@@ -3895,39 +3976,39 @@ function ci(e, t) {
 		low: o[t],
 		high: s[t],
 		p: c[t],
-		shown: si[l[t]] ?? "unknown"
+		shown: hi[l[t]] ?? "unknown"
 	}));
 }
 // src/metrics/cost.ts
-var li = .5;
-function ui(e) {
+var _i = .5;
+function vi(e) {
 	let { forward: t, backward: n, examples: r, cached: i } = e;
 	return t === null || n === null || !r || i && t + n === 0 ? null : {
 		forward: t / r,
 		backward: n / r
 	};
 }
-function di(e, t) {
+function yi(e, t) {
 	let n = t ? 1 : -1;
 	return e.map((t) => e.every((e) => e.passes > t.passes || n * e.mean < n * t.mean || e.passes === t.passes && e.mean === t.mean));
 }
-function fi(e, t, n) {
+function bi(e, t, n) {
 	let r = t.flatMap((t) => {
-		let n = e[t.cell], r = ui(n);
+		let n = e[t.cell], r = vi(n);
 		return r && t.mean !== null ? [{
 			cell: n,
 			mean: t,
 			...r,
 			total: r.forward + r.backward
 		}] : [];
-	}), i = r.filter(({ cell: e }) => !e.control), a = di(i.map(({ total: e, mean: t }) => ({
+	}), i = r.filter(({ cell: e }) => !e.control), a = yi(i.map(({ total: e, mean: t }) => ({
 		passes: e,
 		mean: t.mean
-	})), n), o = mi(r.map(({ mean: e }) => e.mean), pi);
+	})), n), o = Si(r.map(({ mean: e }) => e.mean), xi);
 	return r.map((e, t) => ({
 		cell: e.cell.label,
 		passes: e.total,
-		at: Math.max(li, e.total),
+		at: Math.max(_i, e.total),
 		forward: e.forward,
 		backward: e.backward,
 		mean: e.mean.mean,
@@ -3938,13 +4019,13 @@ function fi(e, t, n) {
 		name_at: o[t]
 	}));
 }
-var pi = .06;
-function mi(e, t) {
+var xi = .06;
+function Si(e, t) {
 	let n = t * (Math.max(...e) - Math.min(...e)), r = [...e], i = Infinity;
 	for (let t of e.map((e, t) => t).sort((t, n) => e[n] - e[t])) r[t] = Math.min(e[t], i - n), i = r[t];
 	return r;
 }
-function hi(e, t, n) {
+function Ci(e, t, n) {
 	let r = /* @__PURE__ */ new Map(), i = n.map((e) => r.get(e) ?? (r.set(e, r.size), r.size - 1)), a = n.length;
 	return Array.from({ length: t }, (t, n) => {
 		let [o, s] = [new Float64Array(r.size), new Float64Array(r.size)];
@@ -3955,11 +4036,11 @@ function hi(e, t, n) {
 		return o.map((e, t) => s[t] ? e / s[t] : NaN);
 	});
 }
-function gi(e, t) {
+function wi(e, t) {
 	let n = e[0]?.length ?? 0;
 	return Array.from({ length: n }, (e, t) => t).filter((n) => t.every((t) => Number.isFinite(e[t][n])));
 }
-function _i(e, t, n, r) {
+function Ti(e, t, n, r) {
 	let i = {
 		n: 0,
 		wins: 0,
@@ -3972,8 +4053,8 @@ function _i(e, t, n, r) {
 	return i;
 }
 // src/metrics/curves.ts
-var vi = 1.959964;
-function yi(e) {
+var Ei = 1.959964;
+function Di(e) {
 	let t = Array.from(e).filter(Number.isFinite), n = t.length, r = t.reduce((e, t) => e + t, 0) / n;
 	if (n < 2) return {
 		mean: r,
@@ -3984,16 +4065,16 @@ function yi(e) {
 	let i = Math.sqrt(t.reduce((e, t) => e + (t - r) ** 2, 0) / (n - 1) / n);
 	return {
 		mean: r,
-		low: r - vi * i,
-		high: r + vi * i,
+		low: r - Ei * i,
+		high: r + Ei * i,
 		n
 	};
 }
-function bi(e, t, n, r, i) {
+function Oi(e, t, n, r, i) {
 	if (!n.curves) return [];
 	let { shares: a, values: o } = n.curves, s = e.numbers(o), [c, l] = [i.length, a.length];
 	return r.flatMap((e, n) => a.flatMap((r, a) => {
-		let { mean: o, low: u, high: d, n: f } = yi(hi(Float32Array.from({ length: c }, (t, n) => s[(e * c + n) * l + a]), 1, i)[0]);
+		let { mean: o, low: u, high: d, n: f } = Di(Ci(Float32Array.from({ length: c }, (t, n) => s[(e * c + n) * l + a]), 1, i)[0]);
 		return f ? [{
 			cell: t.cells[e].label,
 			place: n,
@@ -4006,23 +4087,23 @@ function bi(e, t, n, r, i) {
 	}));
 }
 // src/metrics/groups.ts
-function xi(e) {
+function ki(e) {
 	return [{
 		name: "right",
 		is: 0
 	}, {
 		name: "wrong",
 		is: 1
-	}].map(({ name: t, is: n }) => Ci(e, t, (t) => e.wrong[t] === n)).filter((e) => e.n > 0);
+	}].map(({ name: t, is: n }) => ji(e, t, (t) => e.wrong[t] === n)).filter((e) => e.n > 0);
 }
-function Si(e) {
+function Ai(e) {
 	let { rows: t, classes: n } = e, r = t.label.some((e) => e >= 0), i = r ? t.label : t.predicted;
 	return {
-		groups: n.map((e, n) => Ci(t, e, (e) => i[e] === n)).filter((e) => e.n > 0),
+		groups: n.map((e, n) => ji(t, e, (e) => i[e] === n)).filter((e) => e.n > 0),
 		by: r ? "label" : "predicted class"
 	};
 }
-function Ci(e, t, n) {
+function ji(e, t, n) {
 	let r = e.example.map((e, t) => t).filter(n);
 	return {
 		name: t,
@@ -4030,10 +4111,10 @@ function Ci(e, t, n) {
 		n: new Set(r.map((t) => e.example[t])).size
 	};
 }
-function wi(e, t, n, r) {
+function Mi(e, t, n, r) {
 	let i = n.example.length, a = new Float32Array(t * r.rows.length);
 	for (let n = 0; n < t; n++) r.rows.forEach((t, o) => a[n * r.rows.length + o] = e[n * i + t]);
-	return hi(a, t, r.rows.map((e) => n.example[e])).map((e) => {
+	return Ci(a, t, r.rows.map((e) => n.example[e])).map((e) => {
 		let t = e.filter(Number.isFinite);
 		return {
 			mean: t.length ? t.reduce((e, t) => e + t, 0) / t.length : NaN,
@@ -4042,10 +4123,10 @@ function wi(e, t, n, r) {
 	});
 }
 // src/metrics/rows.ts
-function Ti(e) {
+function Ni(e) {
 	return e.rows.cluster ?? e.rows.example;
 }
-function Ei(e, t, n) {
+function Pi(e, t, n) {
 	return n.flatMap((n, r) => {
 		let i = t.means.find((e) => e.cell === n);
 		if (!i || i.mean === null) return [];
@@ -4064,17 +4145,17 @@ function Ei(e, t, n) {
 		}];
 	});
 }
-function Di(e, t, n) {
-	return n.flatMap((n, r) => Oi(t.means.find((e) => e.cell === n)?.letters ?? "").map((t) => ({
+function Fi(e, t, n) {
+	return n.flatMap((n, r) => Ii(t.means.find((e) => e.cell === n)?.letters ?? "").map((t) => ({
 		cell: e.cells[n].label,
 		place: r,
 		letter: t
 	})));
 }
-function Oi(e) {
+function Ii(e) {
 	return e.match(/\.*[a-z]/gi) ?? [];
 }
-function ki(e, t, n, r) {
+function Li(e, t, n, r) {
 	let i = new Map(r.map((e, t) => [e, t])), a = n.filter(({ a: e, b: t, low: n }) => i.has(e) && i.has(t) && !Number.isNaN(n)).map((e) => i.get(e.a) < i.get(e.b) ? e : {
 		...e,
 		a: e.b,
@@ -4096,12 +4177,12 @@ function ki(e, t, n, r) {
 		margin: t.margin ?? 0
 	}));
 }
-function Ai(e, t, n, r, i) {
+function Ri(e, t, n, r, i) {
 	if (n.higher === null) return [];
-	let a = n.higher, o = hi(e.numbers(n.scores), t.cells.length, Ti(t)), s = new Map(r.flatMap((e) => [[`${e.a} ${e.b}`, e.p], [`${e.b} ${e.a}`, e.p]])), [c, l] = [gi(o, [...new Set(r.flatMap(({ a: e, b: t }) => [e, t]))]), gi(o, [])];
+	let a = n.higher, o = Ci(e.numbers(n.scores), t.cells.length, Ni(t)), s = new Map(r.flatMap((e) => [[`${e.a} ${e.b}`, e.p], [`${e.b} ${e.a}`, e.p]])), [c, l] = [wi(o, [...new Set(r.flatMap(({ a: e, b: t }) => [e, t]))]), wi(o, [])];
 	return i.flatMap((e, n) => i.flatMap((r, i) => {
 		if (e === r) return [];
-		let u = s.get(`${e} ${r}`), d = _i(o[e], o[r], a, u === void 0 ? l : c);
+		let u = s.get(`${e} ${r}`), d = Ti(o[e], o[r], a, u === void 0 ? l : c);
 		return d.n ? [{
 			row: t.cells[e].label,
 			row_place: n,
@@ -4113,7 +4194,7 @@ function Ai(e, t, n, r, i) {
 		}] : [];
 	}));
 }
-function ji(e, { cells: t, mean: n, critical: r }) {
+function zi(e, { cells: t, mean: n, critical: r }) {
 	let i = t.map((t, r) => ({
 		label: e.cells[t].label,
 		rank: n[r]
@@ -4123,7 +4204,7 @@ function ji(e, { cells: t, mean: n, critical: r }) {
 		rank: t,
 		level: n < a ? n + 1 : i.length - n,
 		side: n < a ? "left" : "right"
-	})), s = Mi(i.map(({ rank: e }) => e), r), c = s.map(([e, t], n) => ({
+	})), s = Bi(i.map(({ rank: e }) => e), r), c = s.map(([e, t], n) => ({
 		kind: "group",
 		start: i[e].rank,
 		end: i[t].rank,
@@ -4140,17 +4221,17 @@ function ji(e, { cells: t, mean: n, critical: r }) {
 		}
 	];
 }
-function Mi(e, t) {
+function Bi(e, t) {
 	let n = [];
 	return e.forEach((r, i) => {
 		let a = e.findLastIndex((e) => e - r <= t);
 		a > i && !n.some(([e, t]) => e <= i && a <= t) && n.push([i, a]);
 	}), n;
 }
-function Ni(e, t, n, r, i) {
+function Vi(e, t, n, r, i) {
 	let a = e.numbers(n.scores);
 	return i.flatMap((e, n) => {
-		let i = wi(a, t.cells.length, t.rows, e);
+		let i = Mi(a, t.cells.length, t.rows, e);
 		return r.flatMap((r, a) => {
 			let { mean: o, n: s } = i[r];
 			return s ? [{
@@ -4159,25 +4240,25 @@ function Ni(e, t, n, r, i) {
 				group: `${e.name} (${e.n})`,
 				group_place: n,
 				mean: o,
-				label: O(o, 2),
+				label: A(o, 2),
 				n: s
 			}] : [];
 		});
 	});
 }
-function Pi(e, t, n, r) {
-	let i = xi(t.rows);
-	return i.length > 1 ? Ni(e, t, n, r, i) : [];
+function Hi(e, t, n, r) {
+	let i = ki(t.rows);
+	return i.length > 1 ? Vi(e, t, n, r, i) : [];
 }
-function Fi(e, t, n, r) {
-	let { groups: i, by: a } = Si(t);
+function Ui(e, t, n, r) {
+	let { groups: i, by: a } = Ai(t);
 	return {
-		rows: i.length > 1 ? Ni(e, t, n, r, i) : [],
+		rows: i.length > 1 ? Vi(e, t, n, r, i) : [],
 		by: a
 	};
 }
 // src/metrics/section.ts
-var Q = 40, Ii = 6, Li = 35, $ = 270, Ri = class extends V {
+var Q = 40, Wi = 6, Gi = 35, $ = 270, Ki = class extends V {
 	keys = [
 		"metric",
 		"metrics_pairs",
@@ -4193,7 +4274,7 @@ var Q = 40, Ii = 6, Li = 35, $ = 270, Ri = class extends V {
 		}
 		if (e.size && !e.has("metric") && !e.has("metrics_pairs") && n.length <= Q) return;
 		let a = e.size ? this.querySelector(":focus")?.id ?? "" : "";
-		this.replaceChildren(this.picker(r), i("h2", null, `${r.name}${Bi(r)}`), ...this.words(r), this.means(r), this.charts(r)), a && this.querySelector(`#${CSS.escape(a)}`)?.focus();
+		this.replaceChildren(this.picker(r), i("h2", null, `${r.name}${Ji(r)}`), ...this.words(r), this.means(r), this.charts(r)), a && this.querySelector(`#${CSS.escape(a)}`)?.focus();
 	}
 	picker(e) {
 		let { state: t } = this.context;
@@ -4203,13 +4284,13 @@ var Q = 40, Ii = 6, Li = 35, $ = 270, Ri = class extends V {
 		}, this.study.metrics.map((t) => i("option", {
 			value: t.name,
 			".selected": t === e
-		}, `${t.name}${Bi(t)}`))));
+		}, `${t.name}${Ji(t)}`))));
 	}
 	words(e) {
 		let t = [
 			e.summary,
-			Vi(e),
-			Hi(e),
+			Yi(e),
+			Xi(e),
 			e.unit && `in ${e.unit}`
 		], n = this.study.removals.find((t) => e.name === t.metric || e.name.startsWith(`${t.metric}@`));
 		return [
@@ -4253,16 +4334,16 @@ var Q = 40, Ii = 6, Li = 35, $ = 270, Ri = class extends V {
 			},
 			{
 				value: e.low,
-				text: $e(e.low, e.high)
+				text: Ze(e.low, e.high)
 			},
 			...r ? [e.letters || "–", {
 				value: e.ranks?.[0] ?? null,
-				text: Ui(e)
+				text: Zi(e)
 			}] : [],
 			e.n,
 			...i ? [{
 				value: e.undefined,
-				text: Wi(e)
+				text: Qi(e)
 			}] : []
 		]), s = r ? " Cells that share no letter differ significantly; sharing a letter does not show that two are equal. Bold: no cell is shown to be better." : "";
 		return H({
@@ -4287,7 +4368,7 @@ var Q = 40, Ii = 6, Li = 35, $ = 270, Ri = class extends V {
 		};
 	}
 	charts(e) {
-		let { study: t, context: n } = this, { content: r } = n, { order: a, left: o } = this.order(e), s = ci(r, e), c = t.unit, l = i("div", { class: "metrics-grid" }), u = (r, a, s, c, u = {}, ...d) => {
+		let { study: t, context: n } = this, { content: r } = n, { order: a, left: o } = this.order(e), s = gi(r, e), c = t.unit, l = i("div", { class: "metrics-grid" }), u = (r, a, s, c, u = {}, ...d) => {
 			if (!s.length) return;
 			let f = `${t.name} ${e.name} ${a}`, p = `${r}, ${e.name}. ${c}`, m = Qn(n, a, s, {
 				label: p,
@@ -4297,16 +4378,16 @@ var Q = 40, Ii = 6, Li = 35, $ = 270, Ri = class extends V {
 			});
 			l.append(i("section", { class: `metrics-card metrics-${a}` }, i("h3", null, r), ...d, m));
 		}, d = {
-			fewest: $ + a.length * Li,
+			fewest: $ + a.length * Gi,
 			most: $ + Math.max(5, a.length) * 80
-		}, f = Ei(t, e, a), p = f.some((e) => e.control) ? " Dashed: the means of controls, which every explanation should be better than." : "";
+		}, f = Pi(t, e, a), p = f.some((e) => e.control) ? " Dashed: the means of controls, which every explanation should be better than." : "";
 		u("Means", "intervals", f, `Mean over ${c} with its marginal 95 % interval, for other ${c}.${f.some((e) => e.best) ? " Blue diamonds: no cell is shown to be better." : ""}${p}`);
-		let m = Di(t, e, a);
+		let m = Fi(t, e, a);
 		u("Letters", "letters", m, "A bar for each letter over the cells that carry it. Cells that share no letter differ significantly; sharing a letter does not show that two are equal.", { fewest: $ + 46 * new Set(m.map((e) => e.letter)).size });
-		let h = Ai(r, t, e, s, a);
-		if (u("Win rates", "win_rates", h, `Share of ${k(Math.max(0, ...h.map((e) => Number(e.n))), Gi(c), c)} on which the cell of the row is better than that of the column; equal scores are no win.`, d), this.differences(e, s, a, u), this.cost(e, u), u("Curves", "curves", bi(r, t, e, a, Ti(t)), `Mean ${e.curves?.unit ?? "score"} over the share of ${e.curves?.over ?? "features"}, with pointwise normal 95 % bands of the mean for other ${c}.`), this.groups(e, a, u), e.ranks && e.ranks.cells.length <= Q) {
+		let h = Ri(r, t, e, s, a);
+		if (u("Win rates", "win_rates", h, `Share of ${j(Math.max(0, ...h.map((e) => Number(e.n))), $i(c), c)} on which the cell of the row is better than that of the column; equal scores are no win.`, d), this.differences(e, s, a, u), this.cost(e, u), u("Curves", "curves", Oi(r, t, e, a, Ni(t)), `Mean ${e.curves?.unit ?? "score"} over the share of ${e.curves?.over ?? "features"}, with pointwise normal 95 % bands of the mean for other ${c}.`), this.groups(e, a, u), e.ranks && e.ranks.cells.length <= Q) {
 			let n = 46 + 24 * (Math.ceil(e.ranks.cells.length / 2) + 1);
-			u("Another test: Nemenyi's critical difference", "critical_difference", ji(t, e.ranks), "Mean ranks; cells that a bar joins do not differ by Nemenyi's test. This is another test than that of the letters: it is of ranks, not of means.", {
+			u("Another test: Nemenyi's critical difference", "critical_difference", zi(t, e.ranks), "Mean ranks; cells that a bar joins do not differ by Nemenyi's test. This is another test than that of the letters: it is of ranks, not of means.", {
 				height: n,
 				fewest: 640,
 				most: 900,
@@ -4316,9 +4397,9 @@ var Q = 40, Ii = 6, Li = 35, $ = 270, Ri = class extends V {
 		return l;
 	}
 	differences(e, t, n, r) {
-		let a = ki(this.study, e, t, n);
+		let a = Li(this.study, e, t, n);
 		if (!a.length) return;
-		let { state: o } = this.context, s = this.study.cells[n.find((e) => t.some(({ a: t, b: n }) => t === e || n === e)) ?? 0].label, c = o.get("metrics_pairs") || (a.length > Ii ? s : "all"), l = c === "all" ? a.slice(0, 300) : a.filter((e) => e.a === c || e.b === c).map((e) => zi(e, c)), u = [...new Set(a.flatMap((e) => [String(e.a), String(e.b)]))], d = i("p", { class: "metrics-picker" }, i("label", { for: "metrics-pairs" }, "Pairs "), i("select", {
+		let { state: o } = this.context, s = this.study.cells[n.find((e) => t.some(({ a: t, b: n }) => t === e || n === e)) ?? 0].label, c = o.get("metrics_pairs") || (a.length > Wi ? s : "all"), l = c === "all" ? a.slice(0, 300) : a.filter((e) => e.a === c || e.b === c).map((e) => qi(e, c)), u = [...new Set(a.flatMap((e) => [String(e.a), String(e.b)]))], d = i("p", { class: "metrics-picker" }, i("label", { for: "metrics-pairs" }, "Pairs "), i("select", {
 			id: "metrics-pairs",
 			onchange: (e) => o.set({ metrics_pairs: e.target.value })
 		}, i("option", {
@@ -4327,7 +4408,7 @@ var Q = 40, Ii = 6, Li = 35, $ = 270, Ri = class extends V {
 		}, `all ${a.length}`), u.map((e) => i("option", {
 			value: e,
 			".selected": c === e
-		}, `with ${e}`)))), f = e.margin ? ` Equal: within the band of ±${O(e.margin)}.` : "", p = `${c === "all" ? "Difference of the means of two cells, the better mean first," : `Mean of ${c} less that of each other cell,`} with 95 % intervals that hold for all pairs at once.${f} Unknown: neither is shown.`;
+		}, `with ${e}`)))), f = e.margin ? ` Equal: within the band of ±${A(e.margin)}.` : "", p = `${c === "all" ? "Difference of the means of two cells, the better mean first," : `Mean of ${c} less that of each other cell,`} with 95 % intervals that hold for all pairs at once.${f} Unknown: neither is shown.`;
 		r("Differences", "differences", l.map((e, t) => ({
 			...e,
 			place: t
@@ -4335,26 +4416,26 @@ var Q = 40, Ii = 6, Li = 35, $ = 270, Ri = class extends V {
 	}
 	cost(e, t) {
 		if (e.higher === null) return;
-		let n = fi(this.study.cells, e.means, e.higher);
+		let n = bi(this.study.cells, e.means, e.higher);
 		if (n.filter((e) => !e.control).length < 2) return;
 		let r = e.means.filter((e) => e.mean !== null).length - n.length;
 		t("Quality and cost", "cost", n, [
 			"Mean over the passes that the attributions of a cell took. The line joins the Pareto front: no cell has as good a mean for fewer passes.",
 			n.some((e) => !e.passes) ? " Cells at the left edge had no passes of their own: they need none, or shared those of other cells." : "",
-			r ? ` ${k(r, "cell")} came from the store, so that no passes were counted.` : ""
+			r ? ` ${j(r, "cell")} came from the store, so that no passes were counted.` : ""
 		].join(""));
 	}
 	groups(e, t, n) {
 		let { study: r } = this, { content: i } = this.context, a = "Plain means over the examples of each group, without a test.";
-		n("By right or wrong prediction", "groups", Pi(i, r, e, t), `${a} The number of examples is in brackets.`);
-		let { rows: o, by: s } = Fi(i, r, e, t), c = new Set(o.map((e) => e.group)).size, l = {
-			fewest: $ + c * Li,
+		n("By right or wrong prediction", "groups", Hi(i, r, e, t), `${a} The number of examples is in brackets.`);
+		let { rows: o, by: s } = Ui(i, r, e, t), c = new Set(o.map((e) => e.group)).size, l = {
+			fewest: $ + c * Gi,
 			most: $ + Math.max(4, c) * 80
 		};
 		c <= Q && n("By class", "group_means", o, `${a} Groups are by ${s}; the number of examples is in brackets.`, l);
 	}
 };
-function zi(e, t) {
+function qi(e, t) {
 	if (e.a === t) return {
 		...e,
 		pair: e.b
@@ -4374,51 +4455,51 @@ function zi(e, t) {
 		high: i
 	};
 }
-function Bi(e) {
+function Ji(e) {
 	return e.higher === null ? "" : e.higher ? " ↑" : " ↓";
 }
-function Vi(e) {
+function Yi(e) {
 	return e.higher === null ? "descriptive, not ranked" : e.higher ? "higher is better" : "lower is better";
 }
-function Hi({ bounds: [e, t] }) {
-	return e === null && t === null ? "unbounded" : `${e === null ? "-∞" : O(e)} to ${t === null ? "∞" : O(t)}`;
+function Xi({ bounds: [e, t] }) {
+	return e === null && t === null ? "unbounded" : `${e === null ? "-∞" : A(e)} to ${t === null ? "∞" : A(t)}`;
 }
-function Ui(e) {
+function Zi(e) {
 	if (!e.ranks) return "–";
 	let [t, n] = e.ranks;
 	return t === n ? String(t) : `${t} to ${n}`;
 }
-function Wi(e) {
-	return e.range && e.undefined ? `${e.undefined} (mean ${O(e.range[0])} to ${O(e.range[1])})` : String(e.undefined);
+function Qi(e) {
+	return e.range && e.undefined ? `${e.undefined} (mean ${A(e.range[0])} to ${A(e.range[1])})` : String(e.undefined);
 }
-function Gi(e) {
+function $i(e) {
 	return e.replace(/s$/, "");
 }
-B("xai-metrics", Ri);
+B("xai-metrics", Ki);
 // src/panels/panels.ts
-var Ki = 760, qi = 1, Ji = {
+var ea = 760, ta = 1, na = {
 	load: (e) => Promise.reject(/* @__PURE__ */ Error(`panels load nothing: ${e}`)),
 	sanitize: (e) => Promise.reject(/* @__PURE__ */ Error(`panels link to nothing: ${e}`)),
 	http: (e) => Promise.reject(/* @__PURE__ */ Error(`panels load nothing: ${e}`)),
 	file: (e) => Promise.reject(/* @__PURE__ */ Error(`panels load nothing: ${e}`))
 };
-function Yi(e, t, n) {
-	return t.panels.filter((e) => e.section === n).map((t) => Xi(e, t));
+function ra(e, t, n) {
+	return t.panels.filter((e) => e.section === n).map((t) => ia(e, t));
 }
-function Xi(e, { label: t, title: n, plugin: r, html: a, chart: o, caption: s, error: c }) {
+function ia(e, { label: t, title: n, plugin: r, html: a, chart: o, caption: s, error: c }) {
 	let l = r ? i("p", { class: "panel-from soft" }, `panel ${t}, of ${r}`) : null, u;
-	return c ? u = Zi(c) : o ? u = Qi(e, o, n, s) : (u = i("div", { class: "panel-html" }), u.innerHTML = a), i("section", {
+	return c ? u = aa(c) : o ? u = oa(e, o, n, s) : (u = i("div", { class: "panel-html" }), u.innerHTML = a), i("section", {
 		class: "panel",
 		"aria-label": n
 	}, i("h2", null, n), u, l);
 }
-function Zi(e) {
+function aa(e) {
 	return i("p", {
 		class: "panel-failed",
 		role: "note"
 	}, e);
 }
-function Qi(e, t, n, r) {
+function oa(e, t, n, r) {
 	let a = i("div", {
 		class: "chart-stage",
 		role: "img",
@@ -4429,11 +4510,11 @@ function Qi(e, t, n, r) {
 		role: "group",
 		"aria-label": n
 	}, a), r ? i("figcaption", null, i("span", { class: "chart-caption" }, r)) : null);
-	if (!e.vega) return Zi("The chart library is not here.");
+	if (!e.vega) return aa("The chart library is not here.");
 	let s = null, c = async () => {
 		let n = Hn(a), r = i("div");
 		try {
-			let i = Math.min(Ki, a.parentElement?.clientWidth || Ki), o = Rn(JSON.parse(t), {
+			let i = Math.min(ea, a.parentElement?.clientWidth || ea), o = Rn(JSON.parse(t), {
 				theme: n,
 				width: i
 			}), c = {
@@ -4441,13 +4522,13 @@ function Qi(e, t, n, r) {
 				renderer: "svg",
 				actions: !1,
 				defaultStyle: !1,
-				loader: Ji,
+				loader: na,
 				tooltip: { theme: n.dark ? "dark" : "light" },
-				logLevel: qi
+				logLevel: ta
 			}, l = await e.vega(r, o, c);
 			s?.(), s = () => l.finalize(), r.firstElementChild?.setAttribute("aria-hidden", "true"), a.replaceChildren(r);
 		} catch (e) {
-			a.replaceChildren(Zi(`This chart cannot be drawn: ${String(e).split("\n")[0]}`));
+			a.replaceChildren(aa(`This chart cannot be drawn: ${String(e).split("\n")[0]}`));
 		}
 	};
 	return queueMicrotask(() => {
@@ -4455,7 +4536,7 @@ function Qi(e, t, n, r) {
 	}), o;
 }
 // src/viewer.ts
-var $i = [
+var sa = [
 	{
 		name: "answer",
 		title: "Answer",
@@ -4464,7 +4545,7 @@ var $i = [
 	{
 		name: "metrics",
 		title: "Metrics",
-		make: () => new Ri()
+		make: () => new Ki()
 	},
 	{
 		name: "agreement",
@@ -4474,7 +4555,7 @@ var $i = [
 	{
 		name: "examples",
 		title: "Examples",
-		make: () => new ai()
+		make: () => new pi()
 	},
 	{
 		name: "across",
@@ -4484,9 +4565,9 @@ var $i = [
 	{
 		name: "made",
 		title: "How it was made",
-		make: () => new oi()
+		make: () => new mi()
 	}
-], ea = class extends HTMLElement {
+], ca = class extends HTMLElement {
 	context = null;
 	body = i("div", { class: "body" });
 	tabs = /* @__PURE__ */ new Map();
@@ -4504,7 +4585,7 @@ var $i = [
 	}
 	get doors() {
 		let e = this.context.content.document.across !== null;
-		return $i.filter((t) => e || t.name !== "across");
+		return sa.filter((t) => e || t.name !== "across");
 	}
 	get section() {
 		let e = this.context.state.get("section", this.context.content.document.across ? "across" : "answer");
@@ -4531,7 +4612,7 @@ var $i = [
 			metric: null,
 			measure: null,
 			cells: null
-		}) }), e.studies.forEach((t, n) => this.picker.append(i("option", { value: n }, `${n + 1}. ${ta(e.studies, n)}`))), r = i("label", { class: "picker" }, "study ", this.picker));
+		}) }), e.studies.forEach((t, n) => this.picker.append(i("option", { value: n }, `${n + 1}. ${la(e.studies, n)}`))), r = i("label", { class: "picker" }, "study ", this.picker));
 		let a = i("button", {
 			type: "button",
 			class: "quiet",
@@ -4559,7 +4640,7 @@ var $i = [
 		let n = t.make().open(this.context, this.study), r = i("main", {
 			tabindex: "-1",
 			"aria-label": t.title
-		}, n, ...Yi(this.context, this.study, t.name));
+		}, n, ...ra(this.context, this.study, t.name));
 		this.body.replaceChildren(r, this.footer()), e && r.focus({ preventScroll: !0 });
 	}
 	footer() {
@@ -4567,13 +4648,13 @@ var $i = [
 		return i("footer", null, t.length ? [i("p", null, "This page leaves out:"), i("ul", null, t)] : null, i("p", null, `xaiexp ${e.version}`));
 	}
 };
-function ta(e, t) {
+function la(e, t) {
 	let { name: n, folder: r } = e[t];
 	return e.filter((e) => e.name === n).length > 1 ? `${n} (${r})` : n;
 }
-B("xai-page", ea);
+B("xai-page", ca);
 // src/main.ts
-function na(e, t, n) {
+function ua(e, t, n) {
 	return {
 		content: e,
 		state: t,
@@ -4581,37 +4662,37 @@ function na(e, t, n) {
 		live: n
 	};
 }
-function ra(e, t, n) {
-	let r = new ea();
-	return r.open(na(e, t, n), dn), r;
+function da(e, t, n) {
+	let r = new ca();
+	return r.open(ua(e, t, n), dn), r;
 }
-async function ia(e, r, i, a = null) {
-	let o = ra(t(await n(r)), i, a);
+async function fa(e, r, i, a = null) {
+	let o = da(t(await n(r)), i, a);
 	return e.replaceChildren(o), o;
 }
-async function aa(e) {
+async function pa(e) {
 	let t = await e.ask("/document");
 	if (!t.ok) throw Error(t.status === 403 ? "open the address that xaiexp view printed, with its token" : `the server answers ${t.status}`);
 	return new Uint8Array(await t.arrayBuffer());
 }
-function oa() {
+function ma() {
 	try {
 		return window.sessionStorage;
 	} catch {
 		return null;
 	}
 }
-async function sa() {
+async function ha() {
 	let e = document.getElementById("xaiexp-document"), t = document.querySelector("meta[name=\"xaiexp-live\"]") !== null;
 	if (!e && !t) return;
 	let n = document.getElementById("xaiexp-summary"), a = i("div");
 	try {
-		let i = t ? new nn(tn(window.location, oa())) : null, o = await ia(a, i ? await aa(i) : r(e?.textContent ?? ""), new S(window.location), i);
+		let i = t ? new nn(tn(window.location, ma())) : null, o = await fa(a, i ? await pa(i) : r(e?.textContent ?? ""), new S(window.location), i);
 		i && (document.title = o.shadowRoot?.querySelector("h1")?.textContent || "xaiexp"), n?.replaceWith(a);
 	} catch (e) {
 		n?.prepend(i("p", { role: "alert" }, `The page could not be opened: ${e instanceof Error ? e.message : String(e)}`));
 	}
 }
-var ca = ln(ia);
-sa();
-export { ca as default, ia as show };
+var ga = ln(fa);
+ha();
+export { ga as default, fa as show };

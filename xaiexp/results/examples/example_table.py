@@ -43,14 +43,15 @@ class ExampleTable:
         probability = _of_targets(readout.bounded, chunk, targets) if bounded else [math.nan] * len(targets)
         predicted = predicted_labels(chunk, readout)
         for i, sample in enumerate(chunk.examples.samples):
-            wrong = is_wrong(sample.label, predicted[i])
+            has_classes = readout.task != "log_probabilities"  # of texts there are neither classes nor labels
+            wrong = is_wrong(sample.label, predicted[i]) if has_classes else None
             self._rows.append(
                 (
                     sample.id,
                     int(targets[i]),
                     sample.name or sample.id,
                     class_name(sample.label, self._names),
-                    class_name(predicted[i], self._names),
+                    class_name(predicted[i], self._names) if has_classes else "",
                     -1 if wrong is None else int(wrong),
                     probability[i],
                     scores[i],

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from xaiexp.core.explanations import Explanation
 from xaiexp.core.feature_map import FeatureMap
+from xaiexp.core.samples import Continuation
 from xaiexp.core.vocabulary import Task
 from xaiexp.engine.chunk import Chunk, Loaded
 from xaiexp.inference.outputs import Readout
@@ -36,7 +37,10 @@ STEPS = 32_767
 """Maps of images are kept as whole numbers, in so many steps from 0 to the largest magnitude; -32768 is undefined."""
 
 TARGETS = 3
-"""How many targets of one example are kept."""
+"""How many targets of one example are kept; of a text that a model continues, each token may be a target."""
+
+CONTINUED = 32
+"""How many targets of a prompt are kept."""
 
 UNITS = 10
 """How many units of a layer are kept where they cannot be shown at places of the input."""
@@ -66,7 +70,8 @@ class Gallery:
         predicted = predicted_labels(chunk, chunk.readout)
         for i, sample in enumerate(chunk.examples.samples):
             kept = self._targets_of.get(sample.id, 0)
-            if 0 < kept < TARGETS or (kept == 0 and self._has_room()):
+            most = CONTINUED if chunk.examples.encoded.continuations else TARGETS
+            if 0 < kept < most or (kept == 0 and self._has_room()):
                 self._examples.append(self._example(chunk, i, predicted[i]))
                 self._targets_of[sample.id] = kept + 1
 
@@ -115,9 +120,11 @@ class Gallery:
             "maps": [],
         }
         out |= self._input(f"inputs/{number}", chunk, i)
+        if chunk.examples.encoded.continuations:
+            out |= self._continued(chunk.examples.encoded.continuations[i], target, readout.task)
         if batch.masks is not None and bool(batch.masks[i].any()):
             out["mask"] = f"masks/{number}"
-            self._arrays[out["mask"]] = batch.masks[i].cpu().numpy()
+            self._arrays[out["mask"]] = self._mask(chunk, i)
         for cell, explanation in chunk.explanations.items():
             key = f"maps/{number}/{len(out['maps'])}"
             described: dict[str, Any] = {
@@ -155,6 +162,30 @@ class Gallery:
         tokens, start = encoded.tokens[i], encoded.starts[i] if encoded.starts else 0
         features = index.flatten(1)[start : start + len(tokens), 0].tolist()
         return {"tokens": list(tokens) if self._inputs else [_HIDDEN] * len(tokens), "token_feature": features}
+
+    def _continued(self, continuation: Continuation, target: int, task: Task | None) -> dict[str, Any]:
+        """What follows a prompt, and the weight of each of its tokens in the explained score."""
+        texts = [list(tokens) if self._inputs else [_HIDDEN] * len(tokens) for tokens in continuation.tokens]
+        weights, place, split = continuation.spans[target], 0, []
+        for tokens in continuation.tokens:
+            split.append(list(weights[place : place + len(tokens)]))
+            place += len(tokens)
+        found: dict[str, Any] = {"continuation": {"texts": texts, "weights": split, "written": continuation.written}}
+        if task == "log_probabilities":
+            pairs = zip(texts[0], split[0], strict=True)
+            span = "".join(token for token, weight in pairs if weight).strip()
+            found |= {"target_class": target, "target_name": span, "predicted": None, "predicted_name": None}
+        return found
+
+    def _mask(self, chunk: Chunk, i: int) -> np.ndarray[Any, Any]:
+        """The ground truth of an example, of texts for its tokens alone."""
+        masks, encoded = chunk.batch.masks, chunk.examples.encoded
+        assert masks is not None  # noqa: S101 -- the caller has seen it
+        mask: np.ndarray[Any, Any] = masks[i].cpu().numpy()
+        if not encoded.tokens:
+            return mask
+        start = encoded.starts[i] if encoded.starts else 0
+        return mask[start : start + len(encoded.tokens[i])]
 
     def _kept(self, key: str, values: np.ndarray[Any, Any]) -> dict[str, Any]:
         if not self._inputs:

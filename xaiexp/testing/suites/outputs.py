@@ -22,7 +22,7 @@ _ROWS, _CLASSES = 4, 3
 
 
 def _returned() -> list[Any]:
-    """What networks return for a batch of 4 rows: logits, maps of classes, detections."""
+    """What networks return for a batch of 4 rows: logits, maps of classes, detections, scores of texts."""
     generator = torch.Generator().manual_seed(5)
 
     def normal(*shape: int) -> Tensor:
@@ -30,12 +30,14 @@ def _returned() -> list[Any]:
 
     boxes = torch.tensor([[0.0, 0.0, 4.0, 4.0], [2.0, 1.0, 6.0, 7.0], [1.0, 3.0, 3.0, 5.0]])
     found = [{"boxes": boxes, "labels": torch.tensor([0, 1, 1]), "scores": normal(3).sigmoid()} for _ in range(_ROWS)]
-    return [normal(_ROWS, _CLASSES), {"out": normal(_ROWS, _CLASSES, 5, 5)}, found]
+    texts = {"logits": normal(_ROWS, _CLASSES), "tokens": torch.full((_ROWS, _CLASSES), 2.0)}
+    return [normal(_ROWS, _CLASSES), {"out": normal(_ROWS, _CLASSES, 5, 5)}, found, texts]
 
 
 def _head_of_task(head: Tensor, task: Task) -> Tensor:
     """Numbers that a network of a task may return."""
-    return {"binary": head[:, :1], "probabilities": head.softmax(dim=1)}.get(task, head)
+    numbers = {"binary": head[:, :1], "probabilities": head.softmax(dim=1), "log_probabilities": -head.abs()}
+    return numbers.get(task, head)
 
 
 def _heads(output: Output) -> Iterator[tuple[Task, Tensor]]:
@@ -47,7 +49,7 @@ def _heads(output: Output) -> Iterator[tuple[Task, Tensor]]:
             continue
         break
     else:
-        raise NotApplicable("it reads none of the test networks: logits, maps of classes and detections")
+        raise NotApplicable("it reads none of the test networks: logits, maps of classes, detections and texts")
     for task in output.tasks:
         yield task, head if output.own_scale else _head_of_task(head, task)
 

@@ -31,7 +31,7 @@ def test_text_of_a_template_and_special_tokens_belong_to_no_feature(network):
     encoded = network.encode([Sample("a", given)])
     inside = encoded.removable[0].tolist()
     explained = [token for token, own in zip(encoded.tokens[0], inside, strict=True) if own]
-    assert explained == ["the", "bad", "text", "very", "good"]
+    assert explained == ["▁the", "▁bad", "▁text", "▁very", "▁good"]
     assert Slot().build(encoded).names == ("document", "question")
     assert Slot().build(encoded).index[0, :, 0].tolist() == [-1, -1, -1, 0, 0, 0, -1, 1, 1]
 

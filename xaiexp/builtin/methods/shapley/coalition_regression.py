@@ -9,7 +9,6 @@ number of examples. :mod:`~xaiexp.builtin.methods.shapley.coalition_errors` has 
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -32,9 +31,6 @@ MAX_FEATURES = 2048
 
 _ELEMENTS = 1 << 22
 """The largest number of elements of the coalitions, or of the matrices, of a group: 32 MiB in float64."""
-
-_PIECE_ELEMENTS = 1 << 18
-"""Elements of perturbed inputs that are made at a time, unless a pass takes more."""
 
 
 @dataclass
@@ -131,7 +127,7 @@ class CoalitionRegression:
         full, empty = model.scores().double(), model.scores(reference).double()
         values, errors = full.new_zeros(n, d), full.new_zeros(n, d)
         size = max(1, _ELEMENTS // max(1, d * d, self.most * d))
-        for start in range(0, n, size):
+        for start in range(0, n if self.most else 0, size):
             rows = slice(start, min(n, start + size))
             scored = self._scored(model, reference, replace(rng, ids=rng.ids[rows]), rows)
             fit = self.solve(self._normal_equations(scored, rows), rows, full[rows], empty[rows])
@@ -147,11 +143,7 @@ class CoalitionRegression:
         z = self.members(rng, rows)
         wanted = torch.arange(self.most, device=batch.device) < self.pairs[rows].unsqueeze(1)
         y = torch.zeros(*wanted.shape, 2, dtype=torch.float64, device=batch.device)
-        places = list(
-            self._pieces(
-                len(z), max(model.passes.budget(batch.shape), _PIECE_ELEMENTS // max(1, math.prod(batch.shape)))
-            )
-        )
+        places = list(self._pieces(len(z), model.passes.stretch(batch.shape)))
 
         def perturbed() -> Iterator[tuple[Tensor, Tensor]]:
             for examples, pairs in places:

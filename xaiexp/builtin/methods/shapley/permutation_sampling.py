@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from xaiexp.builtin.methods.shapley.orders import shuffled
 from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Estimate
 from xaiexp.inference.passes import Handle
@@ -39,7 +40,7 @@ class PermutationSampling:
         counts = features.counts.expand(len(batch))
         full, empty = model.scores().double(), model.scores(reference).double()
         owners, sizes, is_reversed = self._coalitions_per_draw(counts)
-        budget = model.passes.budget(batch.shape)
+        budget = model.passes.stretch(batch.shape)
         draws_per_chunk = max(1, budget // max(1, len(owners)))
         pending: deque[tuple[Tensor, bool]] = deque()
 
@@ -101,7 +102,8 @@ class PermutationSampling:
         """The rank of every feature in random orders, int64 ``[N, s, d]``; features that an example lacks come last."""
         numbers = rng.uniform("order", (d,), samples=chunk)
         absent = torch.arange(d, device=counts.device) >= counts.view(-1, 1, 1)
-        return numbers.masked_fill_(absent, 2.0).argsort(dim=-1, stable=True).argsort(dim=-1)
+        order = shuffled(numbers.masked_fill_(absent, 2.0))
+        return torch.empty_like(order).scatter_(-1, order, torch.arange(d, device=order.device).expand_as(order))
 
     def _contributions(self, scores: Tensor, ranks: Tensor, counts: Tensor, full: Tensor, empty: Tensor) -> Tensor:
         """The marginal contributions, float64 ``[N, s, d]``, from the scores of complete draws ``[s * J]``."""

@@ -105,7 +105,7 @@ class PromptEncoder:
             context={"attention_mask": present, "continuation": continuation, "spans": weights},
             masks=_masks(samples, rows, starts, width),
             removable=inside,
-            tokens=tuple(tuple(self.tokenizer.convert_ids_to_tokens(row.ids)) for row in rows),
+            tokens=tuple(self._shown(row) for row in rows),
             words=words,
             sentences=sentences,
             slots=slots,
@@ -170,6 +170,18 @@ class PromptEncoder:
         if not ids:
             raise MismatchError("dataset", f"the prompt of example {sample.id!r} has no tokens", got=text.text)
         return _Row(ids, [_without_spaces(text.text, *span) for span in offsets], text)
+
+    def _shown(self, row: _Row) -> tuple[str, ...]:
+        """The tokens as pages show them: as in the text, ``▁`` where a space stands before, ``↵`` for a line's end."""
+        names, text, before, found = self.tokenizer.convert_ids_to_tokens(row.ids), row.text.text, 0, []
+        for name, (start, stop) in zip(names, row.spans, strict=True):
+            if stop <= start:
+                found.append(str(name))
+                continue
+            piece = text[start:stop].replace("\n", "↵")
+            found.append(f"▁{piece}" if " " in text[before:start] else piece)
+            before = stop
+        return tuple(found)
 
     def _of_ids(self, ids: Sequence[int]) -> _Row:
         """A prompt of token ids, of which all but special tokens are explained."""
