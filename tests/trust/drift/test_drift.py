@@ -113,6 +113,22 @@ def test_false_alarms_of_the_change_of_accuracy_are_rare():
     assert np.mean([not each.low < 0 < each.high for each in found]) < 0.07
 
 
+def test_examples_of_one_id_with_other_inputs_are_others(periods, tmp_path, monkeypatch, capsys):
+    folder = periods[0].parents[2]
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))
+    lines = (folder / "first.csv").read_text().splitlines()
+    lines[1:81] = [line.replace(",", ",0", 1) if line.split(",")[1][0] != "-" else line for line in lines[1:81]]
+    lines[1] = ",".join([lines[1].split(",")[0], "9", *lines[1].split(",")[2:]])
+    (tmp_path / "first.csv").write_text("\n".join(lines) + "\n")
+    other = trust_studies.run(tmp_path / "first.csv", folder / "weights.pt", ONE, columns=12).path
+    found = drift_of(*(finished("drift", path, ["known_network"]) for path in (periods[0], other)), draws=99)
+    assert not found.paired
+    assert found.same == 159
+    assert cli.main(["drift", str(periods[0]), str(other)]) == cli.WRONG  # reading inputs needs trust
+    assert "--trust known_network" in capsys.readouterr().err
+
+
 def test_relative_importance_adds_up_to_one():
     values = np.array([[1.0, 3.0], [0.0, 0.0]])
     found = relative(Importance(("a", "b"), values, values))

@@ -13,10 +13,8 @@ import trust_studies
 from small_studies import run
 
 from xaiexp.cli import app as cli
-from xaiexp.core.record import SpeedFacts
 from xaiexp.trust.finished import finished
 from xaiexp.trust.verify.differences import moved
-from xaiexp.trust.verify.repetition import _way, same_passes
 
 TRUST = ["--trust", "known_network"]
 
@@ -135,6 +133,8 @@ def test_a_certificate_holds_until_something_changes(project, capsys):
     state = torch.load(weights)
     torch.save({name: tensor + 0.01 for name, tensor in state.items()}, weights)
     code, lines, _ = told(capsys, *call)
+    assert cli.main(["verify", str(result.path), "--certify", "d.json", *TRUST]) == cli.WRONG
+    assert "the weights are others now" in capsys.readouterr().err
     named = [line.split(":")[1].strip() for line in lines if line.startswith("not as certified")]
     assert (code, named) == (1, ["weights tensors", "weights file weights.pt"])
     torch.save(state, weights)
@@ -166,16 +166,11 @@ def test_a_file_that_is_no_certificate_is_told(text, message, tabular, tmp_path,
 
 
 def test_a_repetition_makes_its_passes_as_the_study_measured_them(workplace, monkeypatch, capsys):
-    monkeypatch.setattr("xaiexp.engine.speed.WORTHWHILE", 0)
+    monkeypatch.setattr("xaiexp.engine.checks.speed.WORTHWHILE", 0)
     result = run("method=[saliency]", "metric=[]", "agreement=[]", "examples=4")
-    study = finished("verify", result.path)
-    way = _way(study)
-    assert way is not None
-    monkeypatch.setattr("xaiexp.engine.speed.measured", lambda *_: pytest.fail("is measured again"))
+    monkeypatch.setattr("xaiexp.engine.checks.speed.measured", lambda *_: pytest.fail("is measured again"))
     assert cli.main(["verify", str(result.path)]) == 0
     assert "equal to the bit" in capsys.readouterr().out.splitlines()[-1]
-    study.store.path(way[0]).unlink()
-    assert same_passes(study) == (study.record.speed == SpeedFacts())
 
 
 def changed_copy(study, table, change):
