@@ -32,6 +32,7 @@ SUITES = {
     "startup": ("Start", "benchmarks.suites.startup"),
     "scaling": ("Growth with examples, cells and processes", "benchmarks.suites.scaling"),
 }
+REPEATED = ("reference", "cheaper", "methods", "startup")
 PACKAGES = ("xaiexp", "torch", "captum", "quantus", "shap", "numpy", "scipy")
 HERE = Path(__file__).parent
 
@@ -80,16 +81,9 @@ def page(results: dict[str, Any]) -> str:
         if name in results:
             about = results[name]["machine"]
             where = f"{about['date']}, {about['device']}, load {about['load']}; {about['versions']}."
-            took = "A part, measured once." if results[name]["quick"] else "Medians of five, range in parentheses."
-            parts += [
-                f"## {title}",
-                "",
-                where,
-                took if name in ("reference", "cheaper", "methods", "startup") else "",
-                "",
-                table(results[name]["rows"]),
-                "",
-            ]
+            took = [f"Median and range of {results[name]['repeats']}."] if name in REPEATED else []
+            took += ["A part of the suite."] if results[name]["quick"] else []
+            parts += [f"## {title}", "", " ".join([where, *took]), "", table(results[name]["rows"]), ""]
     return "\n".join(parts)
 
 
@@ -98,13 +92,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("suites", nargs="*", choices=[*SUITES, []], metavar="SUITE", help=", ".join(SUITES))
     parser.add_argument("--quick", action="store_true", help="a part of each, measured once")
+    parser.add_argument("--repeats", type=int, default=5, help="of what is measured several times (5)")
     asked = parser.parse_args()
     kept = HERE / "results.json"
     results: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
     for name in asked.suites or SUITES:
         print(f"{name} ...", file=sys.stderr, flush=True)
-        rows = importlib.import_module(SUITES[name][1]).rows(asked.quick)
-        results[name] = {"machine": machine(), "quick": asked.quick, "rows": rows}
+        suite = importlib.import_module(SUITES[name][1])
+        repeats = 1 if asked.quick else asked.repeats
+        rows = suite.rows(asked.quick, repeats) if name in REPEATED else suite.rows(asked.quick)
+        results[name] = {"machine": machine(), "quick": asked.quick, "repeats": repeats, "rows": rows}
         kept.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
         (HERE / "RESULTS.md").write_text(page(results), encoding="utf-8")
         print(table(rows))

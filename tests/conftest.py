@@ -17,9 +17,11 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.pop("COLUMNS", None)  # the width of lines that tests read
 if "PYTEST_XDIST_WORKER" in os.environ:
+    # The workers share the cores, and so do the programs that they start: threads that wait for a core cost most.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     import torch
 
-    torch.set_num_threads(1)  # the workers share the cores
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -97,7 +97,8 @@ WRONG = [
     (
         ["experiment=fotos"],
         "experiment=fotos: no such preset\n"
-        "  nearest: photos   all: image_classifier, photos, tabular_decision, text_sentiment, time_series",
+        "  nearest: photos   all: image_classifier, llm_candidates, llm_prompt, photos, tabular_decision, "
+        "text_sentiment, time_series",
     ),
     (["hydra.run.dir=file/below"], "hydra.run.dir: cannot be written (Not a directory)"),
     (["store=file/below"], "store: cannot be written (Not a directory) (got 'file/below')"),

@@ -21,7 +21,7 @@ def test_a_method_is_shown_with_source_facts_parameters_and_an_example(workplace
         "method integrated_gradients: gradients averaged along the straight line",
         "source: Sundararajan et al. 2017",
         "complete: attributions sum to f(x) - f(reference)",
-        "needs of the model: gradients; offered by: digits_cnn",
+        "needs of the model: gradients; offered by: causal_lm, digits_cnn",
         "n_steps: int at least 1, default 50 (effort=draft 16, publication 200) number of quadrature nodes.",
         "example: xaiexp 'method=[integrated_gradients]' method.integrated_gradients.n_steps=50",
     ):

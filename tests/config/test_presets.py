@@ -92,7 +92,19 @@ def test_an_example_of_a_preset_s_own_comment_names_keys_that_exist(preset, give
 
 def test_every_preset_is_tried():
     there = {file.stem for file in Path(CONF / "experiment").glob("*.yaml")}
-    assert there == {*SITUATIONS, "photos"}
+    assert there == {*SITUATIONS, "photos", "llm_prompt", "llm_candidates"}
+
+
+def test_prompts_are_compared_with_two_controls(files):
+    causal = files / "causal"
+    causal.mkdir()
+    config = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "num_attention_heads": 2}
+    (causal / "config.json").write_text(json.dumps(config))
+    own = [f"model.path={causal}", f"dataset.path={files}/texts.tsv"]
+    for made in (planned("llm_prompt"), planned("llm_candidates", *own)):
+        assert {"random", "recency", "saliency", "integrated_gradients"} <= set(made.study.methods)
+        assert [cell.skip for cell in made.cells if cell.skip] == []
+        assert made.metric_skips == {}
 
 
 def test_a_vision_transformer_has_attention_and_no_convolutions(kit, files):

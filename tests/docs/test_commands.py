@@ -20,7 +20,7 @@ from xaiexp.contract.registry import installed
 ROOT = Path(__file__).parents[2]
 RUN = [
     ROOT / "README.md",
-    *(ROOT / "docs" / f"{name}.md" for name in ("python", "precomputed")),
+    *(ROOT / "docs" / f"{name}.md" for name in ("python", "precomputed", *cli.TRUST)),
     *sorted((ROOT / "docs" / "tutorials").glob("*.md")),
 ]
 QUICK = ("notebook", "precomputed")  # within 30 s

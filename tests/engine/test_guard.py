@@ -229,3 +229,58 @@ def test_a_tensor_of_the_batch_that_got_another_shape_has_its_own_again(network,
     batch.inputs.zero_()  # what was kept is no part of the batch
     guard.restore()
     assert torch.equal(batch.inputs, before)
+
+
+LARGE = 3 * (1 << 17)  # elements of a float32 tensor beyond those that always have the full checksum
+
+
+@pytest.fixture
+def large():
+    """A network with one large weight, of which one row of the checksum's matrix holds several rows."""
+    torch.manual_seed(0)
+    return nn.Linear(256, LARGE // 256).requires_grad_(False).eval()
+
+
+@pytest.mark.parametrize("through", ["the tensor", ".data"])
+@pytest.mark.parametrize("change", ["one element", "two rows", "two elements", "the sign of two"])
+def test_changes_of_large_weights_are_noticed_however_they_are_written(large, batch, through, change):
+    guard = Guard(large, batch, dict)
+    weight = large.weight.data if through == ".data" else large.weight
+    with torch.no_grad():
+        if change == "one element":
+            weight[3, 5] = torch.nextafter(weight[3, 5], torch.tensor(9.0))
+        elif change == "two rows":
+            weight[[0, 700]] = weight[[700, 0]]
+        elif change == "two elements":
+            weight[0, [0, 3]] = weight[0, [3, 0]]
+        else:
+            weight[0, [0, 3]] = -weight[0, [0, 3]]
+    assert guard.changes() == "the weights weight"
+
+
+def test_what_only_the_full_checksum_notices_ends_the_run(large, batch):
+    guard = Guard(large, batch, dict)
+    # Words of 64 bits that change places within a row of the matrix, at a distance of a multiple of 16 words.
+    large.weight.data[0, [0, 1, 64, 65]] = large.weight.data[0, [64, 65, 0, 1]]
+    assert guard.changes() == ""
+    with pytest.raises(ResourceError, match=r"weights weight were changed by some component through \.data"):
+        guard.verify()
+
+
+def test_weights_that_were_written_and_put_back_are_unchanged(large, batch):
+    guard = Guard(large, batch, dict)
+    with torch.no_grad():
+        large.weight.mul_(2).mul_(0.5)
+    assert guard.changes() == ""
+    guard.verify()
+
+
+def test_weights_are_compared_with_one_transfer(network, batch, monkeypatch):
+    guard = Guard(network, batch, dict)
+    transfers = []
+    original = torch.Tensor.tolist
+    monkeypatch.setattr(torch.Tensor, "tolist", lambda tensor: transfers.append(1) or original(tensor))
+    monkeypatch.setattr(torch.Tensor, "__int__", None)
+    monkeypatch.setattr(torch.Tensor, "item", None)
+    assert guard.changes() == ""
+    assert len(transfers) == 1

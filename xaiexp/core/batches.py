@@ -104,9 +104,13 @@ class Batch:
 
     def rows(self, rows: Tensor) -> Batch:
         """A batch of the examples with the indices ``rows`` (int64 ``[M]``), which may repeat."""
+        return self._chosen(rows, tuple(self.ids[i] for i in rows.tolist()))
+
+    def _chosen(self, rows: Tensor, ids: tuple[str, ...]) -> Batch:
+        """:meth:`rows`, whose ids are known already, so that nothing waits for ``rows``."""
         return replace(
             self,
-            ids=tuple(self.ids[i] for i in rows.tolist()),
+            ids=ids,
             inputs=self.inputs[rows],
             targets=self.targets[rows],
             features=self.features.rows(rows),
@@ -128,5 +132,6 @@ class Batch:
             features, labels and masks are repeated.
         """
         n, s = inputs.shape[:2]
-        rows = self.targets.new_tensor(range(n)).repeat_interleave(s)
-        return replace(self.rows(rows), inputs=inputs.flatten(0, 1))
+        rows = self.targets.new_tensor([i for i in range(n) for _ in range(s)])
+        ids = tuple(each for each in self.ids for _ in range(s))
+        return replace(self._chosen(rows, ids), inputs=inputs.flatten(0, 1))

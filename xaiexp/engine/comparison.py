@@ -75,18 +75,19 @@ def agree_all(measure: Agreement, maps: Maps, signed: Sequence[bool]) -> dict[tu
     everyone = range(maps.count)
     pairs = [(i, j) for i in everyone for j in everyone if i < j or (i != j and not measure.symmetric)]
     usable = [(i, j) for i, j in pairs if not measure.needs_sign or (signed[i] and signed[j])]
-    out = {pair: torch.full((maps.examples,), math.nan, dtype=torch.float64) for pair in pairs}
+    table = torch.full((len(usable), maps.examples), math.nan, dtype=torch.float64)
+    without = torch.full((maps.examples,), math.nan, dtype=torch.float64)
     if not usable or (measure.needs_grid and (maps.shape is None or len(maps.shape) != 2)):
-        return out
+        return dict.fromkeys(pairs, without)
+    first, second = torch.tensor(usable).unbind(1)
     for rows, part, finite in maps.groups:
         given = part.view(*part.shape[:2], *maps.shape) if measure.needs_grid and maps.shape else part
         with _unchanged(part):
             values = measure.compare_all(given, usable)
         if tuple(values.shape) != (len(usable), len(rows)):
             raise CellError(f"returned agreement of shape {list(values.shape)}; must be {[len(usable), len(rows)]}")
-        for (i, j), value in zip(usable, values.detach().double().cpu(), strict=True):
-            out[i, j][rows] = value.masked_fill(~(finite[i] & finite[j]), math.nan)
-    return out
+        table[:, rows] = values.detach().double().cpu().masked_fill(~(finite[first] & finite[second]), math.nan)
+    return dict.fromkeys(pairs, without) | dict(zip(usable, table.unbind(), strict=True))
 
 
 def agree_jointly(measure: Agreement, maps: Maps, signed: Sequence[bool]) -> Tensor:

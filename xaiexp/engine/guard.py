@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,8 @@ _HOOKS = (
 )
 _PARTS = ("_modules", "_parameters", "_buffers")
 _COLUMNS = 4096
+_FEW_COLUMNS = 16
+_SMALL = 1 << 16  # words of a tensor whose full checksum costs nothing
 
 
 def checksum(tensor: Tensor) -> tuple[int, ...]:
@@ -35,22 +37,47 @@ def checksum(tensor: Tensor) -> tuple[int, ...]:
     each weighted by position and added up. A change of values, and a permutation other than one that preserves all
     sums of rows and columns, changes the checksum but for a chance of about 2**-64.
     """
+    return _checksums({"": tensor}, _COLUMNS)[""]
+
+
+def _checksums(tensors: Mapping[str, Tensor], columns: int) -> dict[str, tuple[int, ...]]:
+    """The checksums of tensors, with one transfer from each device.
+
+    Args:
+        tensors: by name.
+        columns: the sums of columns are those of a matrix with so many. Few are several times faster, and do not notice
+            words of one row that change places at a distance of a multiple of this; small tensors always have all.
+    """
+    computed: dict[torch.device, list[tuple[str, Tensor]]] = {}
+    for name, tensor in tensors.items():
+        computed.setdefault(tensor.device, []).append((name, _sums(tensor, columns)))
+    return {
+        name: tuple(sums)
+        for each in computed.values()
+        for (name, _), sums in zip(each, torch.stack([part for _, part in each]).tolist(), strict=True)
+    }
+
+
+def _sums(tensor: Tensor, columns: int) -> Tensor:
+    """The four parts of a checksum, int64 ``[4]``, on the device of the tensor."""
     data = tensor.detach().contiguous().flatten().view(torch.uint8)
     whole = data.numel() // 8 * 8
     words = data[:whole].view(torch.int64)
     rows = words.numel() // _COLUMNS
-    matrix = words[: rows * _COLUMNS].view(rows, _COLUMNS)
     rest = words[rows * _COLUMNS :]
     tail = data[whole:].to(torch.int64)
-    return tuple(_weighted(part) for part in (matrix.sum(dim=0), matrix.sum(dim=1), rest, tail))
+    words = words[: rows * _COLUMNS]
+    matrix = words.view(rows, _COLUMNS)
+    over_columns = (matrix if words.numel() <= _SMALL else words.view(-1, columns)).sum(dim=0)
+    return torch.stack([_weighted(part) for part in (over_columns, matrix.sum(dim=1), rest, tail)])
 
 
-def _weighted(values: Tensor) -> int:
+def _weighted(values: Tensor) -> Tensor:
     """The sum of values [n] with odd weights by position, modulo 2**64."""
     positions = torch.arange(1, values.numel() + 1, dtype=torch.int64, device=values.device)
     # Multiplication by an odd constant and a shift-xor: neighbouring positions get unrelated weights.
     weights = (positions * -7046029254386353131).bitwise_xor(positions * 2862933555777941757 >> 29) | 1
-    return int((values * weights).sum())
+    return (values * weights).sum()
 
 
 @dataclass(frozen=True)
@@ -137,8 +164,12 @@ def untouched(module: object) -> Iterator[None]:
 class Guard:
     """The state of a model and a batch, to which every method of a study must return them.
 
-    Watched are the values of all parameters and buffers (by :func:`checksum`), their ``requires_grad`` and ``grad``,
-    hooks, training modes, replaced submodules and forward methods, and all tensors of the batch.
+    Watched are the values of all parameters and buffers, their ``requires_grad`` and ``grad``, hooks, training modes,
+    replaced submodules and forward methods, and all tensors of the batch.
+
+    A tensor whose memory or version counter is another one is compared by its :func:`checksum`. What writes through
+    ``.data`` leaves both as they are, so all others are compared by a checksum with few columns, which takes a third of
+    the time; :meth:`verify` compares all of them by the full one.
 
     Args:
         module: the model; anything that is no ``torch.nn.Module`` has no state that can be watched.
@@ -153,10 +184,14 @@ class Guard:
         self._copies = {name: tensor.clone() for name, tensor in self._tensors.items()}
         self._states: list[_ModuleState] = []
         self._weights: dict[str, tuple[int, ...]] = {}
+        self._quick: dict[str, tuple[int, ...]] = {}
+        self._versions: dict[str, tuple[int, int]] = {}
         self._gradients: list[tuple[nn.Parameter, bool, Tensor | None]] = []
         if self._module is not None:
             self._states = [_ModuleState.of(part) for part in self._module.modules()]
-            self._weights = _checksums(self._module)
+            weights = tensors_of(self._module)
+            self._weights, self._quick = (_checksums(weights, columns) for columns in (_COLUMNS, _FEW_COLUMNS))
+            self._versions = {name: _version(tensor) for name, tensor in weights.items()}
             self._gradients = [(p, p.requires_grad, p.grad) for p in self._module.parameters()]
 
     def changes(self) -> str:
@@ -215,18 +250,44 @@ class Guard:
                     hint="leave the component out, or make loading deterministic",
                 )
 
-    def _changed_tensors(self) -> list[str]:
-        return [name for name, tensor in self._tensors.items() if not _equal_bits(tensor, self._copies[name])]
+    def verify(self) -> None:
+        """Compare all weights once more, by the full checksum.
 
-    def _changed_weights(self) -> list[str]:
+        Raises:
+            ResourceError: they changed without being noticed before, so that nobody knows since when.
+        """
+        changed = self._changed_weights(thorough=True)
+        if changed:
+            raise ResourceError(
+                "model",
+                f"its weights {changed[0]} were changed by some component through .data",
+                hint="leave out components of plugins one by one to find it",
+            )
+
+    def _changed_tensors(self) -> list[str]:
+        pairs = {name: (tensor, self._copies[name]) for name, tensor in self._tensors.items()}
+        same_shape = {name: pair for name, pair in pairs.items() if pair[0].shape == pair[1].shape}
+        equal = dict(zip(same_shape, _all_equal(same_shape.values()), strict=True))
+        return [name for name in pairs if not equal.get(name, False)]
+
+    def _changed_weights(self, thorough: bool = False) -> list[str]:
         if self._module is None:
             return []
-        now = _checksums(self._module)
-        return [name for name in {**self._weights, **now} if self._weights.get(name) != now.get(name)]
+        now = tensors_of(self._module)
+        versions = {name: _version(tensor) for name, tensor in now.items()}
+        same = [] if thorough else [name for name in now if versions[name] == self._versions.get(name)]
+        quick = _checksums({name: now[name] for name in same}, _FEW_COLUMNS)
+        sure = {name for name in same if quick[name] == self._quick[name]}
+        full = _checksums({name: tensor for name, tensor in now.items() if name not in sure}, _COLUMNS)
+        self._versions |= {name: versions[name] for name, found in full.items() if found == self._weights.get(name)}
+        return [
+            name for name in {**self._weights, **now} if name not in sure and self._weights.get(name) != full.get(name)
+        ]
 
 
-def _checksums(module: nn.Module) -> dict[str, tuple[int, ...]]:
-    return {name: checksum(tensor) for name, tensor in tensors_of(module).items()}
+def _version(tensor: Tensor) -> tuple[int, int]:
+    """The memory of a tensor and its version counter, -1 where it has none."""
+    return tensor.data_ptr(), -1 if tensor.is_inference() else tensor._version  # noqa: SLF001  # has no public name
 
 
 def tensors_of(module: object) -> dict[str, Tensor]:
@@ -254,8 +315,25 @@ def _batch_tensors(batch: Batch) -> Iterator[tuple[str, Tensor]]:
             yield name, known
 
 
+def _all_equal(pairs: Iterable[tuple[Tensor, Tensor]]) -> list[bool]:
+    """Equality bit by bit of pairs of tensors of one shape, so that NaN equals itself; one transfer for each device."""
+    found: dict[torch.device, list[tuple[int, Tensor]]] = {}
+    equal: list[bool] = []
+    for a, b in pairs:
+        on_cpu = a.device.type == "cpu"
+        equal.append(on_cpu and torch.equal(_bits(a), _bits(b)))
+        if not on_cpu:
+            found.setdefault(a.device, []).append((len(equal) - 1, (_bits(a) == _bits(b)).all()))
+    for each in found.values():
+        for (place, _), same in zip(each, torch.stack([same for _, same in each]).tolist(), strict=True):
+            equal[place] = same
+    return equal
+
+
+def _bits(tensor: Tensor) -> Tensor:
+    return tensor.detach().contiguous().flatten().view(torch.uint8)
+
+
 def _equal_bits(a: Tensor, b: Tensor) -> bool:
     """Equality bit by bit, so that NaN equals itself."""
-    return a.shape == b.shape and torch.equal(
-        a.detach().contiguous().flatten().view(torch.uint8), b.detach().contiguous().flatten().view(torch.uint8)
-    )
+    return a.shape == b.shape and torch.equal(_bits(a), _bits(b))

@@ -310,8 +310,8 @@ class Run:
         agreement, joint = self.evaluator.agreement(explanations)
         if self.claim_test is not None:
             self.claim_test.add([self.clusters.get(each, each) for each in batch.ids], scores)
-        curves = self.evaluator.curves
-        scored = (explanations, scores, curves, agreement, joint)
+        guard.verify()
+        scored = (explanations, scores, self.evaluator.curves, agreement, joint)
         return Chunk(start, target_pass, examples, batch, logits, readout, *scored)
 
     def _predicted(

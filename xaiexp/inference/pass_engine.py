@@ -39,6 +39,8 @@ __all__ = ["PassEngine", "as_module", "autocast_dtype"]
 _AUTO_ELEMENTS = {"cpu": 1_000_000, "cuda": 40_000_000}
 _AUTO_ROWS = {"cpu": 1024, "cuda": 8192}
 
+_STRETCH = 1 << 17  # elements of a stretch of small inputs
+
 
 def autocast_dtype(precision: Precision) -> torch.dtype | None:
     """The dtype that a precision runs in by autocast; None for the module's own."""
@@ -104,6 +106,13 @@ class PassEngine:
         rows = self._unlimited(shape)
         limit = self._limits.get(shape)
         return rows if limit is None else limit.bounded(rows)
+
+    def stretch(self, shape: tuple[int, ...]) -> int:
+        """Rows of perturbed inputs that are made at a time: those of a pass, or of several where inputs are small.
+
+        What is done for each stretch costs more than the passes of a few numbers.
+        """
+        return max(self.budget(shape), _STRETCH // max(1, math.prod(shape)))
 
     def _unlimited(self, shape: tuple[int, ...]) -> int:
         """The budget as long as memory does not run out."""

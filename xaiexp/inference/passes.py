@@ -149,7 +149,7 @@ class Handle:
         return self.output if output is None else self.output.bounded
 
     def blocks(self, count: int, weight: int = 1) -> Iterator[range]:
-        """``range(count)`` in ranges of samples that, times the examples of the batch, fill a pass.
+        """``range(count)`` in ranges of samples that, times the examples of the batch, fill a pass or several.
 
         For generators of perturbed inputs: yield one piece ``[N, len(range), *shape]`` a range, and memory does not
         grow with ``count``.
@@ -158,7 +158,7 @@ class Handle:
             count: the number of samples.
             weight: rows that each sample becomes.
         """
-        step = max(1, self.passes.budget(self.batch.shape) // max(1, len(self.batch) * weight))
+        step = max(1, self.passes.stretch(self.batch.shape) // max(1, len(self.batch) * weight))
         yield from (range(start, min(count, start + step)) for start in range(0, count, step))
 
     def packed(

@@ -6,6 +6,7 @@ import base64
 import functools
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from xaiexp.errors import ResourceError
 from xaiexp.report.document.binary import unpack
 from xaiexp.report.document.build import document
-from xaiexp.report.studies import read_study
+from xaiexp.report.studies import FurtherPanel, read_study
 from xaiexp.report.vega import bundle
 from xaiexp.store.files import write_atomically
 
@@ -28,6 +29,7 @@ def build(
     *,
     every: bool = False,
     cache: Path | None = None,
+    further: Mapping[Path, Sequence[FurtherPanel]] | None = None,
 ) -> Path:
     """Write one self-contained HTML page over one or several studies.
 
@@ -37,6 +39,7 @@ def build(
         title: of the page; by default the name of the study or the number of studies.
         every: whether nothing is left out, however large the page becomes.
         cache: a folder of this program's own, where the chart library is kept.
+        further: panels beside those that the configurations name, by the folder of their study.
 
     Returns:
         ``out``.
@@ -46,7 +49,9 @@ def build(
     """
     if not folders:
         raise ResourceError("report", "no study to report on", hint="name a folder that a study or a sweep wrote")
-    content = document([read_study(Path(folder)) for folder in folders], title, every)
+    brought = further or {}
+    studies = [replace(read_study(Path(each)), further=tuple(brought.get(Path(each), ()))) for each in folders]
+    content = document(studies, title, every)
     out = Path(out)
     try:
         write_atomically(out, page(content, cache).encode())

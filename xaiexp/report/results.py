@@ -52,13 +52,14 @@ def best_first(rows: pd.DataFrame, higher: bool | None) -> pd.DataFrame:
 
 def is_joint(rows: pd.DataFrame) -> bool:
     """Whether a measure is of all cells jointly."""
-    return bool((rows["method_a"] == rows["method_b"]).all() and (rows["baseline_a"] == rows["baseline_b"]).all())
+    cells = rows[["method_a", "baseline_a", "method_b", "baseline_b"]].drop_duplicates().astype(str)
+    return bool((cells["method_a"] == cells["method_b"]).all() and (cells["baseline_a"] == cells["baseline_b"]).all())
 
 
 def joint_sentence(rows: pd.DataFrame) -> str:
     """The agreement of all cells jointly, in words."""
     sentences = []
-    for name, group in rows.groupby("method_a", sort=False):
+    for name, group in rows.groupby("method_a", sort=False, observed=True):
         mean, low, high = bootstrap_interval(example_means(group), seed=0)
         space = "" if name == ALL_METHODS else f" {str(name).removeprefix(ALL_METHODS).strip()}"
         sentences.append(f"All cells{space} jointly: {number(mean)} [{number(low)}, {number(high)}].")

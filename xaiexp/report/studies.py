@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from xaiexp.contract.panel import Chart, Html, PanelSection
 from xaiexp.core.record import MethodFacts, Record
 from xaiexp.errors import ResourceError
 from xaiexp.report.names import shown_name
@@ -25,7 +26,7 @@ from xaiexp.results.study_tables import read_table
 from xaiexp.results.verdict import COMPARISONS
 from xaiexp.statistics.summary import SUMMARY_COLUMNS, by_cluster
 
-__all__ = ["CELL", "Gallery", "StudyFolder", "find_studies", "read_gallery", "read_study", "table"]
+__all__ = ["CELL", "FurtherPanel", "Gallery", "StudyFolder", "find_studies", "read_gallery", "read_study", "table"]
 
 T = TypeVar("T")
 CELL = ["method", "baseline"]
@@ -107,6 +108,21 @@ class Gallery:
 
 
 @dataclass(frozen=True)
+class FurtherPanel:
+    """A panel that is not named by the configuration of a study, but brought by who has the page made.
+
+    Args:
+        title: of the panel.
+        section: of the page in which it stands.
+        content: what it shows; checked and cleaned as that of any panel.
+    """
+
+    title: str
+    section: PanelSection
+    content: Chart | Html
+
+
+@dataclass(frozen=True)
 class StudyFolder:
     """The files of one study. Tables that are missing are empty, with their columns.
 
@@ -114,6 +130,7 @@ class StudyFolder:
         path: the folder.
         record: with its defaults where it is missing.
         missing: the files that could not be read, with the reason: ``{file: reason}``.
+        further: panels beside those of the configuration.
     """
 
     path: Path
@@ -129,6 +146,7 @@ class StudyFolder:
     comparisons: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COMPARISONS))
     curves: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CURVES))
     examples: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=EXAMPLES))
+    further: tuple[FurtherPanel, ...] = ()
 
     def identity(self, key: str) -> str:
         """``model``, ``dataset`` or ``seed``, from the record or, without it, from any table."""
@@ -213,6 +231,12 @@ def _parquet(path: Path) -> pd.DataFrame:
     return table(pd.read_parquet(path), path.name)
 
 
+def _agreement(path: Path) -> pd.DataFrame:
+    """The agreement, its texts as categories: a study of 200 cells has millions of rows of few texts."""
+    columns = [name for name in _COLUMNS[path.name] if name not in ("seed", "value")]
+    return table(pd.read_parquet(path, engine="pyarrow", read_dictionary=columns), path.name)
+
+
 def _summary(path: Path) -> pd.DataFrame:
     text = dict.fromkeys([*_STUDY, *CELL, "metric", "letters"], str)  # a label may be "null" or "1"
     empty = {name: ["", "nan", "NaN"] for name in _NUMBERS}
@@ -286,8 +310,10 @@ def read_study(path: Path) -> StudyFolder:
             missing[name] = f"cannot be read ({str(error) or type(error).__name__})"
         return otherwise
 
+    readers = {"summary.csv": _summary, "agreement.parquet": _agreement}
+
     def frame(name: str) -> pd.DataFrame:
-        return part(name, _summary if name == "summary.csv" else _parquet, table([], name))
+        return part(name, readers.get(name, _parquet), table([], name))
 
     return StudyFolder(
         path=path,

@@ -19,5 +19,5 @@ def rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def mean_agreement(agreement: pd.DataFrame) -> pd.DataFrame:
     """The mean over examples of every measure and pair of cells; NaN where no example is defined."""
-    means = agreement.groupby(["measure", *AGREEMENT_PAIR], sort=False)["value"].mean()
+    means = agreement.groupby(["measure", *AGREEMENT_PAIR], sort=False, observed=True)["value"].mean()
     return means.reset_index()

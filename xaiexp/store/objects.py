@@ -26,7 +26,7 @@ __all__ = ["OBJECTS", "PLANS", "SUFFIX", "ObjectKind", "Store"]
 OBJECTS, PLANS, SUFFIX = "objects", "plans", ".safetensors"
 """The folders of the objects and of the index, and the suffix of an object."""
 
-ObjectKind = Literal["attributions", "predictions", "scores", "model checks", "statistics", "ways of passes"]
+ObjectKind = Literal["attributions", "predictions", "scores", "model checks", "statistics", "speed measurements"]
 """What an object holds; it is written into the file for people and ``xaiexp store``."""
 
 

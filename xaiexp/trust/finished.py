@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from torch import Tensor
 
 from xaiexp.api.load import load
 from xaiexp.api.outcomes import ReadAgain, read_again, rebuilt
@@ -120,6 +121,11 @@ class Finished:
             self._columns[name] = read_again(self.study, self.folder, self.record, self.store, name).clusters
         entries = self._columns[name]
         return np.array([entries[example] for example in self.examples["example"]])
+
+    @cached_property
+    def inputs(self) -> list[Tensor]:
+        """The input of every map as the model reads it, on the CPU; texts differ in their shapes."""
+        return [row.cpu() for chunk in self.again.chunks for row in chunk.batch.inputs]
 
     @cached_property
     def feature_names(self) -> tuple[str, ...]:

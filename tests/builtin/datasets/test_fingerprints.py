@@ -17,6 +17,8 @@ from xaiexp.builtin.datasets.arrays import Arrays
 from xaiexp.builtin.datasets.csv_table import Csv
 from xaiexp.builtin.datasets.hugging_face import HfDataset
 from xaiexp.builtin.datasets.image_folder import ImageFolder
+from xaiexp.builtin.datasets.prompts.planted import Negation, Recall
+from xaiexp.builtin.datasets.prompts.prompt_file import Prompts
 from xaiexp.builtin.datasets.scikit_learn import BreastCancer, Digits
 from xaiexp.builtin.datasets.shapes import Shapes
 from xaiexp.builtin.datasets.text import Text
@@ -104,6 +106,11 @@ def arrays(root):
     return Arrays(str(root / "arrays.npz"), labels="y"), [root / "arrays.npz"]
 
 
+def prompts(root):
+    (root / "prompts.tsv").write_text("prompt\tlabel\na b\t0\nc\t1\n")
+    return Prompts(str(root / "prompts.tsv")), [root / "prompts.tsv"]
+
+
 # The folder of the files that are given by their names in it.
 CASES = {
     listed_images: "images",
@@ -114,11 +121,12 @@ CASES = {
     series: "",
     series_in_a_table: "",
     arrays: "",
+    prompts: "",
     hugging_face_folder: "saved",
     mnist: "MNIST",
     cifar: "cifar-10-batches-py",
 }
-WITHOUT_FILES = (Digits, BreastCancer, Shapes)
+WITHOUT_FILES = (Digits, BreastCancer, Shapes, Recall, Negation)
 
 
 def aged(folder):
@@ -182,7 +190,7 @@ def test_a_file_that_it_does_not_name_does_not(tmp_path):
 
 def test_every_dataset_that_reads_files_is_tested():
     reading = {c for c in COMPONENTS if c not in WITHOUT_FILES}
-    tested = {ImageFolder, Text, Csv, TimeSeries, HfDataset, TorchvisionDataset, Arrays}
+    tested = {ImageFolder, Text, Csv, TimeSeries, HfDataset, TorchvisionDataset, Arrays, Prompts}
     assert reading == tested
     for kind in WITHOUT_FILES:
         assert not {"path", "root"} & set(default_values(kind))

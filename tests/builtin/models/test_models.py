@@ -145,7 +145,8 @@ def test_planning_does_not_import_torch():
 import sys
 from xaiexp.builtin.models import COMPONENTS
 for c in COMPONENTS:
-    given = {"transformers": {"path": "x"}, "factory": {"target": "a:b"}, "mlflow": {"uri": "models:/a/1"}}
+    needed = {name: {"path": "x"} for name in ("transformers", "causal_lm", "seq2seq_lm")}
+    given = {**needed, "factory": {"target": "a:b"}, "mlflow": {"uri": "models:/a/1"}}
     model = c(**given.get(c.name, {}))
     assert model.offers >= {"gradients"}, c
     model.input_shape(), model.fingerprint()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import trust_studies
+from registered_models import registered
 
 import xaiexp
 from xaiexp.cli import app as cli
@@ -192,3 +193,37 @@ def test_an_archive_of_mlflow_holds_what_a_folder_holds(archive, tmp_path, monke
     assert entries(place)[1].maps == entries(FolderPlace(kept, create=False))[1].maps
     assert cli.main(["archive", "show", uri]) == 0
     assert (tmp_path / "archive.html").is_file()
+
+
+@pytest.mark.heavy
+def test_a_network_of_a_live_registry_is_archived_and_verified(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    registered(tmp_path)
+    rows = np.random.default_rng(0).random((12, 5))
+    lines = [",".join(f"c{i}" for i in range(5)), *(",".join(f"{value:.6f}" for value in row) for row in rows)]
+    (tmp_path / "probe.csv").write_text("\n".join(lines) + "\n")
+    study = xaiexp.run(
+        [
+            "model=mlflow",
+            "model.uri=models:/exported@best",
+            f"model.registry=sqlite:///{tmp_path / 'registry.db'}",
+            "model.modality=table",
+            "dataset=csv",
+            "dataset.path=probe.csv",
+            "dataset.label_column=null",
+            "dataset.held_out=1",
+            "examples=null",
+            "task=multiclass",
+            "method=[integrated_gradients]",
+            "baseline=[zero]",
+            "metric=[sparseness]",
+            "agreement=[]",
+            *trust_studies.QUIET,
+        ],
+        quiet=True,
+    )
+    assert cli.main(["archive", "add", str(study.path), "--to", "kept"]) == 0
+    (entry,) = entries(FolderPlace(tmp_path / "kept", create=False))
+    assert (entry.version, entry.alias, entry.model) == ("v1", "best", "models:/exported/1")
+    assert cli.main(["verify", str(study.path)]) == 0
+    assert "equal to the bit" in capsys.readouterr().out.splitlines()[-1]

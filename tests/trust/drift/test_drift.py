@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
 import trust_studies
+from documents import Opened
 
 from xaiexp.cli import app as cli
-from xaiexp.trust.drift.comparison import drift_of
+from xaiexp.trust.drift.comparison import _paired_change, drift_of
 from xaiexp.trust.drift.importance import Importance, relative
 from xaiexp.trust.finished import finished
 
@@ -80,14 +83,50 @@ def test_the_exit_code_follows_the_largest_effect(above, code, periods, capsys):
     assert told(capsys, *periods[:2], "--fail-above", above)[0] == code
 
 
-def test_the_page_opens_without_scripts_and_names_the_columns(periods, tmp_path, capsys):
+def test_the_interactive_page_of_both_studies_says_what_changed(periods, tmp_path, capsys):
     page = tmp_path / "drift.html"
     assert told(capsys, *periods[:2], "--out", page)[1][-1] == str(page)
-    text = page.read_text()
-    assert "<script" not in text
-    assert text.count("<svg") == 1
-    assert ">c3<" in text
-    assert ">changed<" in text
+    first, second = Opened(page).fields["studies"]
+    assert first["panels"] == second["panels"]
+    titles = [panel["title"] for panel in second["panels"]]
+    name = "Drift of importance by input_x_gradient"
+    assert titles == ["Drift", name, f"{name}, in numbers"]
+    assert [panel["error"] for panel in second["panels"]] == [""] * 3
+    assert "2 of 12 features changed" in second["panels"][0]["html"]
+    rows = json.loads(second["panels"][1]["chart"])["data"]["values"]
+    assert {row["feature"] for row in rows if row["found"] == "changed"} == {"c3", "c8"}
+
+
+def test_the_change_of_accuracy_of_few_pairs_is_no_proof():
+    one_of_hundred = _paired_change(np.array([1.0] + [0.0] * 99))
+    assert one_of_hundred.mean == pytest.approx(0.01)
+    assert one_of_hundred.low < 0 < one_of_hundred.high
+    # Agresti and Min 2005, section 2.2: (c* - b*) / (n + 2), with half a pair added to each cell.
+    found = _paired_change(np.array([1.0] * 20 + [-1.0] * 5 + [0.0] * 75))
+    spread = 1.959964 * np.sqrt(26 - 15**2 / 102) / 102
+    assert (found.low, found.high) == pytest.approx((15 / 102 - spread, 15 / 102 + spread), abs=1e-6)
+
+
+def test_false_alarms_of_the_change_of_accuracy_are_rare():
+    rng = np.random.default_rng(0)
+    found = [_paired_change(rng.choice([-1.0, 0.0, 1.0], 60, p=[0.1, 0.8, 0.1])) for _ in range(400)]
+    assert np.mean([not each.low < 0 < each.high for each in found]) < 0.07
+
+
+def test_examples_of_one_id_with_other_inputs_are_others(periods, tmp_path, monkeypatch, capsys):
+    folder = periods[0].parents[2]
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))
+    lines = (folder / "first.csv").read_text().splitlines()
+    lines[1:81] = [line.replace(",", ",0", 1) if line.split(",")[1][0] != "-" else line for line in lines[1:81]]
+    lines[1] = ",".join([lines[1].split(",")[0], "9", *lines[1].split(",")[2:]])
+    (tmp_path / "first.csv").write_text("\n".join(lines) + "\n")
+    other = trust_studies.run(tmp_path / "first.csv", folder / "weights.pt", ONE, columns=12).path
+    found = drift_of(*(finished("drift", path, ["known_network"]) for path in (periods[0], other)), draws=99)
+    assert not found.paired
+    assert found.same == 159
+    assert cli.main(["drift", str(periods[0]), str(other)]) == cli.WRONG  # reading inputs needs trust
+    assert "--trust known_network" in capsys.readouterr().err
 
 
 def test_relative_importance_adds_up_to_one():

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.stats
+import torch
 
+import xaiexp
 from xaiexp.trust.drift.shifts import independent_shifts, paired_shifts
 
 SEEDS = range(100)
@@ -33,6 +35,36 @@ def test_a_planted_shift_of_two_of_twelve_columns_is_found_and_no_other():
 def test_without_a_shift_false_alarms_keep_the_rate():
     alarms = [independent_shifts(*importances(seed, 0.0), seed=seed, draws=399).found.any() for seed in SEEDS]
     assert np.mean(alarms) < 0.10  # at most 5 %: 9 or fewer of 100 with a probability of 97 %
+
+
+@pytest.mark.heavy
+def test_a_planted_shift_is_found_in_the_maps_of_a_trained_network():
+    """Integrated gradients of a network of one hidden layer, whose other columns react to a shift of two of them."""
+    mix = (0.5 + 0.5 * np.eye(12)) / 3
+    rows = np.random.default_rng(99).normal(size=(4000, 12)) @ mix
+    labels = torch.tensor(rows @ np.linspace(0.5, 1.5, 12) + 0.5 * np.sin(3 * rows[:, 0]) > 0).long()
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(12, 24), torch.nn.Tanh(), torch.nn.Linear(24, 2))
+    optimizer = torch.optim.Adam(net.parameters(), 0.01, weight_decay=1e-3)
+    for _ in range(200):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(net(torch.tensor(rows, dtype=torch.float32)), labels).backward()
+        optimizer.step()
+
+    def importance(values):
+        x = torch.tensor(values, dtype=torch.float32)
+        maps = xaiexp.attribute(net.eval(), x, "integrated_gradients", target=1, baseline="zero", n_steps=16)
+        return maps.abs().double().numpy()
+
+    def found(seed, shift):
+        rng = np.random.default_rng(seed)
+        periods = [rng.normal(size=(200, 12)) @ mix for _ in range(2)]
+        periods[1][:, PLANTED] += shift * periods[1].std()
+        return independent_shifts(*map(importance, periods), seed=seed, draws=999).found
+
+    shifted, same = ([found(seed, shift) for seed in SEEDS] for shift in (1.0, 0.0))
+    assert np.mean([each[PLANTED].all() for each in shifted]) > 0.95
+    assert np.mean([each.any() for each in same]) < 0.10
 
 
 def test_false_alarms_of_pairs_keep_the_rate():

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import json
+import shutil
 from xml.etree import ElementTree as ET
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import yaml
@@ -153,6 +156,53 @@ def test_the_exit_code_and_the_files_say_what_was_decided(threshold, code, word,
     assert f"| {word} | deletion of input_x_gradient" in markdown.read_text()
     assert cli.main(call) == code
     assert markdown.read_text().count("## xaiexp gate") == 2  # appended, as a CI summary is
+
+
+def changed_study(tabular, tmp_path, status):
+    """The study with one cell that has another status."""
+    folder = tmp_path / "study"
+    shutil.copytree(tabular.path, folder)
+    cells = pd.read_parquet(folder / "cells.parquet")
+    row = cells["method"] == "input_x_gradient"
+    cells.loc[row, "status"], cells.loc[row, "reason"] = status, "no gradients"
+    cells.to_parquet(folder / "cells.parquet")
+    return folder
+
+
+def test_a_cell_that_failed_fails_its_rules(tabular, tmp_path, capsys):
+    folder = changed_study(tabular, tmp_path, "failed")
+    file = write(tmp_path, {"metric": "deletion", "cell": "input_x_gradient", "at_most": 1})
+    assert cli.main(["gate", str(folder), "--rules", file]) == 1
+    assert "input_x_gradient failed: no gradients" in capsys.readouterr().out
+
+
+def test_a_rule_about_a_cell_that_was_skipped_is_an_error(tabular, tmp_path, capsys):
+    folder = changed_study(tabular, tmp_path, "skipped")
+    file = write(tmp_path, {"metric": "deletion", "cell": "input_x_gradient", "at_most": 1})
+    assert cli.main(["gate", str(folder), "--rules", file]) == cli.WRONG
+    assert "input_x_gradient was skipped: no gradients" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("tool", ["gate", "verify", "drift"])
+def test_a_study_that_has_not_ended_is_refused(tool, tabular, tmp_path, capsys):
+    folder = tmp_path / "study"
+    shutil.copytree(tabular.path, folder)
+    record = json.loads((folder / "record.json").read_text())
+    (folder / "record.json").write_text(json.dumps({**record, "status": "running"}))
+    rules = ["--rules", write(tmp_path, {"metric": "deletion", "at_most": 1})] if tool == "gate" else []
+    more = [str(folder)] if tool == "drift" else rules
+    assert cli.main([tool, str(folder), *more]) == cli.WRONG
+    assert f"{tool}: is a study that has not ended" in capsys.readouterr().err
+
+
+def test_all_studies_of_a_sweep_are_held_to_the_rules(tabular, tmp_path, capsys):
+    for name in ("0", "1"):
+        shutil.copytree(tabular.path, tmp_path / "sweep" / name)
+    file = write(tmp_path, {"metric": "deletion", "cell": "input_x_gradient", "at_most": 0.99})
+    assert cli.main(["gate", str(tmp_path / "sweep"), "--rules", file]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{tmp_path / 'sweep' / '0'}:"
+    assert lines[-1] == "2 pass, 0 fail, 0 undecided"
 
 
 def test_rules_that_are_derived_from_a_study_pass_it(tabular, tmp_path, monkeypatch, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -15,8 +16,16 @@ from xaiexp.trust.reproduce.files import found_files
 NAMES = sorted(installed().publications())
 
 
+WITHOUT_FILES = [name for name in NAMES if not installed().publications()[name].files]
+
+
+def place_of(request, name):
+    """The folder of published files; a result without files needs none."""
+    return Path() if name in WITHOUT_FILES else request.getfixturevalue("kit")
+
+
 @pytest.fixture(scope="module")
-def compared(kit, tmp_path_factory):
+def compared(request, tmp_path_factory):
     """Each published result that needs files, reproduced once."""
     known: dict[str, list] = {}
 
@@ -25,7 +34,9 @@ def compared(kit, tmp_path_factory):
             with pytest.MonkeyPatch.context() as patch:
                 patch.chdir(tmp_path_factory.mktemp("published"))
                 publication = installed().publications()[name]
-                files = found_files(publication, [kit / "published", kit / "tabular"], kit / "none")
+                kit = place_of(request, name)
+                folders = [] if name in WITHOUT_FILES else [kit / "published", kit / "tabular"]
+                files = found_files(publication, folders, kit / "none")
                 known[name] = reproduced(publication, files, quiet=True)
         return {each.numbers.quantity: each for each in known[name]}
 

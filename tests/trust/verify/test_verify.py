@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 import trust_studies
+from small_studies import run
 
 from xaiexp.cli import app as cli
 from xaiexp.trust.finished import finished
@@ -132,6 +133,8 @@ def test_a_certificate_holds_until_something_changes(project, capsys):
     state = torch.load(weights)
     torch.save({name: tensor + 0.01 for name, tensor in state.items()}, weights)
     code, lines, _ = told(capsys, *call)
+    assert cli.main(["verify", str(result.path), "--certify", "d.json", *TRUST]) == cli.WRONG
+    assert "the weights are others now" in capsys.readouterr().err
     named = [line.split(":")[1].strip() for line in lines if line.startswith("not as certified")]
     assert (code, named) == (1, ["weights tensors", "weights file weights.pt"])
     torch.save(state, weights)
@@ -160,6 +163,14 @@ def test_a_file_that_is_no_certificate_is_told(text, message, tabular, tmp_path,
         (tmp_path / "c.json").write_text(text)
     assert cli.main(["verify", str(tabular.path), "--certificate", str(tmp_path / "c.json"), *TRUST]) == cli.WRONG
     assert message in capsys.readouterr().err
+
+
+def test_a_repetition_makes_its_passes_as_the_study_measured_them(workplace, monkeypatch, capsys):
+    monkeypatch.setattr("xaiexp.engine.checks.speed.WORTHWHILE", 0)
+    result = run("method=[saliency]", "metric=[]", "agreement=[]", "examples=4")
+    monkeypatch.setattr("xaiexp.engine.checks.speed.measured", lambda *_: pytest.fail("is measured again"))
+    assert cli.main(["verify", str(result.path)]) == 0
+    assert "equal to the bit" in capsys.readouterr().out.splitlines()[-1]
 
 
 def changed_copy(study, table, change):

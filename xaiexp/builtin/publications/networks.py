@@ -5,7 +5,22 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-__all__ = ["CompasRegression", "HousePrices", "Titanic", "compas_regression", "house_prices", "titanic"]
+from xaiexp.builtin.publications.captum_max_pool import parameters
+
+__all__ = [
+    "CompasRegression",
+    "HousePrices",
+    "LinearFunction",
+    "MaxPool",
+    "SecondOrder",
+    "Titanic",
+    "compas_regression",
+    "house_prices",
+    "linear",
+    "max_pool",
+    "second_order",
+    "titanic",
+]
 
 
 class Titanic(nn.Module):
@@ -53,6 +68,56 @@ class CompasRegression(nn.Module):
         return torch.softmax(self.linear(x), dim=1)
 
 
+class MaxPool(nn.Module):
+    """Linear 6-8, ReLU, max-pool over pairs of units, linear 4-1 without bias: it returns a value ``[N, 1]``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.relu, self.pool = nn.Linear(6, 8), nn.ReLU(), nn.MaxPool1d(2)
+        self.last = nn.Linear(4, 1, bias=False)
+        weights, biases, last = (torch.tensor(each) for each in parameters())
+        with torch.no_grad():
+            self.first.weight.copy_(weights)
+            self.first.bias.copy_(biases)
+            self.last.weight.copy_(last)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The ReLU's output is the max-pool's input, without a view between them."""
+        out: Tensor = self.last(self.pool(self.relu(self.first(x).unsqueeze(1))).squeeze(1))
+        return out
+
+
+class SecondOrder(nn.Module):
+    """x0 x2 + x1 + x2 + x2 x3 of five inputs: it returns a value ``[N, 1]``."""
+
+    coefficients: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("coefficients", torch.ones(4))  # a network is known by its tensors
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The function."""
+        terms = torch.stack([x[:, 0] * x[:, 2], x[:, 1], x[:, 2], x[:, 2] * x[:, 3]], dim=1)
+        out: Tensor = (terms * self.coefficients).sum(dim=1, keepdim=True)
+        return out
+
+
+class LinearFunction(nn.Module):
+    """x0 + 2 x1 of three inputs: it returns a value ``[N, 1]``."""
+
+    coefficients: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("coefficients", torch.tensor([1.0, 2.0, 0.0]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The function."""
+        out: Tensor = (x * self.coefficients).sum(dim=1, keepdim=True)
+        return out
+
+
 def titanic() -> nn.Module:
     """The network of ``captum/titanic``."""
     return Titanic()
@@ -66,3 +131,18 @@ def house_prices() -> nn.Module:
 def compas_regression() -> nn.Module:
     """The network of ``openxai/compas_lr``."""
     return CompasRegression()
+
+
+def max_pool() -> nn.Module:
+    """The network of ``captum/deep_lift_max_pool``."""
+    return MaxPool()
+
+
+def second_order() -> nn.Module:
+    """The function of ``shap/second_order``."""
+    return SecondOrder()
+
+
+def linear() -> nn.Module:
+    """The function of ``shap/linear``."""
+    return LinearFunction()

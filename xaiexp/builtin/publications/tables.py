@@ -26,16 +26,16 @@ def write_table(path: Path, names: Sequence[str], rows: Sequence[Sequence[object
     return path
 
 
-def table_study(network: str, weights: Path, table: Path, label: str) -> list[str]:
+def table_study(network: str, weights: Path | None, table: Path, label: str | None) -> list[str]:
     """The words of a study that explains all rows of a table by a network with given weights."""
     return [
         "model=factory",
         f"model.target={NETWORKS}:{network}",
-        f"model.weights={_quoted(weights)}",
+        f"model.weights={'null' if weights is None else _quoted(weights)}",
         "model.modality=table",
         "dataset=csv",
         f"dataset.path={_quoted(table)}",
-        f"dataset.label_column={label}",
+        f"dataset.label_column={label or 'null'}",
         "dataset.id_column=row",
         "dataset.held_out=1",
         "examples=null",

@@ -61,7 +61,7 @@ def prescribe(store: Store, speed: Speed) -> None:
 
 
 def _keep(store: Store, key: str, speed: Speed) -> None:
-    store.put(key, {"speed": reasons_to({0: json.dumps(asdict(speed))})}, "ways of passes")
+    store.put(key, {"speed": reasons_to({0: json.dumps(asdict(speed))})}, "speed measurements")
 
 
 def _kept(store: Store, key: str) -> Speed | None:

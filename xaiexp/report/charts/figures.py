@@ -90,7 +90,7 @@ def _limited(ranking: frames.Ranking) -> frames.Ranking:
 
 def agreement_figures(study: StudyFolder) -> Iterator[Figure]:
     """The matrix of every measure of pairs."""
-    for name, rows in study.agreement.groupby("measure", sort=False):
+    for name, rows in study.agreement.groupby("measure", sort=False, observed=True):
         measure = str(name)
         if is_joint(rows):
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,19 +38,24 @@ def agreement_matrix(frame: pd.DataFrame, measure: str) -> Matrix:
         measure: which measure.
     """
     rows = frame[frame["measure"] == measure]
-    first = [str(CellId(*pair)) for pair in zip(rows["method_a"], rows["baseline_a"], strict=True)]
-    second = [str(CellId(*pair)) for pair in zip(rows["method_b"], rows["baseline_b"], strict=True)]
-    names = tuple(dict.fromkeys(name for pair in zip(first, second, strict=True) for name in pair))
-    place = {name: i for i, name in enumerate(names)}
+    columns = [[f"method_{side}", f"baseline_{side}"] for side in "ab"]
+    unique = rows[[*columns[0], *columns[1]]].drop_duplicates().astype(str)
+    cells = dict.fromkeys(
+        pair for row in unique.itertuples(index=False, name=None) for pair in ((row[0], row[1]), (row[2], row[3]))
+    )
+    names, known_cells = tuple(str(CellId(*cell)) for cell in cells), pd.MultiIndex.from_tuples(list(cells))
     values = rows["value"].to_numpy(dtype=np.float64)
     known = np.isfinite(values)
-    a, b = (np.array([place[name] for name in side], dtype=np.int64) for side in (first, second))
-    sums = np.zeros((len(names), len(names)))
-    defined, undefined = (np.zeros(sums.shape, dtype=np.int64) for _ in range(2))
-    for i, j in ((a, b), (b, a)):
-        np.add.at(sums, (i[known], j[known]), values[known])
-        np.add.at(defined, (i[known], j[known]), 1)
-        np.add.at(undefined, (i[~known], j[~known]), 1)
+    a, b = (known_cells.get_indexer(pd.MultiIndex.from_frame(rows[side].astype(str))) for side in columns)
+    count = len(names)
+
+    def both_orders(chosen: np.ndarray[Any, Any], weights: np.ndarray[Any, Any] | None = None) -> Any:
+        """Sums over the chosen rows for each pair, in both orders, ``[count, count]``."""
+        one = np.bincount(a[chosen] * count + b[chosen], weights, minlength=count**2).reshape(count, count)
+        return one + one.T
+
+    sums = both_orders(known, values[known]).astype(np.float64)
+    defined, undefined = both_orders(known), both_orders(~known)
     means = np.divide(sums, defined, out=np.full_like(sums, np.nan), where=defined > 0)
     np.fill_diagonal(means, np.nan)
     return Matrix(names, means, defined, undefined)

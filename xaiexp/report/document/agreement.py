@@ -35,7 +35,7 @@ def agreements(
         room: bytes that values by example may take; measures beyond it have their matrix alone.
     """
     found, without = [], 0
-    for name, rows in study.agreement.groupby("measure", sort=False):
+    for name, rows in study.agreement.groupby("measure", sort=False, observed=True):
         measure = str(name)
         facts = study.record.agreements.get(measure, AgreementFacts())
         bounds = (None, None) if facts.bounds is None else facts.bounds

@@ -38,9 +38,11 @@ _INLINE = ("values", "datasets")
 
 
 def panels(study: StudyFolder) -> tuple[parts.Panel, ...]:
-    """The panels that the configuration of a study names."""
+    """The panels that the configuration of a study names, and those that were brought for the page."""
     registry = installed()
-    return tuple(_panel(registry, study, label, node) for label, node in _named(study.config).items())
+    named = [_panel(registry, study, label, node) for label, node in _named(study.config).items()]
+    further = [_filled(parts.Panel(each.title, each.title, "", each.section), each.content) for each in study.further]
+    return (*named, *further)
 
 
 def cleaned(fragment: str) -> str:

@@ -75,10 +75,10 @@ def _overview(history: History) -> Section:
 
 
 def _agreement(history: History, versions: Sequence[str]) -> Section:
-    rows = [[cell, *(_interval(value) for value in values)] for cell, values in history.agreement.items()]
     drawn = [_bars(versions, history.agreement, f"{MEASURE} with {versions[0]}")]
     text = [f"Mean over the fixed examples, with the 95 % interval for other examples; {versions[0]} with itself is 1."]
-    return Section(f"Agreement with {versions[0]}", text, ["cell", *versions], rows, drawn)
+    head, rows = _by_version(versions, history.agreement)
+    return Section(f"Agreement with {versions[0]}", text, head, rows, drawn)
 
 
 def _metrics(history: History, versions: Sequence[str]) -> list[Section]:
@@ -87,10 +87,16 @@ def _metrics(history: History, versions: Sequence[str]) -> list[Section]:
     for name in names:
         cells = dict.fromkeys(v.cell for entry in history.entries for v in entry.values if v.name == name)
         series = {cell or "model": [_of(entry, name, cell) for entry in history.entries] for cell in cells}
-        rows = [[cell, *(_interval(value) for value in values)] for cell, values in series.items()]
+        head, rows = _by_version(versions, series)
         drawn = [_bars(versions, series, name)]
-        sections.append(Section(name[0].upper() + name[1:], (), ["", *versions], rows, drawn))
+        sections.append(Section(name[0].upper() + name[1:], (), head, rows, drawn))
     return sections
+
+
+def _by_version(versions: Sequence[str], series: Mapping[str, Sequence[Value]]) -> tuple[list[str], list[list[str]]]:
+    """The table of means with intervals: a row a version, a column a cell."""
+    rows = [[version, *(_interval(values[i]) for values in series.values())] for i, version in enumerate(versions)]
+    return ["version", *series], rows
 
 
 def _of(entry: Entry, name: str, cell: str) -> Value:

@@ -14,7 +14,7 @@ from torch import Tensor
 from xaiexp.api.functions import agree
 from xaiexp.core.ids import CellId
 from xaiexp.errors import MismatchError
-from xaiexp.statistics.distributions import wilson
+from xaiexp.statistics.distributions import normal_ppf, wilson
 from xaiexp.statistics.intervals import bootstrap_interval
 from xaiexp.statistics.significance import MIN_EXAMPLES
 from xaiexp.trust.drift.importance import Importance, importances, relative
@@ -198,9 +198,7 @@ def _same_rows(before: Finished, after: Finished) -> list[tuple[int, int]]:
     pairs = [(i, place[key]) for i, key in enumerate(keys[0]) if key in place]
     if not pairs or _data(before) == _data(after) or _same_files(before, after):
         return pairs
-    left, right = before.result.inputs, after.result.inputs
-    if left.shape[1:] != right.shape[1:]:
-        return []
+    left, right = before.inputs, after.inputs
     return [(i, j) for i, j in pairs if torch.equal(left[i], right[j])]
 
 
@@ -266,8 +264,19 @@ def _measured(what: str, values: FloatArray, seed: int) -> Measured:
     return Measured(what, *bootstrap_interval(known, seed=seed), len(known))
 
 
+def _paired_change(differences: FloatArray) -> Measured:
+    """The mean of differences of -1, 0 and 1, with the adjusted Wald interval: half a pair is added to each count."""
+    known = differences[np.isfinite(differences)]
+    n = len(known)
+    gained, lost = float((known > 0).sum()) + 0.5, float((known < 0).sum()) + 0.5
+    middle = (gained - lost) / (n + 2)
+    width = normal_ppf(0.975) * np.sqrt(gained + lost - (gained - lost) ** 2 / (n + 2)) / (n + 2)
+    mean = float(known.mean()) if n else np.nan
+    return Measured("change of accuracy", mean, float(middle - width), float(middle + width), n)
+
+
 def _accuracy(before: Finished, after: Finished, rows: Sequence[tuple[int, int]] | None) -> list[Measured]:
-    """Accuracy of both, and the change: of pairs by the bootstrap, of two samples by Newcombe's interval (1998)."""
+    """Accuracy of both, and the change: of pairs by the interval of Agresti and Min (2005), else of Newcombe (1998)."""
     right = []
     for study in (before, after):
         wrong = study.examples["wrong"].to_numpy(dtype=np.float64)
@@ -281,8 +290,7 @@ def _accuracy(before: Finished, after: Finished, rows: Sequence[tuple[int, int]]
         shares.append(Measured(f"accuracy {what}", float(each.mean()), low, high, len(each)))
     a, b = shares
     if rows is not None:
-        pairs = np.array([right[1][j] - right[0][i] for i, j in rows])
-        return [a, b, _measured("change of accuracy", pairs, before.record.study.seed or 0)]
+        return [a, b, _paired_change(np.array([right[1][j] - right[0][i] for i, j in rows]))]
     change = b.mean - a.mean
     low = change - np.hypot(b.mean - b.low, a.high - a.mean)
     high = change + np.hypot(b.high - b.mean, a.mean - a.low)

@@ -1,16 +1,19 @@
-"""A drift in words and as a page."""
+"""A drift in words and as panels of the interactive page."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from html import escape
 from itertools import groupby
 
+from xaiexp.contract.panel import Chart, Html
 from xaiexp.errors import printable
+from xaiexp.report.studies import FurtherPanel
 from xaiexp.trust.drift.comparison import Changed, Drift, Measured
-from xaiexp.trust.pages import Section, chart, page
+from xaiexp.trust.pages import chart
 
-__all__ = ["as_lines", "as_page"]
+__all__ = ["as_lines", "as_panels"]
 
 _SHOWN = 30
 
@@ -31,27 +34,36 @@ def as_lines(drift: Drift) -> list[str]:
     return [printable(line) for line in lines]
 
 
-def as_page(drift: Drift) -> str:
-    """The page of a drift: HTML."""
-    sections = []
+def as_panels(drift: Drift) -> list[FurtherPanel]:
+    """What changed, as panels of the page of the second study: in words, then a chart for each cell."""
+    measured = [*drift.agreement, *drift.accuracy]
+    words = [*_lead(drift), *_rest(drift)]
+    if not drift.agreement:
+        words.append("the studies explain no example in common, so that no maps are compared")
+    head = ["", "mean", "95 % interval", "examples"]
+    rows = [[e.what, _number(e.mean), f"[{_number(e.low)}, {_number(e.high)}]", str(e.n)] for e in measured]
+    text = "".join(f"<p>{escape(word)}</p>" for word in words)
+    panels = [FurtherPanel("Drift", "answer", Html(text + (_table(head, rows) if rows else "")))]
     for cell, group in groupby(drift.features, key=lambda each: each.cell):
         features = list(group)
         largest = sorted(features, key=lambda each: -abs(_or_zero(each.effect)))[:_SHOWN]
         found = sum(each.found for each in features)
-        text = [f"{found} of {len(features)} features changed; the {len(largest)} largest effects are shown."]
-        rows = [
+        title = f"Drift of importance by {cell}"
+        caption = f"{found} of {len(features)} features changed; the largest effects are shown."
+        panels.append(FurtherPanel(title, "answer", Chart(_effects(largest), caption)))
+        listed = [
             [e.feature, _number(e.before), _number(e.after), _number(e.effect), _p(e.p), "changed" if e.found else ""]
             for e in largest
         ]
-        head = ["feature", "before", "after", "effect", "p (adjusted)", ""]
-        sections.append(Section(f"Importance by {cell}", text, head, rows, [_effects(largest)]))
-    measured = [*drift.agreement, *drift.accuracy]
-    rows = [[e.what, _number(e.mean), f"[{_number(e.low)}, {_number(e.high)}]", str(e.n)] for e in measured]
-    note = [] if drift.agreement else ["The studies explain no example in common, so that no maps are compared."]
-    sections.append(
-        Section("Agreement of the maps, and accuracy", note, ["", "mean", "95 % interval", "examples"], rows)
-    )
-    return page("Drift", [*_lead(drift), *_rest(drift)], sections)
+        columns = ["feature", "before", "after", "effect", "p (adjusted)", ""]
+        panels.append(FurtherPanel(f"{title}, in numbers", "answer", Html(_table(columns, listed))))
+    return panels
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = ["<table>", "<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in head) + "</tr>"]
+    lines += ["<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows]
+    return "".join([*lines, "</table>"])
 
 
 def _lead(drift: Drift) -> list[str]:

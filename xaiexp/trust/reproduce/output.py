@@ -76,7 +76,8 @@ def as_markdown(publication: Publication, compared: Sequence[Compared]) -> str:
             lines.append(f"| {row.name} | {values} |")
         lines.append("")
         for finding in each.findings:
-            lines.append(f"- **{finding.reason}.** {'Checked' if finding.holds else 'Does not hold'}: {finding.shown}.")
+            checked = "Checked" if finding.holds else "Does not hold"
+            lines.append(f"- **{finding.reason[0].upper()}{finding.reason[1:]}.** {checked}: {finding.shown}.")
     return "\n".join(lines) + "\n"
 
 

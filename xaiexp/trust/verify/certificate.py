@@ -15,9 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xaiexp.api.outcomes import ReadAgain
 from xaiexp.core.ids import CellId
 from xaiexp.engine.guard import tensors_of
-from xaiexp.errors import ResourceError, UserError
+from xaiexp.errors import MismatchError, ResourceError, UserError
 from xaiexp.results.identity import code_files, installed_version
 from xaiexp.store.fingerprints import named_paths
 from xaiexp.trust.finished import Finished
@@ -43,9 +44,13 @@ def certificate(study: Finished) -> dict[str, Any]:
     last part is kept.
 
     Raises:
-        UserError: they cannot be read any more.
+        UserError: they cannot be read any more, or are others than those of the study.
     """
-    return _statement(study, list(_weights(study)), [_inputs(study)])
+    read, known = study.again, study.record.weights
+    if known is not None and read.loaded.weights_fingerprint != known.fingerprint:
+        what = "the weights are others now than when the study ran, so that there is nothing to certify"
+        raise MismatchError("verify --certify", what, got=str(study.folder))
+    return _statement(study, list(_weights(read)), [_inputs(read)])
 
 
 def _statement(study: Finished, weights: list[Entry], inputs: list[Entry]) -> dict[str, Any]:
@@ -86,7 +91,8 @@ def read_certificate(path: Path) -> dict[str, Any]:
 def compared(stated: Mapping[str, Any], study: Finished) -> list[Change]:
     """What is not as the certificate says: results, code, weights, data."""
     try:
-        now = certificate(study)
+        read = study.now
+        now = _statement(study, list(_weights(read)), [_inputs(read)])
     except UserError as error:  # they cannot be read any more, which is named beside what else changed
         reason = str(error).splitlines()[0]
         now = _statement(study, [_entry("tensors", reason)], [_entry("inputs", reason)])
@@ -165,15 +171,14 @@ def _commit(study: Finished) -> Iterator[Entry]:
         yield _entry("commit of the working folder", study.record.git.commit, "gitCommit")
 
 
-def _weights(study: Finished) -> Iterator[Entry]:
-    network = study.now.loaded.network
-    yield _entry("tensors", _tensors(tensors_of(network.module)))
+def _weights(read: ReadAgain) -> Iterator[Entry]:
+    yield _entry("tensors", _tensors(tensors_of(read.loaded.network.module)))
 
 
-def _inputs(study: Finished) -> Entry:
+def _inputs(read: ReadAgain) -> Entry:
     """The inputs as the model reads them, and the ids of the examples."""
     digest = hashlib.sha256()
-    for chunk in study.now.chunks:
+    for chunk in read.chunks:
         digest.update("\n".join(chunk.batch.ids).encode())
         digest.update(_tensors({"inputs": chunk.batch.inputs, **chunk.batch.context}).encode())
     return _entry("inputs", digest.hexdigest())

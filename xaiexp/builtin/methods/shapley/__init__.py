@@ -4,7 +4,7 @@
 components. Formulas: ``permutation_sampling.py`` (values from random orders), ``all_coalitions.py`` (exact values),
 ``coalition_regression.py`` (regression over coalitions), ``coalition_errors.py`` (its standard errors),
 ``coalition_sizes.py`` (which coalitions KernelSHAP uses), ``shapley_regression.py`` and ``lime_regression.py`` (the two
-forms of the regression).
+forms of the regression), ``orders.py`` (random orders).
 """
 
 from __future__ import annotations

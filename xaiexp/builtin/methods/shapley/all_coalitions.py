@@ -25,7 +25,7 @@ def exact_shapley_values(model: Handle, reference: Tensor) -> Tensor:
     # The scores of the empty and the full coalition are known; an example without features has neither.
     inner = (2**counts - 2).clamp(min=0)
     ends = inner.cumsum(0)
-    budget = model.passes.budget(batch.shape)
+    budget = model.passes.stretch(batch.shape)
     pending: deque[tuple[Tensor, Tensor]] = deque()
 
     def perturbed() -> Iterator[tuple[Tensor, Tensor]]:
@@ -38,24 +38,35 @@ def exact_shapley_values(model: Handle, reference: Tensor) -> Tensor:
             pending.append((owner, present))
             yield features.rows(owner).keep(batch.inputs[owner], reference[owner], present), owner
 
+    weights = _weights(counts, d)
     valid = features.valid.expand(len(batch), d)
     # Scores are relative to f(x0), which avoids cancellation.
     empty = model.scores(reference).double()
-    values = _contributions(model.scores().double() - empty, valid, counts, valid)
+    everyone = torch.arange(len(batch), device=batch.device)
+    values = _contributions(model.scores().double() - empty, valid, weights, everyone, valid)
     for scores in model.scores_of_rows(perturbed()):
         owner, present = pending.popleft()
-        part = _contributions(scores.double() - empty[owner], present, counts[owner], valid[owner])
+        part = _contributions(scores.double() - empty[owner], present, weights, owner, valid[owner])
         values.index_add_(0, owner, part)
     return features.spread(values.to(batch.inputs.dtype))
 
 
-def _contributions(scores: Tensor, present: Tensor, counts: Tensor, valid: Tensor) -> Tensor:
+def _weights(counts: Tensor, d: int) -> tuple[Tensor, Tensor]:
+    """By example and size k of a coalition, float64 ``[N, d + 1]``: its weight for its members and for the others.
+
+    ``(k - 1)! (c - k)! / c!`` and ``k! (c - k - 1)! / c!`` for c features.
+    """
+    c = counts.double().unsqueeze(1)
+    before = torch.arange(d + 1, dtype=torch.float64, device=counts.device)
+    after = (c - before - 1).clamp(min=0)
+    others = torch.exp(torch.lgamma(before + 1) + torch.lgamma(after + 1) - torch.lgamma(c + 1))
+    return torch.cat([others[:, :1], others[:, :-1]], dim=1), others
+
+
+def _contributions(
+    scores: Tensor, present: Tensor, weights: tuple[Tensor, Tensor], owner: Tensor, valid: Tensor
+) -> Tensor:
     """The contributions of the scores ``[M]`` of coalitions ``[M, d]`` to the Shapley values, float64 ``[M, d]``."""
-    d, k = counts.double().unsqueeze(1), present.sum(dim=1, keepdim=True).double()
-
-    def weight(before: Tensor) -> Tensor:
-        after = (d - before - 1).clamp(min=0)
-        return torch.exp(torch.lgamma(before + 1) + torch.lgamma(after + 1) - torch.lgamma(d + 1))
-
-    share = torch.where(present, weight((k - 1).clamp(min=0)), -weight(k))
-    return share * scores.unsqueeze(1) * valid
+    k = present.sum(dim=1)
+    inside, outside = ((table[owner, k] * scores).unsqueeze(1) for table in weights)
+    return torch.where(present, inside, -outside) * valid

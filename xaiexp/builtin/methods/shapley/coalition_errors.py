@@ -66,6 +66,6 @@ def block_sums(values: Tensor) -> Tensor:
     """Sums ``[n, 64, ...]`` of values of pairs ``[n, P, ...]`` over every 64th pair."""
     pairs = values.shape[1]
     whole = pairs // BLOCKS * BLOCKS
-    sums = values[:, :whole].unflatten(1, (-1, BLOCKS)).sum(dim=1)
+    sums: Tensor = values[:, :whole].reshape(len(values), -1, BLOCKS, *values.shape[2:]).sum(dim=1)
     sums[:, : pairs - whole] += values[:, whole:]
     return sums

@@ -9,7 +9,6 @@ number of examples. :mod:`~xaiexp.builtin.methods.shapley.coalition_errors` has 
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -32,9 +31,6 @@ MAX_FEATURES = 2048
 
 _ELEMENTS = 1 << 22
 """The largest number of elements of the coalitions, or of the matrices, of a group: 32 MiB in float64."""
-
-_PIECE_ELEMENTS = 1 << 18
-"""Elements of perturbed inputs that are made at a time, unless a pass takes more."""
 
 
 @dataclass
@@ -77,23 +73,30 @@ class CoalitionRegression:
         width: at least the largest of these; the number of columns of the results.
         pairs: int64 ``[N]``, the number of pairs of coalitions of each example.
         exhaustive: bool ``[N]``, whether these are all pairs.
-        most: the largest of ``pairs``.
-        alike: whether all examples have as many pairs.
+        numbers: ``pairs`` as whole numbers, so that nothing waits for them.
     """
 
     counts: Tensor
     width: int
     pairs: Tensor
     exhaustive: Tensor
-    most: int
-    alike: bool
+    numbers: tuple[int, ...]
 
     @classmethod
     def of(cls, counts: Tensor, width: int, pairs: Sequence[tuple[int, bool]], **options: Any) -> Self:
         """For examples with ``counts`` features; ``pairs`` are their numbers of pairs, and whether these are all."""
-        numbers, exhaustive = (torch.tensor(column, device=counts.device) for column in zip(*pairs, strict=True))
-        most, alike = max(number for number, _ in pairs), len({number for number, _ in pairs}) == 1
-        return cls(counts, width, numbers, exhaustive, most, alike, **options)
+        each, exhaustive = (torch.tensor(column, device=counts.device) for column in zip(*pairs, strict=True))
+        return cls(counts, width, each, exhaustive, tuple(number for number, _ in pairs), **options)
+
+    @property
+    def most(self) -> int:
+        """The largest number of pairs of an example."""
+        return max(self.numbers)
+
+    @property
+    def alike(self) -> bool:
+        """Whether all examples have as many pairs."""
+        return len(set(self.numbers)) == 1
 
     @abstractmethod
     def members(self, rng: Draws, rows: slice) -> Tensor:
@@ -131,7 +134,7 @@ class CoalitionRegression:
         full, empty = model.scores().double(), model.scores(reference).double()
         values, errors = full.new_zeros(n, d), full.new_zeros(n, d)
         size = max(1, _ELEMENTS // max(1, d * d, self.most * d))
-        for start in range(0, n, size):
+        for start in range(0, n if self.most else 0, size):
             rows = slice(start, min(n, start + size))
             scored = self._scored(model, reference, replace(rng, ids=rng.ids[rows]), rows)
             fit = self.solve(self._normal_equations(scored, rows), rows, full[rows], empty[rows])
@@ -147,35 +150,51 @@ class CoalitionRegression:
         z = self.members(rng, rows)
         wanted = torch.arange(self.most, device=batch.device) < self.pairs[rows].unsqueeze(1)
         y = torch.zeros(*wanted.shape, 2, dtype=torch.float64, device=batch.device)
-        places = list(
-            self._pieces(
-                len(z), max(model.passes.budget(batch.shape), _PIECE_ELEMENTS // max(1, math.prod(batch.shape)))
-            )
-        )
+        places = list(self._pieces(self.numbers[rows], model.passes.stretch(batch.shape)))
+
+        chosen = [self._chosen(rows.start, *place).to(batch.device) if not self.alike else None for place in places]
 
         def perturbed() -> Iterator[tuple[Tensor, Tensor]]:
-            for examples, pairs in places:
+            for (examples, pairs), index in zip(places, chosen, strict=True):
                 own = slice(rows.start + examples.start, rows.start + examples.stop)
-                yield self._perturbed(batch, reference, own, z[examples, pairs], wanted[examples, pairs])
+                part = z[examples, pairs] if index is None else z[index[0], index[1]]
+                yield self._perturbed(batch, reference, own if index is None else rows.start + index[0], part)
 
-        for place, scores in zip(places, model.scores_of_rows(perturbed()), strict=True):
-            if self.alike:
+        for place, index, scores in zip(places, chosen, model.scores_of_rows(perturbed()), strict=True):
+            if index is None:
                 y[place] = scores.double().view_as(y[place])
             else:
-                part = y[place]
-                part[wanted[place]] = scores.double().view(-1, 2)
+                y[index[0], index[1]] = scores.double().view(-1, 2)
         z = z.double()
         return _ScoredPairs(z, z.sum(dim=-1).long(), wanted, y)
 
-    def _pieces(self, n: int, rows: int) -> Iterator[tuple[slice, slice]]:
-        """Examples and pairs, cut into pieces of about ``rows`` inputs: several examples whole, or part of one."""
+    def _pieces(self, numbers: Sequence[int], rows: int) -> Iterator[tuple[slice, slice]]:
+        """Examples and pairs, cut into pieces of about ``rows`` inputs: several examples whole, or part of one.
+
+        ``numbers`` are the pairs of each example of the group; pieces without any are left out.
+        """
+        n = len(numbers)
         examples = max(1, rows // max(1, 2 * self.most))
         pairs = max(1, self.most if examples > 1 else rows // 2)
         for start in range(0, n, examples):
             for first in range(0, self.most, pairs):
-                piece = slice(start, min(n, start + examples)), slice(first, min(self.most, first + pairs))
-                if self.alike or bool((self.pairs[piece[0]] > first).any()):
-                    yield piece
+                if max(numbers[start : start + examples]) > first:
+                    yield slice(start, min(n, start + examples)), slice(first, min(self.most, first + pairs))
+
+    def _chosen(self, offset: int, examples: slice, pairs: slice) -> Tensor:
+        """Example and pair of those of a piece that the examples use, int64 ``[2, M]``, on the CPU."""
+        return (
+            torch.tensor(
+                [
+                    (i, pair)
+                    for i in range(examples.start, examples.stop)
+                    for pair in range(pairs.start, min(pairs.stop, self.numbers[offset + i]))
+                ],
+                dtype=torch.int64,
+            )
+            .view(-1, 2)
+            .t()
+        )
 
     def _standard_errors(self, fit: Fit, scored: _ScoredPairs, rows: slice) -> Tensor:
         """Standard errors ``[n, width]`` of a fit to sampled pairs; 0 where all pairs are used.
@@ -215,20 +234,22 @@ class CoalitionRegression:
         errors = (variance.sqrt() * ones).masked_fill(unknown, float("nan"))
         return errors.masked_fill(self.exhaustive[rows].unsqueeze(1), 0.0)
 
-    def _perturbed(
-        self, batch: Batch, reference: Tensor, rows: slice, z: Tensor, wanted: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """The inputs ``[M, *shape]`` of the wanted pairs ``z [n, s, d]`` and their complements, and their examples."""
+    def _perturbed(self, batch: Batch, reference: Tensor, rows: slice | Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """The inputs ``[M, *shape]`` of pairs and their complements, and their examples.
+
+        Args:
+            batch, reference: all examples.
+            rows: n examples with s pairs each, or int64 ``[M / 2]``, the example of each pair.
+            z: the first of each pair, bool ``[n, s, d]`` or ``[M / 2, d]``.
+        """
         features, valid = batch.features, batch.features.valid.expand(len(batch), self.width)
-        owners = torch.arange(rows.start, rows.stop, device=z.device)
-        if self.alike:
+        if isinstance(rows, slice):
+            owners = torch.arange(rows.start, rows.stop, device=z.device)
             present = torch.stack((z, valid[rows].unsqueeze(1) & ~z), dim=2).flatten(1, 2)
             inputs = features.rows(owners).keep(batch.inputs[rows], reference[rows], present)
             return inputs.flatten(0, 1), owners.repeat_interleave(present.shape[1])
-        owners = owners.unsqueeze(1).expand(wanted.shape)[wanted]
-        selected = z[wanted]
-        present = torch.stack((selected, valid[owners] & ~selected), dim=1).flatten(0, 1)
-        owners = owners.repeat_interleave(2)
+        present = torch.stack((z, valid[rows] & ~z), dim=1).flatten(0, 1)
+        owners = rows.repeat_interleave(2)
         return features.rows(owners).keep(batch.inputs[owners], reference[owners], present), owners
 
     def ones(self, rows: slice) -> Tensor:

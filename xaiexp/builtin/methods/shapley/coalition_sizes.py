@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from xaiexp.builtin.methods.shapley.orders import ascending, shuffled
 from xaiexp.core.draws import Draws
 
 __all__ = ["CoalitionSizes", "coalition_sizes"]
@@ -105,7 +106,7 @@ class CoalitionSizes:
             table = _combinations(self.d, self.whole + 1 + i).to(device)
             # The columns in which some example may have this stratum.
             columns = slice(start, min(self.pairs - first, math.floor(edges[i]) + 1))
-            order = _shuffled(rng.uniform(f"subset/{self.whole + 1 + i}", (len(table),)))
+            order = shuffled(rng.uniform(f"subset/{self.whole + 1 + i}", (len(table),)))
             found = table[order.gather(1, rank[:, columns].clamp(0, len(table) - 1))]
             drawn[:, columns] = torch.where((stratum[:, columns] == i).unsqueeze(2), found, drawn[:, columns])
             start = math.floor(edges[i])
@@ -114,7 +115,7 @@ class CoalitionSizes:
             numbers = rng.uniform("order", (self.d,), samples=range(start, self.pairs - first))
             size = (stratum[:, columns] + self.whole + 1).unsqueeze(2)
             # The members are the features with the smallest numbers.
-            found = numbers < _ascending(numbers).gather(2, size)
+            found = numbers < ascending(numbers).gather(2, size)
             is_tabled = (stratum[:, columns] < self._tabled).unsqueeze(2)
             drawn[:, columns] = torch.where(is_tabled, drawn[:, columns], found)
         return out
@@ -167,19 +168,3 @@ def _combinations(d: int, k: int) -> Tensor:
         return torch.cat([torch.ones(len(rest), 1, dtype=torch.bool), rest], dim=1)
     members = torch.from_numpy(np.array(list(itertools.combinations(range(d), k))))
     return torch.zeros(len(members), d, dtype=torch.bool).scatter_(1, members, True)
-
-
-def _shuffled(numbers: Tensor) -> Tensor:
-    """The order of uniform numbers ``[N, C]`` with 24 bits, int64: a random permutation of ``range(C)`` for each row.
-
-    Numbers and positions are sorted as one integer, which is several times faster than sorting positions by numbers.
-    """
-    position = torch.arange(numbers.shape[1], device=numbers.device)
-    return _ascending((numbers * 2**24).long() * _LISTED + position) % _LISTED
-
-
-def _ascending(numbers: Tensor) -> Tensor:
-    """The numbers sorted along the last axis; on the CPU by numpy, which is several times faster than torch."""
-    if numbers.device.type == "cpu":
-        return torch.from_numpy(np.sort(numbers.numpy(), axis=-1))
-    return numbers.sort(dim=-1).values

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from xaiexp.builtin.methods.shapley.orders import shuffled
 from xaiexp.core.draws import Draws
 from xaiexp.core.explanations import Estimate
 from xaiexp.inference.passes import Handle
@@ -39,7 +40,7 @@ class PermutationSampling:
         counts = features.counts.expand(len(batch))
         full, empty = model.scores().double(), model.scores(reference).double()
         owners, sizes, is_reversed = self._coalitions_per_draw(counts)
-        budget = model.passes.budget(batch.shape)
+        budget = model.passes.stretch(batch.shape)
         draws_per_chunk = max(1, budget // max(1, len(owners)))
         pending: deque[tuple[Tensor, bool]] = deque()
 
@@ -68,7 +69,8 @@ class PermutationSampling:
             pending_scores.append(scores.double())
             if not is_last:
                 continue
-            contributions = self._contributions(torch.cat(pending_scores), ranks, counts, full, empty)
+            ends = full, empty
+            contributions = self._contributions(torch.cat(pending_scores), ranks, counts, ends, owners, sizes)
             pending_scores = []
             if first is None:
                 first = contributions[:, 0].clone()
@@ -101,15 +103,22 @@ class PermutationSampling:
         """The rank of every feature in random orders, int64 ``[N, s, d]``; features that an example lacks come last."""
         numbers = rng.uniform("order", (d,), samples=chunk)
         absent = torch.arange(d, device=counts.device) >= counts.view(-1, 1, 1)
-        return numbers.masked_fill_(absent, 2.0).argsort(dim=-1, stable=True).argsort(dim=-1)
+        order = shuffled(numbers.masked_fill_(absent, 2.0))
+        return torch.empty_like(order).scatter_(-1, order, torch.arange(d, device=order.device).expand_as(order))
 
-    def _contributions(self, scores: Tensor, ranks: Tensor, counts: Tensor, full: Tensor, empty: Tensor) -> Tensor:
-        """The marginal contributions, float64 ``[N, s, d]``, from the scores of complete draws ``[s * J]``."""
-        owners, sizes, is_reversed = self._coalitions_per_draw(counts)
+    def _contributions(
+        self, scores: Tensor, ranks: Tensor, counts: Tensor, ends: tuple[Tensor, Tensor], owners: Tensor, sizes: Tensor
+    ) -> Tensor:
+        """The marginal contributions, float64 ``[N, s, d]``, from the scores of complete draws ``[s * J]``.
+
+        ``ends`` are f(x) and f(x0); ``owners`` and ``sizes`` are those of a draw, the reverse orders after the others.
+        """
+        full, empty = ends
         n, s, d = ranks.shape
         out = torch.zeros(n, s, d, dtype=torch.float64, device=ranks.device)
         for reverse in (False, True) if self.paired else (False,):
-            chosen = is_reversed == reverse
+            half = len(owners) // 2
+            chosen = slice(None) if not self.paired else slice(half, None) if reverse else slice(half)
             path = full.view(-1, 1, 1).expand(n, s, d + 1).clone()
             path[:, :, 0] = empty.unsqueeze(1)
             path[owners[chosen], :, sizes[chosen]] = scores.view(s, -1)[:, chosen].t()

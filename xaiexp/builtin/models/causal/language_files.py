@@ -1,4 +1,7 @@
-"""Language models and their tokenizers from files: safetensors, GGUF, or the Hugging Face hub."""
+"""Language models and their tokenizers from files: safetensors, GGUF, or the Hugging Face hub.
+
+Importing this module imports no torch.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,6 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from torch import nn
 
 from xaiexp.builtin.models.checkpoints import WHERE, Checkpoint, read_settings
 from xaiexp.errors import MismatchError, ResourceError
@@ -77,6 +78,8 @@ class LanguageFiles:
                 hint=f"model={other}" if self._fits_other(config) else "model=transformers explains classifiers",
             )
         self._check_memory(folder, file)
+        from torch import nn
+
         tokenizer = checkpoint.read("AutoTokenizer", **options)
         if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
             raise ResourceError(WHERE, f"{self.path} has no readable tokenizer: no vocabulary")

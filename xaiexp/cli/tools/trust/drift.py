@@ -30,16 +30,19 @@ def run(words: Sequence[str]) -> int:
         type=float,
         help="exit with 1 where a feature changed by a standardised difference of at least EFFECT",
     )
-    parser.add_argument("--out", metavar="FILE", type=Path, help="write a page (HTML)")
+    parser.add_argument(
+        "--out", metavar="FILE", type=Path, help="write the interactive page of both studies, with what changed"
+    )
     parser.add_argument("--trust", action="append", default=[], metavar="PREFIX", help="as trust=[PREFIX] of a study")
     arguments = parser.parse_args(list(words))
     if not 0.001 <= arguments.level <= 0.5:
         raise UserError("drift --level", "must be between 0.001 and 0.5", got=arguments.level)
     if arguments.fail_above is not None and not 0 <= arguments.fail_above < math.inf:
         raise UserError("drift --fail-above", "must be at least 0", got=arguments.fail_above)
-    from xaiexp.store.files import ensure_writable, write_atomically
+    from xaiexp.report import build
+    from xaiexp.store.files import ensure_writable
     from xaiexp.trust.drift.comparison import drift_of
-    from xaiexp.trust.drift.output import as_lines, as_page
+    from xaiexp.trust.drift.output import as_lines, as_panels
     from xaiexp.trust.finished import finished
 
     before, after = (finished("drift", folder, arguments.trust) for folder in (arguments.before, arguments.after))
@@ -48,7 +51,10 @@ def run(words: Sequence[str]) -> int:
         print(line)  # noqa: T201
     if arguments.out is not None:
         ensure_writable(arguments.out.absolute().parent, "drift --out")
-        write_atomically(arguments.out, as_page(found).encode())
+        folders = [before.folder] if before.folder == after.folder else [before.folder, after.folder]
+        kept = after.store.folder if after.store.folder.is_dir() else None
+        further = {folder: as_panels(found) for folder in folders}
+        build(folders, arguments.out, "Drift of explanations", cache=kept, further=further)
         print(arguments.out)  # noqa: T201
     most = max((abs(each.effect) for each in found.found), default=-1.0)
     return FAILED if arguments.fail_above is not None and most >= arguments.fail_above else DONE
