@@ -87,3 +87,15 @@ def test_durations_are_told_in_the_unit_that_fits(seconds, said):
     from xaiexp.cli.tools import plan
 
     assert plan._duration(seconds) == said
+
+
+def test_a_plan_of_a_language_model_counts_tokens_beside_passes(workplace, capsys):
+    words = ["model=recall_lm", "dataset=recall", "features=token", "method=[saliency]", "baseline=[mean]"]
+    assert cli.main(["plan", *words, "examples=3", "metric=[sparseness]", "agreement=[]"]) == cli.DONE
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    place = next(i for i, line in enumerate(lines) if line.startswith("passes for"))
+    assert lines[place] == "passes for attributions: about 6, metrics at most: about 0"
+    assert lines[place + 1] == (  # 11 tokens a prompt
+        "tokens of prompts for attributions: about 66, metrics at most: about 0; those of continuations come on top"
+    )
+    assert not any(line.startswith("tokens of") for line in planned(capsys, "examples=3", "metric=[sparseness]"))

@@ -196,6 +196,21 @@ def test_passes_are_examples_times_the_costs_of_what_runs():
     assert planned.complete
 
 
+def test_tokens_are_passes_times_the_tokens_that_the_model_says():
+    class Writes(Network):
+        def tokens(self, shape):
+            return 5 * shape[1]
+
+    given = {"baselines": [Anything()], "metrics": [PerExplanation()], "examples": 7}
+    planned = plan(study([PerFeature(), WithBaseline()], model=Writes(), **given))
+    assert planned.tokens() == tuple(20 * passes for passes in planned.passes())
+    left = [CellId("per_feature")]
+    assert planned.tokens(without=left) == tuple(20 * passes for passes in planned.passes(without=left))
+    assert plan(study([PerFeature()], **given)).tokens() == (None, None)
+    unknown = study([PerFeature()], model=Writes(), dataset=Images(side=None))
+    assert plan(unknown).tokens() == (None, None)
+
+
 @pytest.mark.parametrize(
     ("asked", "there", "count"), [(7, 10, 7), (12, 10, 10), (None, 10, 10), (7, None, 7), (None, None, None)]
 )

@@ -86,6 +86,13 @@ class Model(Component, ModelFacts):
         """The shape of one input without the batch axis, known without loading; None where the dataset decides it."""
         return None
 
+    def tokens(self, shape: tuple[int, ...]) -> int | None:
+        """The tokens of one input of this shape, known without loading; None where a plan counts passes alone.
+
+        Language models say them: what one pass costs is proportional to its tokens.
+        """
+        return None
+
     def fingerprint(self) -> str:
         """An identifier of the weights that is known without loading them.
 

@@ -77,6 +77,18 @@ class Plan:
         cells = [cell.cost for cell in self.running if cell.id not in without]
         return self._total(cells), self._total(list(self.metric_costs.values()))
 
+    def tokens(self, without: Collection[CellId] = ()) -> tuple[int | None, int | None]:
+        """Prompt tokens that these passes read: passes times the tokens of a prompt, as far as the dataset tells them.
+
+        None where :meth:`passes` is None, and for models that are not language models. Those of continuations, which
+        every pass reads as well, are not included.
+        """
+        each = None if self.shape is None else self.study.model.tokens(self.shape)
+        attributions, metrics = self.passes(without)
+        if each is None or attributions is None or metrics is None:
+            return None, None
+        return each * attributions, each * metrics
+
     def stored_bytes(self, without: Collection[CellId] = ()) -> int | None:
         """What the attributions take in the store, in bytes; None where shape or number of examples is not known."""
         if self.count is None or self.shape is None or self.features is None:

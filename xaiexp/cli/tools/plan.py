@@ -113,6 +113,13 @@ def _print_plan(overrides: Sequence[str]) -> None:
         for what, number in (("attributions", attributions), ("metrics at most", metrics))
     ]
     out.print(f"passes for {', '.join(passes)}")
+    tokens_attributed, tokens_scored = planned.tokens(without=hits)
+    if tokens_attributed is not None and tokens_scored is not None:
+        out.print(
+            f"tokens of prompts for attributions: {about}{tokens_attributed:,}, metrics at most: {about}"
+            f"{tokens_scored:,}; those of continuations come on top",
+            soft_wrap=True,
+        )
     for line in _estimates(planned, hits, None if attributions is None or metrics is None else attributions + metrics):
         out.print(line, markup=False)
     if planned.claim is not None:

@@ -34,6 +34,10 @@ class _LanguageModel(Model):
 
         return LanguageFiles(self.path, self.architecture).fingerprint()
 
+    def tokens(self, shape: tuple[int, ...]) -> int:
+        """Those of the prompt; the continuation is not included."""
+        return shape[0]
+
     @classmethod
     def over(cls, model: Any, tokenizer: Any, max_new_tokens: int = 16) -> Network:
         """The network of a model and a tokenizer that are loaded already; nothing that it writes is kept.

@@ -24,6 +24,10 @@ class _PlantedLanguageModel(Model):
         """The name of the recipe, which includes the versions of the packages it is trained with."""
         return recipe_name(self.name, self.parameters())
 
+    def tokens(self, shape: tuple[int, ...]) -> int:
+        """Those of the prompt; the continuation is not included."""
+        return shape[0]
+
     def load(self, context: LoadContext) -> Network:
         """The network, trained first if it is not in the cache.
 
