@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from xaiexp.core.vocabulary import Modality, Task
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from xaiexp.core.batches import Batch
@@ -183,6 +184,8 @@ class Network:
             where it does. None where every reference may be used.
         most_rows: the shape of an input and the type of the device to how many rows may go through the network at once,
             so that their activations take no more memory than is usual; None where these follow from the inputs.
+        device: where the inputs of a network belong that lies on its devices already and is not moved; None for a
+            network that the study moves to its own device.
     """
 
     module: Any
@@ -204,6 +207,7 @@ class Network:
     aim: Callable[[Target, bool], tuple[Network, Target]] | None = None
     judge_reference: Callable[[Batch, Tensor], str] | None = None
     most_rows: Callable[[tuple[int, ...], str], int] | None = None
+    device: torch.device | None = None
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,17 @@ import getpass
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from xaiexp.errors import ResourceError
+from xaiexp.core.samples import Network
+from xaiexp.errors import MismatchError, ResourceError
 from xaiexp.store.leases import leased_among
 
-__all__ = ["device_of", "leased", "placed"]
+__all__ = ["device_of", "leased", "placed", "settled"]
 
 
 def device_of(name: str) -> torch.device:
@@ -40,6 +42,38 @@ def placed(module: nn.Module, device: torch.device) -> nn.Module:
     Gradients at the output of a layer are therefore defined only where they are defined at the input.
     """
     return module.to(device).eval().requires_grad_(False)
+
+
+def settled(network: Network, device: torch.device, asked: str) -> tuple[Network, torch.device]:
+    """The network as :func:`placed`, and the device of the study.
+
+    A network that lies on its devices already stays there; the study then works where its inputs belong.
+
+    Args:
+        network: as the model loaded it.
+        device: of the study, where the network does not decide it.
+        asked: the key ``device`` of the study.
+
+    Raises:
+        MismatchError: the study names another device than that of a network which is not moved.
+    """
+    if not isinstance(network.module, nn.Module):
+        return network, device
+    if network.device is None:
+        return replace(network, module=placed(network.module, device)), device
+    if asked != "auto" and not _same(device, network.device):
+        raise MismatchError(
+            "device",
+            f"the model lies on its devices already, and its inputs belong on {network.device}",
+            got=asked,
+            hint="leave device out, or take the network as one piece (model.device_map=null)",
+        )
+    return replace(network, module=network.module.eval().requires_grad_(False)), network.device
+
+
+def _same(one: torch.device, other: torch.device) -> bool:
+    """Whether two devices are the same; a type without a number is the first of its type."""
+    return (one.type, one.index or 0) == (other.type, other.index or 0)
 
 
 @contextmanager

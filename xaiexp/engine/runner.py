@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from xaiexp.contract import registry
 from xaiexp.contract.identity import component_key, provider
@@ -32,7 +32,7 @@ from xaiexp.engine.checks.slopes import passes_of
 from xaiexp.engine.checks.speed import use_speed
 from xaiexp.engine.checks.weights import weights_fingerprint
 from xaiexp.engine.chunk import Chunk, Loaded
-from xaiexp.engine.devices import leased, placed
+from xaiexp.engine.devices import leased, settled
 from xaiexp.engine.evaluator import Evaluator
 from xaiexp.engine.examples.left_out import LeftOut
 from xaiexp.engine.examples.performance import Performance, chance_warning
@@ -104,8 +104,7 @@ class Run:
         weights = weights_fingerprint(network, self.study.model)
         network, target = targets.aimed(network, settings.target, settings.per_token)
         network = replace(network, task=settings.task or network.task)
-        if isinstance(network.module, nn.Module):
-            network = replace(network, module=placed(network.module, device))
+        network, device = settled(network, device, settings.device)
         labelled = (output is None or not output.own_scale) and network.task != "log_probabilities"
         loader = Loader(self.study.dataset, network, self.study.features, settings, device, labelled)
         self.loader, self.clusters = loader, loader.clusters

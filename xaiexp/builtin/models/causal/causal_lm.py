@@ -27,6 +27,7 @@ class _LanguageModel(Model):
     temperature: Annotated[float, Range(0)] = 0.0
     writing_seed: Annotated[int, Range(0, 2**31 - 1)] = 0
     dtype: Literal["float32", "bfloat16"] = "float32"
+    device_map: Literal["auto"] | None = None
 
     def fingerprint(self) -> str:
         """Sizes and modification times of the files of a local folder; empty for a model on the hub."""
@@ -74,7 +75,7 @@ class _LanguageModel(Model):
         from xaiexp.builtin.models.checkpoints import WHERE, quiet
         from xaiexp.builtin.models.random_state import seeded_random_state
 
-        files = LanguageFiles(self.path, self.architecture, self.dtype)
+        files = LanguageFiles(self.path, self.architecture, self.dtype, self.device_map)
         with quiet(), seeded_random_state(0):
             model, tokenizer = files.load()
             limit = min(self.max_length, files.positions(model))
@@ -86,6 +87,7 @@ class _LanguageModel(Model):
                 Settings(self.max_new_tokens, self.temperature, self.writing_seed),
                 context.cache / "continuations",
                 {"weights": self.path, "max_length": limit, "weights_dtype": self.dtype},
+                spread=self.device_map is not None,
             )
 
 
@@ -110,6 +112,8 @@ class CausalLm(_LanguageModel):
         temperature: of what it writes; 0 takes the most probable token each time.
         writing_seed: of the draws with a temperature.
         dtype: of the weights; ``bfloat16`` halves their memory.
+        device_map: ``auto`` spreads the layers over all GPUs, without reserving them (needs accelerate); the study then
+            works where the embeddings lie. Null moves the model to the study's device as one piece.
     """
 
     summary = "a decoder-only language model of transformers, from a folder, a GGUF file or the hub"
@@ -133,6 +137,8 @@ class Seq2SeqLm(_LanguageModel):
         temperature: of what it writes; 0 takes the most probable token each time.
         writing_seed: of the draws with a temperature.
         dtype: of the weights; ``bfloat16`` halves their memory.
+        device_map: ``auto`` spreads the layers over all GPUs, without reserving them (needs accelerate); the study then
+            works where the embeddings lie. Null moves the model to the study's device as one piece.
     """
 
     name = "seq2seq_lm"

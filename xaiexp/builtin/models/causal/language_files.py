@@ -39,11 +39,13 @@ class LanguageFiles:
         path: a folder, a GGUF file or the id of a model on the hub.
         architecture: ``causal`` or ``seq2seq``.
         dtype: of the weights.
+        device_map: how transformers places the layers: ``auto`` on all GPUs; None on the CPU.
     """
 
     path: str
     architecture: str
     dtype: str = "float32"
+    device_map: str | None = None
 
     def fingerprint(self) -> str:
         """Sizes and modification times of the files; empty for a model on the hub."""
@@ -54,7 +56,7 @@ class LanguageFiles:
         return f"{file} {stat.st_size} {stat.st_mtime_ns}"
 
     def load(self) -> tuple[Any, Any]:
-        """The model, in eval mode on the CPU, and its tokenizer.
+        """The model in eval mode, on the CPU or where ``device_map`` puts it, and its tokenizer.
 
         Raises:
             ResourceError, MismatchError: as :meth:`xaiexp.builtin.models.causal.causal_lm.CausalLm.load`.
@@ -64,6 +66,8 @@ class LanguageFiles:
         folder, file = self._parts()
         kind, mapping, described, other = _CLASSES[self.architecture]
         checkpoint, options = Checkpoint(folder), {}
+        if self.device_map is not None:
+            _require_accelerate(self.device_map)
         if file:
             _require_gguf(self.path)
             options = {"gguf_file": file}
@@ -84,10 +88,12 @@ class LanguageFiles:
         if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
             raise ResourceError(WHERE, f"{self.path} has no readable tokenizer: no vocabulary")
         with contextlib.redirect_stderr(io.StringIO()):  # a progress bar that nothing turns off
-            model, loading = checkpoint.read(kind, dtype=self.dtype, output_loading_info=True, **options)
+            placing = {} if self.device_map is None else {"device_map": self.device_map}
+            model, loading = checkpoint.read(kind, dtype=self.dtype, output_loading_info=True, **placing, **options)
         missing = sorted(loading["missing_keys"])
         if missing:
             raise MismatchError(WHERE, f"{self.path} is not {described}: its weights lack {', '.join(missing[:3])}")
+        self._check_placement(model)
         table = model.get_input_embeddings()
         if not isinstance(table, nn.Embedding):
             raise MismatchError(WHERE, f"{type(model).__name__} has no table of token embeddings", got=self.path)
@@ -129,10 +135,22 @@ class LanguageFiles:
             )
         return str(path), found[0] if found else ""
 
+    def _check_placement(self, model: Any) -> None:
+        """Refuse a model of which a part has no place on the devices: it would be loaded anew in each pass."""
+        outside = sum(parameter.is_meta for parameter in model.parameters())
+        if outside:
+            raise ResourceError(
+                "model.device_map",
+                f"{self.path} does not fit on the devices here: {outside} of its parameters would stay outside of them",
+                got=self.device_map,
+                hint="use a smaller model"
+                + ("; model.dtype=bfloat16 halves its memory" if self.dtype == "float32" else ""),
+            )
+
     def _check_memory(self, folder: str, file: str) -> None:
         """Refuse a model that does not fit, before its weights are read."""
         parameters = self._parameters(folder, file)
-        available = _available_memory()
+        available = _available_memory() if self.device_map is None else _memory_of_devices()
         needed = int(parameters * _BYTES[self.dtype] * _ACTIVATIONS)
         if parameters and available is not None and needed > available:
             smaller = "; model.dtype=bfloat16 halves it" if self.dtype == "float32" else ""
@@ -178,6 +196,26 @@ def _require_gguf(path: str) -> None:
             f"{path} is a GGUF file, and reading it needs {' and '.join(lacking)}",
             hint="pip install 'xaiexp[gguf]'",
         )
+
+
+def _require_accelerate(device_map: str) -> None:
+    """Raise unless the package that places the layers of a model is installed."""
+    if importlib.util.find_spec("accelerate") is None:
+        raise ResourceError(
+            "model.device_map",
+            "the package that places the layers is missing: accelerate",
+            got=device_map,
+            hint="pip install accelerate, or leave device_map out",
+        )
+
+
+def _memory_of_devices() -> int | None:
+    """Bytes of memory that are free on all GPUs together; that of the machine where there are none."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return _available_memory()
+    return sum(torch.cuda.mem_get_info(i)[0] for i in range(torch.cuda.device_count()))
 
 
 def _available_memory() -> int | None:

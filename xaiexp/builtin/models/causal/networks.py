@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from xaiexp.builtin.models.causal.encoder import PromptEncoder
@@ -45,6 +46,7 @@ def language_network(
     settings: Settings | None,
     folder: Path | None = None,
     facts: Mapping[str, object] | None = None,
+    spread: bool = False,
 ) -> Network:
     """The network that explains what a language model writes; :attr:`xaiexp.core.samples.Network.aim` sets the target.
 
@@ -56,6 +58,7 @@ def language_network(
         settings: how continuations are written; None where they must be given.
         folder: where continuations that it writes are kept.
         facts: of the record.
+        spread: whether the model lies on its devices already, and stays there.
 
     Raises:
         MismatchError: the tokenizer gives no offsets, or the model does not score padded prompts as prompts alone.
@@ -101,15 +104,17 @@ def language_network(
         writer = Writer(model, tokenizer, settings, folder, lambda: fingerprint(dict(module.state_dict())))
         encoder = replace(encoder, write=writer)
     told = {**(facts or {}), "architecture": type(model).__name__, "padding_difference": difference}
-    return _aimed(module, encoder, Aim(), told)
+    return _aimed(module, encoder, Aim(), told, model.get_input_embeddings().weight.device if spread else None)
 
 
-def _aimed(module: nn.Module, encoder: PromptEncoder, aim: Aim, facts: Mapping[str, object]) -> Network:
+def _aimed(
+    module: nn.Module, encoder: PromptEncoder, aim: Aim, facts: Mapping[str, object], device: torch.device | None
+) -> Network:
     encoder = replace(encoder, aim=aim)
 
     def aimed(target: Target, per_token: bool) -> tuple[Network, Target]:
         other, explained = read_target(target, per_token)
-        return _aimed(module, encoder, other, facts), explained
+        return _aimed(module, encoder, other, facts, device), explained
 
     return Network(
         module,
@@ -125,6 +130,7 @@ def _aimed(module: nn.Module, encoder: PromptEncoder, aim: Aim, facts: Mapping[s
         aim=aimed,
         judge_reference=ReferenceCheck(module),
         most_rows=lambda shape, kind: _most_rows(encoder.model, shape, kind),
+        device=device,
     )
 
 

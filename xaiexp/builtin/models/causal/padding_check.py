@@ -71,7 +71,7 @@ def deletes(encoder: PromptEncoder, module: nn.Module) -> bool:
     expected = _by_ids(encoder.model, kept, following)
     inputs = encoder.embed(torch.tensor([text]))
     inputs[0, deleted] = torch.nan
-    seen = _scored(module, inputs, torch.ones(1, len(text), dtype=torch.int64), [following])
+    seen = _scored(encoder, module, inputs, torch.ones(1, len(text), dtype=torch.int64), [following])
     return float((seen[0] - expected).abs().max().nan_to_num(torch.inf)) <= _allowed(encoder, expected)
 
 
@@ -99,7 +99,7 @@ def _texts(encoder: PromptEncoder) -> list[tuple[list[int], list[int]]]:
 def _by_ids(model: Any, text: Sequence[int], following: Sequence[int]) -> Tensor:
     """Log-probabilities ``[3]`` of the last tokens of one text, by the model's own pass over its token ids."""
     device = model.get_input_embeddings().weight.device
-    after = torch.tensor(list(following), device=device)
+    after = torch.tensor(list(following))
     if getattr(model.config, "is_encoder_decoder", False):
         start = model.config.decoder_start_token_id
         written = torch.tensor([[start, *following[:-1]]], device=device)
@@ -108,8 +108,8 @@ def _by_ids(model: Any, text: Sequence[int], following: Sequence[int]) -> Tensor
     else:
         given = {"input_ids": torch.tensor([[*text, *following[:-1]]], device=device)}
     with torch.no_grad():
-        logits = model(**given, return_dict=True).logits[0, -len(following) :].float()
-    found: Tensor = logits.log_softmax(dim=-1).gather(1, after.unsqueeze(1)).squeeze(1).cpu()
+        logits = model(**given, return_dict=True).logits[0, -len(following) :].float().cpu()
+    found: Tensor = logits.log_softmax(dim=-1).gather(1, after.unsqueeze(1)).squeeze(1)
     return found
 
 
@@ -121,12 +121,14 @@ def _by_embeddings(encoder: PromptEncoder, module: nn.Module, texts: Sequence[tu
     for row, (text, _) in enumerate(texts):
         ids[row, : len(text)] = torch.tensor(text)
         present[row, : len(text)] = 1
-    return _scored(module, encoder.embed(ids), present, [following for _, following in texts])
+    return _scored(encoder, module, encoder.embed(ids), present, [following for _, following in texts])
 
 
-def _scored(module: nn.Module, inputs: Tensor, present: Tensor, following: Sequence[Sequence[int]]) -> Tensor:
+def _scored(
+    encoder: PromptEncoder, module: nn.Module, inputs: Tensor, present: Tensor, following: Sequence[Sequence[int]]
+) -> Tensor:
     each = torch.eye(_CONTINUATION).expand(len(inputs), -1, -1)
-    device = next(module.parameters()).device
+    device = encoder.model.get_input_embeddings().weight.device
     after = torch.tensor([list(text) for text in following]).unsqueeze(1)
     with torch.no_grad():
         given = (part.to(device) for part in (inputs, present, after, each))

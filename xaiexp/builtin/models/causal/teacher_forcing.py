@@ -107,7 +107,7 @@ class TeacherForced(nn.Module):
             options["position_ids"] = (present.cumsum(dim=1) - 1).clamp(min=0)
         weight = model.get_input_embeddings().weight
         out = model(inputs_embeds=inputs.to(weight.dtype), attention_mask=present, return_dict=True, **options)
-        logits: Tensor = out.logits[:, -last:]
+        logits: Tensor = out.logits[:, -last:].to(inputs.device)  # a model may lie on several devices
         return logits if logits.dtype == torch.float64 else logits.float()
 
 
@@ -139,7 +139,7 @@ class TeacherForcedDecoder(nn.Module):
             use_cache=False,
             return_dict=True,
         )
-        logits = out.logits.float()
+        logits = out.logits.to(inputs.device).float()
         chosen = logits.gather(2, ids.unsqueeze(-1)).squeeze(-1) - logits.logsumexp(dim=-1)
         return _combined(chosen.view(rows, count, length).masked_fill(~known, 0.0), spans)
 
