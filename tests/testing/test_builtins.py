@@ -65,18 +65,20 @@ VARIANTS = {
 }
 
 # Checks that fail, with the reason.
+_OF_PROMPTS = dict.fromkeys(
+    (
+        *("values_were_checked", "shape", "kept", "removed", "inputs_unchanged", "same_seed", "global_randomness"),
+        *("batch_mates", "blocks", "reference", "needs", "in_a_metric"),
+    ),
+    "needs a language model, which no test study has; tests/builtin/models/causal checks it",
+)
 KNOWN_FAILURES = {
+    "token_deletion": _OF_PROMPTS,
+    "masked_lm_infill": _OF_PROMPTS,
     "mlflow": {
         "batch_mates": "the width of its inputs is known once it is loaded only",
         "offers": "as for batch_mates",
     },
-    "token_deletion": dict.fromkeys(
-        (
-            *("values_were_checked", "shape", "kept", "removed", "inputs_unchanged", "same_seed", "global_randomness"),
-            *("batch_mates", "blocks", "reference", "needs", "in_a_metric"),
-        ),
-        "needs a language model, which no test study has; tests/builtin/models/causal checks it",
-    ),
     "soft_comprehensiveness": {
         "exact_is_best": "attributions are scaled to 0..1 over the example: a map with another zero may mask more"
     },
@@ -171,6 +173,7 @@ def resources(tmp_path_factory):
         "hf_dataset": {"path": saved},
         "image_folder": {"root": str(photos), "classes": ("no", "yes")},
         "text": {"path": str(folder / "texts.csv")},
+        "masked_lm_infill": {"path": str(folder)},
         "causal_lm": {"path": str(writer(folder / "llama", "llama"))},
         "seq2seq_lm": {"path": str(writer(folder / "t5", "t5"))},
         "transformers": {"path": str(language(folder / "bert"))},

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from xaiexp.core.prompts import Lexicon
+
 __all__ = ["Background", "Batch"]
 
 
@@ -35,6 +37,7 @@ class Background:
         labels: int64 ``[P]``, the classes of the pool, -1 where unknown; None where the dataset has no labels.
         embed: texts only: see :attr:`xaiexp.core.samples.Network.embed`.
         context: tensors ``[P, ...]`` of the pool that are passed to the module as keyword arguments.
+        lexicon: language models only: see :attr:`xaiexp.core.samples.Network.lexicon`.
     """
 
     modality: Modality
@@ -48,6 +51,7 @@ class Background:
     labels: Tensor | None = None
     embed: Callable[[str], Tensor] | None = None
     context: Mapping[str, Tensor] = field(default_factory=dict)
+    lexicon: Callable[[], Lexicon] | None = None
 
     def encode(self, value: Tensor | float) -> Tensor | float:
         """Map values from data space to model space."""

@@ -2,9 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-__all__ = ["Message", "Part", "Prompt"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Lexicon", "Message", "Part", "Prompt"]
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """The tokens of a language model by the characters that each adds to a text, such as `` film`` with its space.
+
+    Args:
+        pieces: the characters of each of V tokens; empty for special tokens and parts of a character.
+        ids: token by characters.
+        table: embeddings ``[V, D]`` of the tokens, float32 on the CPU.
+    """
+
+    pieces: tuple[str, ...]
+    ids: Mapping[str, int]
+    table: Tensor
+
+    def tokens(self, embeddings: Tensor) -> list[int]:
+        """The tokens with these embeddings ``[T, D]``; -1 for an embedding of no token."""
+        found = []
+        for row in embeddings.detach().cpu().to(self.table.dtype):
+            alike = (self.table[:, 0] == row[0]).nonzero().squeeze(1)
+            same = alike[(self.table[alike] == row).all(dim=1)]
+            found.append(int(same[0]) if len(same) else -1)
+        return found
 
 
 @dataclass(frozen=True)

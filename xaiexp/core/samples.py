@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from xaiexp.core.batches import Batch
+    from xaiexp.core.prompts import Lexicon
 
 __all__ = ["Continuation", "Encoded", "Label", "LoadContext", "Network", "Outline", "Sample", "Source", "Target"]
 
@@ -186,6 +187,7 @@ class Network:
             so that their activations take no more memory than is usual; None where these follow from the inputs.
         device: where the inputs of a network belong that lies on its devices already and is not moved; None for a
             network that the study moves to its own device.
+        lexicon: language models only: makes their tokens by the characters of each.
     """
 
     module: Any
@@ -208,6 +210,7 @@ class Network:
     judge_reference: Callable[[Batch, Tensor], str] | None = None
     most_rows: Callable[[tuple[int, ...], str], int] | None = None
     device: torch.device | None = None
+    lexicon: Callable[[], Lexicon] | None = None
 
 
 @dataclass(frozen=True)

@@ -308,7 +308,7 @@ def background_of(encoded: Encoded, network: Network) -> Background:
     mean, low, high = statistics(pool, modality, encoded.removable)
     if modality == "text":
         known = Background(modality, pool, mean, low, high, shift, scale, network.special, embed=network.embed)
-        return replace(known, context=encoded.context)
+        return replace(known, context=encoded.context, lexicon=network.lexicon)
     if network.low is not None:
         low = torch.full_like(low, network.low).sub(shift).div(scale)
     if network.high is not None:

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from xaiexp.builtin.models.causal.rendering import Chat, Place, Rendered, prompt_of, rendered
 from xaiexp.builtin.models.causal.spans import WHOLE, Aim
+from xaiexp.builtin.models.token_pieces import ids_by_piece, token_pieces
 from xaiexp.builtin.models.word_spans import word_numbers
-from xaiexp.core.prompts import Prompt
+from xaiexp.core.prompts import Lexicon, Prompt
 from xaiexp.core.samples import Continuation, Encoded, Sample
 from xaiexp.errors import MismatchError
 
@@ -134,6 +135,12 @@ class PromptEncoder:
         """Embeddings ``[D]`` of the padding token (``pad``) and mask token (``mask``) that the tokenizer has."""
         token_ids = {"pad": self.tokenizer.pad_token_id, "mask": self.tokenizer.mask_token_id}
         return {name: self.embed(torch.tensor(i)) for name, i in token_ids.items() if i is not None}
+
+    def lexicon(self) -> Lexicon:
+        """The tokens of the model by their characters."""
+        size = self.model.get_input_embeddings().weight.shape[0]
+        pieces = token_pieces(self.tokenizer, size)
+        return Lexicon(pieces, ids_by_piece(pieces), self.embed(torch.arange(size)))
 
     def ids_of(self, text: str) -> list[int]:
         """Token ids of a text, without special tokens."""

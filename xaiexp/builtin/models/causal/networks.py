@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,7 @@ def _aimed(
         judge_reference=ReferenceCheck(module),
         most_rows=lambda shape, kind: _most_rows(encoder.model, shape, kind),
         device=device,
+        lexicon=cache(encoder.lexicon),
     )
 
 
