@@ -180,3 +180,22 @@ def test_sliding_windows_raise_with_the_module():
 
     with pytest.raises(Unsupported, match=r"'as_strided' in 'model.longformer.*LongformerSelfAttention"):
         of_handle(bound(Embedded(), torch.randn(1, 8, 8)), "attn_lrp")
+
+
+@METHODS
+def test_continuations_of_language_models_are_refused_with_what_to_use(method):
+    tokenizers = pytest.importorskip("tokenizers")
+    words = tokenizers.models.WordLevel(
+        {w: i for i, w in enumerate(["?", "the", "film", "was", "good"])}, unk_token="?"
+    )
+    found = tokenizers.Tokenizer(words)
+    found.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=found, unk_token="?", eos_token="?")
+    config = transformers.LlamaConfig(
+        vocab_size=5, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=12,
+        bos_token_id=0, eos_token_id=0, max_position_embeddings=16,
+    )  # fmt: skip
+    model = transformers.LlamaForCausalLM(config).eval()
+    with pytest.raises(Unsupported, match=f"{method} starts from a logit, .*use input_x_gradient") as told:
+        xaiexp.attribute(model, "the film was", method, tokenizer=tokenizer, target=" good")
+    assert len(str(told.value).splitlines()) <= 2

@@ -46,11 +46,17 @@ class _TransformerLrp(Method):
         """See :meth:`xaiexp.contract.kinds.Method.attribute`.
 
         Raises:
-            Unsupported: the network has an operation without a rule, or the study explains probabilities.
+            Unsupported: the network has an operation without a rule, or the study explains probabilities or what a
+                language model writes.
         """
         from xaiexp_lxt.propagation import Propagation
         from xaiexp_lxt.rules import Rules
 
+        if "continuation" in batch.context:
+            raise Unsupported(
+                f"{self.name} starts from a logit, and the score of a continuation is a log-probability, whose sum of "
+                "exponentials over the vocabulary has no rule: use input_x_gradient, integrated_gradients or chefer"
+            )
         if not model.output.as_returned:
             raise Unsupported("LRP starts from a number that the network returns: use output=logit (or output=value)")
         if model.passes.precision not in self.precisions:
