@@ -10,6 +10,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import xaiexp.cli.app as cli
@@ -93,6 +94,22 @@ def test_every_command_of_the_page_runs(page, workplace, request):
     if needs_kit(page):
         (workplace / "kit").symlink_to(request.getfixturevalue("kit"))
     run_page(page, workplace)
+
+
+def test_the_first_study_of_language_models_finds_what_its_page_says(workplace, capsys):
+    """The page itself is heavy; its first command runs here on half of the examples, in this process."""
+    page = ROOT / "docs" / "tutorials" / "language_models.md"
+    command = next(text for language, text in steps(page) if language == "bash")
+    _, *words = shlex.split(command)
+    assert "examples=16" in words
+    words = ["examples=8" if word == "examples=16" else word for word in words]
+    assert cli.main([*words, "report=false", "tracking.uri=off"]) == cli.DONE
+    assert "chefer" in capsys.readouterr().out
+    scores = pd.read_parquet(workplace / "outputs" / "recall" / "scores.parquet")
+    found = scores[scores["metric"] == "pointing_game"].groupby("method")["value"].mean()
+    assert set(found.index) == {"saliency", "feature_ablation", "chefer", "recency", "random"}
+    assert found[["saliency", "chefer"]].min() > 0.8  # chance is one word in four
+    assert found[["recency", "random"]].max() < 0.7
 
 
 def test_a_command_that_fails_is_told(tmp_path):
