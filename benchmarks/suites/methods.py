@@ -137,7 +137,7 @@ def captum(name: str, module: nn.Module, x: Tensor, target: Tensor, at_once: int
         "deconvolution": lambda: attr.Deconvolution(module).attribute(x, target),
         "gradient_shap": lambda: attr.GradientShap(module).attribute(x, zero, n_samples=50, target=target),
         "smooth_grad": lambda: attr.NoiseTunnel(attr.Saliency(module)).attribute(
-            x, nt_type="smoothgrad", nt_samples=25, nt_samples_batch_size=several, stdevs=0.15, target=target, abs=False
+            x, nt_type="smoothgrad", nt_samples=50, nt_samples_batch_size=several, stdevs=0.15, target=target, abs=False
         ),
     }
     if hasattr(module, "features"):

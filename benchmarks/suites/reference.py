@@ -3,8 +3,9 @@
 Ours as ``xaiexp.compare`` runs it, into an empty store; peers with the same methods, references, numbers of samples and
 maps: Captum for attributions and infidelity, Quantus for faithfulness correlation and pixel flipping (deletion, and
 again for insertion, which Quantus has not), scipy and scikit-image for agreements. ``defaults`` leaves all batch sizes
-to the libraries; ``tuned`` passes 32 rows at once wherever there is a parameter for it, and makes metrics in batches of
-all maps of an example where the library allows it.
+to the libraries; above 128 pixels it gives path methods one image after the other, since all steps of all images at
+once do not fit into 16 GB. ``tuned`` passes 32 rows at once wherever there is a parameter for it, and makes metrics in
+batches of all maps of an example where the library allows it.
 """
 
 from __future__ import annotations
@@ -69,19 +70,17 @@ def _attributions(network: nn.Module, x: Tensor, target: Tensor, tuned: bool) ->
     cam = attr.LayerGradCam(network, network.features[-1])
     maps["grad_cam"] = attr.LayerAttribution.interpolate(cam.attribute(x, target), x.shape[2:], "bilinear").expand_as(x)
     for name, reference in (("zero", torch.zeros_like(x)), ("blur", blur)):
-        path = attr.IntegratedGradients(network)
-        maps[f"integrated_gradients/{name}"] = path.attribute(
-            x, reference, target, n_steps=50, internal_batch_size=at_once
-        )
-        shap = attr.GradientShap(network)
-        if tuned:  # of one example after the other, 50 rows at once
-            each = [
-                shap.attribute(x[i : i + 1], reference[i : i + 1], n_samples=50, target=int(target[i]))
-                for i in range(len(x))
+        path, shap = attr.IntegratedGradients(network), attr.GradientShap(network)
+        groups = [slice(i, i + 1) for i in range(len(x))] if tuned or x.shape[2] > 128 else [slice(None)]
+        maps[f"integrated_gradients/{name}"] = torch.cat(
+            [
+                path.attribute(x[one], reference[one], target[one], n_steps=50, internal_batch_size=at_once)
+                for one in ([slice(None)] if tuned else groups)
             ]
-            maps[f"gradient_shap/{name}"] = torch.cat(each)
-        else:
-            maps[f"gradient_shap/{name}"] = shap.attribute(x, reference, n_samples=50, target=target)
+        )
+        maps[f"gradient_shap/{name}"] = torch.cat(
+            [shap.attribute(x[one], reference[one], n_samples=50, target=target[one]) for one in groups]
+        )
         maps[f"deep_lift/{name}"] = attr.DeepLift(network).attribute(x, reference, target)
         maps[f"occlusion/{name}"] = attr.Occlusion(network).attribute(
             x, (3, window, window), (3, max(1, window // 2), max(1, window // 2)), reference, target,

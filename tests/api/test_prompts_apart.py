@@ -8,7 +8,7 @@ from torch.testing import assert_close
 from toy_language import CONTINUATION, TEXTS, begins_texts, language_model
 
 import xaiexp
-from xaiexp.api.language import OFFERS
+from xaiexp.api.prompts.attributions import OFFERS
 from xaiexp.contract.kinds import offered
 from xaiexp.contract.registry import installed
 from xaiexp.errors import MismatchError, Unsupported

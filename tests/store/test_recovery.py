@@ -118,7 +118,8 @@ def test_a_damaged_network_of_the_cache_is_trained_again_and_said(damage, workpl
     shutil.copytree(copies, shared)
     words = ["method=[saliency]", "model=tabular_mlp", "dataset=breast_cancer", "model.steps=40"]
     first = run(*words)
-    (path,) = shared.glob("tabular_mlp-*.safetensors")
+    path = Path(first.record["model_facts"]["weights"])
+    assert path.resolve().parent == shared.resolve()
     damage(path)
     capfd.readouterr()
     assert cli.main([*SMALL, *words]) == cli.DONE

@@ -48,7 +48,7 @@ class RelativeToBatch(CorrectOutput):
 
     def scalars(self, head, task):
         found = probabilities(head, task)
-        return found / found.sum()
+        return found / found.amax()
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import torch
 import transformers
 from toy_texts import CONFIGS, word_tokenizer
 
-from xaiexp.api.language import language_network
+from xaiexp.api.prompts.attributions import language_network
 
 SIDES = {"bart": "right", "t5": "right"}
 TEXTS = ("the film was good", "a rather longer text with few more words", "bad")

@@ -14,9 +14,9 @@ from xaiexp.api.examples import batch_of
 from xaiexp.api.execute import execute
 from xaiexp.api.functions import Axes, Module, evaluated, in_read_order, offers_of
 from xaiexp.api.inputs import Inputs, Layout
-from xaiexp.api.language import refuse_prompts
 from xaiexp.api.own import OwnFeatures, labels_of, own_model, own_tensors
-from xaiexp.api.own_prompts import own_prompts
+from xaiexp.api.prompts.attributions import refuse_prompts
+from xaiexp.api.prompts.own import own_prompts
 from xaiexp.api.result import Result
 from xaiexp.api.run import result_of
 from xaiexp.config.build import settings_of

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from xaiexp.api.axes import check_modality
 from xaiexp.api.examples import batch_of
 from xaiexp.api.inputs import Inputs, Layout
-from xaiexp.api.language import PromptRequest, attribute_prompts, refuse_prompts
+from xaiexp.api.prompts.attributions import PromptRequest, attribute_prompts, refuse_prompts
 from xaiexp.api.references import references_of
 from xaiexp.contract.kinds import KINDS, Agreement, Baseline, Component, Features, Method, Metric, Output, offered
 from xaiexp.contract.registry import installed

@@ -48,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         An exit code of :mod:`xaiexp.cli.exit_codes`.
     """
+    # Threads that wait for the others sleep: on a busy machine, waiting in a loop makes a study several times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     words = list(sys.argv[1:] if argv is None else argv)
     if words == ["--version"]:
         print(f"xaiexp {version('xaiexp')}")  # noqa: T201

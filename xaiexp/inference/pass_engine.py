@@ -110,8 +110,11 @@ class PassEngine:
     def stretch(self, shape: tuple[int, ...]) -> int:
         """Rows of perturbed inputs that are made at a time: those of a pass, or of several where inputs are small.
 
-        What is done for each stretch costs more than the passes of a few numbers.
+        What is done for each stretch costs more than the passes of a few numbers. A number of rows that was asked for
+        is that of a stretch, too.
         """
+        if self.batch_budget is not None:
+            return self.budget(shape)
         return max(self.budget(shape), _STRETCH // max(1, math.prod(shape)))
 
     def _unlimited(self, shape: tuple[int, ...]) -> int:

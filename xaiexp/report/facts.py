@@ -57,6 +57,9 @@ def asked(study: StudyFolder) -> str:
     class_names, target = record.class_names or (), about.target
     if about.task == "regression":
         explained = "the predicted value" if target == "predicted" else f"value {target}"
+    elif about.task == "log_probabilities":
+        known = {"predicted": "the continuation", "sequence": "the continuation", "next": "the next token"}
+        explained = known.get(target, target)
     elif target.isdecimal() and int(target) < len(class_names):
         explained = f"class {target} ({class_names[int(target)]})"
     else:

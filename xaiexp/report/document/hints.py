@@ -51,6 +51,10 @@ def _few_examples(study: StudyFolder) -> list[str]:
     ]
 
 
+_SEVERAL = {"image": "mean,blur", "text": "mean,zero", "table": "mean,marginal", "series": "mean,zero"}
+"""Two removals of each modality."""
+
+
 def _undefined(study: StudyFolder) -> list[str]:
     summary = summary_of(study)
     total = summary["n"].astype(float) + summary["undefined"].astype(float)
@@ -67,7 +71,8 @@ def _one_removal(study: StudyFolder) -> list[str]:
     if not removing or removal_groups([study]):
         return []
     used = sorted({removal_name(study.record.metrics[label].parameters["removal"]) for label in removing})
+    several = _SEVERAL.get(study.record.study.modality, "mean,zero")
     return [
         f"{', '.join(removing[:3])} removed features in one way ({', '.join(used)}). Whether the order of the cells "
-        "depends on it: repeat with several, such as 'removal=[mean,blur]'."
+        f"depends on it: repeat with several, such as 'removal=[{several}]'."
     ]

@@ -139,7 +139,7 @@ def coalition_sizes(d: int, pairs: int) -> CoalitionSizes:
     geometric mean of the kernel and of the leverage scores, which are equal for all sizes.
 
     >>> coalition_sizes(6, 14).expected  # of 6, 15 and 10 pairs
-    tensor([6.0000, 5.4386, 2.5614], dtype=torch.float64)
+    tensor([6.0000, 5.4370, 2.5630], dtype=torch.float64)
     """
     sizes = range(1, d // 2 + 1)
     strata = torch.tensor([_pairs_of(d, k) for k in sizes], dtype=torch.float64)

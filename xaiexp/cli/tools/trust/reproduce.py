@@ -38,7 +38,7 @@ def run(words: Sequence[str]) -> int:
     if not arguments.names:
         for name, publication in sorted(known.items()):
             count = sum(len(numbers.values) for numbers in publication.published)
-            print(f"{name:<24} {count:>3} numbers  {publication.title}")  # noqa: T201
+            print(f"{name:<24} {count:>3} {'number ' if count == 1 else 'numbers'}  {publication.title}")  # noqa: T201
         return DONE
     names = sorted(known) if arguments.names == ["all"] else arguments.names
     for name in names:

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xaiexp.api.language import OFFERS, language_network, samples_of
 from xaiexp.api.own import OwnModel, OwnTensors, held_model, unique
+from xaiexp.api.prompts.attributions import OFFERS, language_network, samples_of
 from xaiexp.core.samples import Sample, Source
 from xaiexp.engine.guard import tensors_of
 from xaiexp.errors import MismatchError

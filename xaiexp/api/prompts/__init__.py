@@ -1,0 +1,1 @@
+"""Own language models and prompts: attributions of prompts, and studies of them."""
