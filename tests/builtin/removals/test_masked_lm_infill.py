@@ -13,7 +13,7 @@ from toy_texts import CONFIGS, SPECIAL, word_tokenizer
 
 import xaiexp
 from xaiexp.builtin.features.tokens_and_words import Token
-from xaiexp.builtin.models.token_pieces import ids_by_piece, token_pieces
+from xaiexp.builtin.models.causal.token_pieces import ids_by_piece, token_pieces
 from xaiexp.builtin.removals.fill import fill_for
 from xaiexp.builtin.removals.masked_lm_infill import MaskedLmInfill
 from xaiexp.builtin.removals.named import Mean

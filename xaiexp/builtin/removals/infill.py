@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xaiexp.builtin.models.causal.token_pieces import token_pieces
 from xaiexp.builtin.models.checkpoints import quiet, read_settings
-from xaiexp.builtin.models.token_pieces import token_pieces
 from xaiexp.contract.removal import Fill
 from xaiexp.core.batches import Batch
 from xaiexp.core.prompts import Lexicon
@@ -31,7 +31,7 @@ class MaskedLanguageModel:
     Args:
         model: in eval mode.
         tokenizer: with a mask token.
-        pieces: the characters of each token, as :func:`xaiexp.builtin.models.token_pieces.token_pieces`.
+        pieces: the characters of each token, as :func:`xaiexp.builtin.models.causal.token_pieces.token_pieces`.
         path: of its folder, for messages.
     """
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from xaiexp.builtin.models.causal.rendering import Chat, Place, Rendered, prompt_of, rendered
 from xaiexp.builtin.models.causal.spans import WHOLE, Aim
-from xaiexp.builtin.models.token_pieces import ids_by_piece, token_pieces
+from xaiexp.builtin.models.causal.token_pieces import ids_by_piece, token_pieces
 from xaiexp.builtin.models.word_spans import word_numbers
 from xaiexp.core.prompts import Lexicon, Prompt
 from xaiexp.core.samples import Continuation, Encoded, Sample
