@@ -31,8 +31,13 @@ def alternate(calls: Mapping[str, Callable[[], Any]], repeats: int, warm: bool =
 
 
 def spread(values: Sequence[float]) -> str:
-    """The median, and the range in parentheses."""
-    return f"{statistics.median(values):.3g} ({min(values):.3g} to {max(values):.3g})"
+    """The median, and the range in parentheses where there are several."""
+    middle = _shown(statistics.median(values))
+    return middle if len(values) == 1 else f"{middle} ({_shown(min(values))} to {_shown(max(values))})"
+
+
+def _shown(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def ratio(of: Sequence[float], to: Sequence[float]) -> str:

@@ -44,6 +44,7 @@ def test_measurements_alternate():
     assert made == ["a", "b"] * 3
     assert [len(each) for each in times.values()] == [2, 2]
     assert spread([1.0, 3.0, 2.0]) == "2 (1 to 3)"
+    assert spread([2880.4]) == "2,880"
     assert ratio([2.0, 9.0], [1.0, 3.0]) == "2.5 (2 to 3)"
 
 
