@@ -24,12 +24,12 @@ from xaiexp.inference.network_copy import CONVOLUTIONS, KINDS, Copy, copied
 if TYPE_CHECKING:
     from xaiexp.inference.pass_engine import PassEngine
 
-__all__ = ["PLAIN", "SCORES", "WORTHWHILE", "Speed", "Work", "copy_of", "measured", "work_bound", "work_of"]
+__all__ = ["PLAIN", "WORTHWHILE", "Speed", "Work", "copy_of", "measured", "work_bound", "work_of"]
 
 WORTHWHILE = 3e11
 """Multiplications of a study from which measuring pays: some ten seconds of one core."""
 
-SCORES, GRADIENTS, OUTLIERS = 1e-4, 1e-4, 0.05
+_SCORES, _GRADIENTS, _OUTLIERS = 1e-4, 1e-4, 0.05
 """How far a copy may be off: scores, relative to the largest score; gradients in the L2 norm, relative to that of the
 plain ones, in the median of the rows and at most. Rounding alone moves single rows by up to a per cent, where it puts
 the input of a rectifier on its other side; plain passes with other rows beside them differ as much."""
@@ -231,7 +231,7 @@ def _equal(engine: PassEngine, twin: Copy, batch: Batch) -> tuple[float, float] 
 
 def _errors(want: tuple[Tensor, Tensor | None], given: tuple[Tensor, Tensor | None]) -> tuple[float, float] | None:
     scores = float((given[0] - want[0]).abs().amax() / want[0].abs().amax().clamp(min=1e-30))
-    if not scores <= SCORES:
+    if not scores <= _SCORES:
         return None
     if want[1] is None or given[1] is None:
         return (scores, 0.0) if want[1] is given[1] else None
@@ -240,4 +240,4 @@ def _errors(want: tuple[Tensor, Tensor | None], given: tuple[Tensor, Tensor | No
     relative = torch.where(off == 0, torch.zeros_like(off), relative)
     median, worst = float(relative.median()), float(relative.amax())
     alone = len(relative) == 1  # a single row may be one of those that rounding moves
-    return (scores, median) if worst <= OUTLIERS and (alone or median <= GRADIENTS) else None
+    return (scores, median) if worst <= _OUTLIERS and (alone or median <= _GRADIENTS) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -28,13 +29,13 @@ class _ClosedForm(Publication):
     network: ClassVar[str]
     columns: ClassVar[int]
 
+    @abstractmethod
     def rows(self) -> FloatArray:
         """The explained rows."""
-        raise NotImplementedError
 
+    @abstractmethod
     def right_answer(self) -> FloatArray:
         """The Shapley values of the rows, as the test states them."""
-        raise NotImplementedError
 
     def overrides(self, files: Mapping[str, Path], folder: Path) -> Sequence[str]:
         """The rows as a table, and three methods that are exact here."""
